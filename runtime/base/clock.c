@@ -1,0 +1,23 @@
+#include "runtime/base/clock.h"
+
+#include <assert.h>
+#include <time.h>
+
+static int64_t read_ms(clockid_t id) {
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t clock_now_ms(const clock_source *clock) {
+    return clock->manual ? clock->manual_ms : read_ms(CLOCK_REALTIME);
+}
+
+int64_t clock_steady_ms(const clock_source *clock) {
+    return clock->manual ? clock->manual_ms : read_ms(CLOCK_MONOTONIC);
+}
+
+void clock_advance(clock_source *clock, int64_t ms) {
+    assert(clock->manual && ms >= 0);
+    clock->manual_ms += ms;
+}
