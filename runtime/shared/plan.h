@@ -1,0 +1,186 @@
+#pragma once
+/* The plan of a pipeline: Lua validates the script, fills this in (lua/sluice/lower.lua) and keeps it alive;
+ * C only reads it.
+ *
+ *   source ──▶ step ──▶ output ──▶ aggregate ──▶ step ──▶ output ──▶ sink
+ *                  └──▶ output ──▶ sink
+ *
+ * A step is the tree of stateless stages (filter, derive, select) behind a source or an aggregate; its ends
+ * are outputs, at most SL_MAX_OUTPUTS, in the script's order. What a row passed is a mask of outputs. */
+#include "runtime/shared/types.h"
+
+enum { SL_MAX_OUTPUTS = 31 };
+
+/* Where a field is taken from. */
+enum sl_from { SL_FROM_VALUE = 1, SL_FROM_KEY, SL_FROM_KEY_PATH, SL_FROM_HEADER, SL_FROM_METADATA };
+enum sl_metadata {
+    SL_META_TOPIC = 1, SL_META_PARTITION, SL_META_OFFSET, SL_META_KAFKA_TIME, SL_META_KAFKA_TIME_TYPE,
+    SL_META_PROCESSING_TIME,
+};
+enum sl_unit { SL_UNIT_S = 1, SL_UNIT_MS, SL_UNIT_US, SL_UNIT_NS, SL_UNIT_ISO };
+
+/* A declared field of a source. */
+typedef struct sl_field {
+    sl_column column;
+    int32_t from;                /* sl_from */
+    int32_t metadata;            /* sl_metadata, for SL_FROM_METADATA */
+    const sl_string *path;       /* SL_FROM_VALUE, SL_FROM_KEY_PATH: object keys from the outside in; HEADER: one name */
+    uint32_t path_count;
+    int32_t unit;                /* SL_TIMESTAMP: sl_unit; ISO = an RFC 3339 string */
+    uint8_t required;
+    uint8_t has_default;
+    uint8_t has_range;
+    uint8_t unused;
+    uint32_t one_of_count;
+    const sl_value *default_value; /* SL_FLAG, SL_NUMBER or SL_TEXT; exact int64 beyond 2^53 as SL_TEXT digits */
+    const sl_value *one_of;      /* allowed values */
+    double low, high;            /* has_range: low <= v <= high, numbers only */
+} sl_field;
+
+enum sl_bad_policy { SL_BAD_QUARANTINE = 1, SL_BAD_FAIL, SL_BAD_SKIP };
+enum sl_skew_policy { SL_SKEW_QUARANTINE = 1, SL_SKEW_ACCEPT, SL_SKEW_SKIP };
+enum sl_rule { SL_WATERMARK_MIN = 1, SL_WATERMARK_MAX };
+
+/* Event time of a source. Absent in the script: kind SL_TIME_NONE, no watermark. */
+enum sl_time_kind { SL_TIME_NONE = 0, SL_TIME_FIELD, SL_TIME_FUNCTION };
+
+typedef struct sl_time {
+    int32_t kind;          /* sl_time_kind */
+    int32_t unit;          /* sl_unit of an integer field or of a function's result */
+    sl_column column;      /* SL_TIME_FIELD */
+    uint8_t has_watermark; /* `delay` was given */
+    uint8_t wall_clock;    /* advance = "wall-clock" */
+    uint8_t skew_given;    /* max_skew stands in the script: keep it for bounded inputs and manual clocks */
+    uint8_t unused;
+    int32_t rule;          /* sl_rule */
+    int32_t on_skew;       /* sl_skew_policy */
+    int64_t delay_ms;      /* >= 0 */
+    int64_t idle_ms;       /* > 0; -1: never */
+    int64_t max_skew_ms;   /* >= 0 */
+    uint32_t driver;       /* SL_TIME_FUNCTION: Lua driver that writes time_ms of each row */
+    uint32_t unused2;
+} sl_time;
+
+typedef struct sl_source {
+    sl_string name;            /* as `source.X` and metrics call it: topic(s) or path; unique in the plan */
+    sl_string connector;       /* "kafka", "file", "generator": a line in connect/connectors.c */
+    sl_string format;          /* "json"; empty: rows come from a Lua driver (generator) */
+    const sl_value *options;   /* SL_TABLE, defaults filled in */
+    const sl_field *fields;
+    uint32_t field_count;
+    uint32_t row_size;         /* bytes, a multiple of 8 */
+    uint32_t null_words;       /* 64-bit words behind the header */
+    uint32_t step;             /* index of its step */
+    int32_t on_bad;            /* sl_bad_policy */
+    int32_t quarantine;        /* index of a sink; -1: the default one (`NAME-quarantine`) made by flow */
+    uint32_t rows_driver;      /* generator: Lua driver that fills rows from offsets */
+    uint32_t bounded;          /* ends by itself (file not followed, generator with count) */
+    double max_bad_share;      /* 0..1 */
+    int64_t max_records;       /* per batch, > 0 */
+    int64_t max_bytes;         /* per batch, > 0 */
+    int64_t max_time_ms;       /* of fetching, > 0 */
+    double max_rate;           /* records a second; 0: none */
+    int64_t min_records;       /* 0: none */
+    int64_t max_delay_ms;      /* with min_records */
+    sl_time time;
+} sl_source;
+
+enum sl_output_kind { SL_TO_AGGREGATE = 1, SL_TO_SINK };
+enum sl_key_kind {
+    SL_KEY_RECORD = 1, /* the source record's key, bytes as they came */
+    SL_KEY_OBJECT,     /* an object of `key` columns */
+    SL_KEY_PLAIN,      /* one column: its plain text, when null the object */
+};
+
+/* One end of a step. Columns say where in the step's rows things lie, so that steps over different row
+ * layouts can feed one target. */
+typedef struct sl_output {
+    int32_t kind;              /* sl_output_kind */
+    uint32_t target;           /* index into aggregates or sinks */
+    const sl_column *columns;  /* aggregate: the group columns, in key order. sink: the value's, in order */
+    uint32_t column_count;
+    int32_t key_kind;          /* sink: sl_key_kind */
+    const sl_column *key;      /* sink */
+    uint32_t key_count;
+    uint32_t driver;           /* aggregate: Lua driver that folds rows of this layout into its states */
+} sl_output;
+
+typedef struct sl_step {
+    uint32_t driver;           /* Lua driver; only called when `has_functions` */
+    uint32_t has_functions;    /* 0: every row goes to every output */
+    const sl_output *outputs;
+    uint32_t output_count;
+    uint32_t node_count;       /* user functions in it, numbered from 0 in the script's order, <= 31 */
+    const uint32_t *node_outputs; /* per node: mask of the outputs behind it, lost when it throws */
+} sl_step;
+
+enum sl_window_kind { SL_WINDOW_NONE = 0, SL_WINDOW_TUMBLING, SL_WINDOW_HOPPING };
+enum sl_mode { SL_APPEND = 1, SL_UPDATE, SL_COMPLETE };
+
+typedef struct sl_window {
+    int32_t kind;                /* sl_window_kind; NONE: one pane for ever */
+    int32_t unused;
+    int64_t size_ms, every_ms;   /* tumbling: equal */
+    int64_t offset_ms;           /* 0 <= offset < every */
+    int64_t pane_ms;             /* gcd(size, every) */
+    int64_t allowed_lateness_ms; /* >= 0 */
+} sl_window;
+
+typedef struct sl_aggregate {
+    sl_string name;            /* of its state: given, or "aggregate" */
+    sl_window window;
+    int32_t mode;              /* sl_mode */
+    uint8_t final;
+    uint8_t only_if_changed;
+    uint8_t has_retractions;   /* update or complete with a filter behind it: what was sent is remembered */
+    uint8_t folds_user_code;   /* the fold may throw: states are saved row by row on a second try */
+    int64_t max_rows;          /* complete */
+    uint32_t state_size;       /* bytes, a multiple of 8: all aggregates concatenated */
+    uint32_t part_count;       /* variable-size parts in a state */
+    const uint32_t *part_offsets; /* byte offsets of sl_part members in the state */
+    const void *state_init;    /* state_size bytes a new group starts with */
+    uint32_t emit_driver;      /* Lua: merge panes, results, stages behind */
+    uint32_t row_size;         /* of result rows */
+    uint32_t null_words;
+    uint32_t step;             /* the step behind it */
+    const sl_column *group;    /* result row: group columns, in key order */
+    uint32_t group_count;
+    int32_t late;              /* index of the sink for late rows; -1: counted only */
+    sl_column window_start, window_end; /* result row; used when window.kind is not NONE */
+    sl_column final_column;    /* result row; used when `final` */
+} sl_aggregate;
+
+enum sl_error_policy { SL_ON_ERROR_QUARANTINE = 1, SL_ON_ERROR_FAIL };
+enum sl_times { SL_TIMES_MS = 1, SL_TIMES_ISO };
+
+typedef struct sl_sink {
+    sl_string name;            /* as `sink.X` calls it: topic or path */
+    sl_string connector;       /* "kafka", "file" */
+    const sl_value *options;   /* SL_TABLE, defaults filled in */
+    int32_t times;             /* sl_times */
+    int32_t on_error;          /* sl_error_policy: a row that the sink refuses for itself */
+    uint32_t enveloped;        /* files that may get retractions: {"key":..,"value":..} */
+    uint32_t is_side;          /* gets late or quarantined records, not rows */
+} sl_sink;
+
+enum sl_trigger_kind { SL_CONTINUOUS = 1, SL_INTERVAL, SL_AVAILABLE_NOW, SL_ONCE };
+
+typedef struct sl_plan {
+    sl_string name;
+    sl_string script;          /* path as given */
+    uint64_t script_hash;      /* XXH3 of the script and what it required, in order */
+    const sl_source *sources;
+    const sl_step *steps;
+    const sl_aggregate *aggregates;
+    const sl_sink *sinks;
+    uint32_t source_count, step_count, aggregate_count, sink_count;
+    int32_t trigger;           /* sl_trigger_kind */
+    uint32_t flush;            /* available-now: close what is open at the end */
+    int64_t interval_ms;       /* SL_INTERVAL */
+    uint32_t shards;           /* power of two */
+    uint32_t workers;
+    int64_t shutdown_timeout_ms;
+    int64_t script_timeout_ms;
+    int32_t on_error;          /* sl_error_policy for user functions */
+    uint32_t unused;
+} sl_plan;

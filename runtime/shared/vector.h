@@ -1,0 +1,51 @@
+#pragma once
+/* What a Lua driver works on: one vector of rows. C fills it in, calls the driver once (one lua_pcall), and
+ * reads it back. Each worker has one, made when its lua_State is; drivers hold it as an upvalue.
+ *
+ * A driver runs `for i = first, count - 1` and stores `pos = i` (and `node`) before it calls a user
+ * function: when it throws, C knows the row. It then marks the row in `dead`, sets `guarded` and goes on:
+ *   prepare: from the same row; nodes whose bit is set in dead[row] are not called, their outputs not set;
+ *   fold: the whole vector again on fresh states is not needed, since a guarded fold saves each state in
+ *     `scratch` first: see aggregate.c;
+ *   emit: no second try, the batch fails with group and window. */
+#include "runtime/shared/types.h"
+
+/* A part of a state with a size of its own (text of first, last, min, max; later sketches and lists).
+ * Owned by the state's table; a merged state borrows it. data NULL: none. */
+typedef struct sl_part {
+    char *data;
+    uint32_t len;   /* bytes in use */
+    uint32_t room;  /* bytes there */
+    uint64_t epoch; /* batch that made the block; an older one is never written in place (undo) */
+} sl_part;
+
+typedef struct sl_bounds {
+    double start, stop; /* of a window, Unix ms; `window.start`, `window.stop` in Lua */
+} sl_bounds;
+
+typedef struct sl_vector {
+    uint32_t count;         /* rows */
+    uint32_t first;         /* row to begin at */
+    uint32_t pos;           /* out: row being worked on */
+    uint32_t node;          /* out: number of the user function being called (fold: of the aggregate) */
+    uint32_t guarded;       /* 1: a row has thrown in this vector */
+    uint32_t unused;
+    void **rows;            /* `count` rows: struct sl_row and what follows */
+    void **states;          /* fold: the state of each row; emit: a copy of the first pane's, to merge into */
+    void **parts;           /* emit: states of further panes, oldest first, all rows' in a line */
+    const uint32_t *part_first; /* emit: row i has parts[part_first[i]] .. parts[part_first[i + 1] - 1] */
+    const sl_bounds *bounds; /* emit */
+    uint32_t *outputs;      /* prepare, emit: out, mask of outputs the row passed to */
+    uint32_t *dead;         /* prepare, guarded: mask of nodes not to be called for the row */
+    void *scratch;          /* fold, guarded: the state of row `pos` before it was touched */
+    const int64_t *offsets; /* rows driver of a generator: the `i` of each row */
+    void *text;             /* for sl_text_copy: arena of this vector; opaque */
+    void *table;            /* for sl_part_set: table of the states; opaque */
+    int64_t now_ms;         /* processing time of the batch */
+} sl_vector;
+
+/* Copy `len` bytes into the memory `text` of the vector; borrowed until the batch ends. */
+const char *sl_text_copy(void *text, const char *data, uint32_t len);
+
+/* Put `len` bytes into the part of a state in `table`, so that a failed batch can be undone. */
+void sl_part_set(void *table, sl_part *part, const char *data, uint32_t len);

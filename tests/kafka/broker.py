@@ -1,0 +1,240 @@
+"""A real Apache Kafka broker in a folder of its own, on free ports, for tests.
+
+    with Broker() as broker:                       # formats, starts, waits until it serves
+        broker.client.create_topic("in", partitions=4)
+        ...                                        # broker.bootstrap is what a client connects to
+        broker.kill(); broker.start()              # SIGKILL, then up again: same ports, same data
+
+`Broker(secure=True)` has four more listeners (`broker.address(NAME)`): "sasl" (SASL PLAIN without
+TLS), "tls", "mtls" (client certificate required) and "sasl_tls"; `broker.certs` has the files,
+USER and PASSWORD the account. `broker.client` always uses the plain listener.
+The broker dies with the thread that started it (Linux, PR_SET_PDEATHSIG): start it from the main one.
+"""
+import base64
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import string
+import subprocess
+import tempfile
+import time
+import uuid
+
+import kit
+from certs import Certs
+from client import Client
+
+USER, PASSWORD = "alice", "alice-secret"
+STARTED = "Kafka Server started"
+PROTOCOLS = {"plaintext": "PLAINTEXT", "sasl": "SASL_PLAINTEXT", "tls": "SSL", "mtls": "SSL",
+             "sasl_tls": "SASL_SSL"}
+PR_SET_PDEATHSIG = 1
+JVM = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:CICompilerCount=1", "-XX:-UsePerfData",
+       "-Xss256k", "-Djava.awt.headless=true", kit.LOGGING]
+
+
+class Broker:
+    def __init__(self, folder=None, secure=False, settings=None, heap_mb=256, detached=False):
+        """`settings`: more server.properties as a dict. `detached`: outlives this process."""
+        self.folder = folder or tempfile.mkdtemp(prefix="sluice-kafka-")
+        self.own_folder = folder is None
+        self.settings = dict(settings or {})
+        self.heap_mb = heap_mb
+        self.detached = detached
+        self.process = None
+        self.ports = {}
+        self.certs = Certs(os.path.join(self.folder, "certs")) if secure else None
+        self.names = list(PROTOCOLS) if secure else ["plaintext"]
+        self._client = None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    # -- life cycle
+
+    def start(self, timeout_s=60, jvm=()):
+        """Start (or start again, on the same ports and data) and wait until it serves."""
+        first = not self.ports
+        for attempt in range(3):
+            if first:
+                self.pick_ports()
+                self.format()
+            self.spawn(list(jvm))
+            if self.wait_until_started(timeout_s):
+                return self
+            if not (first and "Address already in use" in self.log_tail()):
+                break
+        tail = self.log_tail()
+        self.close()
+        raise kit.KitError("the broker did not start:\n" + tail)
+
+    def stop(self, timeout_s=60):
+        """SIGTERM and wait."""
+        self.signal(signal.SIGTERM)
+        self.process.wait(timeout_s)
+
+    def kill(self):
+        """SIGKILL and wait."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def pause(self):
+        self.signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.signal(signal.SIGCONT)
+
+    def close(self):
+        """End everything and remove the folder."""
+        if self._client:
+            self._client.close()
+            self._client = None
+        if self.process and self.process.poll() is None:
+            self.kill()
+        if self.own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    # -- what tests ask
+
+    @property
+    def bootstrap(self):
+        return self.address("plaintext")
+
+    def address(self, listener):
+        return f"127.0.0.1:{self.ports[listener]}"
+
+    @property
+    def client(self):
+        """The oracle's eye: a Java client in a process of its own (see client.py)."""
+        if not self._client:
+            self._client = Client(self.bootstrap)
+        return self._client
+
+    @property
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def rss_mb(self):
+        with open(f"/proc/{self.process.pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def log_tail(self, length=4000):
+        try:
+            with open(self.log_path, errors="replace") as file:
+                return file.read()[-length:]
+        except FileNotFoundError:
+            return ""
+
+    # -- helpers
+
+    @property
+    def data(self):
+        return os.path.join(self.folder, "data")
+
+    @property
+    def log_path(self):
+        return os.path.join(self.folder, "broker.log")
+
+    def signal(self, number):
+        if not self.running:
+            raise kit.KitError("the broker is not running")
+        self.process.send_signal(number)
+
+    def pick_ports(self):
+        sockets = {name: socket.socket() for name in self.names + ["controller"]}
+        for name, one in sockets.items():
+            one.bind(("127.0.0.1", 0))
+            self.ports[name] = one.getsockname()[1]
+        for one in sockets.values():
+            one.close()
+
+    def format(self):
+        source = kit.formatted_storage(self.properties(kit.FORMATTED))
+        shutil.rmtree(self.data, ignore_errors=True)
+        os.makedirs(self.folder, exist_ok=True)
+        shutil.copytree(source, self.data)
+        self.set_cluster_id(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+        with open(os.path.join(self.folder, "server.properties"), "w") as file:
+            file.write(self.properties(self.data))
+
+    def set_cluster_id(self, cluster_id):
+        """Brokers copied from one formatted folder must not look like one cluster."""
+        path = os.path.join(self.data, "meta.properties")
+        with open(path) as file:
+            lines = [line for line in file if not line.startswith("cluster.id=")]
+        with open(path, "w") as file:
+            file.writelines(lines + [f"cluster.id={cluster_id}\n"])
+
+    def properties(self, data):
+        with open(os.path.join(kit.HERE, "server.properties")) as file:
+            template = string.Template(file.read())
+        text = template.substitute(
+            data=data, controller_port=self.ports["controller"],
+            listeners=",".join(f"{n.upper()}://{self.address(n)}" for n in self.names),
+            protocols=",".join(f"{n.upper()}:{PROTOCOLS[n]}" for n in self.names))
+        more = dict(self.security(), **self.settings)
+        return text + "".join(f"{name}={value}\n" for name, value in more.items())
+
+    def security(self):
+        if not self.certs:
+            return {}
+        login = ("org.apache.kafka.common.security.plain.PlainLoginModule required "
+                 f'user_{USER}="{PASSWORD}";')
+        settings = {"sasl.enabled.mechanisms": "PLAIN", "ssl.keystore.type": "PEM",
+                    "ssl.keystore.location": self.certs.broker_store, "ssl.truststore.type": "PEM",
+                    "ssl.truststore.location": self.certs.ca,
+                    "listener.name.mtls.ssl.client.auth": "required"}
+        for name in ("sasl", "sasl_tls"):
+            settings[f"listener.name.{name}.plain.sasl.jaas.config"] = login
+        return settings
+
+    def spawn(self, jvm):
+        archive = kit.archive()
+        if os.path.exists(archive):
+            jvm = jvm + ["-XX:SharedArchiveFile=" + archive]
+        command = [kit.java(), f"-Xmx{self.heap_mb}m", *JVM, *jvm, "-cp", kit.class_path(),
+                   "kafka.Kafka", os.path.join(self.folder, "server.properties")]
+        with open(self.log_path, "w") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=self.detached,
+                preexec_fn=None if self.detached else die_with_parent)
+
+    def wait_until_started(self, timeout_s):
+        """Look for the line in its own log: a port that answers may be somebody else's."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if STARTED in self.log_tail(1 << 20):
+                return True
+            if self.process.poll() is not None:
+                return False
+            time.sleep(0.02)
+        self.kill()
+        return False
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def prepare(say=print):
+    """Make what is made once: the class-data archive (a broker then starts in 1.8 s instead of 2.8)
+    and the test client's classes."""
+    archive = kit.archive()
+    if not os.path.exists(archive):
+        say("kafka: first start, making the class-data archive")
+        fresh = f"{archive}.{os.getpid()}"
+        with Broker() as broker:
+            broker.stop()
+            broker.start(jvm=["-XX:ArchiveClassesAtExit=" + fresh])
+            broker.client.create_topic("warm-up", partitions=1)
+            broker.client.produce("warm-up", [{"value": b"x"}])
+            broker.client.close()
+            broker.stop()
+        os.rename(fresh, archive)
+    kit.client_classes()
