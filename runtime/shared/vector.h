@@ -3,10 +3,12 @@
  * reads it back. Each worker has one, made when its lua_State is; drivers hold it as an upvalue.
  *
  * A driver runs `for i = first, count - 1` and stores `pos = i` (and `node`) before it calls a user
- * function: when it throws, C knows the row. It then marks the row in `dead`, sets `guarded` and goes on:
- *   prepare: from the same row; nodes whose bit is set in dead[row] are not called, their outputs not set;
- *   fold: the whole vector again on fresh states is not needed, since a guarded fold saves each state in
- *     `scratch` first: see aggregate.c;
+ * function: when it throws, C knows the row.
+ *   prepare: C sets the node's bit in dead[pos], `guarded`, and goes on from the same row; a guarded run
+ *     does not call nodes whose bit is set in dead[i], nor sets the outputs behind them.
+ *   fold: with user code, `scratch` gets the row's state before it is touched. C puts it back, drops the
+ *     row and goes on behind it. All user code of a row runs before the first sl_part_set of that row.
+ *     With a fold_batch C saves all states itself, puts them back, and runs the vector again in halves.
  *   emit: no second try, the batch fails with group and window. */
 #include "runtime/shared/types.h"
 
@@ -37,7 +39,7 @@ typedef struct sl_vector {
     const sl_bounds *bounds; /* emit */
     uint32_t *outputs;      /* prepare, emit: out, mask of outputs the row passed to */
     uint32_t *dead;         /* prepare, guarded: mask of nodes not to be called for the row */
-    void *scratch;          /* fold, guarded: the state of row `pos` before it was touched */
+    void *scratch;          /* fold with user code: out, the state of row `pos` before it was touched */
     const int64_t *offsets; /* rows driver of a generator: the `i` of each row */
     void *text;             /* for sl_text_copy: arena of this vector; opaque */
     void *table;            /* for sl_part_set: table of the states; opaque */
