@@ -1,0 +1,94 @@
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.function.LongFunction;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.ListOffsetsOptions;
+import org.apache.kafka.clients.admin.NewPartitions;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.IsolationLevel;
+import org.apache.kafka.common.TopicPartition;
+
+/** Topics, offsets and groups: what an administrator sees. */
+final class Topics {
+    private final Admin admin;
+
+    Topics(Admin admin) {
+        this.admin = admin;
+    }
+
+    void create(JsonNode request, ObjectNode answer) throws Exception {
+        Map<String, String> configs = new HashMap<>();
+        request.get("configs").properties().forEach(e -> configs.put(e.getKey(), e.getValue().asText()));
+        NewTopic topic = new NewTopic(topic(request), request.get("partitions").asInt(), (short) 1);
+        admin.createTopics(List.of(topic.configs(configs))).all().get();
+    }
+
+    void delete(JsonNode request, ObjectNode answer) throws Exception {
+        admin.deleteTopics(List.of(topic(request))).all().get();
+    }
+
+    void addPartitions(JsonNode request, ObjectNode answer) throws Exception {
+        NewPartitions total = NewPartitions.increaseTo(request.get("total").asInt());
+        admin.createPartitions(Map.of(topic(request), total)).all().get();
+    }
+
+    void list(JsonNode request, ObjectNode answer) throws Exception {
+        ArrayNode names = answer.putArray("topics");
+        new TreeSet<>(admin.listTopics().names().get()).forEach(names::add);
+    }
+
+    void deleteRecords(JsonNode request, ObjectNode answer) throws Exception {
+        admin.deleteRecords(byPartition(request, "before", RecordsToDelete::beforeOffset)).all().get();
+    }
+
+    void offsets(JsonNode request, ObjectNode answer) throws Exception {
+        String topic = topic(request);
+        boolean earliest = request.get("at").asText().equals("earliest");
+        int partitions = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size();
+        Map<TopicPartition, OffsetSpec> wanted = new HashMap<>();
+        for (int p = 0; p < partitions; p++)
+            wanted.put(new TopicPartition(topic, p), earliest ? OffsetSpec.earliest() : OffsetSpec.latest());
+        boolean committed = request.path("read_committed").asBoolean(false);
+        ListOffsetsOptions options = new ListOffsetsOptions(
+            committed ? IsolationLevel.READ_COMMITTED : IsolationLevel.READ_UNCOMMITTED);
+        ObjectNode out = answer.putObject("offsets");
+        admin.listOffsets(wanted, options).all().get()
+            .forEach((tp, info) -> out.put(String.valueOf(tp.partition()), info.offset()));
+    }
+
+    void groupOffsets(JsonNode request, ObjectNode answer) throws Exception {
+        ArrayNode out = answer.putArray("offsets");
+        admin.listConsumerGroupOffsets(request.get("group").asText()).partitionsToOffsetAndMetadata().get()
+            .forEach((tp, at) -> {
+                if (at != null)
+                    out.addObject().put("topic", tp.topic()).put("partition", tp.partition())
+                        .put("offset", at.offset()).put("metadata", at.metadata());
+            });
+    }
+
+    void setGroupOffsets(JsonNode request, ObjectNode answer) throws Exception {
+        Map<TopicPartition, OffsetAndMetadata> offsets =
+            byPartition(request, "offsets", o -> new OffsetAndMetadata(o, Optional.empty(), ""));
+        admin.alterConsumerGroupOffsets(request.get("group").asText(), offsets).all().get();
+    }
+
+    private static <T> Map<TopicPartition, T> byPartition(JsonNode request, String name, LongFunction<T> make) {
+        Map<TopicPartition, T> out = new HashMap<>();
+        request.get(name).properties().forEach(e -> out.put(
+            new TopicPartition(topic(request), Integer.parseInt(e.getKey())), make.apply(e.getValue().asLong())));
+        return out;
+    }
+
+    private static String topic(JsonNode request) {
+        return request.get("topic").asText();
+    }
+}
