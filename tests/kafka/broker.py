@@ -10,6 +10,7 @@ TLS), "tls", "mtls" (client certificate required) and "sasl_tls"; `broker.certs`
 USER and PASSWORD the account. `broker.client` always uses the plain listener.
 The broker dies with the thread that started it (Linux, PR_SET_PDEATHSIG): start it from the main one.
 """
+import atexit
 import base64
 import ctypes
 import os
@@ -48,6 +49,8 @@ class Broker:
         self.certs = Certs(os.path.join(self.folder, "certs")) if secure else None
         self.names = list(PROTOCOLS) if secure else ["plaintext"]
         self._client = None
+        if not detached:
+            atexit.register(self.close)
 
     def __enter__(self):
         return self.start()
@@ -98,6 +101,7 @@ class Broker:
             self.kill()
         if self.own_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
+        atexit.unregister(self.close)
 
     # -- what tests ask
 

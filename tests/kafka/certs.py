@@ -16,8 +16,10 @@ class Certs:
         self.broker_cert, self.broker_key = self.make_pair("broker", "ca")
         self.client_cert, self.client_key = self.make_pair("client", "ca")
         self.other_cert, self.other_key = self.make_pair("other", "other_ca")
-        self.broker_store = self.path("broker_store.pem")  # what Kafka calls a PEM key store
-        self.join([self.broker_key, self.broker_cert, self.ca], self.broker_store)
+        # what Kafka calls a PEM key store
+        self.broker_store = self.join("broker_store.pem", self.broker_key, self.broker_cert)
+        self.client_store = self.join("client_store.pem", self.client_key, self.client_cert)
+        self.other_store = self.join("other_store.pem", self.other_key, self.other_cert)
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -40,12 +42,12 @@ class Certs:
                 "-out", cert)
         return cert, key
 
-    @staticmethod
-    def join(parts, out):
-        with open(out, "w") as file:
+    def join(self, name, *parts):
+        with open(self.path(name), "w") as file:
             for part in parts:
                 with open(part) as source:
                     file.write(source.read())
+        return self.path(name)
 
 
 def openssl(*arguments):

@@ -88,6 +88,10 @@ class Client:
         return int_keys(self.call("offsets", topic=topic, at="latest",
                                   read_committed=read_committed)["offsets"])
 
+    def try_connect(self, config):
+        """Connect with these client settings (Kafka's own names); raises ClientError when refused."""
+        self.call("try_connect", config=config)
+
     # -- records
 
     def produce(self, topic, records, transaction=None):

@@ -32,6 +32,7 @@ public final class TestClient {
         table.put("offsets", topics::offsets);
         table.put("group_offsets", topics::groupOffsets);
         table.put("set_group_offsets", topics::setGroupOffsets);
+        table.put("try_connect", Topics::tryConnect);
         table.put("produce", records::produce);
         table.put("produce_lines", records::produceLines);
         table.put("consume", records::consume);

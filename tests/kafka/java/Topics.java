@@ -81,6 +81,17 @@ final class Topics {
         admin.alterConsumerGroupOffsets(request.get("group").asText(), offsets).all().get();
     }
 
+    /** Connect with `config` alone, elsewhere than this client does; fails as Kafka's client does. */
+    static void tryConnect(JsonNode request, ObjectNode answer) throws Exception {
+        Map<String, Object> config = new HashMap<>();
+        request.get("config").properties().forEach(e -> config.put(e.getKey(), e.getValue().asText()));
+        config.put("request.timeout.ms", 4000);
+        config.put("default.api.timeout.ms", 4000);
+        try (Admin other = Admin.create(config)) {
+            other.listTopics().names().get();
+        }
+    }
+
     private static <T> Map<TopicPartition, T> byPartition(JsonNode request, String name, LongFunction<T> make) {
         Map<TopicPartition, T> out = new HashMap<>();
         request.get(name).properties().forEach(e -> out.put(

@@ -1,0 +1,142 @@
+"""What end-to-end tests share: one broker for all of them, a fresh topic and folder for each, and the
+release build of sluice as a child process that never outlives its test."""
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import broker as kafka
+import kit
+
+SLUICE = os.environ.get("SLUICE", os.path.join(kit.ROOT, "build", "release", "sluice"))
+
+_shared = {}
+_numbers = itertools.count(1)
+
+
+def shared_broker(secure=False):
+    """The broker of all tests that do not break theirs; started at its first use."""
+    if secure not in _shared:
+        _shared[secure] = kafka.Broker(secure=secure).start()
+    return _shared[secure]
+
+
+def close():
+    for one in _shared.values():
+        one.close()
+    _shared.clear()
+
+
+class Process:
+    """A running sluice: `send`, `wait`, and what it wrote so far."""
+
+    def __init__(self, arguments, folder, env):
+        self.out_path, self.err_path = (os.path.join(folder, f"sluice-{next(_numbers)}.{end}")
+                                        for end in ("out", "err"))
+        with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
+            self.process = subprocess.Popen([SLUICE, *arguments], stdin=subprocess.DEVNULL, stdout=out,
+                                            stderr=err, cwd=folder, env=dict(os.environ, **env),
+                                            preexec_fn=kafka.die_with_parent)
+
+    @property
+    def out(self):
+        return read(self.out_path)
+
+    @property
+    def err(self):
+        return read(self.err_path)
+
+    @property
+    def running(self):
+        return self.process.poll() is None
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, timeout_s=30):
+        """SIGTERM; returns the exit code."""
+        self.send(signal.SIGTERM)
+        return self.wait(timeout_s)
+
+    def wait(self, timeout_s=30):
+        """The exit code (negative: the signal). Kills it and fails when the time is up."""
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"sluice still runs after {timeout_s} s\n{self.err[-4000:]}") from None
+
+    def kill(self):
+        if self.running:
+            self.process.kill()
+            self.process.wait()
+
+    def rss_mb(self):
+        with open(f"/proc/{self.process.pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class E2ETest(unittest.TestCase):
+    maxDiff = 4000
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="sluice-e2e-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    @property
+    def broker(self):
+        return shared_broker()
+
+    @property
+    def client(self):
+        return self.broker.client
+
+    def topic(self, partitions=1, configs=None, name="t"):
+        """A fresh topic; returns its name."""
+        name = f"{name}-{next(_numbers)}"
+        self.client.create_topic(name, partitions, configs)
+        return name
+
+    def own_broker(self, **options):
+        """A broker for this test alone, to be killed, paused and restarted at will."""
+        one = kafka.Broker(**options).start()
+        self.addCleanup(one.close)
+        return one
+
+    def file(self, name, text):
+        """Write a file into the test's folder; returns its path."""
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def start(self, *arguments, env=None):
+        """Start sluice in the test's folder; returns a Process."""
+        one = Process(arguments, self.folder, env or {})
+        self.addCleanup(one.kill)
+        return one
+
+    def run_sluice(self, *arguments, timeout_s=60, env=None):
+        """Run sluice to its end; returns a Process whose exit code is `.code`."""
+        one = self.start(*arguments, env=env)
+        one.code = one.wait(timeout_s)
+        return one
+
+    def wait_for(self, what, condition, timeout_s=30):
+        """Poll `condition` until it is true; returns what it returned."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            value = condition()
+            if value:
+                return value
+            time.sleep(0.02)
+        self.fail(f"waited {timeout_s} s for {what}")
+
+
+def read(path):
+    with open(path, errors="replace") as file:
+        return file.read()
