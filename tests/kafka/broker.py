@@ -240,5 +240,7 @@ def prepare(say=print):
             broker.client.produce("warm-up", [{"value": b"x"}])
             broker.client.close()
             broker.stop()
+        for old in kit.archives():
+            os.unlink(old)
         os.rename(fresh, archive)
     kit.client_classes()

@@ -80,6 +80,11 @@ def archive():
     return os.path.join(CACHE, "broker-" + fingerprint(jars()) + ".jsa")
 
 
+def archives():
+    """All archives, also those of other jars or another Java."""
+    return glob.glob(os.path.join(CACHE, "broker-*.jsa"))
+
+
 def formatted_storage(properties):
     """The folder of a formatted storage; `properties` is any valid server.properties text whose
     log.dirs is FORMATTED. Copying it saves 0.6 s a broker."""
