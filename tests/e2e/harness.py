@@ -25,10 +25,17 @@ def shared_broker(secure=False):
     return _shared[secure]
 
 
+def open_folder():
+    """All temporary files of the run lie in one folder, which `close` removes."""
+    tempfile.tempdir = tempfile.mkdtemp(prefix="sluice-e2e-")
+
+
 def close():
     for one in _shared.values():
         one.close()
     _shared.clear()
+    if tempfile.tempdir:
+        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
 
 
 class Process:
@@ -84,7 +91,7 @@ class E2ETest(unittest.TestCase):
     maxDiff = 4000
 
     def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="sluice-e2e-")
+        self.folder = tempfile.mkdtemp(prefix="test-")
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
     @property

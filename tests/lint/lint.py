@@ -115,15 +115,15 @@ def check_columns(text):
 
 
 def check_functions(text):
-    """Formatted C: a function's body opens at the end of an unindented line or alone on one."""
+    """Formatted C: a function's head is unindented, and its end a lone brace."""
     start = None
     for number, line in enumerate(text.splitlines(), 1):
-        if re.match(r"(\w.*\)\s*\{|\{)$", line):
-            start = number
-        elif line.startswith("}"):
+        if line.startswith("}"):
             if start and number - start > FUNCTION_LINES:
                 yield start, f"function of {number - start} lines, at most {FUNCTION_LINES}"
             start = None
+        elif re.match(r"\w", line):
+            start = number if "(" in line and not line.endswith(";") else None
 
 
 def check_calls(path, text):
