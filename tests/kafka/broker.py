@@ -240,7 +240,7 @@ def prepare(say=print):
             broker.client.produce("warm-up", [{"value": b"x"}])
             broker.client.close()
             broker.stop()
-        for old in kit.archives():
+        for old in set(kit.archives()) - {fresh}:
             os.unlink(old)
         os.rename(fresh, archive)
     kit.client_classes()

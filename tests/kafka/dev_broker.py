@@ -68,6 +68,7 @@ def topic(arguments):
 
 
 def main(command, *arguments):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     if command == "prepare":
         return broker.prepare()
     return {"start": start, "stop": stop, "topic": lambda: topic(arguments)}[command]()

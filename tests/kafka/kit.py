@@ -82,7 +82,7 @@ def archive():
 
 def archives():
     """All archives, also those of other jars or another Java."""
-    return glob.glob(os.path.join(CACHE, "broker-*.jsa"))
+    return glob.glob(os.path.join(CACHE, "broker-*.jsa*"))
 
 
 def formatted_storage(properties):
