@@ -13,8 +13,8 @@ static const char ESCAPES[256] = {
 
 static const uint64_t LOW = 0x0101010101010101u, HIGH = 0x8080808080808080u;
 
-/* High bits set in bytes of `word` that are 0. Bytes above a true hit may be wrong, which is harmless:
- * the caller only asks whether there is any. */
+/* High bits set in bytes of `word` that are 0. Bytes above a true hit may be wrong, which is
+ * harmless: the caller only asks whether there is any. */
 static inline uint64_t zero_bytes(uint64_t word) {
     return (word - LOW) & ~word & HIGH;
 }
@@ -54,7 +54,7 @@ void json_text_put(buf *out, const char *text, size_t len) {
     buf_put_char(out, '"');
 }
 
-/* Length of the well-formed sequence at `s`, 0 if there is none. Table 3-7 of the Unicode standard. */
+/* Length of the well-formed sequence at `s`, 0 if there is none. Unicode standard, table 3-7. */
 static size_t utf8_sequence(const unsigned char *s, size_t len) {
     unsigned char c = s[0], low = 0x80, high = 0xbf;
     size_t need;

@@ -1,13 +1,13 @@
 #pragma once
-/* Text as JSON needs it: escaping, the check for UTF-8, base64. Knows nothing of values or schemas; that
- * is codec's. thread: any. */
+/* Text as JSON needs it: escaping, the check for UTF-8, base64. Knows nothing of values or schemas;
+ * that is codec's. thread: any. */
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "runtime/base/buf.h"
 
-/* Append `text` (`len` bytes of valid UTF-8) as a JSON string with its quotes. Only `"`, `\` and control
- * characters are escaped: \b \f \n \r \t, others \u00xx in lower case; `/` and DEL are not. */
+/* Append `text` (`len` bytes of valid UTF-8) as a JSON string with its quotes. Only `"`, `\` and
+ * control characters are escaped: \b \f \n \r \t, others \u00xx in lower case; `/` is not. */
 void json_text_put(buf *out, const char *text, size_t len);
 
 /* Is `text` well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, up to U+10FFFF)? */

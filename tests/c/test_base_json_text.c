@@ -52,7 +52,7 @@ static void only_well_formed_utf8_is_taken(void **state) {
     (void)state;
     assert_true(json_text_is_utf8(TEXT("")));
     assert_true(json_text_is_utf8(TEXT("ascii of more than eight bytes")));
-    assert_true(json_text_is_utf8(TEXT("\xc2\x80 \xe0\xa0\x80 \xed\x9f\xbf"));
+    assert_true(json_text_is_utf8(TEXT("\xc2\x80 \xe0\xa0\x80 \xed\x9f\xbf")));
     assert_true(json_text_is_utf8(TEXT("\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf")));
     assert_false(json_text_is_utf8(TEXT("\x80")));
     assert_false(json_text_is_utf8(TEXT("\xc0\xaf")));
