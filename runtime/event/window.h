@@ -1,0 +1,81 @@
+#pragma once
+/* Windows of an aggregation (semantics, section 4), as arithmetic on sl_window.
+ *
+ * Time is cut into panes of gcd(size, every), named by their start; a row belongs to one pane, a
+ * window is a run of panes. Size 3, every 2 (panes of 1):
+ *
+ *   pane      0   1   2   3   4   5
+ *   window   [0       3)
+ *                    [2       5)
+ *                            [4      ..
+ *
+ * Bounds saturate: a pane or window that begins before INT64_MIN is named INT64_MIN, one that ends
+ * beyond INT64_MAX ends there (and closes at watermark +infinity only). Event times lie in
+ * (INT64_MIN, INT64_MAX); others are placed without harm. A watermark is Unix ms, WATERMARK_NONE
+ * (INT64_MIN: none yet, nothing is late or closed) or INT64_MAX (+infinity: everything is). Kind
+ * NONE is one pane and one window, [INT64_MIN, INT64_MAX), closed by +infinity alone. Nothing here
+ * keeps state but window_cache. thread: any. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/shared/plan.h"
+
+/* Bounds of a window or pane, Unix ms, half-open. */
+typedef struct window_bounds {
+    int64_t start, end;
+} window_bounds;
+
+/* Windows one `every` apart, oldest first; window_next walks them. */
+typedef struct window_run {
+    __int128 start; /* of the next window, before saturation */
+    uint64_t count; /* windows left */
+} window_run;
+
+/* The pane found last; owned by whoever calls window_pane in a loop, one per window and thread. */
+typedef struct window_cache {
+    window_bounds pane;
+} window_cache;
+
+static inline void window_cache_init(window_cache *cache) {
+    cache->pane = (window_bounds){ INT64_MAX, INT64_MIN };
+}
+
+/* Bounds of the pane that holds `time_ms`. */
+window_bounds window_pane_bounds(const sl_window *w, int64_t time_ms);
+
+/* Start of the pane that holds `time_ms`; the hot path of grouping. */
+static inline int64_t window_pane(const sl_window *w, window_cache *cache, int64_t time_ms) {
+    if (time_ms < cache->pane.start || time_ms >= cache->pane.end) {
+        cache->pane = window_pane_bounds(w, time_ms);
+    }
+    return cache->pane.start;
+}
+
+/* The windows that hold pane `pane` (any time in it names it), oldest first; at least one. O(1). */
+window_run window_of_pane(const sl_window *w, int64_t pane);
+
+/* The windows that close when the watermark moves from `from` to `to`, that is those with from <
+ * end + allowed_lateness <= to, as far as they can hold a pane in [`oldest`, `newest`]. O(1). */
+window_run window_closed(const sl_window *w, int64_t from, int64_t to, int64_t oldest,
+                         int64_t newest);
+
+/* Take the next window of a run; false at its end. */
+bool window_next(const sl_window *w, window_run *run, window_bounds *bounds);
+
+/* The watermark that closes the window ending at `end`: end + allowed_lateness. */
+int64_t window_close_time(const sl_window *w, int64_t end);
+
+/* Whether the window ending at `end` is closed, so that a row for it is late. */
+bool window_is_late(const sl_window *w, int64_t end, int64_t watermark);
+
+/* How many of the windows that hold `pane` a row is late for; equal to window_of_pane().count: for
+ * all. They are the oldest ones. O(1). */
+uint64_t window_late_count(const sl_window *w, int64_t pane, int64_t watermark);
+
+/* The watermark from which on `pane` can go: the one that closes its last window. A row is late
+ * for all its windows iff this is <= the watermark (and there is one). O(1). */
+int64_t window_pane_goes(const sl_window *w, int64_t pane);
+
+/* The lowest watermark above `watermark` that closes a window of `pane`; INT64_MAX when only
+ * +infinity does, or none is left. O(1). */
+int64_t window_next_close(const sl_window *w, int64_t pane, int64_t watermark);
