@@ -1,0 +1,231 @@
+--- Rows: the struct of a step's rows, the views through which functions see it, getters and setters.
+--
+-- A layout has hidden members (`runtime/shared/row.h`): `__time __record __partition __offset`, a byte
+-- `__nK` for each 8 null bits, and `__fS` for slot S (text: and its length `__lS`). A real member would win
+-- over the metatype's `__index` and could never be nil: hence the hidden names, which no field can have.
+-- Null bits are read by bytes, since 64-bit words would be boxed outside of traces.
+--
+-- A view is a second ctype of the same layout whose metatype knows the names of one schema.
+-- @module sluice.row
+
+local bit = require "bit"
+local ffi = require "ffi"
+
+local nearest = require "sluice.nearest"
+local schema = require "sluice.schema"
+
+local row = {}
+
+local EXACT = 2 ^ 53
+
+local MEMBERS = {
+   bool = "uint8_t __f%d;",
+   int32 = "int32_t __f%d;",
+   int64 = "int64_t __f%d;",
+   double = "double __f%d;",
+   timestamp = "int64_t __f%d;",
+   string = "const char *__f%d; uint32_t __l%d, __u%d;",
+}
+
+--- Number of each type in `sl_type`.
+row.TYPES = { bool = 1, int32 = 2, int64 = 3, double = 4, timestamp = 5, string = 6 }
+
+local Layout = {}
+Layout.__index = Layout
+
+--- Lay out the rows of a step.
+-- @tparam table columns by slot, from 1: `{ type =, exact =, … }`
+-- @treturn table `{ columns =, size = bytes, null_words =, text = of the struct }`
+function row.layout(columns)
+   local words = math.max(1, math.ceil(#columns / 64))
+   local text = { "struct { int64_t __time; uint32_t __record, __partition; int64_t __offset;" }
+   for i = 0, words * 8 - 1 do text[#text + 1] = ("uint8_t __n%d;"):format(i) end
+   for slot, column in ipairs(columns) do
+      text[#text + 1] = MEMBERS[column.type]:gsub("%%d", slot)
+   end
+   text[#text + 1] = "}"
+   local layout = { columns = columns, null_words = words, text = table.concat(text, " "), getters = {} }
+   layout.ctype = ffi.typeof(layout.text)
+   layout.size = ffi.sizeof(layout.ctype)
+   return setmetatable(layout, Layout)
+end
+
+--- Bytes from a row's start to a slot's value.
+-- @tparam integer slot
+-- @treturn integer
+function Layout:offset(slot)
+   return ffi.offsetof(self.ctype, "__f" .. slot)
+end
+
+--- Write the Lua expression that tells whether a slot is null.
+-- @tparam integer slot
+-- @tparam string r the variable that holds the row
+-- @treturn string a condition; needs `band` in scope
+function Layout:is_null(slot, r)
+   local byte, mask = math.floor((slot - 1) / 8), bit.lshift(1, (slot - 1) % 8)
+   return ("band(%s.__n%d, %d) ~= 0"):format(r, byte, mask)
+end
+
+--- Write the Lua statement that makes a slot null, or not.
+-- @tparam integer slot
+-- @tparam string r the variable that holds the row
+-- @tparam boolean null
+-- @treturn string a statement; needs `band` and `bor` in scope
+function Layout:set_null(slot, r, null)
+   local member = ("%s.__n%d"):format(r, math.floor((slot - 1) / 8))
+   local mask = bit.lshift(1, (slot - 1) % 8)
+   if null then return ("%s = bor(%s, %d)"):format(member, member, mask) end
+   return ("%s = band(%s, %d)"):format(member, member, 255 - mask)
+end
+
+local READ = {
+   bool = "r.__fS ~= 0",
+   int32 = "r.__fS",
+   int64 = "tonumber(r.__fS)",
+   double = "r.__fS",
+   timestamp = "tonumber(r.__fS)",
+   string = "text(r.__fS, r.__lS)",
+}
+
+local GETTER = [[
+local tonumber, band, text = ...
+return function(r)
+   if NULL then return nil end
+   return VALUE
+end]]
+
+local function fill(template, values, name)
+   return assert(load(template:gsub("%u%u+", values), "=sluice:" .. name))
+end
+
+--- The function that reads a slot: nil when null, a number, a boolean, a string made only now, or int64
+-- cdata for an exact int64.
+-- @tparam integer slot
+-- @treturn function (row) → value
+function Layout:getter(slot)
+   if not self.getters[slot] then
+      local column = self.columns[slot]
+      local value = column.type == "int64" and column.exact and "r.__fS + 0LL" or READ[column.type]
+      local made = fill(GETTER, { NULL = self:is_null(slot, "r"), VALUE = value:gsub("S", slot) }, "get")
+      self.getters[slot] = made(tonumber, bit.band, ffi.string)
+   end
+   return self.getters[slot]
+end
+
+--- Make the ctype of rows as a function sees them: `row.name` for the columns of the schema, an error for
+-- other names and for assignments.
+-- @tparam table of schema: `{ columns = { { name =, slot = }, … } }`
+-- @treturn cdata ctype of the struct, its own for each call
+function Layout:view(of)
+   local getters = {}
+   for _, column in ipairs(of.columns) do getters[column.name] = self:getter(column.slot) end
+   local names = schema.names(of)
+   local function unknown(name)
+      if type(name) ~= "string" then
+         error(("a row has fields by name, got `row[%s]`"):format(tostring(name)), 3)
+      end
+      error(("unknown field `%s`%s"):format(name, nearest.hint(name, names)), 3)
+   end
+   return ffi.metatype(ffi.typeof(self.text), {
+      __index = function(r, name)
+         local get = getters[name]
+         if get then return get(r) end
+         unknown(name)
+      end,
+      __newindex = function(_, name)
+         error(("a row cannot be changed: assigned to `%s`; use :derive"):format(tostring(name)), 2)
+      end,
+   })
+end
+
+local function shown(x)
+   if type(x) == "number" then return ("%.17g"):format(x) end
+   if type(x) == "boolean" then return tostring(x) end
+   if type(x) == "cdata" then return "cdata" end
+   return type(x)
+end
+
+local function refuse(label, x, wanted)
+   error(("%s: got %s, wanted %s"):format(label, shown(x), wanted), 0)
+end
+
+local INT64 = ffi.typeof "int64_t"
+
+-- What is no plain number of the right kind: int64 cdata within the limit, or an error.
+local function integer(label, x, wanted, limit)
+   if ffi.istype(INT64, x) and (not limit or (x >= -limit and x <= limit)) then return x end
+   refuse(label, ffi.istype(INT64, x) and tonumber(x) or x, wanted)
+end
+
+local function number(label, x)
+   if ffi.istype(INT64, x) then return tonumber(x) end
+   refuse(label, x, "double")
+end
+
+local WANTED = {
+   int64 = "int64: a whole number within 2^53",
+   exact = "int64: a whole number within 2^53, or int64 cdata",
+   timestamp = "timestamp: whole ms within 2^53",
+}
+
+local WRITE = {
+   double = [[if type(x) ~= "number" then x = number(label, x) end
+   r.__fS = x]],
+   int32 = [[if type(x) ~= "number" or x % 1 ~= 0 or x < -2147483648 or x > 2147483647 then
+      refuse(label, x, "int32: a whole number of 32 bits")
+   end
+   r.__fS = x]],
+   int64 = [[if type(x) ~= "number" or x % 1 ~= 0 or x < -LIMIT or x > LIMIT then
+      x = integer(label, x, wanted, limit)
+   end
+   r.__fS = x]],
+   bool = [[if type(x) ~= "boolean" then refuse(label, x, "bool") end
+   r.__fS = x and 1 or 0]],
+   string = [[if type(x) ~= "string" then refuse(label, x, "string") end
+   local data = calls.sl_text_copy(v.text, x, #x)
+   if data == nil then refuse(label, "", "string of valid UTF-8") end
+   r.__fS, r.__lS = data, #x]],
+}
+WRITE.timestamp = WRITE.int64
+
+local SETTER = [[
+local band, bor, calls, label, number, integer, refuse, wanted, limit = ...
+return function(r, x, v)
+   if x == nil then EMPTY return end
+   BODY
+   FULL
+end]]
+
+--- Make the function that writes a Lua value into a slot: nil makes it null, other types are checked and
+-- converted.
+-- @tparam integer slot
+-- @tparam string label who gives the value, for messages: "derive `x`"
+-- @param calls where `sl_text_copy` is: ffi.C, or a table in tests
+-- @treturn function (row, value, vector); raises "LABEL: got string, wanted double"
+function Layout:setter(slot, label, calls)
+   local column = self.columns[slot]
+   local exact = column.type == "int64" and column.exact
+   local made = fill(SETTER, {
+      EMPTY = self:set_null(slot, "r", true),
+      FULL = self:set_null(slot, "r", false),
+      BODY = WRITE[column.type]:gsub("S%f[%W]", slot):gsub("LIMIT", ("%.0f"):format(EXACT)),
+   }, "set")
+   return made(bit.band, bit.bor, calls, label, number, integer, refuse,
+      WANTED[exact and "exact" or column.type], not exact and EXACT or nil)
+end
+
+--- Make a row on which functions are tried: what may be nil is nil, the rest 0, false or "".
+-- @tparam cdata view ctype from `Layout:view`
+-- @tparam table of its schema
+-- @treturn cdata row, owned by the caller
+function Layout:sample(view, of)
+   local sample = ffi.new(view)
+   local bytes = ffi.cast("uint8_t *", sample) + ffi.offsetof(self.ctype, "__n0")
+   for _, column in ipairs(of.columns) do
+      local byte, mask = math.floor((column.slot - 1) / 8), bit.lshift(1, (column.slot - 1) % 8)
+      if column.nullable ~= false then bytes[byte] = bit.bor(bytes[byte], mask) end
+   end
+   return sample
+end
+
+return row
