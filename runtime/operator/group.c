@@ -1,0 +1,81 @@
+/* DESIGN. Everything that C knows about a row's group is found here, once: key bytes, their hash, the pane,
+ * lateness. Windows share panes of gcd(size, every), so a row is folded once however many windows hold it.
+ *
+ * Key bytes, also the key in the state: each group column in order,
+ *   null:               00
+ *   number, bool, time: 01 and 8 bytes (int64 or double as stored, little-endian; -0 as 0)
+ *   string:             01, 4 bytes of length, the bytes; without the length when it is the last column
+ * so that equal keys have equal bytes, and the columns can be read back (key.h). */
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/event/watermark.h"
+#include "runtime/event/window.h"
+#include "runtime/operator/key.h"
+#include "runtime/operator/operators.h"
+
+static void grouping_need(grouping *g) {
+    if (g->indices) return;
+    g->indices = mem_alloc(VECTOR_ROWS * sizeof *g->indices);
+    g->panes = mem_alloc(VECTOR_ROWS * sizeof *g->panes);
+    g->hashes = mem_alloc(VECTOR_ROWS * sizeof *g->hashes);
+    g->keys = mem_alloc(VECTOR_ROWS * sizeof *g->keys);
+    g->key_lens = mem_alloc(VECTOR_ROWS * sizeof *g->key_lens);
+}
+
+/* Note each window of `pane` that `row` is late for; true: late for all of them. */
+static bool judge_late(worker *w, const batch_view *b, chunk *c, uint32_t aggregate, const sl_row *row, int64_t start) {
+    const sl_aggregate *plan = &b->plan->aggregates[aggregate];
+    const sl_window *window = &plan->window;
+    int64_t watermark = b->aggregates[aggregate].watermark_before;
+    uint64_t late = window_late_count(window, start, watermark);
+    if (!late) return false;
+    window_run run = window_of_pane(window, start);
+    bool all = late == run.count;
+    c->late_pairs += late;
+    if (plan->late < 0) return all;
+    window_bounds bounds;
+    for (uint64_t i = 0; i < late && window_next(window, &run, &bounds); i++)
+        worker_note(w, (note){ .kind = NOTE_LATE, .source = c->source, .record = row->record, .aggregate = aggregate, .window_start = bounds.start, .window_end = bounds.end, .path = "" });
+    return all;
+}
+
+/* The rows of one output. A watermark that has not reached the pane's oldest window is the usual case and
+ * costs one comparison: `safe` is the oldest pane start for which nothing is late. */
+static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t k, const sl_output *output) {
+    const sl_window *window = &b->plan->aggregates[output->target].window;
+    int64_t watermark = b->aggregates[output->target].watermark_before;
+    grouping *g = &c->groups[k];
+    window_cache cache;
+    window_cache_init(&cache);
+    grouping_need(g);
+    uint32_t count = 0;
+    int64_t judged = INT64_MAX; /* the pane last found to be late for nothing */
+    for (uint32_t i = 0; i < c->row_count; i++) {
+        if (!(c->outputs[i] >> k & 1)) continue;
+        const sl_row *row = c->rows[i];
+        int64_t start = window->kind == SL_WINDOW_NONE ? INT64_MIN : window_pane(window, &cache, row->time_ms);
+        if (start != judged && watermark != WATERMARK_NONE) {
+            if (judge_late(w, b, c, output->target, row, start)) {
+                c->late[i] |= 1u << k;
+                atomic_fetch_and_explicit(&c->passed[i], ~(1u << k), memory_order_relaxed);
+                continue;
+            }
+            if (!window_late_count(window, start, watermark)) judged = start;
+        }
+        const char *key = key_make(&c->text, output->columns, output->column_count, row, &g->key_lens[count]);
+        g->keys[count] = key;
+        g->hashes[count] = XXH3_64bits(key, g->key_lens[count]);
+        g->panes[count] = start;
+        g->indices[count++] = i;
+    }
+    g->count = count;
+}
+
+void group_chunk(worker *w, const batch_view *b, chunk *c) {
+    const sl_step *step = &b->plan->steps[b->plan->sources[c->source].step];
+    for (uint32_t k = 0; k < step->output_count; k++)
+        if (step->outputs[k].kind == SL_TO_AGGREGATE) group_output(w, b, c, k, &step->outputs[k]);
+}

@@ -1,0 +1,103 @@
+#include "runtime/operator/groups.h"
+
+#include <string.h>
+
+#include "runtime/base/mem.h"
+
+enum { DIGIT_BITS = 11,
+       DIGITS = 1 << DIGIT_BITS,
+       SMALL = 64 };
+
+void groups_done(group_list *list) {
+    mem_free(list->items);
+    mem_free(list->spare);
+    *list = (group_list){ 0 };
+}
+
+int group_compare(const group_item *a, const group_item *b) {
+    if (a->order != b->order) return a->order < b->order ? -1 : 1;
+    uint32_t a_len = a->entry->key_len, b_len = b->entry->key_len;
+    int difference = memcmp(entry_key(a->entry), entry_key(b->entry), a_len < b_len ? a_len : b_len);
+    if (difference) return difference;
+    return a_len < b_len ? -1 : a_len > b_len;
+}
+
+static void insertion_sort(group_item *items, uint32_t count) {
+    for (uint32_t i = 1; i < count; i++) {
+        group_item item = items[i];
+        uint32_t at = i;
+        for (; at > 0 && group_compare(&item, &items[at - 1]) < 0; at--) items[at] = items[at - 1];
+        items[at] = item;
+    }
+}
+
+static void sort_by_digit(const group_item *from, group_item *to, uint32_t count, int shift) {
+    uint32_t starts[DIGITS] = { 0 }, sum = 0;
+    for (uint32_t i = 0; i < count; i++) starts[from[i].order >> shift & (DIGITS - 1)]++;
+    for (uint32_t d = 0; d < DIGITS; d++) {
+        uint32_t here = starts[d];
+        starts[d] = sum;
+        sum += here;
+    }
+    for (uint32_t i = 0; i < count; i++) to[starts[from[i].order >> shift & (DIGITS - 1)]++] = from[i];
+}
+
+/* Three passes over the top 33 bits leave hashes nearly sorted; insertion does the rest. */
+static void sort_items(group_list *list) {
+    if (list->count > SMALL) {
+        sort_by_digit(list->items, list->spare, list->count, 64 - 3 * DIGIT_BITS);
+        sort_by_digit(list->spare, list->items, list->count, 64 - 2 * DIGIT_BITS);
+        sort_by_digit(list->items, list->spare, list->count, 64 - DIGIT_BITS);
+        group_item *sorted = list->spare;
+        list->spare = list->items;
+        list->items = sorted;
+    }
+    insertion_sort(list->items, list->count);
+}
+
+static void add(group_list *list, const entry *e, uint32_t shards) {
+    if (list->count == list->room) {
+        list->room = list->room ? list->room * 2 : 256;
+        list->items = mem_realloc(list->items, list->room * sizeof *list->items);
+        list->spare = mem_realloc(list->spare, list->room * sizeof *list->spare);
+    }
+    list->items[list->count++] = (group_item){ .order = group_order(e->hash, shards), .entry = e };
+}
+
+static bool in_earlier(pane *const *panes, uint32_t count, const entry *e) {
+    for (uint32_t i = 0; i < count; i++)
+        if (table_find(panes[i], e->hash, entry_key(e), e->key_len)) return true;
+    return false;
+}
+
+static void add_all(group_list *list, pane *const *panes, uint32_t index, uint32_t shards) {
+    table_cursor at = { 0 };
+    for (const entry *e; (e = table_scan(panes[index], &at));)
+        if (!in_earlier(panes, index, e)) add(list, e, shards);
+}
+
+/* Dirty entries of one group stand in several panes: it is listed from each, the copies go after sorting. */
+static void add_dirty(group_list *list, const pane *p, uint32_t shards) {
+    uint32_t count;
+    entry *const *dirty = pane_dirty(p, &count);
+    for (uint32_t i = 0; i < count; i++) add(list, dirty[i], shards);
+}
+
+static void drop_copies(group_list *list) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < list->count; i++)
+        if (!kept || group_compare(&list->items[kept - 1], &list->items[i])) list->items[kept++] = list->items[i];
+    list->count = kept;
+}
+
+void groups_list(group_list *list, pane *const *panes, uint32_t pane_count_, bool dirty_only, uint32_t shards) {
+    list->count = 0;
+    for (uint32_t i = 0; i < pane_count_; i++) {
+        if (dirty_only)
+            add_dirty(list, panes[i], shards);
+        else
+            add_all(list, panes, i, shards);
+    }
+    sort_items(list);
+    if (dirty_only) drop_copies(list);
+}

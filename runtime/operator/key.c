@@ -1,0 +1,104 @@
+#include "runtime/operator/key.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+static bool is_null(const sl_row *row, const sl_column *column) {
+    return row->nulls[column->null_bit / 64] >> (column->null_bit % 64) & 1;
+}
+
+/* A fixed-size value as 8 bytes. */
+static uint64_t fixed_bits(const sl_row *row, const sl_column *column) {
+    const char *at = (const char *)row + column->offset;
+    uint64_t bits;
+    switch (column->type) {
+    case SL_BOOL: return *(const uint8_t *)at;
+    case SL_INT32: return (uint64_t)(int64_t)(*(const int32_t *)at);
+    case SL_DOUBLE: {
+        double value = *(const double *)at;
+        if (value == 0) value = 0; /* -0 groups with 0 */
+        memcpy(&bits, &value, 8);
+        return bits;
+    }
+    default: memcpy(&bits, at, 8); return bits;
+    }
+}
+
+static size_t key_size(const sl_column *columns, uint32_t count, const sl_row *row) {
+    size_t size = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const sl_string *text = (const sl_string *)((const char *)row + columns[i].offset);
+        size += 1u + (columns[i].type == SL_STRING && !is_null(row, &columns[i]) ? 4u + text->len : 8u);
+    }
+    return size;
+}
+
+const char *key_make(arena *memory, const sl_column *columns, uint32_t count, const sl_row *row, uint32_t *len) {
+    char *key = arena_take(memory, key_size(columns, count, row), 1), *at = key;
+    for (uint32_t i = 0; i < count; i++) {
+        const sl_column *column = &columns[i];
+        if (is_null(row, column)) {
+            *at++ = 0;
+            continue;
+        }
+        *at++ = 1;
+        if (column->type != SL_STRING) {
+            uint64_t bits = fixed_bits(row, column);
+            memcpy(at, &bits, 8);
+            at += 8;
+            continue;
+        }
+        const sl_string *text = (const sl_string *)((const char *)row + column->offset);
+        if (i + 1 < count) {
+            memcpy(at, &text->len, 4);
+            at += 4;
+        }
+        memcpy(at, text->data, text->len);
+        at += text->len;
+    }
+    *len = (uint32_t)(at - key);
+    return key;
+}
+
+static void set_null(sl_row *row, const sl_column *column, bool null) {
+    uint64_t bit = 1ull << (column->null_bit % 64), *word = &row->nulls[column->null_bit / 64];
+    *word = null ? *word | bit : *word & ~bit;
+}
+
+static void put_fixed(sl_row *row, const sl_column *column, const char *bytes) {
+    char *at = (char *)row + column->offset;
+    int64_t value;
+    memcpy(&value, bytes, 8);
+    if (column->type == SL_BOOL)
+        *(uint8_t *)at = (uint8_t)value;
+    else if (column->type == SL_INT32)
+        *(int32_t *)at = (int32_t)value;
+    else
+        memcpy(at, bytes, 8);
+}
+
+void key_read(const char *key, uint32_t len, const sl_column *columns, uint32_t count, sl_row *row) {
+    const char *at = key, *end = key + len;
+    for (uint32_t i = 0; i < count; i++) {
+        const sl_column *column = &columns[i];
+        assert(at < end);
+        bool null = *at++ == 0;
+        set_null(row, column, null);
+        if (null) continue;
+        if (column->type != SL_STRING) {
+            put_fixed(row, column, at);
+            at += 8;
+            continue;
+        }
+        sl_string *text = (sl_string *)((char *)row + column->offset);
+        uint32_t text_len = (uint32_t)(end - at);
+        if (i + 1 < count) {
+            memcpy(&text_len, at, 4);
+            at += 4;
+        }
+        *text = (sl_string){ .data = at, .len = text_len };
+        at += text_len;
+    }
+    assert(at == end);
+}

@@ -1,0 +1,170 @@
+#include "runtime/operator/work.h"
+
+#include <string.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/operator/emit.h"
+#include "runtime/operator/fold.h"
+
+enum { CHUNK_TEXT = 256 << 10,
+       NOTE_TEXT = 16 << 10 };
+
+static table *new_table(const sl_aggregate *plan) {
+    return table_new(&(table_config){ .state_size = plan->state_size, .state_init = plan->state_init, .part_count = plan->part_count, .part_offsets = plan->part_offsets });
+}
+
+/* The table that remembers what was sent, where the plan needs one. */
+static table *new_sent(const sl_plan *plan, const sl_aggregate *aggregate) {
+    uint32_t size = plan->steps[aggregate->step].output_count * (uint32_t)sizeof(uint64_t);
+    if (!aggregate->only_if_changed && !aggregate->has_retractions) return NULL;
+    void *zero = mem_zalloc(1, size);
+    table *sent = table_new(&(table_config){ .state_size = size, .state_init = zero });
+    mem_free(zero);
+    return sent;
+}
+
+static void make_tables(worker *w, const sl_plan *plan) {
+    uint32_t largest_state = 8, largest_row = 8;
+    w->tables = mem_zalloc(plan->aggregate_count, sizeof *w->tables);
+    w->sent = mem_zalloc(plan->aggregate_count, sizeof *w->sent);
+    w->group_encoders = mem_zalloc(plan->aggregate_count, sizeof *w->group_encoders);
+    for (uint32_t i = 0; i < plan->aggregate_count; i++) {
+        const sl_aggregate *a = &plan->aggregates[i];
+        w->tables[i] = new_table(a);
+        w->sent[i] = new_sent(plan, a);
+        w->group_encoders[i] = encoder_new(a->group, a->group_count, SL_TIMES_MS);
+        if (a->state_size > largest_state) largest_state = a->state_size;
+        if (a->row_size > largest_row) largest_row = a->row_size;
+    }
+    w->fold = fold_space_new(largest_state);
+    w->emit = emit_space_new(largest_row, largest_state);
+}
+
+static void make_encoders(worker *w, const sl_plan *plan) {
+    w->value_encoders = mem_zalloc((size_t)plan->step_count * SL_MAX_OUTPUTS, sizeof(encoder *));
+    w->key_encoders = mem_zalloc((size_t)plan->step_count * SL_MAX_OUTPUTS, sizeof(encoder *));
+    for (uint32_t s = 0; s < plan->step_count; s++) {
+        for (uint32_t k = 0; k < plan->steps[s].output_count; k++) {
+            const sl_output *output = &plan->steps[s].outputs[k];
+            if (output->kind != SL_TO_SINK) continue;
+            int32_t times = plan->sinks[output->target].times;
+            w->value_encoders[output_number(s, k)] = encoder_new(output->columns, output->column_count, times);
+            if (output->key_kind != SL_KEY_RECORD)
+                w->key_encoders[output_number(s, k)] = encoder_new(output->key, output->key_count, times);
+        }
+    }
+}
+
+static err *make_decoders(worker *w, const sl_plan *plan) {
+    w->decoders = mem_zalloc(plan->source_count, sizeof *w->decoders);
+    for (uint32_t i = 0; i < plan->source_count; i++) {
+        if (!plan->sources[i].format.len) continue;
+        err *e = decoder_new(&plan->sources[i], &w->decoders[i]);
+        if (e) return e;
+    }
+    return NULL;
+}
+
+err *worker_new(const sl_plan *plan, script *its_script, uint32_t number, uint32_t count, worker **out) {
+    worker *w = mem_zalloc(1, sizeof *w);
+    w->number = number;
+    w->count = count;
+    w->script = its_script;
+    w->vector = script_vector(its_script);
+    arena_init(&w->note_text, NOTE_TEXT);
+    make_tables(w, plan);
+    make_encoders(w, plan);
+    err *e = make_decoders(w, plan);
+    if (e) {
+        worker_free(w, plan);
+        return e;
+    }
+    *out = w;
+    return NULL;
+}
+
+void worker_free(worker *w, const sl_plan *plan) {
+    if (!w) return;
+    for (uint32_t i = 0; i < plan->source_count; i++) decoder_free(w->decoders[i]);
+    for (uint32_t i = 0; i < plan->aggregate_count; i++) {
+        table_free(w->tables[i]);
+        table_free(w->sent[i]);
+        encoder_free(w->group_encoders[i]);
+    }
+    for (uint32_t i = 0; i < plan->step_count * SL_MAX_OUTPUTS; i++) {
+        encoder_free(w->value_encoders[i]);
+        encoder_free(w->key_encoders[i]);
+    }
+    mem_free(w->decoders);
+    mem_free(w->tables);
+    mem_free(w->sent);
+    mem_free(w->group_encoders);
+    mem_free(w->value_encoders);
+    mem_free(w->key_encoders);
+    fold_space_free(w->fold);
+    emit_space_free(w->emit);
+    arena_done(&w->note_text);
+    buf_done(&w->scratch);
+    mem_free(w->notes);
+    script_close(w->script);
+    mem_free(w);
+}
+
+void worker_begin(worker *w, const sl_plan *plan) {
+    w->note_count = 0;
+    arena_reset(&w->note_text, NOTE_TEXT);
+    for (uint32_t i = 0; i < plan->aggregate_count; i++) {
+        table_epoch_begin(w->tables[i]);
+        if (w->sent[i]) table_epoch_begin(w->sent[i]);
+    }
+}
+
+void worker_end(worker *w, const sl_plan *plan, bool commit) {
+    for (uint32_t i = 0; i < plan->aggregate_count; i++) {
+        (commit ? table_commit : table_undo)(w->tables[i]);
+        if (w->sent[i]) (commit ? table_commit : table_undo)(w->sent[i]);
+    }
+}
+
+void worker_note(worker *w, note n) {
+    if (w->note_count == w->note_room) {
+        w->note_room = w->note_room ? w->note_room * 2 : 64;
+        w->notes = mem_realloc(w->notes, w->note_room * sizeof *w->notes);
+    }
+    n.path = arena_copy(&w->note_text, n.path, strlen(n.path) + 1);
+    if (n.reason) n.reason = arena_copy(&w->note_text, n.reason, strlen(n.reason) + 1);
+    w->notes[w->note_count++] = n;
+}
+
+const char *worker_failure(worker *w) {
+    buf_reset(&w->scratch);
+    buf_put_text(&w->scratch, script_error(w->script));
+    const char *trace = script_traceback(w->script);
+    if (*trace) buf_printf(&w->scratch, "\n%s", trace);
+    return buf_text(&w->scratch);
+}
+
+chunk *chunk_new(void) {
+    chunk *c = mem_zalloc(1, sizeof *c);
+    arena_init(&c->text, CHUNK_TEXT);
+    for (uint32_t k = 0; k < SL_MAX_OUTPUTS; k++) outbox_init(&c->messages[k]);
+    return c;
+}
+
+void chunk_free(chunk *c) {
+    if (!c) return;
+    for (uint32_t k = 0; k < SL_MAX_OUTPUTS; k++) {
+        grouping *g = &c->groups[k];
+        outbox_done(&c->messages[k]);
+        mem_free(g->indices);
+        mem_free(g->panes);
+        mem_free(g->hashes);
+        mem_free(g->keys);
+        mem_free(g->key_lens);
+    }
+    arena_done(&c->text);
+    mem_free(c->row_memory);
+    mem_free(c->highs);
+    mem_free(c);
+}
