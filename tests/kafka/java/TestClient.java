@@ -43,6 +43,7 @@ public final class TestClient {
 
     public static void main(String[] arguments) throws Exception {
         PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, "UTF-8");
+        System.setOut(System.err); // stdout is for answers alone, whatever a library prints
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", arguments[0]))) {
             Map<String, Command> commands = commands(arguments[0], admin);

@@ -1,0 +1,235 @@
+#include "state/pane.h"
+
+#include <assert.h>
+
+#include "runtime/base/mem.h"
+#include "state/table.h"
+
+enum {
+    SLOTS_FIRST = 64,
+    SLAB_FIRST = 1 << 10,
+    SLAB_LAST = 8 << PANE_PLACE_BITS, /* 2 MB */
+    DIRTY_FIRST = 64,
+    JUMP = 64, /* an index with 1/64 of the entries expected grows at once to hold all of them */
+};
+
+static size_t slots_len(uint32_t mask) {
+    return ((size_t)mask + 1) * sizeof(uint64_t);
+}
+
+/* Give the pane an empty index of `count` slots, a power of two. The old one is the caller's. */
+static void set_slots(slab_pool *pool, pane *p, uint64_t count) {
+    assert(count <= (uint64_t)1 << 31);
+    p->mask = (uint32_t)(count - 1);
+    p->limit = (uint32_t)(count / 4 * 3);
+    p->slots = slab_take(pool, slots_len(p->mask));
+    memset(p->slots, 0, slots_len(p->mask));
+}
+
+static void put_slot(pane *p, uint64_t slot) {
+    uint32_t at = (uint32_t)(slot >> 32) & p->mask;
+    while (p->slots[at]) at = (at + 1) & p->mask;
+    p->slots[at] = slot;
+}
+
+pane *pane_new(slab_pool *pool, int64_t start, uint32_t expected) {
+    pane *p = mem_zalloc(1, sizeof *p);
+    p->start = start;
+    p->expected = expected;
+    p->slab_room = 4;
+    p->slabs = mem_zalloc(p->slab_room, sizeof *p->slabs);
+    p->slab_count = 1;
+    set_slots(pool, p, SLOTS_FIRST);
+    return p;
+}
+
+static size_t slab_len(const pane_slab *s) {
+    return (size_t)s->room * 8;
+}
+
+static size_t dirty_len(const pane *p) {
+    return p->dirty_room * sizeof *p->dirty;
+}
+
+void pane_free(slab_pool *pool, pane *p) {
+    for (uint32_t i = 1; i < p->slab_count; i++) {
+        slab_put(pool, p->slabs[i].data, slab_len(&p->slabs[i]));
+    }
+    slab_put(pool, p->slots, slots_len(p->mask));
+    slab_put(pool, p->dirty, dirty_len(p));
+    mem_free(p->slabs);
+    mem_free(p);
+}
+
+void pane_begin(pane *p, uint64_t batch) {
+    p->batch = batch;
+    p->mark_count = p->count;
+    p->mark_slabs = p->slab_count;
+    p->mark_used = p->slabs[p->slab_count - 1].used;
+}
+
+void pane_commit(slab_pool *pool, pane *p) {
+    slab_put(pool, p->dirty, dirty_len(p));
+    p->dirty = NULL;
+    p->dirty_count = p->dirty_room = 0;
+}
+
+/* Make the index anew from the slots whose ids lie before `end`. Removing single slots would not
+ * do: the index may have grown since, and then an old entry may stand behind a new one. */
+static void keep_before(slab_pool *pool, pane *p, uint64_t end) {
+    uint64_t *old = p->slots;
+    uint32_t old_mask = p->mask;
+    set_slots(pool, p, (uint64_t)old_mask + 1);
+    for (uint64_t i = 0; i <= old_mask; i++) {
+        if (old[i] && (uint32_t)old[i] < end) put_slot(p, old[i]);
+    }
+    slab_put(pool, old, slots_len(old_mask));
+}
+
+void pane_undo(slab_pool *pool, pane *p) {
+    pane_commit(pool, p);
+    const pane_slab *last = &p->slabs[p->mark_slabs - 1];
+    if (p->slab_count == p->mark_slabs && last->used == p->mark_used) return;
+    /* a slab longer than ids reach holds one entry, at its begin */
+    uint32_t used = p->mark_used < 1u << PANE_PLACE_BITS ? p->mark_used : 1u << PANE_PLACE_BITS;
+    keep_before(pool, p, ((uint64_t)(p->mark_slabs - 1) << PANE_PLACE_BITS) + used);
+    while (p->slab_count > p->mark_slabs) {
+        pane_slab *s = &p->slabs[--p->slab_count];
+        p->slab_bytes -= slab_len(s);
+        slab_put(pool, s->data, slab_len(s));
+    }
+    p->slabs[p->mark_slabs - 1].used = p->mark_used;
+    p->count = p->mark_count;
+}
+
+void pane_push_dirty(slab_pool *pool, pane *p, entry *e) {
+    if (p->dirty_count == p->dirty_room) {
+        size_t old_len = dirty_len(p);
+        uint32_t room = p->dirty_room ? 2 * p->dirty_room : DIRTY_FIRST;
+        entry **dirty = slab_take(pool, room * sizeof *dirty);
+        if (old_len) memcpy(dirty, p->dirty, old_len);
+        slab_put(pool, p->dirty, old_len);
+        p->dirty = dirty;
+        p->dirty_room = room;
+    }
+    p->dirty[p->dirty_count++] = e;
+}
+
+static uint64_t slots_for(uint32_t count) {
+    uint64_t slots = SLOTS_FIRST;
+    while (slots / 4 * 3 <= count) slots *= 2;
+    return slots;
+}
+
+/* Double the index, or jump to the size expected. A pane that gets a few late rows stays small. */
+static void grow(slab_pool *pool, pane *p) {
+    uint64_t *old = p->slots;
+    uint32_t old_mask = p->mask;
+    uint64_t count = 2 * ((uint64_t)old_mask + 1);
+    uint64_t expected = slots_for(p->expected);
+    if (expected > count && p->count >= p->expected / JUMP) count = expected;
+    set_slots(pool, p, count);
+    for (uint64_t i = 0; i <= old_mask; i++) {
+        if (old[i]) put_slot(p, old[i]);
+    }
+    slab_put(pool, old, slots_len(old_mask));
+}
+
+/* Start a slab with room for `units`. Slabs double with the pane, from 1 KB to 2 MB. */
+static pane_slab *add_slab(slab_pool *pool, pane *p, size_t units) {
+    assert(p->slab_count < PANE_SLABS); /* 32 GB in one pane */
+    if (p->slab_count == p->slab_room) {
+        p->slab_room *= 2;
+        p->slabs = mem_realloc(p->slabs, p->slab_room * sizeof *p->slabs);
+    }
+    size_t len = p->slab_bytes < SLAB_FIRST ? SLAB_FIRST : p->slab_bytes;
+    if (len > SLAB_LAST) len = SLAB_LAST;
+    if (len < units * 8) len = units * 8;
+    len = slab_size(len);
+    pane_slab *s = &p->slabs[p->slab_count++];
+    s->data = slab_take(pool, len);
+    s->used = 0;
+    s->room = (uint32_t)(len / 8);
+    p->slab_bytes += len;
+    return s;
+}
+
+entry *pane_insert(slab_pool *pool, pane *p, uint64_t hash, const char *key, uint32_t key_len,
+                   uint32_t state_size) {
+    size_t key_offset = sizeof(entry) + state_size;
+    size_t units = (key_offset + key_len + 7) / 8;
+    pane_slab *s = &p->slabs[p->slab_count - 1];
+    if (s->room - s->used < units || s->used >> PANE_PLACE_BITS) s = add_slab(pool, p, units);
+    uint32_t id = ((p->slab_count - 1) << PANE_PLACE_BITS) + s->used;
+    entry *e = (entry *)(s->data + (size_t)s->used * 8);
+    s->used += (uint32_t)units;
+    e->hash = hash;
+    e->key_len = key_len;
+    e->key_offset = (uint32_t)key_offset;
+    if (key_len) {
+        memset((char *)e + units * 8 - 8, 0, 8);
+        memcpy((char *)e + key_offset, key, key_len);
+    }
+    if (p->count >= p->limit) grow(pool, p);
+    put_slot(p, (hash >> 32 << 32) | id);
+    p->count++;
+    return e;
+}
+
+/* Empty slot `hole` and move later ones of its run up, so that no search stops short of what it
+ * looks for. Source: Knuth, TAOCP 3, 6.4, algorithm R. */
+static void close_hole(pane *p, uint32_t hole) {
+    for (uint32_t at = (hole + 1) & p->mask; p->slots[at]; at = (at + 1) & p->mask) {
+        uint32_t home = (uint32_t)(p->slots[at] >> 32) & p->mask;
+        if (((at - home) & p->mask) < ((at - hole) & p->mask)) continue;
+        p->slots[hole] = p->slots[at];
+        hole = at;
+    }
+    p->slots[hole] = 0;
+}
+
+void pane_delete(pane *p, entry *e) {
+    uint32_t tag = (uint32_t)(e->hash >> 32), at = tag & p->mask;
+    while (p->slots[at] >> 32 != tag || pane_entry(p, (uint32_t)p->slots[at]) != e) {
+        at = (at + 1) & p->mask;
+    }
+    close_hole(p, at);
+    p->count--;
+    uint32_t i = 0;
+    while (p->dirty[i] != e) i++;
+    p->dirty_count--;
+    memmove(&p->dirty[i], &p->dirty[i + 1], (p->dirty_count - i) * sizeof *p->dirty);
+    e->batch = UINT64_MAX;
+}
+
+int64_t pane_start(const pane *p) {
+    return p->start;
+}
+
+uint32_t pane_count(const pane *p) {
+    return p->count;
+}
+
+entry *const *pane_dirty(const pane *p, uint32_t *count) {
+    *count = p->dirty_count;
+    return p->dirty;
+}
+
+entry *table_find(const pane *p, uint64_t hash, const char *key, uint32_t key_len) {
+    return pane_find(p, hash, key, key_len);
+}
+
+entry *table_scan(const pane *p, table_cursor *at) {
+    while (at->slab < p->slab_count) {
+        const pane_slab *s = &p->slabs[at->slab];
+        if (at->at >= s->used) {
+            at->slab++;
+            at->at = 0;
+            continue;
+        }
+        entry *e = (entry *)(s->data + (size_t)at->at * 8);
+        at->at += (uint32_t)(((size_t)e->key_offset + e->key_len + 7) / 8);
+        if (e->batch != UINT64_MAX) return e;
+    }
+    return NULL;
+}

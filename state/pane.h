@@ -1,0 +1,120 @@
+#pragma once
+/* One pane: entries in slabs, and an open-addressing index over them. Inside state/ only; the
+ * interface for others is table.h. Owned by its table. thread: worker.
+ *
+ * A slot of the index is 8 bytes, 0 = empty:
+ *
+ *   BITS    WHAT
+ *   63..32  tag: upper half of the key's hash; its low bits are the home slot, so that the index
+ *           grows without a look at the entries
+ *   31..18  number of the slab, from 1
+ *   17..0   place in the slab, in units of 8 bytes
+ *
+ * The low 32 bits are the entry's id. Ids rise in the order entries are made: what a batch has made
+ * is what lies behind a mark. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "state/entry.h"
+#include "state/slab.h"
+
+enum { PANE_PLACE_BITS = 18,
+       PANE_SLABS = 1 << 14 };
+
+typedef struct pane_slab {
+    char *data;    /* from the pool; owned */
+    uint32_t used; /* units of 8 bytes */
+    uint32_t room; /* units of 8 bytes; beyond 2^18 for an entry with a slab of its own */
+} pane_slab;
+
+typedef struct pane {
+    int64_t start;       /* Unix ms */
+    uint64_t *slots;     /* mask + 1 slots, from the pool; owned */
+    uint32_t mask;       /* slots - 1 */
+    uint32_t limit;      /* entries at which the index grows */
+    uint32_t count;      /* entries that are not deleted */
+    uint32_t expected;   /* entries it will probably get, from its neighbours; 0: not known */
+    pane_slab *slabs;    /* [0] is not used; owned */
+    uint32_t slab_count; /* with [0] */
+    uint32_t slab_room;
+    size_t slab_bytes; /* of all slabs */
+    uint64_t made;     /* epoch of the batch that made it */
+    uint64_t batch;    /* epoch of the batch that touched it last: dirty and mark belong to it */
+    entry **dirty;     /* entries touched in that batch; from the pool; owned */
+    uint32_t dirty_count;
+    uint32_t dirty_room;
+    uint32_t mark_count; /* `count` when the batch first touched it */
+    uint32_t mark_slabs; /* slab_count then */
+    uint32_t mark_used;  /* units used of the last slab then */
+    bool dropped;        /* waits for commit */
+} pane;
+
+/* Make an empty pane. `expected`: entries it will probably get. */
+pane *pane_new(slab_pool *pool, int64_t start, uint32_t expected);
+void pane_free(slab_pool *pool, pane *p);
+
+/* First touch in a batch: remember where its new entries begin. */
+void pane_begin(pane *p, uint64_t batch);
+
+/* The batch is kept: give up the dirty list. */
+void pane_commit(slab_pool *pool, pane *p);
+
+/* The batch is not: also take the entries made since pane_begin out. States are not looked at. */
+void pane_undo(slab_pool *pool, pane *p);
+
+/* Put an entry on the dirty list. */
+void pane_push_dirty(slab_pool *pool, pane *p, entry *e);
+
+/* Make an entry for a key that is not there; the state is not filled in. */
+entry *pane_insert(slab_pool *pool, pane *p, uint64_t hash, const char *key, uint32_t key_len,
+                   uint32_t state_size);
+
+/* Take an entry made in this batch out of index and dirty list. */
+void pane_delete(pane *p, entry *e);
+
+static inline entry *pane_entry(const pane *p, uint32_t id) {
+    uint32_t place = id & ((1u << PANE_PLACE_BITS) - 1);
+    return (entry *)(p->slabs[id >> PANE_PLACE_BITS].data + ((size_t)place << 3));
+}
+
+static inline uint64_t pane_load(const char *at) {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+static inline uint32_t pane_load_half(const char *at) {
+    uint32_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+/* Compare keys of one length: by whole words that overlap at the end, since most are short. */
+static inline bool pane_same_key(const char *a, const char *b, uint32_t len) {
+    if (len >= 8) {
+        if (len > 64) return memcmp(a, b, len) == 0;
+        for (uint32_t i = 0; i + 8 < len; i += 8) {
+            if (pane_load(a + i) != pane_load(b + i)) return false;
+        }
+        return pane_load(a + len - 8) == pane_load(b + len - 8);
+    }
+    if (len >= 4) {
+        return pane_load_half(a) == pane_load_half(b) &&
+               pane_load_half(a + len - 4) == pane_load_half(b + len - 4);
+    }
+    return len == 0 || (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
+}
+
+static inline entry *pane_find(const pane *p, uint64_t hash, const char *key, uint32_t key_len) {
+    uint32_t tag = (uint32_t)(hash >> 32);
+    for (uint32_t at = tag & p->mask;; at = (at + 1) & p->mask) {
+        uint64_t slot = p->slots[at];
+        if (!slot) return NULL;
+        if (slot >> 32 != tag) continue;
+        entry *e = pane_entry(p, (uint32_t)slot);
+        if (e->hash == hash && e->key_len == key_len && pane_same_key(entry_key(e), key, key_len))
+            return e;
+    }
+}

@@ -1,0 +1,72 @@
+#include "state/slab.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "runtime/base/mem.h"
+
+enum { SPARE_BYTES = 32 << 20 };
+
+struct slab_spare {
+    slab_spare *next;
+};
+
+static unsigned bits_of(size_t len) {
+    if (len <= (size_t)1 << SLAB_MIN_BITS) return SLAB_MIN_BITS;
+    unsigned bits = 64 - (unsigned)__builtin_clzll(len - 1);
+    assert(bits < SLAB_CLASSES);
+    return bits;
+}
+
+void slab_pool_init(slab_pool *pool) {
+    memset(pool, 0, sizeof *pool);
+}
+
+void slab_pool_done(slab_pool *pool) {
+    assert(pool->used_bytes == 0);
+    for (unsigned bits = 0; bits < SLAB_CLASSES; bits++) {
+        while (pool->spare[bits]) {
+            slab_spare *slab = pool->spare[bits];
+            pool->spare[bits] = slab->next;
+            mem_free(slab);
+        }
+    }
+    pool->spare_bytes = 0;
+}
+
+size_t slab_size(size_t len) {
+    return (size_t)1 << bits_of(len);
+}
+
+void *slab_take(slab_pool *pool, size_t len) {
+    unsigned bits = bits_of(len);
+    size_t size = (size_t)1 << bits;
+    pool->used_bytes += size;
+    slab_spare *slab = pool->spare[bits];
+    if (slab) {
+        pool->spare[bits] = slab->next;
+        pool->spare_bytes -= size;
+        return slab;
+    }
+    if (bits < SLAB_HUGE_BITS) return mem_alloc_aligned(64, size);
+    void *huge = mem_alloc_aligned((size_t)1 << SLAB_HUGE_BITS, size);
+    (void)madvise(huge, size, MADV_HUGEPAGE); /* a wish; without it only slower */
+    return huge;
+}
+
+void slab_put(slab_pool *pool, void *slab, size_t len) {
+    if (!slab) return;
+    unsigned bits = bits_of(len);
+    size_t size = (size_t)1 << bits;
+    pool->used_bytes -= size;
+    size_t keep = pool->used_bytes > SPARE_BYTES ? pool->used_bytes : SPARE_BYTES;
+    if (pool->spare_bytes + size > keep) {
+        mem_free(slab);
+        return;
+    }
+    slab_spare *spare = slab;
+    spare->next = pool->spare[bits];
+    pool->spare[bits] = spare;
+    pool->spare_bytes += size;
+}

@@ -1,0 +1,336 @@
+#include "state/table.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "runtime/base/arena.h"
+#include "runtime/base/mem.h"
+#include "state/pane.h"
+#include "state/part.h"
+
+enum {
+    OLD_CHUNK = 64 << 10,
+    OLD_KEEP = 64 << 20,
+    FAR_BYTES = 256 << 10, /* from here on prefetching pays; below it costs 10 ns a row */
+    AHEAD = 12,            /* rows from a slot's prefetch to its entry's, and again to the touch */
+};
+
+/* A list of panes. */
+typedef struct pane_list {
+    pane **items; /* owned; the panes are the table's */
+    uint32_t count;
+    uint32_t room;
+} pane_list;
+
+struct table {
+    uint32_t state_size;
+    uint32_t part_count;
+    void *state_init;       /* owned */
+    uint32_t *part_offsets; /* owned */
+    slab_pool pool;         /* of everything but `old` and lists */
+    part_store parts;
+    arena old;           /* bytes from before the batch; dies with it */
+    pane_list panes;     /* by start; not the dropped ones; owned */
+    pane_list dropped;   /* in this batch; owned */
+    pane_list dirty;     /* touched in this batch */
+    pane *last;          /* what table_pane gave last; NULL: none */
+    uint64_t batch;      /* epoch of the batch; entries and panes carry it */
+    uint32_t last_count; /* entries of the pane dropped last: a guess for the next one */
+    bool in_batch;
+};
+
+static void list_insert(pane_list *l, uint32_t at, pane *p) {
+    if (l->count == l->room) {
+        l->room = l->room ? 2 * l->room : 8;
+        l->items = mem_realloc(l->items, l->room * sizeof *l->items);
+    }
+    memmove(&l->items[at + 1], &l->items[at], (l->count - at) * sizeof *l->items);
+    l->items[at] = p;
+    l->count++;
+}
+
+static void list_push(pane_list *l, pane *p) {
+    list_insert(l, l->count, p);
+}
+
+/* Index of the first pane that starts at or after `start`. */
+static uint32_t position(const pane_list *l, int64_t start) {
+    uint32_t low = 0, high = l->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (l->items[middle]->start < start)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+table *table_new(const table_config *config) {
+    assert(config->state_size > 0 && config->state_size % 8 == 0);
+    table *t = mem_zalloc(1, sizeof *t);
+    t->state_size = config->state_size;
+    t->part_count = config->part_count;
+    t->state_init = mem_alloc(t->state_size);
+    memcpy(t->state_init, config->state_init, t->state_size);
+    size_t offsets_len = t->part_count * sizeof *t->part_offsets;
+    t->part_offsets = mem_alloc(offsets_len);
+    if (offsets_len) memcpy(t->part_offsets, config->part_offsets, offsets_len);
+    slab_pool_init(&t->pool);
+    part_store_init(&t->parts, &t->pool);
+    arena_init(&t->old, OLD_CHUNK);
+    return t;
+}
+
+static sl_part *part_of(const table *t, const entry *e, uint32_t i) {
+    return (sl_part *)((char *)entry_state(e) + t->part_offsets[i]);
+}
+
+/* Free a pane that no undo can ask for any more, with the parts of its entries. */
+static void recycle(table *t, pane *p) {
+    table_cursor at = { 0 };
+    for (entry *e; t->part_count && (e = table_scan(p, &at));) {
+        for (uint32_t i = 0; i < t->part_count; i++) part_free(&t->parts, part_of(t, e, i));
+    }
+    pane_free(&t->pool, p);
+}
+
+void table_free(table *t) {
+    if (!t) return;
+    if (t->in_batch) table_undo(t);
+    for (uint32_t i = 0; i < t->panes.count; i++) recycle(t, t->panes.items[i]);
+    part_store_done(&t->parts);
+    slab_pool_done(&t->pool);
+    arena_done(&t->old);
+    mem_free(t->panes.items);
+    mem_free(t->dropped.items);
+    mem_free(t->dirty.items);
+    mem_free(t->part_offsets);
+    mem_free(t->state_init);
+    mem_free(t);
+}
+
+void table_epoch_begin(table *t) {
+    assert(!t->in_batch);
+    t->in_batch = true;
+    part_begin(&t->parts);
+    t->batch = t->parts.batch;
+}
+
+void table_epoch_next(table *t) {
+    assert(t->in_batch);
+    part_next(&t->parts);
+}
+
+void table_epoch_undo(table *t) {
+    assert(t->in_batch);
+    part_step_undo(&t->parts);
+}
+
+static void end_batch(table *t) {
+    t->dirty.count = t->dropped.count = 0;
+    t->in_batch = false;
+    arena_reset(&t->old, OLD_KEEP);
+}
+
+void table_commit(table *t) {
+    assert(t->in_batch);
+    part_commit(&t->parts);
+    for (uint32_t i = 0; i < t->dirty.count; i++) pane_commit(&t->pool, t->dirty.items[i]);
+    for (uint32_t i = 0; i < t->dropped.count; i++) recycle(t, t->dropped.items[i]);
+    end_batch(t);
+}
+
+/* Put the states of a pane back; its new entries go. */
+static void undo_pane(table *t, pane *p) {
+    for (uint32_t i = 0; i < p->dirty_count; i++) {
+        const entry *e = p->dirty[i];
+        if (e->old) memcpy(entry_state(e), e->old, t->state_size);
+    }
+    pane_undo(&t->pool, p);
+}
+
+void table_undo(table *t) {
+    assert(t->in_batch);
+    for (uint32_t i = 0; i < t->dirty.count; i++) undo_pane(t, t->dirty.items[i]);
+    part_undo(&t->parts);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < t->panes.count; i++) {
+        pane *p = t->panes.items[i];
+        if (p->made == t->batch)
+            pane_free(&t->pool, p);
+        else
+            t->panes.items[kept++] = p;
+    }
+    t->panes.count = kept;
+    for (uint32_t i = 0; i < t->dropped.count; i++) {
+        pane *p = t->dropped.items[i];
+        p->dropped = false;
+        if (p->made == t->batch)
+            pane_free(&t->pool, p);
+        else
+            list_insert(&t->panes, position(&t->panes, p->start), p);
+    }
+    t->last = NULL;
+    end_batch(t);
+}
+
+/* Make the pane that will stand at `at`. */
+static pane *make_pane(table *t, uint32_t at, int64_t start) {
+    uint32_t expected = t->last_count;
+    const pane_list *l = &t->panes;
+    if (at > 0 && l->items[at - 1]->count > expected) expected = l->items[at - 1]->count;
+    if (at < l->count && l->items[at]->count > expected) expected = l->items[at]->count;
+    pane *p = pane_new(&t->pool, start, expected);
+    p->made = t->batch;
+    list_insert(&t->panes, at, p);
+    return p;
+}
+
+pane *table_pane(table *t, int64_t start) {
+    if (t->last && t->last->start == start) return t->last;
+    assert(t->in_batch);
+    uint32_t at = position(&t->panes, start);
+    bool is_there = at < t->panes.count && t->panes.items[at]->start == start;
+    t->last = is_there ? t->panes.items[at] : make_pane(t, at, start);
+    return t->last;
+}
+
+pane *table_find_pane(const table *t, int64_t start) {
+    uint32_t at = position(&t->panes, start);
+    if (at == t->panes.count || t->panes.items[at]->start != start) return NULL;
+    return t->panes.items[at];
+}
+
+pane *const *table_panes(const table *t, uint32_t *count) {
+    *count = t->panes.count;
+    return t->panes.items;
+}
+
+pane *const *table_dirty_panes(const table *t, uint32_t *count) {
+    *count = t->dirty.count;
+    return t->dirty.items;
+}
+
+void table_drop_pane(table *t, pane *p) {
+    assert(t->in_batch && !p->dropped);
+    uint32_t at = position(&t->panes, p->start);
+    t->panes.count--;
+    memmove(&t->panes.items[at], &t->panes.items[at + 1],
+            (t->panes.count - at) * sizeof *t->panes.items);
+    list_push(&t->dropped, p);
+    p->dropped = true;
+    t->last_count = p->count;
+    if (t->last == p) t->last = NULL;
+}
+
+/* First touch of a pane in this batch. Comes before the first insert: its mark must not cover that.
+ * */
+static void begin_pane(table *t, pane *p) {
+    if (p->batch == t->batch) return;
+    pane_begin(p, t->batch);
+    list_push(&t->dirty, p);
+}
+
+/* Put an entry on the dirty list. `old`: the bytes to save, NULL for a new entry. */
+static void make_dirty(table *t, pane *p, entry *e, const void *old) {
+    e->batch = t->batch;
+    e->old = NULL;
+    if (old) {
+        void *copy = arena_take(&t->old, t->state_size, 8);
+        memcpy(copy, old, t->state_size);
+        e->old = copy;
+    }
+    pane_push_dirty(&t->pool, p, e);
+}
+
+static __attribute__((noinline)) entry *make_entry(table *t, pane *p, uint64_t hash,
+                                                   const char *key, uint32_t key_len) {
+    begin_pane(t, p);
+    entry *e = pane_insert(&t->pool, p, hash, key, key_len, t->state_size);
+    memcpy(entry_state(e), t->state_init, t->state_size);
+    make_dirty(t, p, e, NULL);
+    return e;
+}
+
+static __attribute__((noinline)) void first_touch(table *t, pane *p, entry *e) {
+    begin_pane(t, p);
+    make_dirty(t, p, e, entry_state(e));
+}
+
+static inline entry *touch(table *t, pane *p, uint64_t hash, const char *key, uint32_t key_len) {
+    entry *e = pane_find(p, hash, key, key_len);
+    if (!e) return make_entry(t, p, hash, key, key_len);
+    if (e->batch != t->batch) first_touch(t, p, e);
+    return e;
+}
+
+entry *table_touch(table *t, pane *p, uint64_t hash, const char *key, uint32_t key_len) {
+    assert(t->in_batch && !p->dropped);
+    return touch(t, p, hash, key, key_len);
+}
+
+static inline void prefetch_slot(const pane *p, uint64_t hash) {
+    __builtin_prefetch(&p->slots[(uint32_t)(hash >> 32) & p->mask], 1);
+}
+
+/* Prefetch the entry that the index names for `hash`: begin and, for the key, what lies behind. */
+static inline void prefetch_entry(const pane *p, uint64_t hash, uint32_t state_size) {
+    uint32_t tag = (uint32_t)(hash >> 32);
+    for (uint32_t at = tag & p->mask; p->slots[at]; at = (at + 1) & p->mask) {
+        if (p->slots[at] >> 32 != tag) continue;
+        const char *e = (const char *)pane_entry(p, (uint32_t)p->slots[at]);
+        __builtin_prefetch(e, 1);
+        __builtin_prefetch(e + sizeof(entry) + state_size, 1);
+        return;
+    }
+}
+
+/* Row i + 2 * AHEAD asks for its slot, row i + AHEAD reads it and asks for its entry, row i is
+ * touched. The index may grow in between; then a prefetch was in vain, no more. */
+static void touch_far(table *t, uint32_t count, pane *const *panes, const uint64_t *hashes,
+                      const char *const *keys, const uint32_t *key_lens, void **states) {
+    for (size_t step = 0; step < (size_t)count + 2 * AHEAD; step++) {
+        if (step < count) prefetch_slot(panes[step], hashes[step]);
+        size_t i = step - AHEAD;
+        if (step >= AHEAD && i < count) prefetch_entry(panes[i], hashes[i], t->state_size);
+        if (step < 2 * AHEAD) continue;
+        i = step - 2 * AHEAD;
+        states[i] = entry_state(touch(t, panes[i], hashes[i], keys[i], key_lens[i]));
+    }
+}
+
+void table_touch_many(table *t, uint32_t count, pane *const *panes, const uint64_t *hashes,
+                      const char *const *keys, const uint32_t *key_lens, void **states) {
+    assert(t->in_batch);
+    if (t->pool.used_bytes > FAR_BYTES) {
+        touch_far(t, count, panes, hashes, keys, key_lens, states);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        states[i] = entry_state(touch(t, panes[i], hashes[i], keys[i], key_lens[i]));
+    }
+}
+
+void table_delete(table *t, pane *p, entry *e) {
+    assert(t->in_batch && e->batch == t->batch && !e->old);
+    for (uint32_t i = 0; i < t->part_count; i++) part_release(&t->parts, part_of(t, e, i));
+    pane_delete(p, e);
+}
+
+size_t table_held_bytes(const table *t) {
+    size_t lists = (t->panes.room + t->dropped.room + t->dirty.room) * sizeof(pane *);
+    return t->pool.used_bytes + t->pool.spare_bytes + arena_held(&t->old) +
+           part_list_bytes(&t->parts) + t->panes.count * sizeof(pane) + lists + sizeof *t;
+}
+
+size_t table_part_count(const table *t) {
+    return t->parts.block_count;
+}
+
+__attribute__((visibility("default"), noinline, used)) void sl_part_set(void *t, sl_part *part,
+                                                                        const char *data,
+                                                                        uint32_t len) {
+    part_set(&((table *)t)->parts, part, data, len);
+}
