@@ -1,11 +1,11 @@
 #pragma once
-/* From a record's bytes to a row, by the schema of its source. A format is one file and one line in
- * the table of codec.c; it reads the value (and keys that are documents), while plain keys, headers,
- * metadata, defaults and `required` are the same for all formats.
+/* From a record's bytes to a row, by the schema of its source. A format is one file and one line
+ * in the table of codec.c; it reads the value (and keys that are documents), while plain keys,
+ * headers, metadata, defaults and `required` are the same for all formats.
  *
- * A decoder belongs to one worker thread. It copies what it needs of the plan's names; the source
- * itself is borrowed until decoder_free. Strings of a row point into the record's bytes or, where
- * they had escapes, into the arena `strings`; the record's bytes are never written to. */
+ * A decoder belongs to one worker thread. It copies what it needs of the plan's names; the
+ * source itself is borrowed until decoder_free. Strings of a row point into the record's bytes
+ * or, where they had escapes, into the arena `strings`; the record's bytes are never written to. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,14 +32,15 @@ typedef struct drift_name {
 
 typedef struct decoder decoder;
 
-/* Make a decoder for `source`. ERR_PLAN: the format is not known, or a field cannot be read by it. */
+/* Make a decoder for `source`. ERR_PLAN: the format is not known, or a field cannot be read by
+ * it. */
 err *decoder_new(const sl_source *source, decoder **out);
 void decoder_free(decoder *d);
 
 /* Fill in `row` (null words and values of all fields; the header's time_ms and record are the
- * caller's) from `record`. `now_ms`, `topic`, `partition`: processing time and the partition's name
- * and number, for fields from metadata; `topic` is borrowed as long as the row's strings are. False:
- * the record is bad, `bad` says why, and the row is not to be used. thread: worker */
+ * caller's) from `record`. `now_ms`, `topic`, `partition`: processing time and the partition's
+ * name and number, for fields from metadata; `topic` is borrowed as long as the row's strings
+ * are. False: the record is bad, `bad` says why, and the row is not to be used. thread: worker */
 bool decoder_decode(decoder *d, const sl_record *record, sl_row *row, arena *strings,
                     int64_t now_ms, const char *topic, int32_t partition, bad_record *bad);
 
@@ -51,7 +52,8 @@ uint32_t decoder_drift(const decoder *d, const drift_name **names, uint64_t *oth
 typedef struct codec_ops {
     const char *name; /* as sl_source.format */
     err *(*open)(const sl_source *source, void **state);
-    /* Read the fields of the value and those of a document in the key. The row's nulls are all set. */
+    /* Read the fields of the value and those of a document in the key. The row's nulls are all
+     * set. */
     bool (*decode)(void *state, const sl_record *record, sl_row *row, arena *strings,
                    bad_record *bad);
     uint32_t (*drift)(const void *state, const drift_name **names, uint64_t *others);

@@ -2,8 +2,8 @@
 /* From a row to the JSON bytes of a message (semantics.md 5, "Bytes"). Columns keep their order,
  * nulls are written out, there are no blanks; the same row gives the same bytes everywhere.
  *
- * An encoder is made once for each list of columns, which it borrows; it is read-only afterwards and
- * may be used by several threads at once, each with its own `out` and counter. */
+ * An encoder is made once for each list of columns, which it borrows; it is read-only afterwards
+ * and may be used by several threads at once, each with its own `out` and counter. */
 #include <stdint.h>
 
 #include "runtime/base/buf.h"

@@ -1,0 +1,186 @@
+#include "runtime/codec/number.h"
+
+#include <string.h>
+
+enum { MAX_DIGITS = 19 };
+static const int64_t EXPONENT_LIMIT = 1000000000000; /* more digits than a document can have */
+
+static bool is_digit(char c) {
+    return (unsigned char)(c - '0') < 10;
+}
+
+/* Take in the digits at `s`. Leading zeros do not count as significant. */
+static const char *scan_digits(const char *s, number *n, uint32_t *significant) {
+    for (; is_digit(*s); s++) {
+        if (*significant >= MAX_DIGITS) {
+            n->is_cut = true;
+            n->exponent++;
+            continue;
+        }
+        n->digits = n->digits * 10 + (uint64_t)(*s - '0');
+        if (n->digits) ++*significant;
+    }
+    return s;
+}
+
+/* Scan the digits behind the point. Those that were cut have raised the exponent; all lower it. */
+static const char *scan_fraction(const char *s, number *n, uint32_t *significant) {
+    if (!is_digit(*s)) return NULL;
+    const char *start = s;
+    s = scan_digits(s, n, significant);
+    n->exponent -= s - start;
+    return s;
+}
+
+/* Scan what follows `e`. */
+static const char *scan_exponent(const char *s, number *n) {
+    bool is_negative = *s == '-';
+    if (*s == '-' || *s == '+') s++;
+    if (!is_digit(*s)) return NULL;
+    int64_t exponent = 0;
+    for (; is_digit(*s); s++)
+        if (exponent < EXPONENT_LIMIT) exponent = exponent * 10 + (*s - '0');
+    n->exponent += is_negative ? -exponent : exponent;
+    return s;
+}
+
+bool number_scan(const char *text, number *out) {
+    *out = (number){ .is_integer = true };
+    uint32_t significant = 0;
+    const char *s = text;
+    if (*s == '-') {
+        out->is_negative = true;
+        s++;
+    }
+    if (!is_digit(*s)) return false;
+    if (*s == '0')
+        s++;
+    else
+        s = scan_digits(s, out, &significant);
+    if (is_digit(*s)) return false;
+    if (*s == '.') {
+        out->is_integer = false;
+        s = scan_fraction(s + 1, out, &significant);
+        if (!s) return false;
+    }
+    if (*s == 'e' || *s == 'E') {
+        out->is_integer = false;
+        s = scan_exponent(s + 1, out);
+        if (!s) return false;
+    }
+    out->end = s;
+    return true;
+}
+
+bool number_int64(const number *n, int64_t *out) {
+    if (!n->is_integer || n->is_cut) return false;
+    uint64_t limit = (uint64_t)INT64_MAX + n->is_negative;
+    if (n->digits > limit) return false;
+    *out = (int64_t)(n->is_negative ? 0 - n->digits : n->digits);
+    return true;
+}
+
+bool number_double(const number *n, const char *text, double *out) {
+    /* Both operands are exact, so the one rounding is right: Clinger 1990, "How to Read Floating
+     * Point Numbers Accurately". */
+    static const double POWERS[] = {
+        1e0,
+        1e1,
+        1e2,
+        1e3,
+        1e4,
+        1e5,
+        1e6,
+        1e7,
+        1e8,
+        1e9,
+        1e10,
+        1e11,
+        1e12,
+        1e13,
+        1e14,
+        1e15,
+        1e16,
+        1e17,
+        1e18,
+        1e19,
+        1e20,
+        1e21,
+        1e22,
+    };
+    if (n->is_cut || n->digits > (UINT64_C(1) << 53) || n->exponent < -22 || n->exponent > 22)
+        return number_parse(text, (size_t)(n->end - text), out);
+    double value = (double)n->digits;
+    if (n->exponent < 0)
+        value /= POWERS[-n->exponent];
+    else
+        value *= POWERS[n->exponent];
+    *out = n->is_negative ? -value : value;
+    return true;
+}
+
+/* Lay out digits by ECMA-262, Number::toString, steps 5 to 12; `k` digits, value 0.DIGITS *
+ * 10^n. */
+static size_t lay_out(char *to, const char *digits, int k, int n) {
+    char *s = to;
+    if (k <= n && n <= 21) {
+        memcpy(s, digits, (size_t)k);
+        memset(s + k, '0', (size_t)(n - k));
+        return (size_t)n;
+    }
+    if (0 < n && n <= 21) {
+        memcpy(s, digits, (size_t)n);
+        s[n] = '.';
+        memcpy(s + n + 1, digits + n, (size_t)(k - n));
+        return (size_t)k + 1;
+    }
+    if (-6 < n && n <= 0) {
+        memcpy(s, "0.", 2);
+        memset(s + 2, '0', (size_t)-n);
+        memcpy(s + 2 - n, digits, (size_t)k);
+        return (size_t)(2 - n + k);
+    }
+    *s++ = digits[0];
+    if (k > 1) {
+        *s++ = '.';
+        memcpy(s, digits + 1, (size_t)(k - 1));
+        s += k - 1;
+    }
+    int exponent = n - 1;
+    *s++ = 'e';
+    *s++ = exponent < 0 ? '-' : '+';
+    return (size_t)(s - to) + number_write_int64(s, exponent < 0 ? -exponent : exponent);
+}
+
+/* Write value >= 0.01 that is a multiple of 1/100, as money is; 0: it is not. Decimals of up to 15
+ * digits belong to different doubles, so what reads back as the value is its only short form. */
+static size_t write_hundredths(char *to, double value) {
+    if (!(value >= 0.01 && value < 1e12)) return 0;
+    int64_t hundredths = (int64_t)(value * 100 + 0.5);
+    if ((double)hundredths / 100 != value) return 0;
+    size_t len = number_write_int64(to, hundredths / 100);
+    int rest = (int)(hundredths % 100);
+    if (!rest) return len;
+    to[len++] = '.';
+    to[len++] = (char)('0' + rest / 10);
+    if (rest % 10) to[len++] = (char)('0' + rest % 10);
+    return len;
+}
+
+size_t number_write(char *to, double value) {
+    if (value == 0) {
+        *to = '0';
+        return 1;
+    }
+    size_t sign = value < 0;
+    if (sign) {
+        *to++ = '-';
+        value = -value;
+    }
+    size_t len = write_hundredths(to, value);
+    if (len) return sign + len;
+    char digits[NUMBER_TEXT_BYTES];
+    int point;
+    int count = (int)number_shortest(value, digits, &point);
+    return sign + lay_out(to, digits, count, point);
+}
