@@ -29,7 +29,8 @@ function cdef.declarations(text)
 end
 
 --- Declare everything in the shared headers, once in a Lua state.
--- @tparam ?table headers list of `{ name =, text = }`, each after those it includes; nil: the checkout's
+-- @tparam ?table headers list of `{ name =, text = }`, each after those it includes; nil:
+--  the checkout's
 -- @usage cdef.load(require "sluice.headers")
 function cdef.load(headers)
    if pcall(ffi.typeof, "sl_vector") then return end

@@ -1,11 +1,14 @@
---- Rows: the struct of a step's rows, the views through which functions see it, getters and setters.
+--- Rows: the struct of a step's rows, the views through which functions see it, getters
+-- and setters.
 --
--- A layout has hidden members (`runtime/shared/row.h`): `__time __record __partition __offset`, a byte
--- `__nK` for each 8 null bits, and `__fS` for slot S (text: and its length `__lS`). A real member would win
--- over the metatype's `__index` and could never be nil: hence the hidden names, which no field can have.
--- Null bits are read by bytes, since 64-bit words would be boxed outside of traces.
+-- A layout has hidden members (`runtime/shared/row.h`): `__time __record __partition
+-- __offset`, a byte `__nK` for each 8 null bits, and `__fS` for slot S (text: and its
+-- length `__lS`). A real member would win over the metatype's `__index` and could never
+-- be nil: hence the hidden names, which no field can have. Null bits are read by bytes,
+-- since 64-bit words would be boxed outside of traces.
 --
--- A view is a second ctype of the same layout whose metatype knows the names of one schema.
+-- A view is a second ctype of the same layout whose metatype knows the names of one
+-- schema.
 -- @module sluice.row
 
 local bit = require "bit"
@@ -44,7 +47,8 @@ function row.layout(columns)
       text[#text + 1] = MEMBERS[column.type]:gsub("%%d", slot)
    end
    text[#text + 1] = "}"
-   local layout = { columns = columns, null_words = words, text = table.concat(text, " "), getters = {} }
+   local layout = { columns = columns, null_words = words, getters = {} }
+   layout.text = table.concat(text, " ")
    layout.ctype = ffi.typeof(layout.text)
    layout.size = ffi.sizeof(layout.ctype)
    return setmetatable(layout, Layout)
@@ -98,8 +102,8 @@ local function fill(template, values, name)
    return assert(load(template:gsub("%u%u+", values), "=sluice:" .. name))
 end
 
---- The function that reads a slot: nil when null, a number, a boolean, a string made only now, or int64
--- cdata for an exact int64.
+--- The function that reads a slot: nil when null, a number, a boolean, a string made only
+-- now, or int64 cdata for an exact int64.
 -- @tparam integer slot
 -- @treturn function (row) → value
 function Layout:getter(slot)
@@ -112,8 +116,8 @@ function Layout:getter(slot)
    return self.getters[slot]
 end
 
---- Make the ctype of rows as a function sees them: `row.name` for the columns of the schema, an error for
--- other names and for assignments.
+--- Make the ctype of rows as a function sees them: `row.name` for the columns of the
+-- schema, an error for other names and for assignments.
 -- @tparam table of schema: `{ columns = { { name =, slot = }, … } }`
 -- @treturn cdata ctype of the struct, its own for each call
 function Layout:view(of)
@@ -196,8 +200,8 @@ return function(r, x, v)
    FULL
 end]]
 
---- Make the function that writes a Lua value into a slot: nil makes it null, other types are checked and
--- converted.
+--- Make the function that writes a Lua value into a slot: nil makes it null, other types
+-- are checked and converted.
 -- @tparam integer slot
 -- @tparam string label who gives the value, for messages: "derive `x`"
 -- @param calls where `sl_text_copy` is: ffi.C, or a table in tests
@@ -214,7 +218,8 @@ function Layout:setter(slot, label, calls)
       WANTED[exact and "exact" or column.type], not exact and EXACT or nil)
 end
 
---- Make a row on which functions are tried: what may be nil is nil, the rest 0, false or "".
+--- Make a row on which functions are tried: what may be nil is nil, the rest 0, false or
+-- "".
 -- @tparam cdata view ctype from `Layout:view`
 -- @tparam table of its schema
 -- @treturn cdata row, owned by the caller

@@ -1,0 +1,17 @@
+--- `count()`: rows; `count(f)`: rows in which the field is not null. 0 over none.
+-- @module sluice.aggregate.count
+
+local count = { optional = true, accepts = "any" }
+
+-- A double counts exactly to 2^53.
+function count.resolve()
+   return {
+      type = "int64",
+      members = { { name = "n", type = "double" } },
+      fold = "$a.n = $a.n + 1",
+      merge = "$a.n = $a.n + $b.n",
+      result = "y = $a.n",
+   }
+end
+
+return count

@@ -1,0 +1,72 @@
+--- What `first` and `last` share: the value of the first or last row in which it is not
+-- null, by event time, then partition, then offset, whatever the order of arrival.
+-- @module sluice.aggregate.position
+
+local position = {}
+
+local MEMBERS = {
+   bool = "uint8_t", int32 = "int32_t", int64 = "int64_t", double = "double", timestamp = "int64_t",
+}
+
+local BEFORE = [[
+$a.seen == 0 or time OP $a.time or (time == $a.time and (partition OP $a.partition
+   or (partition == $a.partition and offset OP $a.offset)))]]
+
+local PLACE = "$a.time, $a.offset, $a.partition, $a.seen = time, offset, partition, 1"
+
+local FOLD = [[
+local time, offset, partition = r.__time, r.__offset, r.__partition
+if BEFORE then
+   PLACE
+   TAKE
+end]]
+
+local MERGE = [[
+local time, offset, partition = $b.time, $b.offset, $b.partition
+if $b.seen ~= 0 and (BEFORE) then
+   PLACE
+   TAKE
+end]]
+
+local function code(template, operator, take)
+   local parts = { BEFORE = BEFORE:gsub("OP", operator), PLACE = PLACE, TAKE = take }
+   return (template:gsub("%u%u+", parts))
+end
+
+local function of_text(operator)
+   return {
+      value = { name = "text", type = "sl_part" },
+      fold = code(FOLD, operator, "calls.sl_part_set(v.table, $a.text, data, len)"),
+      merge = code(MERGE, operator, "$a.text.data, $a.text.len = $b.text.data, $b.text.len"),
+      result = "if $a.seen ~= 0 then data, len = $a.text.data, $a.text.len end",
+   }
+end
+
+local function of_number(operator, kind)
+   return {
+      value = { name = "value", type = MEMBERS[kind] },
+      fold = code(FOLD, operator, "$a.value = x"),
+      merge = code(MERGE, operator, "$a.value = $b.value"),
+      result = "if $a.seen ~= 0 then y = $a.value end",
+   }
+end
+
+--- Make `first` or `last`.
+-- @tparam string operator how a row's position stands to the kept one's when it takes its
+--  place: "<" or ">". Two rows at one position do not happen.
+-- @treturn table the aggregate
+function position.new(operator)
+   local function resolve(input)
+      local text = input.type == "string"
+      local made = text and of_text(operator) or of_number(operator, input.type)
+      made.type, made.exact = input.type, input.exact
+      made.members = {
+         made.value, { name = "time", type = "int64_t" }, { name = "offset", type = "int64_t" },
+         { name = "partition", type = "uint32_t" }, { name = "seen", type = "uint8_t" },
+      }
+      return made
+   end
+   return { accepts = "any", resolve = resolve }
+end
+
+return position
