@@ -1,0 +1,188 @@
+--- The environment of users' scripts: what Lua offers, less what reaches outside the
+-- process, reads clocks, or undoes the environment itself. It guards against mistakes,
+-- not against hostile scripts: those need a process of their own (LuaJIT's FAQ).
+-- @module sluice.sandbox
+
+local bit = require "bit"
+local cjson = require "cjson"
+local nearest = require "sluice.nearest"
+
+local sandbox = {}
+
+local BASE = { "_VERSION", "assert", "error", "getmetatable", "ipairs", "next", "pairs",
+   "pcall", "rawequal", "rawget", "rawset", "select", "setmetatable", "tonumber",
+   "tostring", "type", "unpack", "xpcall" }
+
+local NOT_AVAILABLE = "%s is not available in scripts: %s"
+local UNDOES = "it undoes the environment of scripts"
+local MEMORY = "the runtime manages memory"
+local OWN_FILES = "`require \"name\"` loads name.lua from the script's own folder"
+
+--- Globals of plain Lua that scripts do not get, and what to do instead.
+local DENIED = {
+   os = "results must not depend on when they are computed",
+   io = "records come from sources and go to sinks",
+   ffi = "foreign code could corrupt the process",
+   debug = UNDOES,
+   package = OWN_FILES,
+   jit = "the runtime sets the compiler up",
+   newproxy = UNDOES,
+   getfenv = UNDOES,
+   setfenv = UNDOES,
+   collectgarbage = MEMORY,
+   dofile = OWN_FILES,
+   loadfile = OWN_FILES,
+   module = "return a table from the file instead",
+   gcinfo = MEMORY,
+}
+
+--- Library modules that a script may require, beside its own files.
+local PUBLIC = { ["sluice"] = true }
+
+local function copy(of)
+   local made = {}
+   for name, value in pairs(of) do made[name] = value end
+   return made
+end
+
+local function refuse(name, why)
+   return function() error(NOT_AVAILABLE:format(name, why), 2) end
+end
+
+--- What is wrong with reading a global.
+-- @tparam table globals of the script
+-- @tparam string name
+-- @treturn ?string message without a place; nil when the global exists
+function sandbox.explain_global(globals, name)
+   if rawget(globals, name) ~= nil then return nil end
+   if DENIED[name] then return NOT_AVAILABLE:format(name, DENIED[name]) end
+   local found = nearest.find(name, nearest.names(globals))
+   return ("unknown global `%s`"):format(name)
+      .. (found and (": did you mean `%s`?"):format(found) or "")
+end
+
+local function library_copies()
+   local math_copy, string_copy = copy(math), copy(string)
+   local why = "not yet, two runs over the same records would differ"
+   math_copy.random = refuse("math.random", why)
+   math_copy.randomseed = refuse("math.randomseed", why)
+   string_copy.dump = refuse("string.dump", "bytecode cannot be loaded")
+   return { math = math_copy, string = string_copy, table = copy(table),
+            coroutine = copy(coroutine), bit = copy(bit) }
+end
+
+--- `load` that takes text only, in the script's environment, under a name that shows as
+-- the user's code.
+local function text_loader(globals)
+   return function(chunk, name, _, env)
+      if type(chunk) == "function" then
+         local parts = {}
+         for part in chunk do
+            if part == "" then break end
+            parts[#parts + 1] = part
+         end
+         chunk = table.concat(parts)
+      end
+      local shown = tostring(name or "load"):gsub("^[@=]", "")
+      local made, problem = load(chunk, "@" .. shown, "t", env or globals)
+      if not made then return nil, problem end
+      return made
+   end
+end
+
+local function read_file(path)
+   local file = io.open(path, "rb")
+   if not file then return nil end
+   local text = file:read("*a")
+   file:close()
+   return text
+end
+
+--- Why a script may not require a module of this name; nil when it may.
+local function refuse_name(name)
+   if type(name) ~= "string" then return "require: a name is wanted" end
+   if DENIED[name] then return NOT_AVAILABLE:format(name, DENIED[name]) end
+   if name:find("^[%w_-]") and name:find("[%w_-]$") and not name:find("[^%w_.-]")
+      and not name:find("..", 1, true) then
+      return nil
+   end
+   return ("require %q: names are letters, digits, `_`, `-`, and dots between folders")
+      :format(name)
+end
+
+--- `require`: files of the script's folder, and the public modules of the library.
+local function own_require(globals, options)
+   local loaded, loading = { bit = copy(bit), cjson = cjson.new() }, {}
+   return function(name)
+      local refused = refuse_name(name)
+      if refused then error(refused, 2) end
+      if loaded[name] ~= nil then return loaded[name] end
+      if PUBLIC[name] then return require(name) end
+      local path = options.folder .. name:gsub("%.", "/") .. ".lua"
+      local text = read_file(path)
+      if not text then error(("require %q: there is no %s"):format(name, path), 2) end
+      if loading[name] then error(("require %q: it requires itself"):format(name), 2) end
+      options.add_text(text)
+      local chunk, problem = load(text, "@" .. path, "t", globals)
+      if not chunk then error(problem, 0) end
+      loading[name] = true
+      local value = chunk(name)
+      loading[name] = nil
+      loaded[name] = value == nil and true or value
+      return loaded[name]
+   end
+end
+
+local function printer(write)
+   return function(...)
+      local words = {}
+      for i = 1, select("#", ...) do words[i] = tostring((select(i, ...))) end
+      write(table.concat(words, "\t"))
+   end
+end
+
+--- Make the environment of one script. Changes the metatable of strings, for the whole
+-- Lua state: methods of strings are looked up in a copy that scripts cannot reach.
+-- @tparam table options `folder`: where `require` looks, "" or ending in "/"; `print`:
+--   function(text); `add_text`: function(text), called with every file that is required
+-- @treturn table `globals`: the environment; `load(text, name)`: function or nil, problem;
+--   `freeze()`: from now on new globals are an error
+-- @usage local box = sandbox.new { folder = "", print = print, add_text = print }
+function sandbox.new(options)
+   local globals, frozen = {}, false
+   for _, name in ipairs(BASE) do globals[name] = _G[name] end
+   for name, library in pairs(library_copies()) do globals[name] = library end
+   globals._G = globals
+   globals.print = printer(options.print)
+   globals.load = text_loader(globals)
+   globals.loadstring = globals.load
+   globals.require = own_require(globals, options)
+
+   setmetatable(globals, {
+      __metatable = false,
+      __index = function(_, name)
+         error(sandbox.explain_global(globals, name), 2)
+      end,
+      __newindex = function(_, name, value)
+         if frozen then
+            error(("the global `%s` is assigned: functions must not keep state")
+               :format(tostring(name)), 2)
+         end
+         rawset(globals, name, value)
+      end,
+   })
+
+   local methods = copy(string)
+   methods.dump = globals.string.dump
+   local of_strings = debug.getmetatable("")
+   of_strings.__index = methods
+   of_strings.__metatable = false
+
+   return {
+      globals = globals,
+      load = function(text, name) return load(text, "@" .. name, "t", globals) end,
+      freeze = function() frozen = true end,
+   }
+end
+
+return sandbox

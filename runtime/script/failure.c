@@ -1,0 +1,118 @@
+#include "runtime/script/failure.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FRAMES_SHOWN = 12,
+       FRAMES_LOOKED_AT = 200 };
+
+/* Chunks of the user have "@path" as their source; the library's and generated ones "=name". */
+static bool is_user(const lua_Debug *ar) {
+    return ar->source && ar->source[0] == '@';
+}
+
+void host_user_place(lua_State *L, char *place, size_t room) {
+    place[0] = '\0';
+    lua_Debug ar;
+    for (int level = 0; level < FRAMES_LOOKED_AT && lua_getstack(L, level, &ar); level++) {
+        if (!lua_getinfo(L, "Sl", &ar) || !is_user(&ar) || ar.currentline < 0) continue;
+        snprintf(place, room, "%s:%d", ar.source + 1, ar.currentline);
+        return;
+    }
+}
+
+/* Append the text of field `name` of the table at the top, when it is a string. */
+static bool put_field(lua_State *L, buf *out, const char *name) {
+    lua_pushstring(L, name);
+    lua_rawget(L, -2);
+    size_t len;
+    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+    if (text) buf_put(out, text, len);
+    lua_pop(L, 1);
+    return text != NULL;
+}
+
+/* Append what __tostring makes of the value at `index`. */
+static bool put_tostring(lua_State *L, buf *out, int index) {
+    if (!luaL_getmetafield(L, index, "__tostring")) return false;
+    lua_pushvalue(L, index);
+    bool made = lua_pcall(L, 1, 1, 0) == 0 && lua_type(L, -1) == LUA_TSTRING;
+    if (made) {
+        size_t len;
+        const char *text = lua_tolstring(L, -1, &len);
+        buf_put(out, text, len);
+    }
+    lua_pop(L, 1);
+    return made;
+}
+
+static void put_message(lua_State *L, buf *out, int index) {
+    size_t len;
+    int type = lua_type(L, index);
+    if (type == LUA_TSTRING) {
+        const char *text = lua_tolstring(L, index, &len);
+        buf_put(out, text, len);
+        return;
+    }
+    char place[256];
+    host_user_place(L, place, sizeof place);
+    if (place[0]) buf_printf(out, "%s: ", place);
+    if (type == LUA_TNUMBER) {
+        buf_printf(out, "%.14g", lua_tonumber(L, index));
+    } else if (type == LUA_TNIL || type == LUA_TNONE) {
+        buf_put_text(out, "error(nil): an error without a message");
+    } else if (put_tostring(L, out, index)) {
+        return;
+    } else if (type == LUA_TTABLE) {
+        lua_pushvalue(L, index);
+        if (!put_field(L, out, "message")) buf_put_text(out, "an error object (a table)");
+        lua_pop(L, 1);
+    } else {
+        buf_printf(out, "an error object (a %s)", lua_typename(L, type));
+    }
+}
+
+static void put_frames(lua_State *L, buf *out) {
+    lua_Debug ar;
+    int shown = 0;
+    for (int level = 0; level < FRAMES_LOOKED_AT && lua_getstack(L, level, &ar); level++) {
+        if (!lua_getinfo(L, "Sln", &ar) || !is_user(&ar)) continue;
+        if (shown++ == FRAMES_SHOWN) {
+            buf_put_text(out, "\n...");
+            return;
+        }
+        if (out->len) buf_put_char(out, '\n');
+        buf_printf(out, "%s:%d: in ", ar.source + 1, ar.currentline);
+        if (strcmp(ar.what, "main") == 0)
+            buf_put_text(out, "the script");
+        else if (ar.name)
+            buf_printf(out, "function %s", ar.name);
+        else
+            buf_printf(out, "the function of line %d", ar.linedefined);
+    }
+}
+
+int failure_handler(lua_State *L) {
+    script *s = host_script(L);
+    buf_reset(&s->message);
+    buf_reset(&s->frames);
+    put_message(L, &s->message, 1);
+    put_frames(L, &s->frames);
+    lua_settop(L, 1);
+    return 1;
+}
+
+void failure_finish(script *s, int status) {
+    lua_pop(s->L, 1);
+    if (status == LUA_ERRMEM) {
+        buf_reset(&s->message);
+        buf_reset(&s->frames);
+        if (s->refused_at[0]) buf_printf(&s->message, "%s: ", s->refused_at);
+        buf_put_text(&s->message, "not enough memory");
+    } else if (status == LUA_ERRERR && !s->message.len) {
+        buf_put_text(&s->message, "an error in the handling of an error (stack overflow?)");
+    }
+    buf_text(&s->message);
+    buf_text(&s->frames);
+}

@@ -1,0 +1,48 @@
+#pragma once
+/* The inside of a script, shared by the files of this folder only. */
+#include <lua.h>
+
+#include "runtime/base/buf.h"
+#include "runtime/script/script.h"
+#include "runtime/script/watchdog.h"
+
+/* Fixed places of the state's stack between calls. */
+enum { HOST_HANDLER = 1,
+       HOST_DRIVERS,
+       HOST_LOADED,
+       HOST_TOP = HOST_LOADED };
+
+struct script {
+    lua_State *L;           /* owned */
+    script_options options; /* strings borrowed */
+    const sl_plan *plan;    /* memory of the state */
+    sl_vector *vector;      /* owned */
+    watchdog *dog;          /* owned; NULL: nobody watches */
+    uint32_t driver;        /* being run; UINT32_MAX: something else */
+    uint32_t driver_count;
+    uint64_t hash;        /* FNV-1a of the script and what it required, in order */
+    uint64_t fingerprint; /* FNV-1a of the explained plan */
+    /* limits while loading */
+    bool loading;
+    size_t used_bytes;    /* held by the state */
+    size_t limit_bytes;   /* 0: none */
+    int64_t deadline_ms;  /* steady clock */
+    bool stopped;         /* the stop flag ended the loading */
+    char refused_at[256]; /* file:line at which the allocator refused; "": it did not */
+    /* results */
+    buf message; /* of the last failure, NUL-terminated */
+    buf frames;  /* traceback of the last failure, NUL-terminated */
+    buf text;    /* of script_explain, script_event, script_warnings */
+};
+
+/* The script that a state belongs to. */
+script *host_script(lua_State *L);
+
+/* Write file:line of the innermost frame of the user's code into `place` ("" when there is
+ * none). */
+void host_user_place(lua_State *L, char *place, size_t room);
+
+static const uint64_t HOST_FNV_START = 0xcbf29ce484222325u;
+
+/* FNV-1a, 64 bits (Fowler, Noll, Vo 1991), carried on from `hash`. */
+uint64_t host_hash(uint64_t hash, const void *data, size_t len);

@@ -1,0 +1,242 @@
+#include "runtime/script/load.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <luajit.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/script/failure.h"
+#include "runtime/script/library.h"
+
+/* DESIGN. Everything that can throw runs inside one lua_pcall (`open_inside`): libraries, the
+ * library's main.load with the user's script in it, the checks. The JIT stays off until then: a
+ * compiled loop cannot be interrupted by a hook. */
+
+enum { HOOK_INSTRUCTIONS = 10000,
+       LOAD_TIMEOUT_MS = 10000 };
+static const size_t LOAD_MEMORY_BYTES = (size_t)256 << 20;
+static const size_t SCRIPT_MAX_BYTES = (size_t)16 << 20;
+
+script *host_script(lua_State *L) {
+    void *s;
+    lua_getallocf(L, &s);
+    return s;
+}
+
+uint64_t host_hash(uint64_t hash, const void *data, size_t len) {
+    const unsigned char *bytes = data;
+    for (size_t i = 0; i < len; i++) hash = (hash ^ bytes[i]) * 0x100000001b3u;
+    return hash;
+}
+
+void *load_allocate(void *arg, void *memory, size_t old_len, size_t new_len) {
+    script *s = arg;
+    if (!memory) old_len = 0;
+    if (!new_len) {
+        s->used_bytes -= old_len;
+        mem_free(memory);
+        return NULL;
+    }
+    size_t used = s->used_bytes - old_len + new_len;
+    if (s->limit_bytes && new_len > old_len && used > s->limit_bytes) {
+        if (s->L) host_user_place(s->L, s->refused_at, sizeof s->refused_at);
+        return NULL;
+    }
+    s->used_bytes = used;
+    return mem_realloc(memory, new_len);
+}
+
+/* Count hook while loading. Once the time is over it strikes at every instruction, so that a
+ * pcall in the script cannot hold it off. */
+static void load_hook(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    script *s = host_script(L);
+    s->stopped = s->options.stop && *s->options.stop;
+    bool late = clock_steady_ms(&(clock_source){ 0 }) >= s->deadline_ms;
+    if (!s->stopped && !late) return;
+    lua_sethook(L, load_hook, LUA_MASKCOUNT, 1);
+    char place[256];
+    host_user_place(L, place, sizeof place);
+    lua_pushfstring(L, "%s: %s", place[0] ? place : s->options.path,
+                    s->stopped ? "stopped while the script was loading"
+                               : "the script does not finish loading (an endless loop?)");
+    lua_error(L);
+}
+
+/* host.print(text): a line of the user's. */
+static int host_print(lua_State *L) {
+    script *s = host_script(L);
+    const char *text = luaL_checkstring(L, 1);
+    if (s->options.log)
+        log_info(s->options.log, "print", log_text("text", text));
+    else
+        fprintf(stderr, "%s\n", text);
+    return 0;
+}
+
+/* host.hash(text): make `text` part of the script's hash. */
+static int host_add_text(lua_State *L) {
+    script *s = host_script(L);
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    s->hash = host_hash(s->hash, &len, sizeof len);
+    s->hash = host_hash(s->hash, text, len);
+    return 0;
+}
+
+/* Push the table that main.load gets. */
+static void push_host(lua_State *L, script *s) {
+    lua_newtable(L);
+    lua_pushstring(L, s->options.path);
+    lua_setfield(L, -2, "path");
+    lua_pushlstring(L, s->options.text, s->options.text_len);
+    lua_setfield(L, -2, "text");
+    lua_pushinteger(L, (lua_Integer)s->options.worker);
+    lua_setfield(L, -2, "worker");
+    lua_createtable(L, (int)s->options.override_count, 0);
+    for (uint32_t i = 0; i < s->options.override_count; i++) {
+        lua_pushstring(L, s->options.overrides[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_setfield(L, -2, "overrides");
+    lua_pushlightuserdata(L, s->vector);
+    lua_setfield(L, -2, "vector");
+    lua_pushcfunction(L, host_print);
+    lua_setfield(L, -2, "print");
+    lua_pushcfunction(L, host_add_text);
+    lua_setfield(L, -2, "hash");
+}
+
+/* facts, hotpath C.2: with the defaults a long function or many of them are 50 times slower. */
+static void raise_jit_limits(lua_State *L) {
+    static const char *const LIMITS[] = { "maxtrace=8000", "maxrecord=40000", "maxirconst=8000",
+                                          "maxside=1000", "maxsnap=8000", "sizemcode=2048",
+                                          "maxmcode=32768" };
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "jit.opt");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "start");
+    int count = (int)(sizeof LIMITS / sizeof *LIMITS);
+    for (int i = 0; i < count; i++) lua_pushstring(L, LIMITS[i]);
+    lua_call(L, count, 0);
+    lua_pop(L, 1);
+}
+
+/* Protected part of loading. Leaves one result: what main.load gave. */
+static int open_inside(lua_State *L) {
+    script *s = host_script(L);
+    luaL_openlibs(L);
+    luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    library_install(L, s->options.library);
+    raise_jit_limits(L);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "sluice.main");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "load");
+    push_host(L, s);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+/* Take plan and drivers out of main.load's result, which is at HOST_LOADED. */
+static err *take_loaded(script *s) {
+    lua_State *L = s->L;
+    lua_getfield(L, HOST_LOADED, "problem");
+    if (lua_isstring(L, -1)) {
+        err *e = err_new(ERR_PLAN, "%s", lua_tostring(L, -1));
+        lua_pop(L, 1);
+        return e;
+    }
+    lua_getfield(L, HOST_LOADED, "plan");
+    s->plan = (const sl_plan *)(uintptr_t)lua_tonumber(L, -1);
+    lua_getfield(L, HOST_LOADED, "fingerprint");
+    size_t len;
+    const char *text = lua_tolstring(L, -1, &len);
+    s->fingerprint = host_hash(HOST_FNV_START, text, text ? len : 0);
+    lua_pop(L, 3);
+    lua_getfield(L, HOST_LOADED, "drivers");
+    lua_replace(L, HOST_DRIVERS);
+    s->driver_count = (uint32_t)lua_objlen(L, HOST_DRIVERS);
+    /* Lua's memory: the plan knows its hash only now, C reads it from here on */
+    if (s->plan) ((sl_plan *)(uintptr_t)s->plan)->script_hash = s->hash;
+    return NULL;
+}
+
+/* A message from inside the library (a bug, or misuse that it did not foresee) gets the user's
+ * line. */
+static err *load_error(script *s, int status) {
+    failure_finish(s, status);
+    if (s->stopped) return err_new(ERR_STOPPED, "%s", s->message.data);
+    const char *message = s->message.data;
+    if (status == LUA_ERRMEM)
+        return err_new(ERR_PLAN, "%s: the script asks for more than %zu MiB while it loads",
+                       s->refused_at[0] ? s->refused_at : s->options.path, s->limit_bytes >> 20);
+    if (strncmp(message, "sluice/", 7) == 0 && s->frames.len) {
+        int len = (int)strcspn(s->frames.data, " ");
+        return err_new(ERR_PLAN, "%.*s %s", len, s->frames.data, message);
+    }
+    return err_new(ERR_PLAN, "%s", message);
+}
+
+/* Read the script's file into memory that the caller frees. */
+static err *read_file(const char *path, char **text, size_t *len) {
+    FILE *file = fopen(path, "rb");
+    if (!file) return err_new(ERR_USAGE, "opening the script %s: %s", path, strerror(errno));
+    buf content;
+    buf_init(&content);
+    size_t got;
+    do {
+        got = fread(buf_need(&content, 1 << 16), 1, 1 << 16, file);
+        content.len += got;
+    } while (got && content.len <= SCRIPT_MAX_BYTES);
+    bool bad = ferror(file) != 0 || content.len > SCRIPT_MAX_BYTES;
+    int code = ferror(file) ? errno : EFBIG;
+    fclose(file);
+    if (bad) {
+        buf_done(&content);
+        return err_new(ERR_USAGE, "reading the script %s: %s", path, strerror(code));
+    }
+    *text = content.data; /* buf memory is mem memory */
+    *len = content.len;
+    return NULL;
+}
+
+static err *run_load(script *s) {
+    const script_options *o = &s->options;
+    int64_t timeout_ms = o->load_timeout_ms ? o->load_timeout_ms : LOAD_TIMEOUT_MS;
+    s->limit_bytes = o->load_memory_bytes ? (size_t)o->load_memory_bytes : LOAD_MEMORY_BYTES;
+    s->deadline_ms = clock_steady_ms(&(clock_source){ 0 }) + timeout_ms;
+    s->loading = true;
+    lua_sethook(s->L, load_hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+    watchdog_enter(s->dog, timeout_ms * 2); /* the hook cannot break string.find and the like */
+
+    lua_pushcfunction(s->L, failure_handler);
+    lua_pushnil(s->L); /* HOST_DRIVERS */
+    lua_pushcfunction(s->L, open_inside);
+    int status = lua_pcall(s->L, 0, 1, HOST_HANDLER);
+
+    watchdog_leave(s->dog);
+    lua_sethook(s->L, NULL, 0, 0);
+    err *e = status ? load_error(s, status) : take_loaded(s);
+    s->limit_bytes = 0;
+    s->loading = false;
+    luaJIT_setmode(s->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
+    return e;
+}
+
+err *load_script(script *s) {
+    char *text = NULL;
+    if (!s->options.text) {
+        err *e = read_file(s->options.path, &text, &s->options.text_len);
+        if (e) return e;
+        s->options.text = text ? text : "";
+    }
+    err *e = run_load(s);
+    if (text) s->options.text = NULL;
+    mem_free(text);
+    return e;
+}

@@ -1,0 +1,12 @@
+#pragma once
+/* Bring a script into a fresh Lua state, within limits of time and memory. */
+#include "runtime/script/host.h"
+
+/* Make the state and load the script of `s->options`: on success the stack holds what host.h
+ * names and plan, vector, driver_count and hashes are set. On error the state is left to
+ * script_close. */
+err *load_script(script *s);
+
+/* lua_Alloc of the state, `arg` the script: counts, and refuses beyond the limit while one is
+ * set. */
+void *load_allocate(void *arg, void *memory, size_t old_len, size_t new_len);

@@ -1,0 +1,197 @@
+#include "runtime/script/script.h"
+
+#include <assert.h>
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/arena.h"
+#include "runtime/base/mem.h"
+#include "runtime/script/failure.h"
+#include "runtime/script/host.h"
+#include "runtime/script/load.h"
+
+/* DESIGN. Between calls the stack holds HOST_TOP values: the message handler, the list of
+ * drivers, and the table main.load gave, whose functions serve everything that is not a driver. */
+
+enum { NO_DRIVER = UINT32_MAX,
+       GRACE_MS = 1000 };
+
+const char *sl_text_copy(void *text, const char *data, uint32_t len) {
+    return arena_copy(text, data, len);
+}
+
+/* Set by the watchdog once a call is over its time; strikes at every instruction from then on. */
+static void break_call(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    script *s = host_script(L);
+    char place[256];
+    host_user_place(L, place, sizeof place);
+    lua_pushfstring(L, "%s: interrupted: it does not return (an endless loop?)",
+                    place[0] ? place : s->options.path);
+    lua_error(L);
+}
+
+/* For the watchdog's message. thread: the watching one; the fields it reads may change
+ * meanwhile. */
+static void describe_call(void *arg, buf *text) {
+    const script *s = arg;
+    uint32_t driver = *(const volatile uint32_t *)&s->driver;
+    buf_printf(text, "%s: ", s->options.path);
+    if (s->loading) {
+        buf_put_text(text, "loading the script");
+    } else if (driver == NO_DRIVER) {
+        buf_put_text(text, "a function of the script");
+    } else {
+        const volatile sl_vector *v = s->vector;
+        buf_printf(text, "step %u of the script, function %u, at row %u of %u", driver, v->node,
+                   v->pos, v->count);
+    }
+}
+
+static void start_watchdog(script *s) {
+    if (!s->options.on_stuck) return;
+    s->dog = watchdog_new(&(watchdog_options){
+        .L = s->L,
+        .hook = break_call,
+        .grace_ms = s->options.grace_ms ? s->options.grace_ms : GRACE_MS,
+        .describe = describe_call,
+        .describe_arg = s,
+        .report = s->options.on_stuck,
+        .report_arg = s->options.on_stuck_arg,
+    });
+}
+
+err *script_open(const script_options *options, script **out) {
+    script *s = mem_zalloc(1, sizeof *s);
+    s->options = *options;
+    s->hash = HOST_FNV_START;
+    s->driver = NO_DRIVER;
+    s->vector = mem_zalloc(1, sizeof *s->vector);
+    buf_text(&s->message);
+    buf_text(&s->frames);
+    s->L = lua_newstate(load_allocate, s);
+    start_watchdog(s);
+    err *e = load_script(s);
+    if (e) {
+        script_close(s);
+        return e;
+    }
+    assert(lua_gettop(s->L) == HOST_TOP);
+    if (!s->options.call_timeout_ms && s->plan)
+        s->options.call_timeout_ms = s->plan->script_timeout_ms;
+    if (s->options.call_timeout_ms <= 0) s->options.call_timeout_ms = 10000;
+    *out = s;
+    return NULL;
+}
+
+void script_close(script *s) {
+    if (!s) return;
+    watchdog_free(s->dog);
+    if (s->L) lua_close(s->L);
+    buf_done(&s->message);
+    buf_done(&s->frames);
+    buf_done(&s->text);
+    mem_free(s->vector);
+    mem_free(s);
+}
+
+const sl_plan *script_plan(const script *s) {
+    return s->plan;
+}
+
+sl_vector *script_vector(script *s) {
+    return s->vector;
+}
+
+err *script_agree(const script *a, const script *b) {
+    if (a->hash != b->hash)
+        return err_new(ERR_PLAN, "%s: the script or a file it requires changed while loading",
+                       a->options.path);
+    if (a->fingerprint != b->fingerprint || a->driver_count != b->driver_count)
+        return err_new(ERR_PLAN, "%s: two loads made two plans: it depends on what changes",
+                       a->options.path);
+    return NULL;
+}
+
+/* Call the function below `args` arguments at the top of the stack, watched. */
+static bool call(script *s, uint32_t driver, int args, int results) {
+    s->driver = driver;
+    watchdog_enter(s->dog, s->options.call_timeout_ms);
+    int status = lua_pcall(s->L, args, results, HOST_HANDLER);
+    watchdog_leave(s->dog);
+    s->driver = NO_DRIVER;
+    if (status) failure_finish(s, status);
+    return status == 0;
+}
+
+bool script_run(script *s, uint32_t driver) {
+    assert(driver < s->driver_count && lua_gettop(s->L) == HOST_TOP);
+    lua_rawgeti(s->L, HOST_DRIVERS, (int)driver + 1);
+    bool done = call(s, driver, 0, 0);
+    assert(lua_gettop(s->L) == HOST_TOP);
+    return done;
+}
+
+const char *script_error(const script *s) {
+    return s->message.data;
+}
+
+const char *script_traceback(const script *s) {
+    return s->frames.data;
+}
+
+/* Call function `name` of the loaded script, whose arguments are at the top of the stack, for a
+ * text. */
+static err *call_for_text(script *s, const char *name, int args, size_t *len) {
+    lua_getfield(s->L, HOST_LOADED, name);
+    lua_insert(s->L, -args - 1);
+    if (!call(s, NO_DRIVER, args, 1)) {
+        assert(lua_gettop(s->L) == HOST_TOP);
+        return err_new(ERR_SCRIPT, "%s", s->message.data);
+    }
+    const char *text = lua_tolstring(s->L, -1, len);
+    buf_reset(&s->text);
+    if (text) buf_put(&s->text, text, *len);
+    buf_text(&s->text);
+    lua_pop(s->L, 1);
+    return NULL;
+}
+
+err *script_explain(script *s, bool json, const char **text) {
+    size_t len;
+    lua_pushboolean(s->L, json);
+    err *e = call_for_text(s, "explain", 1, &len);
+    *text = s->text.data;
+    return e;
+}
+
+err *script_warnings(script *s, const char **text) {
+    size_t len;
+    err *e = call_for_text(s, "warnings", 0, &len);
+    *text = s->text.data;
+    return e;
+}
+
+err *script_event(script *s, uint32_t source, int64_t i, int64_t seed, int64_t now_ms,
+                  const char **text, size_t *len) {
+    lua_pushnumber(s->L, source + 1);
+    lua_pushnumber(s->L, (lua_Number)i);
+    lua_pushnumber(s->L, (lua_Number)seed);
+    lua_pushnumber(s->L, (lua_Number)now_ms);
+    err *e = call_for_text(s, "event", 4, len);
+    *text = s->text.data;
+    return e;
+}
+
+void script_fallbacks(script *s, script_fallback *report, void *arg) {
+    size_t len;
+    err *e = call_for_text(s, "fallbacks", 0, &len);
+    for (char *line = s->text.data; !e && line && *line;) {
+        char *end = strchr(line, '\n');
+        if (end) *end = '\0';
+        report(arg, line);
+        line = end ? end + 1 : NULL;
+    }
+    err_free(e);
+}

@@ -1,0 +1,88 @@
+#pragma once
+/* A user's script in a Lua state: loads it, holds the plan that Lua made of it, runs its
+ * drivers. The only module (with its neighbours in this folder) that knows lua_State. Each
+ * worker opens the script for itself; script_agree tells whether two came out the same.
+ *
+ * While a script loads, the JIT is off, a hook counts instructions and the allocator has a
+ * limit, so that an endless loop or a huge allocation is a plain error. Afterwards a thread
+ * beside each script watches for calls that never return: it breaks what runs in the
+ * interpreter, and reports what it cannot break.
+ *
+ * thread: the opener's for all calls; `on_stuck` is called on the watching thread. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/log.h"
+#include "runtime/shared/plan.h"
+#include "runtime/shared/vector.h"
+
+typedef struct script script;
+
+/* A call into Lua that takes longer than it may. `last`: it could not be interrupted; the
+ * process cannot go on and the callee is expected to end it. thread: the watching one. */
+typedef void script_stuck(void *arg, const char *message, bool last);
+
+typedef struct script_options {
+    const char *path; /* of the script, as given: read unless `text` is set, named in messages */
+    const char *text; /* not NULL: the script itself, `text_len` bytes */
+    size_t text_len;
+    const char *const *overrides; /* `--set`: "PATH=VALUE" each */
+    uint32_t override_count;
+    uint32_t worker;           /* its number, from 0 */
+    const char *library;       /* folder of sluice/init.lua (SLUICE_LUA); NULL: built in */
+    const volatile int *stop;  /* != 0: stop loading; may be NULL */
+    int64_t load_timeout_ms;   /* 0: 10 s */
+    int64_t load_memory_bytes; /* 0: 256 MiB; what a script may hold while it loads */
+    int64_t call_timeout_ms;   /* 0: the plan's script_timeout */
+    int64_t grace_ms;          /* from the first report to the last; 0: 1 s */
+    script_stuck *on_stuck;    /* may be NULL: nobody watches */
+    void *on_stuck_arg;
+    logger *log; /* where `print` goes; NULL: standard error */
+} script_options;
+
+/* Load the script, analyse, lower and inspect its plan, make its drivers. Everything wrong with
+ * the script is ERR_PLAN with file:line, a file that cannot be read ERR_USAGE, a stop
+ * ERR_STOPPED. Owned by the caller: script_close. Strings of the options are borrowed until
+ * then. */
+err *script_open(const script_options *options, script **s);
+void script_close(script *s); /* NULL is allowed */
+
+/* The plan; borrowed until script_close. */
+const sl_plan *script_plan(const script *s);
+
+/* The vector that this script's drivers work on; cleared at first. Borrowed until script_close. */
+sl_vector *script_vector(script *s);
+
+/* Check that two workers' plans are the same: ERR_PLAN says that the script depends on something
+ * outside. */
+err *script_agree(const script *a, const script *b);
+
+/* Run a driver over the vector: one lua_pcall. False: user code threw, see script_error. */
+bool script_run(script *s, uint32_t driver);
+
+/* What the last failed call threw: the message, with file:line where Lua gave one. Borrowed
+ * until the next. */
+const char *script_error(const script *s);
+
+/* The user's frames of the last failed call, innermost first, a line each: "rides.lua:27: in
+ * filter". */
+const char *script_traceback(const script *s);
+
+/* Call `report` for every user function or driver loop that the JIT gave up on since the last
+ * call. Text: what fell back, where, and why. Cheap when nothing new was compiled. */
+typedef void script_fallback(void *arg, const char *text);
+void script_fallbacks(script *s, script_fallback *report, void *arg);
+
+/* What `sluice check` prints: the plan and every knob. Result in `text`, borrowed until the next
+ * call of script_explain, script_event or script_warnings. ERR_SCRIPT when user code throws. */
+err *script_explain(script *s, bool json, const char **text);
+
+/* What is doubtful in the script but no error, a line each; "" when nothing is. Borrowed as
+ * above. */
+err *script_warnings(script *s, const char **text);
+
+/* Make event `i` of a source for --embedded, as JSON: by the source's `events` function or from
+ * its schema. The same for the same (`seed`, `i`, `now_ms`). Borrowed as above; `len` bytes. */
+err *script_event(script *s, uint32_t source, int64_t i, int64_t seed, int64_t now_ms,
+                  const char **text, size_t *len);

@@ -1,0 +1,131 @@
+#include "runtime/script/watchdog.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+
+/* DESIGN. The watching thread sleeps until the deadline of the call it saw last, or for IDLE_MS
+ * when there is none; a call is never told about it, so that enter and leave cost one
+ * uncontended lock per vector. A call that begins while it sleeps is seen when it wakes: a
+ * report is late by at most IDLE_MS. */
+enum { IDLE_MS = 50 };
+
+typedef enum stage { STAGE_CALM,
+                     STAGE_TOLD,
+                     STAGE_OVER } stage;
+
+struct watchdog {
+    watchdog_options options;
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t wake;
+    bool closing;
+    bool running;       /* a call is on */
+    bool hooked;        /* the hook is set */
+    stage stage;        /* what was reported about the call */
+    int64_t started_ms; /* steady clock */
+    int64_t timeout_ms;
+};
+
+static int64_t steady_ms(void) {
+    return clock_steady_ms(&(clock_source){ 0 });
+}
+
+/* Wait for at most `ms`. The lock is held. */
+static void doze(watchdog *w, int64_t ms) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&w->wake, &w->lock, &until);
+}
+
+/* Tell about the call that is on. The lock is held. */
+static void report(watchdog *w, int64_t ran_ms, bool last) {
+    buf text;
+    buf_init(&text);
+    w->options.describe(w->options.describe_arg, &text);
+    buf_printf(&text, " has been running for %lld ms, %lld are allowed%s", (long long)ran_ms,
+               (long long)w->timeout_ms, last ? "; it cannot be interrupted" : "");
+    w->options.report(w->options.report_arg, buf_text(&text), last);
+    buf_done(&text);
+}
+
+static void look(watchdog *w) {
+    if (!w->running) return;
+    int64_t ran_ms = steady_ms() - w->started_ms;
+    if (w->stage == STAGE_CALM && ran_ms > w->timeout_ms) {
+        w->stage = STAGE_TOLD;
+        report(w, ran_ms, false);
+        w->hooked = true;
+        lua_sethook(w->options.L, w->options.hook, LUA_MASKCOUNT | LUA_MASKCALL | LUA_MASKRET, 1);
+    } else if (w->stage == STAGE_TOLD && ran_ms > w->timeout_ms + w->options.grace_ms) {
+        w->stage = STAGE_OVER;
+        report(w, ran_ms, true);
+    }
+}
+
+static void *watch(void *arg) {
+    watchdog *w = arg;
+    pthread_mutex_lock(&w->lock);
+    while (!w->closing) {
+        look(w);
+        doze(w, IDLE_MS);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+watchdog *watchdog_new(const watchdog_options *options) {
+    watchdog *w = mem_zalloc(1, sizeof *w);
+    w->options = *options;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&w->lock, NULL);
+    if (pthread_create(&w->thread, NULL, watch, w) == 0) return w;
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->wake);
+    mem_free(w);
+    return NULL; /* no thread to be had: go on unwatched */
+}
+
+void watchdog_free(watchdog *w) {
+    if (!w) return;
+    pthread_mutex_lock(&w->lock);
+    w->closing = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->wake);
+    mem_free(w);
+}
+
+void watchdog_enter(watchdog *w, int64_t timeout_ms) {
+    if (!w) return;
+    pthread_mutex_lock(&w->lock);
+    w->running = true;
+    w->stage = STAGE_CALM;
+    w->started_ms = steady_ms();
+    w->timeout_ms = timeout_ms;
+    pthread_mutex_unlock(&w->lock);
+}
+
+void watchdog_leave(watchdog *w) {
+    if (!w) return;
+    pthread_mutex_lock(&w->lock);
+    w->running = false;
+    if (w->hooked) lua_sethook(w->options.L, NULL, 0, 0);
+    w->hooked = false;
+    pthread_mutex_unlock(&w->lock);
+}
