@@ -264,7 +264,13 @@ static void evicting_a_pane_frees_its_parts_at_commit(void **state) {
     (void)state;
     const text_state init = { 0 };
     const uint32_t offsets[] = { offsetof(text_state, text) };
-    table *t = table_new(&(table_config){ .state_size = sizeof init, .state_init = &init, .part_count = 1, .part_offsets = offsets });
+    const table_config config = {
+        .state_size = sizeof init,
+        .state_init = &init,
+        .part_count = 1,
+        .part_offsets = offsets,
+    };
+    table *t = table_new(&config);
     table_epoch_begin(t);
     pane *p = table_pane(t, 0);
     for (uint64_t i = 0; i < 1000; i++) {
@@ -278,7 +284,8 @@ static void evicting_a_pane_frees_its_parts_at_commit(void **state) {
     table_undo(t);
     assert_int_equal(table_part_count(t), 1000);
     uint64_t key = 77;
-    const text_state *s = entry_state(table_find(table_find_pane(t, 0), 77ull << 40, (char *)&key, 8));
+    const entry *e = table_find(table_find_pane(t, 0), key << 40, (char *)&key, sizeof key);
+    const text_state *s = entry_state(e);
     assert_memory_equal(s->text.data, &key, 8);
     table_epoch_begin(t);
     table_drop_pane(t, p);
