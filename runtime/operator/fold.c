@@ -93,7 +93,7 @@ static err *give_up(worker *w, const batch_view *b, chunk *c, uint32_t k, uint32
     f->given_up[n] = true;
     atomic_fetch_and_explicit(&c->passed[i], ~(1u << k), memory_order_relaxed);
     atomic_fetch_or_explicit(&c->folded_out[i], 1u << k, memory_order_relaxed);
-    worker_note(w, (note){ .kind = NOTE_THREW, .source = c->source, .record = row->record, .path = "", .reason = worker_failure(w) });
+    worker_note(w, (note){ .kind = NOTE_THREW, .place = note_place(PHASE_FOLD, k), .source = c->source, .record = row->record, .path = "", .reason = worker_failure(w) });
     return NULL;
 }
 

@@ -26,7 +26,7 @@ static void grouping_need(grouping *g) {
 }
 
 /* Note each window of `pane` that `row` is late for; true: late for all of them. */
-static bool judge_late(worker *w, const batch_view *b, chunk *c, uint32_t aggregate, const sl_row *row, int64_t start) {
+static bool judge_late(worker *w, const batch_view *b, chunk *c, uint32_t k, uint32_t aggregate, const sl_row *row, int64_t start) {
     const sl_aggregate *plan = &b->plan->aggregates[aggregate];
     const sl_window *window = &plan->window;
     int64_t watermark = b->aggregates[aggregate].watermark_before;
@@ -38,7 +38,7 @@ static bool judge_late(worker *w, const batch_view *b, chunk *c, uint32_t aggreg
     if (plan->late < 0) return all;
     window_bounds bounds;
     for (uint64_t i = 0; i < late && window_next(window, &run, &bounds); i++)
-        worker_note(w, (note){ .kind = NOTE_LATE, .source = c->source, .record = row->record, .aggregate = aggregate, .window_start = bounds.start, .window_end = bounds.end, .path = "" });
+        worker_note(w, (note){ .kind = NOTE_LATE, .place = note_place(PHASE_GROUP, k), .source = c->source, .record = row->record, .aggregate = aggregate, .window_start = bounds.start, .window_end = bounds.end, .path = "" });
     return all;
 }
 
@@ -58,7 +58,7 @@ static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t k, c
         const sl_row *row = c->rows[i];
         int64_t start = window->kind == SL_WINDOW_NONE ? INT64_MIN : window_pane(window, &cache, row->time_ms);
         if (start != judged && watermark != WATERMARK_NONE) {
-            if (judge_late(w, b, c, output->target, row, start)) {
+            if (judge_late(w, b, c, k, output->target, row, start)) {
                 c->late[i] |= 1u << k;
                 atomic_fetch_and_explicit(&c->passed[i], ~(1u << k), memory_order_relaxed);
                 continue;

@@ -54,6 +54,7 @@ typedef enum note_kind { NOTE_BAD,
 
 typedef struct note {
     note_kind kind;
+    uint32_t place;                 /* sorts the notes of one record: see note_place */
     uint32_t source, record;
     uint32_t aggregate;               /* NOTE_LATE */
     int64_t window_start, window_end; /* NOTE_LATE; without bounds: 0 */
@@ -121,6 +122,10 @@ typedef struct worker {
 static inline uint32_t output_number(uint32_t step, uint32_t k) {
     return step * SL_MAX_OUTPUTS + k;
 }
+
+/* Where in a record's way a note was made. */
+enum note_phase { PHASE_PREPARE, PHASE_GROUP, PHASE_FOLD };
+static inline uint32_t note_place(enum note_phase phase, uint32_t output) { return phase * SL_MAX_OUTPUTS + output; }
 
 /* Add a note; texts are copied. */
 void worker_note(worker *w, note n);

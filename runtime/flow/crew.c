@@ -1,0 +1,107 @@
+#include "runtime/flow/crew.h"
+
+#include <pthread.h>
+
+#include "runtime/base/mem.h"
+
+typedef struct member {
+    crew *crew;
+    worker *worker;
+    pthread_t thread;  /* not for worker 0 */
+    err *error;        /* of the last phase */
+} member;
+
+struct crew {
+    member *members; /* owned */
+    uint32_t count;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t begin, done;
+    uint64_t round;       /* number of the phase that runs */
+    uint32_t running;     /* threads still in it */
+    bool quit;
+    crew_phase phase;
+    void *arg;
+};
+
+static void *member_main(void *arg) {
+    member *m = arg;
+    crew *c = m->crew;
+    uint64_t seen = 0;
+    pthread_mutex_lock(&c->lock);
+    for (;;) {
+        while (c->round == seen && !c->quit) pthread_cond_wait(&c->begin, &c->lock);
+        if (c->quit) break;
+        seen = c->round;
+        pthread_mutex_unlock(&c->lock);
+        m->error = c->phase(m->worker, c->arg);
+        pthread_mutex_lock(&c->lock);
+        if (--c->running == 0) pthread_cond_signal(&c->done);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+crew *crew_new(worker **workers, uint32_t count) {
+    crew *c = mem_zalloc(1, sizeof *c);
+    c->members = mem_zalloc(count, sizeof *c->members);
+    c->count = count;
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->begin, NULL);
+    pthread_cond_init(&c->done, NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        c->members[i] = (member){ .crew = c, .worker = workers[i] };
+        if (i) pthread_create(&c->members[i].thread, NULL, member_main, &c->members[i]);
+    }
+    return c;
+}
+
+static void run_threads(crew *c, crew_phase phase, void *arg) {
+    pthread_mutex_lock(&c->lock);
+    c->phase = phase;
+    c->arg = arg;
+    c->running = c->count - 1;
+    c->round++;
+    pthread_cond_broadcast(&c->begin);
+    pthread_mutex_unlock(&c->lock);
+    c->members[0].error = phase(c->members[0].worker, arg);
+    pthread_mutex_lock(&c->lock);
+    while (c->running) pthread_cond_wait(&c->done, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+}
+
+err *crew_run(crew *c, crew_phase phase, void *arg, bool threaded) {
+    err *first = NULL;
+    if (threaded && c->count > 1) run_threads(c, phase, arg);
+    else
+        for (uint32_t i = 0; i < c->count; i++) c->members[i].error = phase(c->members[i].worker, arg);
+    for (uint32_t i = 0; i < c->count; i++) {
+        if (!first) first = c->members[i].error;
+        else err_free(c->members[i].error);
+        c->members[i].error = NULL;
+    }
+    return first;
+}
+
+uint32_t crew_count(const crew *c) {
+    return c->count;
+}
+
+worker *crew_worker(const crew *c, uint32_t number) {
+    return c->members[number].worker;
+}
+
+void crew_free(crew *c, const sl_plan *plan) {
+    if (!c) return;
+    pthread_mutex_lock(&c->lock);
+    c->quit = true;
+    pthread_cond_broadcast(&c->begin);
+    pthread_mutex_unlock(&c->lock);
+    for (uint32_t i = 1; i < c->count; i++) pthread_join(c->members[i].thread, NULL);
+    /* The plan belongs to worker 0's script: it goes last. */
+    for (uint32_t i = c->count; i > 0; i--) worker_free(c->members[i - 1].worker, plan);
+    pthread_cond_destroy(&c->begin);
+    pthread_cond_destroy(&c->done);
+    pthread_mutex_destroy(&c->lock);
+    mem_free(c->members);
+    mem_free(c);
+}

@@ -1,0 +1,116 @@
+#include "runtime/flow/delivery.h"
+
+#include <string.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/flow/side.h"
+
+enum { SLICE = 1000 };
+
+static err *open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find, const sl_system *system) {
+    *s = (out_sink){ .plan = plan, .ops = find(plan->connector) };
+    outbox_init(&s->retracted);
+    outbox_init(&s->rows);
+    if (!s->ops)
+        return err_new(ERR_PLAN, "sink `%.*s`: there is no connector `%.*s`", (int)plan->name.len, plan->name.data,
+                       (int)plan->connector.len, plan->connector.data);
+    return s->ops->open(plan, system, &s->handle);
+}
+
+err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const sl_system *system) {
+    *d = (delivery){ .sinks = mem_zalloc(plan->sink_count, sizeof *d->sinks), .refusals_to = UINT32_MAX };
+    arena_init(&d->side_text, 64 << 10);
+    for (uint32_t i = 0; i < plan->sink_count; i++) {
+        err *e = open_sink(&d->sinks[i], &plan->sinks[i], find, system);
+        d->count = i + 1;
+        if (e) return e;
+    }
+    for (uint32_t i = plan->source_count; i > 0; i--)
+        if (plan->sources[i - 1].quarantine >= 0) d->refusals_to = (uint32_t)plan->sources[i - 1].quarantine;
+    return NULL;
+}
+
+void delivery_close(delivery *d) {
+    for (uint32_t i = 0; i < d->count; i++) {
+        out_sink *s = &d->sinks[i];
+        if (s->handle) s->ops->close(s->handle);
+        outbox_done(&s->retracted);
+        outbox_done(&s->rows);
+    }
+    mem_free(d->sinks);
+    arena_done(&d->side_text);
+    *d = (delivery){ 0 };
+}
+
+void delivery_reset(delivery *d) {
+    for (uint32_t i = 0; i < d->count; i++) {
+        outbox_reset(&d->sinks[i].retracted);
+        outbox_reset(&d->sinks[i].rows);
+    }
+    arena_reset(&d->side_text, 1u << 20);
+}
+
+static sl_message message_of(const outbox *box, const out_message *m, int64_t now_ms, uint32_t row) {
+    return (sl_message){
+        .key = { .data = m->key_null ? NULL : outbox_key(box, m), .len = m->key_len },
+        .value = { .data = m->value_null ? NULL : outbox_value(box, m), .len = m->value_len },
+        .headers = m->headers,
+        .header_count = m->header_count,
+        .partition = -1,
+        .time_ms = now_ms,
+        .row = row,
+    };
+}
+
+/* Hand over all of `box`; rows are numbered from `first`. */
+static err *write_box(out_sink *s, const outbox *box, int64_t now_ms, uint32_t first) {
+    sl_message slice[SLICE];
+    for (uint32_t at = 0; at < box->count; at += SLICE) {
+        uint32_t count = box->count - at < SLICE ? box->count - at : SLICE;
+        for (uint32_t i = 0; i < count; i++) slice[i] = message_of(box, &box->items[at + i], now_ms, first + at + i);
+        err *e = s->ops->write(s->handle, slice, count);
+        if (e) return e;
+    }
+    return NULL;
+}
+
+/* A message that the sink did not take for itself. */
+static err *settle_refusal(delivery *d, out_sink *s, const sl_rejection *r) {
+    bool retracted = r->row < s->retracted.count;
+    const outbox *box = retracted ? &s->retracted : &s->rows;
+    const out_message *m = &box->items[retracted ? r->row : r->row - s->retracted.count];
+    bool can_keep = !s->plan->is_side && d->refusals_to != UINT32_MAX;
+    if (s->plan->on_error == SL_ON_ERROR_FAIL || !can_keep)
+        return err_new(ERR_DATA, "sink `%.*s` refused a row with key %.*s: %s", (int)s->plan->name.len, s->plan->name.data,
+                       (int)(m->key_null ? 4 : m->key_len), m->key_null ? "null" : outbox_key(box, m), r->reason);
+    s->counters.refused++;
+    side_write_refused(&d->sinks[d->refusals_to].rows, &d->side_text, box, m, r->reason);
+    return NULL;
+}
+
+static err *run_sink(delivery *d, out_sink *s, uint64_t batch, int64_t now_ms) {
+    const sl_rejection *rejections = NULL;
+    uint32_t refused = 0;
+    if (!s->retracted.count && !s->rows.count) return NULL;
+    err *e = s->ops->begin(s->handle, batch, now_ms);
+    if (!e) e = write_box(s, &s->retracted, now_ms, 0);
+    if (!e) e = write_box(s, &s->rows, now_ms, s->retracted.count);
+    if (!e) e = s->ops->flush(s->handle, &rejections, &refused);
+    for (uint32_t i = 0; !e && i < refused; i++) e = settle_refusal(d, s, &rejections[i]);
+    if (e) return err_wrap(e, "sink `%.*s`", (int)s->plan->name.len, s->plan->name.data);
+    s->counters.rows += s->retracted.count + s->rows.count - refused;
+    s->counters.retracted += s->retracted.count;
+    return NULL;
+}
+
+err *delivery_run(delivery *d, uint64_t batch, int64_t now_ms) {
+    for (int side = 0; side < 2; side++) {
+        for (uint32_t i = 0; i < d->count; i++) {
+            if ((d->sinks[i].plan->is_side != 0) != side) continue;
+            err *e = run_sink(d, &d->sinks[i], batch, now_ms);
+            if (e) return e;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,36 @@
+#pragma once
+/* The sinks at run time: what a batch has for each, and handing it over. Data sinks first, then side sinks,
+ * which also get what data sinks refused. One owner (the pipeline); thread: main. */
+#include <stdbool.h>
+
+#include "runtime/flow/counters.h"
+#include "runtime/operator/outbox.h"
+#include "runtime/shared/connect.h"
+
+typedef struct out_sink {
+    const sl_sink *plan;
+    const sl_sink_ops *ops;
+    void *handle;          /* of the connector; owned */
+    outbox retracted;      /* of the running batch: these leave first */
+    outbox rows;
+    sink_counters counters;
+} out_sink;
+
+typedef struct delivery {
+    out_sink *sinks;       /* by plan; owned */
+    uint32_t count;
+    arena side_text;       /* headers of side messages, until the batch ends */
+    uint32_t refusals_to;  /* index of the side sink for refused rows; UINT32_MAX: none */
+} delivery;
+
+/* Finds the implementation of a connector by name; NULL: there is none. */
+typedef const sl_sink_ops *(*find_sink_ops)(sl_string name);
+
+struct err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const sl_system *system);
+void delivery_close(delivery *d);
+
+/* Begin a batch: nothing to deliver yet. */
+void delivery_reset(delivery *d);
+
+/* Hand over what the batch has and wait until it is durable. An error fails the batch. */
+struct err *delivery_run(delivery *d, uint64_t batch, int64_t now_ms);

@@ -1,0 +1,170 @@
+#include "runtime/flow/input.h"
+
+#include <string.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+
+enum { CONFIRM_MS = 5000 };
+
+/* Partitions that appeared since the last look begin to count for the watermark. */
+static void discover(input *in) {
+    if (in->partition_count == in->watermark.count) return;
+    in->views = mem_realloc(in->views, in->partition_count * sizeof *in->views);
+    watermark_discover(&in->watermark, in->partition_count, clock_now_ms(in->system->clock));
+}
+
+/* An end that a bounded run goes to; partitions discovered later are not part of it. */
+static void fix_targets(input *in) {
+    in->targets = mem_alloc(in->partition_count * sizeof *in->targets);
+    in->target_count = in->partition_count;
+    for (uint32_t p = 0; p < in->partition_count; p++) {
+        const sl_partition *partition = &in->partitions[p];
+        in->targets[p] = partition->end;
+        watermark_start_bounded(&in->watermark, p, watermark_view_of(partition, partition->position, INT64_MIN));
+    }
+}
+
+err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, const sl_system *system, bool bounded_run) {
+    *in = (input){ .plan = plan, .ops = ops, .system = system, .last_records_ms = INT64_MIN };
+    arena_init(&in->bytes, 4u << 20);
+    watermark_init(&in->watermark, &plan->time);
+    err *e = ops->open(plan, system, &in->handle);
+    if (e) return e;
+    limits_rate_init(&in->rate, plan->max_rate, clock_steady_ms(system->clock));
+    if (bounded_run && (e = ops->confirm(in->handle, CONFIRM_MS))) return e;
+    if ((e = input_look(in))) return e;
+    if (bounded_run) fix_targets(in);
+    return NULL;
+}
+
+void input_close(input *in) {
+    if (in->handle) in->ops->close(in->handle);
+    watermark_done(&in->watermark);
+    arena_done(&in->bytes);
+    mem_free(in->views);
+    mem_free(in->targets);
+    mem_free(in->ranges);
+    mem_free(in->records.items);
+    *in = (input){ 0 };
+}
+
+err *input_look(input *in) {
+    err *e = in->ops->look(in->handle, &in->partitions, &in->partition_count);
+    if (e && e->retriable) {
+        err_free(e);
+        return NULL;
+    }
+    if (e) return e;
+    discover(in);
+    return NULL;
+}
+
+/* Where partition `p` may be read to. */
+static int64_t reach(const input *in, uint32_t p) {
+    int64_t end = in->partitions[p].end;
+    if (!in->targets) return end;
+    if (p >= in->target_count) return in->partitions[p].position;
+    return end < in->targets[p] ? end : in->targets[p];
+}
+
+int64_t input_backlog(const input *in) {
+    int64_t sum = 0;
+    for (uint32_t p = 0; p < in->partition_count; p++) {
+        int64_t one = limits_backlog(in->partitions[p].position, reach(in, p));
+        if (__builtin_add_overflow(sum, one, &sum)) return INT64_MAX;
+    }
+    return sum;
+}
+
+int64_t input_waits_until(const input *in, bool bounded_run) {
+    int64_t now = clock_steady_ms(in->system->clock), until = INT64_MIN;
+    if (limits_rate_has(&in->rate, now) == 0) until = limits_rate_due(&in->rate);
+    if (bounded_run) return until;
+    int64_t due = limits_due(in->plan->min_records, in->plan->max_delay_ms, input_backlog(in), in->last_records_ms);
+    return due > until ? due : until;
+}
+
+static void add_range(input *in, uint32_t p, int64_t from, int64_t to) {
+    if (in->range_count == in->range_room) {
+        in->range_room = in->range_room ? in->range_room * 2 : 16;
+        in->ranges = mem_realloc(in->ranges, in->range_room * sizeof *in->ranges);
+    }
+    in->ranges[in->range_count++] = (sl_range){ .partition = p, .from = from, .to = to };
+}
+
+void input_plan(input *in, uint64_t batch, int64_t now_ms) {
+    int64_t steady = clock_steady_ms(in->system->clock);
+    limits_grant grant = limits_grant_of(in->plan->max_records, &in->rate, steady);
+    uint32_t count = in->partition_count;
+    int64_t *backlogs = mem_alloc(2 * count * sizeof *backlogs), *shares = backlogs + count;
+    for (uint32_t p = 0; p < count; p++) backlogs[p] = limits_backlog(in->partitions[p].position, reach(in, p));
+    bool left = limits_share(backlogs, count, batch, grant.records, shares);
+    in->range_count = 0;
+    for (uint32_t p = 0; p < count; p++)
+        if (shares[p]) add_range(in, p, in->partitions[p].position, in->partitions[p].position + shares[p]);
+    in->was_cut_short = left && !grant.is_by_rate;
+    mem_free(backlogs);
+    limits_rate_begin(&in->rate, steady);
+    watermark_begin(&in->watermark, now_ms);
+}
+
+/* Ranges were cut when bytes or time ran out. */
+static void note_cut(input *in, const int64_t *wanted) {
+    bool known = true;
+    for (uint32_t i = 0; i < in->range_count; i++) {
+        if (in->partitions[in->ranges[i].partition].end == INT64_MAX) known = false;
+        if (in->ranges[i].to < wanted[i]) in->was_cut_short = true;
+    }
+    /* A stream of unknown length is cut only by what has come. */
+    if (!known) in->was_cut_short = false;
+}
+
+err *input_fetch(input *in) {
+    if (!in->range_count) return NULL;
+    int64_t *wanted = mem_alloc(in->range_count * sizeof *wanted);
+    for (uint32_t i = 0; i < in->range_count; i++) wanted[i] = in->ranges[i].to;
+    err *e = in->ops->fetch(in->handle, in->ranges, in->range_count, in->plan->max_bytes, in->plan->max_time_ms,
+                            &in->records, &in->bytes);
+    if (!e) note_cut(in, wanted);
+    mem_free(wanted);
+    in->counters.read += in->records.count;
+    if (in->records.count) in->last_records_ms = clock_steady_ms(in->system->clock);
+    return e;
+}
+
+static void make_views(input *in, int64_t since_ms) {
+    for (uint32_t p = 0; p < in->partition_count; p++)
+        in->views[p] = watermark_view_of(&in->partitions[p], in->partitions[p].position, since_ms);
+}
+
+bool input_is_done(const input *in) {
+    bool ended = in->plan->bounded != 0;
+    for (uint32_t p = 0; p < in->partition_count; p++) {
+        const sl_partition *partition = &in->partitions[p];
+        if (ended && (!partition->ended || partition->position < partition->end)) ended = false;
+        if (in->targets && p < in->target_count && partition->position < in->targets[p] && !partition->ended) return false;
+    }
+    return in->targets ? true : ended;
+}
+
+void input_settle(input *in, int64_t since_ms) {
+    make_views(in, since_ms);
+    watermark_end(&in->watermark, in->views);
+    if (in->plan->bounded && input_is_done(in)) {
+        in->has_ended = true;
+        watermark_finish(&in->watermark);
+    }
+}
+
+int64_t input_preview(input *in, int64_t now_ms, int64_t since_ms) {
+    if (in->watermark.time == WATERMARK_ENDED) return WATERMARK_ENDED;
+    make_views(in, since_ms);
+    return watermark_preview(&in->watermark, now_ms, in->views);
+}
+
+void input_release(input *in) {
+    in->records.count = 0;
+    arena_reset(&in->bytes, (size_t)in->plan->max_bytes);
+}

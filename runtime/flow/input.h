@@ -1,0 +1,68 @@
+#pragma once
+/* A source at run time: its connector, positions, watermark, limits, and the records of the running batch.
+ *
+ *   look ─▶ plan (ranges by the limits) ─▶ fetch (ranges cut at what came) ─▶ … ─▶ settle (watermark moves)
+ *
+ * One owner (the pipeline); thread: main. */
+#include <stdbool.h>
+
+#include "runtime/base/arena.h"
+#include "runtime/base/clock.h"
+#include "runtime/event/limits.h"
+#include "runtime/event/watermark.h"
+#include "runtime/flow/counters.h"
+#include "runtime/shared/connect.h"
+
+typedef struct input {
+    const sl_source *plan;
+    const sl_source_ops *ops;
+    void *handle;                   /* of the connector; owned */
+    const sl_system *system;        /* borrowed */
+    const sl_partition *partitions; /* as of the last look; borrowed from the connector */
+    uint32_t partition_count;
+    watermark_source watermark;
+    watermark_view *views;          /* one a partition, for the end of a batch; owned */
+    int64_t *targets;               /* available-now, once: end offsets fixed at start; owned, else NULL */
+    uint32_t target_count;
+    limits_rate rate;
+    sl_range *ranges;               /* of the running batch; owned */
+    uint32_t range_count, range_room;
+    sl_records records;             /* of the running batch; items owned */
+    arena bytes;                    /* their bytes */
+    bool was_cut_short;             /* a limit other than max_rate left something behind */
+    bool has_ended;                 /* bounded, and everything was taken */
+    int64_t last_records_ms;        /* when the last batch with records began; INT64_MIN: none */
+    int64_t lost_since_ms;          /* connection lost since (steady ms); 0: no */
+    source_counters counters;
+} input;
+
+/* Open the connector of `plan` and take a first look. `bounded_run`: available-now or once, ends are fixed. */
+struct err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, const sl_system *system, bool bounded_run);
+void input_close(input *in);
+
+/* See what is there now. Retriable trouble is not an error: nothing is there. */
+struct err *input_look(input *in);
+
+/* Offsets that lie between the positions and what may be taken; INT64_MAX: not known. */
+int64_t input_backlog(const input *in);
+
+/* Steady time until which a batch waits for more records (min_records, max_rate); INT64_MIN: no need. */
+int64_t input_waits_until(const input *in, bool bounded_run);
+
+/* Decide the ranges of batch number `batch` at `now_ms`. */
+void input_plan(input *in, uint64_t batch, int64_t now_ms);
+
+/* Bring the records. Positions move; ranges end at what came. ERR_BROKER retriable: none came. */
+struct err *input_fetch(input *in);
+
+/* The batch is done: the watermark moves. `since_ms`: steady time the batch before began. */
+void input_settle(input *in, int64_t since_ms);
+
+/* The watermark that a batch without records would end with at `now_ms`; views as of the last look. */
+int64_t input_preview(input *in, int64_t now_ms, int64_t since_ms);
+
+/* Drop the records of the batch. */
+void input_release(input *in);
+
+/* Whether a bounded run has reached its ends. */
+bool input_is_done(const input *in);

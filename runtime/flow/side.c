@@ -1,0 +1,105 @@
+#include "runtime/flow/side.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_VERDICT = 10 };
+
+/* Headers being put together behind those of the record. */
+typedef struct header_list {
+    sl_header *items;
+    uint32_t count;
+    arena *memory;
+} header_list;
+
+static void list_begin(header_list *list, arena *memory, const sl_record *r) {
+    uint32_t kept = r ? r->header_count : 0;
+    list->memory = memory;
+    list->items = arena_take(memory, (kept + MAX_VERDICT) * sizeof *list->items, 8);
+    list->count = kept;
+    if (kept) memcpy(list->items, r->headers, kept * sizeof *list->items);
+}
+
+static void add_text(header_list *list, const char *name, const char *text) {
+    uint32_t len = (uint32_t)strlen(text);
+    sl_header *h = &list->items[list->count++];
+    *h = (sl_header){ .name = { .data = name, .len = (uint32_t)strlen(name) },
+                      .value = { .data = arena_copy(list->memory, text, len), .len = len } };
+}
+
+static void add_number(header_list *list, const char *name, int64_t number) {
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, number);
+    add_text(list, name, text);
+}
+
+static const char *kind_text(note_kind kind) {
+    switch (kind) {
+    case NOTE_BAD: return "bad";
+    case NOTE_SKEW: return "ahead of time";
+    case NOTE_THREW: return "threw";
+    case NOTE_LATE: return "late";
+    }
+    return "";
+}
+
+static void add_slowest(header_list *list, const input *in) {
+    char text[300];
+    int64_t slowest = watermark_slowest(&in->watermark);
+    if (slowest < 0) return;
+    const sl_partition *p = &in->partitions[slowest];
+    snprintf(text, sizeof text, "%s:%d", p->topic, p->number);
+    add_text(list, "sluice.slowest", text);
+}
+
+static void add_lateness(header_list *list, const batch_view *b, const input *in, const note *n) {
+    char stage[128];
+    const sl_aggregate *a = &b->plan->aggregates[n->aggregate];
+    snprintf(stage, sizeof stage, "%.*s", (int)a->name.len, a->name.data);
+    add_text(list, "sluice.stage", stage);
+    if (a->window.kind != SL_WINDOW_NONE) {
+        add_number(list, "sluice.window_start", n->window_start);
+        add_number(list, "sluice.window_end", n->window_end);
+    }
+    add_number(list, "sluice.watermark", b->aggregates[n->aggregate].watermark_before);
+    add_slowest(list, in);
+}
+
+void side_write(outbox *box, arena *memory, const batch_view *b, const input *in, const note *n) {
+    const sl_record *r = &in->records.items[n->record];
+    const sl_partition *p = &in->partitions[r->partition];
+    header_list list;
+    list_begin(&list, memory, r);
+    add_text(&list, "sluice.topic", p->topic);
+    add_number(&list, "sluice.partition", p->number);
+    add_number(&list, "sluice.offset", r->offset);
+    add_text(&list, "sluice.kind", kind_text(n->kind));
+    if (n->reason) add_text(&list, "sluice.reason", n->reason);
+    if (*n->path) add_text(&list, "sluice.field", n->path);
+    if (n->kind == NOTE_LATE) add_lateness(&list, b, in, n);
+    out_message *m = outbox_add(box);
+    m->source = n->source;
+    m->record = n->record;
+    m->key_data = r->key.data;
+    m->key_len = r->key.len;
+    m->key_null = !r->key.data;
+    m->value_data = r->value.data;
+    m->value_len = r->value.len;
+    m->value_null = !r->value.data;
+    m->headers = list.items;
+    m->header_count = list.count;
+}
+
+void side_write_refused(outbox *box, arena *memory, const outbox *from, const out_message *refused, const char *reason) {
+    header_list list;
+    list_begin(&list, memory, NULL);
+    add_text(&list, "sluice.kind", "refused");
+    add_text(&list, "sluice.reason", reason);
+    out_message *m = outbox_add(box);
+    *m = *refused;
+    m->key_data = refused->key_null ? NULL : outbox_key(from, refused);
+    m->value_data = refused->value_null ? NULL : outbox_value(from, refused);
+    m->headers = list.items;
+    m->header_count = list.count;
+}
