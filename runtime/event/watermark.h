@@ -36,7 +36,7 @@ typedef struct watermark_view {
 
 typedef struct watermark_source {
     int64_t time;                    /* the watermark, Unix ms; never goes back */
-    int64_t all_idle_ms;             /* time of the batch that found all idle; WATERMARK_NONE: not all */
+    int64_t all_idle_ms;             /* batch that found all idle, its time; WATERMARK_NONE: none */
     int64_t all_idle_time;           /* the watermark then, where wall-clock advance starts */
     int64_t now_ms;                  /* time of the batch that runs */
     sl_time rules;                   /* copy of the source's */
