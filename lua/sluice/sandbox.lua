@@ -145,8 +145,8 @@ end
 -- Lua state: methods of strings are looked up in a copy that scripts cannot reach.
 -- @tparam table options `folder`: where `require` looks, "" or ending in "/"; `print`:
 --   function(text); `add_text`: function(text), called with every file that is required
--- @treturn table `globals`: the environment; `load(text, name)`: function or nil, problem;
---   `freeze()`: from now on new globals are an error
+-- @treturn table `globals`: the environment; `load(text, name)`: function or nil,
+--   problem; `freeze()`: from now on new globals are an error
 -- @usage local box = sandbox.new { folder = "", print = print, add_text = print }
 function sandbox.new(options)
    local globals, frozen = {}, false

@@ -1,0 +1,102 @@
+--- The user's functions in a graph, and what each is given: for inspect, probe and
+-- fallback.
+-- @module sluice.functions
+
+local aggregate = require "sluice.aggregate"
+local place = require "sluice.place"
+local schema = require "sluice.schema"
+
+local functions = {}
+
+local function names_of_state(spec)
+   local names = {}
+   for i, member in ipairs(spec.members) do names[i] = member.name end
+   return names
+end
+
+local BOUNDS = { "start", "stop" }
+
+--- Arguments of an aggregate's functions, by what they do.
+local function arguments(what, rows, spec)
+   local row = { kind = "row", schema = rows, names = schema.names(rows) }
+   if what == "where" or what == "value" then return { row } end
+   if what == "fold_batch" then return {} end
+   local state = { kind = "state", spec = spec, names = names_of_state(spec) }
+   if what == "fold" then return { state, row } end
+   if what == "merge" then return { state, state } end
+   if what == "result" then return { state, { kind = "window", names = BOUNDS } } end
+   return { state }
+end
+
+local function schema_of_fields(fields)
+   local columns = {}
+   for i, field in ipairs(fields) do
+      columns[i] = { name = field.name, type = field.type, exact = field.exact,
+         nullable = not field.required and field.default == nil,
+         one_of = field.one_of, range = field.range }
+   end
+   return schema.new(columns)
+end
+
+local function add(list, fn, what, args)
+   if fn then
+      local line = place.of_function(fn)
+      list[#list + 1] = { fn = fn, what = what, args = args, line = line }
+   end
+end
+
+local function add_row(list, fn, what, of)
+   add(list, fn, what, { { kind = "row", schema = of, names = schema.names(of) } })
+end
+
+local function add_tree(list, tree)
+   for _, branch in ipairs(tree or {}) do
+      if branch.op == "filter" then
+         add_row(list, branch.fn, "filter", branch.schema)
+      elseif branch.op == "derive" then
+         for _, column in ipairs(branch.columns) do
+            add_row(list, column.fn, ("derive `%s`"):format(column.name), branch.schema)
+         end
+      end
+      add_tree(list, branch.next)
+   end
+end
+
+--- The rows that flow into an aggregate: the schema of the first output that feeds it.
+local function rows_into(graph, index)
+   for _, step in ipairs(graph.steps) do
+      for _, output in ipairs(step.outputs) do
+         if output.kind == "aggregate" and output.target == index then
+            return output.schema
+         end
+      end
+   end
+end
+
+--- List the user's functions of a graph, sources first, then steps, then aggregates.
+-- @tparam table graph
+-- @treturn table list of `{ fn =, what = "filter", line = "FILE:LINE", args = { { kind =
+--  "row"|"state"|"window", names =, schema =, spec = }, … } or nil when not known }`
+function functions.of(graph)
+   local list = {}
+   for _, source in ipairs(graph.sources) do
+      if type(source.events) == "function" then add(list, source.events, "events") end
+      add(list, source.rows, "row")
+      if source.time and source.time.fn then
+         add_row(list, source.time.fn, "event_time", schema_of_fields(source.fields))
+      end
+   end
+   for _, step in ipairs(graph.steps) do add_tree(list, step.tree) end
+   for index, of in ipairs(graph.aggregates) do
+      local rows = rows_into(graph, index)
+      for _, item in ipairs(of.items) do
+         for _, entry in ipairs(aggregate.functions(item.spec)) do
+            add(list, entry.fn, ("%s of `%s`"):format(entry.what, item.name),
+               arguments(entry.what, rows, item.spec.user))
+         end
+      end
+   end
+   return list
+end
+
+return functions
