@@ -1,0 +1,311 @@
+#include "runtime/connect/kafka_source.h"
+
+/* DESIGN. Memory is bounded by librdkafka's queues, which rest when they hold enough: a small queue, woken
+ * again by a question to the leader every 10 ms (before librdkafka 2.2) or by fetch.queue.backoff.ms, reads
+ * as fast as a large one (facts: "the stall"). Limits count per partition, so the handle is made anew when
+ * the topics have more partitions than the first guess. */
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/connect/kafka_options.h"
+#include "runtime/connect/kafka_state.h"
+
+enum {
+    QUEUE_KIB = 16 * 1024,    /* of all queues together */
+    QUEUE_MESSAGES = 80000,   /* the same; a message costs about 500 bytes beside its payload */
+    GUESS_PARTITIONS = 4,
+    BACKOFF_VERSION = 0x020200ff, /* first librdkafka with fetch.queue.backoff.ms */
+    MAX_SETTINGS = 24,
+};
+
+static const char own_positions[] = "positions belong to the pipeline";
+
+static const kafka_setting source_settings[] = {
+    { "group.id", NULL, "sluice joins no group; the pipeline's name stands for it" },
+    { "enable.auto.commit", "false", own_positions },
+    { "enable.auto.offset.store", "false", own_positions },
+    { "auto.offset.reset", "error", "use the option `on_data_loss`, or `start`" },
+    { "enable.partition.eof", "true", "the pipeline needs the ends" },
+    { "check.crcs", "true", NULL },
+    { "fetch.wait.max.ms", "100", NULL },
+    { "fetch.error.backoff.ms", "100", NULL },
+    { "fetch.message.max.bytes", "262144", NULL },
+    { "reconnect.backoff.max.ms", "2000", NULL },
+};
+
+void kafka_wake(kafka_source *s) {
+    uint64_t one = 1;
+    ssize_t written = write(s->wake_fd, &one, sizeof one);
+    (void)written; /* full means that it is readable already */
+}
+
+static err *open_handle(kafka_source *s, const sl_source *plan, const sl_system *system, int32_t partitions) {
+    kafka_setting settings[MAX_SETTINGS];
+    size_t count = sizeof source_settings / sizeof *source_settings;
+    memcpy(settings, source_settings, sizeof source_settings);
+    char kib[16], messages[16];
+    int32_t share = partitions < GUESS_PARTITIONS ? GUESS_PARTITIONS : partitions;
+    snprintf(kib, sizeof kib, "%d", QUEUE_KIB / share > 64 ? QUEUE_KIB / share : 64);
+    snprintf(messages, sizeof messages, "%d", QUEUE_MESSAGES / share > 500 ? QUEUE_MESSAGES / share : 500);
+    char *isolation = kafka_option_text(plan->options, "isolation", "read_committed");
+    settings[count++] = (kafka_setting){ "queued.max.messages.kbytes", kib, NULL };
+    settings[count++] = (kafka_setting){ "queued.min.messages", messages, NULL };
+    settings[count++] = (kafka_setting){ "isolation.level", isolation, "use the option `isolation`" };
+    if (rd_kafka_version() >= BACKOFF_VERSION)
+        settings[count++] = (kafka_setting){ "fetch.queue.backoff.ms", "10", NULL };
+    err *e = kafka_client_open(&s->client, RD_KAFKA_CONSUMER, plan->options, system, settings, count);
+    mem_free(isolation);
+    if (e) return e;
+    for (uint32_t i = 0; i < s->topic_count; i++)
+        s->topics[i].handle = rd_kafka_topic_new(s->client.rk, s->topics[i].name, NULL);
+    return NULL;
+}
+
+static void close_handle(kafka_source *s) {
+    for (uint32_t i = 0; i < s->topic_count; i++) {
+        if (s->topics[i].handle) rd_kafka_topic_destroy(s->topics[i].handle);
+        s->topics[i].handle = NULL;
+    }
+    kafka_client_close(&s->client);
+}
+
+/* Count the partitions of all topics; waits for the first broker. */
+static err *discover(kafka_source *s, int32_t *total) {
+    *total = 0;
+    for (uint32_t i = 0; i < s->topic_count; i++) {
+        int32_t count = 0;
+        err *e = kafka_client_partitions(&s->client, s->topics[i].handle, &count, NULL);
+        if (e) return e;
+        s->topics[i].partition_count = count;
+        *total += count;
+    }
+    return NULL;
+}
+
+static err *read_topics(kafka_source *s, const sl_source *plan) {
+    const sl_value *topics = kafka_option(plan->options, "topics");
+    if (!topics || (topics->kind == SL_TABLE && !topics->item_count))
+        return err_new(ERR_PLAN, "option topics: a name or a list of names is wanted");
+    uint32_t count = topics->kind == SL_TABLE ? topics->item_count : 1;
+    const sl_value *items = topics->kind == SL_TABLE ? topics->items : topics;
+    s->topics = mem_zalloc(count, sizeof *s->topics);
+    for (uint32_t i = 0; i < count; i++)
+        s->topics[i].name = mem_copy_text(items[i].text.data, items[i].text.len);
+    s->topic_count = count;
+    return NULL;
+}
+
+err *kafka_partition_add(kafka_source *s, kafka_topic *topic, int32_t number, int64_t position,
+                         int64_t begin, int64_t end, bool is_new) {
+    static const uint64_t one = 1;
+    kafka_partition *p = mem_zalloc(1, sizeof *p);
+    p->topic = topic;
+    p->number = number;
+    p->is_new = is_new;
+    p->next = p->position = position;
+    p->begin = begin;
+    p->end = end;
+    p->confirmed_ms = clock_steady_ms(s->clock);
+    p->queue = rd_kafka_queue_get_partition(s->client.rk, topic->name, number);
+    if (p->queue) rd_kafka_queue_io_event_enable(p->queue, s->wake_fd, &one, sizeof one);
+    pthread_mutex_lock(&s->lock);
+    if (s->count == s->room) {
+        s->room = s->room ? 2 * s->room : 16;
+        s->partitions = mem_realloc(s->partitions, s->room * sizeof *s->partitions);
+    }
+    s->partitions[s->count++] = p;
+    s->is_changed = true;
+    pthread_mutex_unlock(&s->lock);
+    if (rd_kafka_consume_start(topic->handle, number, position) == 0) return NULL;
+    return err_new(ERR_BROKER, "reading topic %s partition %d from offset %lld: %s", topic->name,
+                   (int)number, (long long)position, rd_kafka_err2str(rd_kafka_last_error()));
+}
+
+static void partition_free(kafka_partition *p) {
+    rd_kafka_consume_stop(p->topic->handle, p->number);
+    kafka_read_drop(p);
+    if (p->queue) {
+        rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
+        rd_kafka_queue_destroy(p->queue);
+    }
+    mem_free(p->staged.items);
+    err_free(p->trouble);
+    mem_free(p);
+}
+
+static void source_close(void *source) {
+    kafka_source *s = source;
+    kafka_watch_close(s);
+    for (uint32_t i = 0; i < s->count; i++) partition_free(s->partitions[i]);
+    close_handle(s);
+    for (uint32_t i = 0; i < s->topic_count; i++) mem_free(s->topics[i].name);
+    mem_free(s->topics);
+    mem_free(s->partitions);
+    mem_free(s->mine);
+    mem_free(s->view);
+    mem_free(s->leaders);
+    if (s->wake_fd >= 0) close(s->wake_fd);
+    pthread_cond_destroy(&s->moved);
+    pthread_mutex_destroy(&s->lock);
+    mem_free(s);
+}
+
+static kafka_source *source_new(const sl_source *plan, const sl_system *system) {
+    kafka_source *s = mem_zalloc(1, sizeof *s);
+    pthread_condattr_t steady;
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->moved, &steady);
+    pthread_condattr_destroy(&steady);
+    pthread_mutex_init(&s->lock, NULL);
+    s->clock = system->clock;
+    s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    const sl_value *loss = kafka_option(plan->options, "on_data_loss");
+    s->goes_on = loss && kafka_is(&loss->text, "continue");
+    return s;
+}
+
+static err *source_open(const sl_source *plan, const sl_system *system, void **source) {
+    kafka_source *s = source_new(plan, system);
+    int32_t total = 0;
+    err *e = s->wake_fd < 0 ? err_new(ERR_IO, "eventfd: no descriptor left") : NULL;
+    if (!e) e = read_topics(s, plan);
+    if (!e) e = open_handle(s, plan, system, GUESS_PARTITIONS);
+    if (!e) e = discover(s, &total);
+    if (!e && total > GUESS_PARTITIONS) {
+        close_handle(s);
+        e = open_handle(s, plan, system, total);
+        if (!e) e = discover(s, &total);
+    }
+    if (!e) e = kafka_start(s, plan->options);
+    if (!e) e = kafka_watch_open(s);
+    if (!e) {
+        *source = s;
+        return NULL;
+    }
+    if (s->client.rk) {
+        source_close(s);
+    } else {
+        s->topic_count = 0;
+        source_close(s);
+    }
+    return e;
+}
+
+/* Copy what the watchers wrote; a partition that main has not seen yet joins. */
+static err *source_look(void *source, const sl_partition **partitions, uint32_t *count) {
+    kafka_source *s = source;
+    pthread_mutex_lock(&s->lock);
+    if (s->view_room < s->count) {
+        s->view_room = s->count;
+        s->view = mem_realloc(s->view, s->count * sizeof *s->view);
+        s->mine = mem_realloc(s->mine, s->count * sizeof *s->mine);
+    }
+    for (uint32_t i = 0; i < s->count; i++) {
+        kafka_partition *p = s->partitions[i];
+        s->mine[i] = p;
+        s->view[i] = (sl_partition){
+            .topic = p->topic->name,
+            .number = p->number,
+            .is_new = p->is_new,
+            .is_stalled = p->is_stalled,
+            .position = p->position,
+            .begin = p->begin,
+            .end = p->end,
+            .confirmed_ms = p->confirmed_ms,
+        };
+    }
+    s->mine_count = s->count;
+    s->is_changed = false;
+    pthread_mutex_unlock(&s->lock);
+    *partitions = s->view;
+    *count = s->mine_count;
+    return NULL;
+}
+
+static void deadline_of(struct timespec *t, int64_t at_ms) {
+    t->tv_sec = at_ms / 1000;
+    t->tv_nsec = at_ms % 1000 * 1000000;
+}
+
+static bool awaits_answers(const kafka_source *s) {
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->partitions[i]->is_wanted) return true;
+    return false;
+}
+
+static err *source_confirm(void *source, int64_t timeout_ms) {
+    kafka_source *s = source;
+    int64_t end_ms = kafka_now_ms() + timeout_ms;
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t i = 0; i < s->count; i++) s->partitions[i]->is_wanted = true;
+    pthread_cond_broadcast(&s->moved);
+    while (awaits_answers(s) && !(s->client.stop && *s->client.stop)) {
+        int64_t now_ms = kafka_now_ms();
+        if (now_ms >= end_ms) break;
+        struct timespec until;
+        deadline_of(&until, now_ms + KAFKA_SLICE_MS < end_ms ? now_ms + KAFKA_SLICE_MS : end_ms);
+        pthread_cond_timedwait(&s->moved, &s->lock, &until);
+    }
+    for (uint32_t i = 0; i < s->count; i++) s->partitions[i]->is_wanted = false;
+    pthread_mutex_unlock(&s->lock);
+    return kafka_client_check(&s->client);
+}
+
+/* A topic that was there and is unknown for KAFKA_GONE_MS. */
+static err *gone_topic(kafka_source *s) {
+    err *e = NULL;
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t i = 0; !e && !s->goes_on && i < s->topic_count; i++) {
+        int64_t since_ms = s->topics[i].missing_ms;
+        if (since_ms && kafka_now_ms() - since_ms >= KAFKA_GONE_MS)
+            e = err_new(ERR_BROKER, "topic %s is gone from %s (on_data_loss = \"continue\" would wait "
+                                    "until it is made anew)",
+                        s->topics[i].name, s->client.brokers);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return e;
+}
+
+static bool has_news(kafka_source *s) {
+    pthread_mutex_lock(&s->lock);
+    bool news = s->is_changed;
+    s->is_changed = false;
+    for (uint32_t i = 0; !news && i < s->count; i++)
+        news = s->partitions[i]->end > s->partitions[i]->position;
+    pthread_mutex_unlock(&s->lock);
+    return news;
+}
+
+static err *source_wait(void *source, int64_t timeout_ms) {
+    kafka_source *s = source;
+    int64_t end_ms = kafka_now_ms() + timeout_ms;
+    for (;;) {
+        err *e = kafka_client_check(&s->client);
+        if (!e) e = gone_topic(s);
+        if (!e) e = kafka_read_peek(s);
+        if (e || has_news(s)) return e;
+        int64_t left_ms = end_ms - kafka_now_ms();
+        if (left_ms <= 0) return NULL;
+        struct pollfd wake = { .fd = s->wake_fd, .events = POLLIN };
+        uint64_t times;
+        if (poll(&wake, 1, (int)(left_ms < KAFKA_SLICE_MS ? left_ms : KAFKA_SLICE_MS)) > 0 &&
+            read(s->wake_fd, &times, sizeof times) < 0) continue;
+    }
+}
+
+const sl_source_ops kafka_source_ops = {
+    .name = "kafka",
+    .open = source_open,
+    .look = source_look,
+    .confirm = source_confirm,
+    .wait = source_wait,
+    .fetch = kafka_read_fetch,
+    .close = source_close,
+};

@@ -1,0 +1,120 @@
+/* Where a source begins: option `start` becomes an absolute offset for each partition, once, so that the
+ * first record comes after 25 ms instead of 584 (facts: logical offsets) and `latest` means one moment. */
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/connect/kafka_options.h"
+#include "runtime/connect/kafka_state.h"
+
+enum { ASK_END = -1, ASK_BEGIN = -2 }; /* ListOffsets: what a timestamp below zero asks for */
+
+/* Ask for the offset of `time_ms` in every partition, all leaders at once; waits until all have answered. */
+static err *ask_offsets(kafka_source *s, int64_t time_ms, rd_kafka_topic_partition_list_t *list) {
+    int64_t start_ms = kafka_now_ms();
+    for (;;) {
+        for (int i = 0; i < list->cnt; i++) list->elems[i].offset = time_ms;
+        rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(s->client.rk, list, KAFKA_ANSWER_MS);
+        err *e = kafka_client_check(&s->client);
+        if (e) return e;
+        const rd_kafka_topic_partition_t *bad = NULL;
+        for (int i = 0; !code && i < list->cnt; i++) {
+            bad = &list->elems[i];
+            code = bad->err;
+        }
+        if (!code) return NULL;
+        if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+            return err_new(ERR_AUTH, "Kafka at %s refused to tell the offsets of topic %s",
+                           s->client.brokers, bad ? bad->topic : s->topics[0].name);
+        if (kafka_now_ms() - start_ms >= KAFKA_START_MS)
+            return err_new(ERR_BROKER, "the offsets of topic %s at %s did not come within %d s: %s",
+                           bad ? bad->topic : s->topics[0].name, s->client.brokers,
+                           KAFKA_START_MS / 1000, rd_kafka_err2str(code));
+        rd_kafka_poll(s->client.rk, KAFKA_SLICE_MS);
+    }
+}
+
+/* The entry `start[topic][number]`, or NULL. */
+static const sl_value *named_start(const sl_value *start, const char *topic, int32_t number) {
+    char text[16];
+    snprintf(text, sizeof text, "%d", (int)number);
+    return kafka_option(kafka_option(start, topic), text);
+}
+
+static err *check_offset(kafka_source *s, const rd_kafka_topic_partition_t *at, int64_t begin, int64_t end,
+                         int64_t *position) {
+    if (*position >= begin && *position <= end) return NULL;
+    if (!s->goes_on)
+        return err_new(ERR_BROKER, "start of topic %s partition %d: offset %lld is not there, the log has "
+                                   "%lld to %lld (name another, or set on_data_loss = \"continue\")",
+                       at->topic, (int)at->partition, (long long)*position, (long long)begin,
+                       (long long)end);
+    log_warn(s->client.log, "data lost", log_text("topic", at->topic),
+             log_number("partition", at->partition), log_number("wanted", *position),
+             log_number("earliest", begin), log_number("end", end),
+             log_number("lost", *position < begin ? begin - *position : 0));
+    *position = begin;
+    return NULL;
+}
+
+static err *place(kafka_source *s, const sl_value *start, const rd_kafka_topic_partition_t *at,
+                  int64_t begin, int64_t end, int64_t *position) {
+    const sl_value *item = start;
+    if (start->kind == SL_TABLE) item = named_start(start, at->topic, at->partition);
+    if (!item)
+        return err_new(ERR_PLAN, "option start: topic %s partition %d is not named; name each partition: an "
+                                 "offset, \"earliest\" or \"latest\"",
+                       at->topic, (int)at->partition);
+    if (item->kind == SL_NUMBER) {
+        *position = (int64_t)item->number;
+        return check_offset(s, at, begin, end, position);
+    }
+    *position = begin;
+    if (item->kind != SL_TEXT || !(kafka_is(&item->text, "earliest") || kafka_is(&item->text, "latest")))
+        return err_new(ERR_PLAN, "option start of topic %s partition %d: an offset, \"earliest\" or "
+                                 "\"latest\" is wanted",
+                       at->topic, (int)at->partition);
+    if (kafka_is(&item->text, "latest")) *position = end;
+    return NULL;
+}
+
+static rd_kafka_topic_partition_list_t *all_partitions(const kafka_source *s) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
+    for (uint32_t t = 0; t < s->topic_count; t++)
+        for (int32_t n = 0; n < s->topics[t].partition_count; n++)
+            rd_kafka_topic_partition_list_add(list, s->topics[t].name, n);
+    return list;
+}
+
+static kafka_topic *topic_named(kafka_source *s, const char *name) {
+    kafka_topic *topic = s->topics;
+    while (strcmp(topic->name, name) != 0) topic++;
+    return topic;
+}
+
+err *kafka_start(kafka_source *s, const sl_value *options) {
+    static const sl_value latest = { .kind = SL_TEXT, .text = { "latest", 6, 0 } };
+    const sl_value *start = kafka_option(options, "start");
+    if (!start) start = &latest;
+    const sl_value *time = start->kind == SL_TABLE ? kafka_option(start, "timestamp") : NULL;
+    bool by_time = time && time->kind == SL_NUMBER;
+    rd_kafka_topic_partition_list_t *begin = all_partitions(s), *end = all_partitions(s),
+                                    *match = all_partitions(s);
+    err *e = ask_offsets(s, ASK_BEGIN, begin);
+    if (!e) e = ask_offsets(s, ASK_END, end);
+    if (!e && by_time) e = ask_offsets(s, (int64_t)time->number, match);
+    for (int i = 0; !e && i < begin->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &begin->elems[i];
+        int64_t position = match->elems[i].offset;
+        if (!by_time) e = place(s, start, at, at->offset, end->elems[i].offset, &position);
+        /* no match, or one behind the last stable offset: the end */
+        if (by_time && (position < 0 || position > end->elems[i].offset)) position = end->elems[i].offset;
+        if (!e)
+            e = kafka_partition_add(s, topic_named(s, at->topic), at->partition, position, at->offset,
+                                    end->elems[i].offset, false);
+    }
+    rd_kafka_topic_partition_list_destroy(begin);
+    rd_kafka_topic_partition_list_destroy(end);
+    rd_kafka_topic_partition_list_destroy(match);
+    return e;
+}

@@ -1,0 +1,260 @@
+/* DESIGN. Watcher threads ask the leaders, so that flow never waits: for the ends of their partitions, and
+ * for new partitions. A question blocks until it is answered (rd_kafka_query_watermark_offsets), so there is
+ * a thread a leader, and a leader has one question at a time: one that is silent holds up nobody else.
+ *
+ * While a fetch is under way each leader is asked every 10 ms: the answer comes over the connection of the
+ * fetch requests and wakes librdkafka's broker thread, which else rests a partition up to 1 s once its queue
+ * was full (facts: "the stall"; fetch.queue.backoff.ms does it since 2.2). Otherwise each partition is
+ * asked once a second. Only ListOffsets tells the end when nothing is being fetched, and only its answer is
+ * a leader's word that there is no more.
+ *
+ * Whether an open transaction holds the last stable offset back: the fetch answers carry the high watermark,
+ * which librdkafka caches. One cached *before* the question that is above the last stable offset of the
+ * answer was above it all along. */
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/connect/kafka_state.h"
+
+enum {
+    BUSY_MS = 10,        /* between questions to a leader during a fetch */
+    QUIET_MS = 1000,     /* between questions about a partition otherwise */
+    RETRY_MS = 500,      /* before a silent leader is asked again */
+    REFRESH_MS = 5000,   /* between questions for metadata */
+    SEARCH_MS = 1000,    /* the same while a leader is silent: it may have been replaced */
+    NO_TASK_MS = 1000,   /* longest sleep */
+    BACKOFF_VERSION = 0x020200ff,
+};
+
+typedef struct watch_task {
+    bool is_refresh;
+    bool answers;            /* the partition was wanted when this was picked */
+    kafka_partition *p;      /* NULL: nothing to do before `at_ms` */
+    int64_t at_ms;
+} watch_task;
+
+/* -- choosing (lock held) */
+
+static int64_t due_ms(const kafka_source *s, const kafka_partition *p, const kafka_leader *leader,
+                      int64_t now_ms) {
+    if (leader->is_silent) return leader->retry_ms;
+    if (p->is_wanted) return now_ms;
+    bool is_behind = now_ms < s->busy_until_ms && p->end > p->position;
+    if (is_behind && rd_kafka_version() < BACKOFF_VERSION) return leader->asked_ms + BUSY_MS;
+    int64_t at_ms = p->asked_ms + QUIET_MS;
+    return is_behind ? p->asked_ms + QUIET_MS / 10 : at_ms;
+}
+
+static bool any_silent(const kafka_source *s) {
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->leaders[s->partitions[i]->leader].is_silent) return true;
+    return false;
+}
+
+static watch_task pick(kafka_source *s, int64_t now_ms) {
+    watch_task task = { .at_ms = now_ms + NO_TASK_MS };
+    int64_t refresh_ms = s->refreshed_ms + (any_silent(s) ? SEARCH_MS : REFRESH_MS);
+    if (!s->is_refreshing) {
+        task.is_refresh = refresh_ms <= now_ms;
+        if (task.is_refresh) return task;
+        if (refresh_ms < task.at_ms) task.at_ms = refresh_ms;
+    }
+    for (uint32_t i = 0; i < s->count; i++) {
+        kafka_partition *p = s->partitions[i];
+        const kafka_leader *leader = &s->leaders[p->leader];
+        if (leader->is_busy) continue;
+        int64_t at_ms = due_ms(s, p, leader, now_ms);
+        if (at_ms <= now_ms && (!task.p || p->asked_ms < task.p->asked_ms)) task.p = p;
+        if (at_ms < task.at_ms) task.at_ms = at_ms;
+    }
+    return task;
+}
+
+/* -- leaders (lock held) */
+
+static uint32_t leader_index(kafka_source *s, int32_t id) {
+    for (uint32_t i = 0; i < s->leader_count; i++)
+        if (s->leaders[i].id == id) return i;
+    s->leaders = mem_realloc(s->leaders, (s->leader_count + 1) * sizeof *s->leaders);
+    kafka_leader *leader = &s->leaders[s->leader_count];
+    memset(leader, 0, sizeof *leader);
+    leader->id = id;
+    snprintf(leader->address, sizeof leader->address, id < 0 ? "no leader" : "broker %d", (int)id);
+    return s->leader_count++;
+}
+
+static void leader_silent(kafka_source *s, uint32_t index) {
+    s->leaders[index].is_silent = true;
+    s->leaders[index].retry_ms = kafka_now_ms() + RETRY_MS;
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->partitions[i]->leader == index) s->partitions[i]->is_wanted = false;
+}
+
+/* -- a question about a partition */
+
+static bool is_silence(rd_kafka_resp_err_t code) {
+    return code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT ||
+           code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__RESOLVE ||
+           code == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT || code == RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE;
+}
+
+/* Write an answer down. Lock held. */
+static void note_end(kafka_source *s, kafka_partition *p, int64_t low, int64_t high, bool is_stalled,
+                     int64_t confirmed_ms) {
+    bool had_more = p->end > p->position;
+    p->begin = low;
+    p->end = high;
+    p->confirmed_ms = confirmed_ms;
+    if (had_more != (p->end > p->position) || p->is_stalled != is_stalled) s->is_changed = true;
+    p->is_stalled = is_stalled;
+}
+
+/* Lock held; released while waiting for the answer. */
+static void ask_partition(kafka_source *s, kafka_partition *p, bool answers) {
+    uint32_t index = p->leader;
+    s->leaders[index].is_busy = true;
+    p->asked_ms = s->leaders[index].asked_ms = kafka_now_ms();
+    int64_t asked_ms = clock_steady_ms(s->clock);
+    pthread_mutex_unlock(&s->lock);
+
+    int64_t low = 0, high = 0, cached_low = 0, cached_high = 0;
+    const char *name = p->topic->name;
+    rd_kafka_get_watermark_offsets(s->client.rk, name, p->number, &cached_low, &cached_high);
+    rd_kafka_resp_err_t code =
+        rd_kafka_query_watermark_offsets(s->client.rk, name, p->number, &low, &high, KAFKA_ANSWER_MS);
+
+    pthread_mutex_lock(&s->lock);
+    s->leaders[index].is_busy = false;
+    if (!code) {
+        s->leaders[index].is_silent = false;
+        note_end(s, p, low, high, cached_high > high, asked_ms);
+        if (answers) p->is_wanted = false;
+    } else if (is_silence(code)) {
+        leader_silent(s, index);
+        if (p->leader == index && !s->is_closing)
+            kafka_client_lost(&s->client, s->leaders[index].address);
+    } else {
+        p->is_wanted = false; /* leaders are being elected: metadata will tell */
+    }
+    if (!code && !any_silent(s)) kafka_client_back(&s->client);
+    pthread_cond_broadcast(&s->moved);
+}
+
+/* -- metadata */
+
+static void note_leaders(kafka_source *s, const rd_kafka_metadata_t *answer, kafka_topic *topic,
+                         const rd_kafka_metadata_topic_t *told) {
+    for (int i = 0; i < told->partition_cnt; i++) {
+        const rd_kafka_metadata_partition_t *partition = &told->partitions[i];
+        uint32_t index = leader_index(s, partition->leader);
+        for (int b = 0; b < answer->broker_cnt; b++) {
+            if (answer->brokers[b].id != partition->leader) continue;
+            snprintf(s->leaders[index].address, sizeof s->leaders[index].address, "%s:%d",
+                     answer->brokers[b].host, answer->brokers[b].port);
+        }
+        for (uint32_t k = 0; k < s->count; k++) {
+            kafka_partition *p = s->partitions[k];
+            if (p->topic == topic && p->number == partition->id) p->leader = index;
+        }
+    }
+}
+
+/* Append partitions that the topic has got since; those whose leader does not tell its offsets yet wait
+ * for the next refresh, and those behind them, too: the order of partitions is by number. */
+static void add_new(kafka_source *s, kafka_topic *topic, int32_t count) {
+    while (topic->partition_count < count) {
+        int32_t number = topic->partition_count;
+        int64_t low = 0, high = 0;
+        if (rd_kafka_query_watermark_offsets(s->client.rk, topic->name, number, &low, &high,
+                                             KAFKA_ANSWER_MS)) return;
+        err *e = kafka_partition_add(s, topic, number, low, low, high, true);
+        topic->partition_count++;
+        if (e) log_warn(s->client.log, "new partition", log_text("error", e->message));
+        if (!e)
+            log_info(s->client.log, "new partition", log_text("topic", topic->name),
+                     log_number("partition", number));
+        err_free(e);
+        kafka_wake(s);
+    }
+}
+
+/* Lock held; released while waiting for the answer. */
+static void refresh(kafka_source *s) {
+    s->is_refreshing = true;
+    s->refreshed_ms = kafka_now_ms();
+    pthread_mutex_unlock(&s->lock);
+    const rd_kafka_metadata_t *answer = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(s->client.rk, 0, NULL, &answer, KAFKA_ANSWER_MS);
+    for (int i = 0; !code && i < answer->topic_cnt; i++) {
+        const rd_kafka_metadata_topic_t *told = &answer->topics[i];
+        for (uint32_t t = 0; t < s->topic_count; t++) {
+            kafka_topic *topic = &s->topics[t];
+            if (strcmp(topic->name, told->topic) != 0) continue;
+            if (!told->err) add_new(s, topic, told->partition_cnt);
+            pthread_mutex_lock(&s->lock);
+            bool is_missing = told->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+            if (!is_missing) topic->missing_ms = 0;
+            if (is_missing && !topic->missing_ms) topic->missing_ms = kafka_now_ms();
+            if (!told->err) note_leaders(s, answer, topic, told);
+            pthread_mutex_unlock(&s->lock);
+        }
+    }
+    if (answer) rd_kafka_metadata_destroy(answer);
+    pthread_mutex_lock(&s->lock);
+    s->is_refreshing = false;
+}
+
+/* -- threads */
+
+static void *watch_run(void *arg);
+
+/* One thread a leader, up to KAFKA_ASKERS. Lock held. */
+static void add_askers(kafka_source *s) {
+    uint32_t wanted = s->leader_count < KAFKA_ASKERS ? s->leader_count : KAFKA_ASKERS;
+    while (s->asker_count < (wanted ? wanted : 1)) {
+        if (pthread_create(&s->askers[s->asker_count], NULL, watch_run, s) != 0) return;
+        s->asker_count++;
+    }
+}
+
+static void *watch_run(void *arg) {
+    kafka_source *s = arg;
+    pthread_mutex_lock(&s->lock);
+    while (!s->is_closing) {
+        bool was_changed = s->is_changed;
+        watch_task task = pick(s, kafka_now_ms());
+        if (task.is_refresh) {
+            refresh(s);
+            if (!s->is_closing) add_askers(s);
+        } else if (task.p) {
+            ask_partition(s, task.p, task.p->is_wanted);
+        } else {
+            struct timespec until = { .tv_sec = task.at_ms / 1000,
+                                      .tv_nsec = task.at_ms % 1000 * 1000000 };
+            pthread_cond_timedwait(&s->moved, &s->lock, &until);
+        }
+        if (s->is_changed && !was_changed) kafka_wake(s);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+err *kafka_watch_open(kafka_source *s) {
+    pthread_mutex_lock(&s->lock);
+    leader_index(s, -1); /* until metadata tells */
+    add_askers(s);
+    bool is_running = s->asker_count > 0;
+    pthread_mutex_unlock(&s->lock);
+    return is_running ? NULL : err_new(ERR_IO, "no thread left for watching Kafka");
+}
+
+void kafka_watch_close(kafka_source *s) {
+    pthread_mutex_lock(&s->lock);
+    s->is_closing = true;
+    uint32_t count = s->asker_count;
+    pthread_cond_broadcast(&s->moved);
+    pthread_mutex_unlock(&s->lock);
+    for (uint32_t i = 0; i < count; i++) pthread_join(s->askers[i], NULL);
+}
