@@ -98,7 +98,8 @@ bool rfc3339_parse(const char *text, size_t len, int64_t *time_ms) {
     rest r = { text, text + len };
     int64_t year, month, day, hour, minute, second, ms, zone;
     if (!take_year(&r, &year) || !take_any(&r, "-") || !take_digits(&r, 2, 1, 12, &month) ||
-        !take_any(&r, "-") || !take_digits(&r, 2, 1, days_of_month(year, month), &day)) return false;
+        !take_any(&r, "-")) return false;
+    if (!take_digits(&r, 2, 1, days_of_month(year, month), &day)) return false;
     if (!take_any(&r, "Tt ") || !take_digits(&r, 2, 0, 23, &hour) || !take_any(&r, ":") ||
         !take_digits(&r, 2, 0, 59, &minute) || !take_any(&r, ":") ||
         !take_digits(&r, 2, 0, 60, &second)) return false;

@@ -1,0 +1,256 @@
+/* DESIGN: simdjson says where the tokens are (json_index), and one loop over them reads declared
+ * values straight into the row and checks all others. Names go through name_tree, which guesses
+ * the next one; declared paths that lie in objects are found by recursion as deep as the paths. */
+#include "runtime/codec/decode_json.h"
+
+#include <string.h>
+
+#include "runtime/base/buf.h"
+#include "runtime/base/mem.h"
+#include "runtime/codec/bad.h"
+#include "runtime/codec/field.h"
+#include "runtime/codec/json_walk.h"
+#include "runtime/codec/name_tree.h"
+
+enum { DRIFT_NAME_BYTES = 256 }; /* a longer path is counted among the others */
+
+typedef struct codec_state {
+    json_index *index; /* owned */
+    name_node *value;  /* owned; declared paths of the value */
+    name_node *key;    /* owned; of a key that is a document; without children: none */
+    name_node *other;  /* owned; stands for undeclared names beyond the cap */
+    field *fields;     /* owned */
+    uint32_t field_count;
+    uint32_t name_count; /* declared names, numbered */
+    uint64_t *seen;      /* owned; bit `id` of each declared name seen in this document */
+    uint32_t seen_words;
+    uint32_t drift_count;
+    uint64_t others;                   /* sightings beyond the cap */
+    drift_name drift[DRIFT_MAX_NAMES]; /* paths owned */
+} codec_state;
+
+/* One document on its way into a row. */
+typedef struct reader {
+    json_walk walk;
+    codec_state *state;
+    const sl_record *record;
+    sl_row *row;
+    arena *strings;
+} reader;
+
+/* Hang the path of `f` into the tree. */
+static void add_path(codec_state *s, name_node *root, field *f) {
+    name_node *node = root;
+    for (uint32_t i = 0; i < f->plan->path_count; i++) {
+        const sl_string *name = &f->plan->path[i];
+        name_node *child = name_find(node, name->data, name->len);
+        node = child ? child : name_add(node, name->data, name->len, s->name_count++);
+    }
+    f->same = node->field;
+    node->field = f;
+}
+
+static void json_close(void *state) {
+    codec_state *s = state;
+    if (!s) return;
+    for (uint32_t i = 0; i < s->field_count; i++) field_done(&s->fields[i]);
+    for (uint32_t i = 0; i < s->drift_count; i++) mem_free((char *)s->drift[i].path);
+    name_tree_free(s->value);
+    name_tree_free(s->key);
+    name_tree_free(s->other);
+    json_index_free(s->index);
+    mem_free(s->fields);
+    mem_free(s->seen);
+    mem_free(s);
+}
+
+static err *json_open(const sl_source *source, void **state) {
+    codec_state *s = mem_zalloc(1, sizeof *s);
+    err *e = NULL;
+    s->index = json_index_new();
+    s->value = name_tree_new();
+    s->key = name_tree_new();
+    s->other = name_tree_new();
+    s->fields = mem_zalloc(source->field_count + 1, sizeof *s->fields);
+    if (!s->index) e = err_new(ERR_PLAN, "simdjson supports no instruction set of this processor");
+    for (uint32_t i = 0; !e && i < source->field_count; i++) {
+        const sl_field *plan = &source->fields[i];
+        if (plan->from != SL_FROM_VALUE && plan->from != SL_FROM_KEY_PATH) continue;
+        field *f = &s->fields[s->field_count++];
+        e = field_init(f, plan);
+        if (!e) add_path(s, plan->from == SL_FROM_VALUE ? s->value : s->key, f);
+    }
+    s->seen_words = s->name_count / 64 + 1;
+    s->seen = mem_zalloc(s->seen_words, sizeof *s->seen);
+    if (e) {
+        json_close(s);
+        return e;
+    }
+    *state = s;
+    return NULL;
+}
+
+/* Append the path from the root to `node`. */
+static void put_path(const codec_state *s, buf *out, const name_node *node) {
+    if (node == s->value) return;
+    if (node == s->key) {
+        buf_put_text(out, "key:");
+        return;
+    }
+    put_path(s, out, node->parent);
+    if (node->parent->parent) buf_put_char(out, '.');
+    buf_put(out, node->name, node->len);
+}
+
+/* A name that nobody declared and that was not seen before: remember it while there is room. */
+static name_node *learn(reader *r, name_node *parent, sl_string name) {
+    codec_state *s = r->state;
+    if (s->drift_count == DRIFT_MAX_NAMES || name.len > DRIFT_NAME_BYTES) {
+        s->others++;
+        return s->other;
+    }
+    name_node *node = name_add(parent, name.data, name.len, NAME_UNDECLARED);
+    node->drift = s->drift_count++;
+    buf path;
+    buf_init(&path);
+    put_path(s, &path, node);
+    s->drift[node->drift] = (drift_name){
+        .path = mem_copy_text(path.data, path.len),
+        .offset = r->record->offset,
+        .partition = r->record->partition,
+    };
+    buf_done(&path);
+    return node;
+}
+
+/* The node of the name at the next token, which is not what was guessed. */
+static name_node *find_name(reader *r, name_node *parent) {
+    json_walk *w = &r->walk;
+    sl_string name;
+    if (json_walk_peek(w) != '"') {
+        json_walk_refuse(w, "a name in quotes");
+        return NULL;
+    }
+    if (!json_walk_string(w, r->strings, &name)) return NULL;
+    name_node *node = name_find(parent, name.data, name.len);
+    return node ? node : learn(r, parent, name);
+}
+
+static bool read_object(reader *r, name_node *parent, uint32_t depth);
+
+/* Read the value at the next token into the fields of `node`. */
+static bool read_fields(reader *r, const name_node *node) {
+    json_walk *w = &r->walk;
+    char c = json_walk_peek(w);
+    if (c == 'n') return json_walk_null(w);
+    for (const field *f = node->field; f; f = f->same) {
+        if (f->takes_text) {
+            sl_string text;
+            if (c != '"') return json_walk_refuse(w, field_wants(f));
+            if (!json_walk_string(w, r->strings, &text)) return false;
+            if (!field_put_text(f, r->row, text, w->bad)) return false;
+        } else if (!field_put_scalar(f, r->row, w->json + *w->at, w->bad)) {
+            return false;
+        }
+    }
+    w->at++;
+    return true;
+}
+
+/* Read an object that declared paths lead into. */
+static bool read_inner(reader *r, name_node *node, uint32_t depth) {
+    json_walk *w = &r->walk;
+    char c = json_walk_peek(w);
+    if (c == 'n') return json_walk_null(w);
+    if (c != '{') return json_walk_refuse(w, "an object");
+    if (depth >= JSON_MAX_DEPTH) return json_walk_refuse(w, "at most 64 objects and arrays");
+    return read_object(r, node, depth + 1);
+}
+
+/* Read the value of `node`, whatever it is. */
+static inline bool read_value(reader *r, name_node *node, uint32_t depth) {
+    codec_state *s = r->state;
+    if (node->id != NAME_UNDECLARED) {
+        uint64_t *word = &s->seen[node->id / 64], bit = UINT64_C(1) << (node->id % 64);
+        if (*word & bit) return bad_because(r->walk.bad, "the name stands twice in its object");
+        *word |= bit;
+        return node->field ? read_fields(r, node) : read_inner(r, node, depth);
+    }
+    if (node != s->other) s->drift[node->drift].count++;
+    return json_walk_skip(&r->walk, depth);
+}
+
+/* Put the name at `token` in front of the path of what is wrong; false. */
+static bool refuse_under(reader *r, const uint32_t *token) {
+    json_walk at_name = r->walk;
+    at_name.at = token;
+    return bad_under(r->walk.bad, r->walk.json + *token + 1, json_walk_token_len(&at_name) - 2);
+}
+
+/* Find the node of the name at the next token and step over name and colon; NULL: bad. */
+static inline name_node *read_name(reader *r, name_node *parent, name_node **guess) {
+    json_walk *w = &r->walk;
+    const char *name = w->json + *w->at;
+    name_node *node = *guess;
+    if (*name != '"' || !name_matches(node, name + 1, w->len - *w->at - 1)) {
+        node = find_name(r, parent);
+        if (!node) return NULL;
+        if (node != r->state->other) *guess = node;
+    }
+    w->at++;
+    if (json_walk_peek(w) != ':') {
+        json_walk_refuse(w, "a colon");
+        return NULL;
+    }
+    w->at++;
+    return node;
+}
+
+/* Read the object at the next token; `depth`: objects open, with this one. */
+static bool read_object(reader *r, name_node *parent, uint32_t depth) {
+    json_walk *w = &r->walk;
+    name_node **guess = &parent->first;
+    w->at++;
+    if (json_walk_peek(w) == '}') return json_walk_close(w, depth);
+    for (;;) {
+        const uint32_t *token = w->at;
+        name_node *node = read_name(r, parent, guess);
+        if (!node) return false;
+        if (!read_value(r, node, depth)) return refuse_under(r, token);
+        if (node != r->state->other) guess = &node->behind;
+        char c = json_walk_peek(w);
+        if (c == '}') return json_walk_close(w, depth);
+        if (c != ',') return json_walk_refuse(w, "a comma or a closing }");
+        w->at++;
+    }
+}
+
+/* Read the document `text` by the names under `root`. */
+static bool read_document(reader *r, name_node *root, sl_string text, bad_record *bad) {
+    return json_walk_begin(&r->walk, r->state->index, text, bad) && read_object(r, root, 1);
+}
+
+static bool json_decode(void *state, const sl_record *record, sl_row *row, arena *strings,
+                        bad_record *bad) {
+    codec_state *s = state;
+    reader r = { .state = s, .record = record, .row = row, .strings = strings };
+    for (uint32_t i = 0; i < s->seen_words; i++) s->seen[i] = 0;
+    bool has_key = s->key->child_count && record->key.data;
+    if (has_key && !read_document(&r, s->key, record->key, bad)) return bad_under(bad, "key", 3);
+    return read_document(&r, s->value, record->value, bad);
+}
+
+static uint32_t json_drift(const void *state, const drift_name **names, uint64_t *others) {
+    const codec_state *s = state;
+    *names = s->drift;
+    *others = s->others;
+    return s->drift_count;
+}
+
+const codec_ops codec_json = {
+    .name = "json",
+    .open = json_open,
+    .decode = json_decode,
+    .drift = json_drift,
+    .close = json_close,
+};

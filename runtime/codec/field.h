@@ -1,0 +1,50 @@
+#pragma once
+/* A declared field, made ready for decoding: its place in the row, its default, what `one_of`
+ * and `range` allow. Read-only after field_init; every put function sets the value, clears the
+ * null bit and returns true, or fills in `bad` and returns false. thread: worker */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/codec/codec.h"
+
+/* A value of any field type. */
+typedef struct field_value {
+    int64_t integer; /* SL_BOOL, SL_INT32, SL_INT64, SL_TIMESTAMP */
+    double number;   /* SL_DOUBLE */
+    sl_string text;  /* SL_STRING; borrowed from the plan or the record */
+} field_value;
+
+typedef struct field {
+    const sl_field *plan; /* borrowed */
+    uint32_t offset;      /* of the value in the row */
+    uint16_t null_bit;
+    uint8_t type;             /* sl_type */
+    uint8_t takes_text;       /* made from a string: SL_STRING, or SL_TIMESTAMP as RFC 3339 */
+    uint8_t has_checks;       /* one_of or range */
+    field_value fallback;     /* plan->has_default */
+    field_value *allowed;     /* owned; plan->one_of_count values */
+    const struct field *same; /* next field with the same path; NULL: none */
+} field;
+
+/* Make `f` of `plan`. ERR_PLAN: a type or a constant that does not fit. */
+err *field_init(field *f, const sl_field *plan);
+void field_done(field *f);
+
+/* Put the number, true or false that `token` begins with. A byte that ends a JSON scalar (or a
+ * NUL) must follow it. */
+bool field_put_scalar(const field *f, sl_row *row, const char *token, bad_record *bad);
+
+/* Put valid UTF-8; only if `takes_text`. The row borrows `text`. */
+bool field_put_text(const field *f, sl_row *row, sl_string text, bad_record *bad);
+
+/* Put what `text`, any bytes, says by the field's type: a key or a header. */
+bool field_put_plain(const field *f, sl_row *row, sl_string text, bad_record *bad);
+
+/* Put an integer from metadata, converted to the field's type. */
+bool field_put_integer(const field *f, sl_row *row, int64_t value, bad_record *bad);
+
+/* Put the default. */
+void field_put_default(const field *f, sl_row *row);
+
+/* What the field's type wants, for messages: "an int64". */
+const char *field_wants(const field *f);
