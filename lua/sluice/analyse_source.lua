@@ -1,0 +1,112 @@
+--- Sources of a graph: options, fields, event time.
+-- @module sluice.analyse_source
+
+local analyse_step = require "sluice.analyse_step"
+local connector = require "sluice.connector"
+local override = require "sluice.override"
+local place = require "sluice.place"
+
+local analyse_source = {}
+
+local function field_of(spec)
+   local from = spec.from or { kind = "value", path = { spec.name } }
+   return {
+      name = spec.name, type = spec.type, required = spec.required or false, default = spec.default,
+      exact = spec.exact or false, unit = spec.unit, one_of = spec.one_of, range = spec.range,
+      from = from, line = spec.line,
+   }
+end
+
+-- Nodes of one kind below a node, through whatever lets the source's rows pass.
+local function collect(work, node, op, found)
+   for _, follower in ipairs(work.followers[node]) do
+      if follower.op == op then found[#found + 1] = follower end
+      collect(work, follower, op, found)
+   end
+   return found
+end
+
+local function only(nodes, what, instead)
+   if nodes[2] then
+      place.fail(nodes[2].line, "%s of this source stands at %s already: %s", what, nodes[1].line, instead)
+   end
+   return nodes[1]
+end
+
+local function find_decode(work, node)
+   return only(collect(work, node, "decode", {}), "the schema",
+      "keep the stream behind it in a variable and branch there, or write a second source")
+end
+
+local function find_time(work, node)
+   return only(collect(work, node, "event_time", {}), "the event time",
+      "a source has one; keep the stream behind it in a variable and branch there")
+end
+
+local function unique_name(graph, name)
+   local taken, number = {}, 1
+   for _, source in ipairs(graph.sources) do taken[source.name] = true end
+   local unique = name
+   while taken[unique] do
+      number = number + 1
+      unique = ("%s#%d"):format(name, number)
+   end
+   return unique
+end
+
+local function check_trigger(work, source, kind, bounded)
+   local trigger = work.graph.options.trigger.kind
+   if trigger == "available-now" and kind == "generator" and not bounded then
+      place.fail(source.line, "sluice.generator without `count` has no end, which trigger \"available-now\" "
+         .. "runs to: write count = …")
+   end
+end
+
+local function fields_of(decode)
+   local fields = {}
+   for i, spec in ipairs(decode.fields) do fields[i] = field_of(spec) end
+   return fields
+end
+
+--- Add a source, and the steps behind it.
+-- @tparam table work shared by the analysis
+-- @tparam table node of the source
+-- @raise for options that do not fit together, and a schema or event time said twice
+function analyse_source.add(work, node)
+   local graph = work.graph
+   local one = connector.of(node.connector, "source")
+   local values, set = override.values(work.pipeline, node)
+   local message = connector.conflict(node.connector, "source", values)
+   if message then place.fail(node.line, "sluice.%s: %s%s", node.connector, message, set) end
+   local decode, time = find_decode(work, node), find_time(work, node)
+   local bounded = one.is_bounded(values)
+   check_trigger(work, node, node.connector, bounded)
+   local source = {
+      name = unique_name(graph, one.name(values)), connector = node.connector,
+      options = one.fill(values, graph.name), format = decode.format, bounded = bounded,
+      fields = fields_of(decode), rows = values.row, events = values.events,
+      time = time and time.time, line = node.line,
+   }
+   graph.sources[#graph.sources + 1] = source
+   source.step = analyse_step.behind_source(work, #graph.sources, decode)
+end
+
+local function check_names(graph)
+   for _, source in ipairs(graph.sources) do
+      for _, sink in ipairs(graph.sinks) do
+         if source.connector == "file" and sink.connector == "file" and source.name ~= "-"
+            and source.name == sink.name then
+            place.fail(sink.line, "the file %s is read and written: write to another one", sink.name)
+         end
+      end
+   end
+end
+
+--- Check what is only known when everything stands.
+-- @tparam table work shared by the analysis
+-- @raise for a file that is read and written
+function analyse_source.finish(work)
+   check_names(work.graph)
+end
+
+return analyse_source

@@ -1,0 +1,97 @@
+--- What stands at the ends of a chain. The same constructor serves both: where it stands decides which options
+-- it takes.
+-- @module sluice.connector
+
+local nearest = require "sluice.nearest"
+local options = require "sluice.options"
+local place = require "sluice.place"
+
+local connector = {}
+
+local ENDS = {
+   kafka = { source = require "sluice.source.kafka", sink = require "sluice.sink.kafka" },
+   file = { source = require "sluice.source.file", sink = require "sluice.sink.file" },
+   generator = { source = require "sluice.source.generator" },
+}
+
+local ROLES = { "source", "sink" }
+local OTHER = { source = "sink", sink = "source" }
+
+local function known_of(kind, role)
+   local one = ENDS[kind][role]
+   return one and one.options or {}
+end
+
+-- Options that only one of the two ends takes decide which one it is.
+local function role_of(kind, values)
+   local role, because
+   for _, name in ipairs(nearest.names(values)) do
+      for _, candidate in ipairs(ROLES) do
+         if known_of(kind, candidate)[name] and not known_of(kind, OTHER[candidate])[name] then
+            if role and role ~= candidate then
+               return nil, ("`%s` is a %s's option and `%s` a %s's: make one of each")
+                  :format(because, role, name, candidate)
+            end
+            role, because = candidate, name
+         end
+      end
+   end
+   return role
+end
+
+local function missing(kind, values)
+   local wanted = {}
+   for _, role in ipairs(ROLES) do
+      local one = ENDS[kind][role]
+      if one and values[one.required] ~= nil then return nil end
+      if one then wanted[#wanted + 1] = ("`%s` for a %s"):format(one.required, role) end
+   end
+   return "give " .. table.concat(wanted, ", or ")
+end
+
+--- Check the options of a constructor.
+-- @tparam string kind kafka, file, generator
+-- @tparam table given as written
+-- @treturn table checked options, without defaults
+-- @raise for what neither end takes, and when nothing says where to read or write
+function connector.read(kind, given)
+   local what = "sluice." .. kind
+   local known = options.merge(known_of(kind, "sink"), known_of(kind, "source"))
+   local values = options.read(what, known, given)
+   local role, message = role_of(kind, values)
+   message = message or missing(kind, values)
+   if message then place.fail(nil, "%s: %s", what, message) end
+   if role then
+      message = connector.conflict(kind, role, values)
+      if message then place.fail(nil, "%s: %s", what, message) end
+   end
+   return values
+end
+
+--- Say why options cannot stand at one end.
+-- @tparam string kind
+-- @tparam string role source or sink
+-- @tparam table values checked options
+-- @treturn ?string a message
+function connector.conflict(kind, role, values)
+   local one = ENDS[kind][role]
+   if not one then return ("a %s is no %s"):format(kind, role) end
+   for _, name in ipairs(nearest.names(values)) do
+      if not one.options[name] then
+         return ("`%s` is an option of a %s, here stands a %s%s"):format(name, OTHER[role], role,
+            nearest.hint(name, nearest.names(one.options)))
+      end
+   end
+   if values[one.required] == nil then return ("a %s needs `%s`"):format(role, one.required) end
+   return one.conflict(values)
+end
+
+--- The module of one end.
+-- @tparam string kind
+-- @tparam string role source or sink
+-- @treturn ?table `options`, `name`, `conflict`, `fill` and, of a source, `is_bounded`
+function connector.of(kind, role)
+   return ENDS[kind][role]
+end
+
+return connector

@@ -1,0 +1,39 @@
+--- What `require "sluice"` gives: constructors only. Nothing runs while a script is loaded.
+-- @module sluice
+
+local aggregate = require "sluice.aggregate"
+local cluster = require "sluice.cluster"
+local field = require "sluice.field"
+local later = require "sluice.later"
+local nearest = require "sluice.nearest"
+local pipeline = require "sluice.pipeline"
+local place = require "sluice.place"
+local schema = require "sluice.schema"
+local secret = require "sluice.secret"
+local stream = require "sluice.stream"
+local window = require "sluice.window"
+
+local sluice = {
+   kafka = stream.constructor "kafka",
+   file = stream.constructor "file",
+   generator = stream.constructor "generator",
+   cluster = cluster.cluster,
+   env = secret.env,
+   secret_file = secret.secret_file,
+   tumbling = window.tumbling,
+   hopping = window.hopping,
+   aggregate = aggregate.aggregate,
+   pipeline = pipeline.pipeline,
+}
+
+for kind in pairs(schema.TYPES) do sluice[kind] = field.constructor(kind) end
+for name, constructor in pairs(aggregate.constructors) do sluice[name] = constructor end
+
+local names = nearest.names(sluice)
+
+return setmetatable(sluice, {
+   __index = function(_, name)
+      later.refuse(later.CONSTRUCTORS, name, "sluice." .. tostring(name))
+      place.fail(nil, "unknown name `sluice.%s`%s", tostring(name), nearest.hint(tostring(name), names))
+   end,
+})

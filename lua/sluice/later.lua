@@ -1,0 +1,37 @@
+--- Words of the public surface that a later release brings: a script that uses one hears "not yet", not
+-- "unknown".
+-- @module sluice.later
+
+local place = require "sluice.place"
+
+local later = {}
+
+local function set(words)
+   local found = {}
+   for word in words:gmatch("%S+") do found[word] = true end
+   return found
+end
+
+--- What `sluice.NAME` will be.
+later.CONSTRUCTORS = set [[postgres http sink param cumulate session running rolling bytes date decimal
+   list map struct variance stddev arg_min arg_max count_distinct quantile top histogram collect time text
+   hash random lookup]]
+
+--- Methods of a stream.
+later.METHODS = set [[csv raw avro protobuf json_schema flat_map distinct process union join table lookup]]
+
+--- Methods of a field.
+later.FIELD_METHODS = set [[matches check]]
+
+--- Raise when a word is one of a later release.
+-- @tparam table words one of this module's sets
+-- @tparam string word as written
+-- @tparam string shown how to call it in the message
+-- @raise when it is
+function later.refuse(words, word, shown)
+   if words[word] then
+      place.fail(nil, "not yet: `%s` comes with a later release", shown)
+   end
+end
+
+return later

@@ -1,0 +1,137 @@
+--- `--set PATH=VALUE`: finds what a path means in a pipeline and replaces one option there. Nodes stay as they
+-- are: the pipeline remembers what stands in for their options.
+-- @module sluice.override
+
+local connector = require "sluice.connector"
+local nearest = require "sluice.nearest"
+local options = require "sluice.options"
+local window = require "sluice.window"
+
+local override = {}
+
+local SINKS = { to = "sink", late_to = "side sink", quarantine_to = "side sink" }
+
+local function connector_target(node, role, values)
+   local one = connector.of(node.connector, role)
+   return { node = node, role = role, name = one.name(values), known = one.options }
+end
+
+local function window_target(node, name)
+   local kind = node.window_node.kind
+   return { node = node.window_node, role = "window", name = name, known = window.OPTIONS[kind] }
+end
+
+--- Name of an aggregation's state as the script gives it.
+-- @tparam table of pipeline
+-- @tparam table node of `:aggregate`
+-- @treturn ?string
+function override.stage_name(of, node)
+   local values = node.window_node and override.values(of, node.window_node)
+   return values and values.name or node.group_node and node.group_node.name
+end
+
+-- What one node stands for, or nil.
+local function target_of(of, node)
+   if node.op == "source" then return connector_target(node, "source", override.values(of, node)) end
+   if SINKS[node.op] then
+      local target = connector_target(node.sink, "sink", override.values(of, node.sink))
+      target.is_side = node.op ~= "to"
+      return target
+   end
+   if node.op == "aggregate" and node.window_node then
+      return window_target(node, override.stage_name(of, node) or "aggregate")
+   end
+end
+
+--- Everything in a pipeline that has options, in the script's order.
+-- @tparam table of pipeline
+-- @treturn table list of `{ node =, role =, name =, known = }`
+function override.targets(of)
+   local found, seen = {}, {}
+   for _, leaf in ipairs(of.branches) do
+      local path, node = {}, leaf
+      while node do
+         table.insert(path, 1, node)
+         node = node.parent
+      end
+      for _, one in ipairs(path) do
+         local target = target_of(of, one)
+         local key = target and target.role .. tostring(target.node)
+         if target and not seen[key] then
+            seen[key] = true
+            found[#found + 1] = target
+         end
+      end
+   end
+   return found
+end
+
+--- Options of a node with what `--set` said.
+-- @tparam table of pipeline
+-- @tparam table node of a connector or window
+-- @treturn table checked options, without defaults
+-- @treturn string " (with --set …)" for messages, or ""
+function override.values(of, node)
+   local set = of.overrides[node]
+   if not set then return node.values, "" end
+   local values = {}
+   for name, value in pairs(node.values) do values[name] = value end
+   for name, value in pairs(set.values) do values[name] = value end
+   return values, " (with --set " .. table.concat(set.texts, ", --set ") .. ")"
+end
+
+local function candidates(targets)
+   local names = {}
+   for i, target in ipairs(targets) do names[i] = ("`%s` (%s)"):format(target.name, target.role) end
+   return table.concat(names, ", ")
+end
+
+local function find(targets, name)
+   local found, names = {}, {}
+   local is_role = name == "source" or name == "sink"
+   for _, target in ipairs(targets) do
+      names[#names + 1] = target.name
+      local right = target.name == name
+      if is_role then right = target.role == name and not target.is_side end
+      if right then found[#found + 1] = target end
+   end
+   if #found == 1 then return found[1] end
+   if #found > 1 then
+      return nil, ("there are several: %s; name one, as in NAME.OPTION"):format(candidates(found))
+   end
+   if is_role then return nil, ("there is no %s"):format(name) end
+   names[#names + 1] = "source"
+   names[#names + 1] = "sink"
+   return nil, ("nothing is called `%s`%s"):format(name, nearest.hint(name, names))
+end
+
+local function set_on(of, target, name, value, setting)
+   local set = of.overrides[target.node] or { values = {}, texts = {} }
+   of.overrides[target.node] = set
+   set.values[name] = value
+   set.texts[#set.texts + 1] = setting
+end
+
+--- Replace one option.
+-- @tparam table of pipeline, its `values` and `overrides` are changed
+-- @tparam table known options of a pipeline
+-- @tparam string setting "PATH=VALUE"
+-- @treturn ?string a message
+function override.apply(of, known, setting)
+   local path, text = setting:match "^([^=]+)=(.*)$"
+   if not path then return "wanted PATH=VALUE" end
+   local owner, name = path:match "^(.+)%.([^.]+)$"
+   if not owner then
+      local value, message = options.parse(known, path, text)
+      of.values[path] = value
+      return message
+   end
+   local target, message = find(override.targets(of), owner)
+   if not target then return message end
+   local value
+   value, message = options.parse(target.known, name, text)
+   if value == nil then return message end
+   set_on(of, target, name, value, setting)
+end
+
+return override

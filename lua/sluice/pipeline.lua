@@ -1,0 +1,122 @@
+--- `sluice.pipeline { … }`: branches and what holds for all of them.
+-- @module sluice.pipeline
+
+local options = require "sluice.options"
+local override = require "sluice.override"
+local place = require "sluice.place"
+local stream = require "sluice.stream"
+
+local pipeline = {}
+
+local Pipeline = {}
+
+local TRIGGERS = { continuous = true, ["available-now"] = true, once = true }
+
+local TRIGGER = options.checker(
+   '"continuous", "available-now", "once", or an interval ("30 seconds"), at least 1 ms',
+   function(value)
+      if TRIGGERS[value] then return { kind = value } end
+      local interval = options.duration(1).check(value)
+      return interval and { kind = "interval", interval_ms = interval } or nil
+   end)
+
+local SHARDS = options.checker("a power of two from 1 to 65536", function(value)
+   local right = type(value) == "number" and value >= 1 and value <= 65536
+      and math.frexp(value) == 0.5
+   return right and value or nil
+end, function(text) return tonumber(text) or text end)
+
+local NAME = options.checker("letters, digits, `.`, `_` and `-`, at most 200", function(value)
+   local right = type(value) == "string" and #value <= 200 and value:find "^[%w._-]+$"
+   return right and value or nil
+end)
+
+--- Options by name.
+pipeline.OPTIONS = {
+   name = { check = NAME, doc = "of client, consumer group and metrics" },
+   trigger = { check = TRIGGER, default = "continuous", doc = "when a batch begins" },
+   flush = { check = options.flag(), default = false, doc = "available-now: close what is open at the end" },
+   checkpoint = { check = options.text 'text, as in "none"', doc = "where progress and state are kept" },
+   delivery = { check = options.word { "exactly-once", "at-least-once" },
+      doc = "at-least-once while checkpoint is \"none\"" },
+   shards = { check = SHARDS, default = 64, doc = "parts of the state" },
+   workers = { check = options.integer(1, 256), default = 1, doc = "threads" },
+   shutdown_timeout = { check = options.duration(1), default = "10 seconds", as = "shutdown_timeout_ms",
+      doc = "how long a batch may take to finish after SIGTERM" },
+   script_timeout = { check = options.duration(1), default = "10 seconds", as = "script_timeout_ms",
+      doc = "how long one call into the script may take" },
+   on_error = { check = options.word { "quarantine", "fail" }, default = "quarantine",
+      doc = "when a function of the script throws" },
+   commit_interval = { later = true, doc = "least time between commits" },
+   history = { later = true, doc = "how long what replay needs is kept" },
+   memory = { later = true, doc = "most memory" },
+   on_state_limit = { later = true, doc = "what happens beyond it" },
+   migrate = { later = true, doc = "old state into a new layout" },
+}
+
+local function split(given)
+   local branches, named = {}, {}
+   for _, key in ipairs(options.sorted_keys(given)) do
+      if type(key) == "number" then
+         branches[#branches + 1] = given[key]
+      else
+         named[key] = given[key]
+      end
+   end
+   return branches, named
+end
+
+-- A script ends in `return sluice.pipeline { … }`, a tail call: no frame tells the line.
+local function line_of(branches)
+   local node = branches[1] and stream.node(branches[1])
+   return place.here() or place.of_word(node and node.line, "sluice.pipeline")
+end
+
+--- A pipeline: its branches share one batch and one commit.
+-- @tparam table given options by name, and streams in order
+-- @treturn sluice.pipeline.Pipeline
+-- @raise for unknown options, wrong values, and branches that are no streams
+-- @usage return sluice.pipeline { name = "ride-counts", checkpoint = "none", counts }
+function pipeline.pipeline(given)
+   if type(given) ~= "table" or stream.node(given) then
+      place.fail(nil, "sluice.pipeline takes a table: write { name = …, checkpoint = \"none\", branch }")
+   end
+   local branches, named = split(given)
+   local line = line_of(branches)
+   local values = options.read("sluice.pipeline", pipeline.OPTIONS, named, line)
+   local nodes = {}
+   for i, branch in ipairs(branches) do
+      nodes[i] = stream.node(branch)
+      if not nodes[i] then
+         place.fail(line, "sluice.pipeline: branch %d is %s, wanted a stream", i, options.show(branch))
+      end
+   end
+   return setmetatable({ values = values, branches = nodes, line = line, overrides = {} }, Pipeline)
+end
+
+--- Tell a pipeline from other values.
+-- @param it any
+-- @treturn boolean
+function pipeline.is(it)
+   return getmetatable(it) == Pipeline
+end
+
+--- Replace options, as `--set` does. They are checked as if the script had them; the whole is checked later.
+-- @tparam sluice.pipeline.Pipeline of
+-- @tparam {string,...} settings "PATH=VALUE": an option of the pipeline; `source.X`, `sink.X` of the only one;
+--   `NAME.X` of a topic, path or stage
+-- @treturn ?sluice.pipeline.Pipeline a new one
+-- @treturn ?string a message
+-- @usage pipeline.override(of, { "trigger=available-now", "source.start=earliest" })
+function pipeline.override(of, settings)
+   local values = {}
+   for name, value in pairs(of.values) do values[name] = value end
+   local made = { values = values, branches = of.branches, line = of.line, overrides = {} }
+   for _, setting in ipairs(settings) do
+      local message = override.apply(made, pipeline.OPTIONS, setting)
+      if message then return nil, ("--set %s: %s"):format(setting, message) end
+   end
+   return setmetatable(made, Pipeline)
+end
+
+return pipeline

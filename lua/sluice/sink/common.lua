@@ -1,0 +1,45 @@
+--- Options of every sink.
+-- @module sluice.sink.common
+
+local options = require "sluice.options"
+
+local common = {}
+
+--- Options by name.
+common.options = {
+   mode = { check = options.word { "append", "update", "complete" },
+      doc = "what of an aggregation is sent: closed windows, touched groups, everything" },
+   final = { check = options.flag(), default = false,
+      doc = "update: one more row, marked, when a window closes" },
+   only_if_changed = { check = options.flag(), default = false,
+      doc = "update: rows whose values are as they were sent are left out" },
+   max_rows = { check = options.integer(1), default = 100000, doc = "complete: most groups" },
+   times = { check = options.word { "ms", "iso" }, default = "ms", doc = "how timestamps are written" },
+   on_error = { check = options.word { "quarantine", "fail" }, default = "quarantine",
+      doc = "when a row is refused for itself" },
+}
+
+--- What belongs to the aggregation before the sink, not to the sink.
+common.OF_AGGREGATION = { "mode", "final", "only_if_changed", "max_rows" }
+
+--- Say what is wrong between options.
+-- @tparam table values checked options
+-- @treturn ?string a message
+function common.conflict(values)
+   local mode = values.mode
+   if not mode then return nil end
+   if values.final and mode ~= "update" then
+      return ('`final` marks the last of several updates: leave it out, or write mode = "update"'
+         .. " (%s has none)"):format(mode)
+   end
+   if values.only_if_changed and mode ~= "update" then
+      return ('`only_if_changed` compares updates: leave it out, or write mode = "update"'
+         .. " (%s sends each once)"):format(mode)
+   end
+   if values.max_rows and mode ~= "complete" then
+      return ('`max_rows` limits the whole result: leave it out, or write mode = "complete" (it is %s)')
+         :format(mode)
+   end
+end
+
+return common

@@ -1,0 +1,40 @@
+--- A file as a sink: one JSON document a line.
+-- @module sluice.sink.file
+
+local common = require "sluice.sink.common"
+local options = require "sluice.options"
+local path = require "sluice.path"
+
+local file = {}
+
+--- The option without which it is no sink.
+file.required = "path"
+
+--- Options by name.
+file.options = options.merge(common.options, {
+   path = path.option,
+   append = { check = options.flag(), default = false, doc = "one growing file, not one a batch" },
+})
+
+--- How the plan calls it.
+-- @tparam table values checked options
+-- @treturn string
+function file.name(values)
+   return values.path
+end
+
+--- Say what is wrong between options.
+-- @tparam table values checked options
+-- @treturn ?string a message
+function file.conflict(values)
+   return common.conflict(values)
+end
+
+--- Options as they go into the plan.
+-- @tparam table values checked options
+-- @treturn table with every default
+function file.fill(values)
+   return options.filled(file.options, values)
+end
+
+return file

@@ -1,0 +1,49 @@
+--- A file as a source: one JSON document a line.
+-- @module sluice.source.file
+
+local limits = require "sluice.source.limits"
+local options = require "sluice.options"
+local path = require "sluice.path"
+
+local file = {}
+
+--- The option without which it is no source.
+file.required = "path"
+
+--- Options by name.
+file.options = options.merge(limits.options, {
+   path = path.option,
+   follow = { check = options.flag(), default = false, doc = "wait for more at the end" },
+})
+
+--- How the plan calls it.
+-- @tparam table values checked options
+-- @treturn string
+function file.name(values)
+   return values.path
+end
+
+--- Say what is wrong between options.
+-- @tparam table values checked options
+-- @treturn ?string a message
+function file.conflict(values)
+   return limits.conflict(values)
+end
+
+--- Options as they go into the plan.
+-- @tparam table values checked options
+-- @treturn table with every default
+function file.fill(values)
+   local filled = options.filled(file.options, values)
+   limits.fill(filled)
+   return filled
+end
+
+--- Say whether it ends by itself.
+-- @tparam table values checked options
+-- @treturn boolean
+function file.is_bounded(values)
+   return not values.follow
+end
+
+return file

@@ -1,0 +1,84 @@
+--- Kafka as a source.
+-- @module sluice.source.kafka
+
+local cluster = require "sluice.cluster"
+local limits = require "sluice.source.limits"
+local options = require "sluice.options"
+local start = require "sluice.source.start"
+local topic = require "sluice.topic"
+
+local kafka = {}
+
+local PARTITIONS = options.checker("a list of partition numbers", function(value)
+   if type(value) ~= "table" or #value == 0 then return nil end
+   local numbers, seen = {}, {}
+   for i, number in ipairs(value) do
+      local right = type(number) == "number" and number % 1 == 0 and number >= 0
+      if not right or seen[number] then return nil end
+      numbers[i], seen[number] = number, true
+   end
+   table.sort(numbers)
+   return numbers
+end, function(text)
+   local list = {}
+   for number in text:gmatch "[^,]+" do list[#list + 1] = tonumber(number) or number end
+   return list
+end)
+
+local EVENTS = options.checker("a function(i, random) or a list of rows", function(value)
+   if type(value) == "function" or (type(value) == "table" and #value > 0) then return value end
+end)
+
+--- The option without which it is no source.
+kafka.required = "topics"
+
+--- Options by name.
+kafka.options = options.merge(limits.options, cluster.options, cluster.reference, {
+   topics = { check = topic.names(), doc = "a name, or a list of names" },
+   pattern = { later = true, doc = "topics whose names match" },
+   partitions = { check = PARTITIONS, doc = "only these partitions of each topic" },
+   start = start.option,
+   on_data_loss = { check = options.word { "fail", "continue" }, default = "fail",
+      doc = "when offsets are gone from the broker" },
+   isolation = { check = options.word { "read_committed", "read_uncommitted" },
+      default = "read_committed", doc = "whether records of open and aborted transactions are seen" },
+   group = { check = options.text(), doc = "consumer group; else the pipeline's name" },
+   events = { check = EVENTS, doc = "what `--embedded` feeds" },
+})
+
+--- How the plan calls it.
+-- @tparam table values checked options
+-- @treturn string topics with commas between
+function kafka.name(values)
+   return table.concat(values.topics, ",")
+end
+
+--- Say what is wrong between options.
+-- @tparam table values checked options
+-- @treturn ?string a message
+function kafka.conflict(values)
+   local stranger = start.stranger(values.start, values.topics)
+   if stranger then return ("`start` names topic `%s`, which `topics` does not"):format(stranger) end
+   return limits.conflict(values) or cluster.conflict(values)
+end
+
+--- Options as they go into the plan.
+-- @tparam table values checked options
+-- @tparam string pipeline its name
+-- @treturn table with every default
+function kafka.fill(values, pipeline)
+   local filled = options.filled(kafka.options, values)
+   filled.events = nil
+   filled.group = filled.group or pipeline
+   cluster.fill(filled)
+   limits.fill(filled)
+   return filled
+end
+
+--- Say whether it ends by itself.
+-- @treturn boolean
+function kafka.is_bounded()
+   return false
+end
+
+return kafka

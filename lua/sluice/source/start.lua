@@ -1,0 +1,69 @@
+--- Where a source begins when no progress is recorded.
+-- @module sluice.source.start
+
+local options = require "sluice.options"
+local units = require "sluice.units"
+
+local start = {}
+
+local WORDS = { earliest = true, latest = true }
+local WANTED = '"earliest", "latest", { timestamp = ms or "2024-05-01T00:00:00Z" }, '
+   .. "or { topic = { [partition] = offset } }"
+
+local function is_whole(value)
+   return type(value) == "number" and value % 1 == 0 and value >= 0 and value <= 2 ^ 53
+end
+
+local function at_time(given)
+   if next(given, "timestamp") or next(given) ~= "timestamp" then return nil end
+   local ms = given.timestamp
+   if type(ms) == "string" then ms = units.time(ms) end
+   if is_whole(ms) then return { kind = "timestamp", timestamp_ms = ms } end
+end
+
+local function at_offsets(given)
+   local offsets = {}
+   for _, topic in ipairs(options.sorted_keys(given)) do
+      local partitions = given[topic]
+      if type(topic) ~= "string" or type(partitions) ~= "table" then return nil end
+      for _, partition in ipairs(options.sorted_keys(partitions)) do
+         local offset = partitions[partition]
+         if not is_whole(partition) or not (is_whole(offset) or WORDS[offset]) then return nil end
+         offsets[#offsets + 1] = { topic = topic, partition = partition, offset = offset }
+      end
+   end
+   if #offsets > 0 then return { kind = "offsets", offsets = offsets } end
+end
+
+local function check(value)
+   if WORDS[value] then return { kind = value } end
+   if type(value) ~= "table" then return nil end
+   if value.timestamp ~= nil then return at_time(value) end
+   return at_offsets(value)
+end
+
+-- `--set source.start=2024-05-01` and `=1714521600000` mean a timestamp.
+local function parse(text)
+   if WORDS[text] then return text end
+   return { timestamp = tonumber(text) or text }
+end
+
+--- The option.
+start.option = {
+   check = options.checker(WANTED, check, parse), default = "earliest",
+   doc = "where to begin when no progress is recorded",
+}
+
+--- Say which topic of a table of offsets the source does not read.
+-- @tparam ?table checked the option in the plan's form
+-- @tparam table topics list of names
+-- @treturn ?string the topic
+function start.stranger(checked, topics)
+   local known = {}
+   for _, topic in ipairs(topics) do known[topic] = true end
+   for _, entry in ipairs(checked and checked.offsets or {}) do
+      if not known[entry.topic] then return entry.topic end
+   end
+end
+
+return start

@@ -1,0 +1,181 @@
+--- The stages right behind a source: `:json`, `:rows`, `:event_time`.
+-- @module sluice.stage.decode
+
+local connector = require "sluice.connector"
+local field = require "sluice.field"
+local options = require "sluice.options"
+local place = require "sluice.place"
+local schema = require "sluice.schema"
+local value = require "sluice.value"
+
+local decode = {}
+
+local function need_source(node, role_of)
+   local source = node.parent
+   local message = connector.conflict(source.connector, "source", source.values)
+   if message then
+      place.fail(nil, "sluice.%s as the source of `:%s`: %s", source.connector, role_of, message)
+   end
+end
+
+local function spec_of(entry, method)
+   local spec = field.spec(entry)
+   if not spec then
+      local near = type(entry) == "string" and entry or "name"
+      place.fail(nil, "`:%s` takes fields, got %s: write sluice.string %q or another type", method,
+         options.show(entry), near)
+   end
+   local wrong = value.conflict(spec)
+   if wrong then place.fail(spec.line, "field `%s`: %s", spec.name, wrong) end
+   return spec
+end
+
+local function read_fields(method, given)
+   if type(given) ~= "table" or field.spec(given) then
+      place.fail(nil, "`:%s` takes a table of fields, got %s: write { … }", method,
+         field.spec(given) and "one field" or options.show(given))
+   end
+   local positional, named = options.split(given)
+   if named[1] then
+      place.fail(nil, "`:%s` takes fields in order, got `%s =`: a field's name stands in its constructor",
+         method, tostring(named[1][1]))
+   end
+   local specs = {}
+   for i, entry in ipairs(positional) do specs[i] = spec_of(entry, method) end
+   return specs
+end
+
+local NEVER_NULL = { topic = true, partition = true, offset = true, processing_time = true }
+
+local function is_nullable(spec)
+   local from = spec.from
+   if from and from.kind == "metadata" then return not NEVER_NULL[from.metadata] end
+   return not spec.required and spec.default == nil
+end
+
+local function columns_of(specs)
+   local columns = {}
+   for i, spec in ipairs(specs) do
+      columns[i] = { name = spec.name, type = spec.type, exact = spec.exact or false,
+         nullable = is_nullable(spec), slot = i }
+   end
+   return columns
+end
+
+local function take_fields(node, method, given)
+   local specs = read_fields(method, given)
+   local made, twice = schema.new(columns_of(specs))
+   if not made then
+      place.fail(nil, "`:%s`: field `%s` stands twice: take one out, or name it anew with `:from`", method,
+         twice)
+   end
+   node.fields, node.schema, node.source = specs, made, node.parent
+end
+
+--- `:json { fields }`: each record is a JSON object.
+-- @tparam table node being made
+-- @tparam table given fields in order
+-- @raise for a source without `:json`, and whatever is no field
+function decode.json(node, given)
+   if node.parent.connector == "generator" then
+      place.fail(nil, "a generator makes rows, not JSON: write `:rows { fields }`")
+   end
+   need_source(node, "json")
+   take_fields(node, "json", given)
+   node.op, node.format = "decode", "json"
+end
+
+--- `:rows { fields }`: the generator's function gives rows.
+-- @tparam table node being made
+-- @tparam table given fields in order
+-- @raise for a source other than a generator, and fields that are taken from elsewhere
+function decode.rows(node, given)
+   local kind = node.parent.connector
+   if kind ~= "generator" then
+      place.fail(nil, "sluice.%s gives bytes, not rows: write `:json { fields }`", kind)
+   end
+   need_source(node, "rows")
+   take_fields(node, "rows", given)
+   for _, spec in ipairs(node.fields) do
+      if spec.from and spec.from.kind ~= "metadata" then
+         place.fail(spec.line, "field `%s`: a generator's rows have no bytes to take it from: leave `:from…` out",
+            spec.name)
+      end
+   end
+   node.op = "decode"
+end
+
+local UNITS = { "s", "ms", "us", "ns" }
+
+--- Options of `:event_time`.
+decode.TIME = {
+   unit = { check = options.word(UNITS), doc = "of integers; ms" },
+   delay = { check = options.duration(0), as = "delay_ms",
+      doc = "how far the watermark stays behind; absent: no watermark" },
+   idle = { check = options.duration_or({ never = -1 }, 1), default = "30 seconds", as = "idle_ms",
+      doc = "when a silent partition stops holding the watermark" },
+   max_skew = { check = options.duration(0), default = "5 minutes", as = "max_skew_ms",
+      doc = "how far ahead of the clock a record may be" },
+   on_skew = { check = options.word { "quarantine", "accept", "skip" }, default = "quarantine",
+      doc = "what becomes of records further ahead" },
+   advance = { check = options.word { "data", "wall-clock" }, default = "data",
+      doc = "what moves the watermark when all partitions are idle" },
+   watermark = { check = options.word { "min", "max" }, default = "min", as = "rule",
+      doc = "over partitions: the slowest or the fastest" },
+}
+
+-- Options that mean nothing without a watermark.
+local OF_WATERMARK = { "idle", "advance", "watermark" }
+
+local INTEGERS = { int32 = true, int64 = true }
+
+local function check_time_field(node, name, values)
+   local column, message = schema.column(node.schema, name)
+   if not column then place.fail(nil, "`:event_time`: %s", message) end
+   if column.type == "timestamp" then
+      if values.unit then
+         place.fail(nil, "`:event_time`: `unit` is for integers, `%s` is a timestamp: leave it out, the unit "
+            .. "stands in sluice.timestamp", name)
+      end
+   elseif not INTEGERS[column.type] then
+      place.fail(nil, "`:event_time`: `%s` is %s: write sluice.timestamp(%q, \"iso\") for text, or "
+         .. "sluice.int64 for a number", name, column.type, name)
+   end
+end
+
+local function fill_time(values)
+   local filled = options.filled(decode.TIME, values)
+   filled.unit = values.unit or "ms"
+   filled.skew_given = values.max_skew ~= nil
+   filled.wall_clock = filled.advance == "wall-clock"
+   filled.advance = nil
+   return filled
+end
+
+--- `:event_time(field | function, options)`: when a record happened, and how far to wait.
+-- @tparam table node being made
+-- @tparam string|function time a field, or function(row) → time
+-- @tparam ?table given options of `decode.TIME`
+-- @raise for unknown fields and options, and a unit on what is no integer
+function decode.event_time(node, time, given)
+   local values = options.read("`:event_time`", decode.TIME, given == nil and {} or given)
+   if type(time) == "string" then
+      check_time_field(node, time, values)
+      node.time = fill_time(values)
+      node.time.field = time
+   elseif type(time) == "function" then
+      node.time = fill_time(values)
+      node.time.fn = time
+   else
+      place.fail(nil, "`:event_time` takes a field's name or a function(row), got %s", options.show(time))
+   end
+   if values.delay then return end
+   for _, name in ipairs(OF_WATERMARK) do
+      if values[name] then
+         place.fail(nil, "`:event_time`: `%s` moves a watermark, and without `delay` there is none: "
+            .. "write delay = \"10 minutes\", or leave it out", name)
+      end
+   end
+end
+
+return decode

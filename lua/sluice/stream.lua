@@ -1,0 +1,146 @@
+--- Streams: what `sluice.kafka { … }` and every method gives. A stream is a handle on a node; nodes form an
+-- immutable chain `{ op =, parent =, line =, phase =, schema =, … }`. Each method checks its arguments at once
+-- and gives a new stream; the old one stays usable. Two streams made from one node read its source once.
+--
+-- What may follow what is a table, not code: each node has a phase, each method says in which it can stand.
+-- @module sluice.stream
+
+local connector = require "sluice.connector"
+local decode = require "sluice.stage.decode"
+local deliver = require "sluice.stage.deliver"
+local group = require "sluice.stage.group"
+local later = require "sluice.later"
+local nearest = require "sluice.nearest"
+local options = require "sluice.options"
+local place = require "sluice.place"
+local transform = require "sluice.stage.transform"
+
+local stream = {}
+
+local Stream = {}
+
+local ROWS = { decoded = "rows", rows = "rows", results = "results" }
+local DECODED = { decoded = "decoded", rows = "rows", results = "results" }
+
+-- Method → how its node is made, and from which phase it leads to which.
+local STAGES = {
+   json = { make = decode.json, phases = { source = "decoded" } },
+   rows = { make = decode.rows, phases = { source = "decoded" } },
+   event_time = { make = decode.event_time, phases = { decoded = "rows" } },
+   filter = { make = transform.filter, phases = ROWS },
+   derive = { make = transform.derive, phases = ROWS },
+   select = { make = transform.select, phases = ROWS },
+   group_by = { make = group.group_by, phases = { decoded = "grouped", rows = "grouped" } },
+   window = { make = group.window,
+      phases = { decoded = "windowed", rows = "windowed", grouped = "windowed" } },
+   aggregate = { make = group.aggregate,
+      phases = { decoded = "results", rows = "results", grouped = "results", windowed = "results" } },
+   to = { make = deliver.to, phases = ROWS },
+   late_to = { make = deliver.late_to, phases = { results = "results" } },
+   quarantine_to = { make = deliver.quarantine_to, phases = DECODED },
+}
+
+local ONLY_BEHIND_JSON = "`:event_time` stands right behind `:json { … }` or `:rows { … }`: the watermark "
+   .. "sees every good record"
+local NO_SECOND = "not yet: an aggregation behind an aggregation comes with a later release; write each as a "
+   .. "branch of its own"
+
+-- Why a method cannot stand in a phase, by phase and method; `any` for the rest.
+local REASONS = {
+   source = { any = "a source has no rows yet: write `:json { fields }` (a generator: `:rows { fields }`) first" },
+   decoded = {
+      json = "the fields are said already: one `:json { … }` a source",
+      rows = "the fields are said already: one `:rows { … }` a source",
+      late_to = "nothing before it can be late: write `:late_to` behind `:aggregate`",
+   },
+   grouped = {
+      group_by = "the groups are said already: put all fields into one `:group_by { \"a\", \"b\" }`",
+      any = "`:%s` cannot stand behind `:group_by`: write `:window(…)` or `:aggregate { … }` next",
+   },
+   windowed = {
+      group_by = "write `:group_by` before `:window`",
+      window = "the window is said already: one `:window` an aggregation",
+      any = "`:%s` cannot stand behind `:window`: write `:aggregate { … }` next",
+   },
+   results = { group_by = NO_SECOND, window = NO_SECOND, aggregate = NO_SECOND },
+}
+REASONS.rows = {
+   event_time = ONLY_BEHIND_JSON, json = REASONS.decoded.json, rows = REASONS.decoded.rows,
+   late_to = REASONS.decoded.late_to,
+}
+REASONS.results.event_time = ONLY_BEHIND_JSON
+REASONS.results.json, REASONS.results.rows = REASONS.decoded.json, REASONS.decoded.rows
+
+local function refuse_phase(name, phase)
+   local reasons = REASONS[phase]
+   place.fail(nil, (reasons[name] or reasons.any):gsub("%%s", name))
+end
+
+local function new(node)
+   return setmetatable({ node = node }, Stream)
+end
+
+--- Tell a stream from other values.
+-- @param it any
+-- @treturn ?table its node, borrowed
+function stream.node(it)
+   return getmetatable(it) == Stream and rawget(it, "node") or nil
+end
+
+local function call(name, self, ...)
+   local stage = STAGES[name]
+   local parent = stream.node(self)
+   if not parent then
+      place.fail(nil, "`%s` is a method: write `stream:%s(…)` with a colon", name, name)
+   end
+   local phase = stage.phases[parent.phase]
+   if not phase then refuse_phase(name, parent.phase) end
+   local node = { op = name, parent = parent, line = place.here(), phase = phase, schema = parent.schema }
+   stage.make(node, ...)
+   return new(node)
+end
+
+local methods = {}
+for name in pairs(STAGES) do
+   methods[name] = function(self, ...)
+      local made = call(name, self, ...)
+      return made
+   end
+end
+
+function Stream.__index(_, name)
+   if methods[name] then return methods[name] end
+   later.refuse(later.METHODS, name, ":" .. tostring(name))
+   place.fail(nil, "a stream has no method `%s`%s", tostring(name),
+      nearest.hint(tostring(name), nearest.names(methods)))
+end
+
+function Stream.__newindex(_, name)
+   place.fail(nil, "a stream is never changed, got an assignment to `%s`: methods give new streams",
+      tostring(name))
+end
+
+--- Make the constructor of a connector.
+-- @tparam string kind kafka, file, generator
+-- @treturn function (options) → stream that can stand at either end
+-- @usage sluice.kafka = stream.constructor "kafka"
+function stream.constructor(kind)
+   return function(given)
+      local values = connector.read(kind, given)
+      local node = {
+         op = "source", connector = kind, values = values, line = place.here(), phase = "source",
+      }
+      return new(node)
+   end
+end
+
+--- Say what a value is, for a message.
+-- @param it any
+-- @treturn string
+function stream.show(it)
+   local node = stream.node(it)
+   if not node then return options.show(it) end
+   return node.op == "source" and "a sluice." .. node.connector or "a stream"
+end
+
+return stream

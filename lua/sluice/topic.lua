@@ -1,0 +1,47 @@
+--- Names of topics.
+-- @module sluice.topic
+
+local options = require "sluice.options"
+
+local topic = {}
+
+local function is_name(value)
+   return type(value) == "string" and #value <= 249 and value:find "^[%w._-]+$"
+      and value ~= "." and value ~= ".."
+end
+
+local NAME = "a topic's name (letters, digits, `.`, `_`, `-`)"
+
+--- Checker for one topic.
+-- @treturn table checker
+function topic.name()
+   return options.checker(NAME, function(value)
+      if type(value) == "function" then
+         return nil, NAME .. "; not yet: a topic for each row comes with a later release"
+      end
+      return is_name(value) and value or nil
+   end)
+end
+
+--- Checker for one topic or a list of them; in the plan a list.
+-- @treturn table checker
+function topic.names()
+   return options.checker(NAME .. " or a list of them", function(value)
+      local list = type(value) == "table" and value or { value }
+      if type(value) == "table" and value.pattern ~= nil then
+         return nil, NAME .. "; not yet: topic patterns come with a later release"
+      end
+      local names, seen = {}, {}
+      for i, name in ipairs(list) do
+         if not is_name(name) or seen[name] then return nil end
+         names[i], seen[name] = name, true
+      end
+      return #names > 0 and names or nil
+   end, function(text)
+      local list = {}
+      for name in text:gmatch "[^,]+" do list[#list + 1] = name end
+      return list
+   end)
+end
+
+return topic
