@@ -177,6 +177,7 @@ static void keys_of_any_length_are_keys(void **state) {
     touch_number(t, p, 5);
     table_undo(t);
     assert_int_equal(pane_count(p), LENGTH_COUNT);
+    for (uint64_t i = 0; i < 100; i++) assert_null(find_number(p, i));
     check_lengths(p, bytes);
     table_free(t);
     mem_free(bytes);
