@@ -4,16 +4,16 @@
 #include <stdint.h>
 
 typedef struct source_counters {
-    uint64_t read;                                     /* records taken out of ranges */
+    uint64_t read; /* records taken out of ranges */
     uint64_t passed, filtered, duplicate, late, quarantined, skipped;
-    uint64_t late_windows;                             /* pairs of row and window */
-    uint64_t lost;                                     /* offsets gone from the broker, on_data_loss = "continue" */
+    uint64_t late_windows; /* pairs of row and window */
+    uint64_t lost;         /* offsets gone from the broker, on_data_loss = "continue" */
 } source_counters;
 
 typedef struct sink_counters {
-    uint64_t rows;       /* messages delivered, retractions included */
+    uint64_t rows; /* messages delivered, retractions included */
     uint64_t retracted;
-    uint64_t refused;    /* by the sink, for themselves */
+    uint64_t refused; /* by the sink, for themselves */
 } sink_counters;
 
 typedef struct run_counters {

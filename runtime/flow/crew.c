@@ -7,8 +7,8 @@
 typedef struct member {
     crew *crew;
     worker *worker;
-    pthread_t thread;  /* not for worker 0 */
-    err *error;        /* of the last phase */
+    pthread_t thread; /* not for worker 0 */
+    err *error;       /* of the last phase */
 } member;
 
 struct crew {
@@ -16,8 +16,8 @@ struct crew {
     uint32_t count;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t begin, done;
-    uint64_t round;       /* number of the phase that runs */
-    uint32_t running;     /* threads still in it */
+    uint64_t round;   /* number of the phase that runs */
+    uint32_t running; /* threads still in it */
     bool quit;
     crew_phase phase;
     void *arg;
@@ -71,12 +71,15 @@ static void run_threads(crew *c, crew_phase phase, void *arg) {
 
 err *crew_run(crew *c, crew_phase phase, void *arg, bool threaded) {
     err *first = NULL;
-    if (threaded && c->count > 1) run_threads(c, phase, arg);
+    if (threaded && c->count > 1)
+        run_threads(c, phase, arg);
     else
         for (uint32_t i = 0; i < c->count; i++) c->members[i].error = phase(c->members[i].worker, arg);
     for (uint32_t i = 0; i < c->count; i++) {
-        if (!first) first = c->members[i].error;
-        else err_free(c->members[i].error);
+        if (!first)
+            first = c->members[i].error;
+        else
+            err_free(c->members[i].error);
         c->members[i].error = NULL;
     }
     return first;

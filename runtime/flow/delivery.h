@@ -10,17 +10,17 @@
 typedef struct out_sink {
     const sl_sink *plan;
     const sl_sink_ops *ops;
-    void *handle;          /* of the connector; owned */
-    outbox retracted;      /* of the running batch: these leave first */
+    void *handle;     /* of the connector; owned */
+    outbox retracted; /* of the running batch: these leave first */
     outbox rows;
     sink_counters counters;
 } out_sink;
 
 typedef struct delivery {
-    out_sink *sinks;       /* by plan; owned */
+    out_sink *sinks; /* by plan; owned */
     uint32_t count;
-    arena side_text;       /* headers of side messages, until the batch ends */
-    uint32_t refusals_to;  /* index of the side sink for refused rows; UINT32_MAX: none */
+    arena side_text;      /* headers of side messages, until the batch ends */
+    uint32_t refusals_to; /* index of the side sink for refused rows; UINT32_MAX: none */
 } delivery;
 
 /* Finds the implementation of a connector by name; NULL: there is none. */

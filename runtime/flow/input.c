@@ -129,7 +129,7 @@ err *input_fetch(input *in) {
                             &in->records, &in->bytes);
     if (!e) note_cut(in, wanted);
     mem_free(wanted);
-    in->counters.read += in->records.count;
+    in->pending.read = in->records.count;
     if (in->records.count) in->last_records_ms = clock_steady_ms(in->system->clock);
     return e;
 }
@@ -159,12 +159,26 @@ void input_settle(input *in, int64_t since_ms) {
 }
 
 int64_t input_preview(input *in, int64_t now_ms, int64_t since_ms) {
-    if (in->watermark.time == WATERMARK_ENDED) return WATERMARK_ENDED;
+    if (in->plan->bounded && input_is_done(in)) return WATERMARK_ENDED;
     make_views(in, since_ms);
     return watermark_preview(&in->watermark, now_ms, in->views);
 }
 
-void input_release(input *in) {
+static void add_counters(source_counters *sum, const source_counters *more) {
+    sum->read += more->read;
+    sum->passed += more->passed;
+    sum->filtered += more->filtered;
+    sum->duplicate += more->duplicate;
+    sum->late += more->late;
+    sum->quarantined += more->quarantined;
+    sum->skipped += more->skipped;
+    sum->late_windows += more->late_windows;
+}
+
+void input_release(input *in, bool committed) {
+    if (committed) add_counters(&in->counters, &in->pending);
+    in->pending = (source_counters){ 0 };
+    in->range_count = 0;
     in->records.count = 0;
     arena_reset(&in->bytes, (size_t)in->plan->max_bytes);
 }

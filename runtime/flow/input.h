@@ -21,19 +21,20 @@ typedef struct input {
     const sl_partition *partitions; /* as of the last look; borrowed from the connector */
     uint32_t partition_count;
     watermark_source watermark;
-    watermark_view *views;          /* one a partition, for the end of a batch; owned */
-    int64_t *targets;               /* available-now, once: end offsets fixed at start; owned, else NULL */
+    watermark_view *views; /* one a partition, for the end of a batch; owned */
+    int64_t *targets;      /* available-now, once: end offsets fixed at start; owned, else NULL */
     uint32_t target_count;
     limits_rate rate;
-    sl_range *ranges;               /* of the running batch; owned */
+    sl_range *ranges; /* of the running batch; owned */
     uint32_t range_count, range_room;
-    sl_records records;             /* of the running batch; items owned */
-    arena bytes;                    /* their bytes */
-    bool was_cut_short;             /* a limit other than max_rate left something behind */
-    bool has_ended;                 /* bounded, and everything was taken */
-    int64_t last_records_ms;        /* when the last batch with records began; INT64_MIN: none */
-    int64_t lost_since_ms;          /* connection lost since (steady ms); 0: no */
-    source_counters counters;
+    sl_records records;       /* of the running batch; items owned */
+    arena bytes;              /* their bytes */
+    bool was_cut_short;       /* a limit other than max_rate left something behind */
+    bool has_ended;           /* bounded, and everything was taken */
+    int64_t last_records_ms;  /* when the last batch with records began; INT64_MIN: none */
+    int64_t lost_since_ms;    /* connection lost since (steady ms); 0: no */
+    source_counters counters; /* of batches that were committed */
+    source_counters pending;  /* of the running one */
 } input;
 
 /* Open the connector of `plan` and take a first look. `bounded_run`: available-now or once, ends are fixed. */
@@ -61,8 +62,8 @@ void input_settle(input *in, int64_t since_ms);
 /* The watermark that a batch without records would end with at `now_ms`; views as of the last look. */
 int64_t input_preview(input *in, int64_t now_ms, int64_t since_ms);
 
-/* Drop the records of the batch. */
-void input_release(input *in);
+/* Drop the records of the batch; its counters are kept if it was committed. */
+void input_release(input *in, bool committed);
 
 /* Whether a bounded run has reached its ends. */
 bool input_is_done(const input *in);

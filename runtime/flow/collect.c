@@ -1,0 +1,154 @@
+#include "runtime/flow/collect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/flow/side.h"
+
+enum { BAD_SHARE_FROM = 1000 };
+
+/* Count each row once: passed if any output took it, else by what happened at the first output. */
+static void tally(input *in, const sl_step *step, const chunk *c) {
+    source_counters *counters = &in->pending;
+    uint64_t passed = 0;
+    (void)step;
+    for (uint32_t i = 0; i < c->row_count; i++) {
+        if (atomic_load_explicit(&c->passed[i], memory_order_relaxed))
+            passed++;
+        else if (c->late[i] & 1)
+            counters->late++;
+        else if ((c->threw_at[i] | atomic_load_explicit(&c->folded_out[i], memory_order_relaxed)) & 1)
+            counters->quarantined++;
+        else
+            counters->filtered++;
+    }
+    counters->passed += passed;
+    counters->quarantined += c->bad;
+    counters->skipped += c->skipped;
+    counters->late_windows += c->late_pairs;
+}
+
+static void observe(input *in, const chunk *c) {
+    for (uint32_t i = 0; i < c->high_count; i++)
+        if (c->highs[i].high_ms != INT64_MIN)
+            watermark_observe(&in->watermark, c->highs[i].partition, c->highs[i].high_ms);
+}
+
+static void take_messages(pipeline *p, const sl_step *step, const chunk *c) {
+    for (uint32_t k = 0; k < step->output_count; k++) {
+        const sl_output *output = &step->outputs[k];
+        if (output->kind == SL_TO_SINK)
+            outbox_append(&p->out.sinks[output->target].rows, &c->messages[k]);
+        else if (c->groups[k].count)
+            p->aggregates[output->target].reached = true;
+    }
+}
+
+static int compare_notes(const void *a, const void *b) {
+    const note *x = *(const note *const *)a, *y = *(const note *const *)b;
+    if (x->source != y->source) return x->source < y->source ? -1 : 1;
+    if (x->record != y->record) return x->record < y->record ? -1 : 1;
+    if (x->place != y->place) return x->place < y->place ? -1 : 1;
+    return x->window_start < y->window_start ? -1 : x->window_start > y->window_start;
+}
+
+static void send_note(pipeline *p, const batch_view *b, const note *n) {
+    const sl_source *source = &p->plan->sources[n->source];
+    int32_t sink = n->kind == NOTE_LATE ? p->plan->aggregates[n->aggregate].late : source->quarantine;
+    if (sink >= 0) side_write(&p->out.sinks[sink].rows, &p->out.side_text, b, &p->inputs[n->source], n);
+}
+
+static void take_notes(pipeline *p, const batch_view *b) {
+    uint32_t count = 0, at = 0;
+    for (uint32_t w = 0; w < crew_count(p->crew); w++) count += crew_worker(p->crew, w)->note_count;
+    if (!count) return;
+    const note **all = mem_alloc(count * sizeof *all);
+    for (uint32_t w = 0; w < crew_count(p->crew); w++) {
+        worker *from = crew_worker(p->crew, w);
+        for (uint32_t i = 0; i < from->note_count; i++) all[at++] = &from->notes[i];
+        from->note_count = 0;
+    }
+    qsort(all, count, sizeof *all, compare_notes);
+    for (uint32_t i = 0; i < count; i++) send_note(p, b, all[i]);
+    mem_free(all);
+}
+
+void collect_round(pipeline *p, const batch_view *b, uint32_t chunk_count) {
+    for (uint32_t i = 0; i < chunk_count; i++) {
+        const chunk *c = p->chunks[i];
+        input *in = &p->inputs[c->source];
+        const sl_step *step = &p->plan->steps[in->plan->step];
+        tally(in, step, c);
+        observe(in, c);
+        take_messages(p, step, c);
+    }
+    take_notes(p, b);
+}
+
+err *collect_check(const pipeline *p) {
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        const input *in = &p->inputs[i];
+        const source_counters *c = &in->pending;
+        uint64_t bad = c->quarantined + c->skipped;
+        if (c->read < BAD_SHARE_FROM || (double)bad <= in->plan->max_bad_share * (double)c->read) continue;
+        return err_new(ERR_DATA, "source `%.*s`: %llu of the batch's %llu records are bad, more than max_bad_share = %g allows; "
+                                 "nothing of this batch was kept. Look at a record with a consumer: a producer's schema, or a typo in the script?",
+                       (int)in->plan->name.len, in->plan->name.data, (unsigned long long)bad, (unsigned long long)c->read,
+                       in->plan->max_bad_share);
+    }
+    return NULL;
+}
+
+outbox *collect_boxes(pipeline *p, uint32_t worker_number) {
+    return &p->worker_boxes[worker_number * 2 * SL_MAX_OUTPUTS];
+}
+
+static int compare_messages(const out_message *a, const out_message *b) {
+    if (a->window_end != b->window_end) return a->window_end < b->window_end ? -1 : 1;
+    if (a->window_start != b->window_start) return a->window_start < b->window_start ? -1 : 1;
+    if (a->order != b->order) return a->order < b->order ? -1 : 1;
+    return 0;
+}
+
+/* Merge box `k` of all workers into `to`. Each is in order, and no group is on two workers. */
+static void merge_boxes(pipeline *p, uint32_t k, outbox *to) {
+    uint32_t count = crew_count(p->crew), at[64] = { 0 };
+    if (count == 1 && !to->count) {
+        outbox swapped = *to;
+        *to = collect_boxes(p, 0)[k];
+        collect_boxes(p, 0)[k] = swapped;
+        return;
+    }
+    for (;;) {
+        const out_message *least = NULL;
+        uint32_t from = 0;
+        for (uint32_t w = 0; w < count; w++) {
+            const outbox *box = &collect_boxes(p, w)[k];
+            if (at[w] == box->count) continue;
+            if (least && compare_messages(least, &box->items[at[w]]) <= 0) continue;
+            least = &box->items[at[w]];
+            from = w;
+        }
+        if (!least) return;
+        outbox_append_one(to, &collect_boxes(p, from)[k], at[from]++);
+    }
+}
+
+err *collect_results(pipeline *p, uint32_t aggregate) {
+    const sl_step *step = &p->plan->steps[p->plan->aggregates[aggregate].step];
+    for (uint32_t k = 0; k < step->output_count; k++) {
+        const sl_output *output = &step->outputs[k];
+        if (output->kind != SL_TO_SINK) continue;
+        out_sink *sink = &p->out.sinks[output->target];
+        merge_boxes(p, k, &sink->retracted);
+        merge_boxes(p, SL_MAX_OUTPUTS + k, &sink->rows);
+        if (p->plan->aggregates[aggregate].mode != SL_COMPLETE) continue;
+        if (sink->rows.count > (uint64_t)p->plan->aggregates[aggregate].max_rows)
+            return err_new(ERR_STATE, "sink `%.*s`: the complete result has %u rows, more than max_rows = %lld: raise it, or use mode = \"update\"",
+                           (int)sink->plan->name.len, sink->plan->name.data, sink->rows.count,
+                           (long long)p->plan->aggregates[aggregate].max_rows);
+    }
+    return NULL;
+}

@@ -1,0 +1,15 @@
+#pragma once
+/* Bringing together what workers did, in the batch's order. thread: main, between phases. */
+#include "runtime/flow/pipeline.h"
+
+/* After a round: verdicts are counted, watermarks see the rows, messages and notes go to their sinks. */
+void collect_round(pipeline *p, const batch_view *b, uint32_t chunk_count);
+
+/* Too many bad records in the running batch: an error. */
+err *collect_check(const pipeline *p);
+
+/* Where a worker emits to: SL_MAX_OUTPUTS outboxes for retractions, then as many for rows. */
+outbox *collect_boxes(pipeline *p, uint32_t worker);
+
+/* After the emission of `aggregate`: results of all workers go to their sinks, merged. */
+err *collect_results(pipeline *p, uint32_t aggregate);

@@ -1,0 +1,156 @@
+#include "runtime/flow/pipeline.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/flow/batch.h"
+
+enum { ROUND_CHUNKS = 4 };
+
+static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
+    const sl_source *plan = &p->plan->sources[i];
+    const sl_source_ops *ops = find(plan->connector);
+    int len = (int)plan->name.len;
+    p->input_count = i + 1;
+    if (!ops) return err_new(ERR_PLAN, "source `%.*s`: there is no connector `%.*s`", len, plan->name.data, (int)plan->connector.len, plan->connector.data);
+    return err_wrap(input_open(&p->inputs[i], plan, ops, &p->system, p->bounded_run), "source `%.*s`", len, plan->name.data);
+}
+
+static void add_input(aggregate_run *a, uint32_t source) {
+    a->inputs = mem_realloc(a->inputs, (a->input_count + 1) * sizeof *a->inputs);
+    a->inputs[a->input_count++] = source;
+}
+
+/* Which sources feed which aggregation. */
+static void connect_aggregates(pipeline *p) {
+    p->aggregates = mem_zalloc(p->plan->aggregate_count, sizeof *p->aggregates);
+    for (uint32_t a = 0; a < p->plan->aggregate_count; a++) p->aggregates[a].watermark = WATERMARK_NONE;
+    for (uint32_t s = 0; s < p->plan->source_count; s++) {
+        const sl_step *step = &p->plan->steps[p->plan->sources[s].step];
+        for (uint32_t k = 0; k < step->output_count; k++)
+            if (step->outputs[k].kind == SL_TO_AGGREGATE) add_input(&p->aggregates[step->outputs[k].target], s);
+    }
+}
+
+/* One chunk a round with one worker: its rows stay in the cache between preparing and folding. */
+static void make_rounds(pipeline *p, uint32_t workers) {
+    p->chunk_room = workers == 1 ? 1 : workers * ROUND_CHUNKS;
+    p->chunks = mem_zalloc(p->chunk_room, sizeof(chunk *));
+    for (uint32_t i = 0; i < p->chunk_room; i++) p->chunks[i] = chunk_new();
+    p->worker_boxes = mem_zalloc(workers * 2 * SL_MAX_OUTPUTS, sizeof(outbox));
+    for (uint32_t i = 0; i < workers * 2 * SL_MAX_OUTPUTS; i++) outbox_init(&p->worker_boxes[i]);
+}
+
+err *pipeline_open(pipeline *p, const pipeline_options *options) {
+    *p = (pipeline){ .plan = script_plan(options->workers[0]->script), .system = options->system };
+    p->bounded_run = p->plan->trigger == SL_AVAILABLE_NOW || p->plan->trigger == SL_ONCE;
+    p->crew = crew_new(options->workers, options->worker_count);
+    p->inputs = mem_zalloc(p->plan->source_count, sizeof *p->inputs);
+    p->since_ms = INT64_MIN;
+    connect_aggregates(p);
+    make_rounds(p, options->worker_count);
+    trigger_init(&p->trigger, p->plan->trigger, p->plan->interval_ms);
+    sl_system sink_system = options->system;
+    sink_system.stop = options->stop_now;
+    err *e = delivery_open(&p->out, p->plan, options->find_sink, &sink_system);
+    for (uint32_t i = 0; !e && i < p->plan->source_count; i++) e = open_input(p, i, options->find_source);
+    return e;
+}
+
+void pipeline_close(pipeline *p) {
+    if (!p->plan) return;
+    uint32_t workers = crew_count(p->crew);
+    for (uint32_t i = 0; i < p->input_count; i++) input_close(&p->inputs[i]);
+    delivery_close(&p->out);
+    for (uint32_t i = 0; i < p->chunk_room; i++) chunk_free(p->chunks[i]);
+    for (uint32_t i = 0; i < workers * 2 * SL_MAX_OUTPUTS; i++) outbox_done(&p->worker_boxes[i]);
+    for (uint32_t a = 0; a < p->plan->aggregate_count; a++) mem_free(p->aggregates[a].inputs);
+    mem_free(p->aggregates);
+    mem_free(p->worker_boxes);
+    mem_free(p->chunks);
+    mem_free(p->inputs);
+    crew_free(p->crew, p->plan);
+    *p = (pipeline){ 0 };
+}
+
+/* What there is to do now; `until_ms`: when it may be more (Unix ms). */
+static trigger_work find_work(pipeline *p, int64_t *until_ms) {
+    trigger_work work = { 0 };
+    int64_t now = clock_now_ms(p->system.clock), steady = clock_steady_ms(p->system.clock);
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        if (!input_backlog(&p->inputs[i])) continue;
+        int64_t waits_until = input_waits_until(&p->inputs[i], p->bounded_run);
+        if (waits_until <= steady)
+            work.has_data = true;
+        else if (now + (waits_until - steady) < *until_ms)
+            *until_ms = now + (waits_until - steady);
+    }
+    work.is_empty_batch_due = batch_is_due(p, now);
+    return work;
+}
+
+static bool all_inputs_are_done(const pipeline *p) {
+    for (uint32_t i = 0; i < p->input_count; i++)
+        if (!input_is_done(&p->inputs[i])) return false;
+    return true;
+}
+
+static bool was_cut_short(const pipeline *p) {
+    for (uint32_t i = 0; i < p->input_count; i++)
+        if (p->inputs[i].was_cut_short) return true;
+    return false;
+}
+
+err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
+    int64_t until_ms = INT64_MAX;
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        err *e = input_look(&p->inputs[i]);
+        if (e) return e;
+    }
+    trigger_work work = find_work(p, &until_ms);
+    /* Bounded inputs end a run of any trigger: the rest comes out at once. */
+    bool ends = !p->bounded_run && all_inputs_are_done(p);
+    if (ends && !work.is_empty_batch_due) {
+        *verdict = (trigger_verdict){ .action = TRIGGER_DONE };
+        return NULL;
+    }
+    *verdict = ends ? (trigger_verdict){ .action = TRIGGER_RUN } : trigger_ask(&p->trigger, clock_now_ms(p->system.clock), work);
+    if (verdict->action == TRIGGER_WAIT && until_ms < verdict->until_ms) verdict->until_ms = until_ms;
+    if (verdict->action != TRIGGER_RUN) return NULL;
+    bool ran;
+    err *e = batch_run(p, false, &ran);
+    if (!ran) verdict->action = TRIGGER_WAIT;
+    if (e || !ran) return e;
+    if (trigger_end(&p->trigger, clock_now_ms(p->system.clock), was_cut_short(p))) p->counters.overran++;
+    return NULL;
+}
+
+err *pipeline_finish(pipeline *p) {
+    bool ran;
+    if (p->finished || !p->bounded_run || !p->plan->flush) return NULL;
+    p->finished = true;
+    return batch_run(p, true, &ran);
+}
+
+static void summarize_source(const input *in, logger *log) {
+    const source_counters *c = &in->counters;
+    char *name = mem_copy_text(in->plan->name.data, in->plan->name.len);
+    log_info(log, "source done", log_text("source", name), log_number("read", c->read), log_number("passed", c->passed),
+             log_number("filtered", c->filtered), log_number("duplicate", c->duplicate), log_number("late", c->late),
+             log_number("quarantined", c->quarantined), log_number("skipped", c->skipped),
+             log_number("late_windows", c->late_windows));
+    mem_free(name);
+}
+
+static void summarize_sink(const out_sink *s, logger *log) {
+    char *name = mem_copy_text(s->plan->name.data, s->plan->name.len);
+    log_info(log, "sink done", log_text("sink", name), log_number("rows", s->counters.rows),
+             log_number("retracted", s->counters.retracted), log_number("refused", s->counters.refused));
+    mem_free(name);
+}
+
+void pipeline_summary(const pipeline *p, logger *log) {
+    for (uint32_t i = 0; i < p->input_count; i++) summarize_source(&p->inputs[i], log);
+    for (uint32_t i = 0; i < p->out.count; i++) summarize_sink(&p->out.sinks[i], log);
+    log_info(log, "done", log_number("batches", p->counters.batches), log_number("empty", p->counters.empty_batches),
+             log_number("overran", p->counters.overran));
+}

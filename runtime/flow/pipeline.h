@@ -1,0 +1,66 @@
+#pragma once
+/* A running pipeline: everything between a plan and its results.
+ *
+ *   open ─▶ step ─▶ step ─▶ … ─▶ finish ─▶ close
+ *
+ * A step asks the trigger and runs at most one batch; the loop around it (run.c, or a test with its own
+ * clock) decides how to wait. thread: main. */
+#include "runtime/base/log.h"
+#include "runtime/event/trigger.h"
+#include "runtime/flow/crew.h"
+#include "runtime/flow/delivery.h"
+#include "runtime/flow/input.h"
+
+/* An aggregation at run time. */
+typedef struct aggregate_run {
+    uint32_t *inputs; /* indices of the sources that feed it; owned */
+    uint32_t input_count;
+    int64_t watermark; /* where its inputs meet */
+    bool reached;      /* a row of the running batch came to it */
+} aggregate_run;
+
+/* Implementations of connectors by name; NULL: none. */
+typedef const sl_source_ops *(*find_source_ops)(sl_string name);
+
+typedef struct pipeline_options {
+    sl_system system;             /* for sources: waits end when the process is asked to stop */
+    const volatile int *stop_now; /* for sinks: they wait on until then */
+    find_source_ops find_source;
+    find_sink_ops find_sink;
+    worker **workers; /* taken; workers[0]'s script owns the plan */
+    uint32_t worker_count;
+} pipeline_options;
+
+typedef struct pipeline {
+    const sl_plan *plan; /* borrowed from worker 0's script */
+    sl_system system;
+    bool bounded_run; /* available-now or once */
+    input *inputs;    /* by plan; owned */
+    uint32_t input_count;
+    delivery out;
+    crew *crew;
+    chunk **chunks; /* of a round; owned */
+    uint32_t chunk_room;
+    aggregate_run *aggregates; /* by plan; owned */
+    outbox *worker_boxes;      /* emission: by worker, retracted and rows of each output; owned */
+    trigger trigger;
+    uint64_t batch;   /* number of the next batch */
+    int64_t since_ms; /* steady time the last batch began; what leaders said since is fresh */
+    int64_t batch_ms; /* how long the last batch took */
+    run_counters counters;
+    bool finished; /* flushed at the end of an available-now run */
+} pipeline;
+
+/* Open all connectors. On error the pipeline is to be closed as well. */
+err *pipeline_open(pipeline *p, const pipeline_options *options);
+
+/* Ask the trigger and run a batch if it is time. `verdict`: RUN one was run; WAIT until when; DONE. */
+err *pipeline_step(pipeline *p, trigger_verdict *verdict);
+
+/* The end of a run that was not interrupted: `flush` closes what is open. */
+err *pipeline_finish(pipeline *p);
+
+void pipeline_close(pipeline *p);
+
+/* Log the counters of the run, one line a source and sink. */
+void pipeline_summary(const pipeline *p, logger *log);

@@ -1,0 +1,41 @@
+#include "runtime/flow/run.h"
+
+#include "runtime/base/err.h"
+#include "runtime/flow/batch.h"
+
+enum { LONGEST_WAIT_MS = 100,
+       SHARED_WAIT_MS = 5 };
+
+/* Wait for data, at most until `until_ms` (Unix ms). */
+static err *wait_for_work(pipeline *p, int64_t until_ms) {
+    int64_t left = until_ms == INT64_MAX ? LONGEST_WAIT_MS : until_ms - clock_now_ms(p->system.clock);
+    if (left > LONGEST_WAIT_MS) left = LONGEST_WAIT_MS;
+    if (left <= 0) return NULL;
+    /* Several inputs take turns in short waits; one is woken by its own data at once. */
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        input *in = &p->inputs[i];
+        err *e = in->ops->wait(in->handle, p->input_count == 1 ? left : SHARED_WAIT_MS);
+        if (e && e->retriable) {
+            err_free(e);
+            e = NULL;
+        }
+        if (e) return e;
+    }
+    return NULL;
+}
+
+err *run_pipeline(pipeline *p, run_tick *tick, void *arg) {
+    trigger_verdict verdict = { .action = TRIGGER_RUN };
+    err *e = NULL;
+    while (!e && verdict.action != TRIGGER_DONE && !*p->system.stop) {
+        e = pipeline_step(p, &verdict);
+        if (tick) tick(arg, p);
+        if (!e && verdict.action == TRIGGER_WAIT) e = wait_for_work(p, verdict.until_ms);
+    }
+    if (!e && !*p->system.stop) e = pipeline_finish(p);
+    if (e && e->code == ERR_STOPPED) {
+        err_free(e);
+        e = NULL;
+    }
+    return e;
+}
