@@ -1,4 +1,5 @@
---- From the chains of a pipeline to its graph (README.md): refuses what semantics refuse, fills in every default.
+--- From the chains of a pipeline to its graph (README.md): refuses what semantics refuse,
+-- fills in every default.
 -- @module sluice.analyse
 
 local analyse_aggregate = require "sluice.analyse_aggregate"
@@ -11,28 +12,31 @@ local place = require "sluice.place"
 
 local analyse = {}
 
-local HOW_NONE = 'write checkpoint = "none": nothing is kept, a restart begins at `start` with empty state'
+local HOW_NONE = 'write checkpoint = "none": nothing is kept, a restart begins at '
+   .. '`start` with empty state'
 
 local function check_options(of)
    local values = of.values
    if not values.name then
-      place.fail(of.line, "sluice.pipeline: `name` is missing: write name = \"ride-counts\"")
+      place.fail(of.line, "sluice.pipeline: `name` is missing: write name = "
+         .. "\"ride-counts\"")
    end
    if not values.checkpoint then
       place.fail(of.line, "sluice.pipeline: `checkpoint` is missing: %s", HOW_NONE)
    end
    if values.checkpoint ~= "none" then
-      place.fail(of.line, "sluice.pipeline: not yet: checkpoint = %q comes with a later release: %s",
+      place.fail(of.line, "sluice.pipeline: not yet: checkpoint = %q comes with a later "
+         .. "release: %s",
          values.checkpoint, HOW_NONE)
    end
    if values.delivery == "exactly-once" then
-      place.fail(of.line, "sluice.pipeline: exactly-once needs a checkpoint, and there is none: "
-         .. "leave `delivery` out, or write \"at-least-once\"")
+      place.fail(of.line, "sluice.pipeline: exactly-once needs a checkpoint, and there "
+         .. "is none: leave `delivery` out, or write \"at-least-once\"")
    end
    local trigger = values.trigger and values.trigger.kind or "continuous"
    if values.flush and trigger ~= "available-now" then
-      place.fail(of.line, "sluice.pipeline: `flush` closes what is open at the end, and trigger %q has no "
-         .. "end: write trigger = \"available-now\"", trigger)
+      place.fail(of.line, "sluice.pipeline: `flush` closes what is open at the end, and "
+         .. "trigger %q has no end: write trigger = \"available-now\"", trigger)
    end
 end
 
@@ -49,7 +53,8 @@ end
 
 local DELIVERS = { to = true, late_to = true, quarantine_to = true }
 
--- A branch must send its rows somewhere, and nothing may stand behind the last place they go to.
+-- A branch must send its rows somewhere, and nothing may stand behind the last place they
+-- go to.
 local function check_branch(of, leaf, number)
    local node = leaf
    while node and DELIVERS[node.op] and node.op ~= "to" do node = node.parent end
@@ -57,13 +62,15 @@ local function check_branch(of, leaf, number)
    local behind = node
    while node and node.op ~= "to" do node = node.parent end
    if node then
-      place.fail(behind.line, "branch %d: `:%s` stands behind the last `:to`, its rows go nowhere: "
-         .. "write `:to(sink)` behind it", number, behind.op)
+      place.fail(behind.line, "branch %d: `:%s` stands behind the last `:to`, its rows "
+         .. "go nowhere: write `:to(sink)` behind it", number, behind.op)
    end
-   place.fail(leaf.line or of.line, "branch %d has no sink: end it in `:to(sluice.kafka { topic = … })`", number)
+   place.fail(leaf.line or of.line, "branch %d has no sink: end it in `:to(sluice.kafka "
+      .. "{ topic = … })`", number)
 end
 
--- The chains as a tree: each node's followers, in the order in which the branches come by.
+-- The chains as a tree: each node's followers, in the order in which the branches come
+-- by.
 local function link(of)
    local followers, sources, seen = {}, {}, {}
    for _, leaf in ipairs(of.branches) do
@@ -86,8 +93,8 @@ end
 
 local function check_branches(of)
    if #of.branches == 0 then
-      place.fail(of.line, "sluice.pipeline has no branch: put the streams behind its options, "
-         .. "each ending in `:to(sink)`")
+      place.fail(of.line, "sluice.pipeline has no branch: put the streams behind its "
+         .. "options, each ending in `:to(sink)`")
    end
    for number, leaf in ipairs(of.branches) do check_branch(of, leaf, number) end
 end
@@ -96,7 +103,8 @@ end
 -- @tparam sluice.pipeline.Pipeline of
 -- @treturn table the graph
 -- @raise "FILE:LINE: message" for what is refused
--- @usage local graph = analyse.graph(sluice.pipeline { name = "copy", checkpoint = "none", rides })
+-- @usage local graph = analyse.graph(sluice.pipeline { name = "copy", checkpoint =
+--   "none", rides })
 function analyse.graph(of)
    check_options(of)
    check_branches(of)

@@ -18,19 +18,24 @@ local function window_of(work, node)
    if not of_window then return window.NONE end
    local values, set = override.values(work.pipeline, of_window)
    local message = window.conflict(of_window.kind, values)
-   if message then place.fail(of_window.line, "sluice.%s: %s%s", of_window.kind, message, set) end
+   if message then
+      place.fail(of_window.line, "sluice.%s: %s%s", of_window.kind, message, set)
+   end
    return window.plan(of_window.kind, values)
 end
 
 local function check_time(work, node, source)
    if node.window_node and not source.time then
-      place.fail(node.window_node.line, "a window needs event time, and source `%s` has none: write "
-         .. "`:event_time(\"ts\", { delay = \"10 minutes\" })` behind its `:json`", source.name)
+      place.fail(node.window_node.line, "a window needs event time, and source `%s` has "
+         .. "none: write `:event_time(\"ts\", { delay = \"10 minutes\" })` behind its "
+         .. "`:json`", source.name)
    end
-   local names = { node.window_node and override.values(work.pipeline, node.window_node).name,
+   local names = { node.window_node and override.values(work.pipeline,
+      node.window_node).name,
       node.group_node and node.group_node.name }
    if names[1] and names[2] and names[1] ~= names[2] then
-      place.fail(node.line, "the aggregation is called `%s` in `:group_by` and `%s` in its window: write one",
+      place.fail(node.line, "the aggregation is called `%s` in `:group_by` and `%s` in "
+         .. "its window: write one",
          names[2], names[1])
    end
 end
@@ -52,9 +57,14 @@ function analyse_aggregate.add(work, node, of, step, source)
    local columns = group.result_columns(key, node.window_node ~= nil, items)
    local graph = work.graph
    local index = #graph.aggregates + 1
-   local made = { window = of_window, group = {}, items = {}, input = { step }, line = node.line }
-   for i, column in ipairs(key) do made.group[i] = { name = column.name, type = column.type } end
-   for i, item in ipairs(items) do made.items[i] = { name = item.name, spec = item.resolved } end
+   local made = { window = of_window, group = {}, items = {}, input = { step },
+      line = node.line }
+   for i, column in ipairs(key) do
+      made.group[i] = { name = column.name, type = column.type }
+   end
+   for i, item in ipairs(items) do
+      made.items[i] = { name = item.name, spec = item.resolved }
+   end
    graph.aggregates[index] = made
    work.aggregate_nodes[index] = {
       node = node, source = source, schema = schema.new(columns), made = made,
@@ -69,7 +79,9 @@ end
 -- @treturn string kind
 function analyse_aggregate.key(one)
    local key = {}
-   for i = 1, one.group_count + (one.windowed and 1 or 0) do key[i] = one.schema.columns[i] end
+   for i = 1, one.group_count + (one.windowed and 1 or 0) do
+      key[i] = one.schema.columns[i]
+   end
    return key, one.group_count == 1 and not one.windowed and "plain" or "object"
 end
 
@@ -85,8 +97,8 @@ function analyse_aggregate.set_late(one, sink, node)
          .. "write `:late_to` once, right behind it", made.line)
    end
    if not one.windowed then
-      place.fail(node.line, "the aggregation at %s has no window, so nothing is late for it: "
-         .. "leave `:late_to` out", made.line)
+      place.fail(node.line, "the aggregation at %s has no window, so nothing is late for "
+         .. "it: leave `:late_to` out", made.line)
    end
    made.late = sink
 end
@@ -104,7 +116,8 @@ local function agreed(work, one)
       values = values or given
       for _, name in ipairs(common.OF_AGGREGATION) do
          if given[name] ~= values[name] then
-            place.fail(node.line, "the sinks of one aggregation agree on `%s`: it is %s here, %s at %s", name,
+            place.fail(node.line, "the sinks of one aggregation agree on `%s`: it is %s "
+               .. "here, %s at %s", name,
                show(given[name]), show(values[name]), first.line)
          end
       end
@@ -115,8 +128,9 @@ end
 local function check_mode(work, one, values)
    local node = one.sinks[1]
    if not values.mode then
-      place.fail(node.line, "rows of an aggregation need a `mode`: write mode = \"append\" (each window once, "
-         .. "when it closes), \"update\" (what changed, each batch) or \"complete\" (everything, each batch)")
+      place.fail(node.line, "rows of an aggregation need a `mode`: write mode = "
+         .. "\"append\" (each window once, when it closes), \"update\" (what changed, "
+         .. "each batch) or \"complete\" (everything, each batch)")
    end
    local message = common.conflict(values)
    if message then
@@ -125,18 +139,20 @@ local function check_mode(work, one, values)
    end
 end
 
--- An aggregation is refused unless every group goes some day, or all may stay within a limit.
+-- An aggregation is refused unless every group goes some day, or all may stay within a
+-- limit.
 local function check_closes(one, mode)
    local made, source = one.made, one.source
    if mode == "complete" then return end
    if not one.windowed then
-      place.fail(made.line, "without a window no group ever closes, and mode %q keeps them all: write "
-         .. "`:window(…)` before `:aggregate`, or mode = \"complete\" with its `max_rows` "
-         .. "(running totals come with a later release)", mode)
+      place.fail(made.line, "without a window no group ever closes, and mode %q keeps "
+         .. "them all: write `:window(…)` before `:aggregate`, or mode = \"complete\" "
+         .. "with its `max_rows` (running totals come with a later release)", mode)
    end
    if not source.time.delay_ms then
-      place.fail(made.line, "mode %q closes windows by the watermark, and source `%s` has none: write "
-         .. "`:event_time(…, { delay = \"10 minutes\" })`, or mode = \"complete\"", mode, source.name)
+      place.fail(made.line, "mode %q closes windows by the watermark, and source `%s` "
+         .. "has none: write `:event_time(…, { delay = \"10 minutes\" })`, or mode = "
+         .. "\"complete\"", mode, source.name)
    end
 end
 
@@ -144,8 +160,8 @@ local function check_final_name(one, values)
    if not values.final then return end
    for _, node in ipairs(one.sinks) do
       if node.schema.by_name.final then
-         place.fail(node.line, "`final = true` adds a column `final`, and there is one already: "
-            .. "rename it by `:select`")
+         place.fail(node.line, "`final = true` adds a column `final`, and there is one "
+            .. "already: rename it by `:select`")
       end
    end
 end
@@ -156,12 +172,14 @@ local function give_names(work)
    for _, one in ipairs(work.aggregate_nodes) do
       local name = override.stage_name(work.pipeline, one.node)
       if not name and several then
-         place.fail(one.made.line, "a pipeline with several aggregations names each: write `name = \"…\"` in "
-            .. "its window, or behind the fields of `:group_by(…, { name = \"…\" })`")
+         place.fail(one.made.line, "a pipeline with several aggregations names each: "
+            .. "write `name = \"…\"` in its window, or behind the fields of "
+            .. "`:group_by(…, { name = \"…\" })`")
       end
       name = name or DEFAULT_NAME
       if by_name[name] then
-         place.fail(one.made.line, "the aggregation at %s is called `%s` too: state goes by name, take another",
+         place.fail(one.made.line, "the aggregation at %s is called `%s` too: state goes "
+            .. "by name, take another",
             by_name[name], name)
       end
       by_name[name] = one.made.line
@@ -172,21 +190,24 @@ end
 local function finish_one(work, one)
    local values = agreed(work, one)
    if not values then
-      place.fail(one.made.line, "rows of the aggregation go nowhere: end it in `:to(sink)`")
+      place.fail(one.made.line,
+         "rows of the aggregation go nowhere: end it in `:to(sink)`")
    end
    check_mode(work, one, values)
    check_closes(one, values.mode)
    check_final_name(one, values)
    local made = one.made
    made.mode = values.mode
-   made.final, made.only_if_changed = values.final or false, values.only_if_changed or false
+   made.final, made.only_if_changed = values.final or false, values.only_if_changed
+      or false
    made.max_rows = values.max_rows or common.options.max_rows.default
    made.has_retractions = one.has_filter and values.mode ~= "append"
 end
 
 --- Settle modes and names, when all steps stand.
 -- @tparam table work shared by the analysis
--- @raise for sinks that disagree, a mode that is missing, groups that never close, names that stand twice
+-- @raise for sinks that disagree, a mode that is missing, groups that never close, names
+--   that stand twice
 function analyse_aggregate.finish(work)
    give_names(work)
    for _, one in ipairs(work.aggregate_nodes) do finish_one(work, one) end

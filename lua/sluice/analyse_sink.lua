@@ -14,11 +14,14 @@ local function make(work, node, is_side)
    local one = connector.of(sink.connector, "sink")
    local values, set = override.values(work.pipeline, sink)
    local message = connector.conflict(sink.connector, "sink", values)
-   if message then place.fail(sink.line, "sluice.%s: %s%s", sink.connector, message, set) end
+   if message then
+      place.fail(sink.line, "sluice.%s: %s%s", sink.connector, message, set)
+   end
    local filled = one.fill(values, work.graph.name)
    for _, name in ipairs(common.OF_AGGREGATION) do filled[name] = nil end
    return {
-      name = one.name(values), connector = sink.connector, options = filled, times = filled.times,
+      name = one.name(values), connector = sink.connector, options = filled,
+      times = filled.times,
       on_error = filled.on_error, enveloped = false, is_side = is_side, line = sink.line,
    }
 end
@@ -38,8 +41,9 @@ function analyse_sink.add(work, node, is_side)
       graph.sinks[index] = make(work, node, is_side)
    end
    if graph.sinks[index].is_side ~= is_side then
-      place.fail(node.line, "sink `%s` would get rows and records in one: write one sink for `:to`, another "
-         .. "for `:late_to` and `:quarantine_to`", graph.sinks[index].name)
+      place.fail(node.line, "sink `%s` would get rows and records in one: write one sink "
+         .. "for `:to`, another for `:late_to` and `:quarantine_to`",
+         graph.sinks[index].name)
    end
    work.sink_nodes[#work.sink_nodes + 1] = { node = node, index = index }
    return index
@@ -50,10 +54,11 @@ local function check_plain(work, node)
    local values = override.values(work.pipeline, node.sink)
    for _, name in ipairs(common.OF_AGGREGATION) do
       local value = values[name]
-      local right = value == nil or value == false or (name == "mode" and value == "append")
+      local right = value == nil or value == false
+         or (name == "mode" and value == "append")
       if not right then
-         place.fail(node.line, "`%s = %s` is for rows of an aggregation, and there is none before this sink: "
-            .. "leave it out", name, options.show(value))
+         place.fail(node.line, "`%s = %s` is for rows of an aggregation, and there is "
+            .. "none before this sink: leave it out", name, options.show(value))
       end
    end
 end
@@ -77,7 +82,9 @@ end
 -- @raise for options of an aggregation where there is none
 function analyse_sink.finish(work)
    for _, entry in ipairs(work.sink_nodes) do
-      if entry.node.op == "to" and entry.node.phase == "rows" then check_plain(work, entry.node) end
+      if entry.node.op == "to" and entry.node.phase == "rows" then
+         check_plain(work, entry.node)
+      end
    end
    mark_enveloped(work)
 end

@@ -11,9 +11,9 @@ local analyse_source = {}
 local function field_of(spec)
    local from = spec.from or { kind = "value", path = { spec.name } }
    return {
-      name = spec.name, type = spec.type, required = spec.required or false, default = spec.default,
-      exact = spec.exact or false, unit = spec.unit, one_of = spec.one_of, range = spec.range,
-      from = from, line = spec.line,
+      name = spec.name, type = spec.type, exact = spec.exact or false, unit = spec.unit,
+      required = spec.required or false, default = spec.default,
+      one_of = spec.one_of, range = spec.range, from = from, line = spec.line,
    }
 end
 
@@ -28,14 +28,15 @@ end
 
 local function only(nodes, what, instead)
    if nodes[2] then
-      place.fail(nodes[2].line, "%s of this source stands at %s already: %s", what, nodes[1].line, instead)
+      place.fail(nodes[2].line, "%s of this source stands at %s already: %s", what,
+         nodes[1].line, instead)
    end
    return nodes[1]
 end
 
 local function find_decode(work, node)
    return only(collect(work, node, "decode", {}), "the schema",
-      "keep the stream behind it in a variable and branch there, or write a second source")
+      "keep the stream behind it in a variable and branch there, or write another source")
 end
 
 local function find_time(work, node)
@@ -57,8 +58,8 @@ end
 local function check_trigger(work, source, kind, bounded)
    local trigger = work.graph.options.trigger.kind
    if trigger == "available-now" and kind == "generator" and not bounded then
-      place.fail(source.line, "sluice.generator without `count` has no end, which trigger \"available-now\" "
-         .. "runs to: write count = …")
+      place.fail(source.line, "sluice.generator without `count` has no end, which "
+         .. "trigger \"available-now\" runs to: write count = …")
    end
 end
 
@@ -77,7 +78,9 @@ function analyse_source.add(work, node)
    local one = connector.of(node.connector, "source")
    local values, set = override.values(work.pipeline, node)
    local message = connector.conflict(node.connector, "source", values)
-   if message then place.fail(node.line, "sluice.%s: %s%s", node.connector, message, set) end
+   if message then
+      place.fail(node.line, "sluice.%s: %s%s", node.connector, message, set)
+   end
    local decode, time = find_decode(work, node), find_time(work, node)
    local bounded = one.is_bounded(values)
    check_trigger(work, node, node.connector, bounded)
@@ -96,7 +99,8 @@ local function check_names(graph)
       for _, sink in ipairs(graph.sinks) do
          if source.connector == "file" and sink.connector == "file" and source.name ~= "-"
             and source.name == sink.name then
-            place.fail(sink.line, "the file %s is read and written: write to another one", sink.name)
+            place.fail(sink.line, "the file %s is read and written: write to another one",
+               sink.name)
          end
       end
    end

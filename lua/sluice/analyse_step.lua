@@ -1,4 +1,5 @@
---- Steps of a graph: the tree of stateless stages behind a source or an aggregate, and its outputs.
+--- Steps of a graph: the tree of stateless stages behind a source or an aggregate, and
+-- its outputs.
 -- @module sluice.analyse_step
 
 local analyse_aggregate = require "sluice.analyse_aggregate"
@@ -18,7 +19,8 @@ local function add_function(walk, fn, what, line)
    local nodes = walk.step.nodes
    nodes[#nodes + 1] = { fn = fn, line = place.of_function(fn), what = what }
    if #nodes > analyse_step.MOST then
-      place.fail(line, "more than %d functions behind one source: write a source for some of the branches",
+      place.fail(line, "more than %d functions behind one source: write a source for "
+         .. "some of the branches",
          analyse_step.MOST)
    end
    return #nodes
@@ -28,7 +30,8 @@ local function add_output(walk, output, line)
    local outputs = walk.step.outputs
    outputs[#outputs + 1] = output
    if #outputs > analyse_step.MOST then
-      place.fail(line, "more than %d outputs behind one source: write a source for some of the branches",
+      place.fail(line, "more than %d outputs behind one source: write a source for some "
+         .. "of the branches",
          analyse_step.MOST)
    end
    return { op = "output", output = #outputs }
@@ -40,8 +43,10 @@ local function place_columns(walk, columns, what, line)
    for i, column in ipairs(columns) do
       walk.slots = walk.slots + 1
       placed[i] = {
-         name = column.name, type = column.type, exact = column.exact, nullable = column.nullable,
-         fn = column.fn, slot = walk.slots, node = add_function(walk, column.fn, what, line),
+         name = column.name, type = column.type, exact = column.exact,
+         nullable = column.nullable,
+         fn = column.fn, slot = walk.slots,
+         node = add_function(walk, column.fn, what, line),
       }
    end
    return placed
@@ -50,7 +55,8 @@ end
 local function as_columns(placed)
    local columns = {}
    for i, one in ipairs(placed) do
-      columns[i] = { name = one.name, type = one.type, exact = one.exact, nullable = one.nullable,
+      columns[i] = { name = one.name, type = one.type, exact = one.exact,
+         nullable = one.nullable,
          slot = one.slot }
    end
    return columns
@@ -130,15 +136,17 @@ function handlers.quarantine_to(walk, list, node, of)
    local source = walk.source
    local sink = analyse_sink.add(walk.work, node, true)
    if source.quarantine and source.quarantine ~= sink then
-      place.fail(node.line, "records of source `%s` are quarantined to `%s` already: a source has one "
-         .. "quarantine, write `:quarantine_to` once, before the branches part", source.name,
+      place.fail(node.line, "records of source `%s` are quarantined to `%s` already: a "
+         .. "source has one quarantine, write `:quarantine_to` once, before the branches "
+         .. "part", source.name,
          walk.work.graph.sinks[source.quarantine].name)
    end
    source.quarantine = sink
    grow(walk, list, node, of)
 end
 
--- Event time was read from the source's view; a window belongs to the aggregate behind it.
+-- Event time was read from the source's view; a window belongs to the aggregate behind
+-- it.
 local function pass(walk, list, node, of)
    grow(walk, list, node, of)
 end
@@ -155,7 +163,8 @@ local function new_walk(work, input, slots)
    local step = { input = input, tree = {}, outputs = {}, nodes = {} }
    steps[#steps + 1] = step
    return {
-      work = work, step = step, number = #steps, slots = slots, sinks = {}, has_filter = false,
+      work = work, step = step, number = #steps, slots = slots, sinks = {},
+      has_filter = false,
       key = {}, key_kind = "record",
    }
 end

@@ -1,4 +1,5 @@
---- Which Kafka, and how to get in: options of sources and sinks alike, or of a `sluice.cluster` they share.
+--- Which Kafka, and how to get in: options of sources and sinks alike, or of a
+-- `sluice.cluster` they share.
 -- @module sluice.cluster
 
 local options = require "sluice.options"
@@ -11,12 +12,15 @@ local DEFAULT_BROKERS = "localhost:9092"
 
 -- Raw client options that would undo what sluice promises, and what to write instead.
 local OWNED = {
-   ["bootstrap.servers"] = "write `brokers`", ["metadata.broker.list"] = "write `brokers`",
+   ["bootstrap.servers"] = "write `brokers`",
+   ["metadata.broker.list"] = "write `brokers`",
    ["group.id"] = "write `group`", ["isolation.level"] = "write `isolation`",
    ["auto.offset.reset"] = "write `start` and `on_data_loss`",
-   ["compression.codec"] = "write `compression`", ["compression.type"] = "write `compression`",
+   ["compression.codec"] = "write `compression`",
+   ["compression.type"] = "write `compression`",
    ["sasl.password"] = "write `sasl`", ["ssl.key.password"] = "write `tls`",
-   ["client.id"] = "it is the pipeline's name", ["transactional.id"] = "it is the pipeline's name",
+   ["client.id"] = "it is the pipeline's name",
+   ["transactional.id"] = "it is the pipeline's name",
    ["enable.auto.commit"] = "sluice keeps the positions",
    ["enable.auto.offset.store"] = "sluice keeps the positions",
    partitioner = "keys are always placed as Java's client does",
@@ -30,17 +34,22 @@ local BROKERS = options.checker('brokers as in "host:9092,host2:9092"', function
       end
       value = table.concat(value, ",")
    end
-   if type(value) == "string" and value ~= "" and not value:find "%s" then return value end
+   if type(value) == "string" and value ~= "" and not value:find "%s" then
+      return value
+   end
 end)
 
 local CONFIG_TYPES = { string = true, number = true, boolean = true }
 
-local CONFIG = options.checker('client options as in { ["fetch.min.bytes"] = 1 }', function(value)
+local CONFIG = options.checker('client options as in { ["fetch.min.bytes"] = 1 }',
+   function(value)
    if type(value) ~= "table" then return nil end
    local config = {}
    for name, raw in pairs(value) do
       if type(name) ~= "string" or not CONFIG_TYPES[type(raw)] then return nil end
-      if OWNED[name] then return nil, ("it without `%s`: %s"):format(name, OWNED[name]) end
+      if OWNED[name] then
+         return nil, ("it without `%s`: %s"):format(name, OWNED[name])
+      end
       config[name] = tostring(raw)
    end
    return config
@@ -64,26 +73,36 @@ local TLS = {
    certificate = { check = options.text "a path", doc = "own certificate, PEM (mTLS)" },
    key = { check = options.text "a path", doc = "own private key, PEM" },
    key_password = { check = secret.checker(), doc = "what opens the key" },
-   verify = { check = options.flag(), default = true, doc = "check the broker's certificate" },
+   verify = {
+      check = options.flag(), default = true, doc = "check the broker's certificate",
+   },
 }
 local SASL = {
-   mechanism = { check = options.word { "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512" }, default = "PLAIN",
+   mechanism = { check = options.word { "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512" },
+      default = "PLAIN",
       doc = "how to log in" },
    username = { check = options.text(), doc = "who logs in" },
-   password = { check = secret.checker(), doc = "by reference: sluice.env, sluice.secret_file" },
+   password = {
+      check = secret.checker(), doc = "by reference: sluice.env, sluice.secret_file",
+   },
 }
 
-local TLS_TABLE = nested("true or a table of ca, certificate, key, key_password, verify", TLS, {})
+local TLS_TABLE = nested("true or a table of ca, certificate, key, key_password, verify",
+   TLS, {})
 local TLS_OR_TRUE = options.checker(TLS_TABLE.wanted, function(value)
    if value == true then value = {} end
    return TLS_TABLE.check(value)
 end)
 
-local SASL_TABLE = nested("a table of mechanism, username, password", SASL, { "username", "password" })
+local SASL_TABLE = nested("a table of mechanism, username, password", SASL,
+   { "username", "password" })
 
 --- Options of a cluster.
 cluster.options = {
-   brokers = { check = BROKERS, doc = "where to ask first; else $KAFKA_BROKERS, else " .. DEFAULT_BROKERS },
+   brokers = {
+      check = BROKERS, doc = "where to ask first; else $KAFKA_BROKERS, else "
+      .. DEFAULT_BROKERS,
+   },
    config = { check = CONFIG, doc = "raw options of the Kafka client" },
    tls = { check = TLS_OR_TRUE, doc = "encrypt" },
    sasl = { check = SASL_TABLE, doc = "log in" },
@@ -105,7 +124,8 @@ cluster.reference = {
 -- @raise for unknown options and wrong values
 -- @usage local main = sluice.cluster { brokers = "kafka:9092", tls = true }
 function cluster.cluster(given)
-   return setmetatable({ values = options.read("sluice.cluster", cluster.options, given) }, Cluster)
+   return setmetatable({ values = options.read("sluice.cluster", cluster.options,
+      given) }, Cluster)
 end
 
 --- Say what is wrong between options.
@@ -115,7 +135,8 @@ function cluster.conflict(values)
    if not values.cluster then return nil end
    for name in pairs(cluster.options) do
       if values[name] ~= nil then
-         return ("`%s` and `cluster` are given: write it into sluice.cluster"):format(name)
+         return ("`%s` and `cluster` are given: write it into sluice.cluster")
+            :format(name)
       end
    end
 end

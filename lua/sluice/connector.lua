@@ -1,5 +1,5 @@
---- What stands at the ends of a chain. The same constructor serves both: where it stands decides which options
--- it takes.
+--- What stands at the ends of a chain. The same constructor serves both: where it stands
+-- decides which options it takes.
 -- @module sluice.connector
 
 local nearest = require "sluice.nearest"
@@ -27,7 +27,8 @@ local function role_of(kind, values)
    local role, because
    for _, name in ipairs(nearest.names(values)) do
       for _, candidate in ipairs(ROLES) do
-         if known_of(kind, candidate)[name] and not known_of(kind, OTHER[candidate])[name] then
+         if known_of(kind, candidate)[name]
+            and not known_of(kind, OTHER[candidate])[name] then
             if role and role ~= candidate then
                return nil, ("`%s` is a %s's option and `%s` a %s's: make one of each")
                   :format(because, role, name, candidate)
@@ -78,11 +79,14 @@ function connector.conflict(kind, role, values)
    if not one then return ("a %s is no %s"):format(kind, role) end
    for _, name in ipairs(nearest.names(values)) do
       if not one.options[name] then
-         return ("`%s` is an option of a %s, here stands a %s%s"):format(name, OTHER[role], role,
+         return ("`%s` is an option of a %s, here stands a %s%s")
+            :format(name, OTHER[role], role,
             nearest.hint(name, nearest.names(one.options)))
       end
    end
-   if values[one.required] == nil then return ("a %s needs `%s`"):format(role, one.required) end
+   if values[one.required] == nil then
+      return ("a %s needs `%s`"):format(role, one.required)
+   end
    return one.conflict(values)
 end
 

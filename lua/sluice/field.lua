@@ -43,12 +43,15 @@ end
 
 local function spec_of(self, method)
    local spec = getmetatable(self) == Field and rawget(self, "spec")
-   if not spec then place.fail(nil, "write a field's method with a colon: `:%s()`", method) end
+   if not spec then
+      place.fail(nil, "write a field's method with a colon: `:%s()`", method)
+   end
    return spec
 end
 
 local function path_of(spec, text, method)
-   if type(text) ~= "string" or text == "" or text:find "%.%." or text:find "^%." or text:find "%.$" then
+   if type(text) ~= "string" or text == "" or text:find "%.%." or text:find "^%."
+      or text:find "%.$" then
       place.fail(nil, "field `%s`: `:%s` takes a path of keys, as in \"user.id\", got %s",
          spec.name, method, options.show(text))
    end
@@ -60,7 +63,8 @@ end
 local function from(self, method, source)
    local spec = spec_of(self, method)
    if spec.from then
-      place.fail(nil, "field `%s` is already taken from elsewhere: say one `:from…`", spec.name)
+      place.fail(nil, "field `%s` is already taken from elsewhere: say one `:from…`",
+         spec.name)
    end
    return with(self, { from = source })
 end
@@ -71,24 +75,28 @@ end
 function methods:required()
    local spec = spec_of(self, "required")
    if spec.default ~= nil then
-      place.fail(nil, "field `%s` has a default, so it is never missing: leave `:required()` out",
+      place.fail(nil, "field `%s` has a default, so it is never missing: leave "
+         .. "`:required()` out",
          spec.name)
    end
    return with(self, { required = true })
 end
 
 --- What stands for an absent or null value.
--- @param given of the field's type; timestamps: Unix ms or RFC 3339 text; exact int64: digits as text too
+-- @param given of the field's type; timestamps: Unix ms or RFC 3339 text; exact int64:
+--   digits as text too
 -- @treturn sluice.field.Field
 -- @usage sluice.double "tip" :default(0)
 function methods:default(given)
    local spec = spec_of(self, "default")
    if spec.required then
-      place.fail(nil, "field `%s` is required, so its default is never used: leave one out", spec.name)
+      place.fail(nil, "field `%s` is required, so its default is never used: "
+         .. "leave one out", spec.name)
    end
    local checked, wanted = value.of(spec, given)
    if checked == nil then
-      place.fail(nil, "field `%s`: the default is %s, wanted %s", spec.name, options.show(given), wanted)
+      place.fail(nil, "field `%s`: the default is %s, wanted %s", spec.name,
+         options.show(given), wanted)
    end
    return with(self, { default = checked })
 end
@@ -116,7 +124,8 @@ function methods:range(low, high)
    end
    local right = type(low) == "number" and type(high) == "number" and low <= high
    if not right then
-      place.fail(nil, "field `%s`: `:range` takes the least and the most number, got %s and %s",
+      place.fail(nil, "field `%s`: `:range` takes the least and the most number, got %s "
+         .. "and %s",
          spec.name, options.show(low), options.show(high))
    end
    return with(self, { range = { low, high } })
@@ -129,8 +138,8 @@ end
 function methods:one_of(values)
    local spec = spec_of(self, "one_of")
    if type(values) ~= "table" or #values == 0 or spec.type == "bool" then
-      place.fail(nil, "field `%s`: `:one_of` takes a list of values (not for bool), got %s", spec.name,
-         options.show(values))
+      place.fail(nil, "field `%s`: `:one_of` takes a list of values (not for bool), got %s",
+         spec.name, options.show(values))
    end
    local checked = {}
    for i, given in ipairs(values) do
@@ -160,10 +169,12 @@ end
 function methods:from_key(path)
    local spec = spec_of(self, "from_key")
    if path ~= nil then
-      return from(self, "from_key", { kind = "key_path", path = path_of(spec, path, "from_key") })
+      return from(self, "from_key", { kind = "key_path",
+         path = path_of(spec, path, "from_key") })
    end
    if spec.type ~= "string" then
-      place.fail(nil, "field `%s` is %s: a whole key is text, write sluice.string or `:from_key(path)`",
+      place.fail(nil, "field `%s` is %s: a whole key is text, write sluice.string or "
+         .. "`:from_key(path)`",
          spec.name, spec.type)
    end
    return from(self, "from_key", { kind = "key", path = {} })
@@ -176,17 +187,20 @@ end
 function methods:from_header(name)
    local spec = spec_of(self, "from_header")
    if type(name) ~= "string" or name == "" then
-      place.fail(nil, "field `%s`: `:from_header` takes a header's name, got %s", spec.name,
+      place.fail(nil, "field `%s`: `:from_header` takes a header's name, got %s",
+         spec.name,
          options.show(name))
    end
    if spec.type ~= "string" then
-      place.fail(nil, "field `%s` is %s: a header is text, write sluice.string", spec.name, spec.type)
+      place.fail(nil, "field `%s` is %s: a header is text, write sluice.string",
+         spec.name, spec.type)
    end
    return from(self, "from_header", { kind = "header", path = { name } })
 end
 
 --- Take what Kafka and the batch know about the record.
--- @tparam string what topic, partition, offset, kafka_time, kafka_time_type or processing_time
+-- @tparam string what topic, partition, offset, kafka_time, kafka_time_type or
+--   processing_time
 -- @treturn sluice.field.Field
 -- @usage sluice.int64 "at" :from_metadata "offset"
 function methods:from_metadata(what)
@@ -199,17 +213,20 @@ function methods:from_metadata(what)
    end
    for _, name in ipairs(types) do
       if name == spec.type then
-         return from(self, "from_metadata", { kind = "metadata", path = {}, metadata = what })
+         return from(self, "from_metadata",
+            { kind = "metadata", path = {}, metadata = what })
       end
    end
-   place.fail(nil, "field `%s` is %s: `%s` is held by sluice.%s", spec.name, spec.type, what,
+   place.fail(nil, "field `%s` is %s: `%s` is held by sluice.%s", spec.name, spec.type,
+      what,
       table.concat(types, " or sluice."))
 end
 
 local function unit_of(kind, name, unit)
    if kind ~= "timestamp" then
       if unit ~= nil then
-         place.fail(nil, "sluice.%s takes a name only, got %s behind it", kind, options.show(unit))
+         place.fail(nil, "sluice.%s takes a name only, got %s behind it", kind,
+            options.show(unit))
       end
       return nil
    end
@@ -225,14 +242,16 @@ end
 function field.constructor(kind)
    return function(name, unit)
       if type(name) == "function" then
-         return setmetatable({ type = kind, fn = name, line = place.of_function(name) }, Typed)
+         return setmetatable({ type = kind, fn = name, line = place.of_function(name) },
+            Typed)
       end
       local wrong = schema.bad_name(name)
       if wrong then
          place.fail(nil, "sluice.%s takes a field's name or a function, got %s: %s", kind,
             options.show(name), wrong)
       end
-      local spec = { name = name, type = kind, unit = unit_of(kind, name, unit), line = place.here() }
+      local spec = { name = name, type = kind, unit = unit_of(kind, name, unit),
+         line = place.here() }
       return setmetatable({ spec = spec }, Field)
    end
 end

@@ -1,4 +1,5 @@
---- What `require "sluice"` gives: constructors only. Nothing runs while a script is loaded.
+--- What `require "sluice"` gives: constructors only. Nothing runs while a script is
+-- loaded.
 -- @module sluice
 
 local aggregate = require "sluice.aggregate"
@@ -34,6 +35,7 @@ local names = nearest.names(sluice)
 return setmetatable(sluice, {
    __index = function(_, name)
       later.refuse(later.CONSTRUCTORS, name, "sluice." .. tostring(name))
-      place.fail(nil, "unknown name `sluice.%s`%s", tostring(name), nearest.hint(tostring(name), names))
+      place.fail(nil, "unknown name `sluice.%s`%s", tostring(name),
+         nearest.hint(tostring(name), names))
    end,
 })

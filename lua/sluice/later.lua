@@ -1,5 +1,5 @@
---- Words of the public surface that a later release brings: a script that uses one hears "not yet", not
--- "unknown".
+--- Words of the public surface that a later release brings: a script that uses one hears
+-- "not yet", not "unknown".
 -- @module sluice.later
 
 local place = require "sluice.place"
@@ -13,12 +13,13 @@ local function set(words)
 end
 
 --- What `sluice.NAME` will be.
-later.CONSTRUCTORS = set [[postgres http sink param cumulate session running rolling bytes date decimal
-   list map struct variance stddev arg_min arg_max count_distinct quantile top histogram collect time text
-   hash random lookup]]
+later.CONSTRUCTORS = set [[postgres http sink param cumulate session running rolling
+   bytes date decimal list map struct variance stddev arg_min arg_max count_distinct quantile
+   top histogram collect time text hash random]]
 
 --- Methods of a stream.
-later.METHODS = set [[csv raw avro protobuf json_schema flat_map distinct process union join table lookup]]
+later.METHODS = set [[csv raw avro protobuf json_schema flat_map distinct process union
+   join table lookup]]
 
 --- Methods of a field.
 later.FIELD_METHODS = set [[matches check]]

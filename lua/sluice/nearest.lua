@@ -12,8 +12,10 @@ local function distance(a, b)
       local row = { [0] = i }
       for j = 1, #b do
          local same = a:byte(i) == b:byte(j)
-         local cost = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (same and 0 or 1))
-         if before and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+         local cost = math.min(last[j] + 1, row[j - 1] + 1,
+            last[j - 1] + (same and 0 or 1))
+         if before and j > 1 and a:byte(i) == b:byte(j - 1)
+            and a:byte(i - 1) == b:byte(j) then
             cost = math.min(cost, before[j - 2] + 1)
          end
          row[j] = cost

@@ -1,9 +1,10 @@
---- Tables of options: name → `{ check =, default =, doc = }`, and the checkers. The reference is printed from
--- these tables.
+--- Tables of options: name → `{ check =, default =, doc = }`, and the checkers. The
+-- reference is printed from these tables.
 --
--- A checker is `{ wanted =, check = function(value) → value in the plan's form | nil, parse = function(text) }`;
--- `parse` makes of `--set` text what a script would have written. An entry may also say `later = true` (known,
--- not there yet) and `as`, its name in the plan where that differs.
+-- A checker is `{ wanted =, check = function(value) → value in the plan's form | nil,
+-- parse = function(text) }`; `parse` makes of `--set` text what a script would have
+-- written. An entry may also say `later = true` (known, not there yet) and `as`, its name
+-- in the plan where that differs.
 -- @module sluice.options
 
 local nearest = require "sluice.nearest"
@@ -18,7 +19,8 @@ local function identity(value) return value end
 
 --- Make a checker.
 -- @tparam string wanted how the message names what is right
--- @tparam function check value → its form in the plan, or nil (and, for a closer message, what is wanted)
+-- @tparam function check value → its form in the plan, or nil (and, for a closer message,
+--   what is wanted)
 -- @tparam ?function parse `--set` text → what a script would have written
 -- @treturn table
 function options.checker(wanted, check, parse)
@@ -36,7 +38,8 @@ function options.integer(low, high)
    local wanted = high == LARGEST and ("a whole number, at least %d"):format(low)
       or ("a whole number from %d to %d"):format(low, high)
    return options.checker(wanted, function(value)
-      local right = type(value) == "number" and value % 1 == 0 and value >= low and value <= high
+      local right = type(value) == "number" and value % 1 == 0 and value >= low
+         and value <= high
       return right and value or nil
    end, as_number)
 end
@@ -176,7 +179,8 @@ end
 function options.parse(known, name, text)
    local entry = known[name]
    if not entry then
-      return nil, ("unknown option `%s`%s"):format(name, nearest.hint(name, nearest.names(known)))
+      return nil, ("unknown option `%s`%s")
+         :format(name, nearest.hint(name, nearest.names(known)))
    end
    return options.value(name, entry, entry.check and entry.check.parse(text))
 end
@@ -187,7 +191,8 @@ end
 -- @tparam table given as written
 -- @tparam ?string at "FILE:LINE", the script's line now when absent
 -- @treturn table name → value in the plan's form; defaults are not filled in
--- @raise for anything that is not a table, unknown names, positional entries and wrong values
+-- @raise for anything that is not a table, unknown names, positional entries and wrong
+--   values
 function options.read(what, known, given, at)
    if type(given) ~= "table" then
       place.fail(at, "%s takes a table of options, got %s", what, options.show(given))
@@ -210,14 +215,17 @@ function options.read(what, known, given, at)
    return read
 end
 
---- Keys of a table as a script wrote it, in an order that does not change from run to run.
+--- Keys of a table as a script wrote it, in an order that does not change from run to
+-- run.
 -- @tparam table given
 -- @treturn table numbers first, then names
 function options.sorted_keys(given)
    local keys = {}
    for key in pairs(given) do keys[#keys + 1] = key end
    table.sort(keys, function(a, b)
-      if type(a) == type(b) and (type(a) == "number" or type(a) == "string") then return a < b end
+      if type(a) == type(b) and (type(a) == "number" or type(a) == "string") then
+         return a < b
+      end
       return type(a) < type(b)
    end)
    return keys
@@ -247,7 +255,9 @@ function options.filled(known, values)
    local filled = {}
    for name, entry in pairs(known) do
       local value = values[name]
-      if value == nil and entry.default ~= nil then value = entry.check.check(entry.default) end
+      if value == nil and entry.default ~= nil then
+         value = entry.check.check(entry.default)
+      end
       filled[entry.as or name] = value
    end
    return filled

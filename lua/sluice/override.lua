@@ -1,5 +1,5 @@
---- `--set PATH=VALUE`: finds what a path means in a pipeline and replaces one option there. Nodes stay as they
--- are: the pipeline remembers what stands in for their options.
+--- `--set PATH=VALUE`: finds what a path means in a pipeline and replaces one option
+-- there. Nodes stay as they are: the pipeline remembers what stands in for their options.
 -- @module sluice.override
 
 local connector = require "sluice.connector"
@@ -18,7 +18,8 @@ end
 
 local function window_target(node, name)
    local kind = node.window_node.kind
-   return { node = node.window_node, role = "window", name = name, known = window.OPTIONS[kind] }
+   return { node = node.window_node, role = "window", name = name,
+      known = window.OPTIONS[kind] }
 end
 
 --- Name of an aggregation's state as the script gives it.
@@ -32,7 +33,9 @@ end
 
 -- What one node stands for, or nil.
 local function target_of(of, node)
-   if node.op == "source" then return connector_target(node, "source", override.values(of, node)) end
+   if node.op == "source" then
+      return connector_target(node, "source", override.values(of, node))
+   end
    if SINKS[node.op] then
       local target = connector_target(node.sink, "sink", override.values(of, node.sink))
       target.is_side = node.op ~= "to"
@@ -82,7 +85,9 @@ end
 
 local function candidates(targets)
    local names = {}
-   for i, target in ipairs(targets) do names[i] = ("`%s` (%s)"):format(target.name, target.role) end
+   for i, target in ipairs(targets) do
+      names[i] = ("`%s` (%s)"):format(target.name, target.role)
+   end
    return table.concat(names, ", ")
 end
 
@@ -97,7 +102,8 @@ local function find(targets, name)
    end
    if #found == 1 then return found[1] end
    if #found > 1 then
-      return nil, ("there are several: %s; name one, as in NAME.OPTION"):format(candidates(found))
+      return nil, ("there are several: %s; name one, as in NAME.OPTION")
+         :format(candidates(found))
    end
    if is_role then return nil, ("there is no %s"):format(name) end
    names[#names + 1] = "source"

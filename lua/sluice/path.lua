@@ -13,7 +13,8 @@ local function check(value)
       return nil, "the path of one file; not yet: patterns come with a later release"
    end
    if value:find "%.gz$" or value:find "%.zst$" then
-      return nil, "the path of a plain file; not yet: compressed files come with a later release"
+      return nil, "the path of a plain file; not yet: compressed files come with a later "
+         .. "release"
    end
    return value
 end

@@ -26,7 +26,8 @@ local SHARDS = options.checker("a power of two from 1 to 65536", function(value)
    return right and value or nil
 end, function(text) return tonumber(text) or text end)
 
-local NAME = options.checker("letters, digits, `.`, `_` and `-`, at most 200", function(value)
+local NAME = options.checker("letters, digits, `.`, `_` and `-`, at most 200",
+   function(value)
    local right = type(value) == "string" and #value <= 200 and value:find "^[%w._-]+$"
    return right and value or nil
 end)
@@ -35,15 +36,23 @@ end)
 pipeline.OPTIONS = {
    name = { check = NAME, doc = "of client, consumer group and metrics" },
    trigger = { check = TRIGGER, default = "continuous", doc = "when a batch begins" },
-   flush = { check = options.flag(), default = false, doc = "available-now: close what is open at the end" },
-   checkpoint = { check = options.text 'text, as in "none"', doc = "where progress and state are kept" },
+   flush = {
+      check = options.flag(), default = false,
+      doc = "available-now: close what is open at the end",
+   },
+   checkpoint = {
+      check = options.text 'text, as in "none"',
+      doc = "where progress and state are kept",
+   },
    delivery = { check = options.word { "exactly-once", "at-least-once" },
       doc = "at-least-once while checkpoint is \"none\"" },
    shards = { check = SHARDS, default = 64, doc = "parts of the state" },
    workers = { check = options.integer(1, 256), default = 1, doc = "threads" },
-   shutdown_timeout = { check = options.duration(1), default = "10 seconds", as = "shutdown_timeout_ms",
+   shutdown_timeout = { check = options.duration(1), default = "10 seconds",
+      as = "shutdown_timeout_ms",
       doc = "how long a batch may take to finish after SIGTERM" },
-   script_timeout = { check = options.duration(1), default = "10 seconds", as = "script_timeout_ms",
+   script_timeout = { check = options.duration(1), default = "10 seconds",
+      as = "script_timeout_ms",
       doc = "how long one call into the script may take" },
    on_error = { check = options.word { "quarantine", "fail" }, default = "quarantine",
       doc = "when a function of the script throws" },
@@ -79,7 +88,8 @@ end
 -- @usage return sluice.pipeline { name = "ride-counts", checkpoint = "none", counts }
 function pipeline.pipeline(given)
    if type(given) ~= "table" or stream.node(given) then
-      place.fail(nil, "sluice.pipeline takes a table: write { name = …, checkpoint = \"none\", branch }")
+      place.fail(nil, "sluice.pipeline takes a table: write { name = …, checkpoint = "
+         .. "\"none\", branch }")
    end
    local branches, named = split(given)
    local line = line_of(branches)
@@ -88,10 +98,12 @@ function pipeline.pipeline(given)
    for i, branch in ipairs(branches) do
       nodes[i] = stream.node(branch)
       if not nodes[i] then
-         place.fail(line, "sluice.pipeline: branch %d is %s, wanted a stream", i, options.show(branch))
+         place.fail(line, "sluice.pipeline: branch %d is %s, wanted a stream", i,
+            options.show(branch))
       end
    end
-   return setmetatable({ values = values, branches = nodes, line = line, overrides = {} }, Pipeline)
+   return setmetatable({ values = values, branches = nodes, line = line, overrides = {} },
+      Pipeline)
 end
 
 --- Tell a pipeline from other values.
@@ -101,9 +113,11 @@ function pipeline.is(it)
    return getmetatable(it) == Pipeline
 end
 
---- Replace options, as `--set` does. They are checked as if the script had them; the whole is checked later.
+--- Replace options, as `--set` does. They are checked as if the script had them; the
+-- whole is checked later.
 -- @tparam sluice.pipeline.Pipeline of
--- @tparam {string,...} settings "PATH=VALUE": an option of the pipeline; `source.X`, `sink.X` of the only one;
+-- @tparam {string,...} settings "PATH=VALUE": an option of the pipeline; `source.X`,
+--   `sink.X` of the only one;
 --   `NAME.X` of a topic, path or stage
 -- @treturn ?sluice.pipeline.Pipeline a new one
 -- @treturn ?string a message
@@ -111,7 +125,8 @@ end
 function pipeline.override(of, settings)
    local values = {}
    for name, value in pairs(of.values) do values[name] = value end
-   local made = { values = values, branches = of.branches, line = of.line, overrides = {} }
+   local made = { values = values, branches = of.branches, line = of.line,
+      overrides = {} }
    for _, setting in ipairs(settings) do
       local message = override.apply(made, pipeline.OPTIONS, setting)
       if message then return nil, ("--set %s: %s"):format(setting, message) end

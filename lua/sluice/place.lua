@@ -1,6 +1,7 @@
 --- Where in the user's script something was written, as "FILE:LINE", for messages.
--- A tail call (`return sluice.pipeline { … }`) leaves no frame behind in Lua 5.1: then `here` knows nothing,
--- and `of_word` looks the word up in a file that is known from elsewhere.
+-- A tail call (`return sluice.pipeline { … }`) leaves no frame behind in Lua 5.1: then
+-- `here` knows nothing, and `of_word` looks the word up in a file that is known from
+-- elsewhere.
 -- @module sluice.place
 
 local place = {}
@@ -10,7 +11,8 @@ local LIBRARY = OWN:match("^(.*)place") or OWN
 
 local function is_library(info)
    local source = info.source
-   return info.what == "C" or source:sub(1, #LIBRARY) == LIBRARY or source:sub(1, 8) == "=sluice:"
+   return info.what == "C" or source:sub(1, #LIBRARY) == LIBRARY
+      or source:sub(1, 8) == "=sluice:"
 end
 
 local function file_of(info)

@@ -1,5 +1,6 @@
---- Lists of columns: what a row has at one place of a chain. Never changed, only made anew.
--- `{ columns = { { name =, type =, slot =, exact =, nullable = }, … }, by_name = {…} }`
+--- Lists of columns: what a row has at one place of a chain. Never changed, only made
+-- anew. `{ columns = { { name =, type =, slot =, exact =, nullable = }, … }, by_name =
+-- {…} }`
 -- @module sluice.schema
 
 local nearest = require "sluice.nearest"
@@ -7,7 +8,8 @@ local nearest = require "sluice.nearest"
 local schema = {}
 
 --- What a column may be.
-schema.TYPES = { bool = true, int32 = true, int64 = true, double = true, timestamp = true, string = true }
+schema.TYPES = { bool = true, int32 = true, int64 = true, double = true, timestamp = true,
+   string = true }
 
 --- Names of the columns that a window adds.
 schema.WINDOW_COLUMNS = { window_start = true, window_end = true }
@@ -55,7 +57,8 @@ function schema.column(of, name)
    local column = type(name) == "string" and of.by_name[name]
    if column then return column end
    local shown = tostring(name)
-   return nil, ("unknown field `%s`%s"):format(shown, nearest.hint(shown, schema.names(of)))
+   return nil, ("unknown field `%s`%s"):format(shown,
+      nearest.hint(shown, schema.names(of)))
 end
 
 --- Add columns behind those there are.

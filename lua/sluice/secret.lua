@@ -1,4 +1,5 @@
---- Secrets, only ever by reference: what a script holds is the name of a variable or a path, never the value.
+--- Secrets, only ever by reference: what a script holds is the name of a variable or a
+-- path, never the value.
 -- @module sluice.secret
 
 local options = require "sluice.options"
@@ -18,7 +19,8 @@ end
 --- A secret in an environment variable.
 -- @tparam string name of the variable
 -- @treturn sluice.secret.Secret
--- @usage sasl = { mechanism = "PLAIN", username = "me", password = sluice.env "KAFKA_PASSWORD" }
+-- @usage sasl = { mechanism = "PLAIN", username = "me", password = sluice.env
+--   "KAFKA_PASSWORD" }
 function secret.env(name)
    return setmetatable({ env = reference("env", "a variable's name", name) }, Secret)
 end
@@ -26,7 +28,8 @@ end
 --- A secret in a file, its last line end taken off.
 -- @tparam string path
 -- @treturn sluice.secret.Secret
--- @usage sasl = { mechanism = "PLAIN", username = "me", password = sluice.secret_file "/run/key" }
+-- @usage sasl = { mechanism = "PLAIN", username = "me", password = sluice.secret_file
+--   "/run/key" }
 function secret.secret_file(path)
    return setmetatable({ file = reference("secret_file", "a path", path) }, Secret)
 end
@@ -34,9 +37,12 @@ end
 --- Checker for an option that holds a secret; in the plan `{ env = }` or `{ file = }`.
 -- @treturn table checker
 function secret.checker()
-   local wanted = 'sluice.env "NAME" or sluice.secret_file "path" (never the secret itself)'
+   local wanted = 'sluice.env "NAME" or sluice.secret_file "path" (never the secret '
+      .. 'itself)'
    return options.checker(wanted, function(value)
-      if getmetatable(value) == Secret then return { env = value.env, file = value.file } end
+      if getmetatable(value) == Secret then
+         return { env = value.env, file = value.file }
+      end
       -- What was given may be the secret: the message must not show it.
       return nil, wanted
    end)

@@ -1,8 +1,10 @@
---- Streams: what `sluice.kafka { … }` and every method gives. A stream is a handle on a node; nodes form an
--- immutable chain `{ op =, parent =, line =, phase =, schema =, … }`. Each method checks its arguments at once
--- and gives a new stream; the old one stays usable. Two streams made from one node read its source once.
+--- Streams: what `sluice.kafka { … }` and every method gives. A stream is a handle on a
+-- node; nodes form an immutable chain `{ op =, parent =, line =, phase =, schema =, … }`.
+-- Each method checks its arguments at once and gives a new stream; the old one stays
+-- usable. Two streams made from one node read its source once.
 --
--- What may follow what is a table, not code: each node has a phase, each method says in which it can stand.
+-- What may follow what is a table, not code: each node has a phase, each method says in
+-- which it can stand.
 -- @module sluice.stream
 
 local connector = require "sluice.connector"
@@ -30,32 +32,42 @@ local STAGES = {
    filter = { make = transform.filter, phases = ROWS },
    derive = { make = transform.derive, phases = ROWS },
    select = { make = transform.select, phases = ROWS },
-   group_by = { make = group.group_by, phases = { decoded = "grouped", rows = "grouped" } },
+   group_by = {
+      make = group.group_by, phases = { decoded = "grouped", rows = "grouped" },
+   },
    window = { make = group.window,
       phases = { decoded = "windowed", rows = "windowed", grouped = "windowed" } },
    aggregate = { make = group.aggregate,
-      phases = { decoded = "results", rows = "results", grouped = "results", windowed = "results" } },
+      phases = {
+         decoded = "results", rows = "results", grouped = "results",
+         windowed = "results" },
+      },
    to = { make = deliver.to, phases = ROWS },
    late_to = { make = deliver.late_to, phases = { results = "results" } },
    quarantine_to = { make = deliver.quarantine_to, phases = DECODED },
 }
 
-local ONLY_BEHIND_JSON = "`:event_time` stands right behind `:json { … }` or `:rows { … }`: the watermark "
-   .. "sees every good record"
-local NO_SECOND = "not yet: an aggregation behind an aggregation comes with a later release; write each as a "
-   .. "branch of its own"
+local ONLY_BEHIND_JSON = "`:event_time` stands right behind `:json { … }` or `:rows { … "
+   .. "}`: the watermark sees every good record"
+local NO_SECOND = "not yet: an aggregation behind an aggregation comes with a later "
+   .. "release; write each as a branch of its own"
 
 -- Why a method cannot stand in a phase, by phase and method; `any` for the rest.
 local REASONS = {
-   source = { any = "a source has no rows yet: write `:json { fields }` (a generator: `:rows { fields }`) first" },
+   source = {
+      any = "a source has no rows yet: write `:json { fields }` (a generator: `:rows { "
+      .. "fields }`) first",
+   },
    decoded = {
       json = "the fields are said already: one `:json { … }` a source",
       rows = "the fields are said already: one `:rows { … }` a source",
       late_to = "nothing before it can be late: write `:late_to` behind `:aggregate`",
    },
    grouped = {
-      group_by = "the groups are said already: put all fields into one `:group_by { \"a\", \"b\" }`",
-      any = "`:%s` cannot stand behind `:group_by`: write `:window(…)` or `:aggregate { … }` next",
+      group_by = "the groups are said already: put all fields into one `:group_by { "
+         .. "\"a\", \"b\" }`",
+      any = "`:%s` cannot stand behind `:group_by`: write `:window(…)` or `:aggregate { "
+         .. "… }` next",
    },
    windowed = {
       group_by = "write `:group_by` before `:window`",
@@ -65,7 +77,8 @@ local REASONS = {
    results = { group_by = NO_SECOND, window = NO_SECOND, aggregate = NO_SECOND },
 }
 REASONS.rows = {
-   event_time = ONLY_BEHIND_JSON, json = REASONS.decoded.json, rows = REASONS.decoded.rows,
+   event_time = ONLY_BEHIND_JSON, json = REASONS.decoded.json,
+   rows = REASONS.decoded.rows,
    late_to = REASONS.decoded.late_to,
 }
 REASONS.results.event_time = ONLY_BEHIND_JSON
@@ -95,7 +108,8 @@ local function call(name, self, ...)
    end
    local phase = stage.phases[parent.phase]
    if not phase then refuse_phase(name, parent.phase) end
-   local node = { op = name, parent = parent, line = place.here(), phase = phase, schema = parent.schema }
+   local node = { op = name, parent = parent, line = place.here(), phase = phase,
+      schema = parent.schema }
    stage.make(node, ...)
    return new(node)
 end
@@ -116,7 +130,8 @@ function Stream.__index(_, name)
 end
 
 function Stream.__newindex(_, name)
-   place.fail(nil, "a stream is never changed, got an assignment to `%s`: methods give new streams",
+   place.fail(nil, "a stream is never changed, got an assignment to `%s`: methods give "
+      .. "new streams",
       tostring(name))
 end
 
@@ -128,7 +143,8 @@ function stream.constructor(kind)
    return function(given)
       local values = connector.read(kind, given)
       local node = {
-         op = "source", connector = kind, values = values, line = place.here(), phase = "source",
+         op = "source", connector = kind, values = values, line = place.here(),
+         phase = "source",
       }
       return new(node)
    end

@@ -4,7 +4,8 @@
 local units = {}
 
 local YEAR_MS = 365 * 86400000
---- Longest duration that is taken, ms: a thousand years, far from where sums of times lose exactness.
+--- Longest duration that is taken, ms: a thousand years, far from where sums of times
+-- lose exactness.
 units.LONGEST_MS = 1000 * YEAR_MS
 
 local DURATIONS = {
@@ -33,7 +34,8 @@ end
 
 --- Milliseconds of a duration.
 -- @tparam string|number value "30 seconds", "500 ms", "7 days", or milliseconds
--- @treturn ?integer ms; nil when it is none, or not a whole number of ms, or beyond a thousand years
+-- @treturn ?integer ms; nil when it is none, or not a whole number of ms, or beyond a
+--   thousand years
 -- @usage units.duration "10 minutes" --> 600000
 function units.duration(value)
    local ms = read(value, DURATIONS)
@@ -67,8 +69,10 @@ function units.say(ms)
 end
 
 --- Date and time of RFC 3339 as Unix ms.
--- Days from the civil calendar: Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil.
--- @tparam string text "2024-05-01T12:30:00Z", "2024-05-01T12:30:00.250+02:00", "2024-05-01"
+-- Days from the civil calendar: Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+-- days_from_civil.
+-- @tparam string text "2024-05-01T12:30:00Z", "2024-05-01T12:30:00.250+02:00",
+--   "2024-05-01"
 -- @treturn ?integer Unix ms
 function units.time(text)
    local year, month, day, rest = text:match("^(%d%d%d%d)%-(%d%d)%-(%d%d)(.*)$")
@@ -91,8 +95,10 @@ end
 -- @treturn ?integer ms since midnight UTC
 function units.clock(text)
    if text == "" then return 0 end
-   local hour, minute, second, part, zone = text:match("^[Tt ](%d%d):(%d%d):(%d%d)(%.?%d*)(.*)$")
-   if not hour or tonumber(hour) > 23 or tonumber(minute) > 59 or tonumber(second) > 59 then
+   local hour, minute, second, part, zone =
+      text:match("^[Tt ](%d%d):(%d%d):(%d%d)(%.?%d*)(.*)$")
+   if not hour or tonumber(hour) > 23 or tonumber(minute) > 59
+      or tonumber(second) > 59 then
       return nil
    end
    local ms = (hour * 3600 + minute * 60 + second) * 1000

@@ -1,4 +1,5 @@
---- Values that a script writes for a field (defaults, `:one_of`), checked against its type.
+--- Values that a script writes for a field (defaults, `:one_of`), checked against its
+-- type.
 -- @module sluice.value
 
 local units = require "sluice.units"
@@ -8,7 +9,8 @@ local value = {}
 local EXACT = 2 ^ 53
 
 local function whole(given, low, high)
-   local right = type(given) == "number" and given % 1 == 0 and given >= low and given <= high
+   local right = type(given) == "number" and given % 1 == 0 and given >= low
+      and given <= high
    return right and given or nil
 end
 
@@ -16,7 +18,9 @@ end
 local function digits(given)
    local sign, number = tostring(given):match "^(-?)0*(%d+)$"
    local limit = sign == "-" and "9223372036854775808" or "9223372036854775807"
-   if not number or #number > #limit or (#number == #limit and number > limit) then return nil end
+   if not number or #number > #limit or (#number == #limit and number > limit) then
+      return nil
+   end
    return sign .. number
 end
 
@@ -64,7 +68,8 @@ function value.conflict(spec)
    if default == nil then return nil end
    local number = tonumber(default)
    if spec.range and (number < spec.range[1] or number > spec.range[2]) then
-      return ("the default %s lies outside `:range(%s, %s)`"):format(default, spec.range[1],
+      return ("the default %s lies outside `:range(%s, %s)`")
+         :format(default, spec.range[1],
          spec.range[2])
    end
    if not spec.one_of then return nil end

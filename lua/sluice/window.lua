@@ -16,7 +16,9 @@ local COMMON = {
       doc = "moves the boundaries, which else start at the epoch" },
    allowed_lateness = { check = options.duration(0), default = 0,
       doc = "how long after its end, by the watermark, a window still takes rows" },
-   name = { check = options.text(), doc = "of the state, where a pipeline has two aggregations" },
+   name = {
+      check = options.text(), doc = "of the state, where a pipeline has two aggregations",
+   },
 }
 
 --- Options by kind of window.
@@ -29,7 +31,8 @@ window.OPTIONS = {
 
 --- No window: every row of a group meets every other.
 window.NONE = {
-   kind = "none", size_ms = 0, every_ms = 0, offset_ms = 0, pane_ms = 0, allowed_lateness_ms = 0,
+   kind = "none", size_ms = 0, every_ms = 0, offset_ms = 0, pane_ms = 0,
+   allowed_lateness_ms = 0,
 }
 
 local function greatest_divisor(a, b)
@@ -46,7 +49,8 @@ function window.conflict(kind, values)
    if kind == "tumbling" then return nil end
    if not values.every then return "give `every`, as in every = \"30 seconds\"" end
    if values.every > values.size then
-      return ("`every` (%s) is longer than `size` (%s): rows between two windows would be lost")
+      return ("`every` (%s) is longer than `size` (%s): rows between two windows would "
+         .. "be lost")
          :format(units.say(values.every), units.say(values.size))
    end
 end
@@ -54,20 +58,24 @@ end
 --- The window as the plan has it.
 -- @tparam string kind tumbling, hopping
 -- @tparam table values checked options
--- @treturn table `{ kind =, size_ms =, every_ms =, offset_ms =, pane_ms =, allowed_lateness_ms = }`
+-- @treturn table `{ kind =, size_ms =, every_ms =, offset_ms =, pane_ms =,
+--   allowed_lateness_ms = }`
 function window.plan(kind, values)
    local size = values.size
    local every = values.every or size
    return {
-      kind = kind, size_ms = size, every_ms = every, offset_ms = (values.offset or 0) % every,
-      pane_ms = greatest_divisor(size, every), allowed_lateness_ms = values.allowed_lateness or 0,
+      kind = kind, size_ms = size, every_ms = every,
+      offset_ms = (values.offset or 0) % every,
+      pane_ms = greatest_divisor(size, every),
+      allowed_lateness_ms = values.allowed_lateness or 0,
    }
 end
 
 local function make(kind, given)
    local what = "sluice." .. kind
    if kind == "tumbling" and type(given) == "table" and given.every ~= nil then
-      place.fail(nil, "sluice.tumbling: unknown option `every`: windows that overlap are sluice.hopping")
+      place.fail(nil, "sluice.tumbling: unknown option `every`: windows that overlap are "
+         .. "sluice.hopping")
    end
    local values = options.read(what, window.OPTIONS[kind], given)
    local message = window.conflict(kind, values)
@@ -76,7 +84,8 @@ local function make(kind, given)
 end
 
 --- Windows of one size that do not overlap, aligned to the epoch.
--- @tparam table given `size`: duration, > 0; `offset`: duration; `allowed_lateness`: duration; `name`: text
+-- @tparam table given `size`: duration, > 0; `offset`: duration; `allowed_lateness`:
+--   duration; `name`: text
 -- @treturn sluice.window.Window
 -- @raise when size is missing or not a positive duration
 -- @usage clicks:window(sluice.tumbling { size = "1 minute" })

@@ -8,13 +8,18 @@ local common = {}
 --- Options by name.
 common.options = {
    mode = { check = options.word { "append", "update", "complete" },
-      doc = "what of an aggregation is sent: closed windows, touched groups, everything" },
+      doc = "what of an aggregation is sent: closed windows, touched groups, or all" },
    final = { check = options.flag(), default = false,
       doc = "update: one more row, marked, when a window closes" },
    only_if_changed = { check = options.flag(), default = false,
       doc = "update: rows whose values are as they were sent are left out" },
-   max_rows = { check = options.integer(1), default = 100000, doc = "complete: most groups" },
-   times = { check = options.word { "ms", "iso" }, default = "ms", doc = "how timestamps are written" },
+   max_rows = {
+      check = options.integer(1), default = 100000, doc = "complete: most groups",
+   },
+   times = {
+      check = options.word { "ms", "iso" }, default = "ms",
+      doc = "how timestamps are written",
+   },
    on_error = { check = options.word { "quarantine", "fail" }, default = "quarantine",
       doc = "when a row is refused for itself" },
 }
@@ -29,7 +34,8 @@ function common.conflict(values)
    local mode = values.mode
    if not mode then return nil end
    if values.final and mode ~= "update" then
-      return ('`final` marks the last of several updates: leave it out, or write mode = "update"'
+      return ('`final` marks the last of several updates: leave it out, or write mode = '
+         .. '"update"'
          .. " (%s has none)"):format(mode)
    end
    if values.only_if_changed and mode ~= "update" then
@@ -37,7 +43,8 @@ function common.conflict(values)
          .. " (%s sends each once)"):format(mode)
    end
    if values.max_rows and mode ~= "complete" then
-      return ('`max_rows` limits the whole result: leave it out, or write mode = "complete" (it is %s)')
+      return ('`max_rows` limits the whole result: leave it out, or write mode = '
+         .. '"complete" (it is %s)')
          :format(mode)
    end
 end

@@ -13,7 +13,9 @@ file.required = "path"
 --- Options by name.
 file.options = options.merge(common.options, {
    path = path.option,
-   append = { check = options.flag(), default = false, doc = "one growing file, not one a batch" },
+   append = {
+      check = options.flag(), default = false, doc = "one growing file, not one a batch",
+   },
 })
 
 --- How the plan calls it.

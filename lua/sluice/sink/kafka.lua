@@ -10,7 +10,8 @@ local kafka = {}
 
 local KEY = options.checker("a column's name or a list of names", function(value)
    if type(value) == "function" then
-      return nil, "a column's name or a list of names; not yet: a key function comes with a later release"
+      return nil, "a column's name or a list of names; not yet: a key function comes "
+         .. "with a later release"
    end
    local list = type(value) == "table" and value or { value }
    local names = {}
@@ -31,7 +32,8 @@ kafka.options = options.merge(common.options, cluster.options, cluster.reference
    value = { later = true, doc = "what the value holds" },
    headers = { later = true, doc = "headers of each record" },
    partition_by = { later = true, doc = "what chooses the partition" },
-   compression = { check = options.word { "none", "gzip", "snappy", "lz4", "zstd" }, default = "lz4",
+   compression = { check = options.word { "none", "gzip", "snappy", "lz4", "zstd" },
+      default = "lz4",
       doc = "of batches on the wire" },
 })
 

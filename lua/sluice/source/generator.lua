@@ -11,10 +11,18 @@ generator.required = "row"
 
 --- Options by name.
 generator.options = options.merge(limits.options, {
-   row = { check = options.fn "a function(i, random) that returns a row", doc = "makes row i, from 0" },
-   rate = { check = options.number(0, math.huge, true), doc = "rows a second; else as fast as it goes" },
+   row = {
+      check = options.fn "a function(i, random) that returns a row",
+      doc = "makes row i, from 0",
+   },
+   rate = {
+      check = options.number(0, math.huge, true),
+      doc = "rows a second; else as fast as it goes",
+   },
    count = { check = options.integer(0), doc = "how many rows; else without end" },
-   seed = { check = options.integer(0), default = 1, doc = "of `random`, together with i" },
+   seed = {
+      check = options.integer(0), default = 1, doc = "of `random`, together with i",
+   },
 })
 
 --- How the plan calls it.

@@ -26,7 +26,8 @@ end, function(text)
 end)
 
 local EVENTS = options.checker("a function(i, random) or a list of rows", function(value)
-   if type(value) == "function" or (type(value) == "table" and #value > 0) then return value end
+   if type(value) == "function" or (type(value) == "table"
+      and #value > 0) then return value end
 end)
 
 --- The option without which it is no source.
@@ -41,7 +42,8 @@ kafka.options = options.merge(limits.options, cluster.options, cluster.reference
    on_data_loss = { check = options.word { "fail", "continue" }, default = "fail",
       doc = "when offsets are gone from the broker" },
    isolation = { check = options.word { "read_committed", "read_uncommitted" },
-      default = "read_committed", doc = "whether records of open and aborted transactions are seen" },
+      default = "read_committed", doc = "whether records of open and aborted "
+      .. "transactions are seen" },
    group = { check = options.text(), doc = "consumer group; else the pipeline's name" },
    events = { check = EVENTS, doc = "what `--embedded` feeds" },
 })
@@ -58,7 +60,9 @@ end
 -- @treturn ?string a message
 function kafka.conflict(values)
    local stranger = start.stranger(values.start, values.topics)
-   if stranger then return ("`start` names topic `%s`, which `topics` does not"):format(stranger) end
+   if stranger then
+      return ("`start` names topic `%s`, which `topics` does not"):format(stranger)
+   end
    return limits.conflict(values) or cluster.conflict(values)
 end
 

@@ -9,15 +9,24 @@ local DEFAULT_MAX_DELAY_MS = 60000
 
 --- Options by name.
 limits.options = {
-   max_records = { check = options.integer(1), default = 500000, doc = "most records a batch" },
-   max_bytes = { check = options.size(1), default = "16 MiB", doc = "most bytes a batch" },
+   max_records = {
+      check = options.integer(1), default = 500000, doc = "most records a batch",
+   },
+   max_bytes = {
+      check = options.size(1), default = "16 MiB", doc = "most bytes a batch",
+   },
    max_time = { check = options.duration(1), default = "10 seconds", as = "max_time_ms",
       doc = "how long fetching may take before the batch is cut at what has come" },
-   max_rate = { check = options.number(0, math.huge, true), doc = "most records a second" },
-   min_records = { check = options.integer(1), doc = "wait for as many, but not beyond max_delay" },
+   max_rate = {
+      check = options.number(0, math.huge, true), doc = "most records a second",
+   },
+   min_records = {
+      check = options.integer(1), doc = "wait for as many, but not beyond max_delay",
+   },
    max_delay = { check = options.duration(1), as = "max_delay_ms",
       doc = "longest wait for min_records, since the last batch with records; 1 minute" },
-   bad_records = { check = options.word { "quarantine", "fail", "skip" }, default = "quarantine",
+   bad_records = { check = options.word { "quarantine", "fail", "skip" },
+      default = "quarantine",
       doc = "what becomes of a record that cannot be decoded" },
    max_bad_share = { check = options.number(0, 1), default = 0.5,
       doc = "a larger share of bad ones in a batch of 1,000 or more fails it" },
@@ -29,11 +38,12 @@ limits.options = {
 function limits.conflict(values)
    local most = values.max_records or limits.options.max_records.default
    if values.min_records and values.min_records > most then
-      return ("min_records %d is above max_records %d: a batch could never be large enough")
+      return ("min_records %d is above max_records %d: no batch could be large enough")
          :format(values.min_records, most)
    end
    if values.max_delay and not values.min_records then
-      return "`max_delay` says how long to wait for `min_records`: give that too, or leave it out"
+      return "`max_delay` says how long to wait for `min_records`: give that too, or "
+         .. "leave it out"
    end
 end
 

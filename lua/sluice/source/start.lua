@@ -28,7 +28,9 @@ local function at_offsets(given)
       if type(topic) ~= "string" or type(partitions) ~= "table" then return nil end
       for _, partition in ipairs(options.sorted_keys(partitions)) do
          local offset = partitions[partition]
-         if not is_whole(partition) or not (is_whole(offset) or WORDS[offset]) then return nil end
+         if not is_whole(partition) or not (is_whole(offset) or WORDS[offset]) then
+            return nil
+         end
          offsets[#offsets + 1] = { topic = topic, partition = partition, offset = offset }
       end
    end

@@ -14,7 +14,8 @@ local function need_source(node, role_of)
    local source = node.parent
    local message = connector.conflict(source.connector, "source", source.values)
    if message then
-      place.fail(nil, "sluice.%s as the source of `:%s`: %s", source.connector, role_of, message)
+      place.fail(nil, "sluice.%s as the source of `:%s`: %s", source.connector, role_of,
+         message)
    end
 end
 
@@ -22,8 +23,8 @@ local function spec_of(entry, method)
    local spec = field.spec(entry)
    if not spec then
       local near = type(entry) == "string" and entry or "name"
-      place.fail(nil, "`:%s` takes fields, got %s: write sluice.string %q or another type", method,
-         options.show(entry), near)
+      place.fail(nil, "`:%s` takes fields, got %s: write sluice.string %q or another type",
+         method, options.show(entry), near)
    end
    local wrong = value.conflict(spec)
    if wrong then place.fail(spec.line, "field `%s`: %s", spec.name, wrong) end
@@ -37,7 +38,8 @@ local function read_fields(method, given)
    end
    local positional, named = options.split(given)
    if named[1] then
-      place.fail(nil, "`:%s` takes fields in order, got `%s =`: a field's name stands in its constructor",
+      place.fail(nil, "`:%s` takes fields in order, got `%s =`: a field's name stands in "
+         .. "its constructor",
          method, tostring(named[1][1]))
    end
    local specs = {}
@@ -45,7 +47,8 @@ local function read_fields(method, given)
    return specs
 end
 
-local NEVER_NULL = { topic = true, partition = true, offset = true, processing_time = true }
+local NEVER_NULL = { topic = true, partition = true, offset = true,
+   processing_time = true }
 
 local function is_nullable(spec)
    local from = spec.from
@@ -66,7 +69,8 @@ local function take_fields(node, method, given)
    local specs = read_fields(method, given)
    local made, twice = schema.new(columns_of(specs))
    if not made then
-      place.fail(nil, "`:%s`: field `%s` stands twice: take one out, or name it anew with `:from`", method,
+      place.fail(nil, "`:%s`: field `%s` stands twice: take one out, or name it anew "
+         .. "with `:from`", method,
          twice)
    end
    node.fields, node.schema, node.source = specs, made, node.parent
@@ -98,7 +102,8 @@ function decode.rows(node, given)
    take_fields(node, "rows", given)
    for _, spec in ipairs(node.fields) do
       if spec.from and spec.from.kind ~= "metadata" then
-         place.fail(spec.line, "field `%s`: a generator's rows have no bytes to take it from: leave `:from…` out",
+         place.fail(spec.line, "field `%s`: a generator's rows have no bytes to take it "
+            .. "from: leave `:from…` out",
             spec.name)
       end
    end
@@ -112,11 +117,13 @@ decode.TIME = {
    unit = { check = options.word(UNITS), doc = "of integers; ms" },
    delay = { check = options.duration(0), as = "delay_ms",
       doc = "how far the watermark stays behind; absent: no watermark" },
-   idle = { check = options.duration_or({ never = -1 }, 1), default = "30 seconds", as = "idle_ms",
+   idle = { check = options.duration_or({ never = -1 }, 1), default = "30 seconds",
+      as = "idle_ms",
       doc = "when a silent partition stops holding the watermark" },
    max_skew = { check = options.duration(0), default = "5 minutes", as = "max_skew_ms",
       doc = "how far ahead of the clock a record may be" },
-   on_skew = { check = options.word { "quarantine", "accept", "skip" }, default = "quarantine",
+   on_skew = { check = options.word { "quarantine", "accept", "skip" },
+      default = "quarantine",
       doc = "what becomes of records further ahead" },
    advance = { check = options.word { "data", "wall-clock" }, default = "data",
       doc = "what moves the watermark when all partitions are idle" },
@@ -134,12 +141,12 @@ local function check_time_field(node, name, values)
    if not column then place.fail(nil, "`:event_time`: %s", message) end
    if column.type == "timestamp" then
       if values.unit then
-         place.fail(nil, "`:event_time`: `unit` is for integers, `%s` is a timestamp: leave it out, the unit "
-            .. "stands in sluice.timestamp", name)
+         place.fail(nil, "`:event_time`: `unit` is for integers, `%s` is a timestamp: "
+            .. "leave it out, the unit stands in sluice.timestamp", name)
       end
    elseif not INTEGERS[column.type] then
-      place.fail(nil, "`:event_time`: `%s` is %s: write sluice.timestamp(%q, \"iso\") for text, or "
-         .. "sluice.int64 for a number", name, column.type, name)
+      place.fail(nil, "`:event_time`: `%s` is %s: write sluice.timestamp(%q, \"iso\") "
+         .. "for text, or sluice.int64 for a number", name, column.type, name)
    end
 end
 
@@ -167,13 +174,14 @@ function decode.event_time(node, time, given)
       node.time = fill_time(values)
       node.time.fn = time
    else
-      place.fail(nil, "`:event_time` takes a field's name or a function(row), got %s", options.show(time))
+      place.fail(nil, "`:event_time` takes a field's name or a function(row), got %s",
+         options.show(time))
    end
    if values.delay then return end
    for _, name in ipairs(OF_WATERMARK) do
       if values[name] then
-         place.fail(nil, "`:event_time`: `%s` moves a watermark, and without `delay` there is none: "
-            .. "write delay = \"10 minutes\", or leave it out", name)
+         place.fail(nil, "`:event_time`: `%s` moves a watermark, and without `delay` "
+            .. "there is none: write delay = \"10 minutes\", or leave it out", name)
       end
    end
 end

@@ -1,4 +1,5 @@
---- The stages that send rows away: `:to`, `:late_to`, `:quarantine_to`. A stream goes on behind them.
+--- The stages that send rows away: `:to`, `:late_to`, `:quarantine_to`. A stream goes on
+-- behind them.
 -- @module sluice.stage.deliver
 
 local common = require "sluice.sink.common"
@@ -18,20 +19,22 @@ end
 local function sink_of(method, given)
    local node = node_of(given)
    if not node or node.op ~= "source" then
-      place.fail(nil, "`:%s` takes a sink, got %s: write sluice.kafka { topic = … } or sluice.file { path = … }",
+      place.fail(nil, "`:%s` takes a sink, got %s: write sluice.kafka { topic = … } or "
+         .. "sluice.file { path = … }",
          method, node and "a stream" or options.show(given))
    end
    local message = connector.conflict(node.connector, "sink", node.values)
    if message then
-      place.fail(nil, "sluice.%s as the sink of `:%s`: %s", node.connector, method, message)
+      place.fail(nil, "sluice.%s as the sink of `:%s`: %s", node.connector, method,
+         message)
    end
    return node
 end
 
 local function check_key(node, key)
    if node.phase == "results" then
-      place.fail(nil, "`key`: rows of an aggregation go by their group and window; not yet: another key comes "
-         .. "with a later release")
+      place.fail(nil, "`key`: rows of an aggregation go by their group and window; not "
+         .. "yet: another key comes with a later release")
    end
    for _, name in ipairs(key) do
       local column, message = schema.column(node.schema, name)
@@ -41,7 +44,8 @@ end
 
 --- `:to(sink)`: rows go there.
 -- @tparam table node being made
--- @tparam sluice.stream.Stream given `sluice.kafka { topic = }` or `sluice.file { path = }`
+-- @tparam sluice.stream.Stream given `sluice.kafka { topic = }` or `sluice.file { path =
+--   }`
 -- @raise for what is no sink
 function deliver.to(node, given)
    node.sink = sink_of("to", given)
@@ -52,7 +56,8 @@ local function side(node, method, given)
    node.sink = sink_of(method, given)
    for _, name in ipairs(common.OF_AGGREGATION) do
       if node.sink.values[name] ~= nil then
-         place.fail(nil, "`:%s`: `%s` is for rows of an aggregation, here come records: leave it out", method,
+         place.fail(nil, "`:%s`: `%s` is for rows of an aggregation, here come records: "
+            .. "leave it out", method,
             name)
       end
    end

@@ -24,12 +24,15 @@ end
 local function check_keys(names)
    local seen = {}
    for _, name in ipairs(names) do
-      if seen[name] then place.fail(nil, "`:group_by`: `%s` stands twice: take one out", name) end
+      if seen[name] then
+         place.fail(nil, "`:group_by`: `%s` stands twice: take one out", name)
+      end
       seen[name] = true
    end
 end
 
---- `:group_by "a"`, `:group_by { "a", hour = sluice.int64(fn) }`: fields in order, then functions by name.
+--- `:group_by "a"`, `:group_by { "a", hour = sluice.int64(fn) }`: fields in order, then
+-- functions by name.
 -- @tparam table node being made
 -- @tparam string|table given
 -- @tparam ?table more `name`: of the state, where a pipeline has two aggregations
@@ -37,10 +40,12 @@ end
 function group.group_by(node, given, more)
    if type(given) == "string" then given = { given } end
    if type(given) ~= "table" then
-      place.fail(nil, "`:group_by` takes a field or a table of them, got %s", options.show(given))
+      place.fail(nil, "`:group_by` takes a field or a table of them, got %s",
+         options.show(given))
    end
    if type(more) == "string" then
-      place.fail(nil, "`:group_by` takes several fields in a table: write `:group_by { %q, %q }`", given[1],
+      place.fail(nil, "`:group_by` takes several fields in a table: write `:group_by { "
+         .. "%q, %q }`", given[1],
          more)
    end
    node.name = options.read("`:group_by`", NAME, more == nil and {} or more).name
@@ -62,7 +67,8 @@ end
 -- @raise for anything else
 function group.window(node, given)
    if not window.is(given) then
-      place.fail(nil, "`:window` takes a window, got %s: write %s { size = … }", options.show(given),
+      place.fail(nil, "`:window` takes a window, got %s: write %s { size = … }",
+         options.show(given),
          window.kinds())
    end
    node.kind, node.values = given.kind, given.values
@@ -81,43 +87,50 @@ end
 
 local function wanted_spec(name, it)
    if type(it) == "function" then
-      place.fail(nil, "`:aggregate`: `%s` is a function: call it, as in %s = sluice.count()", name, name)
+      place.fail(nil, "`:aggregate`: `%s` is a function: call it, as in %s = "
+         .. "sluice.count()", name, name)
    end
-   place.fail(nil, "`:aggregate`: `%s` is %s, wanted an aggregate such as sluice.count()", name,
+   place.fail(nil, "`:aggregate`: `%s` is %s, wanted an aggregate such as sluice.count()",
+      name,
       options.show(it))
 end
 
 local function add_item(items, name, it)
    if not is_spec(it) then wanted_spec(tostring(name), it) end
    local wrong = schema.bad_name(name)
-   if wrong then place.fail(nil, "`:aggregate`: column %s: %s", options.show(name), wrong) end
+   if wrong then
+      place.fail(nil, "`:aggregate`: column %s: %s", options.show(name), wrong)
+   end
    items[#items + 1] = { name = name, spec = it }
 end
 
 -- Positional entries are tables with one name: that is how a script orders its results.
 local function add_positional(items, entry)
    if type(entry) ~= "table" or is_spec(entry) then
-      place.fail(nil, "`:aggregate`: an aggregate has no name: write { name = sluice.count() }")
+      place.fail(nil, "`:aggregate`: an aggregate has no name: write { name = "
+         .. "sluice.count() }")
    end
    local unnamed, named = options.split(entry)
    if unnamed[1] ~= nil or #named ~= 1 then
-      place.fail(nil, "`:aggregate`: an entry without a name is a table with one aggregate: "
-         .. "write { { name = sluice.count() }, … }")
+      place.fail(nil, "`:aggregate`: an entry without a name is a table with one "
+         .. "aggregate: write { { name = sluice.count() }, … }")
    end
    add_item(items, named[1][1], named[1][2])
 end
 
 local function read_items(given)
    if type(given) ~= "table" or is_spec(given) then
-      place.fail(nil, "`:aggregate` takes a table of aggregates by name, got %s: "
-         .. "write { name = sluice.count() }", is_spec(given) and "one aggregate" or options.show(given))
+      place.fail(nil, "`:aggregate` takes a table of aggregates by name, got %s: write { "
+         .. "name = sluice.count() }", is_spec(given) and "one aggregate"
+         or options.show(given))
    end
    local positional, named = options.split(given)
    local items = {}
    for _, entry in ipairs(positional) do add_positional(items, entry) end
    for _, entry in ipairs(named) do add_item(items, entry[1], entry[2]) end
    if #items == 0 then
-      place.fail(nil, "`:aggregate` computes nothing: name one, as in { rows = sluice.count() }")
+      place.fail(nil, "`:aggregate` computes nothing: name one, as in { rows = "
+         .. "sluice.count() }")
    end
    return items
 end
@@ -130,7 +143,8 @@ end
 
 local function add_result(columns, name, of)
    columns[#columns + 1] = {
-      name = name, type = of.type, exact = of.exact or false, nullable = of.nullable ~= false,
+      name = name, type = of.type, exact = of.exact or false,
+      nullable = of.nullable ~= false,
    }
 end
 
@@ -143,11 +157,13 @@ function group.result_columns(key, windowed, items)
    local columns = {}
    for _, column in ipairs(key) do
       columns[#columns + 1] = {
-         name = column.name, type = column.type, exact = column.exact, nullable = column.nullable,
+         name = column.name, type = column.type, exact = column.exact,
+         nullable = column.nullable,
       }
    end
    for _, name in ipairs(windowed and { "window_start", "window_end" } or {}) do
-      columns[#columns + 1] = { name = name, type = "timestamp", exact = false, nullable = false }
+      columns[#columns + 1] = { name = name, type = "timestamp", exact = false,
+         nullable = false }
    end
    for _, item in ipairs(items) do
       if not item.resolved.fields then add_result(columns, item.name, item.resolved) end
@@ -190,9 +206,11 @@ function group.aggregate(node, given)
    local key = key_columns(node.schema, node.keys)
    local made, twice = schema.new(group.result_columns(key, of_window ~= nil, resolved))
    if not made then
-      local why = schema.WINDOW_COLUMNS[twice] and of_window and "the window adds a column of that name"
+      local why = schema.WINDOW_COLUMNS[twice] and of_window
+         and "the window adds a column of that name"
          or "a group field or another aggregate has that name"
-      place.fail(nil, "`:aggregate`: column `%s` stands twice (%s): take another name", twice, why)
+      place.fail(nil, "`:aggregate`: column `%s` stands twice (%s): take another name",
+         twice, why)
    end
    node.schema = made
 end

@@ -21,13 +21,17 @@ end
 
 local function check_typed(method, name, it)
    local wrong = schema.bad_name(name)
-   if wrong then place.fail(nil, "`:%s`: column %s: %s", method, options.show(name), wrong) end
+   if wrong then
+      place.fail(nil, "`:%s`: column %s: %s", method, options.show(name), wrong)
+   end
    if field.is_typed(it) then return end
    if type(it) == "function" then
-      place.fail(nil, "`:%s`: `%s` needs a type: write %s = sluice.double(function(row) … end) or another",
+      place.fail(nil, "`:%s`: `%s` needs a type: write %s = sluice.double(function(row) "
+         .. "… end) or another",
          method, name, name)
    end
-   place.fail(nil, "`:%s`: `%s` is %s, wanted a typed function: sluice.double(function(row) … end)", method,
+   place.fail(nil, "`:%s`: `%s` is %s, wanted a typed function: "
+      .. "sluice.double(function(row) … end)", method,
       name, options.show(it))
 end
 
@@ -41,22 +45,26 @@ function transform.typed_columns(method, named)
    for i, entry in ipairs(named) do
       local name, it = entry[1], entry[2]
       check_typed(method, name, it)
-      columns[i] = { name = name, type = it.type, fn = it.fn, line = it.line, exact = false, nullable = true }
+      columns[i] = { name = name, type = it.type, fn = it.fn, line = it.line,
+         exact = false, nullable = true }
    end
    return columns
 end
 
---- `:derive { name = sluice.TYPE(fn), … }`: add columns. Each function sees only the columns before.
+--- `:derive { name = sluice.TYPE(fn), … }`: add columns. Each function sees only the
+-- columns before.
 -- @tparam table node being made
 -- @tparam table given typed functions by name
 -- @raise for columns that exist, and functions without a type
 function transform.derive(node, given)
    if type(given) ~= "table" or field.is_typed(given) or field.spec(given) then
-      place.fail(nil, "`:derive` takes a table of typed functions by name, got %s", options.show(given))
+      place.fail(nil, "`:derive` takes a table of typed functions by name, got %s",
+         options.show(given))
    end
    local positional, named = options.split(given)
    if positional[1] ~= nil then
-      place.fail(nil, "`:derive`: an entry has no name: write name = sluice.double(function(row) … end)")
+      place.fail(nil, "`:derive`: an entry has no name: write name = "
+         .. "sluice.double(function(row) … end)")
    end
    if not named[1] then place.fail(nil, "`:derive` adds no column: name one") end
    node.columns = transform.typed_columns("derive", named)
@@ -80,7 +88,9 @@ function transform.select(node, given)
    for _, name in ipairs(positional) do entries[#entries + 1] = { name, name } end
    for _, entry in ipairs(named) do
       local wrong = schema.bad_name(entry[1])
-      if wrong then place.fail(nil, "`:select`: column %s: %s", options.show(entry[1]), wrong) end
+      if wrong then
+         place.fail(nil, "`:select`: column %s: %s", options.show(entry[1]), wrong)
+      end
       entries[#entries + 1] = entry
    end
    if #entries == 0 then place.fail(nil, "`:select` keeps no column: name one") end
