@@ -215,10 +215,6 @@ entry *const *pane_dirty(const pane *p, uint32_t *count) {
     return p->dirty;
 }
 
-entry *table_find(const pane *p, uint64_t hash, const char *key, uint32_t key_len) {
-    return pane_find(p, hash, key, key_len);
-}
-
 entry *table_scan(const pane *p, table_cursor *at) {
     while (at->slab < p->slab_count) {
         const pane_slab *s = &p->slabs[at->slab];

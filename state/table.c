@@ -275,14 +275,14 @@ static inline void prefetch_slot(const pane *p, uint64_t hash) {
     __builtin_prefetch(&p->slots[(uint32_t)(hash >> 32) & p->mask], 1);
 }
 
-/* Prefetch the entry that the index names for `hash`: begin and, for the key, what lies behind. */
-static inline void prefetch_entry(const pane *p, uint64_t hash, uint32_t state_size) {
+/* Prefetch the entry that the index names for `hash`: its begin and the begin of its key. */
+static inline void prefetch_entry(const pane *p, uint64_t hash, uint32_t key_offset) {
     uint32_t tag = (uint32_t)(hash >> 32);
     for (uint32_t at = tag & p->mask; p->slots[at]; at = (at + 1) & p->mask) {
         if (p->slots[at] >> 32 != tag) continue;
         const char *e = (const char *)pane_entry(p, (uint32_t)p->slots[at]);
         __builtin_prefetch(e, 1);
-        __builtin_prefetch(e + sizeof(entry) + state_size, 1);
+        __builtin_prefetch(e + key_offset, 1);
         return;
     }
 }
@@ -291,10 +291,11 @@ static inline void prefetch_entry(const pane *p, uint64_t hash, uint32_t state_s
  * touched. The index may grow in between; then a prefetch was in vain, no more. */
 static void touch_far(table *t, uint32_t count, pane *const *panes, const uint64_t *hashes,
                       const char *const *keys, const uint32_t *key_lens, void **states) {
+    uint32_t key_offset = (uint32_t)sizeof(entry) + t->state_size;
     for (size_t step = 0; step < (size_t)count + 2 * AHEAD; step++) {
         if (step < count) prefetch_slot(panes[step], hashes[step]);
         size_t i = step - AHEAD;
-        if (step >= AHEAD && i < count) prefetch_entry(panes[i], hashes[i], t->state_size);
+        if (step >= AHEAD && i < count) prefetch_entry(panes[i], hashes[i], key_offset);
         if (step < 2 * AHEAD) continue;
         i = step - 2 * AHEAD;
         states[i] = entry_state(touch(t, panes[i], hashes[i], keys[i], key_lens[i]));
@@ -310,6 +311,21 @@ void table_touch_many(table *t, uint32_t count, pane *const *panes, const uint64
     }
     for (uint32_t i = 0; i < count; i++) {
         states[i] = entry_state(touch(t, panes[i], hashes[i], keys[i], key_lens[i]));
+    }
+}
+
+entry *table_find(const pane *p, uint64_t hash, const char *key, uint32_t key_len) {
+    return pane_find(p, hash, key, key_len);
+}
+
+void table_find_many(const pane *p, uint32_t count, entry *const *like, entry **found) {
+    for (size_t step = 0; step < (size_t)count + 2 * AHEAD; step++) {
+        if (step < count) prefetch_slot(p, like[step]->hash);
+        size_t i = step - AHEAD;
+        if (step >= AHEAD && i < count) prefetch_entry(p, like[i]->hash, like[i]->key_offset);
+        if (step < 2 * AHEAD) continue;
+        const entry *e = like[step - 2 * AHEAD];
+        found[step - 2 * AHEAD] = pane_find(p, e->hash, entry_key(e), e->key_len);
     }
 }
 

@@ -105,6 +105,10 @@ void table_touch_many(table *t, uint32_t count, pane *const *panes, const uint64
 /* The entry of a key, or NULL. Changes nothing. */
 entry *table_find(const pane *p, uint64_t hash, const char *key, uint32_t key_len);
 
+/* For each of `count` entries of other panes the entry of `p` with the same key, or NULL, into
+ * `found`: merging panes. With prefetching. */
+void table_find_many(const pane *p, uint32_t count, entry *const *like, entry **found);
+
 /* Delete an entry that this batch made (its only row was given up).
  * O(dirty entries of the pane). After table_epoch_undo, if both are called for. */
 void table_delete(table *t, pane *p, entry *e);

@@ -310,6 +310,28 @@ static void vectors_touch_as_rows_one_by_one_do(void **state) {
     table_free(single);
 }
 
+static void the_same_keys_are_found_in_another_pane(void **state) {
+    (void)state;
+    table *t = new_table();
+    table_epoch_begin(t);
+    pane *a = table_pane(t, 0), *b = table_pane(t, 1);
+    for (uint64_t i = 0; i < 3000; i++) touch_number(t, a, i);
+    for (uint64_t i = 0; i < 3000; i += 3) touch_number(t, b, i)->count = (int64_t)i;
+    uint32_t count;
+    entry *const *like = pane_dirty(a, &count);
+    entry *found[3000];
+    for (uint32_t shown = 0; shown <= count; shown += shown < 50 ? 1 : 2950) {
+        memset(found, 0xff, sizeof found);
+        table_find_many(b, shown, like, found);
+        for (uint32_t i = 0; i < shown; i++) {
+            assert_int_equal(found[i] != NULL, i % 3 == 0);
+            if (found[i]) assert_int_equal(((sample *)entry_state(found[i]))->count, i);
+        }
+    }
+    table_commit(t);
+    table_free(t);
+}
+
 static void a_million_entries_come_and_go(void **state) {
     (void)state;
     enum { COUNT = 1000000 };
@@ -519,6 +541,7 @@ int main(void) {
         cmocka_unit_test(a_dropped_pane_can_be_read_and_comes_back_at_undo),
         cmocka_unit_test(a_deleted_entry_is_gone_and_its_key_can_come_again),
         cmocka_unit_test(vectors_touch_as_rows_one_by_one_do),
+        cmocka_unit_test(the_same_keys_are_found_in_another_pane),
         cmocka_unit_test(a_million_entries_come_and_go),
         cmocka_unit_test(random_batches_agree_with_a_model),
         cmocka_unit_test(random_batches_agree_when_all_hashes_collide),
