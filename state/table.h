@@ -79,7 +79,7 @@ pane *const *table_panes(const table *t, uint32_t *count);
  * Borrowed until the next touch, commit or undo. */
 pane *const *table_dirty_panes(const table *t, uint32_t *count);
 
-/* Drop `p` with all its entries: no pane list shows it any more, but `p` and its entries can be
+/* Drop `p` with all its entries: table_panes shows it no more, but `p` and its entries can be
  * read until commit. In a batch. O(log panes), plus moving the pointers of later panes. */
 void table_drop_pane(table *t, pane *p);
 
