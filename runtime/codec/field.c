@@ -56,7 +56,7 @@ static void store(const field *f, sl_row *row, const field_value *value) {
     case SL_DOUBLE: *(double *)at = value->number; break;
     case SL_STRING: *(sl_string *)at = value->text; break;
     }
-    row->nulls[f->null_bit / 64] &= ~(UINT64_C(1) << (f->null_bit % 64));
+    field_clear_null(f, row);
 }
 
 static bool equal(const field *f, const field_value *a, const field_value *b) {
@@ -133,14 +133,30 @@ static inline const char *scan(const field *f, const char *token, field_value *v
     return n.end;
 }
 
-bool field_put_scalar(const field *f, sl_row *row, const char *token, bad_record *bad) {
+/* The whole way, for every type and with checks. */
+static bool put_scalar(const field *f, sl_row *row, const char *token, bad_record *bad) {
     field_value value;
     const char *end = scan(f, token, &value);
     if (!end || !ENDS[(unsigned char)*end]) return refuse_token(f, token, bad);
     return put(f, row, &value, bad);
 }
 
-bool field_put_text(const field *f, sl_row *row, sl_string text, bad_record *bad) {
+bool field_put_scalar(const field *f, sl_row *row, const char *token, bad_record *bad) {
+    bool is_usual = f->type == SL_INT64 || f->type == SL_DOUBLE;
+    if (!is_usual || f->has_checks) return put_scalar(f, row, token, bad);
+    number n;
+    char *at = (char *)row + f->offset;
+    bool fits = number_scan(token, &n) && ENDS[(unsigned char)*n.end];
+    if (fits && f->type == SL_DOUBLE)
+        fits = number_double(&n, token, (double *)at);
+    else if (fits)
+        fits = number_int64(&n, (int64_t *)at) && fit_integer(f, (int64_t *)at);
+    if (!fits) return refuse_token(f, token, bad);
+    field_clear_null(f, row);
+    return true;
+}
+
+bool field_put_text_checked(const field *f, sl_row *row, sl_string text, bad_record *bad) {
     field_value value = { .text = text };
     if (f->type == SL_TIMESTAMP && !rfc3339_parse(text.data, text.len, &value.integer))
         return bad_seen(bad, text.data, text.len, field_wants(f));
@@ -153,7 +169,7 @@ bool field_put_plain(const field *f, sl_row *row, sl_string text, bad_record *ba
             return bad_seen(bad, text.data, text.len, "valid UTF-8");
         return field_put_text(f, row, text, bad);
     }
-    char token[PLAIN_BYTES + 1];
+    char token[PLAIN_BYTES + 1 + NUMBER_PADDING];
     if (text.len > PLAIN_BYTES) return bad_seen(bad, text.data, text.len, field_wants(f));
     if (text.len) memcpy(token, text.data, text.len);
     token[text.len] = 0;
@@ -179,8 +195,8 @@ static bool read_number(const field *f, const sl_value *from, field_value *out) 
     if (from->kind == SL_TEXT && f->type == SL_TIMESTAMP)
         return rfc3339_parse(from->text.data, from->text.len, &out->integer);
     if (from->kind == SL_TEXT) {
-        char digits[NUMBER_TEXT_BYTES];
-        if (from->text.len >= sizeof digits) return false;
+        char digits[NUMBER_TEXT_BYTES + NUMBER_PADDING];
+        if (from->text.len >= NUMBER_TEXT_BYTES) return false;
         memcpy(digits, from->text.data, from->text.len);
         digits[from->text.len] = 0;
         return scan(f, digits, out) == digits + from->text.len;
@@ -222,6 +238,7 @@ err *field_init(field *f, const sl_field *plan) {
         return err_new(ERR_PLAN, "field %.*s has type %d, which JSON has not",
                        (int)plan->column.name.len, plan->column.name.data, f->type);
     f->takes_text = f->type == SL_STRING || (f->type == SL_TIMESTAMP && plan->unit == SL_UNIT_ISO);
+    f->is_any_text = f->type == SL_STRING && !f->has_checks;
     err *e = NULL;
     if (plan->has_default) e = constant(f, plan->default_value, "default", &f->fallback);
     for (uint32_t i = 0; !e && i < plan->one_of_count; i++)

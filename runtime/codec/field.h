@@ -21,6 +21,7 @@ typedef struct field {
     uint8_t type;             /* sl_type */
     uint8_t takes_text;       /* made from a string: SL_STRING, or SL_TIMESTAMP as RFC 3339 */
     uint8_t has_checks;       /* one_of or range */
+    uint8_t is_any_text;      /* SL_STRING without checks */
     field_value fallback;     /* plan->has_default */
     field_value *allowed;     /* owned; plan->one_of_count values */
     const struct field *same; /* next field with the same path; NULL: none */
@@ -34,8 +35,21 @@ void field_done(field *f);
  * NUL) must follow it. */
 bool field_put_scalar(const field *f, sl_row *row, const char *token, bad_record *bad);
 
+/* Mark the field as not null. */
+static inline void field_clear_null(const field *f, sl_row *row) {
+    row->nulls[f->null_bit / 64] &= ~(UINT64_C(1) << (f->null_bit % 64));
+}
+
+/* Slow path of field_put_text. */
+bool field_put_text_checked(const field *f, sl_row *row, sl_string text, bad_record *bad);
+
 /* Put valid UTF-8; only if `takes_text`. The row borrows `text`. */
-bool field_put_text(const field *f, sl_row *row, sl_string text, bad_record *bad);
+static inline bool field_put_text(const field *f, sl_row *row, sl_string text, bad_record *bad) {
+    if (!f->is_any_text) return field_put_text_checked(f, row, text, bad);
+    *(sl_string *)((char *)row + f->offset) = text;
+    field_clear_null(f, row);
+    return true;
+}
 
 /* Put what `text`, any bytes, says by the field's type: a key or a header. */
 bool field_put_plain(const field *f, sl_row *row, sl_string text, bad_record *bad);

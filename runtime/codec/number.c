@@ -9,26 +9,28 @@ static bool is_digit(char c) {
     return (unsigned char)(c - '0') < 10;
 }
 
-/* Take in the digits at `s`. Leading zeros do not count as significant. */
-static const char *scan_digits(const char *s, number *n, uint32_t *significant) {
-    for (; is_digit(*s); s++) {
-        if (*significant >= MAX_DIGITS) {
-            n->is_cut = true;
-            n->exponent++;
-            continue;
-        }
-        n->digits = n->digits * 10 + (uint64_t)(*s - '0');
-        if (n->digits) ++*significant;
-    }
-    return s;
+/* Are the 8 bytes all digits? Source: Lemire, "Number Parsing at a Gigabyte per Second", 2021. */
+static bool are_digits(uint64_t word) {
+    return ((word & (word + UINT64_C(0x0606060606060606)) & UINT64_C(0xf0f0f0f0f0f0f0f0)) ==
+            UINT64_C(0x3030303030303030));
 }
 
-/* Scan the digits behind the point. Those that were cut have raised the exponent; all lower it. */
-static const char *scan_fraction(const char *s, number *n, uint32_t *significant) {
-    if (!is_digit(*s)) return NULL;
-    const char *start = s;
-    s = scan_digits(s, n, significant);
-    n->exponent -= s - start;
+/* The number that 8 digits make, the first in the lowest byte. Same source. */
+static uint64_t value_of_digits(uint64_t word) {
+    word -= UINT64_C(0x3030303030303030);
+    word = word * 10 + (word >> 8);
+    uint64_t low = (word & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x000f424000000064);
+    uint64_t high = (word >> 16 & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x0000271000000001);
+    return (low + high) >> 32 & UINT32_MAX;
+}
+
+/* Append the digits at `s` to `value`, modulo 2^64; the end of them. */
+static inline const char *scan_digits(const char *s, uint64_t *value) {
+    uint64_t word, v = *value;
+    for (; memcpy(&word, s, sizeof word), are_digits(word); s += 8)
+        v = v * 100000000 + value_of_digits(word);
+    for (; is_digit(*s); s++) v = v * 10 + (uint64_t)(*s - '0');
+    *value = v;
     return s;
 }
 
@@ -44,25 +46,46 @@ static const char *scan_exponent(const char *s, number *n) {
     return s;
 }
 
-bool number_scan(const char *text, number *out) {
-    *out = (number){ .is_integer = true };
+/* More than 19 digits and a point from `s` on: keep the first 19 that are significant, and let the
+ * exponent stand for the others. */
+static void scan_cut(const char *s, number *n) {
     uint32_t significant = 0;
-    const char *s = text;
-    if (*s == '-') {
-        out->is_negative = true;
-        s++;
+    bool is_fraction = false;
+    n->digits = 0;
+    for (; is_digit(*s) || *s == '.'; s++) {
+        if (*s == '.') {
+            is_fraction = true;
+            continue;
+        }
+        if (significant < MAX_DIGITS) {
+            n->digits = n->digits * 10 + (uint64_t)(*s - '0');
+            if (n->digits) significant++;
+            n->exponent -= is_fraction;
+        } else {
+            n->is_cut = true;
+            n->exponent += !is_fraction;
+        }
     }
-    if (!is_digit(*s)) return false;
-    if (*s == '0')
-        s++;
-    else
-        s = scan_digits(s, out, &significant);
-    if (is_digit(*s)) return false;
+}
+
+bool number_scan(const char *text, number *out) {
+    const char *s = text + (*text == '-');
+    const char *start = s;
+    *out = (number){ .is_integer = true, .is_negative = s > text };
+    s = scan_digits(s, &out->digits);
+    if (s == start || (*start == '0' && s > start + 1)) return false;
+    ptrdiff_t fraction_len = 0;
     if (*s == '.') {
+        const char *fraction = s + 1;
+        s = scan_digits(fraction, &out->digits);
+        fraction_len = s - fraction;
+        if (!fraction_len) return false;
         out->is_integer = false;
-        s = scan_fraction(s + 1, out, &significant);
-        if (!s) return false;
     }
+    if (s - start - !out->is_integer <= MAX_DIGITS)
+        out->exponent = -fraction_len;
+    else
+        scan_cut(start, out);
     if (*s == 'e' || *s == 'E') {
         out->is_integer = false;
         s = scan_exponent(s + 1, out);

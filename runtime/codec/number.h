@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NUMBER_TEXT_BYTES = 32 };
+enum { NUMBER_TEXT_BYTES = 32,
+       NUMBER_PADDING = 8 };
 
 /* A number as it was scanned: (-1)^is_negative * digits * 10^exponent, unless `is_cut`. */
 typedef struct number {
@@ -22,8 +23,9 @@ typedef struct number {
 extern "C" {
 #endif
 
-/* Scan the JSON number (RFC 8259 section 6) at `text`; false if there is none. The text must end
- * with a byte that cannot belong to a number; what that byte is, is the caller's to check. */
+/* Scan the JSON number (RFC 8259 section 6) at `text`; false if there is none. It must end with
+ * a byte that cannot belong to a number, and 8 readable ones behind; what byte, the caller
+ * checks. */
 bool number_scan(const char *text, number *out);
 
 /* The int64 that `n` is. False: it has a fraction or an exponent, or does not fit. */
