@@ -9,7 +9,7 @@
 enum { SLICE = 1000 };
 
 static err *open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find, const sl_system *system) {
-    *s = (out_sink){ .plan = plan, .ops = find(plan->connector) };
+    *s = (out_sink){ .plan = plan, .ops = find(&plan->connector) };
     outbox_init(&s->retracted);
     outbox_init(&s->rows);
     if (!s->ops)

@@ -24,7 +24,7 @@ typedef struct delivery {
 } delivery;
 
 /* Finds the implementation of a connector by name; NULL: there is none. */
-typedef const sl_sink_ops *(*find_sink_ops)(sl_string name);
+typedef const sl_sink_ops *(*find_sink_ops)(const sl_string *name);
 
 struct err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const sl_system *system);
 void delivery_close(delivery *d);

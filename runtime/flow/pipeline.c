@@ -8,7 +8,7 @@ enum { ROUND_CHUNKS = 4 };
 
 static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
     const sl_source *plan = &p->plan->sources[i];
-    const sl_source_ops *ops = find(plan->connector);
+    const sl_source_ops *ops = find(&plan->connector);
     int len = (int)plan->name.len;
     p->input_count = i + 1;
     if (!ops) return err_new(ERR_PLAN, "source `%.*s`: there is no connector `%.*s`", len, plan->name.data, (int)plan->connector.len, plan->connector.data);

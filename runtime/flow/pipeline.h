@@ -20,7 +20,7 @@ typedef struct aggregate_run {
 } aggregate_run;
 
 /* Implementations of connectors by name; NULL: none. */
-typedef const sl_source_ops *(*find_source_ops)(sl_string name);
+typedef const sl_source_ops *(*find_source_ops)(const sl_string *name);
 
 typedef struct pipeline_options {
     sl_system system;             /* for sources: waits end when the process is asked to stop */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <lauxlib.h>
+#include <luajit.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,8 +45,8 @@ static void describe_call(void *arg, buf *text) {
         buf_put_text(text, "a function of the script");
     } else {
         const volatile sl_vector *v = s->vector;
-        buf_printf(text, "step %u of the script, function %u, at row %u of %u", driver, v->node,
-                   v->pos, v->count);
+        buf_printf(text, "%s, function %u, at row %u of %u", s->driver_names[driver],
+                   v->node + 1, v->pos, v->count);
     }
 }
 
@@ -89,6 +90,8 @@ void script_close(script *s) {
     if (!s) return;
     watchdog_free(s->dog);
     if (s->L) lua_close(s->L);
+    for (uint32_t i = 0; i < s->driver_count; i++) mem_free(s->driver_names[i]);
+    mem_free(s->driver_names);
     buf_done(&s->message);
     buf_done(&s->frames);
     buf_done(&s->text);
@@ -195,3 +198,4 @@ void script_fallbacks(script *s, script_fallback *report, void *arg) {
     }
     err_free(e);
 }
+const char *script_library_version(void) { return LUAJIT_VERSION; }

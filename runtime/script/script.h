@@ -86,3 +86,6 @@ err *script_warnings(script *s, const char **text);
  * its schema. The same for the same (`seed`, `i`, `now_ms`). Borrowed as above; `len` bytes. */
 err *script_event(script *s, uint32_t source, int64_t i, int64_t seed, int64_t now_ms,
                   const char **text, size_t *len);
+
+/* Version of the Lua implementation in use. */
+const char *script_library_version(void);

@@ -1,0 +1,33 @@
+#pragma once
+/* The command line: one table of commands and one of options, which `sluice help` prints. No abbreviations,
+ * no aliases, no positional flags. thread: main, before anything else runs. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/log.h"
+
+enum { ARGS_MAX_SETS = 64 };
+
+typedef struct args {
+    const struct command *command; /* NULL: none was given */
+    const char *operand;           /* the script, or the topic of help; NULL: none */
+    const char *sets[ARGS_MAX_SETS]; /* --set, in order; borrowed from argv */
+    uint32_t set_count;
+    bool embedded, json, strict;
+    bool log_given;
+    log_style log_style;
+    log_level log_level;
+} args;
+
+typedef struct command {
+    const char *name, *operand, *summary;
+    int (*run)(const args *a); /* gives the exit code */
+} command;
+
+/* Read argv. ERR_USAGE names what is wrong and the nearest right word. */
+err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t count);
+
+/* Print the manual of all commands, or of one. */
+void args_help(buf *out, const command *commands, uint32_t count, const char *topic);

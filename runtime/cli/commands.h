@@ -1,0 +1,10 @@
+#pragma once
+/* The commands. Each gives the process's exit code. */
+#include "runtime/cli/args.h"
+
+int command_run(const args *a);
+int command_check(const args *a);
+void command_version(void);
+
+/* Print the error (taken) and give its exit code: 2 for wrong usage, script or plan, else 1. */
+int command_failed(err *e);

@@ -1,0 +1,48 @@
+/* sluice: commands and exit codes. What a command does stands in a file of its own. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/cli/args.h"
+#include "runtime/cli/commands.h"
+
+static int help(const args *a);
+static int version(const args *a);
+
+// clang-format off
+static const command COMMANDS[] = {
+    { "run", "SCRIPT.lua", "run a pipeline until it is done or stopped", command_run },
+    { "check", "SCRIPT.lua", "validate a script and explain its plan", command_check },
+    { "help", "[COMMAND]", "print this", help },
+    { "version", NULL, "print the versions of sluice and what it is linked with", version },
+};
+// clang-format on
+enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
+
+static int help(const args *a) {
+    buf out;
+    buf_init(&out);
+    args_help(&out, COMMANDS, COMMAND_COUNT, a ? a->operand : NULL);
+    fwrite(out.data, 1, out.len, stdout);
+    buf_done(&out);
+    return 0;
+}
+
+static int version(const args *a) {
+    (void)a;
+    command_version();
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    args a;
+    if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) return help(NULL);
+    if (argc == 2 && !strcmp(argv[1], "--version")) return version(NULL);
+    err *e = args_read(&a, argc, argv, COMMANDS, COMMAND_COUNT);
+    if (e) return command_failed(e);
+    if (!a.command) {
+        help(NULL);
+        return 2;
+    }
+    return a.command->run(&a);
+}
