@@ -43,7 +43,9 @@ end
 
 local function parts_of(self, method)
    local parts = getmetatable(self) == Spec and rawget(self, "parts")
-   if not parts then place.fail(nil, "write an aggregate's method with a colon: `:%s`", method) end
+   if not parts then
+      place.fail(nil, "write an aggregate's method with a colon: `:%s`", method)
+   end
    return parts
 end
 
@@ -63,7 +65,9 @@ function methods:where(condition)
    if type(condition) ~= "function" then
       place.fail(nil, ":where takes a function of a row, got %s", options.show(condition))
    end
-   if parts.where then place.fail(nil, "an aggregate has one :where: join the conditions with `and`") end
+   if parts.where then
+      place.fail(nil, "an aggregate has one :where: join the conditions with `and`")
+   end
    local changed = {}
    for key, value in pairs(parts) do changed[key] = value end
    changed.where = condition
@@ -77,7 +81,8 @@ local function input_of(parts, builtin, columns)
    local column, message = schema.column(columns, of)
    if not column then return nil, ("%s: %s"):format(parts.label, message) end
    if builtin.accepts == "number" and not NUMBERS[column.type] then
-      return nil, ("%s: `%s` is %s, wanted int32, int64 or double"):format(parts.label, of, column.type)
+      return nil, ("%s: `%s` is %s, wanted int32, int64 or double")
+         :format(parts.label, of, column.type)
    end
    return { type = column.type, exact = column.exact, field = of }
 end
@@ -87,17 +92,20 @@ local function resolve_builtin(parts, columns)
    local input, message = input_of(parts, builtin, columns)
    if message then return nil, message end
    local resolved = builtin.resolve(input)
-   resolved.kind, resolved.input, resolved.nullable = parts.kind, input, parts.kind ~= "count"
+   resolved.kind, resolved.input = parts.kind, input
+   resolved.nullable = parts.kind ~= "count"
    return resolved
 end
 
 local function resolve_user(parts, window)
    local spec = parts.user
    if NEEDS_MERGE[window] and not spec.merge then
-      return nil, ("%s: a %s window keeps panes and merges them: give `merge = function(a, b) … end`")
-         :format(parts.label, window)
+      return nil, ("%s: a %s window keeps panes and merges them: "
+         .. "give `merge = function(a, b) … end`"):format(parts.label, window)
    end
-   return { kind = "user", type = spec.type, fields = spec.fields, nullable = true, user = spec }
+   return {
+      kind = "user", type = spec.type, fields = spec.fields, nullable = true, user = spec,
+   }
 end
 
 --- Say what the aggregate comes to over the rows of a schema.
@@ -146,19 +154,24 @@ local function constructor(kind, builtin)
          place.fail(nil, "sluice.%s takes one field or function, got %s behind it", kind,
             options.show((...)))
       end
-      local right = type(of) == "string" or type(of) == "function" or (of == nil and builtin.optional)
-      if not right then
-         place.fail(nil, "sluice.%s takes a field's name or a function, got %s", kind, options.show(of))
+      local given = type(of)
+      local right = given == "string" or given == "function"
+      if not right and not (of == nil and builtin.optional) then
+         place.fail(nil, "sluice.%s takes a field's name or a function, got %s", kind,
+            options.show(of))
       end
-      local shown = type(of) == "string" and ("%q"):format(of) or of and "(function)" or "()"
-      return new { kind = kind, field = of, label = kind .. " " .. shown, line = place.here() }
+      local shown = of and "(function)" or "()"
+      if given == "string" then shown = (" %q"):format(of) end
+      return new { kind = kind, field = of, label = kind .. shown, line = place.here() }
    end
 end
 
 --- Constructors by name, for `require "sluice"`: `count` … `sum`, each (field | function)
 -- → Spec.
 aggregate.constructors = {}
-for kind, builtin in pairs(BUILTINS) do aggregate.constructors[kind] = constructor(kind, builtin) end
+for kind, builtin in pairs(BUILTINS) do
+   aggregate.constructors[kind] = constructor(kind, builtin)
+end
 
 --- A user's own aggregate.
 -- @tparam table given options: `state`, `init`, `fold` or `fold_batch`, `merge`,
@@ -167,8 +180,9 @@ for kind, builtin in pairs(BUILTINS) do aggregate.constructors[kind] = construct
 -- @raise when an option is wrong
 -- @usage sluice.aggregate { state = { n = 0 }, fold = function(a) a.n = a.n + 1 end,
 --  result = function(a) return a.n end }
-function aggregate.user(given)
-   return new { kind = "user", user = user.read(given), label = "aggregate", line = place.here() }
+function aggregate.aggregate(given)
+   local read = user.read(given)
+   return new { kind = "user", user = read, label = "aggregate", line = place.here() }
 end
 
 return aggregate

@@ -41,7 +41,9 @@ Layout.__index = Layout
 -- @treturn table `{ columns =, size = bytes, null_words =, text = of the struct }`
 function row.layout(columns)
    local words = math.max(1, math.ceil(#columns / 64))
-   local text = { "struct { int64_t __time; uint32_t __record, __partition; int64_t __offset;" }
+   local text = {
+      "struct { int64_t __time; uint32_t __record, __partition; int64_t __offset;",
+   }
    for i = 0, words * 8 - 1 do text[#text + 1] = ("uint8_t __n%d;"):format(i) end
    for slot, column in ipairs(columns) do
       text[#text + 1] = MEMBERS[column.type]:gsub("%%d", slot)
@@ -61,12 +63,17 @@ function Layout:offset(slot)
    return ffi.offsetof(self.ctype, "__f" .. slot)
 end
 
+-- The byte of a slot's null bit, and its mask in it.
+local function place_of(slot)
+   return math.floor((slot - 1) / 8), bit.lshift(1, (slot - 1) % 8)
+end
+
 --- Write the Lua expression that tells whether a slot is null.
 -- @tparam integer slot
 -- @tparam string r the variable that holds the row
 -- @treturn string a condition; needs `band` in scope
-function Layout:is_null(slot, r)
-   local byte, mask = math.floor((slot - 1) / 8), bit.lshift(1, (slot - 1) % 8)
+function row.is_null(slot, r)
+   local byte, mask = place_of(slot)
    return ("band(%s.__n%d, %d) ~= 0"):format(r, byte, mask)
 end
 
@@ -75,9 +82,9 @@ end
 -- @tparam string r the variable that holds the row
 -- @tparam boolean null
 -- @treturn string a statement; needs `band` and `bor` in scope
-function Layout:set_null(slot, r, null)
-   local member = ("%s.__n%d"):format(r, math.floor((slot - 1) / 8))
-   local mask = bit.lshift(1, (slot - 1) % 8)
+function row.set_null(slot, r, null)
+   local byte, mask = place_of(slot)
+   local member = ("%s.__n%d"):format(r, byte)
    if null then return ("%s = bor(%s, %d)"):format(member, member, mask) end
    return ("%s = band(%s, %d)"):format(member, member, 255 - mask)
 end
@@ -86,6 +93,7 @@ local READ = {
    bool = "r.__fS ~= 0",
    int32 = "r.__fS",
    int64 = "tonumber(r.__fS)",
+   exact = "r.__fS + 0LL",
    double = "r.__fS",
    timestamp = "tonumber(r.__fS)",
    string = "text(r.__fS, r.__lS)",
@@ -105,15 +113,18 @@ end
 --- The function that reads a slot: nil when null, a number, a boolean, a string made only
 -- now, or int64 cdata for an exact int64.
 -- @tparam integer slot
+-- @tparam boolean exact give int64 as cdata
 -- @treturn function (row) → value
-function Layout:getter(slot)
-   if not self.getters[slot] then
-      local column = self.columns[slot]
-      local value = column.type == "int64" and column.exact and "r.__fS + 0LL" or READ[column.type]
-      local made = fill(GETTER, { NULL = self:is_null(slot, "r"), VALUE = value:gsub("S", slot) }, "get")
-      self.getters[slot] = made(tonumber, bit.band, ffi.string)
+function Layout:getter(slot, exact)
+   local kind = self.columns[slot].type
+   if kind == "int64" and exact then kind = "exact" end
+   local key = kind .. slot
+   if not self.getters[key] then
+      local value = READ[kind]:gsub("S", slot)
+      local made = fill(GETTER, { NULL = row.is_null(slot, "r"), VALUE = value }, "get")
+      self.getters[key] = made(tonumber, bit.band, ffi.string)
    end
-   return self.getters[slot]
+   return self.getters[key]
 end
 
 --- Make the ctype of rows as a function sees them: `row.name` for the columns of the
@@ -122,7 +133,9 @@ end
 -- @treturn cdata ctype of the struct, its own for each call
 function Layout:view(of)
    local getters = {}
-   for _, column in ipairs(of.columns) do getters[column.name] = self:getter(column.slot) end
+   for _, column in ipairs(of.columns) do
+      getters[column.name] = self:getter(column.slot, column.exact)
+   end
    local names = schema.names(of)
    local function unknown(name)
       if type(name) ~= "string" then
@@ -137,7 +150,8 @@ function Layout:view(of)
          unknown(name)
       end,
       __newindex = function(_, name)
-         error(("a row cannot be changed: assigned to `%s`; use :derive"):format(tostring(name)), 2)
+         error(("a row cannot be changed: assigned to `%s`; use :derive")
+            :format(tostring(name)), 2)
       end,
    })
 end
@@ -157,8 +171,9 @@ local INT64 = ffi.typeof "int64_t"
 
 -- What is no plain number of the right kind: int64 cdata within the limit, or an error.
 local function integer(label, x, wanted, limit)
-   if ffi.istype(INT64, x) and (not limit or (x >= -limit and x <= limit)) then return x end
-   refuse(label, ffi.istype(INT64, x) and tonumber(x) or x, wanted)
+   local is_int64 = ffi.istype(INT64, x)
+   if is_int64 and (not limit or (x >= -limit and x <= limit)) then return x end
+   refuse(label, is_int64 and tonumber(x) or x, wanted)
 end
 
 local function number(label, x)
@@ -175,7 +190,8 @@ local WANTED = {
 local WRITE = {
    double = [[if type(x) ~= "number" then x = number(label, x) end
    r.__fS = x]],
-   int32 = [[if type(x) ~= "number" or x % 1 ~= 0 or x < -2147483648 or x > 2147483647 then
+   int32 = [[if type(x) ~= "number" or x % 1 ~= 0
+      or x < -2147483648 or x > 2147483647 then
       refuse(label, x, "int32: a whole number of 32 bits")
    end
    r.__fS = x]],
@@ -209,28 +225,14 @@ end]]
 function Layout:setter(slot, label, calls)
    local column = self.columns[slot]
    local exact = column.type == "int64" and column.exact
+   local body = WRITE[column.type]:gsub("S%f[%W]", slot)
    local made = fill(SETTER, {
-      EMPTY = self:set_null(slot, "r", true),
-      FULL = self:set_null(slot, "r", false),
-      BODY = WRITE[column.type]:gsub("S%f[%W]", slot):gsub("LIMIT", ("%.0f"):format(EXACT)),
+      EMPTY = row.set_null(slot, "r", true),
+      FULL = row.set_null(slot, "r", false),
+      BODY = body:gsub("LIMIT", ("%.0f"):format(EXACT)),
    }, "set")
    return made(bit.band, bit.bor, calls, label, number, integer, refuse,
       WANTED[exact and "exact" or column.type], not exact and EXACT or nil)
-end
-
---- Make a row on which functions are tried: what may be nil is nil, the rest 0, false or
--- "".
--- @tparam cdata view ctype from `Layout:view`
--- @tparam table of its schema
--- @treturn cdata row, owned by the caller
-function Layout:sample(view, of)
-   local sample = ffi.new(view)
-   local bytes = ffi.cast("uint8_t *", sample) + ffi.offsetof(self.ctype, "__n0")
-   for _, column in ipairs(of.columns) do
-      local byte, mask = math.floor((column.slot - 1) / 8), bit.lshift(1, (column.slot - 1) % 8)
-      if column.nullable ~= false then bytes[byte] = bit.bor(bytes[byte], mask) end
-   end
-   return sample
 end
 
 return row

@@ -8,7 +8,8 @@ local avg = { accepts = "number" }
 
 function avg.resolve(input)
    local state = sum.state(input.type)
-   local made = { type = "double", members = state.members, fold = state.fold, merge = state.merge }
+   local made = { type = "double", members = state.members }
+   made.fold, made.merge = state.fold, state.merge
    if input.type == "double" then
       made.result = "if $a.n > 0 then\n" .. sum.COMPENSATED .. "\ny = y / $a.n\nend"
       return made

@@ -4,8 +4,10 @@
 
 local extreme = {}
 
-local MEMBERS = {
-   bool = "uint8_t", int32 = "int32_t", int64 = "int64_t", double = "double", timestamp = "int64_t",
+--- The member that holds a value of a type, as rows do; text has a part of its own.
+extreme.MEMBERS = {
+   bool = "uint8_t", int32 = "int32_t", int64 = "int64_t", double = "double",
+   timestamp = "int64_t",
 }
 
 -- Smaller and larger of two strings: as Lua strings, whose order is that of their bytes.
@@ -55,7 +57,8 @@ function extreme.new(operator)
          made.members = { { name = "text", type = "sl_part" } }
       else
          made.members = {
-            { name = "best", type = MEMBERS[input.type] }, { name = "seen", type = "uint8_t" },
+            { name = "best", type = extreme.MEMBERS[input.type] },
+            { name = "seen", type = "uint8_t" },
          }
       end
       return made

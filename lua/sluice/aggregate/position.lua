@@ -2,11 +2,9 @@
 -- null, by event time, then partition, then offset, whatever the order of arrival.
 -- @module sluice.aggregate.position
 
-local position = {}
+local extreme = require "sluice.aggregate.extreme"
 
-local MEMBERS = {
-   bool = "uint8_t", int32 = "int32_t", int64 = "int64_t", double = "double", timestamp = "int64_t",
-}
+local position = {}
 
 local BEFORE = [[
 $a.seen == 0 or time OP $a.time or (time == $a.time and (partition OP $a.partition
@@ -37,14 +35,15 @@ local function of_text(operator)
    return {
       value = { name = "text", type = "sl_part" },
       fold = code(FOLD, operator, "calls.sl_part_set(v.table, $a.text, data, len)"),
-      merge = code(MERGE, operator, "$a.text.data, $a.text.len = $b.text.data, $b.text.len"),
+      merge = code(MERGE, operator,
+         "$a.text.data, $a.text.len = $b.text.data, $b.text.len"),
       result = "if $a.seen ~= 0 then data, len = $a.text.data, $a.text.len end",
    }
 end
 
 local function of_number(operator, kind)
    return {
-      value = { name = "value", type = MEMBERS[kind] },
+      value = { name = "value", type = extreme.MEMBERS[kind] },
       fold = code(FOLD, operator, "$a.value = x"),
       merge = code(MERGE, operator, "$a.value = $b.value"),
       result = "if $a.seen ~= 0 then y = $a.value end",
@@ -61,7 +60,8 @@ function position.new(operator)
       local made = text and of_text(operator) or of_number(operator, input.type)
       made.type, made.exact = input.type, input.exact
       made.members = {
-         made.value, { name = "time", type = "int64_t" }, { name = "offset", type = "int64_t" },
+         made.value,
+         { name = "time", type = "int64_t" }, { name = "offset", type = "int64_t" },
          { name = "partition", type = "uint32_t" }, { name = "seen", type = "uint8_t" },
       }
       return made

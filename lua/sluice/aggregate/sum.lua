@@ -70,7 +70,9 @@ function sum.resolve(input)
    made.type, made.exact = "int64", input.exact
    made.result = [[
 if $a.n > 0 then
-   if $a.hi ~= arshift($a.lo, 63) then error($label .. ": the sum does not fit into int64", 0) end
+   if $a.hi ~= arshift($a.lo, 63) then
+      error($label .. ": the sum does not fit into int64", 0)
+   end
    y = $a.lo
 end]]
    return made

@@ -14,7 +14,8 @@ local user = {}
 
 -- What a member of the state can be, and in C. `bool` is true or false in Lua.
 local TYPES = {
-   double = "double", int64 = "int64_t", int32 = "int32_t", timestamp = "int64_t", bool = "bool",
+   double = "double", int64 = "int64_t", int32 = "int32_t", timestamp = "int64_t",
+   bool = "bool",
 }
 
 local fn = options.fn "a function"
@@ -23,9 +24,12 @@ local OPTIONS = {
    state = { check = options.checker("a table of members", function(value)
       return type(value) == "table" and next(value) ~= nil and value or nil
    end) },
-   init = { check = fn }, fold = { check = fn }, merge = { check = fn }, result = { check = fn },
+   init = { check = fn },
+   fold = { check = fn },
+   merge = { check = fn },
+   result = { check = fn },
    fold_batch = { check = fn },
-   returns = { check = options.checker('a type, as "double", or a list of fields', function(value)
+   returns = { check = options.checker("a type or a list of fields", function(value)
       local right = type(value) == "table" and #value > 0 or schema.TYPES[value]
       return right and value or nil
    end) },
@@ -35,31 +39,42 @@ local OPTIONS = {
 local function array_of(text)
    local kind, count = text:match "^(%w+)%[(%d+)%]$"
    count = tonumber(count)
-   if TYPES[kind] and kind ~= "bool" and count > 0 and count <= 65536 then return kind, count end
+   if TYPES[kind] and kind ~= "bool" and count > 0 and count <= 65536 then
+      return kind, count
+   end
+end
+
+local function check_name(name)
+   if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then
+      place.fail(nil, "sluice.aggregate: state: a member is named by letters, digits "
+         .. "and _, got %s", options.show(name))
+   end
+   if not pcall(ffi.typeof, ("struct { double %s; }"):format(name)) then
+      place.fail(nil, "sluice.aggregate: state: `%s` is a word of C: choose another name",
+         name)
+   end
 end
 
 local function member_of(name, given)
-   if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then
-      place.fail(nil, "sluice.aggregate: state: a member is named by letters, digits and _, got %s",
-         options.show(name))
+   check_name(name)
+   if type(given) == "number" then
+      return { name = name, type = "double", start = given }
    end
-   if not pcall(ffi.typeof, ("struct { double %s; }"):format(name)) then
-      place.fail(nil, "sluice.aggregate: state: `%s` is a word of C: choose another name", name)
-   end
-   if type(given) == "number" then return { name = name, type = "double", start = given } end
    if type(given) == "string" then
       if TYPES[given] then return { name = name, type = given } end
       local kind, count = array_of(given)
       if kind then return { name = name, type = kind, count = count } end
    end
-   place.fail(nil, "sluice.aggregate: state: `%s` is %s, wanted a number that it starts with or a "
-      .. 'type, as "double", "int64", "int32", "bool", "timestamp", "double[8]"', name,
-      options.show(given))
+   place.fail(nil, "sluice.aggregate: state: `%s` is %s, wanted a number to start with "
+      .. 'or a type ("double", "int64", "int32", "bool", "timestamp", "double[8]")',
+      name, options.show(given))
 end
 
 local function members_of(state)
    local members = {}
-   for i, name in ipairs(options.sorted_keys(state)) do members[i] = member_of(name, state[name]) end
+   for i, name in ipairs(options.sorted_keys(state)) do
+      members[i] = member_of(name, state[name])
+   end
    return members
 end
 
@@ -68,8 +83,8 @@ local function returned_fields(list)
    for i, entry in ipairs(list) do
       local spec = field.spec(entry)
       if not spec then
-         place.fail(nil, "sluice.aggregate: `returns` holds %s, wanted fields, as sluice.double \"lo\"",
-            options.show(entry))
+         place.fail(nil, "sluice.aggregate: `returns` holds %s, wanted fields "
+            .. "(sluice.double \"lo\")", options.show(entry))
       end
       fields[i] = { name = spec.name, type = spec.type, exact = spec.exact }
    end
@@ -83,15 +98,21 @@ end
 function user.read(given)
    local read = options.read("sluice.aggregate", OPTIONS, given)
    for _, name in ipairs { "state", "result" } do
-      if not read[name] then place.fail(nil, "sluice.aggregate: `%s` is missing", name) end
+      if not read[name] then
+         place.fail(nil, "sluice.aggregate: `%s` is missing", name)
+      end
    end
-   if not read.fold == not read.fold_batch then
+   if (read.fold ~= nil) == (read.fold_batch ~= nil) then
       place.fail(nil, "sluice.aggregate: give `fold` or `fold_batch`, %s",
          read.fold and "not both" or "there is none")
    end
    read.members = members_of(read.state)
    local returns = read.returns or "double"
-   if type(returns) == "table" then read.fields = returned_fields(returns) else read.type = returns end
+   if type(returns) == "table" then
+      read.fields = returned_fields(returns)
+   else
+      read.type = returns
+   end
    return read
 end
 
@@ -99,11 +120,13 @@ end
 local function array_type(kind, count)
    local function at(i)
       if type(i) ~= "number" or i < 0 or i >= count then
-         error(("an array of %d has the places 0 to %d, got %s"):format(count, count - 1, tostring(i)), 3)
+         error(("an array of %d has the places 0 to %d, got %s"):format(count, count - 1,
+            tostring(i)), 3)
       end
       return i
    end
-   return ffi.metatype(ffi.typeof(("struct { %s items[%d]; }"):format(TYPES[kind], count)), {
+   local text = ("struct { %s items[%d]; }"):format(TYPES[kind], count)
+   return ffi.metatype(ffi.typeof(text), {
       __index = function(array, i) return array.items[at(i)] end,
       __newindex = function(array, i, value) array.items[at(i)] = value end,
       __len = function() return count end,
@@ -118,14 +141,18 @@ function user.struct(spec)
    for i, member in ipairs(spec.members) do
       names[i] = member.name
       text[i] = (member.count and "$" or TYPES[member.type]) .. " " .. member.name .. ";"
-      if member.count then types[#types + 1] = array_type(member.type, member.count) end
+      if member.count then
+         types[#types + 1] = array_type(member.type, member.count)
+      end
    end
    local function unknown(_, name)
       error(("the state has no member `%s`%s"):format(tostring(name),
          nearest.hint(tostring(name), names)), 2)
    end
-   local struct = ffi.typeof("struct { " .. table.concat(text, " ") .. " }", unpack(types))
-   return ffi.metatype(struct, { __index = unknown, __newindex = unknown })
+   local struct = "struct { " .. table.concat(text, " ") .. " }"
+   return ffi.metatype(ffi.typeof(struct, unpack(types)), {
+      __index = unknown, __newindex = unknown,
+   })
 end
 
 --- Put a state to what a new group starts with; runs `init`.

@@ -1,0 +1,110 @@
+--- What happens in Lua on the way of a record: one driver a step, called once per vector.
+--
+--   time ─▶ prepare ─▶ (C: group) ─▶ fold ─▶ (C: windows, modes) ─▶ emit
+--
+-- A driver's source is generated for the query: one loop in which the user's functions
+-- are called directly, so that the trace compiler makes one trace of all of it. What may
+-- not stand in these loops: closures, `pairs`, varargs (they end the trace).
+-- @module sluice.driver
+
+local ffi = require "ffi"
+
+local driver_code = require "sluice.driver_code"
+local driver_emit = require "sluice.driver_emit"
+local driver_fold = require "sluice.driver_fold"
+local driver_source = require "sluice.driver_source"
+local driver_step = require "sluice.driver_step"
+
+local driver = {}
+
+--- What the drivers need from the JIT: with its own limits a function of 300 statements
+-- costs fifty times as much (facts: hotpath C.2).
+driver.JIT = {
+   "maxtrace=8000", "maxrecord=40000", "maxirconst=8000", "maxside=1000", "maxsnap=8000",
+   "sizemcode=2048", "maxmcode=32768",
+}
+
+--- Where `sl_text_copy` and `sl_part_set` are; tests put a table here.
+-- @treturn cdata namespace of the binary
+function driver.binary() return ffi.C end
+
+local function define(what, name, write)
+   return function(v, calls)
+      local code = driver_code.new(what)
+      write(code)
+      local run = code:compile(v, calls)
+      return run, { what = what, name = name, loops = { run } }
+   end
+end
+
+--- Event time by a function: `row.__time` of each row. When it throws, C drops the row
+-- and goes on behind it.
+-- @tparam table step Step of the source
+-- @tparam table source of the graph
+-- @tparam table schema what the function sees
+-- @treturn function (v, calls) → driver, `{ what =, name =, loops = { function, … } }`
+function driver.time(step, source, schema)
+   return define("time", source.name, function(code)
+      driver_source.write_time(code, step, source.time, schema)
+   end)
+end
+
+--- Filters and derived columns behind a source; outputs of each row in `v.outputs`. There
+-- are two loops: the guarded one runs once a row of the vector has thrown.
+-- @tparam table step Step of the source
+-- @tparam string name for messages
+-- @tparam table tree of the graph
+-- @treturn function as above
+function driver.prepare(step, name, tree)
+   return function(v, calls)
+      local loops = {}
+      for i, guarded in ipairs { false, true } do
+         local code = driver_code.new "prepare"
+         code:line("v.pos = i")
+         driver_step.write(code, step, tree, { guarded = guarded, first_node = 0 })
+         loops[i] = code:compile(v, calls)
+      end
+      local plain, guarded = loops[1], loops[2]
+      local function run()
+         if v.guarded ~= 0 then guarded() else plain() end
+      end
+      return run, { what = "prepare", name = name, loops = loops }
+   end
+end
+
+--- Rows into the states that C found for them.
+-- @tparam table step Step whose rows are folded
+-- @tparam string name of the aggregation
+-- @tparam table state from `driver_state.layout`
+-- @tparam table schema of the rows
+-- @treturn function as above
+function driver.fold(step, name, state, schema)
+   return define("fold", name, function(code)
+      driver_fold.write(code, state, step, schema)
+   end)
+end
+
+--- States into result rows, and these through the stages behind.
+-- @tparam table step Step behind the aggregation
+-- @tparam string name of the aggregation
+-- @tparam table state from `driver_state.layout`
+-- @tparam table tree of the graph
+-- @tparam table result `{ first_slot = of the first aggregate, windowed = flag }`
+-- @treturn function as above
+function driver.emit(step, name, state, tree, result)
+   return define("emit", name, function(code)
+      driver_emit.write(code, state, step, tree, result)
+   end)
+end
+
+--- Rows of a generator.
+-- @tparam table step Step of the source
+-- @tparam table source of the graph
+-- @treturn function as above
+function driver.rows(step, source)
+   return define("rows", source.name, function(code)
+      driver_source.write_rows(code, step, source)
+   end)
+end
+
+return driver

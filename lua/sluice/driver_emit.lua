@@ -1,0 +1,84 @@
+--- The code of emission: panes merged into one state, results into the result row, then
+-- the stages behind the aggregation.
+-- @module sluice.driver_emit
+
+local driver_fold = require "sluice.driver_fold"
+local driver_step = require "sluice.driver_step"
+local row = require "sluice.row"
+
+local driver_emit = {}
+
+local function no_table(label, y)
+   error(("result of `%s`: got %s, wanted a table of its fields"):format(label,
+      type(y)), 0)
+end
+
+local function write_builtin(code, k, item, slot, state)
+   local f, l = "r.__f" .. slot, "r.__l" .. slot
+   code:line("do local y, data, len")
+   code:line(state:code(k, item.spec.result))
+   if item.spec.type == "string" then
+      code:line("if data ~= nil then %s, %s = data, len", f, l)
+   else
+      code:line("if y ~= nil then %s = y", f)
+   end
+   code:line(row.set_null(slot, "r", false))
+   code:line("else %s end end", row.set_null(slot, "r", true))
+end
+
+local function write_user(code, k, item, slot, step, windowed)
+   local function setter(at, name)
+      return code:use(step.layout:setter(at, ("result of `%s`"):format(name), step.calls))
+   end
+   local spec = item.spec
+   code:line("do v.node = %d", k - 1)
+   local result = code:use(spec.user.result)
+   code:line("local y = %s(a.m%d%s)", result, k, windowed and ", v.bounds[i]" or "")
+   if not spec.fields then
+      code:line("%s(r, y, v) end", setter(slot, item.name))
+      return
+   end
+   code:line("if y == nil then y = %s", code:use {})
+   code:line("elseif type(y) ~= 'table' then")
+   code:line("%s(%q, y) end", code:use(no_table), item.name)
+   for j, field in ipairs(spec.fields) do
+      local set = setter(slot + j - 1, item.name .. "." .. field.name)
+      code:line("%s(r, y[%q], v)", set, field.name)
+   end
+   code:line("end")
+end
+
+--- Write emission for row `i`. `v.node` is the number of the aggregate, from 0, while it
+-- merges and gives its result; the stages behind follow them.
+-- @tparam table code Code
+-- @tparam table state from `driver_state.layout`
+-- @tparam table step Step behind the aggregation
+-- @tparam table tree its tree
+-- @tparam table result `{ first_slot = of the first aggregate, windowed = flag }`
+function driver_emit.write(code, state, step, tree, result)
+   local states = code:array("states", state.ctype)
+   local rows = code:array("rows", step.layout.ctype)
+   code:line("v.pos = i")
+   code:line("local r, a = %s[i], %s[i]", rows, states)
+   if driver_fold.can_merge(state) then
+      local parts = code:array("parts", state.ctype)
+      code:head "local part_first = v.part_first"
+      code:head "local has_parts = part_first ~= nil"
+      code:line("if has_parts then for j = part_first[i], part_first[i + 1] - 1 do")
+      code:line("local b = %s[j]", parts)
+      driver_fold.write_merge(code, state)
+      code:line("end end")
+   end
+   local slot = result.first_slot
+   for k, item in ipairs(state.items) do
+      if item.spec.user then
+         write_user(code, k, item, slot, step, result.windowed)
+      else
+         write_builtin(code, k, item, slot, state)
+      end
+      slot = slot + (item.spec.fields and #item.spec.fields or 1)
+   end
+   driver_step.write(code, step, tree, { first_node = #state.items })
+end
+
+return driver_emit

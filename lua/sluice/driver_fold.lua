@@ -1,0 +1,189 @@
+--- The code of folding rows into states, of merging states and of their results.
+-- @module sluice.driver_fold
+
+local ffi = require "ffi"
+
+local row = require "sluice.row"
+
+local driver_fold = {}
+
+-- Where-functions and functions of a row keep what they gave in locals until all user
+-- code of the row has run; Lua has 200 of them.
+local MOST_FUNCTIONS = 60
+
+local function number(label, x)
+   if ffi.istype("int64_t", x) then return tonumber(x) end
+   error(("%s: the function gave %s, wanted a number or nil"):format(label, type(x)), 0)
+end
+
+local function user_value(code, k, spec, condition)
+   code:line("local x%d", k)
+   code:line("%sx%d = %s(r)%s", condition, k, code:use(spec.input.fn),
+      condition ~= "" and " end" or "")
+   if spec.kind ~= "count" then
+      code:line("if x%d ~= nil and type(x%d) ~= 'number' then", k, k)
+      code:line("x%d = %s(%q, x%d) end", k, code:use(number), spec.label, k)
+   end
+end
+
+-- The user's functions of item k for row `r`: they run before any builtin touches the
+-- state.
+local function write_user(code, k, spec)
+   if not driver_fold.has_functions(spec) then return end
+   local condition = ""
+   code:line("v.node = %d", k - 1)
+   if spec.where then
+      code:line("local w%d = %s(r)", k, code:use(spec.where))
+      condition = ("if w%d then "):format(k)
+   end
+   if spec.user then
+      local ending = condition ~= "" and " end" or ""
+      code:line("%s%s(a.m%d, r)%s", condition, code:use(spec.user.fold), k, ending)
+   elseif spec.input and spec.input.fn then
+      user_value(code, k, spec, condition)
+   end
+end
+
+local function write_builtin(code, k, spec, state, schema)
+   local fold = state:code(k, spec.fold)
+   code:line(spec.where and ("if w%d then"):format(k) or "do")
+   if not spec.input then
+      code:line(fold)
+   elseif spec.input.fn then
+      code:line("if x%d ~= nil then local x = x%d", k, k)
+      code:line(fold)
+      code:line "end"
+   else
+      local column = schema.by_name[spec.input.field]
+      code:line("if not (%s) then", row.is_null(column.slot, "r"))
+      if column.type == "string" then
+         code:line("local data, len = r.__f%d, r.__l%d", column.slot, column.slot)
+      else
+         code:line("local x = r.__f%d", column.slot)
+      end
+      code:line(fold)
+      code:line "end"
+   end
+   code:line "end"
+end
+
+--- Tell whether a row-wise fold of an aggregate calls functions of the user.
+-- @tparam table spec resolved
+-- @treturn boolean
+function driver_fold.has_functions(spec)
+   return spec.where ~= nil or (spec.user ~= nil and spec.user.fold ~= nil)
+      or (spec.input ~= nil and spec.input.fn ~= nil)
+end
+
+-- Pointers for a fold_batch: made once, larger when a vector is.
+local function grow(array, count)
+   if count > array.room then
+      array.room = math.max(count, array.room * 2)
+      array.items = ffi.new(array.ctype, array.room)
+   end
+   return array.items
+end
+
+-- One call over the whole vector, of the rows that its where lets through.
+local function write_batch(code, k, spec, arrays, view, struct)
+   local function buffer(ctype)
+      return code:use { ctype = ffi.typeof("$ *[?]", ctype), room = 0 }
+   end
+   local where = spec.where and code:use(spec.where)
+   code:head("do local states, rows = %s(%s, v.count), %s(%s, v.count)", code:use(grow),
+      buffer(struct), code:use(grow), buffer(view))
+   code:head("local count = 0")
+   code:head("v.node = %d", k - 1)
+   code:head "for i = v.first, v.count - 1 do"
+   code:head("v.pos = i")
+   if where then code:head("if %s(%s[i]) then", where, arrays.rows) end
+   code:head("states[count] = %s[i].m%d", arrays.states, k)
+   code:head("rows[count] = %s[i]", arrays.rows)
+   code:head("count = count + 1")
+   if where then code:head "end" end
+   code:head "end"
+   code:head("v.pos = v.first")
+   local fold_batch = code:use(spec.user.fold_batch)
+   code:head("if count > 0 then %s(states, rows, count) end end", fold_batch)
+end
+
+local function is_batch(spec)
+   return spec.user ~= nil and spec.user.fold_batch ~= nil
+end
+
+local function count_functions(items)
+   local row_wise, functions = 0, 0
+   for _, item in ipairs(items) do
+      if not is_batch(item.spec) then
+         row_wise = row_wise + 1
+         if driver_fold.has_functions(item.spec) then functions = functions + 1 end
+      end
+   end
+   if functions > MOST_FUNCTIONS then
+      error(("an aggregation holds %d functions, at most %d"):format(functions,
+         MOST_FUNCTIONS), 0)
+   end
+   return row_wise, functions
+end
+
+--- Write the fold of all aggregates: fold_batch functions over the vector, then one loop
+-- in which the user's functions of a row come first, builtins behind them.
+-- @tparam table code Code
+-- @tparam table state from `driver_state.layout`
+-- @tparam table step Step whose rows are folded
+-- @tparam table schema of the rows
+function driver_fold.write(code, state, step, schema)
+   local view = step:view(schema)
+   local arrays = { states = code:array("states", state.ctype) }
+   arrays.rows = code:array("rows", view)
+   for k, item in ipairs(state.items) do
+      if is_batch(item.spec) then
+         write_batch(code, k, item.spec, arrays, view, state.users[k])
+      end
+   end
+   local row_wise, functions = count_functions(state.items)
+   if row_wise == 0 then return end
+   code:line("v.pos = i")
+   code:line("local r, a = %s[i], %s[i]", arrays.rows, arrays.states)
+   if functions > 0 then
+      code:head "local scratch = v.scratch"
+      code:line("copy(scratch, a, %d)", state.size)
+   end
+   for k, item in ipairs(state.items) do
+      if not is_batch(item.spec) then write_user(code, k, item.spec) end
+   end
+   for k, item in ipairs(state.items) do
+      if not item.spec.user then
+         write_builtin(code, k, item.spec, state, schema)
+      end
+   end
+end
+
+--- Tell whether states of an aggregation can be merged.
+-- @tparam table state
+-- @treturn boolean
+function driver_fold.can_merge(state)
+   for _, item in ipairs(state.items) do
+      if item.spec.user and not item.spec.user.merge then return false end
+   end
+   return true
+end
+
+--- Write the merge of state `b` into state `a`.
+-- @tparam table code Code
+-- @tparam table state
+function driver_fold.write_merge(code, state)
+   for k, item in ipairs(state.items) do
+      local of = item.spec.user
+      if of then
+         code:line("v.node = %d", k - 1)
+         code:line("%s(a.m%d, b.m%d)", code:use(of.merge), k, k)
+      else
+         code:line("do")
+         code:line(state:code(k, item.spec.merge))
+         code:line("end")
+      end
+   end
+end
+
+return driver_fold

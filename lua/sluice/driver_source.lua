@@ -1,0 +1,97 @@
+--- The code of what runs at a source: event times by a function, rows of a generator.
+-- @module sluice.driver_source
+
+local driver_random = require "sluice.driver_random"
+local event = require "sluice.event"
+local nearest = require "sluice.nearest"
+
+local driver_source = {}
+
+--- Write the event time of row `i`; nil gives INT64_MIN, none.
+-- @tparam table code Code
+-- @tparam table step Step of the source
+-- @tparam table time of the graph: `{ fn =, unit = }`
+-- @tparam table schema what its function sees
+function driver_source.write_time(code, step, time, schema)
+   local rows = code:array("rows", step:view(schema))
+   code:head("v.node = 0")
+   code:line("v.pos = i")
+   code:line("local r = %s[i]", rows)
+   code:line("local t = %s(r)", code:use(time.fn))
+   code:line("if t == nil then r.__time = -9223372036854775807LL - 1")
+   code:line("else r.__time = %s(t) end", code:use(event.converter(time.unit)))
+end
+
+local function missing(name)
+   error(("field `%s` is required, the row has none"):format(name), 0)
+end
+
+-- Constraints that a field of the schema holds values to; nil: none.
+local function constraint(field)
+   local allowed, range = nil, field.range
+   if field.one_of then
+      allowed = {}
+      for _, value in ipairs(field.one_of) do allowed[value] = true end
+   end
+   if not allowed and not range then return nil end
+   return function(x)
+      local inside = not range or (x >= range[1] and x <= range[2])
+      if inside and (not allowed or allowed[x]) then return x end
+      local what = inside and "none of those that it may be" or "out of range"
+      error(("field `%s`: %s is %s"):format(field.name, tostring(x), what), 0)
+   end
+end
+
+-- Called for the first row of a vector only: `pairs` for each row would cost too much.
+local function check_names(row, fields)
+   if type(row) ~= "table" then return end
+   local names = {}
+   for i, field in ipairs(fields) do names[i], names[field.name] = field.name, true end
+   for name in pairs(row) do
+      if not names[name] then
+         error(("the row has a field `%s` that is not in :rows%s"):format(tostring(name),
+            nearest.hint(tostring(name), names)), 0)
+      end
+   end
+end
+
+local function no_row(x)
+   error(("the generator gave %s, wanted a table"):format(type(x)), 0)
+end
+
+local function write_field(code, step, field, slot)
+   local label = ("field `%s`"):format(field.name)
+   code:line("x = t[%q]", field.name)
+   if field.default ~= nil then
+      code:line("if x == nil then x = %s end", code:use(field.default))
+   end
+   if field.required then
+      code:line("if x == nil then %s(%q) end", code:use(missing), field.name)
+   end
+   local check = constraint(field)
+   if check then code:line("if x ~= nil then %s(x) end", code:use(check)) end
+   code:line("%s(r, x, v)", code:use(step.layout:setter(slot, label, step.calls)))
+end
+
+--- Write the row that a generator's function makes for `v.offsets[i]`.
+-- @tparam table code Code
+-- @tparam table step Step of the source
+-- @tparam table source of the graph
+function driver_source.write_rows(code, step, source)
+   local random, reseed = driver_random.new(source.options.seed or 0)
+   local rows = code:array("rows", step.layout.ctype)
+   code:head("local offsets, first = v.offsets, v.first")
+   code:head("v.node = 0")
+   code:line("v.pos = i")
+   code:line("local r = %s[i]", rows)
+   code:line("%s(offsets[i])", code:use(reseed))
+   local make = code:use(source.rows)
+   code:line("local t = %s(tonumber(offsets[i]), %s)", make, code:use(random))
+   code:line("if type(t) ~= 'table' then %s(t) end", code:use(no_row))
+   local check = code:use(check_names)
+   code:line("if i == first then %s(t, %s) end", check, code:use(source.fields))
+   code:line("local x")
+   for slot, field in ipairs(source.fields) do write_field(code, step, field, slot) end
+end
+
+return driver_source

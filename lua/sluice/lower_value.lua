@@ -1,0 +1,105 @@
+--- Memory of the plan: strings, columns and option trees as C structs, all kept alive by
+-- one list.
+-- @module sluice.lower_value
+
+local ffi = require "ffi"
+
+local options = require "sluice.options"
+local row = require "sluice.row"
+
+local lower_value = {}
+
+local Memory = {}
+Memory.__index = Memory
+
+--- Begin a plan's memory.
+-- @treturn table Memory
+function lower_value.new()
+   return setmetatable({ anchors = {} }, Memory)
+end
+
+--- Make an array of structs, zeroed.
+-- @tparam string ctype name of the struct
+-- @tparam integer count
+-- @treturn cdata array of at least one, alive as long as the memory
+function Memory:array(ctype, count)
+   local array = ffi.new(ffi.typeof("$[?]", ffi.typeof(ctype)), math.max(count, 1))
+   self.anchors[#self.anchors + 1] = array
+   return array
+end
+
+--- Put a text into an sl_string.
+-- @tparam cdata into sl_string
+-- @tparam ?string text nil: left empty
+function Memory:text(into, text)
+   if text == nil then return end
+   self.anchors[#self.anchors + 1] = text
+   into.data, into.len = text, #text
+end
+
+--- Fill in an sl_column.
+-- @tparam cdata into sl_column
+-- @tparam table layout of the row
+-- @tparam integer slot
+-- @tparam ?string name as it is written out, nil: none
+-- @tparam ?boolean exact nil: as the layout says
+function Memory:column(into, layout, slot, name, exact)
+   local column = layout.columns[slot]
+   if exact == nil then exact = column.exact end
+   self:text(into.name, name)
+   into.offset, into.null_bit = layout:offset(slot), slot - 1
+   into.type, into.exact = row.TYPES[column.type], exact and 1 or 0
+end
+
+--- Fill in a list of columns.
+-- @tparam table layout of the row
+-- @tparam table columns `{ { name =, slot = }, … }`
+-- @treturn cdata sl_column array
+-- @treturn integer its length
+function Memory:columns(layout, columns)
+   local array = self:array("sl_column", #columns)
+   for i, column in ipairs(columns) do
+      self:column(array[i - 1], layout, column.slot, column.name, column.exact)
+   end
+   return array, #columns
+end
+
+local fill
+
+local function fill_table(memory, into, given)
+   local keys = options.sorted_keys(given)
+   into.kind, into.item_count = ffi.C.SL_TABLE, #keys
+   local items = memory:array("sl_value", #keys)
+   for i, key in ipairs(keys) do
+      if type(key) == "string" then memory:text(items[i - 1].name, key) end
+      fill(memory, items[i - 1], given[key])
+   end
+   into.items = items
+end
+
+function fill(memory, into, given)
+   local kind = type(given)
+   if kind == "table" then
+      fill_table(memory, into, given)
+   elseif kind == "string" then
+      into.kind = ffi.C.SL_TEXT
+      memory:text(into.text, given)
+   elseif kind == "number" then
+      into.kind, into.number = ffi.C.SL_NUMBER, given
+   elseif kind == "boolean" then
+      into.kind, into.number = ffi.C.SL_FLAG, given and 1 or 0
+   else
+      error(("an option is a %s, which C cannot read"):format(kind), 0)
+   end
+end
+
+--- Turn a value into an sl_value: list items in their order, then named ones by name.
+-- @param given table, text, number or flag
+-- @treturn cdata sl_value array of one
+function Memory:value(given)
+   local into = self:array("sl_value", 1)
+   fill(self, into[0], given)
+   return into
+end
+
+return lower_value
