@@ -20,7 +20,7 @@ local BOUNDS = { "start", "stop" }
 local function arguments(what, rows, spec)
    local row = { kind = "row", schema = rows, names = schema.names(rows) }
    if what == "where" or what == "value" then return { row } end
-   if what == "fold_batch" then return {} end
+   if what == "fold_batch" then return nil end
    local state = { kind = "state", spec = spec, names = names_of_state(spec) }
    if what == "fold" then return { state, row } end
    if what == "merge" then return { state, state } end

@@ -111,7 +111,7 @@ void failure_finish(script *s, int status) {
         if (s->refused_at[0]) buf_printf(&s->message, "%s: ", s->refused_at);
         buf_put_text(&s->message, "not enough memory");
     } else if (status == LUA_ERRERR && !s->message.len) {
-        buf_put_text(&s->message, "an error in the handling of an error (stack overflow?)");
+        buf_put_text(&s->message, "stack overflow (an endless recursion?)");
     }
     buf_text(&s->message);
     buf_text(&s->frames);

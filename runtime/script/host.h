@@ -20,6 +20,7 @@ struct script {
     watchdog *dog;          /* owned; NULL: nobody watches */
     uint32_t driver;        /* being run; UINT32_MAX: something else */
     uint32_t driver_count;
+    char **driver_names;  /* owned, `driver_count` of them, for messages */
     uint64_t hash;        /* FNV-1a of the script and what it required, in order */
     uint64_t fingerprint; /* FNV-1a of the explained plan */
     /* limits while loading */
@@ -28,6 +29,7 @@ struct script {
     size_t limit_bytes;   /* 0: none */
     int64_t deadline_ms;  /* steady clock */
     bool stopped;         /* the stop flag ended the loading */
+    char late_at[256];    /* file:line at which the time was over; "": it was not */
     char refused_at[256]; /* file:line at which the allocator refused; "": it did not */
     /* results */
     buf message; /* of the last failure, NUL-terminated */

@@ -12,7 +12,7 @@ int luaopen_cjson(lua_State *L);
 static void push_chunk_name(lua_State *L, const char *module) {
     lua_pushliteral(L, "=");
     luaL_gsub(L, module, ".", "/");
-    lua_pushliteral(L, ".lua");
+    lua_pushstring(L, strcmp(module, "sluice") == 0 ? "/init.lua" : ".lua");
     lua_concat(L, 3);
 }
 

@@ -59,9 +59,8 @@ static void load_hook(lua_State *L, lua_Debug *ar) {
     bool late = clock_steady_ms(&(clock_source){ 0 }) >= s->deadline_ms;
     if (!s->stopped && !late) return;
     lua_sethook(L, load_hook, LUA_MASKCOUNT, 1);
-    char place[256];
-    host_user_place(L, place, sizeof place);
-    lua_pushfstring(L, "%s: %s", place[0] ? place : s->options.path,
+    if (!s->late_at[0]) host_user_place(L, s->late_at, sizeof s->late_at);
+    lua_pushfstring(L, "%s: %s", s->late_at[0] ? s->late_at : s->options.path,
                     s->stopped ? "stopped while the script was loading"
                                : "the script does not finish loading (an endless loop?)");
     lua_error(L);
@@ -142,6 +141,20 @@ static int open_inside(lua_State *L) {
     return 1;
 }
 
+static void take_names(script *s, uint32_t count) {
+    s->driver_count = count;
+    s->driver_names = mem_zalloc(count, sizeof *s->driver_names);
+    lua_getfield(s->L, HOST_LOADED, "names");
+    for (uint32_t i = 0; i < count; i++) {
+        lua_rawgeti(s->L, -1, (int)i + 1);
+        size_t len;
+        const char *name = lua_tolstring(s->L, -1, &len);
+        s->driver_names[i] = mem_copy_text(name, name ? len : 0);
+        lua_pop(s->L, 1);
+    }
+    lua_pop(s->L, 1);
+}
+
 /* Take plan and drivers out of main.load's result, which is at HOST_LOADED. */
 static err *take_loaded(script *s) {
     lua_State *L = s->L;
@@ -152,7 +165,11 @@ static err *take_loaded(script *s) {
         return e;
     }
     lua_getfield(L, HOST_LOADED, "plan");
-    s->plan = (const sl_plan *)(uintptr_t)lua_tonumber(L, -1);
+    sl_plan *plan = (sl_plan *)(uintptr_t)lua_tonumber(L, -1);
+    plan->script_hash = s->hash;
+    plan->script = (sl_string){ .data = s->options.path,
+                                .len = (uint32_t)strlen(s->options.path) };
+    s->plan = plan;
     lua_getfield(L, HOST_LOADED, "fingerprint");
     size_t len;
     const char *text = lua_tolstring(L, -1, &len);
@@ -160,26 +177,31 @@ static err *take_loaded(script *s) {
     lua_pop(L, 3);
     lua_getfield(L, HOST_LOADED, "drivers");
     lua_replace(L, HOST_DRIVERS);
-    s->driver_count = (uint32_t)lua_objlen(L, HOST_DRIVERS);
-    /* Lua's memory: the plan knows its hash only now, C reads it from here on */
-    if (s->plan) ((sl_plan *)(uintptr_t)s->plan)->script_hash = s->hash;
+    take_names(s, (uint32_t)lua_objlen(L, HOST_DRIVERS));
     return NULL;
 }
 
-/* A message from inside the library (a bug, or misuse that it did not foresee) gets the user's
- * line. */
+/* "FILE:LINE: …" of the user's, or of the library (a bug, or misuse that it did not foresee). */
+static bool has_place(const char *message) {
+    size_t len = strcspn(message, "\n");
+    const char *end = strstr(message, ": ");
+    if (!end || (size_t)(end - message) > len) return false;
+    while (end > message && end[-1] >= '0' && end[-1] <= '9') end--;
+    bool is_library = strncmp(message, "sluice/", 7) == 0 || strncmp(message, "sluice:", 7) == 0;
+    return end > message && end[-1] == ':' && !is_library;
+}
+
 static err *load_error(script *s, int status) {
     failure_finish(s, status);
-    if (s->stopped) return err_new(ERR_STOPPED, "%s", s->message.data);
     const char *message = s->message.data;
+    if (s->stopped) return err_new(ERR_STOPPED, "%s", message);
     if (status == LUA_ERRMEM)
         return err_new(ERR_PLAN, "%s: the script asks for more than %zu MiB while it loads",
                        s->refused_at[0] ? s->refused_at : s->options.path, s->limit_bytes >> 20);
-    if (strncmp(message, "sluice/", 7) == 0 && s->frames.len) {
-        int len = (int)strcspn(s->frames.data, " ");
-        return err_new(ERR_PLAN, "%.*s %s", len, s->frames.data, message);
-    }
-    return err_new(ERR_PLAN, "%s", message);
+    if (has_place(message)) return err_new(ERR_PLAN, "%s", message);
+    if (!s->frames.len) return err_new(ERR_PLAN, "%s: %s", s->options.path, message);
+    int len = (int)strcspn(s->frames.data, " ");
+    return err_new(ERR_PLAN, "%.*s %s", len, s->frames.data, message);
 }
 
 /* Read the script's file into memory that the caller frees. */

@@ -1,0 +1,107 @@
+--- Each function of a plan is run once before any record comes: on a row of sample
+-- values, and on the same row with every nullable field nil. What throws only on the
+-- second is refused: the first null would quarantine a record. What throws on the first
+-- may be the sample's fault, and is a warning.
+-- @module sluice.probe
+
+local ffi = require "ffi"
+local nearest = require "sluice.nearest"
+local user = require "sluice.aggregate.user"
+
+local probe = {}
+
+local SAMPLES = { bool = true, int32 = 1, int64 = 1, double = 1.5, timestamp = 1700000000000,
+   string = "a" }
+local WINDOW_MS = 60000
+
+local function sample_of(column)
+   if column.one_of then return column.one_of[1] end
+   if column.range then return column.range[1] end
+   if column.type == "int64" and column.exact then return ffi.new("int64_t", 1) end
+   return SAMPLES[column.type]
+end
+
+--- A stand-in for a row that remembers which fields were nil when they were read.
+local function make_row(arg, with_nils, seen)
+   local values = {}
+   for _, column in ipairs(arg.schema.columns) do
+      if not (with_nils and column.nullable) then values[column.name] = sample_of(column) end
+   end
+   return setmetatable({}, {
+      __index = function(_, name)
+         if not arg.schema.by_name[name] then
+            seen.unknown = true
+            error(("unknown field `%s`%s"):format(tostring(name),
+               nearest.hint(tostring(name), arg.names)), 2)
+         end
+         local value = values[name]
+         if value == nil and not seen[name] then
+            seen[name] = true
+            seen[#seen + 1] = name
+         end
+         return value
+      end,
+      __newindex = function(_, name)
+         seen.unknown = true
+         error(("a row cannot be changed: assigned to `%s`; use :derive")
+            :format(tostring(name)), 2)
+      end,
+   })
+end
+
+local function make_argument(arg, with_nils, seen)
+   if arg.kind == "row" then return make_row(arg, with_nils, seen) end
+   if arg.kind == "window" then return { start = 0, stop = WINDOW_MS } end
+   local state = ffi.new(user.struct(arg.spec))
+   user.start(arg.spec, state)
+   return state
+end
+
+--- Run a function on made-up arguments: what it threw as text, and what it saw.
+local function run(entry, with_nils)
+   local seen, problem = {}, nil
+   local done = xpcall(function()
+      local args = {}
+      for i, arg in ipairs(entry.args) do args[i] = make_argument(arg, with_nils, seen) end
+      entry.fn(unpack(args, 1, #entry.args))
+   end, function(thrown)
+      problem = type(thrown) == "string" and thrown
+         or ("%s: threw a %s"):format(entry.line, type(thrown))
+   end)
+   if done then return nil, seen end
+   return problem or entry.line .. ": threw", seen
+end
+
+--- "FILE:LINE: message" with what threw in between.
+local function placed(entry, problem)
+   local place, message = problem:match("^(.-:%d+): (.*)$")
+   return ("%s: %s: %s"):format(place or entry.line, entry.what, message or problem)
+end
+
+local function hint(names)
+   if #names == 0 then return "" end
+   local shown = "`" .. table.concat(names, "`, `", 1, math.min(#names, 4)) .. "`"
+   return ("; %s can be nil: guard %s, or declare :required()"):format(shown,
+      #names == 1 and "it" or "them")
+end
+
+--- Run one function of a plan on made-up rows.
+-- @tparam table entry from `functions.of`: `{ fn =, what =, line =, args = }`
+-- @treturn ?string why it is refused, "FILE:LINE: what: message"
+-- @treturn ?string a warning, in the same form
+-- @usage local refused, warning = probe.check(entry)
+function probe.check(entry)
+   if not entry.args then return nil, nil end
+   local on_sample, saw = run(entry, false)
+   if on_sample and saw.unknown then return placed(entry, on_sample), nil end
+   local on_nils, nils = run(entry, true)
+   if on_nils and (not on_sample or nils.unknown) then
+      return placed(entry, on_nils) .. hint(nils), nil
+   end
+   if on_sample then
+      return nil, placed(entry, on_sample) .. " (on a made-up row, at check)"
+   end
+   return nil, nil
+end
+
+return probe

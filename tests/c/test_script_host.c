@@ -1,0 +1,421 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/base/arena.h"
+#include "runtime/base/buf.h"
+#include "runtime/script/script.h"
+
+/* Lua drivers look it up by name; here it is never called. */
+void sl_part_set(void *table, sl_part *part, const char *data, uint32_t len) {
+    (void)table, (void)part, (void)data, (void)len;
+}
+
+#define HEAD                                                                 \
+    "local sluice = require 'sluice'\n"                                      \
+    "local source = sluice.kafka { topics = 'rides', start = 'earliest' }\n" \
+    "   :json { sluice.string 'id' :required(), sluice.double 'amount',\n"   \
+    "           sluice.int64 'ts' :required() }\n"                           \
+    "   :event_time('ts', { unit = 'ms', delay = '1 minute' })\n"
+#define TAIL                                   \
+    "   :to(sluice.kafka { topic = 'out' })\n" \
+    "return sluice.pipeline { name = 'test', checkpoint = 'none', out }\n"
+/* `LINE` of the text below begins on line 6 of the script. */
+#define FILTER(body) HEAD "local out = source:filter(function(row)\n" body "\nend)\n" TAIL
+
+static err *open_with(script_options options, const char *text, script **s) {
+    options.path = options.path ? options.path : "rides.lua";
+    options.text = text;
+    options.text_len = strlen(text);
+    *s = NULL;
+    return script_open(&options, s);
+}
+
+/* The script is refused as a plan, with a message that begins with `start` and holds `part`. */
+static void refused_with(script_options options, const char *text, const char *start,
+                         const char *part) {
+    script *s;
+    err *e = open_with(options, text, &s);
+    assert_non_null(e);
+    assert_null(s);
+    if (strncmp(e->message, start, strlen(start)) != 0 || !strstr(e->message, part))
+        fail_msg("got: %s\nwanted: %s … %s", e->message, start, part);
+    assert_int_equal(e->code, ERR_PLAN);
+    err_free(e);
+}
+
+static void refused(const char *text, const char *start, const char *part) {
+    refused_with((script_options){ 0 }, text, start, part);
+}
+
+static script *opened_with(script_options options, const char *text) {
+    script *s;
+    err *e = open_with(options, text, &s);
+    if (e) fail_msg("%s", e->message);
+    return s;
+}
+
+static script *opened(const char *text) {
+    return opened_with((script_options){ 0 }, text);
+}
+
+/* ---- rows, by hand: header, null words, values */
+
+typedef struct rows {
+    char *memory;
+    void **pointers;
+    uint32_t *outputs;
+    uint32_t *dead;
+} rows;
+
+static rows make_rows(script *s, uint32_t count) {
+    const sl_source *source = &script_plan(s)->sources[0];
+    rows r = {
+        .memory = calloc(count, source->row_size),
+        .pointers = calloc(count, sizeof(void *)),
+        .outputs = calloc(count, sizeof(uint32_t)),
+        .dead = calloc(count, sizeof(uint32_t)),
+    };
+    for (uint32_t i = 0; i < count; i++) {
+        char *row = r.memory + (size_t)i * source->row_size;
+        r.pointers[i] = row;
+        *(sl_string *)(void *)(row + source->fields[0].column.offset) =
+            (sl_string){ .data = "a", .len = 1 };
+        *(double *)(void *)(row + source->fields[1].column.offset) = i;
+    }
+    sl_vector *v = script_vector(s);
+    v->count = count;
+    v->first = 0;
+    v->rows = r.pointers;
+    v->outputs = r.outputs;
+    v->dead = r.dead;
+    return r;
+}
+
+static void free_rows(rows r) {
+    free(r.memory);
+    free(r.pointers);
+    free(r.outputs);
+    free(r.dead);
+}
+
+static uint32_t filter_driver(script *s) {
+    return script_plan(s)->steps[script_plan(s)->sources[0].step].driver;
+}
+
+/* ---- loading */
+
+static void test_good_script_gives_a_plan(void **state) {
+    (void)state;
+    script *s = opened(FILTER("return row.amount and row.amount > 3"));
+    const sl_plan *plan = script_plan(s);
+    assert_int_equal(plan->source_count, 1);
+    assert_int_equal(plan->sink_count, 1);
+    assert_memory_equal(plan->name.data, "test", 4);
+    assert_memory_equal(plan->script.data, "rides.lua", 9);
+    assert_int_not_equal(plan->script_hash, 0);
+    script_close(s);
+}
+
+static void test_shipped_script_opens(void **state) {
+    (void)state;
+    char path[1024]; /* beside this file, wherever the test runs */
+    snprintf(path, sizeof path, "%.*s/../../scripts/ride_counts.lua",
+             (int)(strrchr(__FILE__, '/') - __FILE__), __FILE__);
+    if (access(path, R_OK) != 0) skip();
+    script *s;
+    err *e = script_open(&(script_options){ .path = path }, &s);
+    if (e) fail_msg("%s", e->message);
+    const char *text;
+    assert_null(script_explain(s, false, &text));
+    assert_null(script_explain(s, true, &text));
+    script_close(s);
+}
+
+static void test_workers_agree(void **state) {
+    (void)state;
+    script *a = opened(FILTER("return true"));
+    script *b = opened_with((script_options){ .worker = 1 }, FILTER("return true"));
+    script *c = opened(FILTER("return false"));
+    assert_null(script_agree(a, b));
+    err *e = script_agree(a, c);
+    assert_non_null(e);
+    err_free(e);
+    script_close(a);
+    script_close(b);
+    script_close(c);
+}
+
+static void test_missing_file_is_bad_usage(void **state) {
+    (void)state;
+    script *s;
+    err *e = script_open(&(script_options){ .path = "no/such/script.lua" }, &s);
+    assert_non_null(e);
+    assert_int_equal(e->code, ERR_USAGE);
+    assert_non_null(strstr(e->message, "no/such/script.lua"));
+    err_free(e);
+}
+
+static void test_bad_scripts_name_their_line(void **state) {
+    (void)state;
+    refused("local x =\n= 3", "rides.lua:2: ", "unexpected symbol");
+    refused("local x\nlocal y = x.z", "rides.lua:2: ", "attempt to index local 'x'");
+    refused("local sluice = require 'sluice'", "rides.lua: ", "returns nothing");
+    refused("return 3", "rides.lua: ", "returns a number");
+    refused("return maths.floor(3)", "rides.lua:1: ", "did you mean `math`?");
+    refused("local x = os.time()", "rides.lua:1: ", "os is not available in scripts");
+    refused("\33LJ\2\n", "rides.lua: ", "bytecode");
+    refused("local sluice = require 'sluice'\nlocal s = sluice.kafak { topics = 'a' }",
+            "rides.lua:2: ", "kafka");
+}
+
+static void test_error_objects_are_told(void **state) {
+    (void)state;
+    refused("\nerror(nil)", "rides.lua:2: ", "error(nil)");
+    refused("\nerror({})", "rides.lua:2: ", "an error object (a table)");
+    refused("\nerror({ message = 'boom' })", "rides.lua:2: ", "boom");
+    refused("\nerror(setmetatable({}, { __tostring = function() return 'own' end }))",
+            "rides.lua:2: ", "own");
+    refused("\nerror(setmetatable({}, { __tostring = function() error('x') end }))",
+            "rides.lua:2: ", "an error object");
+    refused("\nerror(print)", "rides.lua:2: ", "an error object (a function)");
+    refused("\nerror(true)", "rides.lua:2: ", "an error object (a boolean)");
+    refused("\nlocal function f() return 1 + f() end\nf()", "rides.lua", "stack overflow");
+}
+
+static void test_endless_loop_at_load_is_an_error(void **state) {
+    (void)state;
+    script_options options = { .load_timeout_ms = 50 };
+    refused_with(options, "local i = 0\nwhile true do i = i + 1 end", "rides.lua:2: ",
+                 "does not finish loading");
+    refused_with(options, "while true do pcall(function() while true do end end) end",
+                 "rides.lua:1: ", "does not finish loading");
+    refused_with(options, "coroutine.wrap(function() while true do end end)()", "rides.lua:1: ",
+                 "does not finish loading");
+    refused_with(options, FILTER("while true do end"), "rides.lua:7: ", "does not finish loading");
+}
+
+static void test_huge_allocation_at_load_is_an_error(void **state) {
+    (void)state;
+    refused("\nlocal x = string.rep('x', 1e9)", "rides.lua:2: ", "more than 256 MiB");
+    refused("local t = {}\nfor i = 1, 1e9 do t[i] = {} end", "rides.lua:2: ", "more than 256 MiB");
+    refused("local s = 'x'\nwhile true do s = s .. s end", "rides.lua:2: ", "MiB");
+}
+
+static void test_stop_flag_ends_loading(void **state) {
+    (void)state;
+    volatile int stop = 1;
+    script *s;
+    err *e = open_with((script_options){ .stop = &stop }, "while true do end", &s);
+    assert_non_null(e);
+    assert_int_equal(e->code, ERR_STOPPED);
+    err_free(e);
+}
+
+static void test_functions_are_inspected_and_probed(void **state) {
+    (void)state;
+    refused(FILTER("return maths.floor(row.amount)"), "rides.lua:7: filter: ", "`math`");
+    refused(FILTER("return row.amuont == 3"), "rides.lua:7: filter: ", "`amount`");
+    refused(FILTER("return row.amount > 3"), "rides.lua:7: filter: ", "`amount` can be nil");
+    refused(FILTER("source = nil"), "rides.lua:7: filter: ", "`source` is assigned");
+    refused(FILTER("seen = row.id"), "rides.lua:7: filter: ", "the global `seen` is assigned");
+}
+
+static void test_overrides_reach_the_plan(void **state) {
+    (void)state;
+    const char *overrides[] = { "trigger=once" };
+    script *s = opened_with((script_options){ .overrides = overrides, .override_count = 1 },
+                            FILTER("return true"));
+    assert_int_equal(script_plan(s)->trigger, SL_ONCE);
+    script_close(s);
+    overrides[0] = "triger=once";
+    refused_with((script_options){ .overrides = overrides, .override_count = 1 },
+                 FILTER("return true"), "--set triger=once: ", "trigger");
+}
+
+/* ---- running */
+
+static void test_driver_runs_over_a_vector(void **state) {
+    (void)state;
+    script *s = opened(FILTER("return row.amount and row.amount >= 3"));
+    rows r = make_rows(s, 10);
+    if (!script_run(s, filter_driver(s))) fail_msg("%s", script_error(s));
+    for (uint32_t i = 0; i < 10; i++) assert_int_equal(r.outputs[i], i >= 3 ? 1 : 0);
+    free_rows(r);
+    script_close(s);
+}
+
+static void throws(const char *body, const char *message) {
+    char text[2048];
+    snprintf(text, sizeof text, HEAD "local out = source:filter(function(row)\n%s\nend)\n" TAIL, body);
+    script *s = opened(text);
+    rows r = make_rows(s, 10);
+    assert_false(script_run(s, filter_driver(s)));
+    if (!strstr(script_error(s), message)) fail_msg("%s", script_error(s));
+    assert_int_equal(script_vector(s)->pos, 5);
+    if (!strstr(script_traceback(s), "rides.lua:7: in")) fail_msg("%s", script_traceback(s));
+    assert_null(strstr(script_traceback(s), "sluice"));
+    script_vector(s)->first = 6;
+    assert_true(script_run(s, filter_driver(s)));
+    free_rows(r);
+    script_close(s);
+}
+
+static void test_thrown_errors_have_row_and_place(void **state) {
+    (void)state;
+    throws("if row.amount == 5 then error('bad ride') end return true", "rides.lua:7: bad ride");
+    throws("if row.amount == 5 then error(nil) end return true", "rides.lua:7: error(nil)");
+    throws("if row.amount == 5 then error({}) end return true", "rides.lua:7: an error object");
+    throws("if row.amount == 5 then local x = row.id .. nil end return true",
+           "rides.lua:7: attempt to concatenate a nil value");
+    throws("local function f() return 1 + f() end if row.amount == 5 then f() end return true",
+           "stack overflow");
+}
+
+static void add_line(void *arg, const char *text) {
+    buf_put_text(arg, text);
+    buf_put_char(arg, '\n');
+}
+
+static void test_closure_per_row_is_reported_with_its_line(void **state) {
+    (void)state;
+    script *s = opened(FILTER("local function big(x)\nreturn x and x > row.amount end\n"
+                              "return big(row.amount)"));
+    rows r = make_rows(s, 1000);
+    buf text;
+    buf_init(&text);
+    for (int round = 0; round < 100; round++) {
+        assert_true(script_run(s, filter_driver(s)));
+        script_fallbacks(s, add_line, &text);
+    }
+    const char *told = buf_text(&text);
+    const char *wanted = "the loop over filter (rides.lua:6) fell back to the interpreter: "
+                         "FNEW: a closure is made per row, at rides.lua:7\n";
+    assert_string_equal(told, wanted);
+    buf_done(&text);
+    free_rows(r);
+    script_close(s);
+}
+
+static void test_compiled_loop_is_not_reported(void **state) {
+    (void)state;
+    script *s = opened(FILTER("local sum = 0\nfor i = 1, 3 do sum = sum + i end\n"
+                              "return row.amount and row.amount > sum or row.id == 'b'"));
+    rows r = make_rows(s, 1000);
+    buf text;
+    buf_init(&text);
+    for (int round = 0; round < 100; round++) assert_true(script_run(s, filter_driver(s)));
+    script_fallbacks(s, add_line, &text);
+    assert_string_equal(buf_text(&text), "");
+    buf_done(&text);
+    free_rows(r);
+    script_close(s);
+}
+
+typedef struct stuck {
+    char message[512];
+    int count;
+} stuck;
+
+static void note_stuck(void *arg, const char *message, bool last) {
+    stuck *seen = arg;
+    seen->count++;
+    snprintf(seen->message, sizeof seen->message, "%s", message);
+    if (last) _exit(strstr(message, "cannot be interrupted") ? 7 : 8);
+}
+
+static void test_endless_interpreted_loop_is_broken(void **state) {
+    (void)state;
+    stuck seen = { .count = 0 };
+    /* a closure in the loop keeps it in the interpreter */
+    script *s = opened_with(
+        (script_options){ .call_timeout_ms = 50, .grace_ms = 60000, .on_stuck = note_stuck, .on_stuck_arg = &seen },
+        FILTER("if row.amount == 5 then while true do local f = function() return row end end end\n"
+               "return true"));
+    rows r = make_rows(s, 10);
+    assert_false(script_run(s, filter_driver(s)));
+    if (!strstr(script_error(s), "rides.lua:7: interrupted")) fail_msg("%s", script_error(s));
+    assert_int_equal(seen.count, 1);
+    if (!strstr(seen.message, "rides.lua: prepare of rides, function 1, at row 5 of 10"))
+        fail_msg("%s", seen.message);
+    script_vector(s)->first = 6;
+    assert_true(script_run(s, filter_driver(s)));
+    free_rows(r);
+    script_close(s);
+}
+
+static void test_endless_compiled_loop_is_reported_for_the_last_time(void **state) {
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        stuck seen = { .count = 0 };
+        script *s = opened_with(
+            (script_options){ .call_timeout_ms = 50, .grace_ms = 50, .on_stuck = note_stuck, .on_stuck_arg = &seen },
+            FILTER("if row.amount == 5 then while true do end end return true"));
+        make_rows(s, 10);
+        alarm(20);
+        script_run(s, filter_driver(s));
+        _exit(9);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+}
+
+static void test_events_are_the_same_again(void **state) {
+    (void)state;
+    script *s = opened(FILTER("return true"));
+    const char *text;
+    size_t len;
+    char first[256];
+    assert_null(script_event(s, 0, 17, 42, 1700000000000, &text, &len));
+    snprintf(first, sizeof first, "%s", text);
+    assert_memory_equal(text, "{\"id\":\"id-17\",", 14);
+    assert_null(script_event(s, 0, 18, 42, 1700000000000, &text, &len));
+    assert_string_not_equal(text, first);
+    assert_null(script_event(s, 0, 17, 42, 1700000000000, &text, &len));
+    assert_string_equal(text, first);
+    script_close(s);
+}
+
+static void test_text_is_copied_into_the_arena(void **state) {
+    (void)state;
+    arena a;
+    arena_init(&a, 1024);
+    const char *copy = sl_text_copy(&a, "window", 6);
+    assert_memory_equal(copy, "window", 6);
+    arena_done(&a);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good_script_gives_a_plan),
+        cmocka_unit_test(test_shipped_script_opens),
+        cmocka_unit_test(test_workers_agree),
+        cmocka_unit_test(test_missing_file_is_bad_usage),
+        cmocka_unit_test(test_bad_scripts_name_their_line),
+        cmocka_unit_test(test_error_objects_are_told),
+        cmocka_unit_test(test_endless_loop_at_load_is_an_error),
+        cmocka_unit_test(test_huge_allocation_at_load_is_an_error),
+        cmocka_unit_test(test_stop_flag_ends_loading),
+        cmocka_unit_test(test_functions_are_inspected_and_probed),
+        cmocka_unit_test(test_overrides_reach_the_plan),
+        cmocka_unit_test(test_driver_runs_over_a_vector),
+        cmocka_unit_test(test_thrown_errors_have_row_and_place),
+        cmocka_unit_test(test_closure_per_row_is_reported_with_its_line),
+        cmocka_unit_test(test_compiled_loop_is_not_reported),
+        cmocka_unit_test(test_endless_interpreted_loop_is_broken),
+        cmocka_unit_test(test_endless_compiled_loop_is_reported_for_the_last_time),
+        cmocka_unit_test(test_events_are_the_same_again),
+        cmocka_unit_test(test_text_is_copied_into_the_arena),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
