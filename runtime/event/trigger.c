@@ -21,7 +21,7 @@ static trigger_verdict ask_interval(trigger *t, int64_t now_ms, bool has_work) {
     if (t->due_ms > next) t->due_ms = next; /* the system's clock was set back */
     if (now_ms < t->due_ms) return wait_until(t->due_ms);
     if (has_work) return (trigger_verdict){ .action = TRIGGER_RUN };
-    if (t->due_ms == INT64_MIN) return wait_until(INT64_MAX);
+    if (!t->batch_count) return wait_until(INT64_MAX); /* the first runs at once */
     t->due_ms = next;
     return wait_until(next);
 }

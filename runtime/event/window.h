@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/event/saturate.h"
 #include "runtime/shared/plan.h"
 
 /* Bounds of a window or pane, Unix ms, half-open. */
@@ -63,14 +64,25 @@ window_run window_closed(const sl_window *w, int64_t from, int64_t to, int64_t o
 bool window_next(const sl_window *w, window_run *run, window_bounds *bounds);
 
 /* The watermark that closes the window ending at `end`: end + allowed_lateness. */
-int64_t window_close_time(const sl_window *w, int64_t end);
+static inline int64_t window_close_time(const sl_window *w, int64_t end) {
+    return saturate_add(end, w->allowed_lateness_ms);
+}
 
 /* Whether the window ending at `end` is closed, so that a row for it is late. */
 bool window_is_late(const sl_window *w, int64_t end, int64_t watermark);
 
-/* How many of the windows that hold `pane` a row is late for; equal to window_of_pane().count: for
- * all. They are the oldest ones. O(1). */
-uint64_t window_late_count(const sl_window *w, int64_t pane, int64_t watermark);
+/* Slow path of window_late_count. */
+uint64_t window_late_count_slow(const sl_window *w, int64_t pane, int64_t watermark);
+
+/* How many of the windows that hold `pane` (its start) a row is late for; equal to
+ * window_of_pane().count: for all. They are the oldest ones. O(1). */
+static inline uint64_t window_late_count(const sl_window *w, int64_t pane, int64_t watermark) {
+    /* No window ends before its panes do, and few rows are late for any. A saturated pane ends
+     * before its start + pane_ms. */
+    int64_t pane_end = pane == INT64_MIN ? pane : saturate_add(pane, w->pane_ms);
+    if (watermark < window_close_time(w, pane_end)) return 0;
+    return window_late_count_slow(w, pane, watermark);
+}
 
 /* The watermark from which on `pane` can go: the one that closes its last window. A row is late
  * for all its windows iff this is <= the watermark (and there is one). O(1). */

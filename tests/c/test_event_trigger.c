@@ -95,6 +95,8 @@ static void a_multiple_with_nothing_to_do_passes(void **state) {
     assert_waits(&t, 60010, NOTHING, 90000);
     assert_waits(&t, 60020, DATA, 90000);
     assert_runs(&t, 90000, EMPTY_DUE);
+    run(&t, 90000, 95000, true);
+    assert_waits(&t, 95000, NOTHING, 120000);
 }
 
 static void a_clock_set_back_delays_by_one_interval_at_most(void **state) {
