@@ -25,7 +25,8 @@ local FROM_MS = { s = 0.001, ms = 1, us = 1000, ns = 1000000 }
 
 local function iso(time_ms)
    local seconds = math.floor(time_ms / 1000)
-   return os.date("!%Y-%m-%dT%H:%M:%S", seconds) .. (".%03dZ"):format(time_ms - seconds * 1000)
+   local fraction = (".%03dZ"):format(time_ms - seconds * 1000)
+   return os.date("!%Y-%m-%dT%H:%M:%S", seconds) .. fraction
 end
 
 local function time_text(time_ms, unit)
@@ -55,7 +56,9 @@ local MAKE = {
    end,
    string = function(field, random, i)
       local base = field.name:gsub("_?id$", "")
-      if base == "" or base == "event" then return quoted(("%s-%d"):format(field.name, i)) end
+      if base == "" or base == "event" then
+         return quoted(("%s-%d"):format(field.name, i))
+      end
       return quoted(("%s-%d"):format(base, random(1, FEW)))
    end,
 }
@@ -122,7 +125,9 @@ local function from_table(value)
    local object = { names = {}, by_name = {} }
    for name in pairs(value) do object.names[#object.names + 1] = tostring(name) end
    table.sort(object.names)
-   for name, item in pairs(value) do object.by_name[tostring(name)] = cjson.encode(item) end
+   for name, item in pairs(value) do
+      object.by_name[tostring(name)] = cjson.encode(item)
+   end
    return encode(object)
 end
 
@@ -147,8 +152,8 @@ function events.make(source, i, seed, now_ms)
    end
    if type(value) == "string" then return value end
    if type(value) ~= "table" then
-      error(("`events` of %s gives %s for i = %d, wanted a table or text"):format(source.name,
-         type(value), i), 0)
+      error(("`events` of %s gives %s for i = %d, wanted a table or text"):format(
+         source.name, type(value), i), 0)
    end
    return from_table(value)
 end

@@ -9,8 +9,8 @@ local vmdef = require "jit.vmdef"
 
 local fallback = {}
 
-local BLACKLISTED = { IFORL = "loop", IITERL = "loop", ILOOP = "loop", IFUNCF = "function",
-   IFUNCV = "function" }
+local BLACKLISTED = { IFORL = "loop", IITERL = "loop", ILOOP = "loop",
+   IFUNCF = "function", IFUNCV = "function" }
 
 local REASONS = {
    FNEW = "a closure is made per row",
@@ -57,7 +57,8 @@ function Watch:event(what, code, pc, reason, extra)
    if what == "start" then
       self.started = code
    elseif what == "abort" and self.started then
-      self.aborts[self.started] = { reason = reason_of(reason, extra), at = location(code, pc) }
+      local text = reason_of(reason, extra)
+      self.aborts[self.started] = { reason = text, at = location(code, pc) }
       self.changed = true
    end
 end
@@ -92,7 +93,8 @@ function Watch:describe(fn, kind, entry)
    local text = ("%s%s (%s) fell back to the interpreter"):format(
       kind == "loop" and "the loop over " or "", entry.what, entry.line)
    if not abort then return text end
-   return ("%s: %s, at %s"):format(text, abort.reason, at and at.text or "an unknown place")
+   local where = at and ", at " .. at.text or ""
+   return ("%s: %s%s"):format(text, abort.reason, where)
 end
 
 --- What fell back since the last call.
@@ -120,8 +122,8 @@ end
 -- @treturn table with `poll()`
 -- @usage local watch = fallback.watch(drivers, functions.of(graph))
 function fallback.watch(drivers, list)
-   local watch = setmetatable({ drivers = drivers, functions = list, aborts = {}, told = {},
-      changed = false }, Watch)
+   local watch = setmetatable({ drivers = drivers, functions = list, aborts = {},
+      told = {}, changed = false }, Watch)
    jit.attach(function(what, _, code, pc, reason, extra)
       watch:event(what, code, pc, reason, extra)
    end, "trace")

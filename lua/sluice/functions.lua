@@ -16,9 +16,13 @@ end
 
 local BOUNDS = { "start", "stop" }
 
+--- A row as an argument; `fields` are those of the source it comes from, by slot.
+local function row_of(of, fields)
+   return { kind = "row", schema = of, names = schema.names(of), fields = fields or {} }
+end
+
 --- Arguments of an aggregate's functions, by what they do.
-local function arguments(what, rows, spec)
-   local row = { kind = "row", schema = rows, names = schema.names(rows) }
+local function arguments(what, row, spec)
    if what == "where" or what == "value" then return { row } end
    if what == "fold_batch" then return nil end
    local state = { kind = "state", spec = spec, names = names_of_state(spec) }
@@ -28,16 +32,6 @@ local function arguments(what, rows, spec)
    return { state }
 end
 
-local function schema_of_fields(fields)
-   local columns = {}
-   for i, field in ipairs(fields) do
-      columns[i] = { name = field.name, type = field.type, exact = field.exact,
-         nullable = not field.required and field.default == nil,
-         one_of = field.one_of, range = field.range }
-   end
-   return schema.new(columns)
-end
-
 local function add(list, fn, what, args)
    if fn then
       local line = place.of_function(fn)
@@ -45,29 +39,30 @@ local function add(list, fn, what, args)
    end
 end
 
-local function add_row(list, fn, what, of)
-   add(list, fn, what, { { kind = "row", schema = of, names = schema.names(of) } })
+local function fields_of(graph, step)
+   return step.input.kind == "source" and graph.sources[step.input.index].fields or nil
 end
 
-local function add_tree(list, tree)
+local function add_tree(list, tree, fields)
    for _, branch in ipairs(tree or {}) do
       if branch.op == "filter" then
-         add_row(list, branch.fn, "filter", branch.schema)
+         add(list, branch.fn, "filter", { row_of(branch.schema, fields) })
       elseif branch.op == "derive" then
+         local row = row_of(branch.schema, fields)
          for _, column in ipairs(branch.columns) do
-            add_row(list, column.fn, ("derive `%s`"):format(column.name), branch.schema)
+            add(list, column.fn, ("derive `%s`"):format(column.name), { row })
          end
       end
-      add_tree(list, branch.next)
+      add_tree(list, branch.next, fields)
    end
 end
 
---- The rows that flow into an aggregate: the schema of the first output that feeds it.
-local function rows_into(graph, index)
+--- The rows that flow into an aggregate: those of the first output that feeds it.
+local function row_into(graph, index)
    for _, step in ipairs(graph.steps) do
       for _, output in ipairs(step.outputs) do
          if output.kind == "aggregate" and output.target == index then
-            return output.schema
+            return row_of(output.schema, fields_of(graph, step))
          end
       end
    end
@@ -76,23 +71,24 @@ end
 --- List the user's functions of a graph, sources first, then steps, then aggregates.
 -- @tparam table graph
 -- @treturn table list of `{ fn =, what = "filter", line = "FILE:LINE", args = { { kind =
---  "row"|"state"|"window", names =, schema =, spec = }, … } or nil when not known }`
+--   "row"|"state"|"window", names =, schema =, fields =, spec = }, … } or nil when they
+--   are not known }`
 function functions.of(graph)
    local list = {}
    for _, source in ipairs(graph.sources) do
       if type(source.events) == "function" then add(list, source.events, "events") end
       add(list, source.rows, "row")
       if source.time and source.time.fn then
-         add_row(list, source.time.fn, "event_time", schema_of_fields(source.fields))
+         add(list, source.time.fn, "event_time", { row_of(source.schema, source.fields) })
       end
    end
-   for _, step in ipairs(graph.steps) do add_tree(list, step.tree) end
+   for _, step in ipairs(graph.steps) do add_tree(list, step.tree, fields_of(graph, step)) end
    for index, of in ipairs(graph.aggregates) do
-      local rows = rows_into(graph, index)
+      local row = row_into(graph, index)
       for _, item in ipairs(of.items) do
          for _, entry in ipairs(aggregate.functions(item.spec)) do
             add(list, entry.fn, ("%s of `%s`"):format(entry.what, item.name),
-               arguments(entry.what, rows, item.spec.user))
+               arguments(entry.what, row, item.spec.user))
          end
       end
    end

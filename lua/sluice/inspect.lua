@@ -64,8 +64,9 @@ local function has_value(names, wanted)
    return false
 end
 
-local UPVALUE = "`%s` is assigned, which lies outside the function: functions must not keep state "
-   .. "(workers and restarts would see different values); use an aggregate's `state`"
+local UPVALUE = "`%s` is assigned, which lies outside the function: functions must not "
+   .. "keep state (workers and restarts would see different values); use an aggregate's "
+   .. "`state`"
 local GLOBAL = "the global `%s` is assigned: functions must not keep state; write `local`"
 
 local Walk = {}

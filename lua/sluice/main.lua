@@ -5,6 +5,7 @@
 local analyse = require "sluice.analyse"
 local cdef = require "sluice.cdef"
 local events = require "sluice.events"
+local explain = require "sluice.explain"
 local fallback = require "sluice.fallback"
 local ffi = require "ffi"
 local functions = require "sluice.functions"
@@ -13,11 +14,6 @@ local lower = require "sluice.lower"
 local pipeline = require "sluice.pipeline"
 local probe = require "sluice.probe"
 local sandbox = require "sluice.sandbox"
-
-local has_explain, explain = pcall(require, "sluice.explain")
-if not has_explain then
-   explain = { json = function(graph) return graph.name end, text = function() return "" end }
-end
 
 local main = {}
 
@@ -44,7 +40,9 @@ end
 --- How messages call the drivers: "prepare of ride_events".
 local function names_of(descriptions)
    local names = {}
-   for i, of in ipairs(descriptions) do names[i] = ("%s of %s"):format(of.what, of.name) end
+   for i, of in ipairs(descriptions) do
+      names[i] = ("%s of %s"):format(of.what, of.name)
+   end
    return names
 end
 
@@ -65,8 +63,8 @@ local function run_script(host, box)
    local value = chunk()
    box.freeze()
    if not pipeline.is(value) then
-      return nil, ("%s: the script %s, wanted `return sluice.pipeline { … }` at its end")
-         :format(host.path, show_returned(value))
+      return nil, ("%s: the script %s, wanted `return sluice.pipeline { … }`"):format(
+         host.path, show_returned(value))
    end
    return pipeline.override(value, host.overrides)
 end
@@ -74,7 +72,8 @@ end
 --- Load a script.
 -- @tparam table host from C: `path`, `text`, `overrides`, `worker`, `vector` (address),
 --   `print(text)`, `hash(text)`
--- @treturn table `problem`: what is wrong; or `plan` (address), `drivers` and their `names`, `fingerprint`,
+-- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
+--   these, `fingerprint`,
 --   and the functions C calls: `explain(json)`, `warnings()`, `event(source, i, seed,
 --   now_ms)`, `fallbacks()`
 -- @raise "FILE:LINE: message" for what the script's code threw

@@ -10,13 +10,13 @@ local user = require "sluice.aggregate.user"
 
 local probe = {}
 
-local SAMPLES = { bool = true, int32 = 1, int64 = 1, double = 1.5, timestamp = 1700000000000,
-   string = "a" }
+local SAMPLES = { bool = true, int32 = 1, int64 = 1, double = 1.5, string = "a",
+   timestamp = 1700000000000 }
 local WINDOW_MS = 60000
 
-local function sample_of(column)
-   if column.one_of then return column.one_of[1] end
-   if column.range then return column.range[1] end
+local function sample_of(column, field)
+   if field and field.one_of then return field.one_of[1] end
+   if field and field.range then return field.range[1] end
    if column.type == "int64" and column.exact then return ffi.new("int64_t", 1) end
    return SAMPLES[column.type]
 end
@@ -25,7 +25,9 @@ end
 local function make_row(arg, with_nils, seen)
    local values = {}
    for _, column in ipairs(arg.schema.columns) do
-      if not (with_nils and column.nullable) then values[column.name] = sample_of(column) end
+      if not (with_nils and column.nullable) then
+         values[column.name] = sample_of(column, arg.fields[column.slot])
+      end
    end
    return setmetatable({}, {
       __index = function(_, name)
@@ -62,7 +64,9 @@ local function run(entry, with_nils)
    local seen, problem = {}, nil
    local done = xpcall(function()
       local args = {}
-      for i, arg in ipairs(entry.args) do args[i] = make_argument(arg, with_nils, seen) end
+      for i, arg in ipairs(entry.args) do
+         args[i] = make_argument(arg, with_nils, seen)
+      end
       entry.fn(unpack(args, 1, #entry.args))
    end, function(thrown)
       problem = type(thrown) == "string" and thrown

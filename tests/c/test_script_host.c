@@ -254,7 +254,7 @@ static void test_driver_runs_over_a_vector(void **state) {
 
 static void throws(const char *body, const char *message) {
     char text[2048];
-    snprintf(text, sizeof text, HEAD "local out = source:filter(function(row)\n%s\nend)\n" TAIL, body);
+    snprintf(text, sizeof text, FILTER("%s"), body);
     script *s = opened(text);
     rows r = make_rows(s, 10);
     assert_false(script_run(s, filter_driver(s)));
@@ -331,12 +331,21 @@ static void note_stuck(void *arg, const char *message, bool last) {
     if (last) _exit(strstr(message, "cannot be interrupted") ? 7 : 8);
 }
 
+static script_options watched(stuck *seen, int64_t grace_ms) {
+    return (script_options){
+        .call_timeout_ms = 50,
+        .grace_ms = grace_ms,
+        .on_stuck = note_stuck,
+        .on_stuck_arg = seen,
+    };
+}
+
 static void test_endless_interpreted_loop_is_broken(void **state) {
     (void)state;
     stuck seen = { .count = 0 };
     /* a closure in the loop keeps it in the interpreter */
     script *s = opened_with(
-        (script_options){ .call_timeout_ms = 50, .grace_ms = 60000, .on_stuck = note_stuck, .on_stuck_arg = &seen },
+        watched(&seen, 60000),
         FILTER("if row.amount == 5 then while true do local f = function() return row end end end\n"
                "return true"));
     rows r = make_rows(s, 10);
@@ -357,7 +366,7 @@ static void test_endless_compiled_loop_is_reported_for_the_last_time(void **stat
     if (child == 0) {
         stuck seen = { .count = 0 };
         script *s = opened_with(
-            (script_options){ .call_timeout_ms = 50, .grace_ms = 50, .on_stuck = note_stuck, .on_stuck_arg = &seen },
+            watched(&seen, 50),
             FILTER("if row.amount == 5 then while true do end end return true"));
         make_rows(s, 10);
         alarm(20);

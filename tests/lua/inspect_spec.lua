@@ -65,8 +65,8 @@ describe("inspect", function()
          return function(ride)
             return ride.amuont > 3
          end]]
-      assert.same({ "rides.lua:2: filter: unknown field `amuont`: did you mean `amount`?" },
-         problems)
+      local wanted = "rides.lua:2: filter: unknown field `amuont`: did you mean `amount`?"
+      assert.same({ wanted }, problems)
    end)
 
    it("leaves alone what is not certainly the row", function()

@@ -121,7 +121,7 @@ describe("sandbox", function()
       assert.equal(1, run("return helper()", box))
       local done, problem = pcall(change)
       assert.is_false(done)
-      local wanted = "rides.lua:1: the global `count` is assigned: functions must not keep"
+      local wanted = "rides.lua:1: the global `count` is assigned: functions must not"
       assert.matches(wanted, problem, 1, true)
    end)
 end)

@@ -1,0 +1,85 @@
+local aggregate = require "sluice.aggregate"
+local probe = require "sluice.probe"
+local schema = require "sluice.schema"
+
+local ROWS = schema.new {
+   { name = "id", type = "string", slot = 1 },
+   { name = "amount", type = "double", slot = 2, nullable = true },
+   { name = "tip", type = "double", slot = 3, nullable = true },
+   { name = "total", type = "int64", exact = true, slot = 4 },
+}
+local ROW = { kind = "row", schema = ROWS, names = schema.names(ROWS), fields = {} }
+
+local function check(text, args)
+   local fn = assert(load("return " .. text, "@rides.lua"))()
+   args = args or { ROW }
+   return probe.check { fn = fn, what = "filter", line = "rides.lua:1", args = args }
+end
+
+describe("probe", function()
+   it("passes what copes with nil", function()
+      local refused, warning = check [[function(row)
+         return row.id ~= "b" and (row.amount or 0) > 3 and row.total >= 0 end]]
+      assert.is_nil(refused)
+      assert.is_nil(warning)
+   end)
+
+   it("refuses what throws on nil, and names the field", function()
+      local refused = check "function(row)\n return row.amount > 3 end"
+      assert.equal("rides.lua:2: filter: attempt to compare number with nil; `amount` can "
+         .. "be nil: guard it, or declare :required()", refused)
+   end)
+
+   it("names all fields that were nil", function()
+      local refused = check [[function(row)
+         local a, b = row.amount, row.tip return a + b end]]
+      assert.matches("`amount`, `tip` can be nil: guard them", refused, 1, true)
+   end)
+
+   it("refuses a field that is not there, on the way that rows take", function()
+      local refused = check [[function(row) local other = row return other.tipp end]]
+      local wanted = "rides.lua:1: filter: unknown field `tipp`: did you mean `tip`?"
+      assert.matches(wanted, refused, 1, true)
+   end)
+
+   it("refuses a change to a row", function()
+      local refused = check [[function(row) local other = row other.tip = 1 end]]
+      assert.matches("a row cannot be changed", refused, 1, true)
+   end)
+
+   it("only warns of what throws on the made-up row as well", function()
+      local refused, warning = check [[function(row) return row.id:match("%d+") + 1 end]]
+      assert.is_nil(refused)
+      local wanted = "rides.lua:1: filter: attempt to perform arithmetic"
+      assert.matches(wanted, warning, 1, true)
+   end)
+
+   it("takes errors that are no text", function()
+      local refused = check [[function(row) if not row.amount then error({}) end end]]
+      assert.matches("rides.lua:1: filter: threw a table", refused, 1, true)
+      refused = check [[function(row) if not row.amount then error(nil) end end]]
+      assert.matches("rides.lua:1: filter: threw a nil", refused, 1, true)
+   end)
+
+   it("runs folds on the state they begin with", function()
+      local spec = aggregate.aggregate {
+         state = { n = 0, last = "double[2]" },
+         init = function(a) a.n = 7 end,
+         fold = function(a) a.n = a.n + 1 end,
+         result = function(a) return a.n end,
+      }:resolve(ROWS, "tumbling").user
+      local state = { kind = "state", spec = spec, names = { "n", "last" } }
+      local window = { kind = "window", names = { "start", "stop" } }
+      assert.is_nil((check([[function(a, row)
+         assert(a.n == 7) a.last[1] = row.amount or 0 end]], { state, ROW })))
+      assert.matches("`amount` can be nil", (check([[function(a, row)
+         a.n = a.n + row.amount end]], { state, ROW })))
+      assert.is_nil((check("function(a, w) return a.n / (w.stop - w.start) end",
+         { state, window })))
+   end)
+
+   it("leaves alone what it cannot call", function()
+      local entry = { fn = error, what = "fold_batch", line = "rides.lua:1" }
+      assert.is_nil((probe.check(entry)))
+   end)
+end)
