@@ -57,7 +57,7 @@ local MAKE = {
    string = function(field, random, i)
       local base = field.name:gsub("_?id$", "")
       if base == "" or base == "event" then
-         return quoted(("%s-%d"):format(field.name, i))
+         return quoted(("%s-%d"):format(base == "" and "id" or base, i))
       end
       return quoted(("%s-%d"):format(base, random(1, FEW)))
    end,

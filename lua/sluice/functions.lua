@@ -82,7 +82,9 @@ function functions.of(graph)
          add(list, source.time.fn, "event_time", { row_of(source.schema, source.fields) })
       end
    end
-   for _, step in ipairs(graph.steps) do add_tree(list, step.tree, fields_of(graph, step)) end
+   for _, step in ipairs(graph.steps) do
+      add_tree(list, step.tree, fields_of(graph, step))
+   end
    for index, of in ipairs(graph.aggregates) do
       local row = row_into(graph, index)
       for _, item in ipairs(of.items) do

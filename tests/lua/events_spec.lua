@@ -42,7 +42,7 @@ describe("events", function()
          { name = "ts", type = "int64", required = true },
       }, { time = { field = "ts", unit = "ms" } })
       for i, event in ipairs(many(of, 200)) do
-         assert.equal("event_id-" .. i - 1, event.event_id)
+         assert.equal("event-" .. i - 1, event.event_id)
          assert.is_true(event.kind == "start" or event.kind == "end")
          assert.is_true(event.seats >= 1 and event.seats <= 4 and event.seats % 1 == 0)
          assert.is_true(event.fare >= 0.5 and event.fare <= 2)
@@ -66,7 +66,8 @@ describe("events", function()
 
    it("write times in the field's unit", function()
       local function times(unit)
-         return source { { name = "t", type = "timestamp", unit = unit, required = true } }
+         local field = { name = "t", type = "timestamp", unit = unit, required = true }
+         return source { field }
       end
       local wanted = { ms = 13, us = 16, ns = 19 }
       for _, unit in ipairs { "ms", "us", "ns" } do

@@ -26,8 +26,8 @@ describe("probe", function()
 
    it("refuses what throws on nil, and names the field", function()
       local refused = check "function(row)\n return row.amount > 3 end"
-      assert.equal("rides.lua:2: filter: attempt to compare number with nil; `amount` can "
-         .. "be nil: guard it, or declare :required()", refused)
+      assert.equal("rides.lua:2: filter: attempt to compare number with nil; "
+         .. "`amount` can be nil: guard it, or declare :required()", refused)
    end)
 
    it("names all fields that were nil", function()
