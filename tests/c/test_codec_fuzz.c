@@ -1,0 +1,252 @@
+/* Decoding against a second opinion: random damage, random doubles. FUZZ_ROUNDS sets how many. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/c/codec_kit.h"
+
+/* A second opinion: the grammar of RFC 8259, byte by byte, and nothing fast about it. */
+typedef struct slow {
+    const unsigned char *s, *end;
+} slow;
+
+static int slow_byte(const slow *p) { return p->s < p->end ? *p->s : -1; }
+
+static void slow_blanks(slow *p) {
+    while (slow_byte(p) > 0 && strchr(" \t\n\r", slow_byte(p))) p->s++;
+}
+
+static bool slow_word(slow *p, const char *word) {
+    for (; *word; word++, p->s++)
+        if (slow_byte(p) != *word) return false;
+    return true;
+}
+
+static bool slow_digits(slow *p) {
+    const unsigned char *start = p->s;
+    while (slow_byte(p) >= '0' && slow_byte(p) <= '9') p->s++;
+    return p->s > start;
+}
+
+static bool slow_number(slow *p) {
+    if (slow_byte(p) == '-') p->s++;
+    if (slow_byte(p) == '0')
+        p->s++;
+    else if (!slow_digits(p))
+        return false;
+    if (slow_byte(p) == '.') {
+        p->s++;
+        if (!slow_digits(p)) return false;
+    }
+    if (slow_byte(p) != 'e' && slow_byte(p) != 'E') return true;
+    p->s++;
+    if (slow_byte(p) == '+' || slow_byte(p) == '-') p->s++;
+    return slow_digits(p);
+}
+
+static int slow_hex(slow *p) {
+    int value = 0;
+    for (int i = 0; i < 4; i++, p->s++) {
+        char text[2] = { (char)(slow_byte(p) < 0 ? 'x' : slow_byte(p)), 0 };
+        if (!strspn(text, "0123456789abcdefABCDEF")) return -1;
+        value = value * 16 + (int)strtol(text, NULL, 16);
+    }
+    return value;
+}
+
+static bool slow_escape(slow *p) {
+    int c = slow_byte(p);
+    p->s++;
+    if (c != 'u') return c > 0 && strchr("\"\\/bfnrt", c);
+    int unit = slow_hex(p);
+    if (unit < 0 || (unit >= 0xdc00 && unit < 0xe000)) return false;
+    if (unit < 0xd800 || unit >= 0xe000) return true;
+    if (!slow_word(p, "\\u")) return false;
+    unit = slow_hex(p);
+    return unit >= 0xdc00 && unit < 0xe000;
+}
+
+/* One character of more than a byte: decode it and see whether it had to be that long. */
+static bool slow_utf8(slow *p) {
+    int lead = slow_byte(p), more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2
+                                                                    : 1;
+    if (lead < 0xc0 || lead > 0xf7) return false;
+    int code = lead & (0x3f >> more);
+    p->s++;
+    for (int i = 0; i < more; i++, p->s++) {
+        if (slow_byte(p) < 0x80 || slow_byte(p) > 0xbf) return false;
+        code = code << 6 | (slow_byte(p) & 0x3f);
+    }
+    static const int LOWEST[] = { 0, 0x80, 0x800, 0x10000 };
+    return code >= LOWEST[more] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+}
+
+static bool slow_string(slow *p) {
+    if (slow_byte(p) != '"') return false;
+    for (p->s++;;) {
+        int c = slow_byte(p);
+        if (c < 0x20) return false;
+        if (c >= 0x80) {
+            if (!slow_utf8(p)) return false;
+            continue;
+        }
+        p->s++;
+        if (c == '"') return true;
+        if (c == '\\' && !slow_escape(p)) return false;
+    }
+}
+
+static bool slow_value(slow *p, int depth) {
+    int open = slow_byte(p);
+    if (open == '"') return slow_string(p);
+    if (open == 't') return slow_word(p, "true");
+    if (open == 'f') return slow_word(p, "false");
+    if (open == 'n') return slow_word(p, "null");
+    if (open != '{' && open != '[') return slow_number(p);
+    if (depth == 64) return false;
+    int close = open == '{' ? '}' : ']';
+    p->s++;
+    slow_blanks(p);
+    if (slow_byte(p) == close) {
+        p->s++;
+        return true;
+    }
+    for (;;) {
+        slow_blanks(p);
+        if (open == '{') {
+            if (!slow_string(p)) return false;
+            slow_blanks(p);
+            if (!slow_word(p, ":")) return false;
+            slow_blanks(p);
+        }
+        if (!slow_value(p, depth + 1)) return false;
+        slow_blanks(p);
+        int c = slow_byte(p);
+        p->s++;
+        if (c == close) return true;
+        if (c != ',') return false;
+    }
+}
+
+static bool slow_document(const char *text, size_t len) {
+    slow p = { (const unsigned char *)text, (const unsigned char *)text + len };
+    slow_blanks(&p);
+    if (slow_byte(&p) != '{' || !slow_value(&p, 0)) return false;
+    slow_blanks(&p);
+    return p.s == p.end;
+}
+
+static uint32_t next_random(uint64_t *state) {
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*state >> 33);
+}
+
+/* Change `text` in one to three places; the new length. */
+static size_t mutate(char *text, size_t len, size_t room, uint64_t *seed) {
+    static const char PIECES[] = "{}[]:,\"\\ \n\t0123456789-+.eEtrufalsn/bd"
+                                 "\x01\x1f\x80\xbf\xc3\xff\f\x1a";
+    for (uint32_t times = next_random(seed) % 3 + 1; times; times--) {
+        size_t at = len ? next_random(seed) % len : 0;
+        char piece = PIECES[next_random(seed) % (sizeof PIECES - 1)];
+        uint32_t what = next_random(seed) % 4;
+        if (what == 0 && len) {
+            text[at] = piece;
+        } else if (what == 1 && len) {
+            memmove(text + at, text + at + 1, len - at - 1);
+            len--;
+        } else if (what == 2 && len < room) {
+            memmove(text + at + 1, text + at, len - at);
+            text[at] = piece;
+            len++;
+        } else if (len > 2) { /* take a piece of it somewhere else */
+            size_t from = next_random(seed) % len, count = next_random(seed) % 8 + 1;
+            if (count > len - from) count = len - from;
+            if (count > len - at) count = len - at;
+            memmove(text + at, text + from, count);
+        }
+    }
+    return len;
+}
+
+static void mutated_documents_are_judged_as_by_a_slow_reader(void **state) {
+    (void)state;
+    static const char *const SEEDS[] = {
+        "{\"s\":\"text\",\"u\":{\"id\":\"x\",\"more\":[1,2]},\"d\":-1.25e3,\"i\":-9,\"b\":true}",
+        "{\"exact\":9223372036854775807,\"iso\":\"1970-01-01T00:00:01.5Z\",\"zz\":null}",
+        "{\"a\":[{\"b\":[[],{},\"\\u00e9\\ud83d\\ude00\",0.5,1e-7]}], \"c\" : false , \"d\":0 }",
+        "{\"s\":\"\\\"\\\\\\n\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\",\"\\u0069\":12}",
+        "{\"1\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\\\\\",\"2\":[true,\"]\"]}",
+    };
+    const char *rounds_text = getenv("FUZZ_ROUNDS");
+    long rounds = rounds_text ? atol(rounds_text) : 60000;
+    kit typed, untyped;
+    kit_init(&typed);
+    kit_open(&typed);
+    kit_init(&untyped);
+    untyped.source.field_count = 0;
+    kit_open(&untyped);
+    uint64_t seed = 42;
+    for (long i = 0; i < rounds; i++) {
+        char text[256];
+        const char *from = SEEDS[next_random(&seed) % (sizeof SEEDS / sizeof *SEEDS)];
+        size_t len = strlen(from);
+        memcpy(text, from, len);
+        len = mutate(text, len, sizeof text, &seed);
+        bool is_valid = slow_document(text, len);
+        if (kit_decode_bytes(&untyped, text, len) != is_valid)
+            fail_msg("%s: %.*s (%s)", is_valid ? "refused" : "accepted", (int)len, text,
+                     untyped.bad.reason);
+        bool is_row = kit_decode_bytes(&typed, text, len);
+        if (is_row && !is_valid) fail_msg("accepted: %.*s", (int)len, text);
+        if (!is_row && is_valid) assert_true(typed.bad.path[0]);
+        if (i % 1000 == 0) {
+            arena_reset(&typed.bytes, 1 << 20);
+            arena_reset(&untyped.bytes, 1 << 20);
+            arena_reset(&typed.strings, 1 << 20);
+            arena_reset(&untyped.strings, 1 << 20);
+        }
+    }
+    kit_done(&typed);
+    kit_done(&untyped);
+}
+
+static void doubles_read_back_exactly(void **state) {
+    (void)state;
+    kit k;
+    kit_init(&k);
+    kit_open(&k);
+    uint64_t seed = 7;
+    for (int i = 0; i < 60000; i++) {
+        char digits[64], text[96];
+        int len = 0;
+        if (next_random(&seed) % 4 == 0) digits[len++] = '-';
+        int whole = (int)(next_random(&seed) % 22);
+        if (!whole) digits[len++] = '0';
+        for (int j = 0; j < whole; j++) digits[len++] = (char)('1' + next_random(&seed) % 9);
+        if (next_random(&seed) % 2) {
+            digits[len++] = '.';
+            for (uint32_t j = next_random(&seed) % 20 + 1; j; j--)
+                digits[len++] = (char)('0' + next_random(&seed) % (j > 10 ? 1 : 10));
+        }
+        digits[len] = 0;
+        if (next_random(&seed) % 2)
+            snprintf(digits + len, 10, "e%d", (int)(next_random(&seed) % 680) - 340);
+        double want = strtod(digits, NULL);
+        snprintf(text, sizeof text, "{\"d\":%s}", digits);
+        bool is_finite = want - want == 0;
+        if (kit_decode(&k, text) != is_finite) fail_msg("%s", text);
+        if (is_finite && memcmp(&k.row.d, &want, sizeof want)) fail_msg("%s: %a", text, k.row.d);
+        if (i % 1000 == 0) arena_reset(&k.bytes, 1 << 20);
+    }
+    kit_done(&k);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mutated_documents_are_judged_as_by_a_slow_reader),
+        cmocka_unit_test(doubles_read_back_exactly),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
