@@ -198,4 +198,7 @@ void script_fallbacks(script *s, script_fallback *report, void *arg) {
     }
     err_free(e);
 }
-const char *script_library_version(void) { return LUAJIT_VERSION; }
+
+const char *script_library_version(void) {
+    return LUAJIT_VERSION;
+}
