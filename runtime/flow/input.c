@@ -129,6 +129,12 @@ err *input_fetch(input *in) {
                             &in->records, &in->bytes);
     if (!e) note_cut(in, wanted);
     mem_free(wanted);
+    if (e && e->retriable) {
+        /* The connection is away, and nothing came: other inputs go on, this one is asked again. */
+        err_free(e);
+        e = NULL;
+        in->range_count = 0;
+    }
     in->pending.read = in->records.count;
     if (in->records.count) in->last_records_ms = clock_steady_ms(in->system->clock);
     return e;
