@@ -11,7 +11,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 final class Rides {
     private static final String[] TYPES = {
         "ride_requested", "driver_assigned", "driver_arrived", "ride_started", "ride_completed",
-        "payment_settled", "ride_cancelled", "heartbeat",
+        "ride_cancelled", "payment_failed", "heartbeat",
     };
     private static final byte[][] TYPE_BYTES =
         Arrays.stream(TYPES).map(t -> t.getBytes(StandardCharsets.US_ASCII)).toArray(byte[][]::new);
