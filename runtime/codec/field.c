@@ -156,7 +156,7 @@ bool field_put_scalar(const field *f, sl_row *row, const char *token, bad_record
     return true;
 }
 
-bool field_put_text_checked(const field *f, sl_row *row, sl_string text, bad_record *bad) {
+bool field_put_text(const field *f, sl_row *row, sl_string text, bad_record *bad) {
     field_value value = { .text = text };
     if (f->type == SL_TIMESTAMP && !rfc3339_parse(text.data, text.len, &value.integer))
         return bad_seen(bad, text.data, text.len, field_wants(f));

@@ -40,16 +40,8 @@ static inline void field_clear_null(const field *f, sl_row *row) {
     row->nulls[f->null_bit / 64] &= ~(UINT64_C(1) << (f->null_bit % 64));
 }
 
-/* Slow path of field_put_text. */
-bool field_put_text_checked(const field *f, sl_row *row, sl_string text, bad_record *bad);
-
 /* Put valid UTF-8; only if `takes_text`. The row borrows `text`. */
-static inline bool field_put_text(const field *f, sl_row *row, sl_string text, bad_record *bad) {
-    if (!f->is_any_text) return field_put_text_checked(f, row, text, bad);
-    *(sl_string *)((char *)row + f->offset) = text;
-    field_clear_null(f, row);
-    return true;
-}
+bool field_put_text(const field *f, sl_row *row, sl_string text, bad_record *bad);
 
 /* Put what `text`, any bytes, says by the field's type: a key or a header. */
 bool field_put_plain(const field *f, sl_row *row, sl_string text, bad_record *bad);

@@ -148,7 +148,7 @@ static bool string_bytes(const json_walk *w, const char **start, const char **en
     return (last > s && *s == '"' && *last == '"') || json_walk_refuse(w, "a string");
 }
 
-bool json_walk_string(const json_walk *w, arena *copies, sl_string *out) {
+bool json_walk_string_slow(const json_walk *w, arena *copies, sl_string *out) {
     const char *start, *end;
     if (!string_bytes(w, &start, &end)) return false;
     size_t len = (size_t)(end - start);

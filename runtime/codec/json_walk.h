@@ -33,9 +33,20 @@ bool json_walk_refuse(const json_walk *w, const char *wanted);
 /* Length of the next token, blanks behind it left out. */
 size_t json_walk_token_len(const json_walk *w);
 
-/* Give what the next token, a string, says, without stepping over it: a piece of the document, or,
- * if it has escapes, a copy in `copies`. */
-bool json_walk_string(const json_walk *w, arena *copies, sl_string *out);
+/* Slow path of json_walk_string. */
+bool json_walk_string_slow(const json_walk *w, arena *copies, sl_string *out);
+
+/* Give what the next token, which begins with a quote, says, without stepping over it: a piece of
+ * the document, or, if it has escapes, a copy in `copies`. */
+static inline bool json_walk_string(const json_walk *w, arena *copies, sl_string *out) {
+    uint32_t start = w->at[0] + 1, end = w->at[1] - 1;
+    if (w->has_escapes || end < start || w->json[end] != '"')
+        return json_walk_string_slow(w, copies, out);
+    out->data = w->json + start;
+    out->len = end - start;
+    out->unused = 0;
+    return true;
+}
 
 /* Check the next token against `null` and step over it. */
 bool json_walk_null(json_walk *w);

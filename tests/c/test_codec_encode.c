@@ -112,14 +112,17 @@ typedef struct test_row {
     uint8_t b;
 } test_row;
 
+// clang-format off
 static const sl_column COLUMNS[] = {
     { .name = TEXT("n"), .offset = offsetof(test_row, n), .null_bit = 0, .type = SL_INT64 },
-    { .name = TEXT("a \"t\"\n/"), .offset = offsetof(test_row, t), .null_bit = 1, .type = SL_TIMESTAMP },
+    { .name = TEXT("a \"t\"\n/"), .offset = offsetof(test_row, t), .null_bit = 1,
+      .type = SL_TIMESTAMP },
     { .name = TEXT("s"), .offset = offsetof(test_row, s), .null_bit = 2, .type = SL_STRING },
     { .name = TEXT("d"), .offset = offsetof(test_row, d), .null_bit = 3, .type = SL_DOUBLE },
     { .name = TEXT("i"), .offset = offsetof(test_row, i), .null_bit = 4, .type = SL_INT32 },
     { .name = TEXT("b"), .offset = offsetof(test_row, b), .null_bit = 5, .type = SL_BOOL },
 };
+// clang-format on
 
 static test_row make_row(void) {
     return (test_row){
