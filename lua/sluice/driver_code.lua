@@ -38,7 +38,7 @@ Code.__index = Code
 -- @treturn table Code
 function driver_code.new(name)
    return setmetatable({
-      name = name, head_lines = {}, lines = {}, values = {}, rows_of = {},
+      name = name, head_lines = {}, lines = {}, values = {}, arrays = {},
    }, Code)
 end
 
@@ -71,15 +71,15 @@ end
 
 --- Bring an array of pointers of the vector into the code, as pointers to one type.
 -- @tparam string member of sl_vector
--- @tparam cdata ctype of the struct
+-- @tparam cdata ctype of the struct: the same object for the same type
 -- @treturn string the name of the array
 function Code:array(member, ctype)
-   local known = self.rows_of[tonumber(ctype)]
+   local known = self.arrays[ctype]
    if known and known.member == member then return known.name end
    local pointers = self:use(ffi.typeof("$ **", ctype))
    local name = ("%s%d"):format(member, #self.values)
    self:head("local %s = cast(%s, v.%s)", name, pointers, member)
-   self.rows_of[tonumber(ctype)] = { member = member, name = name }
+   self.arrays[ctype] = { member = member, name = name }
    return name
 end
 
