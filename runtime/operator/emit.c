@@ -23,7 +23,8 @@
 #include "runtime/operator/message.h"
 #include "runtime/operator/operators.h"
 
-enum { EMIT_ROWS = 1024 };
+enum { EMIT_ROWS = 1024,
+       AHEAD = 12 };
 
 struct emit_space {
     group_list groups;
@@ -31,8 +32,11 @@ struct emit_space {
     char *state_memory; /* EMIT_ROWS states; owned */
     void *rows[EMIT_ROWS], *states[EMIT_ROWS];
     uint32_t part_first[EMIT_ROWS + 1];
-    void **parts; /* owned */
-    uint32_t part_room;
+    void **parts;     /* owned */
+    entry **found;    /* by pane, then row; owned */
+    size_t part_room; /* of both */
+    uint32_t asked[EMIT_ROWS];
+    entry *like[EMIT_ROWS], *answers[EMIT_ROWS];
     sl_bounds bounds[EMIT_ROWS];
     uint32_t outputs[EMIT_ROWS];
     arena text;
@@ -50,7 +54,8 @@ typedef struct emission {
     pane *const *panes; /* of the window, by start */
     uint32_t pane_count;
     window_bounds window;
-    bool final; /* rows are marked final and sent even if unchanged */
+    bool final;      /* rows are marked final and sent even if unchanged */
+    bool dirty_only; /* only groups touched in this batch */
 } emission;
 
 emit_space *emit_space_new(uint32_t largest_row, uint32_t largest_state) {
@@ -68,6 +73,7 @@ void emit_space_free(emit_space *space) {
     mem_free(space->row_memory);
     mem_free(space->state_memory);
     mem_free(space->parts);
+    mem_free(space->found);
     arena_done(&space->text);
     buf_done(&space->key);
     mem_free(space);
@@ -97,29 +103,46 @@ static void start_row(const emission *m, sl_row *row, const entry *e) {
     }
 }
 
-static void add_part(emit_space *s, uint32_t at, void *state) {
-    if (at == s->part_room) {
-        s->part_room = s->part_room ? s->part_room * 2 : 1024;
-        s->parts = mem_realloc(s->parts, s->part_room * sizeof *s->parts);
+/* The entries of the vector's groups in pane `p` of the window; NULL where it has none. */
+static void find_in_pane(const emission *m, const group_item *items, uint32_t count, uint32_t p, entry **found) {
+    emit_space *s = m->w->emit;
+    uint32_t asked = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        found[i] = items[i].pane == p ? items[i].entry : NULL;
+        /* Unless only dirty entries were listed, an item's pane is the oldest that has it. */
+        if (items[i].pane == p || (!m->dirty_only && items[i].pane > p)) continue;
+        s->asked[asked] = i;
+        s->like[asked++] = items[i].entry;
     }
-    s->parts[at] = state;
+    table_find_many(m->panes[p], asked, s->like, s->answers);
+    for (uint32_t i = 0; i < asked; i++) found[s->asked[i]] = s->answers[i];
 }
 
-/* Row `i` of the vector: the group's states, oldest pane first, a copy of the first to merge into. */
-static uint32_t gather(const emission *m, uint32_t i, const entry *of, uint32_t part_at) {
+/* The states of each group, oldest pane first: a copy of the first to merge into, the others as parts. */
+static void gather(const emission *m, const group_item *items, uint32_t count) {
     emit_space *s = m->w->emit;
-    s->states[i] = NULL;
-    for (uint32_t p = 0; p < m->pane_count; p++) {
-        const entry *e = table_find(m->panes[p], of->hash, entry_key(of), of->key_len);
-        if (!e) continue;
-        if (s->states[i]) {
-            add_part(s, part_at++, entry_state(e));
-            continue;
-        }
-        s->states[i] = s->state_memory + (size_t)i * m->plan->state_size;
-        memcpy(s->states[i], entry_state(e), m->plan->state_size);
+    size_t need = (size_t)m->pane_count * EMIT_ROWS, part_count = 0;
+    if (s->part_room < need) {
+        s->part_room = need;
+        s->parts = mem_realloc(s->parts, need * sizeof *s->parts);
+        s->found = mem_realloc(s->found, need * sizeof *s->found);
     }
-    return part_at;
+    for (uint32_t p = 0; p < m->pane_count; p++) find_in_pane(m, items, count, p, s->found + (size_t)p * EMIT_ROWS);
+    for (uint32_t i = 0; i < count; i++) {
+        s->part_first[i] = (uint32_t)part_count;
+        s->states[i] = NULL;
+        for (uint32_t p = 0; p < m->pane_count; p++) {
+            const entry *e = s->found[(size_t)p * EMIT_ROWS + i];
+            if (!e) continue;
+            if (s->states[i]) {
+                s->parts[part_count++] = entry_state(e);
+                continue;
+            }
+            s->states[i] = s->state_memory + (size_t)i * m->plan->state_size;
+            memcpy(s->states[i], entry_state(e), m->plan->state_size);
+        }
+    }
+    s->part_first[count] = (uint32_t)part_count;
 }
 
 static err *emit_failure(const emission *m, const entry *e) {
@@ -186,20 +209,26 @@ static void deliver_row(const emission *m, uint32_t i, const group_item *item) {
     }
 }
 
+/* Entries lie in memory as they were made, rows leave by hash: fetch what the next rows need. */
+static void prefetch(const emission *m, const group_item *items, uint32_t count, uint32_t i) {
+    if (i + AHEAD >= count) return;
+    const char *at = (const char *)items[i + AHEAD].entry;
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + sizeof(entry) + m->plan->state_size);
+}
+
 static err *emit_vector(const emission *m, const group_item *items, uint32_t count) {
     worker *w = m->w;
     emit_space *s = w->emit;
     sl_vector *v = w->vector;
-    uint32_t part_count = 0;
     arena_reset(&s->text, 1u << 20);
     for (uint32_t i = 0; i < count; i++) {
+        prefetch(m, items, count, i);
         s->rows[i] = s->row_memory + (size_t)i * m->plan->row_size;
         start_row(m, s->rows[i], items[i].entry);
-        s->part_first[i] = part_count;
-        part_count = gather(m, i, items[i].entry, part_count);
         s->bounds[i] = (sl_bounds){ (double)m->window.start, (double)m->window.end };
     }
-    s->part_first[count] = part_count;
+    gather(m, items, count);
     v->count = count;
     v->first = 0;
     v->rows = s->rows;
@@ -215,8 +244,9 @@ static err *emit_vector(const emission *m, const group_item *items, uint32_t cou
     return NULL;
 }
 
-static err *emit_window(const emission *m, bool dirty_only) {
+static err *emit_window(emission *m, bool dirty_only) {
     group_list *groups = &m->w->emit->groups;
+    m->dirty_only = dirty_only;
     groups_list(groups, m->panes, m->pane_count, dirty_only, m->b->plan->shards);
     for (uint32_t i = 0; i < groups->count; i += EMIT_ROWS) {
         uint32_t left = groups->count - i;

@@ -6,7 +6,8 @@
 
 enum { DIGIT_BITS = 11,
        DIGITS = 1 << DIGIT_BITS,
-       SMALL = 64 };
+       SMALL = 64,
+       LOOK_UPS = 256 };
 
 void groups_done(group_list *list) {
     mem_free(list->items);
@@ -55,32 +56,44 @@ static void sort_items(group_list *list) {
     insertion_sort(list->items, list->count);
 }
 
-static void add(group_list *list, const entry *e, uint32_t shards) {
+static void add(group_list *list, entry *e, uint32_t pane_index, uint32_t shards) {
     if (list->count == list->room) {
         list->room = list->room ? list->room * 2 : 256;
         list->items = mem_realloc(list->items, list->room * sizeof *list->items);
         list->spare = mem_realloc(list->spare, list->room * sizeof *list->spare);
     }
-    list->items[list->count++] = (group_item){ .order = group_order(e->hash, shards), .entry = e };
+    list->items[list->count++] = (group_item){ .order = group_order(e->hash, shards), .entry = e, .pane = pane_index };
 }
 
-static bool in_earlier(pane *const *panes, uint32_t count, const entry *e) {
+/* Add those of `some` that no earlier pane has. */
+static void add_new(group_list *list, pane *const *panes, uint32_t index, entry *const *some, uint32_t count, uint32_t shards) {
+    entry *found[LOOK_UPS];
+    bool is_known[LOOK_UPS] = { false };
+    for (uint32_t p = 0; p < index; p++) {
+        table_find_many(panes[p], count, some, found);
+        for (uint32_t i = 0; i < count; i++) is_known[i] |= found[i] != NULL;
+    }
     for (uint32_t i = 0; i < count; i++)
-        if (table_find(panes[i], e->hash, entry_key(e), e->key_len)) return true;
-    return false;
+        if (!is_known[i]) add(list, some[i], index, shards);
 }
 
 static void add_all(group_list *list, pane *const *panes, uint32_t index, uint32_t shards) {
+    entry *some[LOOK_UPS];
+    uint32_t count = 0;
     table_cursor at = { 0 };
-    for (const entry *e; (e = table_scan(panes[index], &at));)
-        if (!in_earlier(panes, index, e)) add(list, e, shards);
+    while ((some[count] = table_scan(panes[index], &at))) {
+        if (++count < LOOK_UPS) continue;
+        add_new(list, panes, index, some, count, shards);
+        count = 0;
+    }
+    add_new(list, panes, index, some, count, shards);
 }
 
 /* Dirty entries of one group stand in several panes: it is listed from each, the copies go after sorting. */
-static void add_dirty(group_list *list, const pane *p, uint32_t shards) {
+static void add_dirty(group_list *list, const pane *p, uint32_t index, uint32_t shards) {
     uint32_t count;
     entry *const *dirty = pane_dirty(p, &count);
-    for (uint32_t i = 0; i < count; i++) add(list, dirty[i], shards);
+    for (uint32_t i = 0; i < count; i++) add(list, dirty[i], index, shards);
 }
 
 static void drop_copies(group_list *list) {
@@ -94,7 +107,7 @@ void groups_list(group_list *list, pane *const *panes, uint32_t pane_count_, boo
     list->count = 0;
     for (uint32_t i = 0; i < pane_count_; i++) {
         if (dirty_only)
-            add_dirty(list, panes[i], shards);
+            add_dirty(list, panes[i], i, shards);
         else
             add_all(list, panes, i, shards);
     }

@@ -6,7 +6,9 @@
 
 typedef struct group_item {
     uint64_t order;     /* (shard, hash) as one number, see group_order */
-    const entry *entry; /* an entry of the group, in any pane of the window; borrowed from the table */
+    entry *entry;       /* an entry of the group in one pane of the window; borrowed from the table */
+    uint32_t pane;      /* index of that pane among the window's; the oldest that has the group, unless only
+                         * dirty entries were asked for */
 } group_item;
 
 typedef struct group_list {
