@@ -60,7 +60,10 @@ function analyse_aggregate.add(work, node, of, step, source)
    local made = { window = of_window, group = {}, items = {}, input = { step },
       line = node.line }
    for i, column in ipairs(key) do
-      made.group[i] = { name = column.name, type = column.type }
+      made.group[i] = {
+         name = column.name, type = column.type, exact = column.exact,
+         nullable = column.nullable,
+      }
    end
    for i, item in ipairs(items) do
       made.items[i] = { name = item.name, spec = item.resolved }

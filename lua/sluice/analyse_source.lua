@@ -88,7 +88,7 @@ function analyse_source.add(work, node)
       name = unique_name(graph, one.name(values)), connector = node.connector,
       options = one.fill(values, graph.name), format = decode.format, bounded = bounded,
       fields = fields_of(decode), rows = values.row, events = values.events,
-      time = time and time.time, line = node.line,
+      schema = decode.schema, time = time and time.time, line = node.line,
    }
    graph.sources[#graph.sources + 1] = source
    source.step = analyse_step.behind_source(work, #graph.sources, decode)

@@ -70,11 +70,12 @@ end
 
 local TLS = {
    ca = { check = options.text "a path", doc = "certificates to trust, PEM" },
-   certificate = { check = options.text "a path", doc = "own certificate, PEM (mTLS)" },
+   cert = { check = options.text "a path", doc = "own certificate, PEM (mTLS)" },
    key = { check = options.text "a path", doc = "own private key, PEM" },
    key_password = { check = secret.checker(), doc = "what opens the key" },
-   verify = {
-      check = options.flag(), default = true, doc = "check the broker's certificate",
+   verify_hostname = {
+      check = options.flag(), default = true,
+      doc = "the certificate must be the broker's own",
    },
 }
 local SASL = {
@@ -87,8 +88,8 @@ local SASL = {
    },
 }
 
-local TLS_TABLE = nested("true or a table of ca, certificate, key, key_password, verify",
-   TLS, {})
+local TLS_TABLE = nested("true or a table of ca, cert, key, key_password, "
+   .. "verify_hostname", TLS, {})
 local TLS_OR_TRUE = options.checker(TLS_TABLE.wanted, function(value)
    if value == true then value = {} end
    return TLS_TABLE.check(value)

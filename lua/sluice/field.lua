@@ -138,7 +138,7 @@ end
 function methods:one_of(values)
    local spec = spec_of(self, "one_of")
    if type(values) ~= "table" or #values == 0 or spec.type == "bool" then
-      place.fail(nil, "field `%s`: `:one_of` takes a list of values (not for bool), got %s",
+      place.fail(nil, "field `%s`: `:one_of` takes a list of values (no bools), got %s",
          spec.name, options.show(values))
    end
    local checked = {}

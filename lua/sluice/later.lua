@@ -14,8 +14,8 @@ end
 
 --- What `sluice.NAME` will be.
 later.CONSTRUCTORS = set [[postgres http sink param cumulate session running rolling
-   bytes date decimal list map struct variance stddev arg_min arg_max count_distinct quantile
-   top histogram collect time text hash random]]
+   bytes date decimal list map struct variance stddev arg_min arg_max count_distinct
+   quantile top histogram collect time text hash random]]
 
 --- Methods of a stream.
 later.METHODS = set [[csv raw avro protobuf json_schema flat_map distinct process union

@@ -165,7 +165,8 @@ function options.value(name, entry, value)
    local checked, closer = entry.check.check(value)
    if checked == nil then
       local wanted = closer or entry.check.wanted
-      return nil, ("`%s` is %s, wanted %s"):format(name, options.show(value), wanted)
+      local seen = entry.check.is_secret and "a " .. type(value) or options.show(value)
+      return nil, ("`%s` is %s, wanted %s"):format(name, seen, wanted)
    end
    return checked
 end

@@ -39,13 +39,14 @@ end
 function secret.checker()
    local wanted = 'sluice.env "NAME" or sluice.secret_file "path" (never the secret '
       .. 'itself)'
-   return options.checker(wanted, function(value)
+   local checker = options.checker(wanted, function(value)
       if getmetatable(value) == Secret then
          return { env = value.env, file = value.file }
       end
-      -- What was given may be the secret: the message must not show it.
-      return nil, wanted
    end)
+   -- What was given may be the secret: the message must not show it.
+   checker.is_secret = true
+   return checker
 end
 
 return secret

@@ -15,7 +15,7 @@ limits.options = {
    max_bytes = {
       check = options.size(1), default = "16 MiB", doc = "most bytes a batch",
    },
-   max_time = { check = options.duration(1), default = "10 seconds", as = "max_time_ms",
+   max_time = { check = options.duration(1), default = "1 second", as = "max_time_ms",
       doc = "how long fetching may take before the batch is cut at what has come" },
    max_rate = {
       check = options.number(0, math.huge, true), doc = "most records a second",

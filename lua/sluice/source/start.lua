@@ -1,6 +1,7 @@
 --- Where a source begins when no progress is recorded.
 -- @module sluice.source.start
 
+local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local units = require "sluice.units"
 
@@ -18,27 +19,29 @@ local function at_time(given)
    if next(given, "timestamp") or next(given) ~= "timestamp" then return nil end
    local ms = given.timestamp
    if type(ms) == "string" then ms = units.time(ms) end
-   if is_whole(ms) then return { kind = "timestamp", timestamp_ms = ms } end
+   if is_whole(ms) then return { timestamp = ms } end
 end
 
 local function at_offsets(given)
-   local offsets = {}
+   local topics = {}
    for _, topic in ipairs(options.sorted_keys(given)) do
       local partitions = given[topic]
       if type(topic) ~= "string" or type(partitions) ~= "table" then return nil end
+      local offsets = {}
       for _, partition in ipairs(options.sorted_keys(partitions)) do
          local offset = partitions[partition]
          if not is_whole(partition) or not (is_whole(offset) or WORDS[offset]) then
             return nil
          end
-         offsets[#offsets + 1] = { topic = topic, partition = partition, offset = offset }
+         offsets[("%d"):format(partition)] = offset
       end
+      topics[topic] = offsets
    end
-   if #offsets > 0 then return { kind = "offsets", offsets = offsets } end
+   if next(topics) then return topics end
 end
 
 local function check(value)
-   if WORDS[value] then return { kind = value } end
+   if WORDS[value] then return value end
    if type(value) ~= "table" then return nil end
    if value.timestamp ~= nil then return at_time(value) end
    return at_offsets(value)
@@ -61,10 +64,11 @@ start.option = {
 -- @tparam table topics list of names
 -- @treturn ?string the topic
 function start.stranger(checked, topics)
+   if type(checked) ~= "table" or type(checked.timestamp) == "number" then return nil end
    local known = {}
    for _, topic in ipairs(topics) do known[topic] = true end
-   for _, entry in ipairs(checked and checked.offsets or {}) do
-      if not known[entry.topic] then return entry.topic end
+   for _, topic in ipairs(nearest.names(checked)) do
+      if not known[topic] then return topic end
    end
 end
 

@@ -23,7 +23,7 @@ local function spec_of(entry, method)
    local spec = field.spec(entry)
    if not spec then
       local near = type(entry) == "string" and entry or "name"
-      place.fail(nil, "`:%s` takes fields, got %s: write sluice.string %q or another type",
+      place.fail(nil, "`:%s` takes fields, got %s: write sluice.string %q or another",
          method, options.show(entry), near)
    end
    local wrong = value.conflict(spec)

@@ -1,0 +1,146 @@
+--- The plan as JSON, for programs and for telling plans apart.
+-- @module sluice.explain_json
+
+local options = require "sluice.options"
+
+local explain_json = {}
+
+local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\t"] = "\\t",
+   ["\r"] = "\\r" }
+
+local function quote(text)
+   return '"' .. text:gsub('[%c"\\]', function(c)
+      return ESCAPES[c] or ("\\u%04x"):format(c:byte())
+   end) .. '"'
+end
+
+local encode
+
+local function encode_table(of)
+   local parts = {}
+   if #of > 0 or next(of) == nil then
+      for i, item in ipairs(of) do parts[i] = encode(item) end
+      return "[" .. table.concat(parts, ",") .. "]"
+   end
+   for _, key in ipairs(options.sorted_keys(of)) do
+      parts[#parts + 1] = quote(tostring(key)) .. ":" .. encode(of[key])
+   end
+   return "{" .. table.concat(parts, ",") .. "}"
+end
+
+function encode(value)
+   local kind = type(value)
+   if kind == "table" then return encode_table(value) end
+   if kind == "string" then return quote(value) end
+   if kind == "number" then return ("%.17g"):format(value) end
+   return tostring(value)
+end
+
+-- Columns as programs see them: without slots.
+local function columns_of(columns)
+   local shown = {}
+   for i, column in ipairs(columns) do
+      shown[i] = { name = column.name, type = column.type, nullable = column.nullable
+         or false }
+   end
+   return shown
+end
+
+local function names_of(columns)
+   local names = {}
+   for i, column in ipairs(columns) do names[i] = column.name end
+   return names
+end
+
+local TIME = { "field", "unit", "delay_ms", "idle_ms", "max_skew_ms", "on_skew",
+   "wall_clock",
+   "rule" }
+
+local function time_of(time)
+   if not time then return nil end
+   local shown = {}
+   for _, name in ipairs(TIME) do shown[name] = time[name] end
+   return shown
+end
+
+local function fields_of(fields)
+   local shown = {}
+   for i, field in ipairs(fields) do
+      shown[i] = {
+         name = field.name, type = field.type, unit = field.unit,
+         required = field.required,
+         exact = field.exact, default = field.default, one_of = field.one_of,
+         range = field.range, from = field.from,
+      }
+   end
+   return shown
+end
+
+local function source_of(source, sinks)
+   return {
+      name = source.name, connector = source.connector, options = source.options,
+      bounded = source.bounded, fields = fields_of(source.fields),
+      time = time_of(source.time),
+      step = source.step, line = source.line,
+      quarantine = source.quarantine and sinks[source.quarantine].name,
+   }
+end
+
+local function step_of(step)
+   local shown = { input = step.input, functions = {}, outputs = {} }
+   for i, node in ipairs(step.nodes) do
+      shown.functions[i] = { what = node.what, line = node.line }
+   end
+   for i, output in ipairs(step.outputs) do
+      shown.outputs[i] = {
+         kind = output.kind, target = output.target, key_kind = output.key_kind,
+         key = names_of(output.key), columns = columns_of(output.columns),
+      }
+   end
+   return shown
+end
+
+local function aggregate_of(aggregate, sinks)
+   local items = {}
+   for i, item in ipairs(aggregate.items) do
+      local spec = item.spec
+      items[i] = { name = item.name, kind = spec.kind, type = spec.type, of = spec.label,
+         fields = spec.fields and columns_of(spec.fields) }
+   end
+   return {
+      name = aggregate.name, window = aggregate.window, mode = aggregate.mode,
+      final = aggregate.final, only_if_changed = aggregate.only_if_changed,
+      has_retractions = aggregate.has_retractions, max_rows = aggregate.max_rows,
+      group = columns_of(aggregate.group), items = items, step = aggregate.step,
+      late = aggregate.late and sinks[aggregate.late].name, line = aggregate.line,
+   }
+end
+
+local function sink_of(sink)
+   return {
+      name = sink.name, connector = sink.connector, options = sink.options,
+      enveloped = sink.enveloped, is_side = sink.is_side, line = sink.line,
+   }
+end
+
+local function map(list, fn, more)
+   local made = {}
+   for i, one in ipairs(list) do made[i] = fn(one, more) end
+   return made
+end
+
+--- Encode a graph.
+-- @tparam table graph from `sluice.analyse`
+-- @tparam {string,...} notes
+-- @treturn string JSON, names in order
+function explain_json.encode(graph, notes)
+   return encode {
+      name = graph.name, options = graph.options, notes = notes,
+      sources = map(graph.sources, source_of, graph.sinks),
+      steps = map(graph.steps, step_of),
+      aggregates = map(graph.aggregates, aggregate_of, graph.sinks),
+      sinks = map(graph.sinks, sink_of),
+   }
+end
+
+return explain_json

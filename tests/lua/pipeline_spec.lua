@@ -1,0 +1,191 @@
+local analyse = require "sluice.analyse"
+local explain = require "sluice.explain"
+local kit = require "tests.lua.kit"
+local pipeline = require "sluice.pipeline"
+local sluice = require "sluice"
+
+local refuses, rides, sink = kit.refuses, kit.rides, kit.sink
+
+local function graph_of(given)
+   given[1] = given[1] or rides():to(sink())
+   return analyse.graph(sluice.pipeline(given))
+end
+
+describe("sluice.pipeline", function()
+   it("has a name, a checkpoint and branches", function()
+      refuses(function() graph_of { checkpoint = "none" } end, "`name` is missing")
+      refuses(function() graph_of { name = "a" } end, 'write checkpoint = "none"')
+      refuses(function() graph_of { name = "a", checkpoint = "file:./x" } end,
+         'not yet: checkpoint = "file:./x"')
+      refuses(function() kit.graph() end, "has no branch")
+   end)
+
+   it("names the nearest option", function()
+      refuses(function() sluice.pipeline { name = "a", triger = 5 } end,
+         "unknown option `triger`: did you mean `trigger`?")
+      refuses(function() sluice.pipeline { name = "a b" } end, "letters, digits")
+      refuses(function() sluice.pipeline { name = "a", shards = 3 } end, "a power of two")
+      refuses(function() sluice.pipeline { name = "a", memory = "1 GiB" } end,
+         "not yet: `memory`")
+   end)
+
+   it("takes streams", function()
+      refuses(function() sluice.pipeline { name = "a", sink } end,
+         "branch 1 is a function")
+      refuses(function() sluice.pipeline(rides()) end, "takes a table")
+   end)
+
+   it("knows its triggers", function()
+      local function trigger(given, flush)
+         return graph_of({ name = "a", checkpoint = "none", trigger = given,
+            flush = flush })
+            .options.trigger
+      end
+      assert.same({ kind = "interval", interval_ms = 30000, flush = false },
+         trigger "30 seconds")
+      assert.same({ kind = "available-now", interval_ms = 0, flush = true },
+         trigger("available-now", true))
+      assert.equal("once", trigger("once").kind)
+      refuses(function() trigger("continuous", true) end, "`flush`")
+      refuses(function() trigger "sometimes" end, '"available-now"')
+   end)
+
+   it("delivers at least once without a checkpoint", function()
+      refuses(function()
+         graph_of { name = "a", checkpoint = "none", delivery = "exactly-once" }
+      end, "exactly-once needs a checkpoint")
+   end)
+
+   it("tells the line of a script that ends in a tail call", function()
+      local path = os.tmpname()
+      local file = assert(io.open(path, "w"))
+      file:write('local sluice = require "sluice"\n'
+         .. 'local all = sluice.kafka { topics = "a" }:json { sluice.int64 "x" }\n\n'
+         .. 'return sluice.pipeline { name = "a", all }\n')
+      file:close()
+      local main = assert(loadfile(path))
+      -- As the host does: no frame of a script is left when the pipeline is made.
+      local run = coroutine.wrap(main)
+      local made = run()
+      os.remove(path)
+      assert.equal(path .. ":4", made.line)
+   end)
+end)
+
+describe("--set", function()
+   local set = kit.set
+
+   it("replaces options of the pipeline", function()
+      local made = set({ "trigger=available-now", "workers=4" }, rides():to(sink()))
+      assert.equal("available-now", made.options.trigger.kind)
+      assert.equal(4, made.options.workers)
+   end)
+
+   it("replaces options of the only source and sink", function()
+      local made = set({ "source.start=latest", "sink.topic=other",
+         "source.max_records=7" },
+         rides():to(sink()))
+      assert.equal("latest", made.sources[1].options.start)
+      assert.equal(7, made.sources[1].options.max_records)
+      assert.equal("other", made.sinks[1].name)
+   end)
+
+   it("replaces options by name, of windows too", function()
+      local made = set({ "out.mode=append", "ride_events.max_rate=5",
+         "aggregate.size=2 minutes" },
+         kit.counts():to(sink "update"))
+      assert.equal("append", made.aggregates[1].mode)
+      assert.equal(5, made.sources[1].options.max_rate)
+      assert.equal(120000, made.aggregates[1].window.size_ms)
+   end)
+
+   it("leaves the script's pipeline as it is", function()
+      local made = kit.pipeline(rides():to(sink()))
+      assert(pipeline.override(made, { "source.start=latest" }))
+      assert.equal("earliest", analyse.graph(made).sources[1].options.start)
+   end)
+
+   local function message(setting, ...)
+      local made, text = set({ setting }, ...)
+      assert.is_nil(made)
+      return text
+   end
+
+   it("names the nearest path", function()
+      local out = rides():to(sink())
+      assert.equal("--set triger=once: unknown option `triger`: did you mean `trigger`?",
+         message("triger=once", out))
+      assert.truthy(message("source.strat=latest", out):find("did you mean `start`?", 1,
+         true))
+      assert.truthy(message("ride_event.start=latest", out):find("`ride_events`", 1,
+         true))
+      assert.truthy(message("trigger", out):find("PATH=VALUE", 1, true))
+      assert.truthy(message("workers=many", out):find('`workers` is "many"', 1, true))
+   end)
+
+   it("names the candidates where there are several", function()
+      local text = message("sink.topic=x", rides():to(sink(nil, "a")):to(sink(nil, "b")))
+      assert.truthy(text:find("there are several: `a` (sink), `b` (sink)", 1, true))
+   end)
+
+   it("means the sink of rows by `sink`", function()
+      local made = set({ "sink.topic=x" },
+         rides():quarantine_to(sink(nil, "q")):to(sink()))
+      assert.equal("x", made.sinks[2].name)
+   end)
+
+   it("is told of when the whole does not fit", function()
+      refuses(function() set({ "source.min_records=600000" }, rides():to(sink())) end,
+         "(with --set source.min_records=600000)")
+      refuses(function()
+         set({ "aggregate.every=2 minutes" }, kit.timed()
+            :window(sluice.hopping { size = "1 minute", every = "30 seconds" })
+            :aggregate { n = sluice.count() }:to(sink "append"))
+      end, "longer than `size`", "(with --set aggregate.every=2 minutes)")
+   end)
+
+   it("gives what the script leaves out", function()
+      local made = pipeline.override(sluice.pipeline { name = "a", rides():to(sink()) },
+         { "checkpoint=none" })
+      assert.equal("none", analyse.graph(made).options.checkpoint)
+   end)
+end)
+
+describe("explain", function()
+   local made = kit.graph(kit.timed():filter(function() return true end)
+      :group_by "event_type"
+      :window(sluice.hopping { size = "1 minute", every = "30 seconds" })
+      :aggregate { rows = sluice.count() }:to(sink "update"))
+
+   it("draws the plan", function()
+      local text = explain.text(made)
+      for _, line in ipairs {
+         "source kafka ride_events", "└─ filter (tests/lua/pipeline_spec.lua:",
+         "hopping window of 1 minute every 30 seconds", "mode update",
+         "key: { event_type, window_start }", "rows int64",
+         "about 22 windows live per key at 10 minutes and 30 seconds",
+         'note: checkpoint "none"', "note: delivery is at-least-once",
+      } do
+         assert.truthy(text:find(line, 1, true), line .. " is not in\n" .. text)
+      end
+   end)
+
+   it("gives the same JSON for the same plan", function()
+      local json = explain.json(made)
+      assert.equal(json, explain.json(made))
+      assert.equal("test", require("cjson").decode(json).name)
+   end)
+
+   it("counts live windows", function()
+      local window = { size_ms = 60000, every_ms = 60000, allowed_lateness_ms = 60000 }
+      assert.equal(2, explain.live_windows(window, 0))
+   end)
+
+   it("explains the script of scripts/", function()
+      local script = assert(loadfile "scripts/ride_counts.lua")
+      local graph = analyse.graph((script()))
+      assert.equal("ride-counts", graph.name)
+      assert.equal("latest", graph.sources[1].options.start)
+      assert.equal("update", graph.aggregates[1].mode)
+   end)
+end)
