@@ -1,5 +1,6 @@
 """What end-to-end tests share: one broker for all of them, a fresh topic and folder for each, and the
 release build of sluice as a child process that never outlives its test."""
+import contextlib
 import itertools
 import os
 import shutil
@@ -38,8 +39,15 @@ def close():
         shutil.rmtree(tempfile.tempdir, ignore_errors=True)
 
 
+def sets(*settings):
+    """`--set` for each."""
+    return [argument for setting in settings for argument in ("--set", setting)]
+
+
 class Process:
     """A running sluice: `send`, `wait`, and what it wrote so far."""
+
+    peak_mb = 0
 
     def __init__(self, arguments, folder, env):
         self.out_path, self.err_path = (os.path.join(folder, f"sluice-{next(_numbers)}.{end}")
@@ -71,16 +79,24 @@ class Process:
 
     def wait(self, timeout_s=30):
         """The exit code (negative: the signal). Kills it and fails when the time is up."""
-        try:
-            return self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"sluice still runs after {timeout_s} s\n{self.err[-4000:]}") from None
+        deadline = time.monotonic() + timeout_s
+        while self.running:
+            if time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"sluice still runs after {timeout_s} s\n{self.err[-4000:]}")
+            time.sleep(0.005)
+            self.look()
+        return self.process.returncode
 
     def kill(self):
         if self.running:
             self.process.kill()
             self.process.wait()
+
+    def look(self):
+        """Keep the highest memory seen, as `peak_mb`."""
+        with contextlib.suppress(OSError, IndexError):
+            self.peak_mb = max(self.peak_mb, self.rss_mb())
 
     def rss_mb(self):
         with open(f"/proc/{self.process.pid}/statm") as file:
@@ -122,8 +138,9 @@ class E2ETest(unittest.TestCase):
         return path
 
     def start(self, *arguments, env=None):
-        """Start sluice in the test's folder; returns a Process."""
-        one = Process(arguments, self.folder, env or {})
+        """Start sluice in the test's folder, with the test's broker as the default one; returns a
+        Process."""
+        one = Process(arguments, self.folder, dict({"KAFKA_BROKERS": self.broker.bootstrap}, **env or {}))
         self.addCleanup(one.kill)
         return one
 

@@ -134,10 +134,12 @@ class Client:
 
     def oracle(self, topic, size_ms=60_000, every_ms=30_000, group="event_type", value="amount",
                time="ts", exclude="heartbeat"):
-        """The right answer, from the topic alone: {"records", "bad", "excluded", "windows": [{"key",
-        "start_ms", "end_ms", "count", "sum", "min", "max"}]}, by start, then key. Nothing is late."""
-        return self.call("oracle", topic=topic, size_ms=size_ms, every_ms=every_ms, group=group,
-                         value=value, time=time, exclude=exclude)
+        """The right answer, from the topic alone: {"records", "bad", "excluded", "high_ms": {partition:
+        highest event time}, "windows": [{"key", "start_ms", "end_ms", "count", "sum", "min", "max"}]},
+        by start, then key. Nothing is late."""
+        answer = self.call("oracle", topic=topic, size_ms=size_ms, every_ms=every_ms, group=group,
+                           value=value, time=time, exclude=exclude)
+        return dict(answer, high_ms=int_keys(answer["high_ms"]))
 
     # -- groups
 

@@ -39,6 +39,7 @@ final class Oracle {
     private final String groupField, valueField, timeField, exclude;
     private final long size, every;
     private final Map<Long, Map<String, Total>> windows = new TreeMap<>();
+    private final Map<Integer, Long> high = new TreeMap<>();
     private long bad, excluded;
 
     // the record at hand
@@ -57,16 +58,19 @@ final class Oracle {
 
     static void run(String bootstrap, JsonNode request, ObjectNode answer) throws Exception {
         Oracle oracle = new Oracle(request);
-        long records = Records.scan(bootstrap, request, 0, 0, record -> oracle.observe(record.value()));
+        long records = Records.scan(bootstrap, request, 0, 0, record -> oracle.observe(record.partition(), record.value()));
         answer.put("records", records).put("bad", oracle.bad).put("excluded", oracle.excluded);
+        ObjectNode high = answer.putObject("high_ms");
+        oracle.high.forEach((partition, time) -> high.put(partition.toString(), time));
         oracle.write(answer.putArray("windows"));
     }
 
-    private void observe(byte[] json) {
+    private void observe(int partition, byte[] json) {
         if (!read(json) || time == null) {
             bad++;
             return;
         }
+        high.merge(partition, time, Math::max);
         if (exclude.equals(group)) {
             excluded++;
             return;
