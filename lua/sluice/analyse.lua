@@ -3,6 +3,7 @@
 -- @module sluice.analyse
 
 local analyse_aggregate = require "sluice.analyse_aggregate"
+local analyse_quarantine = require "sluice.analyse_quarantine"
 local analyse_sink = require "sluice.analyse_sink"
 local analyse_source = require "sluice.analyse_source"
 local analyse_step = require "sluice.analyse_step"
@@ -127,6 +128,7 @@ function analyse.graph(of)
    analyse_aggregate.finish(work)
    analyse_sink.finish(work)
    analyse_source.finish(work)
+   analyse_quarantine.finish(graph)
    return graph
 end
 
