@@ -69,7 +69,8 @@ function Code:line(text, ...)
    self.lines[#self.lines + 1] = text
 end
 
---- Bring an array of pointers of the vector into the code, as pointers to one type.
+--- Bring an array of pointers of the vector into the code, as pointers to one type. User
+-- code gets `array[i][0]`, a reference: on a pointer, `row[1]` would be the next memory.
 -- @tparam string member of sl_vector
 -- @tparam cdata ctype of the struct: the same object for the same type
 -- @treturn string the name of the array

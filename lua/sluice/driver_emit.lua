@@ -59,7 +59,7 @@ function driver_emit.write(code, state, step, tree, result)
    local states = code:array("states", state.ctype)
    local rows = code:array("rows", step.layout.ctype)
    code:line("v.pos = i")
-   code:line("local r, a = %s[i], %s[i]", rows, states)
+   code:line("local r, a = %s[i][0], %s[i]", rows, states)
    if driver_fold.can_merge(state) then
       local parts = code:array("parts", state.ctype)
       code:head "local part_first = v.part_first"

@@ -96,7 +96,7 @@ local function write_batch(code, k, spec, arrays, view, struct)
    code:head("v.node = %d", k - 1)
    code:head "for i = v.first, v.count - 1 do"
    code:head("v.pos = i")
-   if where then code:head("if %s(%s[i]) then", where, arrays.rows) end
+   if where then code:head("if %s(%s[i][0]) then", where, arrays.rows) end
    code:head("states[count] = %s[i].m%d", arrays.states, k)
    code:head("rows[count] = %s[i]", arrays.rows)
    code:head("count = count + 1")
@@ -144,7 +144,7 @@ function driver_fold.write(code, state, step, schema)
    local row_wise, functions = count_functions(state.items)
    if row_wise == 0 then return end
    code:line("v.pos = i")
-   code:line("local r, a = %s[i], %s[i]", arrays.rows, arrays.states)
+   code:line("local r, a = %s[i][0], %s[i]", arrays.rows, arrays.states)
    if functions > 0 then
       code:head "local scratch = v.scratch"
       code:line("copy(scratch, a, %d)", state.size)

@@ -16,7 +16,7 @@ function driver_source.write_time(code, step, time, schema)
    local rows = code:array("rows", step:view(schema))
    code:head("v.node = 0")
    code:line("v.pos = i")
-   code:line("local r = %s[i]", rows)
+   code:line("local r = %s[i][0]", rows)
    code:line("local t = %s(r)", code:use(time.fn))
    code:line("if t == nil then r.__time = -9223372036854775807LL - 1")
    code:line("else r.__time = %s(t) end", code:use(event.converter(time.unit)))
@@ -68,9 +68,9 @@ local function write_field(code, step, field, slot)
    if field.required then
       code:line("if x == nil then %s(%q) end", code:use(missing), field.name)
    end
+   code:line("%s(r, x, v)", code:use(step.layout:setter(slot, label, step.calls)))
    local check = constraint(field)
    if check then code:line("if x ~= nil then %s(x) end", code:use(check)) end
-   code:line("%s(r, x, v)", code:use(step.layout:setter(slot, label, step.calls)))
 end
 
 --- Write the row that a generator's function makes for `v.offsets[i]`.
@@ -83,7 +83,7 @@ function driver_source.write_rows(code, step, source)
    code:head("local offsets, first = v.offsets, v.first")
    code:head("v.node = 0")
    code:line("v.pos = i")
-   code:line("local r = %s[i]", rows)
+   code:line("local r = %s[i][0]", rows)
    code:line("%s(offsets[i])", code:use(reseed))
    local make = code:use(source.rows)
    code:line("local t = %s(tonumber(offsets[i]), %s)", make, code:use(random))

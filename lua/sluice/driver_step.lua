@@ -45,7 +45,7 @@ function STAGES.filter(code, step, stage, options)
    local rows = code:array("rows", step:view(stage.schema))
    code:line("v.node = %d", options.first_node + stage.node - 1)
    local condition = alive(options, mask_of(stage.node)) .. code:use(stage.fn)
-   code:line("if %s(%s[i]) then", condition, rows)
+   code:line("if %s(%s[i][0]) then", condition, rows)
    branches(code, step, stage.next, options)
    code:line "end"
 end
@@ -55,7 +55,7 @@ function STAGES.derive(code, step, stage, options)
    local mask = 0
    for _, column in ipairs(stage.columns) do mask = mask + mask_of(column.node) end
    code:line("if %strue then", alive(options, mask))
-   code:line("local r = %s[i]", rows)
+   code:line("local r = %s[i][0]", rows)
    for _, column in ipairs(stage.columns) do
       local label = ("derive `%s`"):format(column.name)
       local set = code:use(step.layout:setter(column.slot, label, step.calls))

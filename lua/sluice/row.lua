@@ -89,14 +89,16 @@ function row.set_null(slot, r, null)
    return ("%s = band(%s, %d)"):format(member, member, 255 - mask)
 end
 
+-- In brackets, since a tail call counts against the trace compiler's limit of unrolled
+-- loops: fifteen reads of a field in one loop, and it would give up.
 local READ = {
    bool = "r.__fS ~= 0",
    int32 = "r.__fS",
-   int64 = "tonumber(r.__fS)",
+   int64 = "(tonumber(r.__fS))",
    exact = "r.__fS + 0LL",
    double = "r.__fS",
-   timestamp = "tonumber(r.__fS)",
-   string = "text(r.__fS, r.__lS)",
+   timestamp = "(tonumber(r.__fS))",
+   string = "(text(r.__fS, r.__lS))",
 }
 
 local GETTER = [[
@@ -146,7 +148,7 @@ function Layout:view(of)
    return ffi.metatype(ffi.typeof(self.text), {
       __index = function(r, name)
          local get = getters[name]
-         if get then return get(r) end
+         if get then return (get(r)) end
          unknown(name)
       end,
       __newindex = function(_, name)

@@ -88,6 +88,21 @@ local function fill_states(state, v)
    v.states, v.outputs, v.scratch = states, outputs, scratch
 end
 
+-- Two panes a group, results into rows of their own.
+local function fill_results(lowered, v)
+   local size, state = lowered.steps[2].layout.size, lowered.states[1]
+   local bytes, rows = ffi.new("uint8_t[?]", size * ROWS), ffi.new("void *[?]", ROWS)
+   local parts, first = ffi.new("void *[?]", ROWS), ffi.new("uint32_t[?]", ROWS + 1)
+   local bounds, other = ffi.new("sl_bounds[?]", ROWS), state:initial()
+   for i = 0, ROWS - 1 do
+      rows[i], parts[i], first[i + 1] = bytes + i * size, other, i + 1
+   end
+   for _, memory in ipairs { bytes, rows, parts, first, bounds, other } do
+      kept[#kept + 1] = memory
+   end
+   v.rows, v.parts, v.part_first, v.bounds = rows, parts, first, bounds
+end
+
 local function prepare(aggregates)
    local lowered = lower.plan(analyse.graph(pipeline(aggregates)), calls)
    local v = ffi.new "sl_vector"
@@ -135,6 +150,9 @@ amounts.spread = spread "amount"
 local article, v = prepare(amounts)
 report("fold: count, sum, user's spread", article.fold)
 report("prepare: filter on a string", article.prepare)
+local emitting, of_emit, lowered = prepare(amounts)
+fill_results(lowered, of_emit)
+report("emit: merge 2 panes, 3 results", emitting.emit)
 VECTORS = 20
 report("fold, pcall a record (JIT)", by_record(article.fold, v))
 jit.off()
