@@ -151,16 +151,15 @@ static inline bool read_text(reader *r, const field *f) {
     return true;
 }
 
-/* Read the value at the next token into the fields of `node`. */
-static bool read_fields(reader *r, const name_node *node) {
+/* Read the value at the next token, which is one token, into the fields of `node`. */
+static inline bool read_fields(reader *r, const name_node *node) {
     json_walk *w = &r->walk;
-    if (json_walk_peek(w) == 'n') return json_walk_null(w);
+    const char *token = w->json + *w->at;
+    if (*token == 'n') return json_walk_null(w);
     for (const field *f = node->field; f; f = f->same) {
-        bool is_good = f->takes_text ? read_text(r, f)
-                                     : field_put_scalar(f, r->row, w->json + *w->at, w->bad);
+        bool is_good = f->takes_text ? read_text(r, f) : field_put_scalar(f, r->row, token, w->bad);
         if (!is_good) return false;
     }
-    w->at++;
     return true;
 }
 
@@ -168,23 +167,33 @@ static bool read_fields(reader *r, const name_node *node) {
 static bool read_inner(reader *r, name_node *node, uint32_t depth) {
     json_walk *w = &r->walk;
     char c = json_walk_peek(w);
-    if (c == 'n') return json_walk_null(w);
+    if (c == 'n') {
+        if (!json_walk_null(w)) return false;
+        w->at++;
+        return true;
+    }
     if (c != '{') return json_walk_refuse(w, "an object");
     if (depth >= JSON_MAX_DEPTH) return json_walk_refuse(w, "at most 64 objects and arrays");
     return read_object(r, node, depth + 1);
 }
 
-/* Read the value of `node`, whatever it is. */
-static inline bool read_value(reader *r, name_node *node, uint32_t depth) {
+/* Read the value of `node` at token `at`, whatever it is; the token behind it, or NULL: bad. */
+static inline const uint32_t *read_value(reader *r, name_node *node, const uint32_t *at,
+                                         uint32_t depth) {
     codec_state *s = r->state;
-    if (node->id != NAME_UNDECLARED) {
-        uint64_t *word = &s->seen[node->id / 64], bit = UINT64_C(1) << (node->id % 64);
-        if (*word & bit) return bad_because(r->walk.bad, "the name stands twice in its object");
-        *word |= bit;
-        return node->field ? read_fields(r, node) : read_inner(r, node, depth);
+    r->walk.at = at;
+    if (node->id == NAME_UNDECLARED) {
+        if (node != s->other) s->drift[node->drift].count++;
+        return json_walk_skip(&r->walk, depth) ? r->walk.at : NULL;
     }
-    if (node != s->other) s->drift[node->drift].count++;
-    return json_walk_skip(&r->walk, depth);
+    uint64_t *word = &s->seen[node->id / 64], bit = UINT64_C(1) << (node->id % 64);
+    if (*word & bit) {
+        bad_because(r->walk.bad, "the name stands twice in its object");
+        return NULL;
+    }
+    *word |= bit;
+    if (node->field) return read_fields(r, node) ? at + 1 : NULL;
+    return read_inner(r, node, depth) ? r->walk.at : NULL;
 }
 
 /* Put the name at `token` in front of the path of what is wrong; false. */
@@ -194,42 +203,44 @@ static bool refuse_under(reader *r, const uint32_t *token) {
     return bad_under(r->walk.bad, r->walk.json + *token + 1, json_walk_token_len(&at_name) - 2);
 }
 
-/* Find the node of the name at the next token and step over name and colon; NULL: bad. */
-static inline name_node *read_name(reader *r, name_node *parent, name_node **guess) {
+/* Find the node of the name at token `at`; NULL: that is no name, or no colon follows. */
+static inline name_node *read_name(reader *r, name_node *parent, name_node **guess,
+                                   const uint32_t *at) {
     json_walk *w = &r->walk;
-    const char *name = w->json + *w->at;
+    const char *name = w->json + *at;
     name_node *node = *guess;
-    if (*name != '"' || !name_matches(node, name + 1, w->len - *w->at - 1)) {
+    if (*name != '"' || !name_matches(node, name + 1, w->len - *at - 1)) {
+        w->at = at;
         node = find_name(r, parent);
         if (!node) return NULL;
         if (node != r->state->other) *guess = node;
     }
-    w->at++;
-    if (json_walk_peek(w) != ':') {
-        json_walk_refuse(w, "a colon");
-        return NULL;
-    }
-    w->at++;
-    return node;
+    if (w->json[at[1]] == ':') return node;
+    w->at = at + 1;
+    json_walk_refuse(w, "a colon");
+    return NULL;
 }
 
-/* Read the object at the next token; `depth`: objects open, with this one. */
+/* Read the object at the next token; `depth`: objects open, with this one. The token is kept in
+ * `at`: by way of the walk each step would wait for the store of the step before. */
 static bool read_object(reader *r, name_node *parent, uint32_t depth) {
     json_walk *w = &r->walk;
+    const char *json = w->json;
+    const uint32_t *first = w->at + 1, *at = first;
     name_node **guess = &parent->first;
-    w->at++;
-    if (json_walk_peek(w) == '}') return json_walk_close(w, depth);
-    for (;;) {
-        const uint32_t *token = w->at;
-        name_node *node = read_name(r, parent, guess);
+    while (json[*at] != '}' || at != first) {
+        const uint32_t *token = at;
+        name_node *node = read_name(r, parent, guess, at);
         if (!node) return false;
-        if (!read_value(r, node, depth)) return refuse_under(r, token);
+        at = read_value(r, node, at + 2, depth);
+        if (!at) return refuse_under(r, token);
         if (node != r->state->other) guess = &node->behind;
-        char c = json_walk_peek(w);
-        if (c == '}') return json_walk_close(w, depth);
-        if (c != ',') return json_walk_refuse(w, "a comma or a closing }");
-        w->at++;
+        if (json[*at] != ',') break;
+        at++;
     }
+    w->at = at;
+    if (json[*at] != '}') return json_walk_refuse(w, "a comma or a closing }");
+    return json_walk_close(w, depth);
 }
 
 /* Read the document `text` by the names under `root`. */

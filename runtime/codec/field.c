@@ -142,16 +142,16 @@ static bool put_scalar(const field *f, sl_row *row, const char *token, bad_recor
 }
 
 bool field_put_scalar(const field *f, sl_row *row, const char *token, bad_record *bad) {
-    bool is_usual = f->type == SL_INT64 || f->type == SL_DOUBLE;
-    if (!is_usual || f->has_checks) return put_scalar(f, row, token, bad);
-    number n;
     char *at = (char *)row + f->offset;
-    bool fits = number_scan(token, &n) && ENDS[(unsigned char)*n.end];
-    if (fits && f->type == SL_DOUBLE)
-        fits = number_double(&n, token, (double *)at);
-    else if (fits)
-        fits = number_int64(&n, (int64_t *)at) && fit_integer(f, (int64_t *)at);
-    if (!fits) return refuse_token(f, token, bad);
+    const char *end = NULL;
+    if (f->has_checks) return put_scalar(f, row, token, bad);
+    if (f->type == SL_DOUBLE) {
+        end = number_quick_double(token, (double *)at);
+    } else if (f->type == SL_INT64) {
+        end = number_quick_int64(token, (int64_t *)at);
+        if (end && !fit_integer(f, (int64_t *)at)) end = NULL;
+    }
+    if (!end || !ENDS[(unsigned char)*end]) return put_scalar(f, row, token, bad);
     field_clear_null(f, row);
     return true;
 }

@@ -166,10 +166,8 @@ static bool is_literal(const char *s, const char *literal, size_t len) {
     return !memcmp(s, literal, len) && ends_scalar(s[len]);
 }
 
-bool json_walk_null(json_walk *w) {
-    if (!is_literal(w->json + *w->at, "null", 4)) return json_walk_refuse(w, "a JSON value");
-    w->at++;
-    return true;
+bool json_walk_null(const json_walk *w) {
+    return is_literal(w->json + *w->at, "null", 4) || json_walk_refuse(w, "a JSON value");
 }
 
 bool json_walk_close(json_walk *w, uint32_t depth) {

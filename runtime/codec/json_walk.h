@@ -48,8 +48,8 @@ static inline bool json_walk_string(const json_walk *w, arena *copies, sl_string
     return true;
 }
 
-/* Check the next token against `null` and step over it. */
-bool json_walk_null(json_walk *w);
+/* Check the next token against `null`, without stepping over it. */
+bool json_walk_null(const json_walk *w);
 
 /* Step over the closing token of an object or array; `depth`: how many were open with it. False:
  * the document ends too early, or goes on behind its end. */

@@ -9,6 +9,34 @@ static bool is_digit(char c) {
     return (unsigned char)(c - '0') < 10;
 }
 
+/* Powers that a double holds exactly. A number of up to 2^53 times or over one of them is rounded
+ * once, so rightly: Clinger 1990, "How to Read Floating Point Numbers Accurately". */
+static const double POWERS[] = {
+    1e0,
+    1e1,
+    1e2,
+    1e3,
+    1e4,
+    1e5,
+    1e6,
+    1e7,
+    1e8,
+    1e9,
+    1e10,
+    1e11,
+    1e12,
+    1e13,
+    1e14,
+    1e15,
+    1e16,
+    1e17,
+    1e18,
+    1e19,
+    1e20,
+    1e21,
+    1e22,
+};
+
 /* Are the 8 bytes all digits? Source: Lemire, "Number Parsing at a Gigabyte per Second", 2021. */
 static bool are_digits(uint64_t word) {
     return ((word & (word + UINT64_C(0x0606060606060606)) & UINT64_C(0xf0f0f0f0f0f0f0f0)) ==
@@ -95,6 +123,29 @@ bool number_scan(const char *text, number *out) {
     return true;
 }
 
+const char *number_quick_int64(const char *text, int64_t *out) {
+    const char *start = text + (*text == '-');
+    uint64_t digits = 0;
+    const char *s = scan_digits(start, &digits);
+    ptrdiff_t len = s - start;
+    if (len < 1 || len > 18 || (*start == '0' && len > 1)) return NULL;
+    *out = start > text ? -(int64_t)digits : (int64_t)digits;
+    return s;
+}
+
+const char *number_quick_double(const char *text, double *out) {
+    const char *start = text + (*text == '-');
+    uint64_t digits = 0;
+    const char *s = scan_digits(start, &digits), *point = s;
+    if (s == start || (*start == '0' && s > start + 1)) return NULL;
+    if (*point == '.' && (s = scan_digits(point + 1, &digits)) == point + 1) return NULL;
+    if (s - start > 16 || *s == 'e' || *s == 'E') return NULL;
+    double value = (double)digits;
+    if (s > point) value /= POWERS[s - point - 1];
+    *out = start > text ? -value : value;
+    return s;
+}
+
 bool number_int64(const number *n, int64_t *out) {
     if (!n->is_integer || n->is_cut) return false;
     uint64_t limit = (uint64_t)INT64_MAX + n->is_negative;
@@ -104,33 +155,6 @@ bool number_int64(const number *n, int64_t *out) {
 }
 
 bool number_double(const number *n, const char *text, double *out) {
-    /* Both operands are exact, so the one rounding is right: Clinger 1990, "How to Read Floating
-     * Point Numbers Accurately". */
-    static const double POWERS[] = {
-        1e0,
-        1e1,
-        1e2,
-        1e3,
-        1e4,
-        1e5,
-        1e6,
-        1e7,
-        1e8,
-        1e9,
-        1e10,
-        1e11,
-        1e12,
-        1e13,
-        1e14,
-        1e15,
-        1e16,
-        1e17,
-        1e18,
-        1e19,
-        1e20,
-        1e21,
-        1e22,
-    };
     if (n->is_cut || n->digits > (UINT64_C(1) << 53) || n->exponent < -22 || n->exponent > 22)
         return number_parse(text, (size_t)(n->end - text), out);
     double value = (double)n->digits;
