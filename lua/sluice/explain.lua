@@ -9,6 +9,8 @@ local explain = {}
 -- Bytes of a member of a state, rounded up to a word each; `sl_part` keeps its text
 -- elsewhere.
 local WORD = 8
+-- Fewer groups than this are worth a note.
+local FEW = 32
 local WIDE = { sl_part = 24, sl_string = 16 }
 
 local function say_columns(columns)
@@ -70,7 +72,8 @@ end
 local function say_sink(sink)
    if not sink then return "counted only" end
    local where = sink.connector == "kafka" and " at " .. sink.options.brokers or ""
-   return ("%s %s%s"):format(sink.connector, sink.name, where)
+   local what = sink.name == sink.connector and "" or sink.connector .. " "
+   return what .. sink.name .. where
 end
 
 local function say_mode(aggregate)
@@ -99,50 +102,55 @@ local function say_state(graph, aggregate)
       return ("state: %d bytes a group and pane, no window is ever dropped"):format(bytes)
    end
    local live = explain.live_windows(window, time.delay_ms)
-   return ("state: about %d windows live per key at %s and %s, %d bytes a group and pane")
-      :format(live, units.say(time.delay_ms), units.say(window.every_ms), bytes)
+   local text = "state: about %d window%s live per key at %s and %s, "
+      .. "%d bytes a group and pane"
+   return text:format(
+      live, live == 1 and "" or "s", units.say(time.delay_ms), units.say(window.every_ms),
+      bytes)
 end
 
 local draw_step
 
-local function draw_aggregate(graph, index, indent, lines)
+local function draw_aggregate(graph, index, head, rest, lines)
    local aggregate = graph.aggregates[index]
    local results = {}
    for i, item in ipairs(aggregate.items) do
       results[i] = { name = item.name, type = item.spec.type or "several columns" }
    end
-   local function add(...) lines[#lines + 1] = indent .. "   " .. table.concat { ... } end
-   lines[#lines + 1] = ("%s└─ aggregate %s: %s"):format(indent, aggregate.name,
+   local function add(...) lines[#lines + 1] = rest .. table.concat { ... } end
+   lines[#lines + 1] = ("%saggregate %s: %s"):format(head, aggregate.name,
       say_window(aggregate.window))
    add("group by: ", #aggregate.group > 0 and say_columns(aggregate.group)
       or "one global group")
    add("computes: ", say_columns(results))
    add(say_mode(aggregate), "; late rows: ", say_sink(graph.sinks[aggregate.late]))
    add(say_state(graph, aggregate))
-   draw_step(graph, aggregate.step, indent .. "   ", lines)
+   draw_step(graph, aggregate.step, rest, lines)
 end
 
-local function draw_output(graph, output, indent, lines)
+local function draw_output(graph, output, head, rest, lines)
    if output.kind == "aggregate" then
-      draw_aggregate(graph, output.target, indent, lines)
+      draw_aggregate(graph, output.target, head, rest, lines)
       return
    end
-   lines[#lines + 1] = ("%s└─ to %s"):format(indent, say_sink(graph.sinks[output.target]))
-   lines[#lines + 1] = ("%s   key: %s; value: %s"):format(indent, say_key(output),
+   lines[#lines + 1] = ("%sto %s"):format(head, say_sink(graph.sinks[output.target]))
+   lines[#lines + 1] = ("%skey: %s; value: %s"):format(rest, say_key(output),
       say_columns(output.columns))
 end
 
 local function draw_tree(graph, step, tree, indent, lines)
-   for _, stage in ipairs(tree) do
+   for i, stage in ipairs(tree) do
+      local head = indent .. (i == #tree and "└─ " or "├─ ")
+      local rest = indent .. (i == #tree and "   " or "│  ")
       if stage.op == "output" then
-         draw_output(graph, step.outputs[stage.output], indent, lines)
+         draw_output(graph, step.outputs[stage.output], head, rest, lines)
       else
          local node = stage.node or stage.columns[1].node
          local what = stage.op == "filter" and "" or " " .. say_columns(stage.columns)
-         lines[#lines + 1] = ("%s└─ %s%s (%s)")
-            :format(indent, step.nodes[node].what, what,
+         lines[#lines + 1] = ("%s%s%s (%s)")
+            :format(head, step.nodes[node].what, what,
             step.nodes[node].line)
-         draw_tree(graph, step, stage.next, indent .. "   ", lines)
+         draw_tree(graph, step, stage.next, rest, lines)
       end
    end
 end
@@ -187,10 +195,28 @@ local function draw_source(graph, source, lines)
    draw_step(graph, source.step, "", lines)
 end
 
-local function notes_on_aggregate(graph, aggregate, add)
+-- How many values the only group field can have; nil: not said.
+local function group_limit(graph, aggregate)
+   local column = aggregate.group[1]
+   if not column or aggregate.group[2] then return nil end
+   for _, field in ipairs(source_of(graph, aggregate).fields) do
+      if field.name == column.name then return field.one_of and #field.one_of end
+   end
+end
+
+local function notes_on_group(graph, aggregate, add)
+   local limit = group_limit(graph, aggregate)
+   if limit and limit < FEW then
+      add("aggregation %s has at most %d groups (`%s` alone): few keys do all its work",
+         aggregate.name, limit, aggregate.group[1].name)
+   end
    if #aggregate.group == 0 then
       add("aggregation %s has one group: one worker does all of its work", aggregate.name)
    end
+end
+
+local function notes_on_aggregate(graph, aggregate, add)
+   notes_on_group(graph, aggregate, add)
    if aggregate.mode == "complete" then
       add("aggregation %s sends everything with every batch and fails beyond %d rows",
          aggregate.name, aggregate.max_rows)
@@ -198,7 +224,7 @@ local function notes_on_aggregate(graph, aggregate, add)
    if aggregate.window.kind ~= "none" and not aggregate.late then
       local time = source_of(graph, aggregate).time
       if time.delay_ms and aggregate.mode ~= "complete" then
-         add("late rows of %s are counted and dropped: keep them by `:late_to`",
+         add("late rows of aggregation %s are counted and dropped: keep them by :late_to",
             aggregate.name)
       end
    end

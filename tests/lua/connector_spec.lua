@@ -1,4 +1,5 @@
 local kit = require "tests.lua.kit"
+local secret = require "sluice.secret"
 local sluice = require "sluice"
 
 local refuses = kit.refuses
@@ -80,6 +81,11 @@ describe("sluice.kafka", function()
          { username = "me", password = sluice.env "PASSWORD" },
       }
       assert.same({ env = "PASSWORD" }, options.sasl.password)
+      assert.is_true(secret.is(options.sasl.password))
+      assert.equal(os.getenv "HOME", secret.reveal { env = "HOME" })
+      local text, why = secret.reveal { env = "SLUICE_NO_SUCH_VARIABLE" }
+      assert.is_nil(text)
+      assert.truthy(why:find("SLUICE_NO_SUCH_VARIABLE is not set", 1, true))
       assert.equal("PLAIN", options.sasl.mechanism)
       assert.is_true(options.tls.verify_hostname)
    end)

@@ -170,6 +170,15 @@ describe("explain", function()
       end
    end)
 
+   it("draws branches, and notes few groups", function()
+      local all = sluice.kafka { topics = "a" }:json { sluice.string "k" :one_of { "x" } }
+      local text = explain.text(kit.graph(all:to(sink(nil, "raw")),
+         all:group_by "k":aggregate { n = sluice.count() }:to(sink "complete")))
+      assert.truthy(text:find("├─ to kafka raw", 1, true))
+      assert.truthy(text:find("└─ aggregate aggregate: no window", 1, true))
+      assert.truthy(text:find("at most 1 groups (`k` alone)", 1, true))
+   end)
+
    it("gives the same JSON for the same plan", function()
       local json = explain.json(made)
       assert.equal(json, explain.json(made))
