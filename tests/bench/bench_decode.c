@@ -29,14 +29,14 @@ typedef struct ride {
     int64_t ts;
 } ride;
 
-#define NAME(text) \
-    { .data = (text), .len = sizeof(text) - 1 }
-#define FIELD(text, kind, member, bit, is_required)                                                          \
-    { .column = { .name = NAME(text), .offset = offsetof(ride, member), .null_bit = (bit), .type = (kind) }, \
-      .from = SL_FROM_VALUE,                                                                                 \
-      .path = &(const sl_string)NAME(text),                                                                  \
-      .path_count = 1,                                                                                       \
+// clang-format off
+#define NAME(text) { .data = (text), .len = sizeof(text) - 1 }
+#define FIELD(text, kind, member, bit, is_required)                                       \
+    { .column = { .name = NAME(text), .offset = offsetof(ride, member), .null_bit = (bit), \
+                  .type = (kind) },                                                       \
+      .from = SL_FROM_VALUE, .path = &(const sl_string)NAME(text), .path_count = 1,       \
       .required = (is_required) }
+// clang-format on
 
 /* `declared` of the fields are in the schema; `form` is what events look like. */
 static void run(const char *title, const char *form, uint32_t declared) {
@@ -47,7 +47,14 @@ static void run(const char *title, const char *form, uint32_t declared) {
         FIELD("event_type", SL_STRING, event_type, 3, 0),
         FIELD("amount", SL_DOUBLE, amount, 4, 0),
     };
-    const sl_source source = { .name = NAME("rides"), .format = NAME("json"), .fields = fields, .field_count = declared, .row_size = sizeof(ride), .null_words = 1 };
+    const sl_source source = {
+        .name = NAME("rides"),
+        .format = NAME("json"),
+        .fields = fields,
+        .field_count = declared,
+        .row_size = sizeof(ride),
+        .null_words = 1,
+    };
     decoder *d = NULL;
     err *e = decoder_new(&source, &d);
     if (e) {
@@ -74,7 +81,8 @@ static void run(const char *title, const char *form, uint32_t declared) {
         arena_reset(&strings, 1 << 20);
         int64_t start = now_ns();
         for (int i = 0; i < RECORDS; i++) {
-            if (decoder_decode(d, &records[i], &rows[i].head, &strings, 0, "rides", 0, &bad)) continue;
+            sl_row *row = &rows[i].head;
+            if (decoder_decode(d, &records[i], row, &strings, 0, "rides", 0, &bad)) continue;
             fprintf(stderr, "%s: %s: %s\n", title, bad.path, bad.reason);
             exit(1);
         }
