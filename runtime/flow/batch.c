@@ -95,7 +95,7 @@ static err *batch_fetch(batch *b) {
         };
         sum += in->records.count;
     }
-    b->threaded = sum >= THREADED_RECORDS;
+    b->threaded = p->always_threaded || sum >= THREADED_RECORDS;
     return NULL;
 }
 
@@ -113,7 +113,7 @@ static bool next_round(batch *b) {
         chunk *c = p->chunks[b->chunk_count++];
         c->source = b->next_source;
         c->first_record = b->next_record;
-        c->record_count = left < VECTOR_ROWS ? left : VECTOR_ROWS;
+        c->record_count = left < p->chunk_records ? left : p->chunk_records;
         b->next_record += c->record_count;
     }
     return b->chunk_count > 0;

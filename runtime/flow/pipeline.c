@@ -46,6 +46,8 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     p->crew = crew_new(options->workers, options->worker_count);
     p->inputs = mem_zalloc(p->plan->source_count, sizeof *p->inputs);
     p->since_ms = INT64_MIN;
+    p->always_threaded = options->always_threaded;
+    p->chunk_records = options->chunk_records ? options->chunk_records : VECTOR_ROWS;
     connect_aggregates(p);
     make_rounds(p, options->worker_count);
     trigger_init(&p->trigger, p->plan->trigger, p->plan->interval_ms);

@@ -29,6 +29,8 @@ typedef struct pipeline_options {
     find_sink_ops find_sink;
     worker **workers; /* taken; workers[0]'s script owns the plan */
     uint32_t worker_count;
+    bool always_threaded;   /* use the threads for small batches, too (tests) */
+    uint32_t chunk_records; /* of a chunk, at most VECTOR_ROWS; 0: that (tests) */
 } pipeline_options;
 
 typedef struct pipeline {
@@ -41,6 +43,8 @@ typedef struct pipeline {
     crew *crew;
     chunk **chunks; /* of a round; owned */
     uint32_t chunk_room;
+    uint32_t chunk_records; /* most of a chunk */
+    bool always_threaded;   /* as the options say */
     aggregate_run *aggregates; /* by plan; owned */
     outbox *worker_boxes;      /* emission: by worker, retracted and rows of each output; owned */
     trigger trigger;

@@ -1,0 +1,759 @@
+/* DESIGN. Sections are walked in order. An action (batch, tick, ...) first settles the step before
+ * it: what came out then and was not expected by a section in between is a failure. So each step's
+ * output is held to the file whole, and a step without expectations says that nothing comes out. */
+#include "tests/golden/runner/play.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/flow/pipeline.h"
+#include "tests/golden/runner/text.h"
+#include "tests/golden/runner/world.h"
+
+enum { MOST_STEPS = 100000,
+       SMALL_CHUNK = 2 };
+
+typedef struct play {
+    story *s;
+    const story_case *c;
+    const play_options *options;
+    world world;
+    logger log;
+    volatile int stop;
+    buf script;
+    char **sets; /* owned */
+    uint32_t set_count;
+    worker **workers; /* owned until the pipeline takes what is in it */
+    pipeline p;
+    bool opened;    /* tried to */
+    bool running;   /* opened with success */
+    err *error;     /* of the step, not yet expected */
+    bool *expected; /* by sink: a section compared it in this step */
+    uint32_t step_line, insert_at;
+    uint32_t failures;
+} play;
+
+typedef struct lines {
+    buf *items; /* owned */
+    uint32_t count;
+} lines;
+
+static void lines_add(lines *l, buf line) {
+    l->items = mem_realloc(l->items, (l->count + 1) * sizeof *l->items);
+    l->items[l->count++] = line;
+}
+
+static void lines_done(lines *l) {
+    for (uint32_t i = 0; i < l->count; i++) buf_done(&l->items[i]);
+    mem_free(l->items);
+}
+
+static void fail(play *p, uint32_t line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void fail(play *p, uint32_t line, const char *format, ...) {
+    va_list args;
+    p->failures++;
+    printf("%s:%u: ", p->s->path, line);
+    if (*p->c->name) printf("[%s] ", p->c->name);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
+
+/* ---- the pipeline */
+
+/* Scripts keep the line numbers of the golden file: messages point into it. */
+static void add_script(play *p, const section *sec) {
+    uint32_t line = 1;
+    for (size_t i = 0; i < p->script.len; i++) line += p->script.data[i] == '\n';
+    for (; line <= sec->first; line++) buf_put_char(&p->script, '\n');
+    for (uint32_t i = sec->first; i < sec->end; i++) buf_printf(&p->script, "%s\n", p->s->lines[i]);
+}
+
+static const char *script_name(const play *p) {
+    const char *slash = strrchr(p->s->path, '/');
+    return slash ? slash + 1 : p->s->path;
+}
+
+static err *open_worker(play *p, uint32_t i) {
+    script_options options = {
+        .path = script_name(p),
+        .text = buf_text(&p->script),
+        .text_len = p->script.len,
+        .overrides = (const char *const *)p->sets,
+        .override_count = p->set_count,
+        .worker = i,
+        .library = getenv("SLUICE_LUA"),
+        .stop = &p->stop,
+        .log = &p->log,
+    };
+    script *s = NULL;
+    err *e = script_open(&options, &s);
+    if (e) return e;
+    const sl_plan *plan = i ? script_plan(p->workers[0]->script) : script_plan(s);
+    if (i && (e = script_agree(p->workers[0]->script, s))) {
+        script_close(s);
+        return e;
+    }
+    return worker_new(plan, s, i, p->options->workers, &p->workers[i]);
+}
+
+static err *open_workers(play *p) {
+    p->workers = mem_zalloc(p->options->workers, sizeof *p->workers);
+    for (uint32_t i = 0; i < p->options->workers; i++) {
+        err *e = open_worker(p, i);
+        if (!e) continue;
+        if (i) {
+            const sl_plan *plan = script_plan(p->workers[0]->script);
+            for (uint32_t k = i; k > 0; k--) worker_free(p->workers[k - 1], plan);
+        }
+        return e;
+    }
+    return NULL;
+}
+
+static void open_pipeline(play *p) {
+    if (p->opened) return;
+    p->opened = true;
+    p->error = open_workers(p);
+    if (p->error) return;
+    bool small = p->options->workers > 1; /* many rounds and chunks out of few records */
+    pipeline_options options = {
+        .system = { .pipeline = "golden",
+                    .log = &p->log,
+                    .clock = &p->world.clock,
+                    .stop = &p->stop },
+        .stop_now = &p->stop,
+        .find_source = world_source,
+        .find_sink = world_sink_of,
+        .workers = p->workers,
+        .worker_count = p->options->workers,
+        .always_threaded = small,
+        .chunk_records = small ? SMALL_CHUNK : 0,
+    };
+    p->error = pipeline_open(&p->p, &options);
+    if (p->error) return;
+    p->running = true;
+    p->expected = mem_zalloc(p->world.sink_count + 1, sizeof *p->expected);
+}
+
+static void close_play(play *p) {
+    if (p->p.plan) pipeline_close(&p->p);
+    mem_free(p->workers);
+    mem_free(p->expected);
+    for (uint32_t i = 0; i < p->set_count; i++) mem_free(p->sets[i]);
+    mem_free(p->sets);
+    buf_done(&p->script);
+    err_free(p->error);
+    world_done(&p->world);
+    log_done(&p->log);
+    if (p->log.fd > 2) close(p->log.fd);
+}
+
+/* ---- comparing */
+
+static lines expected_lines(const play *p, const section *sec) {
+    lines out = { 0 };
+    for (uint32_t i = sec->first; i < sec->end; i++) {
+        const char *text = p->s->lines[i];
+        buf line;
+        if (!*text || *text == '#') continue;
+        buf_init(&line);
+        text_expand(&line, text);
+        lines_add(&out, line);
+    }
+    return out;
+}
+
+/* Rows byte by byte; header lines and messages may hold `…`, a header line of it alone any number
+ * of them. */
+static bool line_equals(buf *wanted, buf *got, bool loose) {
+    const char *w = buf_text(wanted), *g = buf_text(got);
+    return loose || strncmp(w, "  ", 2) == 0 ? text_matches(w, g) : strcmp(w, g) == 0;
+}
+
+static bool is_any_headers(buf *line) { return strcmp(buf_text(line), "  …") == 0; }
+
+static bool all_equal(lines *wanted, lines *got, bool loose) {
+    uint32_t g = 0;
+    for (uint32_t w = 0; w < wanted->count; w++) {
+        if (is_any_headers(&wanted->items[w])) {
+            while (g < got->count && strncmp(buf_text(&got->items[g]), "  ", 2) == 0) g++;
+            continue;
+        }
+        if (g == got->count || !line_equals(&wanted->items[w], &got->items[g], loose)) return false;
+        g++;
+    }
+    return g == got->count;
+}
+
+static void print_diff(lines *wanted, lines *got, bool loose) {
+    uint32_t same = 0, tail = 0;
+    while (same < wanted->count && same < got->count &&
+           line_equals(&wanted->items[same], &got->items[same], loose))
+        same++;
+    while (tail < wanted->count - same && tail < got->count - same &&
+           line_equals(&wanted->items[wanted->count - 1 - tail], &got->items[got->count - 1 - tail],
+                       loose))
+        tail++;
+    for (uint32_t i = same; i < wanted->count - tail; i++)
+        printf("    - %.2000s\n", buf_text(&wanted->items[i]));
+    for (uint32_t i = same; i < got->count - tail; i++)
+        printf("    + %.2000s\n", buf_text(&got->items[i]));
+}
+
+static void update(play *p, uint32_t first, uint32_t end, const char *title, const lines *got) {
+    buf text;
+    buf_init(&text);
+    if (title) buf_printf(&text, "--- %s\n", title);
+    for (uint32_t i = 0; i < got->count; i++) buf_printf(&text, "%s\n", buf_text(&got->items[i]));
+    story_edit_lines(p->s, first, end, buf_text(&text));
+    buf_done(&text);
+}
+
+/* Hold `got` to a section. */
+static void compare(play *p, const section *sec, lines *got, bool loose) {
+    lines wanted = expected_lines(p, sec);
+    if (!all_equal(&wanted, got, loose)) {
+        fail(p, sec->line, "--- %s%s%s differs (- wanted, + got):", sec->title,
+             *sec->words ? " " : "", sec->words);
+        print_diff(&wanted, got, loose);
+        if (p->options->update) update(p, sec->first, sec->end, NULL, got);
+    }
+    lines_done(&wanted);
+}
+
+static lines sink_lines(const world_sink *s) {
+    return (lines){ .items = s->lines, .count = s->line_count };
+}
+
+static void check_law(play *p) {
+    for (uint32_t i = 0; i < p->p.input_count; i++) {
+        const source_counters *c = &p->p.inputs[i].counters;
+        uint64_t sum =
+            c->passed + c->filtered + c->duplicate + c->late + c->quarantined + c->skipped;
+        if (sum == c->read) continue;
+        fail(p, p->step_line,
+             "source %.*s: counters add up to %" PRIu64 ", but %" PRIu64 " records were read",
+             (int)p->p.inputs[i].plan->name.len, p->p.inputs[i].plan->name.data, sum, c->read);
+    }
+    for (uint32_t i = 0; i < p->world.sink_count; i++) {
+        const sl_sink *plan = p->world.sinks[i]->plan;
+        if (p->p.out.sinks[i].counters.rows != p->world.sinks[i]->kept)
+            fail(p, p->step_line, "sink %.*s: counts %" PRIu64 " rows, but got %" PRIu64,
+                 (int)plan->name.len, plan->name.data, p->p.out.sinks[i].counters.rows,
+                 p->world.sinks[i]->kept);
+    }
+}
+
+static void settle_sink(play *p, uint32_t i) {
+    world_sink *s = p->world.sinks[i];
+    if (!p->expected[i] && s->line_count) {
+        lines none = { 0 }, got = sink_lines(s);
+        char title[300];
+        snprintf(title, sizeof title, "expect %.*s", (int)s->plan->name.len, s->plan->name.data);
+        fail(p, p->step_line, "%s: nothing was expected, but got:", title);
+        print_diff(&none, &got, false);
+        if (p->options->update) update(p, p->insert_at, p->insert_at, title, &got);
+    }
+    for (uint32_t k = 0; k < s->line_count; k++) buf_done(&s->lines[k]);
+    s->line_count = 0;
+    p->expected[i] = false;
+}
+
+/* The step's expectations are over. */
+static void settle(play *p) {
+    for (uint32_t i = 0; p->expected && i < p->world.sink_count; i++) settle_sink(p, i);
+    if (!p->error) return;
+    fail(p, p->step_line, "failed: %s", p->error->message);
+    if (p->options->update) {
+        lines got = { 0 };
+        buf line;
+        buf_init(&line);
+        text_put(&line, p->error->message, strlen(p->error->message));
+        lines_add(&got, line);
+        update(p, p->insert_at, p->insert_at, "error", &got);
+        lines_done(&got);
+    }
+    err_free(p->error);
+    p->error = NULL;
+}
+
+/* ---- expectations */
+
+static int32_t find_sink(const play *p, const char *name) {
+    int32_t only = -1;
+    for (uint32_t i = 0; i < p->world.sink_count; i++) {
+        const sl_sink *plan = p->world.sinks[i]->plan;
+        if (*name && strlen(name) == plan->name.len &&
+            !memcmp(name, plan->name.data, plan->name.len))
+            return (int32_t)i;
+        if (!*name && !plan->is_side) {
+            if (only >= 0) return -1;
+            only = (int32_t)i;
+        }
+    }
+    return *name ? -1 : only;
+}
+
+static int32_t side_sink(const play *p, const section *sec) {
+    if (*sec->words) return find_sink(p, sec->words);
+    if (strcmp(sec->title, "quarantine") == 0) return p->p.plan->sources[0].quarantine;
+    return p->p.plan->aggregate_count ? p->p.plan->aggregates[0].late : -1;
+}
+
+static void expect_rows(play *p, const section *sec) {
+    if (!p->running) {
+        fail(p, sec->line, "--- %s before any step", sec->title);
+        return;
+    }
+    int32_t i = strcmp(sec->title, "expect") == 0 ? find_sink(p, sec->words) : side_sink(p, sec);
+    if (i < 0) {
+        fail(p, sec->line, "--- %s %s: no such sink, or several", sec->title, sec->words);
+        return;
+    }
+    lines got = sink_lines(p->world.sinks[i]);
+    compare(p, sec, &got, false);
+    p->expected[i] = true;
+}
+
+static void expect_error(play *p, const section *sec) {
+    lines got = { 0 };
+    buf line;
+    buf_init(&line);
+    if (p->error)
+        text_put(&line, p->error->message, strlen(p->error->message));
+    else
+        buf_put_text(&line, "(no error)");
+    lines_add(&got, line);
+    compare(p, sec, &got, true);
+    lines_done(&got);
+    err_free(p->error);
+    p->error = NULL;
+}
+
+static void put_count(buf *out, const char *name, uint64_t number) {
+    if (number) buf_printf(out, " %s=%" PRIu64, name, number);
+}
+
+static void put_source_counters(buf *out, const input *in) {
+    const source_counters *c = &in->counters;
+    buf_printf(out, "%.*s:", (int)in->plan->name.len, in->plan->name.data);
+    put_count(out, "read", c->read);
+    put_count(out, "passed", c->passed);
+    put_count(out, "filtered", c->filtered);
+    put_count(out, "late", c->late);
+    put_count(out, "quarantined", c->quarantined);
+    put_count(out, "skipped", c->skipped);
+    put_count(out, "late_windows", c->late_windows);
+}
+
+static lines counter_lines(play *p) {
+    lines out = { 0 };
+    buf line;
+    for (uint32_t i = 0; i < p->p.input_count; i++) {
+        buf_init(&line);
+        put_source_counters(&line, &p->p.inputs[i]);
+        lines_add(&out, line);
+    }
+    for (uint32_t i = 0; i < p->p.out.count; i++) {
+        const out_sink *s = &p->p.out.sinks[i];
+        buf_init(&line);
+        buf_printf(&line, "%.*s:", (int)s->plan->name.len, s->plan->name.data);
+        put_count(&line, "rows", s->counters.rows);
+        put_count(&line, "retracted", s->counters.retracted);
+        put_count(&line, "refused", s->counters.refused);
+        lines_add(&out, line);
+    }
+    uint64_t nulled = 0;
+    for (uint32_t i = 0; i < crew_count(p->p.crew); i++)
+        nulled += crew_worker(p->p.crew, i)->nulled_numbers;
+    buf_init(&line);
+    buf_put_text(&line, "run:");
+    put_count(&line, "batches", p->p.counters.batches);
+    put_count(&line, "empty", p->p.counters.empty_batches);
+    put_count(&line, "overran", p->p.counters.overran);
+    put_count(&line, "nulled", nulled);
+    lines_add(&out, line);
+    return out;
+}
+
+static void put_watermark(buf *out, int64_t time_ms) {
+    if (time_ms == WATERMARK_NONE)
+        buf_put_text(out, " none");
+    else if (time_ms == WATERMARK_ENDED)
+        buf_put_text(out, " ended");
+    else
+        buf_printf(out, " %" PRId64, time_ms);
+}
+
+static void put_source_watermark(buf *out, const input *in) {
+    const watermark_source *wm = &in->watermark;
+    int64_t slowest = watermark_slowest(wm);
+    bool any = false;
+    buf_printf(out, "%.*s:", (int)in->plan->name.len, in->plan->name.data);
+    put_watermark(out, wm->time);
+    for (uint32_t i = 0; i < wm->count; i++) {
+        if (!wm->partitions[i].is_idle) continue;
+        buf_printf(out, "%s%s/%d", any ? "," : " idle=", in->partitions[i].topic,
+                   in->partitions[i].number);
+        any = true;
+    }
+    if (slowest >= 0)
+        buf_printf(out, " slowest=%s/%d", in->partitions[slowest].topic,
+                   in->partitions[slowest].number);
+}
+
+static lines watermark_lines(play *p) {
+    lines out = { 0 };
+    buf line;
+    for (uint32_t i = 0; i < p->p.input_count; i++) {
+        buf_init(&line);
+        put_source_watermark(&line, &p->p.inputs[i]);
+        lines_add(&out, line);
+    }
+    for (uint32_t i = 0; i < p->p.plan->aggregate_count; i++) {
+        const sl_string *name = &p->p.plan->aggregates[i].name;
+        buf_init(&line);
+        buf_printf(&line, "%.*s:", (int)name->len, name->data);
+        put_watermark(&line, p->p.aggregates[i].watermark);
+        lines_add(&out, line);
+    }
+    return out;
+}
+
+/* Only the lines that the section names are compared: `NAME: …`. */
+static void expect_named(play *p, const section *sec, lines all) {
+    lines wanted = expected_lines(p, sec), got = { 0 };
+    for (uint32_t w = 0; w < wanted.count; w++) {
+        const char *line = buf_text(&wanted.items[w]), *colon = strchr(line, ':');
+        size_t len = colon ? (size_t)(colon - line) + 1 : strlen(line);
+        for (uint32_t i = 0; i < all.count; i++)
+            if (strncmp(buf_text(&all.items[i]), line, len) == 0) {
+                lines_add(&got, all.items[i]);
+                buf_init(&all.items[i]);
+            }
+    }
+    compare(p, sec, &got, false);
+    lines_done(&wanted);
+    lines_done(&got);
+    lines_done(&all);
+}
+
+/* ---- actions */
+
+static bool take_attribute(world_record *r, const char *word, size_t len, buf *scratch) {
+    const char *equals = memchr(word, '=', len);
+    size_t name = equals ? (size_t)(equals - word) : 0;
+    if (*word == '@') {
+        r->offset = strtoll(word + 1, NULL, 10);
+        return true;
+    }
+    if (!equals) return false;
+    const char *text = equals + 1;
+    size_t text_len = len - name - 1;
+    if (name == 3 && !memcmp(word, "key", 3)) {
+        buf_reset(scratch);
+        if (!text_parse(scratch, text, text_len)) return false;
+        r->key = mem_copy_text(scratch->data, scratch->len);
+        r->key_len = (uint32_t)scratch->len;
+        return true;
+    }
+    if ((name == 4 && !memcmp(word, "time", 4)) || (name == 7 && !memcmp(word, "logtime", 7))) {
+        r->time_kind = name == 4 ? 1 : 2;
+        r->time_ms = strtoll(text, NULL, 10);
+        return true;
+    }
+    if (name < 2 || memcmp(word, "h.", 2) != 0) return false;
+    r->headers = mem_realloc(r->headers, (r->header_count + 1) * sizeof *r->headers);
+    sl_header *h = &r->headers[r->header_count++];
+    *h = (sl_header){ .name = { .data = mem_copy_text(word + 2, name - 2),
+                                .len = (uint32_t)name - 2 } };
+    buf_reset(scratch);
+    if (text_len == 1 && *text == '~') return true;
+    if (!text_parse(scratch, text, text_len)) return false;
+    h->value = (sl_string){ .data = mem_copy_text(scratch->data, scratch->len),
+                            .len = (uint32_t)scratch->len };
+    return true;
+}
+
+static void forget(world_record *r) {
+    mem_free(r->key);
+    mem_free(r->value);
+    for (uint32_t h = 0; h < r->header_count; h++) {
+        mem_free((char *)r->headers[h].name.data);
+        mem_free((char *)r->headers[h].value.data);
+    }
+    mem_free(r->headers);
+}
+
+/* `[*TIMES] [TOPIC]/PARTITION [ATTRIBUTE…] VALUE`; without a place: the first topic's partition 0.
+ */
+static bool feed_line(play *p, const char *line) {
+    world_record r = { .offset = -1 };
+    char place[256] = "/0";
+    buf scratch, value;
+    long times = 1;
+    bool ok = true;
+    buf_init(&scratch);
+    buf_init(&value);
+    for (;;) {
+        size_t len = strcspn(line, " ");
+        const char *slash = memchr(line, '/', len);
+        if (*line == '*')
+            times = strtol(line + 1, NULL, 10);
+        else if (slash && len < sizeof place && *line != '{' && *line != '"' &&
+                 !memchr(line, '=', len))
+            snprintf(place, sizeof place, "%.*s", (int)len, line);
+        else if (!take_attribute(&r, line, len, &scratch))
+            break;
+        line += len;
+        line += strspn(line, " ");
+    }
+    if (*line == '=' && line[1] == ' ') line += 2;
+    world_partition *to = world_find(&p->world, place);
+    if (strcmp(line, "~") != 0) {
+        ok = text_parse(&value, line, strlen(line));
+        r.value = mem_copy_text(value.len ? value.data : "", value.len);
+        r.value_len = (uint32_t)value.len;
+    }
+    for (long i = 0; ok && to && i < times; i++) world_append(to, &r);
+    forget(&r);
+    buf_done(&scratch);
+    buf_done(&value);
+    return ok && to;
+}
+
+static void feed(play *p, const section *sec) {
+    if (p->opened && !p->running) return; /* said already */
+    for (uint32_t i = sec->first; i < sec->end; i++) {
+        const char *line = p->s->lines[i];
+        if (!*line || *line == '#') continue;
+        if (!feed_line(p, line)) fail(p, i + 1, "no such partition, or a wrong escape: %s", line);
+    }
+}
+
+static const char *action_name(trigger_action action) {
+    if (action == TRIGGER_RUN) return "a batch ran";
+    return action == TRIGGER_WAIT ? "no batch ran" : "the run is over";
+}
+
+static void check_until(play *p, const section *sec, int64_t until_ms) {
+    int64_t wanted;
+    if (!*sec->words) return;
+    if (strcmp(sec->words, "until data") == 0) {
+        if (until_ms != INT64_MAX)
+            fail(p, sec->line, "waits until %" PRId64 ", wanted: for data", until_ms);
+        return;
+    }
+    if (strncmp(sec->words, "until ", 6) != 0 || !text_span(sec->words + 6, &wanted)) {
+        fail(p, sec->line, "--- quiet [until TIME|data]");
+        return;
+    }
+    if (until_ms != wanted)
+        fail(p, sec->line, "waits until %" PRId64 ", wanted %" PRId64, until_ms, wanted);
+}
+
+static void step(play *p, const section *sec, trigger_action wanted) {
+    trigger_verdict verdict = { 0 };
+    if (!p->running) return;
+    p->error = pipeline_step(&p->p, &verdict);
+    if (!p->error && verdict.action != wanted) {
+        fail(p, sec->line, "--- %s: %s", sec->title, action_name(verdict.action));
+    } else if (!p->error && wanted == TRIGGER_WAIT) {
+        check_until(p, sec, verdict.until_ms);
+    } else if (!p->error && wanted == TRIGGER_DONE) {
+        p->error = pipeline_finish(&p->p);
+    }
+    if (!p->error) check_law(p);
+}
+
+/* Step until there is nothing to do. */
+static void run(play *p) {
+    trigger_verdict verdict = { .action = TRIGGER_RUN };
+    for (uint32_t i = 0; p->running && !p->error && verdict.action == TRIGGER_RUN && i < MOST_STEPS;
+         i++) {
+        p->error = pipeline_step(&p->p, &verdict);
+        if (!p->error) check_law(p);
+    }
+    if (p->running && !p->error && verdict.action == TRIGGER_DONE)
+        p->error = pipeline_finish(&p->p);
+}
+
+typedef void action(play *p, const section *sec);
+
+static void act_batch(play *p, const section *sec) {
+    open_pipeline(p);
+    feed(p, sec);
+    step(p, sec, TRIGGER_RUN);
+}
+
+static void act_tick(play *p, const section *sec) {
+    open_pipeline(p);
+    step(p, sec, TRIGGER_RUN);
+}
+
+static void act_quiet(play *p, const section *sec) {
+    open_pipeline(p);
+    feed(p, sec);
+    step(p, sec, TRIGGER_WAIT);
+}
+
+static void act_done(play *p, const section *sec) {
+    open_pipeline(p);
+    step(p, sec, TRIGGER_DONE);
+}
+
+static void act_run(play *p, const section *sec) {
+    open_pipeline(p);
+    feed(p, sec);
+    run(p);
+}
+
+static void act_open(play *p, const section *sec) {
+    (void)sec;
+    open_pipeline(p);
+}
+
+static void act_set(play *p, const section *sec) {
+    p->sets = mem_realloc(p->sets, (p->set_count + 1) * sizeof *p->sets);
+    p->sets[p->set_count++] = mem_copy_text(sec->words, strlen(sec->words));
+}
+
+static void act_topic(play *p, const section *sec) {
+    char name[256];
+    unsigned partitions;
+    if (sscanf(sec->words, "%255s %u", name, &partitions) == 2)
+        world_topic_of(&p->world, name, partitions);
+    else
+        fail(p, sec->line, "--- topic NAME PARTITIONS");
+}
+
+static void act_clock(play *p, const section *sec) {
+    int64_t ms;
+    if (!text_span(sec->words, &ms))
+        fail(p, sec->line, "--- %s TIME", sec->title);
+    else if (strcmp(sec->title, "clock") == 0)
+        p->world.clock.manual_ms = ms;
+    else if (strcmp(sec->title, "takes") == 0)
+        p->world.takes_ms = ms;
+    else
+        clock_advance(&p->world.clock, ms);
+}
+
+/* Something happens to a partition. */
+static void act_partition(play *p, const section *sec) {
+    world_partition *to = world_find(&p->world, sec->words);
+    if (!to)
+        fail(p, sec->line, "--- %s TOPIC/PARTITION", sec->title);
+    else if (strcmp(sec->title, "silent") == 0)
+        to->silent = true;
+    else if (strcmp(sec->title, "answers") == 0)
+        to->silent = false;
+    else if (strcmp(sec->title, "transaction") == 0) {
+        to->in_transaction = true;
+        to->stable = to->next;
+    } else if (strcmp(sec->title, "commit") == 0) {
+        to->in_transaction = false;
+        to->next++; /* its marker */
+    } else if (strcmp(sec->title, "marker") == 0)
+        to->next++;
+    else
+        to->ended = true;
+}
+
+static void act_refuse(play *p, const section *sec) {
+    mem_free(p->world.refused);
+    p->world.refused = mem_copy_text(sec->words, strlen(sec->words));
+}
+
+static void act_broken(play *p, const section *sec) {
+    p->world.has_failing_sink = strcmp(sec->title, "broken-sink") == 0;
+}
+
+static void act_script(play *p, const section *sec) { add_script(p, sec); }
+static void act_feed(play *p, const section *sec) { feed(p, sec); }
+
+static const struct {
+    const char *title;
+    action *act;
+    bool is_step;
+} actions[] = {
+    { "prelude", act_script, false },
+    { "script", act_script, false },
+    { "set", act_set, false },
+    { "topic", act_topic, false },
+    { "clock", act_clock, false },
+    { "advance", act_clock, false },
+    { "takes", act_clock, false },
+    { "silent", act_partition, false },
+    { "answers", act_partition, false },
+    { "transaction", act_partition, false },
+    { "commit", act_partition, false },
+    { "marker", act_partition, false },
+    { "end", act_partition, false },
+    { "refuse", act_refuse, false },
+    { "broken-sink", act_broken, false },
+    { "mended-sink", act_broken, false },
+    { "feed", act_feed, false },
+    { "open", act_open, true },
+    { "batch", act_batch, true },
+    { "tick", act_tick, true },
+    { "quiet", act_quiet, true },
+    { "done", act_done, true },
+    { "run", act_run, true },
+};
+
+static bool play_expectation(play *p, const section *sec) {
+    static const char *const rows[] = { "expect", "late", "quarantine" };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (strcmp(sec->title, rows[i]) != 0) continue;
+        expect_rows(p, sec);
+        return true;
+    }
+    if (strcmp(sec->title, "error") == 0) {
+        open_pipeline(p);
+        expect_error(p, sec);
+    } else if (strcmp(sec->title, "counters") == 0 && p->running) {
+        expect_named(p, sec, counter_lines(p));
+    } else if (strcmp(sec->title, "watermark") == 0 && p->running) {
+        expect_named(p, sec, watermark_lines(p));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void play_section(play *p, const section *sec) {
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        if (strcmp(sec->title, actions[i].title) != 0) continue;
+        settle(p);
+        if (actions[i].is_step) p->step_line = sec->line;
+        actions[i].act(p, sec);
+        p->insert_at = sec->end;
+        return;
+    }
+    if (!play_expectation(p, sec))
+        fail(p, sec->line, "--- %s: unknown, or before any step", sec->title);
+    p->insert_at = sec->end;
+}
+
+bool play_case(story *s, const story_case *c, const play_options *options) {
+    play p = { .s = s, .c = c, .options = options, .step_line = c->line };
+    world_init(&p.world);
+    buf_init(&p.script);
+    log_init(&p.log, open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_LOGFMT, LOG_ERROR);
+    for (uint32_t i = 0; i < s->prelude_end; i++) play_section(&p, &s->sections[i]);
+    for (uint32_t i = c->first; i < c->end; i++) play_section(&p, &s->sections[i]);
+    if (!p.opened) fail(&p, c->line, "the case has no step");
+    settle(&p);
+    close_play(&p);
+    return !p.failures;
+}

@@ -1,0 +1,12 @@
+#pragma once
+/* Playing one case of a golden file: opens its pipeline in a world of its own, does its steps in
+ * order, and compares what came out. thread: main. */
+#include "tests/golden/runner/story.h"
+
+typedef struct play_options {
+    uint32_t workers;
+    bool update; /* write what came out into the file in place of what was expected */
+} play_options;
+
+/* Play case `c` of `s`. Failures are printed, with FILE:LINE; false: there were any. */
+bool play_case(story *s, const story_case *c, const play_options *options);

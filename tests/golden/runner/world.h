@@ -1,0 +1,79 @@
+#pragma once
+/* Kafka in memory, for one case: topics of partitions that hold records, and sinks that keep what
+ * they got. Its connectors stand for "kafka" and "file"; a file is a topic of one partition named
+ * by its path. Offsets without a record are transaction markers or compaction holes. Nothing moves
+ * by itself: a test feeds, silences leaders, opens transactions. One owner; thread: main. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/buf.h"
+#include "runtime/base/clock.h"
+#include "runtime/shared/connect.h"
+
+typedef struct world_record {
+    int64_t offset;
+    int64_t time_ms;
+    int32_t time_kind;
+    char *key, *value; /* owned; NULL: null */
+    uint32_t key_len, value_len;
+    sl_header *headers; /* owned, with their texts */
+    uint32_t header_count;
+} world_record;
+
+typedef struct world_partition {
+    world_record *records; /* by offset; owned */
+    uint32_t count, room;
+    int64_t next;   /* offset of the next record */
+    int64_t stable; /* while in a transaction: last stable offset */
+    bool in_transaction;
+    bool silent; /* its leader does not answer */
+    bool ended;
+    int64_t confirmed_ms; /* INT64_MIN: never */
+} world_partition;
+
+typedef struct world_topic {
+    char *name; /* owned */
+    world_partition *partitions;
+    uint32_t count;
+} world_topic;
+
+/* What a sink got in a step, as text. */
+typedef struct world_sink {
+    const sl_sink *plan;
+    struct world *world;
+    buf *lines; /* since the step began; owned */
+    uint32_t line_count;
+    uint64_t kept; /* messages, over the run */
+    buf *held;     /* of the running batch, until flush; owned */
+    uint32_t held_count;
+    sl_rejection *rejections;
+    uint32_t rejection_count;
+} world_sink;
+
+typedef struct world {
+    clock_source clock;   /* the system's: by it connectors find their world, so it comes first */
+    world_topic **topics; /* owned */
+    uint32_t topic_count;
+    world_sink **sinks; /* in the plan's order; owned, they outlive their closing */
+    uint32_t sink_count;
+    char *refused;         /* sinks refuse values that hold this; owned; NULL: none */
+    bool has_failing_sink; /* every flush of a data sink fails */
+    int64_t takes_ms;      /* how long the next batch takes; then 0 */
+} world;
+
+/* Set up an empty world; the clock stands at 0. */
+void world_init(world *w);
+void world_done(world *w);
+
+/* The topic `name`, made with `partitions` if it is new; grows to `partitions`. */
+world_topic *world_topic_of(world *w, const char *name, uint32_t partitions);
+
+/* The partition `TOPIC/NUMBER` (number alone: of the first topic); NULL: there is none. */
+world_partition *world_find(world *w, const char *place);
+
+/* Append a record (all pointers copied); offset -1: the next. */
+void world_append(world_partition *p, const world_record *r);
+
+/* Connectors by name; the generator is the real one. */
+const sl_source_ops *world_source(const sl_string *name);
+const sl_sink_ops *world_sink_of(const sl_string *name);
