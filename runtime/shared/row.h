@@ -7,13 +7,13 @@
  *   0               8     time_ms   event time, Unix ms; INT64_MIN: none
  *   8               4     record    index into the batch's records of that source
  *   12              4     partition of the record: with `offset`, what breaks ties of event time
- *   16              8     offset    in its partition; rows that a stage made: their number in its order
+ *   16              8     offset    in its partition; rows that a stage made: their number
  *   24              8*n   null words, bit i of word i/64 = column with null_bit i is null
  *   24+8*n          ..    values at their alignment, hidden members f0, f1, ...
  *
- * Decoded fields come first, then a slot for each column that any stage before the next aggregation adds:
- * a stage that adds columns writes into its row, and a view (a second ctype of the same layout) says which
- * names a function may see. Rows live until their vector is done. */
+ * Decoded fields come first, then a slot for each column that any stage before the next
+ * aggregation adds: a stage that adds columns writes into its row, and a view (a second ctype of
+ * the same layout) says which names a function may see. Rows live until their vector is done. */
 #include "runtime/shared/types.h"
 
 enum { SL_ROW_HEADER = 24 };
@@ -22,7 +22,7 @@ typedef struct sl_row {
     int64_t time_ms;    /* event time, Unix ms; INT64_MIN: none */
     uint32_t record;    /* index into the batch's records of its source */
     uint32_t partition; /* sl_record.partition; 0 in rows that a stage made */
-    int64_t offset;     /* sl_record.offset; in rows that a stage made: their number, in its order */
+    int64_t offset;     /* sl_record.offset; rows that a stage made: their number, in its order */
     uint64_t nulls[1];  /* null words; more may follow */
 } sl_row;
 
@@ -31,8 +31,8 @@ typedef struct sl_header {
     sl_string value; /* data NULL: null */
 } sl_header;
 
-/* One record of a source as it came. Bytes are borrowed from the batch's arena until the batch ends, each
- * with 64 readable bytes behind it. */
+/* One record of a source as it came. Bytes are borrowed from the batch's arena until the batch
+ * ends, each with 64 readable bytes behind it. */
 typedef struct sl_record {
     int64_t offset;          /* in its partition; files: line, from 0; generators: i */
     int64_t time_ms;         /* Kafka's timestamp, Unix ms; -1: none */

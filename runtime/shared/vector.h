@@ -1,18 +1,23 @@
 #pragma once
-/* What a Lua driver works on: one vector of rows. C fills it in, calls the driver once (one lua_pcall), and
- * reads it back. Each worker has one, made when its lua_State is; drivers hold it as an upvalue.
+/* What a Lua driver works on: one vector of rows. C fills it in, calls the driver once (one
+ * lua_pcall), and reads it back. Each worker has one, made when its lua_State is; drivers hold it
+ * as an upvalue.
  *
  * A driver runs `for i = first, count - 1` and stores `pos = i` (and `node`) before it calls a user
  * function: when it throws, C knows the row.
- *   prepare: C sets the node's bit in dead[pos], `guarded`, and goes on from the same row; a guarded run
- *     does not call nodes whose bit is set in dead[i], nor sets the outputs behind them.
- *   fold: with user code, `scratch` gets the row's state before it is touched. C puts it back, drops the
- *     row and goes on behind it. All user code of a row runs before the first sl_part_set of that row.
- *     With a fold_batch C saves all states itself, puts them back, and runs the vector again in halves.
- *   emit: no second try, the batch fails with group and window. */
+ *   time, rows (generator): C drops the row and goes on behind it. time: sets each row's `time_ms`;
+ *     INT64_MIN: the function gave nil.
+ *   prepare: C sets the node's bit in dead[pos], `guarded`, and goes on from the same row; a
+ *     guarded run does not call nodes whose bit is set in dead[i], nor sets the outputs behind them.
+ *   fold: with user code, `scratch` gets the row's state before it is touched. C puts it back,
+ *     drops the row and goes on behind it. All user code of a row runs before its first sl_part_set.
+ *     With a fold_batch C saves all states itself, puts them back, and runs the vector again in
+ *     halves.
+ *   emit: no second try, the batch fails with group and window. `node` counts the aggregates first,
+ *     then the functions of the step behind them. */
 #include "runtime/shared/types.h"
 
-/* A part of a state with a size of its own (text of first, last, min, max; later sketches and lists).
+/* A part of a state with a size of its own (text of first, last, min, max; later sketches, lists).
  * Owned by the state's table; a merged state borrows it. data NULL: none. */
 typedef struct sl_part {
     char *data;
@@ -29,24 +34,26 @@ typedef struct sl_vector {
     uint32_t count;         /* rows */
     uint32_t first;         /* row to begin at */
     uint32_t pos;           /* out: row being worked on */
-    uint32_t node;          /* out: number of the user function being called (fold: of the aggregate) */
+    uint32_t node;          /* out: number of the user function called (fold: of the aggregate) */
     uint32_t guarded;       /* 1: a row has thrown in this vector */
     uint32_t unused;
     void **rows;            /* `count` rows: struct sl_row and what follows */
-    void **states;          /* fold: the state of each row; emit: a copy of the first pane's, to merge into */
+    void **states;          /* fold: the state of each row; emit: a copy of its first pane's */
     void **parts;           /* emit: states of further panes, oldest first, all rows' in a line */
-    const uint32_t *part_first; /* emit: row i has parts[part_first[i]] .. parts[part_first[i + 1] - 1] */
+    const uint32_t *part_first; /* emit: row i has parts part_first[i] .. part_first[i + 1] - 1;
+                                 * NULL: there are none */
     const sl_bounds *bounds; /* emit */
     uint32_t *outputs;      /* prepare, emit: out, mask of outputs the row passed to */
     uint32_t *dead;         /* prepare, guarded: mask of nodes not to be called for the row */
-    void *scratch;          /* fold with user code: out, the state of row `pos` before it was touched */
+    void *scratch;          /* fold with user code: out, the state of row `pos` before it */
     const int64_t *offsets; /* rows driver of a generator: the `i` of each row */
     void *text;             /* for sl_text_copy: arena of this vector; opaque */
     void *table;            /* for sl_part_set: table of the states; opaque */
     int64_t now_ms;         /* processing time of the batch */
 } sl_vector;
 
-/* Copy `len` bytes into the memory `text` of the vector; borrowed until the batch ends. */
+/* Copy `len` bytes into the memory `text` of the vector; borrowed until the batch ends. NULL: they
+ * are not valid UTF-8; never NULL for no bytes. */
 const char *sl_text_copy(void *text, const char *data, uint32_t len);
 
 /* Put `len` bytes into the part of a state in `table`, so that a failed batch can be undone. */

@@ -1,7 +1,7 @@
 --- ns a row of the fold and prepare loops of the article's query, on rows made in memory,
 -- beside what is called for each record by itself.
 --
---    LUA_PATH="lua/?.lua;lua/?/init.lua" luajit tests/bench/bench_fold.lua [ROWS] [GROUPS]
+-- LUA_PATH="lua/?.lua;lua/?/init.lua" luajit tests/bench/bench_fold.lua [ROWS] [GROUPS]
 
 local ffi = require "ffi"
 
@@ -36,10 +36,12 @@ local function spread(field)
 end
 
 local function pipeline(aggregates)
-   return sluice.pipeline { name = "bench", checkpoint = "none", sluice.kafka { topics = "t" }
+   return sluice.pipeline { name = "bench", checkpoint = "none",
+      sluice.kafka { topics = "t" }
       :json {
          sluice.string "event_id" :required(), sluice.string "user_id" :required(),
-         sluice.string "event_type", sluice.double "amount", sluice.int64 "ts" :required(),
+         sluice.string "event_type", sluice.double "amount",
+         sluice.int64 "ts" :required(),
       }
       :event_time("ts", { delay = "10 minutes" })
       :filter(function(ride) return ride.event_type ~= "heartbeat" end)
@@ -84,7 +86,9 @@ local function fill_states(state, v)
    for g = 0, GROUPS - 1 do ffi.copy(bytes + g * size, initial, size) end
    for i = 0, ROWS - 1 do states[i] = bytes + (i * 7919 % GROUPS) * size end
    local outputs, scratch = ffi.new("uint32_t[?]", ROWS), ffi.new("uint8_t[?]", size)
-   for _, memory in ipairs { bytes, states, outputs, scratch } do kept[#kept + 1] = memory end
+   for _, memory in ipairs { bytes, states, outputs, scratch } do
+      kept[#kept + 1] = memory
+   end
    v.states, v.outputs, v.scratch = states, outputs, scratch
 end
 
@@ -111,7 +115,9 @@ local function prepare(aggregates)
    kept[#kept + 1], kept[#kept + 2] = lowered, v
    local drivers, descriptions = lowered.drivers(v)
    local by_name = {}
-   for i, description in ipairs(descriptions) do by_name[description.what] = drivers[i] end
+   for i, description in ipairs(descriptions) do
+      by_name[description.what] = drivers[i]
+   end
    return by_name, v, lowered
 end
 

@@ -37,10 +37,12 @@ describe("builtin aggregates", function()
    for _, kind in ipairs { "double", "int32", "int64" } do
       it("work on " .. kind .. ", within a pane and over panes", function()
          local wanted = {
-            rows = 4, count = 3, sum = 6, min = -1, max = 4, avg = 2, first = 3, last = -1,
+            rows = 4, count = 3, sum = 6, min = -1, max = 4, avg = 2, first = 3,
+            last = -1,
          }
          assert.same(wanted, over(kind, ALL, { 3, 4, nil, -1, n = 4 }))
-         local positions = { { { 1, x = 3 }, { 2, x = 4 } }, { { 3 } }, { { 4, x = -1 } } }
+         local positions = { { { 1, x = 3 }, { 2, x = 4 } }, { { 3 } },
+            { { 4, x = -1 } } }
          local of = vectors.schema { { "x", kind } }
          assert.same(wanted, vectors.results(of, ALL, unpack(positions)))
       end)
@@ -54,7 +56,8 @@ describe("builtin aggregates", function()
 
    it("min, max, first and last work on text, bytewise", function()
       local specs = {
-         min = make.min "x", max = make.max "x", first = make.first "x", last = make.last "x",
+         min = make.min "x", max = make.max "x", first = make.first "x",
+         last = make.last "x",
          count = make.count "x",
       }
       local wanted = { min = "", max = "é", first = "b", last = "a", count = 5 }
@@ -67,7 +70,8 @@ describe("builtin aggregates", function()
 
    it("min, max, first and last work on timestamps and bools", function()
       local specs = {
-         min = make.min "x", max = make.max "x", first = make.first "x", last = make.last "x",
+         min = make.min "x", max = make.max "x", first = make.first "x",
+         last = make.last "x",
       }
       assert.same({ min = -5, max = 1700000000000, first = 7, last = -5 },
          over("timestamp", specs, { 7, 1700000000000, -5 }))
@@ -78,7 +82,8 @@ describe("builtin aggregates", function()
    it("min and max pass over NaN, sum and avg become NaN", function()
       local nan = 0 / 0
       local specs = { min = make.min "x", max = make.max "x" }
-      assert.same({ min = 1, max = 2 }, over("double", specs, { nan, 2, 1, nan }, { nan }))
+      assert.same({ min = 1, max = 2 }, over("double", specs, { nan, 2, 1, nan },
+         { nan }))
       assert.same({}, over("double", specs, { nan }))
       local sums = over("double", { sum = make.sum "x", avg = make.avg "x" }, { 1, nan })
       assert.is_true(sums.sum ~= sums.sum and sums.avg ~= sums.avg)
@@ -87,7 +92,8 @@ describe("builtin aggregates", function()
    it("sums of doubles are compensated", function()
       local specs = { sum = make.sum "x", avg = make.avg "x" }
       assert.same({ sum = 2, avg = 0.5 }, over("double", specs, { 1, 1e100, 1, -1e100 }))
-      assert.same({ sum = 2, avg = 0.5 }, over("double", specs, { 1, 1e100 }, { 1, -1e100 }))
+      assert.same({ sum = 2, avg = 0.5 },
+         over("double", specs, { 1, 1e100 }, { 1, -1e100 }))
       local tenths = {}
       for i = 1, 1000 do tenths[i] = 0.1 end
       assert.equal(100, over("double", specs, tenths).sum)
@@ -130,8 +136,10 @@ describe("builtin aggregates", function()
          stop = make.last "s",
       }
       local rows = {
-         { 20, 0, 9, x = 1, s = "1" }, { 10, 1, 5, x = 2, s = "2" }, { 10, 0, 7, x = 3, s = "3" },
-         { 10, 0, 6, x = 4, s = "4" }, { 20, 1, 1, x = 5, s = "5" }, { 20, 1, 2, x = 6, s = "6" },
+         { 20, 0, 9, x = 1, s = "1" }, { 10, 1, 5, x = 2, s = "2" },
+         { 10, 0, 7, x = 3, s = "3" },
+         { 10, 0, 6, x = 4, s = "4" }, { 20, 1, 1, x = 5, s = "5" },
+         { 20, 1, 2, x = 6, s = "6" },
          { 5, 0, 1 }, { 30, 0, 99 },
       }
       local wanted = { first = 4, last = 6, begin = "4", stop = "6" }
@@ -172,8 +180,10 @@ describe("builtin aggregates", function()
          n = make.count():where(large), sum = make.sum "x":where(large),
          text = make.max "s":where(large), all = make.count(),
       }
-      local rows = { { x = 1, s = "z" }, { x = 2, s = "b" }, { s = "y" }, { x = 3, s = "a" } }
-      assert.same({ n = 2, sum = 5, text = "b", all = 4 }, vectors.results(of, specs, rows))
+      local rows = { { x = 1, s = "z" }, { x = 2, s = "b" }, { s = "y" },
+         { x = 3, s = "a" } }
+      assert.same({ n = 2, sum = 5, text = "b", all = 4 },
+         vectors.results(of, specs, rows))
    end)
 
    it("share a state whatever their number", function()
@@ -191,7 +201,8 @@ describe("builtin aggregates", function()
 end)
 
 describe("what is refused", function()
-   local of = vectors.schema { { "amount", "double" }, { "name", "string" }, { "at", "timestamp" } }
+   local of = vectors.schema { { "amount", "double" }, { "name", "string" },
+      { "at", "timestamp" } }
 
    local function message(spec, window)
       local resolved, why = spec:resolve(of, window or "none")
@@ -213,7 +224,8 @@ describe("what is refused", function()
    it("missing and wrong arguments", function()
       assert.error_matches(function() make.sum() end, "sluice.sum takes a field's name")
       assert.error_matches(function() make.count(3) end, "got 3")
-      assert.error_matches(function() make.count():where "x" end, ":where takes a function")
+      assert.error_matches(function() make.count():where "x" end,
+         ":where takes a function")
       assert.error_matches(function() make.count():wher() end, "did you mean `where`")
       local once = make.count():where(print)
       assert.error_matches(function() once:where(print) end, "one :where")
@@ -294,7 +306,8 @@ describe("a user's aggregate", function()
 
    it("starts as state and init say, with types and arrays", function()
       local spec = aggregate.aggregate {
-         state = { n = "int64", small = "int32", on = "bool", bins = "double[4]", from = 7 },
+         state = { n = "int64", small = "int32", on = "bool", bins = "double[4]",
+            from = 7 },
          init = function(a) a.bins[3] = 2 end,
          fold = function(a, row)
             a.n, a.small, a.on = a.n + 1, a.small + 1, true
@@ -305,7 +318,8 @@ describe("a user's aggregate", function()
             return tonumber(a.n) + a.small + on + a.bins[0] + a.bins[3] + a.from + #a.bins
          end,
       }
-      assert.same({ s = 4 + 4 + 1 + 9 + 2 + 7 + 4 }, vectors.results(of, { s = spec }, ROWS))
+      assert.same({ s = 4 + 4 + 1 + 9 + 2 + 7 + 4 },
+         vectors.results(of, { s = spec }, ROWS))
    end)
 
    it("is held to the bounds of its arrays", function()
@@ -320,14 +334,18 @@ describe("a user's aggregate", function()
    it("returns a type or fields, and sees its window", function()
       local options = {
          returns = { field.constructor "double" "lo", field.constructor "string" "text" },
-         result = function(a, window) return { lo = a.lo, text = "to " .. window.stop } end,
+         result = function(a, window)
+            return { lo = a.lo, text = "to " .. window.stop }
+         end,
       }
       assert.same({ s_lo = 1, s_text = "to 120000" },
          vectors.results(of, { s = spread(options) }, ROWS))
       options.result = function() return nil end
       assert.same({}, vectors.results(of, { s = spread(options) }, ROWS))
       options.result = function() return 3 end
-      assert.error_matches(function() vectors.results(of, { s = spread(options) }, ROWS) end,
+      assert.error_matches(function()
+         vectors.results(of, { s = spread(options) }, ROWS)
+      end,
          "result of `s`: got number, wanted a table")
       local text = spread { returns = "string", result = function() return 3 end }
       assert.error_matches(function() vectors.results(of, { s = text }, ROWS) end,

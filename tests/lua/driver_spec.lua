@@ -78,7 +78,8 @@ describe("prepare", function()
    end
 
    local function view(step, v, i)
-      local all = vectors.schema { { "x", "double" }, { "name", "string" }, { "twice", "double" },
+      local all = vectors.schema { { "x", "double" }, { "name", "string" },
+         { "twice", "double" },
          { "label", "string" } }
       return ffi.cast(ffi.typeof("$ *", step:view(all)), v.rows[i])
    end
@@ -119,7 +120,8 @@ describe("prepare", function()
    end)
 
    it("takes false and nil as no", function()
-      local start, v = prepare(ROWS, { function() return false end, nil, nil, function() end })
+      local start, v = prepare(ROWS,
+         { function() return false end, nil, nil, function() end })
       start()
       assert.same({ 4, 4, 4, 4 }, outputs(v))
       start, v = prepare(ROWS, { [4] = function() return 0 end })
@@ -181,7 +183,8 @@ describe("fold", function()
    end
 
    it("leaves the state before the row in scratch when a function throws", function()
-      local start, v, states, state = fold({ n = make.count(), s = spread(), name = make.max "name" },
+      local specs = { n = make.count(), s = spread(), name = make.max "name" }
+      local start, v, states, state = fold(specs,
          { { x = 1, name = "a" }, { x = 13, name = "b" }, { x = 2 } })
       assert.error_matches(start, "unlucky")
       assert.equal(1, v.pos)
@@ -196,7 +199,8 @@ describe("fold", function()
    end)
 
    it("names the aggregate whose where or value throws", function()
-      local start, v = fold({ a = make.count(), b = make.sum(function() error "b" end) }, { {} })
+      local start, v = fold({ a = make.count(), b = make.sum(function() error "b" end) },
+         { {} })
       assert.error_matches(start, "b")
       assert.equal(1, v.node)
       start, v = fold({ a = make.count():where(function() error "a" end) }, { {} })
@@ -222,7 +226,8 @@ describe("fold", function()
             end
          end,
       }
-      local start, v, states = fold({ s = spec }, { { x = 1 }, { x = 2 }, { x = 3 }, { x = 4 } }, 2)
+      local start, v, states = fold({ s = spec },
+         { { x = 1 }, { x = 2 }, { x = 3 }, { x = 4 } }, 2)
       v.first, v.count = 1, 3
       start()
       assert.same({ 2, 3 }, seen)
@@ -239,9 +244,11 @@ describe("fold", function()
       end
       local function specs()
          return {
-            rows = make.count(), n = make.count "x", sum = make.sum "x", min = make.min "x",
-            max = make.max "x", avg = make.avg "x", first = make.first "x", last = make.last "x",
-            some = make.count():where(function(r) return r.name == "n7" end), s = spread(),
+            rows = make.count(), n = make.count "x", sum = make.sum "x",
+            min = make.min "x", max = make.max "x", avg = make.avg "x",
+            first = make.first "x", last = make.last "x",
+            some = make.count():where(function(r) return r.name == "n7" end),
+            s = spread(),
          }
       end
       local function results()
@@ -288,7 +295,8 @@ describe("emit", function()
       local mean = add(columns, "mean", "double")
       mean.node, mean.fn = 2, function(r) return r.sum / r.n end
       local tree = {
-         { op = "filter", node = 1, schema = of, fn = function(r) return r.n > 1 end, next = {
+         { op = "filter", node = 1, schema = of, fn = function(r) return r.n > 1 end,
+            next = {
             { op = "derive", columns = { mean }, schema = of, next = {
                { op = "output", output = 1 } } } } },
          { op = "output", output = 2 },
@@ -324,7 +332,8 @@ describe("time", function()
       start()
       local list = {}
       for i = 1, #rows do
-         list[i] = tonumber(ffi.cast(ffi.typeof("$ *", step.layout.ctype), v.rows[i - 1]).__time)
+         list[i] = tonumber(ffi.cast(ffi.typeof("$ *", step.layout.ctype),
+            v.rows[i - 1]).__time)
       end
       return list
    end

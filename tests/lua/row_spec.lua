@@ -5,8 +5,9 @@ local vectors = dofile "tests/lua/vectors.lua"
 local row = require "sluice.row"
 
 local OF = vectors.schema {
-   { "flag", "bool" }, { "small", "int32" }, { "whole", "int64" }, { "serial", "int64", "exact" },
-   { "amount", "double" }, { "at", "timestamp" }, { "name", "string" }, { "end", "string" },
+   { "flag", "bool" }, { "small", "int32" }, { "whole", "int64" },
+   { "serial", "int64", "exact" }, { "amount", "double" }, { "at", "timestamp" },
+   { "name", "string" }, { "end", "string" },
 }
 
 local function new(values)
@@ -59,7 +60,8 @@ end)
 describe("a view", function()
    it("gives what Lua has for each type, nil for null", function()
       local r = new {
-         flag = false, small = -7, whole = 2 ^ 53, serial = 9007199254740993LL, amount = 1.5,
+         flag = false, small = -7, whole = 2 ^ 53, serial = 9007199254740993LL,
+         amount = 1.5,
          at = -1, name = "zürich", ["end"] = "",
       }
       assert.is_false(r.flag)
@@ -79,8 +81,8 @@ describe("a view", function()
       local r = new()
       assert.has_error(function() return r.amuont end)
       local _, message = pcall(function() return r.amuont end)
-      assert.matches("^tests/lua/row_spec.lua:%d+: unknown field `amuont`: did you mean `amount`?",
-         message)
+      assert.matches("^tests/lua/row_spec.lua:%d+: unknown field `amuont`: did you mean "
+         .. "`amount`?", message)
       assert.error_matches(function() r.amount = 1 end, "cannot be changed.*`amount`")
       assert.error_matches(function() return r[1] end, "by name")
    end)
@@ -122,8 +124,10 @@ describe("a setter", function()
          .. "a whole number of 32 bits")
       refused("small", 0 / 0, "derive `small`: got " .. ("%.17g"):format(0 / 0)
          .. ", wanted int32: a whole number of 32 bits")
-      refused("whole", 1.5, "derive `whole`: got 1.5, wanted int64: a whole number within 2^53")
-      refused("whole", 9007199254740994LL, "derive `whole`: got 9007199254740994, wanted int64: "
+      refused("whole", 1.5,
+         "derive `whole`: got 1.5, wanted int64: a whole number within 2^53")
+      refused("whole", 9007199254740994LL,
+         "derive `whole`: got 9007199254740994, wanted int64: "
          .. "a whole number within 2^53")
       refused("serial", 2 ^ 54, "derive `serial`: got 18014398509481984, wanted int64: "
          .. "a whole number within 2^53, or int64 cdata")

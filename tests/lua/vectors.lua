@@ -67,9 +67,11 @@ function vectors.of(step, of, rows)
    local pointers = keep(ffi.new("void *[?]", #rows + 1))
    for i, values in ipairs(rows) do
       local row = keep(ffi.new(step.layout.ctype))
-      row.__time, row.__partition, row.__offset = values[1] or 0, values[2] or 0, values[3] or i
+      row.__time, row.__partition = values[1] or 0, values[2] or 0
+      row.__offset = values[3] or i
       for _, column in ipairs(of.columns) do
-         step.layout:setter(column.slot, column.name, vectors.calls)(row, values[column.name], v)
+         local set = step.layout:setter(column.slot, column.name, vectors.calls)
+         set(row, values[column.name], v)
       end
       pointers[i - 1] = row
    end
@@ -158,7 +160,9 @@ end
 function vectors.results(of, specs, ...)
    local items = vectors.items(of, specs)
    local panes, state = {}, nil
-   for i, rows in ipairs { ... } do panes[i], state = vectors.fold(items, of, rows, state) end
+   for i, rows in ipairs { ... } do
+      panes[i], state = vectors.fold(items, of, rows, state)
+   end
    return vectors.emit(items, state, panes)
 end
 
