@@ -123,15 +123,10 @@ static name_node *learn(reader *r, name_node *parent, sl_string name) {
     return node;
 }
 
-/* The node of the name at the next token, which is not what was guessed. */
+/* The node of the name at the next token, which is not what was guessed; NULL: bad. */
 static name_node *find_name(reader *r, name_node *parent) {
-    json_walk *w = &r->walk;
     sl_string name;
-    if (json_walk_peek(w) != '"') {
-        json_walk_refuse(w, "a name in quotes");
-        return NULL;
-    }
-    if (!json_walk_string(w, r->strings, &name)) return NULL;
+    if (!json_walk_string(&r->walk, r->strings, &name)) return NULL;
     name_node *node = name_find(parent, name.data, name.len);
     return node ? node : learn(r, parent, name);
 }
@@ -203,22 +198,26 @@ static bool refuse_under(reader *r, const uint32_t *token) {
     return bad_under(r->walk.bad, r->walk.json + *token + 1, json_walk_token_len(&at_name) - 2);
 }
 
+/* What stands at token `at` is no name with a colon; NULL. */
+static name_node *refuse_name(json_walk *w, const uint32_t *at) {
+    bool is_name = w->json[*at] == '"';
+    w->at = at + is_name;
+    json_walk_refuse(w, is_name ? "a colon" : "a name in quotes");
+    return NULL;
+}
+
 /* Find the node of the name at token `at`; NULL: that is no name, or no colon follows. */
 static inline name_node *read_name(reader *r, name_node *parent, name_node **guess,
                                    const uint32_t *at) {
     json_walk *w = &r->walk;
     const char *name = w->json + *at;
     name_node *node = *guess;
-    if (*name != '"' || !name_matches(node, name + 1, w->len - *at - 1)) {
-        w->at = at;
-        node = find_name(r, parent);
-        if (!node) return NULL;
-        if (node != r->state->other) *guess = node;
-    }
-    if (w->json[at[1]] == ':') return node;
-    w->at = at + 1;
-    json_walk_refuse(w, "a colon");
-    return NULL;
+    if (*name != '"' || w->json[at[1]] != ':') return refuse_name(w, at);
+    if (name_matches(node, name + 1, w->len - *at - 1)) return node;
+    w->at = at;
+    node = find_name(r, parent);
+    if (node && node != r->state->other) *guess = node;
+    return node;
 }
 
 /* Read the object at the next token; `depth`: objects open, with this one. The token is kept in
