@@ -7,8 +7,11 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_options.h"
+#include "runtime/connect/options.h"
 
-enum { SCRAM_VERSION = 0x020601ff }; /* first librdkafka that can do SCRAM against Kafka 4 (its PR 4895) */
+enum {
+    SCRAM_VERSION = 0x020601ff
+}; /* first librdkafka that can do SCRAM against Kafka 4 (its PR 4895) */
 
 /* Refused in `config` at both ends. */
 static const kafka_setting owned_settings[] = {
@@ -55,15 +58,12 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     switch (code) {
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-        c->trouble = ERR_AUTH;
-        break;
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: c->trouble = ERR_AUTH; break;
     case RD_KAFKA_RESP_ERR__SSL:
         if (!c->tls_ms) c->tls_ms = kafka_now_ms();
         if (!c->started) c->trouble = ERR_BROKER;
         break;
-    default:
-        break;
+    default: break;
     }
     pthread_mutex_unlock(&c->lock);
 }
@@ -76,14 +76,15 @@ typedef struct conf_work {
 } conf_work;
 
 static err *set(conf_work *w, const char *name, const char *value, const char *option) {
-    if (rd_kafka_conf_set(w->conf, name, value, w->text, sizeof w->text) == RD_KAFKA_CONF_OK) return NULL;
+    if (rd_kafka_conf_set(w->conf, name, value, w->text, sizeof w->text) == RD_KAFKA_CONF_OK)
+        return NULL;
     return err_new(ERR_PLAN, "option %s: %s", option, w->text);
 }
 
 /* Set `name` from the text item `key` of the table `table`, if it is there. */
 static err *set_from(conf_work *w, const char *name, const sl_value *options, const char *table,
                      const char *key) {
-    char *text = kafka_option_text(kafka_option(options, table), key, NULL);
+    char *text = option_copy(kafka_option(options, table), key, NULL);
     if (!text) return NULL;
     char option[64];
     snprintf(option, sizeof option, "%s.%s", table, key);
@@ -111,10 +112,10 @@ static err *set_security(conf_work *w, const sl_value *options) {
                  is_on(tls) ? (is_on(sasl) ? "sasl_ssl" : "ssl") : "sasl_plaintext", "tls");
     for (size_t i = 0; !e && i < sizeof texts / sizeof *texts; i++)
         e = set_from(w, texts[i][0], options, texts[i][1], texts[i][2]);
-    if (!e && !kafka_option_flag(tls, "verify_hostname", true))
+    if (!e && !option_flag(tls, "verify_hostname", true))
         e = set(w, "ssl.endpoint.identification.algorithm", "none", "tls.verify_hostname");
     if (e || !is_on(sasl)) return e;
-    char *mechanism = kafka_option_text(sasl, "mechanism", "PLAIN");
+    char *mechanism = option_copy(sasl, "mechanism", "PLAIN");
     e = set(w, "sasl.mechanisms", mechanism, "sasl.mechanism");
     mem_free(mechanism);
     return e;
@@ -126,11 +127,13 @@ static err *refuse_scram(conf_work *w) {
     char mechanism[64];
     size_t len = sizeof mechanism;
     if (rd_kafka_version() >= SCRAM_VERSION) return NULL;
-    if (rd_kafka_conf_get(w->conf, "sasl.mechanisms", mechanism, &len) != RD_KAFKA_CONF_OK) return NULL;
+    if (rd_kafka_conf_get(w->conf, "sasl.mechanisms", mechanism, &len) != RD_KAFKA_CONF_OK)
+        return NULL;
     if (strncmp(mechanism, "SCRAM", 5) != 0) return NULL;
-    return err_new(ERR_PLAN, "option sasl.mechanism: %s does not work with librdkafka %s, which Kafka 4 "
-                             "answers as a wrong password (Debian 12 ships 2.0.2): build with librdkafka "
-                             "2.6.1 or newer, or use PLAIN over TLS or a client certificate",
+    return err_new(ERR_PLAN,
+                   "option sasl.mechanism: %s does not work with librdkafka %s, which Kafka 4 "
+                   "answers as a wrong password (Debian 12 ships 2.0.2): build with librdkafka "
+                   "2.6.1 or newer, or use PLAIN over TLS or a client certificate",
                    mechanism, rd_kafka_version_str());
 }
 
@@ -193,17 +196,20 @@ static err *configure(conf_work *w, const sl_value *options, const char *name, c
 /* -- life */
 
 err *kafka_client_open(kafka_client *c, rd_kafka_type_t type, const sl_value *options,
-                       const sl_system *system, const kafka_setting *settings, size_t count) {
+                       const sl_system *system, const kafka_setting *settings, size_t count,
+                       kafka_report report) {
     memset(c, 0, sizeof *c);
     pthread_mutex_init(&c->lock, NULL);
     c->log = system->log;
     c->stop = system->stop;
-    c->brokers = system->brokers ? mem_copy_text(system->brokers, strlen(system->brokers))
-                                 : kafka_option_list(kafka_option(options, "brokers"), "localhost:9092");
+    c->brokers = system->brokers
+                     ? mem_copy_text(system->brokers, strlen(system->brokers))
+                     : kafka_option_list(kafka_option(options, "brokers"), "localhost:9092");
     conf_work w = { .conf = rd_kafka_conf_new() };
     rd_kafka_conf_set_opaque(w.conf, c);
     rd_kafka_conf_set_log_cb(w.conf, on_log);
     rd_kafka_conf_set_error_cb(w.conf, on_error);
+    if (report) rd_kafka_conf_set_dr_msg_cb(w.conf, report);
     const char *name = system->pipeline ? system->pipeline : "";
     err *e = configure(&w, options, name, c->brokers, settings, count);
     if (!e) {
@@ -224,7 +230,9 @@ void kafka_client_close(kafka_client *c) {
     memset(c, 0, sizeof *c);
 }
 
-static const char *said(const kafka_client *c) { return c->reason ? c->reason : "it does not answer"; }
+static const char *said(const kafka_client *c) {
+    return c->reason ? c->reason : "it does not answer";
+}
 
 err *kafka_client_check(kafka_client *c) {
     rd_kafka_poll(c->rk, 0);
@@ -232,12 +240,14 @@ err *kafka_client_check(kafka_client *c) {
     err *e = NULL;
     pthread_mutex_lock(&c->lock);
     if (c->trouble == ERR_AUTH) {
-        e = err_new(ERR_AUTH, "Kafka at %s refused the login: %s (check sasl: mechanism, username, "
-                              "password, and the account's rights)",
+        e = err_new(ERR_AUTH,
+                    "Kafka at %s refused the login: %s (check sasl: mechanism, username, "
+                    "password, and the account's rights)",
                     c->brokers, said(c));
     } else if (c->trouble || (c->tls_ms && kafka_now_ms() - c->tls_ms > KAFKA_START_MS)) {
-        e = err_new(ERR_BROKER, "no TLS connection to Kafka at %s: %s (check tls: ca, cert, key, the host "
-                                "name in the broker's certificate, and that the port is a TLS listener)",
+        e = err_new(ERR_BROKER,
+                    "no TLS connection to Kafka at %s: %s (check tls: ca, cert, key, the host "
+                    "name in the broker's certificate, and that the port is a TLS listener)",
                     c->brokers, said(c));
     }
     pthread_mutex_unlock(&c->lock);
@@ -246,45 +256,48 @@ err *kafka_client_check(kafka_client *c) {
 
 static err *nobody_there(kafka_client *c) {
     pthread_mutex_lock(&c->lock);
-    err *e = err_new(ERR_BROKER, "no Kafka broker at %s answered within %d s: %s (check brokers, and "
-                                 "tls and sasl if the listener wants them)",
+    err *e = err_new(ERR_BROKER,
+                     "no Kafka broker at %s answered within %d s: %s (check brokers, and "
+                     "tls and sasl if the listener wants them)",
                      c->brokers, KAFKA_START_MS / 1000, said(c));
     pthread_mutex_unlock(&c->lock);
     return e;
 }
 
-typedef enum topic_state { TOPIC_THERE, TOPIC_UNKNOWN, TOPIC_NOT_YET } topic_state;
+typedef enum topic_state { TOPIC_THERE,
+                           TOPIC_UNKNOWN,
+                           TOPIC_NOT_YET } topic_state;
 
 /* Decide by the topic's own error in a metadata answer. */
-static err *judge_topic(kafka_client *c, const rd_kafka_metadata_topic_t *topic, topic_state *state) {
+static err *judge_topic(kafka_client *c, const rd_kafka_metadata_topic_t *topic,
+                        topic_state *state) {
     *state = TOPIC_NOT_YET;
     switch (topic->err) {
     case RD_KAFKA_RESP_ERR_NO_ERROR:
         if (topic->partition_cnt > 0) *state = TOPIC_THERE;
         return NULL;
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-        *state = TOPIC_UNKNOWN;
-        return NULL;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: *state = TOPIC_UNKNOWN; return NULL;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-        return err_new(ERR_AUTH, "Kafka at %s refused access to topic %s (check the account's rights: "
-                                 "Describe and Read or Write)",
+        return err_new(ERR_AUTH,
+                       "Kafka at %s refused access to topic %s (check the account's rights: "
+                       "Describe and Read or Write)",
                        c->brokers, topic->topic);
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
         return err_new(ERR_PLAN, "topic %s: Kafka does not allow this name", topic->topic);
-    default:
-        return NULL; /* leaders are being elected */
+    default: return NULL; /* leaders are being elected */
     }
 }
 
 static err *unknown_topic(kafka_client *c, const char *topic) {
     char *command = kafka_create_command(c, topic, 4);
-    err *e = err_new(ERR_BROKER, "topic %s does not exist on %s (check the name, or make it: %s)", topic,
-                     c->brokers, command);
+    err *e = err_new(ERR_BROKER, "topic %s does not exist on %s (check the name, or make it: %s)",
+                     topic, c->brokers, command);
     mem_free(command);
     return e;
 }
 
-err *kafka_client_partitions(kafka_client *c, rd_kafka_topic_t *topic, int32_t *count, bool *missing) {
+err *kafka_client_partitions(kafka_client *c, rd_kafka_topic_t *topic, int32_t *count,
+                             bool *missing) {
     int64_t start_ms = kafka_now_ms(), unknown_ms = 0;
     for (;;) {
         const rd_kafka_metadata_t *answer = NULL;

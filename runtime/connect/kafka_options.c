@@ -18,22 +18,6 @@ const sl_value *kafka_option(const sl_value *options, const char *name) {
     return NULL;
 }
 
-char *kafka_option_text(const sl_value *options, const char *name, const char *otherwise) {
-    const sl_value *item = kafka_option(options, name);
-    if (item && item->kind == SL_TEXT) return mem_copy_text(item->text.data, item->text.len);
-    return otherwise ? mem_copy_text(otherwise, strlen(otherwise)) : NULL;
-}
-
-double kafka_option_number(const sl_value *options, const char *name, double otherwise) {
-    const sl_value *item = kafka_option(options, name);
-    return item && item->kind == SL_NUMBER ? item->number : otherwise;
-}
-
-bool kafka_option_flag(const sl_value *options, const char *name, bool otherwise) {
-    const sl_value *item = kafka_option(options, name);
-    return item && item->kind == SL_FLAG ? item->number != 0 : otherwise;
-}
-
 char *kafka_option_list(const sl_value *value, const char *otherwise) {
     if (!value) return mem_copy_text(otherwise, strlen(otherwise));
     if (value->kind == SL_TEXT) return mem_copy_text(value->text.data, value->text.len);

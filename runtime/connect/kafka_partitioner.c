@@ -6,7 +6,8 @@ uint32_t kafka_murmur2(const void *data, size_t len) {
     uint32_t h = seed ^ (uint32_t)len;
     size_t left = len;
     for (; left >= 4; left -= 4, at += 4) {
-        uint32_t k = (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+        uint32_t k =
+            (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
         k *= m;
         k ^= k >> 24;
         k *= m;

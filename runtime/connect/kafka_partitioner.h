@@ -1,6 +1,7 @@
 #pragma once
-/* Which partition a key goes to, as Kafka's Java clients have it, so that topics are co-partitioned with
- * everybody else's. Source: org.apache.kafka.common.utils.Utils.murmur2 and BuiltInPartitioner. */
+/* Which partition a key goes to, as Kafka's Java clients have it, so that topics are co-partitioned
+ * with everybody else's. Source: org.apache.kafka.common.utils.Utils.murmur2 and
+ * BuiltInPartitioner. */
 #include <stddef.h>
 #include <stdint.h>
 

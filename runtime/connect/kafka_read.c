@@ -1,8 +1,9 @@
-/* DESIGN. A range is whole when everything below `to` has come or is known to hold no record: the message at
- * or beyond `to` tells, or an end-of-partition event, whose offset is the next one to be written. So tails
- * of transaction markers, aborted records and compaction holes need no waiting. Ranges are read in turns,
- * a run of each, so that a silent leader holds up nobody, and put in order at the end. Messages that were
- * taken from a queue and belong to a later range stay in `held`. */
+/* DESIGN. A range is whole when everything below `to` has come or is known to hold no record: the
+ * message at or beyond `to` tells, or an end-of-partition event, whose offset is the next one to be
+ * written. So tails of transaction markers, aborted records and compaction holes need no waiting.
+ * Ranges are read in turns, a run of each, so that a silent leader holds up nobody, and put in
+ * order at the end. Messages that were taken from a queue and belong to a later range stay in
+ * `held`. */
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,17 +16,17 @@
 typedef struct reading {
     kafka_partition *p;
     int64_t to;
-    int64_t share_bytes;   /* of the fetch's max_bytes */
-    int64_t bytes;         /* taken */
-    uint32_t index;        /* of the partition */
-    uint32_t records;      /* taken */
-    bool is_done;          /* whole, or cut */
-    bool is_reset;         /* the position was moved by a data loss */
+    int64_t share_bytes; /* of the fetch's max_bytes */
+    int64_t bytes;       /* taken */
+    uint32_t index;      /* of the partition */
+    uint32_t records;    /* taken */
+    bool is_done;        /* whole, or cut */
+    bool is_reset;       /* the position was moved by a data loss */
 } reading;
 
 typedef struct fetching {
     kafka_source *s;
-    reading *readings;     /* in the fetch's arena */
+    reading *readings; /* in the fetch's arena */
     uint32_t count;
     int64_t max_bytes, bytes;
     arena *memory;
@@ -44,23 +45,17 @@ static void note_event(kafka_source *s, kafka_partition *p, const rd_kafka_messa
         if (m->offset > p->next) p->next = m->offset;
         return;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-        p->is_lost = true;
-        return;
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-        code = ERR_AUTH;
-        break;
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE: p->is_lost = true; return;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: code = ERR_AUTH; break;
     case RD_KAFKA_RESP_ERR__BAD_MSG:
     case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
     case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
-    case RD_KAFKA_RESP_ERR_INVALID_MSG:
-        break;
-    default:
-        return; /* connection, leader, unknown topic: the watchers judge these */
+    case RD_KAFKA_RESP_ERR_INVALID_MSG: break;
+    default: return; /* connection, leader, unknown topic: the watchers judge these */
     }
     if (p->trouble) return;
-    p->trouble = err_new(code, "reading topic %s partition %d at offset %lld from %s: %s", p->topic->name,
-                         (int)p->number, (long long)p->next, s->client.brokers,
+    p->trouble = err_new(code, "reading topic %s partition %d at offset %lld from %s: %s",
+                         p->topic->name, (int)p->number, (long long)p->next, s->client.brokers,
                          m->len ? (const char *)m->payload : rd_kafka_err2str(m->err));
 }
 
@@ -87,8 +82,10 @@ err *kafka_read_peek(kafka_source *s) {
         if (end >= 0 && !p->held[p->held_count - 1]->err) end++;
         if (end < p->next) end = p->next;
         pthread_mutex_lock(&s->lock);
+        if (end > p->proven) p->proven = end;
         if (end > p->end) p->end = end;
-        if (p->is_lost && p->end <= p->position) p->end = p->position + 1; /* have it fetched: it tells */
+        if (p->is_lost && p->end <= p->position)
+            p->end = p->position + 1; /* have it fetched: it tells */
         pthread_mutex_unlock(&s->lock);
         if (!p->trouble) continue;
         err *e = p->trouble;
@@ -106,8 +103,8 @@ static err *restart(kafka_source *s, kafka_partition *p, int64_t offset) {
     p->next = offset;
     p->is_lost = false;
     if (rd_kafka_consume_start(p->topic->handle, p->number, offset) == 0) return NULL;
-    return err_new(ERR_BROKER, "reading topic %s partition %d from offset %lld on %s: %s", p->topic->name,
-                   (int)p->number, (long long)offset, s->client.brokers,
+    return err_new(ERR_BROKER, "reading topic %s partition %d from offset %lld on %s: %s",
+                   p->topic->name, (int)p->number, (long long)offset, s->client.brokers,
                    rd_kafka_err2str(rd_kafka_last_error()));
 }
 
@@ -115,27 +112,30 @@ static err *restart(kafka_source *s, kafka_partition *p, int64_t offset) {
 static err *handle_loss(kafka_source *s, kafka_partition *p) {
     int64_t low = 0, high = 0, wanted = p->next;
     const char *name = p->topic->name;
-    rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(s->client.rk, name, p->number, &low, &high, KAFKA_ANSWER_MS);
+    rd_kafka_resp_err_t code = kafka_ask(s, name, p->number, &low, &high);
     if (code) {
-        err *e = err_new(ERR_BROKER, "topic %s partition %d: offset %lld is out of range, and the leader "
-                                     "does not tell the range: %s",
+        err *e = err_new(ERR_BROKER,
+                         "topic %s partition %d: offset %lld is out of range, and the leader "
+                         "does not tell the range: %s",
                          name, (int)p->number, (long long)wanted, rd_kafka_err2str(code));
         e->retriable = true;
         return e;
     }
     if (low <= wanted && wanted <= high) return restart(s, p, wanted);
     if (!s->goes_on)
-        return err_new(ERR_BROKER, "data lost: topic %s partition %d: offset %lld is wanted, the earliest "
-                                   "there is %lld, the end %lld (raise retention.ms of the topic; to go on "
-                                   "from the earliest set on_data_loss = \"continue\")",
+        return err_new(ERR_BROKER,
+                       "data lost: topic %s partition %d: offset %lld is wanted, the earliest "
+                       "there is %lld, the end %lld (raise retention.ms of the topic; to go on "
+                       "from the earliest set on_data_loss = \"continue\")",
                        name, (int)p->number, (long long)wanted, (long long)low, (long long)high);
-    log_warn(s->client.log, "data lost", log_text("topic", name), log_number("partition", p->number),
-             log_number("wanted", wanted), log_number("earliest", low), log_number("end", high),
+    log_warn(s->client.log, "data lost", log_text("topic", name),
+             log_number("partition", p->number), log_number("wanted", wanted),
+             log_number("earliest", low), log_number("end", high),
              log_number("lost", wanted < low ? low - wanted : 0));
     pthread_mutex_lock(&s->lock);
     p->begin = low;
     p->end = high;
+    p->proven = low;
     p->position = low;
     pthread_mutex_unlock(&s->lock);
     return restart(s, p, low);
@@ -262,8 +262,8 @@ static err *begin(fetching *f, const sl_range *ranges) {
     return NULL;
 }
 
-/* What was lost is passed: a range that holds nothing any more, or that a topic made anew does not have,
- * ends here, and the position stays where handle_loss has put it. */
+/* What was lost is passed: a range that holds nothing any more, or that a topic made anew does not
+ * have, ends here, and the position stays where handle_loss has put it. */
 static err *pass_loss(fetching *f, reading *d) {
     int64_t before = d->p->next;
     err *e = handle_loss(f->s, d->p);
@@ -312,7 +312,8 @@ static bool finish(fetching *f, sl_range *ranges, sl_records *records) {
             records->room = wanted > 2 * records->room ? wanted : 2 * records->room;
             records->items = mem_realloc(records->items, records->room * sizeof *records->items);
         }
-        memcpy(&records->items[records->count], staged->items, staged->count * sizeof *staged->items);
+        memcpy(&records->items[records->count], staged->items,
+               staged->count * sizeof *staged->items);
         records->count = wanted;
     }
     pthread_mutex_lock(&s->lock);
@@ -326,14 +327,15 @@ static bool finish(fetching *f, sl_range *ranges, sl_records *records) {
         ranges[i].to = reached;
         if (!d->is_reset) p->position = reached;
         if (p->end < reached) p->end = reached;
+        if (p->proven < reached && !d->is_reset) p->proven = reached;
     }
     s->busy_until_ms = kafka_now_ms() + KAFKA_ANSWER_MS;
     pthread_mutex_unlock(&s->lock);
     return is_silent && !came;
 }
 
-err *kafka_read_fetch(void *source, sl_range *ranges, uint32_t count, int64_t max_bytes, int64_t timeout_ms,
-                      sl_records *records, arena *bytes) {
+err *kafka_read_fetch(void *source, sl_range *ranges, uint32_t count, int64_t max_bytes,
+                      int64_t timeout_ms, sl_records *records, arena *bytes) {
     fetching f = { .s = source, .count = count, .max_bytes = max_bytes, .memory = bytes };
     int64_t end_ms = kafka_now_ms() + timeout_ms;
     f.s->turn++;

@@ -1,9 +1,10 @@
 #include "runtime/connect/kafka_source.h"
 
-/* DESIGN. Memory is bounded by librdkafka's queues, which rest when they hold enough: a small queue, woken
- * again by a question to the leader every 10 ms (before librdkafka 2.2) or by fetch.queue.backoff.ms, reads
- * as fast as a large one (facts: "the stall"). Limits count per partition, so the handle is made anew when
- * the topics have more partitions than the first guess. */
+/* DESIGN. Memory is bounded by librdkafka's queues, which rest when they hold enough: a small
+ * queue, woken again by a question to the leader every 10 ms (before librdkafka 2.2) or by
+ * fetch.queue.backoff.ms, reads as fast as a large one (facts: "the stall"). Limits count per
+ * partition, so the handle is made anew when the topics have more partitions than the first guess.
+ */
 
 #include <poll.h>
 #include <stdio.h>
@@ -14,11 +15,12 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_options.h"
+#include "runtime/connect/options.h"
 #include "runtime/connect/kafka_state.h"
 
 enum {
-    QUEUE_KIB = 16 * 1024,    /* of all queues together */
-    QUEUE_MESSAGES = 80000,   /* the same; a message costs about 500 bytes beside its payload */
+    QUEUE_KIB = 16 * 1024,  /* of all queues together */
+    QUEUE_MESSAGES = 80000, /* the same; a message costs about 500 bytes beside its payload */
     GUESS_PARTITIONS = 4,
     BACKOFF_VERSION = 0x020200ff, /* first librdkafka with fetch.queue.backoff.ms */
     MAX_SETTINGS = 24,
@@ -45,21 +47,25 @@ void kafka_wake(kafka_source *s) {
     (void)written; /* full means that it is readable already */
 }
 
-static err *open_handle(kafka_source *s, const sl_source *plan, const sl_system *system, int32_t partitions) {
+static err *open_handle(kafka_source *s, const sl_source *plan, const sl_system *system,
+                        int32_t partitions) {
     kafka_setting settings[MAX_SETTINGS];
     size_t count = sizeof source_settings / sizeof *source_settings;
     memcpy(settings, source_settings, sizeof source_settings);
     char kib[16], messages[16];
     int32_t share = partitions < GUESS_PARTITIONS ? GUESS_PARTITIONS : partitions;
     snprintf(kib, sizeof kib, "%d", QUEUE_KIB / share > 64 ? QUEUE_KIB / share : 64);
-    snprintf(messages, sizeof messages, "%d", QUEUE_MESSAGES / share > 500 ? QUEUE_MESSAGES / share : 500);
-    char *isolation = kafka_option_text(plan->options, "isolation", "read_committed");
+    snprintf(messages, sizeof messages, "%d",
+             QUEUE_MESSAGES / share > 500 ? QUEUE_MESSAGES / share : 500);
+    char *isolation = option_copy(plan->options, "isolation", "read_committed");
     settings[count++] = (kafka_setting){ "queued.max.messages.kbytes", kib, NULL };
     settings[count++] = (kafka_setting){ "queued.min.messages", messages, NULL };
-    settings[count++] = (kafka_setting){ "isolation.level", isolation, "use the option `isolation`" };
+    settings[count++] =
+        (kafka_setting){ "isolation.level", isolation, "use the option `isolation`" };
     if (rd_kafka_version() >= BACKOFF_VERSION)
         settings[count++] = (kafka_setting){ "fetch.queue.backoff.ms", "10", NULL };
-    err *e = kafka_client_open(&s->client, RD_KAFKA_CONSUMER, plan->options, system, settings, count);
+    err *e = kafka_client_open(&s->client, RD_KAFKA_CONSUMER, plan->options, system, settings,
+                               count, NULL);
     mem_free(isolation);
     if (e) return e;
     for (uint32_t i = 0; i < s->topic_count; i++)
@@ -189,12 +195,7 @@ static err *source_open(const sl_source *plan, const sl_system *system, void **s
         *source = s;
         return NULL;
     }
-    if (s->client.rk) {
-        source_close(s);
-    } else {
-        s->topic_count = 0;
-        source_close(s);
-    }
+    source_close(s);
     return e;
 }
 
@@ -265,8 +266,9 @@ static err *gone_topic(kafka_source *s) {
     for (uint32_t i = 0; !e && !s->goes_on && i < s->topic_count; i++) {
         int64_t since_ms = s->topics[i].missing_ms;
         if (since_ms && kafka_now_ms() - since_ms >= KAFKA_GONE_MS)
-            e = err_new(ERR_BROKER, "topic %s is gone from %s (on_data_loss = \"continue\" would wait "
-                                    "until it is made anew)",
+            e = err_new(ERR_BROKER,
+                        "topic %s is gone from %s (on_data_loss = \"continue\" would wait "
+                        "until it is made anew)",
                         s->topics[i].name, s->client.brokers);
     }
     pthread_mutex_unlock(&s->lock);
@@ -296,7 +298,8 @@ static err *source_wait(void *source, int64_t timeout_ms) {
         struct pollfd wake = { .fd = s->wake_fd, .events = POLLIN };
         uint64_t times;
         if (poll(&wake, 1, (int)(left_ms < KAFKA_SLICE_MS ? left_ms : KAFKA_SLICE_MS)) > 0 &&
-            read(s->wake_fd, &times, sizeof times) < 0) continue;
+            read(s->wake_fd, &times, sizeof times) < 0)
+            continue;
     }
 }
 

@@ -1,5 +1,6 @@
-/* Where a source begins: option `start` becomes an absolute offset for each partition, once, so that the
- * first record comes after 25 ms instead of 584 (facts: logical offsets) and `latest` means one moment. */
+/* Where a source begins: option `start` becomes an absolute offset for each partition, once, so
+ * that the first record comes after 25 ms instead of 584 (facts: logical offsets) and `latest`
+ * means one moment. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,9 +8,8 @@
 #include "runtime/connect/kafka_options.h"
 #include "runtime/connect/kafka_state.h"
 
-enum { ASK_END = -1, ASK_BEGIN = -2 }; /* ListOffsets: what a timestamp below zero asks for */
-
-/* Ask for the offset of `time_ms` in every partition, all leaders at once; waits until all have answered. */
+/* Ask for the offset of `time_ms` in every partition, all leaders at once; waits until all have
+ * answered. */
 static err *ask_offsets(kafka_source *s, int64_t time_ms, rd_kafka_topic_partition_list_t *list) {
     int64_t start_ms = kafka_now_ms();
     for (;;) {
@@ -41,12 +41,13 @@ static const sl_value *named_start(const sl_value *start, const char *topic, int
     return kafka_option(kafka_option(start, topic), text);
 }
 
-static err *check_offset(kafka_source *s, const rd_kafka_topic_partition_t *at, int64_t begin, int64_t end,
-                         int64_t *position) {
+static err *check_offset(kafka_source *s, const rd_kafka_topic_partition_t *at, int64_t begin,
+                         int64_t end, int64_t *position) {
     if (*position >= begin && *position <= end) return NULL;
     if (!s->goes_on)
-        return err_new(ERR_BROKER, "start of topic %s partition %d: offset %lld is not there, the log has "
-                                   "%lld to %lld (name another, or set on_data_loss = \"continue\")",
+        return err_new(ERR_BROKER,
+                       "start of topic %s partition %d: offset %lld is not there, the log has "
+                       "%lld to %lld (name another, or set on_data_loss = \"continue\")",
                        at->topic, (int)at->partition, (long long)*position, (long long)begin,
                        (long long)end);
     log_warn(s->client.log, "data lost", log_text("topic", at->topic),
@@ -62,17 +63,20 @@ static err *place(kafka_source *s, const sl_value *start, const rd_kafka_topic_p
     const sl_value *item = start;
     if (start->kind == SL_TABLE) item = named_start(start, at->topic, at->partition);
     if (!item)
-        return err_new(ERR_PLAN, "option start: topic %s partition %d is not named; name each partition: an "
-                                 "offset, \"earliest\" or \"latest\"",
+        return err_new(ERR_PLAN,
+                       "option start: topic %s partition %d is not named; name each partition: an "
+                       "offset, \"earliest\" or \"latest\"",
                        at->topic, (int)at->partition);
     if (item->kind == SL_NUMBER) {
         *position = (int64_t)item->number;
         return check_offset(s, at, begin, end, position);
     }
     *position = begin;
-    if (item->kind != SL_TEXT || !(kafka_is(&item->text, "earliest") || kafka_is(&item->text, "latest")))
-        return err_new(ERR_PLAN, "option start of topic %s partition %d: an offset, \"earliest\" or "
-                                 "\"latest\" is wanted",
+    if (item->kind != SL_TEXT ||
+        !(kafka_is(&item->text, "earliest") || kafka_is(&item->text, "latest")))
+        return err_new(ERR_PLAN,
+                       "option start of topic %s partition %d: an offset, \"earliest\" or "
+                       "\"latest\" is wanted",
                        at->topic, (int)at->partition);
     if (kafka_is(&item->text, "latest")) *position = end;
     return NULL;
@@ -100,18 +104,19 @@ err *kafka_start(kafka_source *s, const sl_value *options) {
     bool by_time = time && time->kind == SL_NUMBER;
     rd_kafka_topic_partition_list_t *begin = all_partitions(s), *end = all_partitions(s),
                                     *match = all_partitions(s);
-    err *e = ask_offsets(s, ASK_BEGIN, begin);
-    if (!e) e = ask_offsets(s, ASK_END, end);
+    err *e = ask_offsets(s, KAFKA_ASK_BEGIN, begin);
+    if (!e) e = ask_offsets(s, KAFKA_ASK_END, end);
     if (!e && by_time) e = ask_offsets(s, (int64_t)time->number, match);
     for (int i = 0; !e && i < begin->cnt; i++) {
         const rd_kafka_topic_partition_t *at = &begin->elems[i];
         int64_t position = match->elems[i].offset;
         if (!by_time) e = place(s, start, at, at->offset, end->elems[i].offset, &position);
         /* no match, or one behind the last stable offset: the end */
-        if (by_time && (position < 0 || position > end->elems[i].offset)) position = end->elems[i].offset;
+        if (by_time && (position < 0 || position > end->elems[i].offset))
+            position = end->elems[i].offset;
         if (!e)
-            e = kafka_partition_add(s, topic_named(s, at->topic), at->partition, position, at->offset,
-                                    end->elems[i].offset, false);
+            e = kafka_partition_add(s, topic_named(s, at->topic), at->partition, position,
+                                    at->offset, end->elems[i].offset, false);
     }
     rd_kafka_topic_partition_list_destroy(begin);
     rd_kafka_topic_partition_list_destroy(end);

@@ -1,16 +1,18 @@
-/* DESIGN. Watcher threads ask the leaders, so that flow never waits: for the ends of their partitions, and
- * for new partitions. A question blocks until it is answered (rd_kafka_query_watermark_offsets), so there is
- * a thread a leader, and a leader has one question at a time: one that is silent holds up nobody else.
+/* DESIGN. Watcher threads ask the leaders, so that flow never waits: for the ends of their
+ * partitions, and for new partitions. A question blocks until it is answered, so there is a thread
+ * a leader, and a leader has one question at a time: one that is silent holds up nobody else.
+ * rd_kafka_offsets_for_times does it: all partitions of a leader at once, and it keeps its timeout,
+ * which rd_kafka_query_watermark_offsets of 2.0.2 does not (seen: waits out socket.timeout.ms).
  *
- * While a fetch is under way each leader is asked every 10 ms: the answer comes over the connection of the
- * fetch requests and wakes librdkafka's broker thread, which else rests a partition up to 1 s once its queue
- * was full (facts: "the stall"; fetch.queue.backoff.ms does it since 2.2). Otherwise each partition is
- * asked once a second. Only ListOffsets tells the end when nothing is being fetched, and only its answer is
- * a leader's word that there is no more.
+ * While a fetch is under way each leader is asked every 10 ms: the answer comes over the connection
+ * of the fetch requests and wakes librdkafka's broker thread, which else rests a partition up to
+ * 1 s once its queue was full (facts: "the stall"; fetch.queue.backoff.ms does it since 2.2).
+ * Otherwise once a second. Only ListOffsets tells the end when nothing is being fetched, and only
+ * its answer is a leader's word that there is no more.
  *
- * Whether an open transaction holds the last stable offset back: the fetch answers carry the high watermark,
- * which librdkafka caches. One cached *before* the question that is above the last stable offset of the
- * answer was above it all along. */
+ * Whether an open transaction holds the last stable offset back: the fetch answers carry the high
+ * watermark, which librdkafka caches. One cached *before* the question that is above the last
+ * stable offset of the answer was above it all along. */
 #include <stdio.h>
 #include <string.h>
 
@@ -19,32 +21,49 @@
 #include "runtime/connect/kafka_state.h"
 
 enum {
-    BUSY_MS = 10,        /* between questions to a leader during a fetch */
-    QUIET_MS = 1000,     /* between questions about a partition otherwise */
-    RETRY_MS = 500,      /* before a silent leader is asked again */
-    REFRESH_MS = 5000,   /* between questions for metadata */
-    SEARCH_MS = 1000,    /* the same while a leader is silent: it may have been replaced */
-    NO_TASK_MS = 1000,   /* longest sleep */
+    BUSY_MS = 10,      /* between questions to a leader during a fetch */
+    QUIET_MS = 1000,   /* otherwise */
+    BEGIN_MS = 5000,   /* between questions for the earliest offsets */
+    RETRY_MS = 500,    /* before a silent leader is asked again */
+    REFRESH_MS = 5000, /* between questions for metadata */
+    SEARCH_MS = 1000,  /* the same while a leader is silent: it may have been replaced */
+    NO_TASK_MS = 1000, /* longest sleep */
     BACKOFF_VERSION = 0x020200ff,
 };
 
+/* What there is to do. */
 typedef struct watch_task {
-    bool is_refresh;
-    bool answers;            /* the partition was wanted when this was picked */
-    kafka_partition *p;      /* NULL: nothing to do before `at_ms` */
-    int64_t at_ms;
+    bool is_refresh;  /* ask for metadata */
+    bool is_question; /* ask `leader` */
+    uint32_t leader;
+    int64_t at_ms; /* nothing: not before */
 } watch_task;
+
+/* A question to a leader about all its partitions. */
+typedef struct question {
+    kafka_partition **partitions;                   /* in the order of `ends`; owned */
+    rd_kafka_topic_partition_list_t *ends, *begins; /* owned; begins NULL: not asked */
+    int64_t *cached;                                /* high watermarks before the question; owned */
+} question;
 
 /* -- choosing (lock held) */
 
-static int64_t due_ms(const kafka_source *s, const kafka_partition *p, const kafka_leader *leader,
-                      int64_t now_ms) {
+/* When the leader is to be asked; INT64_MAX: it leads nothing. */
+static int64_t due_ms(const kafka_source *s, uint32_t index, int64_t now_ms) {
+    const kafka_leader *leader = &s->leaders[index];
+    bool is_behind = false, leads = false;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const kafka_partition *p = s->partitions[i];
+        if (p->leader != index) continue;
+        leads = true;
+        if (p->is_wanted && !leader->is_silent) return now_ms;
+        if (p->end > p->position) is_behind = true;
+    }
+    if (!leads) return INT64_MAX;
     if (leader->is_silent) return leader->retry_ms;
-    if (p->is_wanted) return now_ms;
-    bool is_behind = now_ms < s->busy_until_ms && p->end > p->position;
-    if (is_behind && rd_kafka_version() < BACKOFF_VERSION) return leader->asked_ms + BUSY_MS;
-    int64_t at_ms = p->asked_ms + QUIET_MS;
-    return is_behind ? p->asked_ms + QUIET_MS / 10 : at_ms;
+    if (!is_behind || now_ms >= s->busy_until_ms) return leader->asked_ms + QUIET_MS;
+    bool rests = rd_kafka_version() < BACKOFF_VERSION;
+    return leader->asked_ms + (rests ? BUSY_MS : QUIET_MS / 10);
 }
 
 static bool any_silent(const kafka_source *s) {
@@ -61,12 +80,11 @@ static watch_task pick(kafka_source *s, int64_t now_ms) {
         if (task.is_refresh) return task;
         if (refresh_ms < task.at_ms) task.at_ms = refresh_ms;
     }
-    for (uint32_t i = 0; i < s->count; i++) {
-        kafka_partition *p = s->partitions[i];
-        const kafka_leader *leader = &s->leaders[p->leader];
-        if (leader->is_busy) continue;
-        int64_t at_ms = due_ms(s, p, leader, now_ms);
-        if (at_ms <= now_ms && (!task.p || p->asked_ms < task.p->asked_ms)) task.p = p;
+    for (uint32_t i = 0; i < s->leader_count && !task.is_question; i++) {
+        if (s->leaders[i].is_busy) continue;
+        int64_t at_ms = due_ms(s, i, now_ms);
+        task.is_question = at_ms <= now_ms;
+        task.leader = i;
         if (at_ms < task.at_ms) task.at_ms = at_ms;
     }
     return task;
@@ -92,53 +110,108 @@ static void leader_silent(kafka_source *s, uint32_t index) {
         if (s->partitions[i]->leader == index) s->partitions[i]->is_wanted = false;
 }
 
-/* -- a question about a partition */
+/* -- questions */
+
+rd_kafka_resp_err_t kafka_ask(kafka_source *s, const char *topic, int32_t number, int64_t *low,
+                              int64_t *high) {
+    const int64_t wanted[] = { KAFKA_ASK_BEGIN, KAFKA_ASK_END };
+    int64_t *const told[] = { low, high };
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; !code && i < 2; i++) {
+        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+        rd_kafka_topic_partition_list_add(list, topic, number)->offset = wanted[i];
+        code = rd_kafka_offsets_for_times(s->client.rk, list, KAFKA_ANSWER_MS);
+        if (!code) code = list->elems[0].err;
+        *told[i] = list->elems[0].offset;
+        rd_kafka_topic_partition_list_destroy(list);
+    }
+    return code;
+}
 
 static bool is_silence(rd_kafka_resp_err_t code) {
     return code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT ||
            code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__RESOLVE ||
-           code == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT || code == RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE;
+           code == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT ||
+           code == RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE;
 }
 
-/* Write an answer down. Lock held. */
-static void note_end(kafka_source *s, kafka_partition *p, int64_t low, int64_t high, bool is_stalled,
-                     int64_t confirmed_ms) {
-    bool had_more = p->end > p->position;
-    p->begin = low;
-    p->end = high;
-    p->confirmed_ms = confirmed_ms;
-    if (had_more != (p->end > p->position) || p->is_stalled != is_stalled) s->is_changed = true;
-    p->is_stalled = is_stalled;
+/* Collect the leader's partitions. Lock held. */
+static void question_init(question *q, kafka_source *s, uint32_t leader, bool with_begins) {
+    q->partitions = mem_alloc(s->count * sizeof *q->partitions);
+    q->cached = mem_alloc(s->count * sizeof *q->cached);
+    q->ends = rd_kafka_topic_partition_list_new((int)s->count);
+    for (uint32_t i = 0; i < s->count; i++) {
+        kafka_partition *p = s->partitions[i];
+        if (p->leader != leader) continue;
+        q->partitions[q->ends->cnt] = p;
+        rd_kafka_topic_partition_list_add(q->ends, p->topic->name, p->number)->offset =
+            KAFKA_ASK_END;
+        p->is_asked = p->is_wanted;
+    }
+    q->begins = with_begins ? rd_kafka_topic_partition_list_copy(q->ends) : NULL;
+    for (int i = 0; with_begins && i < q->begins->cnt; i++)
+        q->begins->elems[i].offset = KAFKA_ASK_BEGIN;
+}
+
+static void question_done(question *q) {
+    mem_free(q->partitions);
+    mem_free(q->cached);
+    rd_kafka_topic_partition_list_destroy(q->ends);
+    if (q->begins) rd_kafka_topic_partition_list_destroy(q->begins);
+}
+
+static rd_kafka_resp_err_t question_put(question *q, rd_kafka_t *rk) {
+    for (int i = 0; i < q->ends->cnt; i++) {
+        int64_t low;
+        const kafka_partition *p = q->partitions[i];
+        q->cached[i] = INT64_MIN;
+        rd_kafka_get_watermark_offsets(rk, p->topic->name, p->number, &low, &q->cached[i]);
+    }
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(rk, q->ends, KAFKA_ANSWER_MS);
+    if (!code && q->begins) code = rd_kafka_offsets_for_times(rk, q->begins, KAFKA_ANSWER_MS);
+    return code;
+}
+
+/* Write the answers down. Lock held. */
+static void note_answers(kafka_source *s, const question *q, int64_t asked_ms) {
+    for (int i = 0; i < q->ends->cnt; i++) {
+        kafka_partition *p = q->partitions[i];
+        if (p->is_asked) p->is_wanted = false;
+        if (q->ends->elems[i].err) continue; /* leaders are being elected: metadata will tell */
+        bool had_more = p->end > p->position, was_stalled = p->is_stalled;
+        p->end = q->ends->elems[i].offset;
+        if (p->end < p->proven) p->end = p->proven;
+        if (q->begins && !q->begins->elems[i].err) p->begin = q->begins->elems[i].offset;
+        p->confirmed_ms = asked_ms;
+        p->is_stalled = q->cached[i] > p->end;
+        if (had_more != (p->end > p->position) || was_stalled != p->is_stalled)
+            s->is_changed = true;
+    }
 }
 
 /* Lock held; released while waiting for the answer. */
-static void ask_partition(kafka_source *s, kafka_partition *p, bool answers) {
-    uint32_t index = p->leader;
+static void ask_leader(kafka_source *s, uint32_t index) {
+    question q;
+    int64_t now_ms = kafka_now_ms(), asked_ms = clock_steady_ms(s->clock);
+    bool with_begins = now_ms - s->leaders[index].begun_ms >= BEGIN_MS;
+    if (with_begins) s->leaders[index].begun_ms = now_ms;
     s->leaders[index].is_busy = true;
-    p->asked_ms = s->leaders[index].asked_ms = kafka_now_ms();
-    int64_t asked_ms = clock_steady_ms(s->clock);
+    s->leaders[index].asked_ms = now_ms;
+    question_init(&q, s, index, with_begins);
     pthread_mutex_unlock(&s->lock);
-
-    int64_t low = 0, high = 0, cached_low = 0, cached_high = 0;
-    const char *name = p->topic->name;
-    rd_kafka_get_watermark_offsets(s->client.rk, name, p->number, &cached_low, &cached_high);
-    rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(s->client.rk, name, p->number, &low, &high, KAFKA_ANSWER_MS);
-
+    rd_kafka_resp_err_t code = question_put(&q, s->client.rk);
     pthread_mutex_lock(&s->lock);
     s->leaders[index].is_busy = false;
     if (!code) {
         s->leaders[index].is_silent = false;
-        note_end(s, p, low, high, cached_high > high, asked_ms);
-        if (answers) p->is_wanted = false;
-    } else if (is_silence(code)) {
-        leader_silent(s, index);
-        if (p->leader == index && !s->is_closing)
-            kafka_client_lost(&s->client, s->leaders[index].address);
+        note_answers(s, &q, asked_ms);
+        if (!any_silent(s)) kafka_client_back(&s->client);
     } else {
-        p->is_wanted = false; /* leaders are being elected: metadata will tell */
+        leader_silent(s, index);
+        if (is_silence(code) && !s->is_closing)
+            kafka_client_lost(&s->client, s->leaders[index].address);
     }
-    if (!code && !any_silent(s)) kafka_client_back(&s->client);
+    question_done(&q);
     pthread_cond_broadcast(&s->moved);
 }
 
@@ -161,14 +234,13 @@ static void note_leaders(kafka_source *s, const rd_kafka_metadata_t *answer, kaf
     }
 }
 
-/* Append partitions that the topic has got since; those whose leader does not tell its offsets yet wait
- * for the next refresh, and those behind them, too: the order of partitions is by number. */
+/* Append partitions that the topic has got since; those whose leader does not tell its offsets yet
+ * wait for the next refresh, and those behind them, too: the order of partitions is by number. */
 static void add_new(kafka_source *s, kafka_topic *topic, int32_t count) {
     while (topic->partition_count < count) {
         int32_t number = topic->partition_count;
         int64_t low = 0, high = 0;
-        if (rd_kafka_query_watermark_offsets(s->client.rk, topic->name, number, &low, &high,
-                                             KAFKA_ANSWER_MS)) return;
+        if (kafka_ask(s, topic->name, number, &low, &high)) return;
         err *e = kafka_partition_add(s, topic, number, low, low, high, true);
         topic->partition_count++;
         if (e) log_warn(s->client.log, "new partition", log_text("error", e->message));
@@ -228,8 +300,8 @@ static void *watch_run(void *arg) {
         if (task.is_refresh) {
             refresh(s);
             if (!s->is_closing) add_askers(s);
-        } else if (task.p) {
-            ask_partition(s, task.p, task.p->is_wanted);
+        } else if (task.is_question) {
+            ask_leader(s, task.leader);
         } else {
             struct timespec until = { .tv_sec = task.at_ms / 1000,
                                       .tv_nsec = task.at_ms % 1000 * 1000000 };
