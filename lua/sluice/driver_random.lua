@@ -15,7 +15,7 @@ local STEP = 0x9e3779b97f4a7c15ULL
 local function mix(z)
    z = bxor(z, rshift(z, 30)) * 0xbf58476d1ce4e5b9ULL
    z = bxor(z, rshift(z, 27)) * 0x94d049bb133111ebULL
-   return bxor(z, rshift(z, 31))
+   return (bxor(z, rshift(z, 31))) -- no tail call: see row.lua
 end
 
 --- Make a source of random numbers.

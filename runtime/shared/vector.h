@@ -8,9 +8,9 @@
  *   time, rows (generator): C drops the row and goes on behind it. time: sets each row's `time_ms`;
  *     INT64_MIN: the function gave nil.
  *   prepare: C sets the node's bit in dead[pos], `guarded`, and goes on from the same row; a
- *     guarded run does not call nodes whose bit is set in dead[i], nor sets the outputs behind them.
+ *     guarded run does not call nodes whose bit is set in dead[i], nor sets outputs behind them.
  *   fold: with user code, `scratch` gets the row's state before it is touched. C puts it back,
- *     drops the row and goes on behind it. All user code of a row runs before its first sl_part_set.
+ *     drops the row and goes on behind it. All user code of a row runs before its sl_part_set.
  *     With a fold_batch C saves all states itself, puts them back, and runs the vector again in
  *     halves.
  *   emit: no second try, the batch fails with group and window. `node` counts the aggregates first,
