@@ -6,6 +6,7 @@ local ffi = require "ffi"
 
 local options = require "sluice.options"
 local row = require "sluice.row"
+local secret = require "sluice.secret"
 
 local lower_value = {}
 
@@ -77,7 +78,15 @@ local function fill_table(memory, into, given)
    into.items = items
 end
 
+-- Secrets are looked up only here: what is printed of a plan is printed from the graph.
+local function revealed(given)
+   local text, message = secret.reveal(given)
+   if not text then error("a secret is missing: " .. message, 0) end
+   return text
+end
+
 function fill(memory, into, given)
+   if secret.is(given) then given = revealed(given) end
    local kind = type(given)
    if kind == "table" then
       fill_table(memory, into, given)

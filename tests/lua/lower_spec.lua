@@ -212,6 +212,17 @@ describe("options", function()
          text(inner[1].name), inner[1].number })
    end)
 
+   it("hold the text of a secret", function()
+      local checker = require("sluice.secret").checker()
+      local function value(name)
+         return lower_value.new():value { password = checker.check(sluice.env(name)) }
+      end
+      local of = value("HOME")[0].items[0]
+      assert.same({ "password", os.getenv "HOME" }, { text(of.name), text(of.text) })
+      assert.error_matches(function() value "SLUICE_NO_SUCH" end,
+         "a secret is missing: the environment variable SLUICE_NO_SUCH is not set")
+   end)
+
    it("hold nothing that C cannot read", function()
       assert.error_matches(function() lower_value.new():value { x = print } end,
          "function")
