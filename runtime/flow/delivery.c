@@ -37,6 +37,7 @@ void delivery_close(delivery *d) {
         if (s->handle) s->ops->close(s->handle);
         outbox_done(&s->retracted);
         outbox_done(&s->rows);
+        mem_free(s->messages);
     }
     mem_free(d->sinks);
     arena_done(&d->side_text);
@@ -65,11 +66,11 @@ static sl_message message_of(const outbox *box, const out_message *m, int64_t no
 
 /* Hand over all of `box`; rows are numbered from `first`. */
 static err *write_box(out_sink *s, const outbox *box, int64_t now_ms, uint32_t first) {
-    sl_message slice[SLICE];
+    sl_message *messages = s->messages + first;
     for (uint32_t at = 0; at < box->count; at += SLICE) {
         uint32_t count = box->count - at < SLICE ? box->count - at : SLICE;
-        for (uint32_t i = 0; i < count; i++) slice[i] = message_of(box, &box->items[at + i], now_ms, first + at + i);
-        err *e = s->ops->write(s->handle, slice, count);
+        for (uint32_t i = at; i < at + count; i++) messages[i] = message_of(box, &box->items[i], now_ms, first + i);
+        err *e = s->ops->write(s->handle, messages + at, count);
         if (e) return e;
     }
     return NULL;
@@ -89,10 +90,20 @@ static err *settle_refusal(delivery *d, out_sink *s, const sl_rejection *r) {
     return NULL;
 }
 
+/* Sinks borrow messages until they have flushed: all of a batch stand side by side. */
+static void make_room(out_sink *s) {
+    uint32_t count = s->retracted.count + s->rows.count;
+    if (count <= s->room) return;
+    mem_free(s->messages);
+    s->room = count + count / 4;
+    s->messages = mem_alloc(s->room * sizeof *s->messages);
+}
+
 static err *run_sink(delivery *d, out_sink *s, uint64_t batch, int64_t now_ms) {
     const sl_rejection *rejections = NULL;
     uint32_t refused = 0;
     if (!s->retracted.count && !s->rows.count) return NULL;
+    make_room(s);
     err *e = s->ops->begin(s->handle, batch, now_ms);
     if (!e) e = write_box(s, &s->retracted, now_ms, 0);
     if (!e) e = write_box(s, &s->rows, now_ms, s->retracted.count);

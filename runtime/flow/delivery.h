@@ -13,6 +13,8 @@ typedef struct out_sink {
     void *handle;     /* of the connector; owned */
     outbox retracted; /* of the running batch: these leave first */
     outbox rows;
+    sl_message *messages; /* of the running batch; owned */
+    uint32_t room;        /* of `messages` */
     sink_counters counters;
 } out_sink;
 
