@@ -109,6 +109,7 @@ class E2ETest(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="test-")
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.processes = []
 
     @property
     def broker(self):
@@ -117,6 +118,11 @@ class E2ETest(unittest.TestCase):
     @property
     def client(self):
         return self.broker.client
+
+    @property
+    def brokers(self):
+        """Where scripts that name no brokers find them."""
+        return self.broker.bootstrap
 
     def topic(self, partitions=1, configs=None, name="t"):
         """A fresh topic; returns its name."""
@@ -140,8 +146,9 @@ class E2ETest(unittest.TestCase):
     def start(self, *arguments, env=None):
         """Start sluice in the test's folder, with the test's broker as the default one; returns a
         Process."""
-        one = Process(arguments, self.folder, dict({"KAFKA_BROKERS": self.broker.bootstrap}, **env or {}))
+        one = Process(arguments, self.folder, dict({"KAFKA_BROKERS": self.brokers}, **env or {}))
         self.addCleanup(one.kill)
+        self.processes.append(one)
         return one
 
     def run_sluice(self, *arguments, timeout_s=60, env=None):
