@@ -10,9 +10,7 @@ struct arena_chunk {
     _Alignas(16) char data[];
 };
 
-void arena_init(arena *a, size_t chunk_len) {
-    *a = (arena){ .chunk_len = chunk_len };
-}
+void arena_init(arena *a, size_t chunk_len) { *a = (arena){ .chunk_len = chunk_len }; }
 
 void arena_done(arena *a) {
     for (arena_chunk *c = a->first; c;) {
@@ -59,8 +57,10 @@ void *arena_take_slow(arena *a, size_t len, size_t align) {
     memset(c->data + want, 0, ARENA_PADDING);
     c->next = NULL;
     c->len = want;
-    if (a->current) a->current->next = c;
-    else a->first = c;
+    if (a->current)
+        a->current->next = c;
+    else
+        a->first = c;
     enter(a, c);
     uintptr_t at = ((uintptr_t)a->next + (align - 1)) & ~(uintptr_t)(align - 1);
     a->next = (char *)(at + len);

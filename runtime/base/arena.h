@@ -1,7 +1,7 @@
 #pragma once
-/* Memory that dies all at once. Allocation moves a pointer; arena_reset keeps the chunks for the next
- * round. Every allocation has ARENA_PADDING readable bytes behind it (simdjson reads past the end).
- * One owner; thread: the owner's. */
+/* Memory that dies all at once. Allocation moves a pointer; arena_reset keeps the chunks for the
+ * next round. Every allocation has ARENA_PADDING readable bytes behind it (simdjson reads past the
+ * end). One owner; thread: the owner's. */
 #include <stddef.h>
 #include <stdint.h>
 

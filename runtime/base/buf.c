@@ -4,9 +4,7 @@
 
 #include "runtime/base/mem.h"
 
-void buf_init(buf *b) {
-    *b = (buf){ 0 };
-}
+void buf_init(buf *b) { *b = (buf){ 0 }; }
 
 void buf_done(buf *b) {
     mem_free(b->data);

@@ -1,18 +1,20 @@
 #pragma once
-/* Where time comes from. Nothing else reads the system's clocks for a decision: a run under a manual
- * clock is a function of its input. thread: any for the real clock, the driver's for a manual one. */
+/* Where time comes from. Nothing else reads the system's clocks for a decision: a run under a
+ * manual clock is a function of its input. thread: any for the real clock, the driver's for a
+ * manual one. */
 #include <stdbool.h>
 #include <stdint.h>
 
 typedef struct clock_source {
-    bool manual;        /* now_ms stands still unless clock_advance moves it */
-    int64_t manual_ms;  /* Unix ms of a manual clock */
+    bool manual;       /* now_ms stands still unless clock_advance moves it */
+    int64_t manual_ms; /* Unix ms of a manual clock */
 } clock_source;
 
 /* Wall-clock time, Unix ms. */
 int64_t clock_now_ms(const clock_source *clock);
 
-/* Time that never jumps, ms from an arbitrary start; for timeouts and idleness. Manual: as clock_now_ms. */
+/* Time that never jumps, ms from an arbitrary start; for timeouts and idleness. Manual: as
+ * clock_now_ms. */
 int64_t clock_steady_ms(const clock_source *clock);
 
 /* Move a manual clock on by `ms` >= 0. */

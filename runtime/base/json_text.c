@@ -15,9 +15,7 @@ static const uint64_t LOW = 0x0101010101010101u, HIGH = 0x8080808080808080u;
 
 /* High bits set in bytes of `word` that are 0. Bytes above a true hit may be wrong, which is
  * harmless: the caller only asks whether there is any. */
-static inline uint64_t zero_bytes(uint64_t word) {
-    return (word - LOW) & ~word & HIGH;
-}
+static inline uint64_t zero_bytes(uint64_t word) { return (word - LOW) & ~word & HIGH; }
 
 /* Is any of 8 bytes a quote, a backslash or below 0x20? */
 static inline bool needs_escape(uint64_t word) {

@@ -13,9 +13,7 @@ void log_init(logger *log, int fd, log_style style, log_level level) {
     pthread_mutex_init(&log->lock, NULL);
 }
 
-void log_done(logger *log) {
-    pthread_mutex_destroy(&log->lock);
-}
+void log_done(logger *log) { pthread_mutex_destroy(&log->lock); }
 
 static void put_time(buf *line) {
     struct timespec now;
@@ -31,25 +29,31 @@ static void put_time(buf *line) {
 static void put_quoted(buf *line, const char *text) {
     buf_put_char(line, '"');
     for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\') buf_printf(line, "\\%c", *c);
-        else if (*c == '\n') buf_put_text(line, "\\n");
-        else if ((unsigned char)*c < 0x20) buf_printf(line, "\\u%04x", (unsigned)*c);
-        else buf_put_char(line, *c);
+        if (*c == '"' || *c == '\\')
+            buf_printf(line, "\\%c", *c);
+        else if (*c == '\n')
+            buf_put_text(line, "\\n");
+        else if ((unsigned char)*c < 0x20)
+            buf_printf(line, "\\u%04x", (unsigned)*c);
+        else
+            buf_put_char(line, *c);
     }
     buf_put_char(line, '"');
 }
 
-static bool is_bare(const char *text) {
-    return *text && !strpbrk(text, " \"\\=\n\t\r");
-}
+static bool is_bare(const char *text) { return *text && !strpbrk(text, " \"\\=\n\t\r"); }
 
 static void put_value(buf *line, const log_field *f, bool json) {
-    if (!f->text) buf_printf(line, "%lld", (long long)f->number);
-    else if (!json && is_bare(f->text)) buf_put_text(line, f->text);
-    else put_quoted(line, f->text);
+    if (!f->text)
+        buf_printf(line, "%lld", (long long)f->number);
+    else if (!json && is_bare(f->text))
+        buf_put_text(line, f->text);
+    else
+        put_quoted(line, f->text);
 }
 
-static void put_json(buf *line, log_level level, const char *message, const log_field *fields, size_t count) {
+static void put_json(buf *line, log_level level, const char *message, const log_field *fields,
+                     size_t count) {
     buf_put_text(line, "{\"time\":\"");
     put_time(line);
     buf_printf(line, "\",\"level\":\"%s\",\"message\":", LEVELS[level]);
@@ -61,7 +65,8 @@ static void put_json(buf *line, log_level level, const char *message, const log_
     buf_put_text(line, "}\n");
 }
 
-static void put_logfmt(buf *line, log_level level, const char *message, const log_field *fields, size_t count) {
+static void put_logfmt(buf *line, log_level level, const char *message, const log_field *fields,
+                       size_t count) {
     buf_put_text(line, "time=");
     put_time(line);
     buf_printf(line, " level=%s message=", LEVELS[level]);
@@ -74,8 +79,10 @@ static void put_logfmt(buf *line, log_level level, const char *message, const lo
 }
 
 /* For a terminal: "sluice: message (a=1 b=two)"; info without the level's name. */
-static void put_plain(buf *line, log_level level, const char *message, const log_field *fields, size_t count) {
-    buf_printf(line, "sluice: %s%s%s", level > LOG_INFO ? LEVELS[level] : "", level > LOG_INFO ? ": " : "", message);
+static void put_plain(buf *line, log_level level, const char *message, const log_field *fields,
+                      size_t count) {
+    buf_printf(line, "sluice: %s%s%s", level > LOG_INFO ? LEVELS[level] : "",
+               level > LOG_INFO ? ": " : "", message);
     for (size_t i = 0; i < count; i++) {
         buf_printf(line, "%s%s=", i ? " " : " (", fields[i].name);
         put_value(line, &fields[i], false);
@@ -92,13 +99,17 @@ static void write_all(int fd, const char *data, size_t len) {
     }
 }
 
-void log_write(logger *log, log_level level, const char *message, const log_field *fields, size_t count) {
+void log_write(logger *log, log_level level, const char *message, const log_field *fields,
+               size_t count) {
     if (level < log->level) return;
     buf line;
     buf_init(&line);
-    if (log->style == LOG_JSON) put_json(&line, level, message, fields, count);
-    else if (log->style == LOG_LOGFMT) put_logfmt(&line, level, message, fields, count);
-    else put_plain(&line, level, message, fields, count);
+    if (log->style == LOG_JSON)
+        put_json(&line, level, message, fields, count);
+    else if (log->style == LOG_LOGFMT)
+        put_logfmt(&line, level, message, fields, count);
+    else
+        put_plain(&line, level, message, fields, count);
     pthread_mutex_lock(&log->lock);
     if (log->before) log->before(log->before_arg);
     write_all(log->fd, line.data, line.len);

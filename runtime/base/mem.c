@@ -11,17 +11,14 @@ static void *need(void *memory, size_t len) {
     abort();
 }
 
-void *mem_alloc(size_t len) {
-    return need(malloc(len ? len : 1), len);
-}
+void *mem_alloc(size_t len) { return need(malloc(len ? len : 1), len); }
 
 void *mem_zalloc(size_t count, size_t size) {
-    return need(calloc(count ? count : 1, size ? size : 1), count > SIZE_MAX / (size ? size : 1) ? SIZE_MAX : count * size);
+    return need(calloc(count ? count : 1, size ? size : 1),
+                count > SIZE_MAX / (size ? size : 1) ? SIZE_MAX : count * size);
 }
 
-void *mem_realloc(void *memory, size_t len) {
-    return need(realloc(memory, len ? len : 1), len);
-}
+void *mem_realloc(void *memory, size_t len) { return need(realloc(memory, len ? len : 1), len); }
 
 char *mem_copy_text(const char *text, size_t len) {
     char *copy = mem_alloc(len + 1);
@@ -35,6 +32,4 @@ void *mem_alloc_aligned(size_t align, size_t len) {
     return need(aligned_alloc(align, rounded ? rounded : align), len);
 }
 
-void mem_free(void *memory) {
-    free(memory);
-}
+void mem_free(void *memory) { free(memory); }

@@ -1,6 +1,6 @@
 #pragma once
-/* The only caller of malloc. Running out of memory ends the process with a message: no caller checks.
- * thread: any. */
+/* The only caller of malloc. Running out of memory ends the process with a message: no caller
+ * checks. thread: any. */
 #include <stddef.h>
 
 /* Allocate `len` bytes, not cleared. Never NULL, also for 0. Owned by the caller: mem_free. */
@@ -15,7 +15,8 @@ void *mem_realloc(void *memory, size_t len) __attribute__((returns_nonnull));
 /* Copy `len` bytes of `text` and end them with a NUL. */
 char *mem_copy_text(const char *text, size_t len) __attribute__((malloc, returns_nonnull));
 
-/* Allocate `len` bytes at an address that is a multiple of `align` (a power of two), not cleared. */
+/* Allocate `len` bytes at an address that is a multiple of `align` (a power of two), not cleared.
+ */
 void *mem_alloc_aligned(size_t align, size_t len) __attribute__((malloc, returns_nonnull));
 
 /* Free what any of the above gave. NULL is allowed. */

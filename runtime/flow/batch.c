@@ -1,6 +1,7 @@
-/* DESIGN. The steps stand in batch_run, in order; each is a function of this file or one call into a layer
- * below. Records are walked in rounds of chunks (operator/work.h); what a round's rows lead to is collected
- * by the main thread in the batch's order, so that nothing depends on which worker did what. */
+/* DESIGN. The steps stand in batch_run, in order; each is a function of this file or one call into
+ * a layer below. Records are walked in rounds of chunks (operator/work.h); what a round's rows lead
+ * to is collected by the main thread in the batch's order, so that nothing depends on which worker
+ * did what. */
 #include "runtime/flow/batch.h"
 
 #include <inttypes.h>
@@ -28,7 +29,8 @@ typedef struct batch {
     uint32_t aggregate; /* being emitted */
 } batch;
 
-static int64_t combine(const pipeline *p, const aggregate_run *a, int64_t (*time_of)(input *, void *), void *arg) {
+static int64_t combine(const pipeline *p, const aggregate_run *a,
+                       int64_t (*time_of)(input *, void *), void *arg) {
     watermark_input inputs[64];
     uint32_t count = a->input_count < 64 ? a->input_count : 64;
     for (uint32_t i = 0; i < count; i++) {
@@ -57,11 +59,13 @@ bool batch_is_due(pipeline *p, int64_t now_ms) {
     preview_at at = { now_ms, p->since_ms };
     for (uint32_t i = 0; i < p->input_count; i++)
         if (p->plan->sources[i].time.wall_clock &&
-            watermark_is_behind(&p->inputs[i].watermark, preview_time(&p->inputs[i], &at))) return true;
+            watermark_is_behind(&p->inputs[i].watermark, preview_time(&p->inputs[i], &at)))
+            return true;
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
         int64_t next = combine(p, &p->aggregates[a], preview_time, &at);
         for (uint32_t w = 0; w < crew_count(p->crew); w++)
-            if (emit_is_due(crew_worker(p->crew, w), p->plan, a, p->aggregates[a].watermark, next)) return true;
+            if (emit_is_due(crew_worker(p->crew, w), p->plan, a, p->aggregates[a].watermark, next))
+                return true;
     }
     return false;
 }
@@ -71,11 +75,17 @@ static void batch_plan(batch *b, pipeline *p) {
     *b = (batch){ .p = p };
     b->sources = mem_zalloc(p->input_count, sizeof *b->sources);
     b->aggregates = mem_zalloc(p->plan->aggregate_count, sizeof *b->aggregates);
-    b->view = (batch_view){ .plan = p->plan, .batch = p->batch, .now_ms = clock_now_ms(p->system.clock), .sources = b->sources, .aggregates = b->aggregates };
-    for (uint32_t i = 0; i < p->input_count; i++) input_plan(&p->inputs[i], p->batch, b->view.now_ms);
+    b->view = (batch_view){ .plan = p->plan,
+                            .batch = p->batch,
+                            .now_ms = clock_now_ms(p->system.clock),
+                            .sources = b->sources,
+                            .aggregates = b->aggregates };
+    for (uint32_t i = 0; i < p->input_count; i++)
+        input_plan(&p->inputs[i], p->batch, b->view.now_ms);
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
         p->aggregates[a].reached = false;
-        b->aggregates[a].watermark_before = b->aggregates[a].watermark_after = p->aggregates[a].watermark;
+        b->aggregates[a].watermark_before = b->aggregates[a].watermark_after =
+            p->aggregates[a].watermark;
     }
 }
 
@@ -91,7 +101,8 @@ static err *batch_fetch(batch *b) {
             .partitions = in->partitions,
             .records = in->records.items,
             .record_count = in->records.count,
-            .skew_limit_ms = watermark_skew_limit(&in->plan->time, b->view.now_ms, in->plan->bounded, p->system.clock->manual),
+            .skew_limit_ms = watermark_skew_limit(&in->plan->time, b->view.now_ms,
+                                                  in->plan->bounded, p->system.clock->manual),
         };
         sum += in->records.count;
     }
@@ -166,7 +177,8 @@ static err *emit_phase(worker *w, void *arg) {
     batch *b = arg;
     outbox *boxes = collect_boxes(b->p, w->number);
     for (uint32_t k = 0; k < 2 * SL_MAX_OUTPUTS; k++) outbox_reset(&boxes[k]);
-    return emit_aggregate(w, &b->view, b->aggregate, b->p->aggregates[b->aggregate].reached, boxes, boxes + SL_MAX_OUTPUTS);
+    return emit_aggregate(w, &b->view, b->aggregate, b->p->aggregates[b->aggregate].reached, boxes,
+                          boxes + SL_MAX_OUTPUTS);
 }
 
 static err *batch_emit(batch *b) {
@@ -181,10 +193,12 @@ static err *batch_emit(batch *b) {
 /* What was done counts, or leaves no trace. */
 static void batch_end(batch *b, bool committed) {
     pipeline *p = b->p;
-    for (uint32_t w = 0; w < crew_count(p->crew); w++) worker_end(crew_worker(p->crew, w), p->plan, committed);
+    for (uint32_t w = 0; w < crew_count(p->crew); w++)
+        worker_end(crew_worker(p->crew, w), p->plan, committed);
     if (committed) {
         record_write(p, &b->view);
-        for (uint32_t a = 0; a < p->plan->aggregate_count; a++) p->aggregates[a].watermark = b->aggregates[a].watermark_after;
+        for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
+            p->aggregates[a].watermark = b->aggregates[a].watermark_after;
         p->batch++;
         p->counters.batches++;
     }
@@ -206,7 +220,8 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     *ran = false;
     batch_plan(&b, p);
     delivery_reset(&p->out);
-    for (uint32_t w = 0; w < crew_count(p->crew); w++) worker_begin(crew_worker(p->crew, w), p->plan);
+    for (uint32_t w = 0; w < crew_count(p->crew); w++)
+        worker_begin(crew_worker(p->crew, w), p->plan);
     err *e = batch_fetch(&b);
     if (!e && !flush && is_empty(&b) && !batch_is_due(p, b.view.now_ms)) {
         batch_end(&b, false);

@@ -3,8 +3,9 @@
  * A batch happens wholly or not at all. thread: main. */
 #include "runtime/flow/pipeline.h"
 
-/* Run one batch at the clock's time. `flush`: the watermark becomes +infinity at its end. `ran`: false when
- * nothing came and nothing was due, so that no batch was. An error leaves state as before the batch. */
+/* Run one batch at the clock's time. `flush`: the watermark becomes +infinity at its end. `ran`:
+ * false when nothing came and nothing was due, so that no batch was. An error leaves state as
+ * before the batch. */
 err *batch_run(pipeline *p, bool flush, bool *ran);
 
 /* Whether a batch without records would emit, evict or move a watermark that is behind. */

@@ -19,7 +19,8 @@ static void tally(input *in, const sl_step *step, const chunk *c) {
             passed++;
         else if (c->late[i] & 1)
             counters->late++;
-        else if ((c->threw_at[i] | atomic_load_explicit(&c->folded_out[i], memory_order_relaxed)) & 1)
+        else if ((c->threw_at[i] | atomic_load_explicit(&c->folded_out[i], memory_order_relaxed)) &
+                 1)
             counters->quarantined++;
         else
             counters->filtered++;
@@ -56,8 +57,10 @@ static int compare_notes(const void *a, const void *b) {
 
 static void send_note(pipeline *p, const batch_view *b, const note *n) {
     const sl_source *source = &p->plan->sources[n->source];
-    int32_t sink = n->kind == NOTE_LATE ? p->plan->aggregates[n->aggregate].late : source->quarantine;
-    if (sink >= 0) side_write(&p->out.sinks[sink].rows, &p->out.side_text, b, &p->inputs[n->source], n);
+    int32_t sink =
+        n->kind == NOTE_LATE ? p->plan->aggregates[n->aggregate].late : source->quarantine;
+    if (sink >= 0)
+        side_write(&p->out.sinks[sink].rows, &p->out.side_text, b, &p->inputs[n->source], n);
 }
 
 static void take_notes(pipeline *p, const batch_view *b) {
@@ -92,11 +95,15 @@ err *collect_check(const pipeline *p) {
         const input *in = &p->inputs[i];
         const source_counters *c = &in->pending;
         uint64_t bad = c->quarantined + c->skipped;
-        if (c->read < BAD_SHARE_FROM || (double)bad <= in->plan->max_bad_share * (double)c->read) continue;
-        return err_new(ERR_DATA, "source `%.*s`: %llu of the batch's %llu records are bad, more than max_bad_share = %g allows; "
-                                 "nothing of this batch was kept. Look at a record with a consumer: a producer's schema, or a typo in the script?",
-                       (int)in->plan->name.len, in->plan->name.data, (unsigned long long)bad, (unsigned long long)c->read,
-                       in->plan->max_bad_share);
+        if (c->read < BAD_SHARE_FROM || (double)bad <= in->plan->max_bad_share * (double)c->read)
+            continue;
+        return err_new(ERR_DATA,
+                       "source `%.*s`: %llu of the batch's %llu records are bad, more than "
+                       "max_bad_share = %g allows; "
+                       "nothing of this batch was kept. Look at a record with a consumer: a "
+                       "producer's schema, or a typo in the script?",
+                       (int)in->plan->name.len, in->plan->name.data, (unsigned long long)bad,
+                       (unsigned long long)c->read, in->plan->max_bad_share);
     }
     return NULL;
 }
@@ -146,7 +153,9 @@ err *collect_results(pipeline *p, uint32_t aggregate) {
         merge_boxes(p, SL_MAX_OUTPUTS + k, &sink->rows);
         if (p->plan->aggregates[aggregate].mode != SL_COMPLETE) continue;
         if (sink->rows.count > (uint64_t)p->plan->aggregates[aggregate].max_rows)
-            return err_new(ERR_STATE, "sink `%.*s`: the complete result has %u rows, more than max_rows = %lld: raise it, or use mode = \"update\"",
+            return err_new(ERR_STATE,
+                           "sink `%.*s`: the complete result has %u rows, more than max_rows = "
+                           "%lld: raise it, or use mode = \"update\"",
                            (int)sink->plan->name.len, sink->plan->name.data, sink->rows.count,
                            (long long)p->plan->aggregates[aggregate].max_rows);
     }

@@ -2,7 +2,8 @@
 /* Bringing together what workers did, in the batch's order. thread: main, between phases. */
 #include "runtime/flow/pipeline.h"
 
-/* After a round: verdicts are counted, watermarks see the rows, messages and notes go to their sinks. */
+/* After a round: verdicts are counted, watermarks see the rows, messages and notes go to their
+ * sinks. */
 void collect_round(pipeline *p, const batch_view *b, uint32_t chunk_count);
 
 /* Too many bad records in the running batch: an error. */

@@ -1,6 +1,6 @@
 #pragma once
-/* What became of records and rows. Each record of a source is counted in exactly one of the six verdicts:
- * their sum is what was read. Owned by the pipeline; thread: main. */
+/* What became of records and rows. Each record of a source is counted in exactly one of the six
+ * verdicts: their sum is what was read. Owned by the pipeline; thread: main. */
 #include <stdint.h>
 
 typedef struct source_counters {

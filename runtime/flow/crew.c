@@ -74,7 +74,8 @@ err *crew_run(crew *c, crew_phase phase, void *arg, bool threaded) {
     if (threaded && c->count > 1)
         run_threads(c, phase, arg);
     else
-        for (uint32_t i = 0; i < c->count; i++) c->members[i].error = phase(c->members[i].worker, arg);
+        for (uint32_t i = 0; i < c->count; i++)
+            c->members[i].error = phase(c->members[i].worker, arg);
     for (uint32_t i = 0; i < c->count; i++) {
         if (!first)
             first = c->members[i].error;
@@ -85,13 +86,9 @@ err *crew_run(crew *c, crew_phase phase, void *arg, bool threaded) {
     return first;
 }
 
-uint32_t crew_count(const crew *c) {
-    return c->count;
-}
+uint32_t crew_count(const crew *c) { return c->count; }
 
-worker *crew_worker(const crew *c, uint32_t number) {
-    return c->members[number].worker;
-}
+worker *crew_worker(const crew *c, uint32_t number) { return c->members[number].worker; }
 
 void crew_free(crew *c, const sl_plan *plan) {
     if (!c) return;

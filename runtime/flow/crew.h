@@ -1,7 +1,8 @@
 #pragma once
-/* The workers and their threads. Worker 0 is the calling thread; the others sleep between phases. A phase is
- * one function run by every worker at once; crew_run returns when all are done, so phases never overlap.
- * Small work is done by the caller alone, worker after worker: same result, no hand-over. */
+/* The workers and their threads. Worker 0 is the calling thread; the others sleep between phases. A
+ * phase is one function run by every worker at once; crew_run returns when all are done, so phases
+ * never overlap. Small work is done by the caller alone, worker after worker: same result, no
+ * hand-over. */
 #include <stdbool.h>
 
 #include "runtime/base/err.h"
@@ -13,7 +14,8 @@ typedef err *(*crew_phase)(worker *w, void *arg);
 /* Start threads for `count` workers, which are taken. */
 crew *crew_new(worker **workers, uint32_t count);
 
-/* Run `phase` for every worker, in threads if `threaded`; the error of the lowest worker, others freed. */
+/* Run `phase` for every worker, in threads if `threaded`; the error of the lowest worker, others
+ * freed. */
 err *crew_run(crew *c, crew_phase phase, void *arg, bool threaded);
 
 uint32_t crew_count(const crew *c);

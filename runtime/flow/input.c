@@ -22,11 +22,13 @@ static void fix_targets(input *in) {
     for (uint32_t p = 0; p < in->partition_count; p++) {
         const sl_partition *partition = &in->partitions[p];
         in->targets[p] = partition->end;
-        watermark_start_bounded(&in->watermark, p, watermark_view_of(partition, partition->position, INT64_MIN));
+        watermark_start_bounded(&in->watermark, p,
+                                watermark_view_of(partition, partition->position, INT64_MIN));
     }
 }
 
-err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, const sl_system *system, bool bounded_run) {
+err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, const sl_system *system,
+                bool bounded_run) {
     *in = (input){ .plan = plan, .ops = ops, .system = system, .last_records_ms = INT64_MIN };
     arena_init(&in->bytes, 4u << 20);
     watermark_init(&in->watermark, &plan->time);
@@ -82,7 +84,8 @@ int64_t input_waits_until(const input *in, bool bounded_run) {
     int64_t now = clock_steady_ms(in->system->clock), until = INT64_MIN;
     if (limits_rate_has(&in->rate, now) == 0) until = limits_rate_due(&in->rate);
     if (bounded_run) return until;
-    int64_t due = limits_due(in->plan->min_records, in->plan->max_delay_ms, input_backlog(in), in->last_records_ms);
+    int64_t due = limits_due(in->plan->min_records, in->plan->max_delay_ms, input_backlog(in),
+                             in->last_records_ms);
     return due > until ? due : until;
 }
 
@@ -99,11 +102,13 @@ void input_plan(input *in, uint64_t batch, int64_t now_ms) {
     limits_grant grant = limits_grant_of(in->plan->max_records, &in->rate, steady);
     uint32_t count = in->partition_count;
     int64_t *backlogs = mem_alloc(2 * count * sizeof *backlogs), *shares = backlogs + count;
-    for (uint32_t p = 0; p < count; p++) backlogs[p] = limits_backlog(in->partitions[p].position, reach(in, p));
+    for (uint32_t p = 0; p < count; p++)
+        backlogs[p] = limits_backlog(in->partitions[p].position, reach(in, p));
     bool left = limits_share(backlogs, count, batch, grant.records, shares);
     in->range_count = 0;
     for (uint32_t p = 0; p < count; p++)
-        if (shares[p]) add_range(in, p, in->partitions[p].position, in->partitions[p].position + shares[p]);
+        if (shares[p])
+            add_range(in, p, in->partitions[p].position, in->partitions[p].position + shares[p]);
     in->was_cut_short = left && !grant.is_by_rate;
     mem_free(backlogs);
     limits_rate_begin(&in->rate, steady);
@@ -125,8 +130,8 @@ err *input_fetch(input *in) {
     if (!in->range_count) return NULL;
     int64_t *wanted = mem_alloc(in->range_count * sizeof *wanted);
     for (uint32_t i = 0; i < in->range_count; i++) wanted[i] = in->ranges[i].to;
-    err *e = in->ops->fetch(in->handle, in->ranges, in->range_count, in->plan->max_bytes, in->plan->max_time_ms,
-                            &in->records, &in->bytes);
+    err *e = in->ops->fetch(in->handle, in->ranges, in->range_count, in->plan->max_bytes,
+                            in->plan->max_time_ms, &in->records, &in->bytes);
     if (!e) note_cut(in, wanted);
     mem_free(wanted);
     if (e && e->retriable) {
@@ -150,7 +155,9 @@ bool input_is_done(const input *in) {
     for (uint32_t p = 0; p < in->partition_count; p++) {
         const sl_partition *partition = &in->partitions[p];
         if (ended && (!partition->ended || partition->position < partition->end)) ended = false;
-        if (in->targets && p < in->target_count && partition->position < in->targets[p] && !partition->ended) return false;
+        if (in->targets && p < in->target_count && partition->position < in->targets[p] &&
+            !partition->ended)
+            return false;
     }
     return in->targets ? true : ended;
 }

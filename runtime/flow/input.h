@@ -1,7 +1,9 @@
 #pragma once
-/* A source at run time: its connector, positions, watermark, limits, and the records of the running batch.
+/* A source at run time: its connector, positions, watermark, limits, and the records of the running
+ * batch.
  *
- *   look ─▶ plan (ranges by the limits) ─▶ fetch (ranges cut at what came) ─▶ … ─▶ settle (watermark moves)
+ *   look ─▶ plan (ranges by the limits) ─▶ fetch (ranges cut at what came) ─▶ … ─▶ settle
+ * (watermark moves)
  *
  * One owner (the pipeline); thread: main. */
 #include <stdbool.h>
@@ -37,8 +39,10 @@ typedef struct input {
     source_counters pending;  /* of the running one */
 } input;
 
-/* Open the connector of `plan` and take a first look. `bounded_run`: available-now or once, ends are fixed. */
-struct err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, const sl_system *system, bool bounded_run);
+/* Open the connector of `plan` and take a first look. `bounded_run`: available-now or once, ends
+ * are fixed. */
+struct err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops,
+                       const sl_system *system, bool bounded_run);
 void input_close(input *in);
 
 /* See what is there now. Retriable trouble is not an error: nothing is there. */
@@ -47,7 +51,8 @@ struct err *input_look(input *in);
 /* Offsets that lie between the positions and what may be taken; INT64_MAX: not known. */
 int64_t input_backlog(const input *in);
 
-/* Steady time until which a batch waits for more records (min_records, max_rate); INT64_MIN: no need. */
+/* Steady time until which a batch waits for more records (min_records, max_rate); INT64_MIN: no
+ * need. */
 int64_t input_waits_until(const input *in, bool bounded_run);
 
 /* Decide the ranges of batch number `batch` at `now_ms`. */
@@ -59,7 +64,8 @@ struct err *input_fetch(input *in);
 /* The batch is done: the watermark moves. `since_ms`: steady time the batch before began. */
 void input_settle(input *in, int64_t since_ms);
 
-/* The watermark that a batch without records would end with at `now_ms`; views as of the last look. */
+/* The watermark that a batch without records would end with at `now_ms`; views as of the last look.
+ */
 int64_t input_preview(input *in, int64_t now_ms, int64_t since_ms);
 
 /* Drop the records of the batch; its counters are kept if it was committed. */

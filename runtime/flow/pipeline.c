@@ -11,8 +11,11 @@ static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
     const sl_source_ops *ops = find(&plan->connector);
     int len = (int)plan->name.len;
     p->input_count = i + 1;
-    if (!ops) return err_new(ERR_PLAN, "source `%.*s`: there is no connector `%.*s`", len, plan->name.data, (int)plan->connector.len, plan->connector.data);
-    return err_wrap(input_open(&p->inputs[i], plan, ops, &p->system, p->bounded_run), "source `%.*s`", len, plan->name.data);
+    if (!ops)
+        return err_new(ERR_PLAN, "source `%.*s`: there is no connector `%.*s`", len,
+                       plan->name.data, (int)plan->connector.len, plan->connector.data);
+    return err_wrap(input_open(&p->inputs[i], plan, ops, &p->system, p->bounded_run),
+                    "source `%.*s`", len, plan->name.data);
 }
 
 static void add_input(aggregate_run *a, uint32_t source) {
@@ -23,11 +26,13 @@ static void add_input(aggregate_run *a, uint32_t source) {
 /* Which sources feed which aggregation. */
 static void connect_aggregates(pipeline *p) {
     p->aggregates = mem_zalloc(p->plan->aggregate_count, sizeof *p->aggregates);
-    for (uint32_t a = 0; a < p->plan->aggregate_count; a++) p->aggregates[a].watermark = WATERMARK_NONE;
+    for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
+        p->aggregates[a].watermark = WATERMARK_NONE;
     for (uint32_t s = 0; s < p->plan->source_count; s++) {
         const sl_step *step = &p->plan->steps[p->plan->sources[s].step];
         for (uint32_t k = 0; k < step->output_count; k++)
-            if (step->outputs[k].kind == SL_TO_AGGREGATE) add_input(&p->aggregates[step->outputs[k].target], s);
+            if (step->outputs[k].kind == SL_TO_AGGREGATE)
+                add_input(&p->aggregates[step->outputs[k].target], s);
     }
 }
 
@@ -54,7 +59,8 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     sl_system sink_system = options->system;
     sink_system.stop = options->stop_now;
     err *e = delivery_open(&p->out, p->plan, options->find_sink, &sink_system);
-    for (uint32_t i = 0; !e && i < p->plan->source_count; i++) e = open_input(p, i, options->find_source);
+    for (uint32_t i = 0; !e && i < p->plan->source_count; i++)
+        e = open_input(p, i, options->find_source);
     return e;
 }
 
@@ -115,14 +121,17 @@ err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
         *verdict = (trigger_verdict){ .action = TRIGGER_DONE };
         return NULL;
     }
-    *verdict = ends ? (trigger_verdict){ .action = TRIGGER_RUN } : trigger_ask(&p->trigger, clock_now_ms(p->system.clock), work);
-    if (verdict->action == TRIGGER_WAIT && until_ms < verdict->until_ms) verdict->until_ms = until_ms;
+    *verdict = ends ? (trigger_verdict){ .action = TRIGGER_RUN }
+                    : trigger_ask(&p->trigger, clock_now_ms(p->system.clock), work);
+    if (verdict->action == TRIGGER_WAIT && until_ms < verdict->until_ms)
+        verdict->until_ms = until_ms;
     if (verdict->action != TRIGGER_RUN) return NULL;
     bool ran;
     err *e = batch_run(p, false, &ran);
     if (!ran) verdict->action = TRIGGER_WAIT;
     if (e || !ran) return e;
-    if (trigger_end(&p->trigger, clock_now_ms(p->system.clock), was_cut_short(p))) p->counters.overran++;
+    if (trigger_end(&p->trigger, clock_now_ms(p->system.clock), was_cut_short(p)))
+        p->counters.overran++;
     return NULL;
 }
 
@@ -136,8 +145,9 @@ err *pipeline_finish(pipeline *p) {
 static void summarize_source(const input *in, logger *log) {
     const source_counters *c = &in->counters;
     char *name = mem_copy_text(in->plan->name.data, in->plan->name.len);
-    log_info(log, "source done", log_text("source", name), log_number("read", c->read), log_number("passed", c->passed),
-             log_number("filtered", c->filtered), log_number("duplicate", c->duplicate), log_number("late", c->late),
+    log_info(log, "source done", log_text("source", name), log_number("read", c->read),
+             log_number("passed", c->passed), log_number("filtered", c->filtered),
+             log_number("duplicate", c->duplicate), log_number("late", c->late),
              log_number("quarantined", c->quarantined), log_number("skipped", c->skipped),
              log_number("late_windows", c->late_windows));
     mem_free(name);
@@ -146,13 +156,15 @@ static void summarize_source(const input *in, logger *log) {
 static void summarize_sink(const out_sink *s, logger *log) {
     char *name = mem_copy_text(s->plan->name.data, s->plan->name.len);
     log_info(log, "sink done", log_text("sink", name), log_number("rows", s->counters.rows),
-             log_number("retracted", s->counters.retracted), log_number("refused", s->counters.refused));
+             log_number("retracted", s->counters.retracted),
+             log_number("refused", s->counters.refused));
     mem_free(name);
 }
 
 void pipeline_summary(const pipeline *p, logger *log) {
     for (uint32_t i = 0; i < p->input_count; i++) summarize_source(&p->inputs[i], log);
     for (uint32_t i = 0; i < p->out.count; i++) summarize_sink(&p->out.sinks[i], log);
-    log_info(log, "done", log_number("batches", p->counters.batches), log_number("empty", p->counters.empty_batches),
+    log_info(log, "done", log_number("batches", p->counters.batches),
+             log_number("empty", p->counters.empty_batches),
              log_number("overran", p->counters.overran));
 }

@@ -3,8 +3,8 @@
  *
  *   open ─▶ step ─▶ step ─▶ … ─▶ finish ─▶ close
  *
- * A step asks the trigger and runs at most one batch; the loop around it (run.c, or a test with its own
- * clock) decides how to wait. thread: main. */
+ * A step asks the trigger and runs at most one batch; the loop around it (run.c, or a test with its
+ * own clock) decides how to wait. thread: main. */
 #include "runtime/base/log.h"
 #include "runtime/event/trigger.h"
 #include "runtime/flow/crew.h"
@@ -43,8 +43,8 @@ typedef struct pipeline {
     crew *crew;
     chunk **chunks; /* of a round; owned */
     uint32_t chunk_room;
-    uint32_t chunk_records; /* most of a chunk */
-    bool always_threaded;   /* as the options say */
+    uint32_t chunk_records;    /* most of a chunk */
+    bool always_threaded;      /* as the options say */
     aggregate_run *aggregates; /* by plan; owned */
     outbox *worker_boxes;      /* emission: by worker, retracted and rows of each output; owned */
     trigger trigger;
@@ -58,7 +58,8 @@ typedef struct pipeline {
 /* Open all connectors. On error the pipeline is to be closed as well. */
 err *pipeline_open(pipeline *p, const pipeline_options *options);
 
-/* Ask the trigger and run a batch if it is time. `verdict`: RUN one was run; WAIT until when; DONE. */
+/* Ask the trigger and run a batch if it is time. `verdict`: RUN one was run; WAIT until when; DONE.
+ */
 err *pipeline_step(pipeline *p, trigger_verdict *verdict);
 
 /* The end of a run that was not interrupted: `flush` closes what is open. */

@@ -40,7 +40,9 @@ void record_write(pipeline *p, const batch_view *b) {
     buf out;
     if (p->system.log->level > LOG_DEBUG) return;
     buf_init(&out);
-    buf_printf(&out, "{\"batch\":%" PRIu64 ",\"script\":\"%016" PRIx64 "\",\"processing_time\":%" PRId64 ",\"folding\":\"direct\",\"stages\":[",
+    buf_printf(&out,
+               "{\"batch\":%" PRIu64 ",\"script\":\"%016" PRIx64 "\",\"processing_time\":%" PRId64
+               ",\"folding\":\"direct\",\"stages\":[",
                b->batch, p->plan->script_hash, b->now_ms);
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
         if (a) buf_put_char(&out, ',');

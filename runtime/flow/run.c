@@ -8,7 +8,8 @@ enum { LONGEST_WAIT_MS = 100,
 
 /* Wait for data, at most until `until_ms` (Unix ms). */
 static err *wait_for_work(pipeline *p, int64_t until_ms) {
-    int64_t left = until_ms == INT64_MAX ? LONGEST_WAIT_MS : until_ms - clock_now_ms(p->system.clock);
+    int64_t left =
+        until_ms == INT64_MAX ? LONGEST_WAIT_MS : until_ms - clock_now_ms(p->system.clock);
     if (left > LONGEST_WAIT_MS) left = LONGEST_WAIT_MS;
     if (left <= 0) return NULL;
     /* Several inputs take turns in short waits; one is woken by its own data at once. */

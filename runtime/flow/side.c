@@ -91,7 +91,8 @@ void side_write(outbox *box, arena *memory, const batch_view *b, const input *in
     m->header_count = list.count;
 }
 
-void side_write_refused(outbox *box, arena *memory, const outbox *from, const out_message *refused, const char *reason) {
+void side_write_refused(outbox *box, arena *memory, const outbox *from, const out_message *refused,
+                        const char *reason) {
     header_list list;
     list_begin(&list, memory, NULL);
     add_text(&list, "sluice.kind", "refused");

@@ -1,12 +1,13 @@
 #pragma once
-/* What did not pass: late pairs and quarantined records as messages for their sinks. The record's key, value
- * and headers go out as they came; the verdict is in further headers, all text:
+/* What did not pass: late pairs and quarantined records as messages for their sinks. The record's
+ * key, value and headers go out as they came; the verdict is in further headers, all text:
  *
  *   sluice.topic, sluice.partition, sluice.offset   where the record stands
  *   sluice.kind      bad | ahead of time | threw | refused | late
  *   sluice.reason    what was seen and wanted; with a traceback for user code
  *   sluice.field     path of the field, for bad records
- *   sluice.stage, sluice.window_start, sluice.window_end, sluice.watermark, sluice.slowest   for late pairs
+ *   sluice.stage, sluice.window_start, sluice.window_end, sluice.watermark, sluice.slowest   for
+ * late pairs
  *
  * thread: main. */
 #include "runtime/flow/input.h"
@@ -15,5 +16,7 @@
 /* Add the message of `n` to `box`. `memory` holds headers until the batch ends. */
 void side_write(outbox *box, arena *memory, const batch_view *b, const input *in, const note *n);
 
-/* Add the message of `refused`, which a sink refused with `reason`; its bytes are borrowed from `from`. */
-void side_write_refused(outbox *box, arena *memory, const outbox *from, const out_message *refused, const char *reason);
+/* Add the message of `refused`, which a sink refused with `reason`; its bytes are borrowed from
+ * `from`. */
+void side_write_refused(outbox *box, arena *memory, const outbox *from, const out_message *refused,
+                        const char *reason);

@@ -1,11 +1,12 @@
-/* DESIGN. At the end of a batch each aggregation looks at its panes in order of time and lists the windows
- * that have something to say: those that the watermark closed (append, final), those touched (update), all
- * (complete). A window's groups are listed once, in the order in which rows leave, and go through the
- * emission driver in vectors: merge the panes' states, results, stages behind. Panes that can no longer
- * be part of an open window are dropped.
+/* DESIGN. At the end of a batch each aggregation looks at its panes in order of time and lists the
+ * windows that have something to say: those that the watermark closed (append, final), those
+ * touched (update), all (complete). A window's groups are listed once, in the order in which rows
+ * leave, and go through the emission driver in vectors: merge the panes' states, results, stages
+ * behind. Panes that can no longer be part of an open window are dropped.
  *
- * Where a filter stands behind the aggregation, or only changes are wanted, a second table remembers by
- * (window, group) the hash of what each output was last sent, and 0 where nothing stands. */
+ * Where a filter stands behind the aggregation, or only changes are wanted, a second table
+ * remembers by (window, group) the hash of what each output was last sent, and 0 where nothing
+ * stands. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,7 +62,8 @@ typedef struct emission {
 emit_space *emit_space_new(uint32_t largest_row, uint32_t largest_state) {
     emit_space *space = mem_zalloc(1, sizeof *space);
     space->row_memory = mem_alloc_aligned(64, (size_t)EMIT_ROWS * (largest_row ? largest_row : 8));
-    space->state_memory = mem_alloc_aligned(64, (size_t)EMIT_ROWS * (largest_state ? largest_state : 8));
+    space->state_memory =
+        mem_alloc_aligned(64, (size_t)EMIT_ROWS * (largest_state ? largest_state : 8));
     arena_init(&space->text, 64 << 10);
     buf_init(&space->key);
     return space;
@@ -104,7 +106,8 @@ static void start_row(const emission *m, sl_row *row, const entry *e) {
 }
 
 /* The entries of the vector's groups in pane `p` of the window; NULL where it has none. */
-static void find_in_pane(const emission *m, const group_item *items, uint32_t count, uint32_t p, entry **found) {
+static void find_in_pane(const emission *m, const group_item *items, uint32_t count, uint32_t p,
+                         entry **found) {
     emit_space *s = m->w->emit;
     uint32_t asked = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -118,7 +121,8 @@ static void find_in_pane(const emission *m, const group_item *items, uint32_t co
     for (uint32_t i = 0; i < asked; i++) found[s->asked[i]] = s->answers[i];
 }
 
-/* The states of each group, oldest pane first: a copy of the first to merge into, the others as parts. */
+/* The states of each group, oldest pane first: a copy of the first to merge into, the others as
+ * parts. */
 static void gather(const emission *m, const group_item *items, uint32_t count) {
     emit_space *s = m->w->emit;
     size_t need = (size_t)m->pane_count * EMIT_ROWS, part_count = 0;
@@ -127,7 +131,8 @@ static void gather(const emission *m, const group_item *items, uint32_t count) {
         s->parts = mem_realloc(s->parts, need * sizeof *s->parts);
         s->found = mem_realloc(s->found, need * sizeof *s->found);
     }
-    for (uint32_t p = 0; p < m->pane_count; p++) find_in_pane(m, items, count, p, s->found + (size_t)p * EMIT_ROWS);
+    for (uint32_t p = 0; p < m->pane_count; p++)
+        find_in_pane(m, items, count, p, s->found + (size_t)p * EMIT_ROWS);
     for (uint32_t i = 0; i < count; i++) {
         s->part_first[i] = (uint32_t)part_count;
         s->states[i] = NULL;
@@ -153,9 +158,11 @@ static err *emit_failure(const emission *m, const entry *e) {
     buf_reset(&s->key);
     encode_value(w->group_encoders[m->aggregate], &s->key, s->rows[0], &(uint64_t){ 0 });
     if (m->plan->window.kind != SL_WINDOW_NONE)
-        snprintf(window, sizeof window, ", window [%" PRId64 ", %" PRId64 ")", m->window.start, m->window.end);
-    return err_new(ERR_SCRIPT, "%s\nwhile making the result of `%.*s`, group %s%s", worker_failure(w),
-                   (int)m->plan->name.len, m->plan->name.data, buf_text(&s->key), window);
+        snprintf(window, sizeof window, ", window [%" PRId64 ", %" PRId64 ")", m->window.start,
+                 m->window.end);
+    return err_new(ERR_SCRIPT, "%s\nwhile making the result of `%.*s`, group %s%s",
+                   worker_failure(w), (int)m->plan->name.len, m->plan->name.data, buf_text(&s->key),
+                   window);
 }
 
 static out_message *add_message(const emission *m, outbox *box, const group_item *item) {
@@ -170,10 +177,12 @@ static out_message *add_message(const emission *m, outbox *box, const group_item
 static uint64_t *sent_hashes(const emission *m, const entry *e) {
     table *sent = m->w->sent[m->aggregate];
     if (!sent) return NULL;
-    return entry_state(table_touch(sent, table_pane(sent, m->window.start), e->hash, entry_key(e), e->key_len));
+    return entry_state(
+        table_touch(sent, table_pane(sent, m->window.start), e->hash, entry_key(e), e->key_len));
 }
 
-static void send_row(const emission *m, uint32_t k, const sl_row *row, const group_item *item, uint64_t *sent) {
+static void send_row(const emission *m, uint32_t k, const sl_row *row, const group_item *item,
+                     uint64_t *sent) {
     uint32_t number = output_number(m->plan->step, k);
     outbox *box = &m->boxes[k];
     size_t len_before = box->bytes.len;
@@ -190,7 +199,8 @@ static void send_row(const emission *m, uint32_t k, const sl_row *row, const gro
     sent[k] = hash;
 }
 
-static void retract_row(const emission *m, uint32_t k, const sl_row *row, const group_item *item, uint64_t *sent) {
+static void retract_row(const emission *m, uint32_t k, const sl_row *row, const group_item *item,
+                        uint64_t *sent) {
     outbox *box = &m->retracted[k];
     out_message *message = add_message(m, box, item);
     message_put_key(m->w, output_number(m->plan->step, k), &m->step->outputs[k], row, box, message);
@@ -287,7 +297,8 @@ static err *visit_window(emission *m, bool reached) {
     return NULL;
 }
 
-/* All windows that hold a pane, each once, oldest first; panes that nothing is due for are stepped over. */
+/* All windows that hold a pane, each once, oldest first; panes that nothing is due for are stepped
+ * over. */
 static err *visit_windows(emission *m, table *t, bool reached) {
     const sl_window *window = &m->plan->window;
     const aggregate_view *view = &m->b->aggregates[m->aggregate];
@@ -296,7 +307,11 @@ static err *visit_windows(emission *m, table *t, bool reached) {
     int64_t last_start = INT64_MIN;
     bool any = false;
     for (uint32_t i = 0; i < count; i++) {
-        bool due = m->plan->mode == SL_COMPLETE ? reached : has_dirty(&panes[i], 1) || window_next_close(window, pane_start(panes[i]), view->watermark_before) <= view->watermark_after;
+        bool due = m->plan->mode == SL_COMPLETE
+                       ? reached
+                       : has_dirty(&panes[i], 1) ||
+                             window_next_close(window, pane_start(panes[i]),
+                                               view->watermark_before) <= view->watermark_after;
         if (!due) continue;
         window_run run = window_of_pane(window, pane_start(panes[i]));
         while (window_next(window, &run, &m->window)) {
@@ -327,23 +342,32 @@ static void evict(const emission *m, table *t) {
     panes = table_panes(sent, &count);
     while (count) {
         int64_t start = pane_start(panes[0]);
-        int64_t end = window->kind == SL_WINDOW_NONE ? INT64_MAX : saturate_add(start, window->size_ms);
+        int64_t end =
+            window->kind == SL_WINDOW_NONE ? INT64_MAX : saturate_add(start, window->size_ms);
         if (!window_is_late(window, end, watermark)) return;
         table_drop_pane(sent, panes[0]);
         panes = table_panes(sent, &count);
     }
 }
 
-err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool reached, outbox *retracted, outbox *boxes) {
+err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool reached,
+                    outbox *retracted, outbox *boxes) {
     const sl_aggregate *plan = &b->plan->aggregates[aggregate];
-    emission m = { .w = w, .b = b, .aggregate = aggregate, .plan = plan, .step = &b->plan->steps[plan->step], .retracted = retracted, .boxes = boxes };
+    emission m = { .w = w,
+                   .b = b,
+                   .aggregate = aggregate,
+                   .plan = plan,
+                   .step = &b->plan->steps[plan->step],
+                   .retracted = retracted,
+                   .boxes = boxes };
     table *t = w->tables[aggregate];
     err *e = visit_windows(&m, t, reached);
     if (!e) evict(&m, t);
     return e;
 }
 
-bool emit_is_due(const worker *w, const sl_plan *plan, uint32_t aggregate, int64_t before, int64_t watermark) {
+bool emit_is_due(const worker *w, const sl_plan *plan, uint32_t aggregate, int64_t before,
+                 int64_t watermark) {
     const sl_aggregate *a = &plan->aggregates[aggregate];
     uint32_t count;
     if (a->mode == SL_COMPLETE || watermark == WATERMARK_NONE) return false;

@@ -1,10 +1,10 @@
-/* DESIGN. A worker folds the rows whose shard it owns, chunk after chunk, in the batch's order: how many
- * workers there are changes no bit. States are resolved for the whole vector (with prefetch), then one Lua
- * driver runs all aggregates of the query in one loop.
+/* DESIGN. A worker folds the rows whose shard it owns, chunk after chunk, in the batch's order: how
+ * many workers there are changes no bit. States are resolved for the whole vector (with prefetch),
+ * then one Lua driver runs all aggregates of the query in one loop.
  *
- * When user code throws, the row is given up and nothing of it stays: its state is put back from `scratch`
- * (or, with a fold_batch, all states of the range from a copy, and the range is halved until the row is
- * found), and a group that only this row had made is deleted. */
+ * When user code throws, the row is given up and nothing of it stays: its state is put back from
+ * `scratch` (or, with a fold_batch, all states of the range from a copy, and the range is halved
+ * until the row is found), and a group that only this row had made is deleted. */
 #include <string.h>
 
 #include "runtime/base/err.h"
@@ -12,7 +12,8 @@
 #include "runtime/operator/fold.h"
 #include "runtime/operator/operators.h"
 
-/* Where a pane's dirty list ended before this vector: what stands behind it and is new was made in it. */
+/* Where a pane's dirty list ended before this vector: what stands behind it and is new was made in
+ * it. */
 typedef struct pane_mark {
     pane *pane;
     uint32_t dirty_before;
@@ -87,21 +88,30 @@ static err *give_up(worker *w, const batch_view *b, chunk *c, uint32_t k, uint32
     const sl_row *row = f->rows[n];
     if (b->plan->on_error == SL_ON_ERROR_FAIL) {
         const sl_partition *p = &b->sources[c->source].partitions[row->partition];
-        return err_new(ERR_SCRIPT, "%s\nwhile folding %s:%d:%lld; on_error = \"fail\" stops here, \"quarantine\" would go on",
+        return err_new(ERR_SCRIPT,
+                       "%s\nwhile folding %s:%d:%lld; on_error = \"fail\" stops here, "
+                       "\"quarantine\" would go on",
                        worker_failure(w), p->topic, p->number, (long long)row->offset);
     }
     f->given_up[n] = true;
     atomic_fetch_and_explicit(&c->passed[i], ~(1u << k), memory_order_relaxed);
     atomic_fetch_or_explicit(&c->folded_out[i], 1u << k, memory_order_relaxed);
-    worker_note(w, (note){ .kind = NOTE_THREW, .place = note_place(PHASE_FOLD, k), .source = c->source, .record = row->record, .path = "", .reason = worker_failure(w) });
+    worker_note(w, (note){ .kind = NOTE_THREW,
+                           .place = note_place(PHASE_FOLD, k),
+                           .source = c->source,
+                           .record = row->record,
+                           .path = "",
+                           .reason = worker_failure(w) });
     return NULL;
 }
 
-static err *fold_rows(worker *w, const batch_view *b, chunk *c, uint32_t k, const sl_output *output, bool *threw) {
+static err *fold_rows(worker *w, const batch_view *b, chunk *c, uint32_t k, const sl_output *output,
+                      bool *threw) {
     fold_space *f = w->fold;
     sl_vector *v = w->vector;
     v->count = f->count;
-    for (v->first = 0; v->first < v->count && !script_run(w->script, output->driver); v->first = v->pos + 1) {
+    for (v->first = 0; v->first < v->count && !script_run(w->script, output->driver);
+         v->first = v->pos + 1) {
         memcpy(f->states[v->pos], f->scratch, f->state_size);
         *threw = true;
         err *e = give_up(w, b, c, k, v->pos);
@@ -111,7 +121,8 @@ static err *fold_rows(worker *w, const batch_view *b, chunk *c, uint32_t k, cons
 }
 
 /* Fold rows [first, end); when something throws, put the states back and try halves. */
-static err *fold_range(worker *w, const batch_view *b, chunk *c, uint32_t k, const sl_output *output, uint32_t first, uint32_t end, bool *threw) {
+static err *fold_range(worker *w, const batch_view *b, chunk *c, uint32_t k,
+                       const sl_output *output, uint32_t first, uint32_t end, bool *threw) {
     fold_space *f = w->fold;
     sl_vector *v = w->vector;
     table *t = w->tables[output->target];
@@ -122,7 +133,8 @@ static err *fold_range(worker *w, const batch_view *b, chunk *c, uint32_t k, con
     v->first = first;
     v->count = end;
     if (script_run(w->script, output->driver)) return NULL;
-    for (uint32_t i = end; i > first; i--) memcpy(f->states[i - 1], f->saved + (i - 1) * size, size);
+    for (uint32_t i = end; i > first; i--)
+        memcpy(f->states[i - 1], f->saved + (i - 1) * size, size);
     table_epoch_undo(t);
     *threw = true;
     if (end - first == 1) return give_up(w, b, c, k, first);
@@ -153,10 +165,12 @@ static void delete_if_made(const fold_space *f, table *t, pane *p, void *state) 
 /* A group must not exist because of a row that was given up. */
 static void delete_orphans(const fold_space *f, table *t) {
     for (uint32_t i = 0; i < f->count; i++)
-        if (f->given_up[i] && !has_survivor(f, f->states[i])) delete_if_made(f, t, f->panes[i], f->states[i]);
+        if (f->given_up[i] && !has_survivor(f, f->states[i]))
+            delete_if_made(f, t, f->panes[i], f->states[i]);
 }
 
-static err *fold_output(worker *w, const batch_view *b, chunk *c, uint32_t k, const sl_output *output) {
+static err *fold_output(worker *w, const batch_view *b, chunk *c, uint32_t k,
+                        const sl_output *output) {
     const sl_aggregate *plan = &b->plan->aggregates[output->target];
     table *t = w->tables[output->target];
     fold_space *f = w->fold;

@@ -1,11 +1,12 @@
-/* DESIGN. Everything that C knows about a row's group is found here, once: key bytes, their hash, the pane,
- * lateness. Windows share panes of gcd(size, every), so a row is folded once however many windows hold it.
+/* DESIGN. Everything that C knows about a row's group is found here, once: key bytes, their hash,
+ * the pane, lateness. Windows share panes of gcd(size, every), so a row is folded once however many
+ * windows hold it.
  *
  * Key bytes, also the key in the state: each group column in order,
  *   null:               00
  *   number, bool, time: 01 and 8 bytes (int64 or double as stored, little-endian; -0 as 0)
- *   string:             01, 4 bytes of length, the bytes; without the length when it is the last column
- * so that equal keys have equal bytes, and the columns can be read back (key.h). */
+ *   string:             01, 4 bytes of length, the bytes; without the length when it is the last
+ * column so that equal keys have equal bytes, and the columns can be read back (key.h). */
 #include <string.h>
 
 #include <xxhash.h>
@@ -26,7 +27,8 @@ static void grouping_need(grouping *g) {
 }
 
 /* Note each window of `pane` that `row` is late for; true: late for all of them. */
-static bool judge_late(worker *w, const batch_view *b, chunk *c, uint32_t k, uint32_t aggregate, const sl_row *row, int64_t start) {
+static bool judge_late(worker *w, const batch_view *b, chunk *c, uint32_t k, uint32_t aggregate,
+                       const sl_row *row, int64_t start) {
     const sl_aggregate *plan = &b->plan->aggregates[aggregate];
     const sl_window *window = &plan->window;
     int64_t watermark = b->aggregates[aggregate].watermark_before;
@@ -38,13 +40,21 @@ static bool judge_late(worker *w, const batch_view *b, chunk *c, uint32_t k, uin
     if (plan->late < 0) return all;
     window_bounds bounds;
     for (uint64_t i = 0; i < late && window_next(window, &run, &bounds); i++)
-        worker_note(w, (note){ .kind = NOTE_LATE, .place = note_place(PHASE_GROUP, k), .source = c->source, .record = row->record, .aggregate = aggregate, .window_start = bounds.start, .window_end = bounds.end, .path = "" });
+        worker_note(w, (note){ .kind = NOTE_LATE,
+                               .place = note_place(PHASE_GROUP, k),
+                               .source = c->source,
+                               .record = row->record,
+                               .aggregate = aggregate,
+                               .window_start = bounds.start,
+                               .window_end = bounds.end,
+                               .path = "" });
     return all;
 }
 
-/* The rows of one output. A watermark that has not reached the pane's oldest window is the usual case and
- * costs one comparison: `safe` is the oldest pane start for which nothing is late. */
-static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t k, const sl_output *output) {
+/* The rows of one output. A watermark that has not reached the pane's oldest window is the usual
+ * case and costs one comparison: `safe` is the oldest pane start for which nothing is late. */
+static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t k,
+                         const sl_output *output) {
     const sl_window *window = &b->plan->aggregates[output->target].window;
     int64_t watermark = b->aggregates[output->target].watermark_before;
     grouping *g = &c->groups[k];
@@ -56,7 +66,8 @@ static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t k, c
     for (uint32_t i = 0; i < c->row_count; i++) {
         if (!(c->outputs[i] >> k & 1)) continue;
         const sl_row *row = c->rows[i];
-        int64_t start = window->kind == SL_WINDOW_NONE ? INT64_MIN : window_pane(window, &cache, row->time_ms);
+        int64_t start =
+            window->kind == SL_WINDOW_NONE ? INT64_MIN : window_pane(window, &cache, row->time_ms);
         if (start != judged && watermark != WATERMARK_NONE) {
             if (judge_late(w, b, c, k, output->target, row, start)) {
                 c->late[i] |= 1u << k;
@@ -65,7 +76,8 @@ static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t k, c
             }
             if (!window_late_count(window, start, watermark)) judged = start;
         }
-        const char *key = key_make(&c->text, output->columns, output->column_count, row, &g->key_lens[count]);
+        const char *key =
+            key_make(&c->text, output->columns, output->column_count, row, &g->key_lens[count]);
         g->keys[count] = key;
         g->hashes[count] = XXH3_64bits(key, g->key_lens[count]);
         g->panes[count] = start;

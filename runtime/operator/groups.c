@@ -18,7 +18,8 @@ void groups_done(group_list *list) {
 int group_compare(const group_item *a, const group_item *b) {
     if (a->order != b->order) return a->order < b->order ? -1 : 1;
     uint32_t a_len = a->entry->key_len, b_len = b->entry->key_len;
-    int difference = memcmp(entry_key(a->entry), entry_key(b->entry), a_len < b_len ? a_len : b_len);
+    int difference =
+        memcmp(entry_key(a->entry), entry_key(b->entry), a_len < b_len ? a_len : b_len);
     if (difference) return difference;
     return a_len < b_len ? -1 : a_len > b_len;
 }
@@ -40,7 +41,8 @@ static void sort_by_digit(const group_item *from, group_item *to, uint32_t count
         starts[d] = sum;
         sum += here;
     }
-    for (uint32_t i = 0; i < count; i++) to[starts[from[i].order >> shift & (DIGITS - 1)]++] = from[i];
+    for (uint32_t i = 0; i < count; i++)
+        to[starts[from[i].order >> shift & (DIGITS - 1)]++] = from[i];
 }
 
 /* Three passes over the top 33 bits leave hashes nearly sorted; insertion does the rest. */
@@ -62,11 +64,13 @@ static void add(group_list *list, entry *e, uint32_t pane_index, uint32_t shards
         list->items = mem_realloc(list->items, list->room * sizeof *list->items);
         list->spare = mem_realloc(list->spare, list->room * sizeof *list->spare);
     }
-    list->items[list->count++] = (group_item){ .order = group_order(e->hash, shards), .entry = e, .pane = pane_index };
+    list->items[list->count++] =
+        (group_item){ .order = group_order(e->hash, shards), .entry = e, .pane = pane_index };
 }
 
 /* Add those of `some` that no earlier pane has. */
-static void add_new(group_list *list, pane *const *panes, uint32_t index, entry *const *some, uint32_t count, uint32_t shards) {
+static void add_new(group_list *list, pane *const *panes, uint32_t index, entry *const *some,
+                    uint32_t count, uint32_t shards) {
     entry *found[LOOK_UPS];
     bool is_known[LOOK_UPS] = { false };
     for (uint32_t p = 0; p < index; p++) {
@@ -89,7 +93,8 @@ static void add_all(group_list *list, pane *const *panes, uint32_t index, uint32
     add_new(list, panes, index, some, count, shards);
 }
 
-/* Dirty entries of one group stand in several panes: it is listed from each, the copies go after sorting. */
+/* Dirty entries of one group stand in several panes: it is listed from each, the copies go after
+ * sorting. */
 static void add_dirty(group_list *list, const pane *p, uint32_t index, uint32_t shards) {
     uint32_t count;
     entry *const *dirty = pane_dirty(p, &count);
@@ -99,11 +104,13 @@ static void add_dirty(group_list *list, const pane *p, uint32_t index, uint32_t 
 static void drop_copies(group_list *list) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < list->count; i++)
-        if (!kept || group_compare(&list->items[kept - 1], &list->items[i])) list->items[kept++] = list->items[i];
+        if (!kept || group_compare(&list->items[kept - 1], &list->items[i]))
+            list->items[kept++] = list->items[i];
     list->count = kept;
 }
 
-void groups_list(group_list *list, pane *const *panes, uint32_t pane_count_, bool dirty_only, uint32_t shards) {
+void groups_list(group_list *list, pane *const *panes, uint32_t pane_count_, bool dirty_only,
+                 uint32_t shards) {
     list->count = 0;
     for (uint32_t i = 0; i < pane_count_; i++) {
         if (dirty_only)

@@ -29,12 +29,14 @@ static size_t key_size(const sl_column *columns, uint32_t count, const sl_row *r
     size_t size = 0;
     for (uint32_t i = 0; i < count; i++) {
         const sl_string *text = (const sl_string *)((const char *)row + columns[i].offset);
-        size += 1u + (columns[i].type == SL_STRING && !is_null(row, &columns[i]) ? 4u + text->len : 8u);
+        size +=
+            1u + (columns[i].type == SL_STRING && !is_null(row, &columns[i]) ? 4u + text->len : 8u);
     }
     return size;
 }
 
-const char *key_make(arena *memory, const sl_column *columns, uint32_t count, const sl_row *row, uint32_t *len) {
+const char *key_make(arena *memory, const sl_column *columns, uint32_t count, const sl_row *row,
+                     uint32_t *len) {
     char *key = arena_take(memory, key_size(columns, count, row), 1), *at = key;
     for (uint32_t i = 0; i < count; i++) {
         const sl_column *column = &columns[i];
@@ -78,7 +80,8 @@ static void put_fixed(sl_row *row, const sl_column *column, const char *bytes) {
         memcpy(at, bytes, 8);
 }
 
-void key_read(const char *key, uint32_t len, const sl_column *columns, uint32_t count, sl_row *row) {
+void key_read(const char *key, uint32_t len, const sl_column *columns, uint32_t count,
+              sl_row *row) {
     const char *at = key, *end = key + len;
     for (uint32_t i = 0; i < count; i++) {
         const sl_column *column = &columns[i];

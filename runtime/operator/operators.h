@@ -3,8 +3,8 @@
  * All return an error only when the whole batch fails. thread: worker. */
 #include "runtime/operator/work.h"
 
-/* prepare.c: records [first_record, first_record + record_count) of c->source to rows that passed the
- * source's step: decode, event time, skew guard, the Lua driver. What is bad becomes a note. */
+/* prepare.c: records [first_record, first_record + record_count) of c->source to rows that passed
+ * the source's step: decode, event time, skew guard, the Lua driver. What is bad becomes a note. */
 struct err *prepare_chunk(worker *w, const batch_view *b, chunk *c);
 
 /* encode.c: messages of the rows that go straight to sinks. */
@@ -16,11 +16,13 @@ void group_chunk(worker *w, const batch_view *b, chunk *c);
 /* fold.c: fold the rows of this worker's shards into its tables. */
 struct err *fold_chunk(worker *w, const batch_view *b, chunk *c);
 
-/* emit.c: results of one aggregation on this worker, ordered by (window end, start, shard, hash, key):
- * `retracted[k]` and `boxes[k]` get the messages of output k of the step behind it. `reached`: a row of
- * this batch came to the aggregation (any worker). */
+/* emit.c: results of one aggregation on this worker, ordered by (window end, start, shard, hash,
+ * key): `retracted[k]` and `boxes[k]` get the messages of output k of the step behind it.
+ * `reached`: a row of this batch came to the aggregation (any worker). */
 struct err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool reached,
                            outbox *retracted, outbox *boxes);
 
-/* emit.c: would a batch without records emit or evict anything if the watermark were `watermark`? */
-bool emit_is_due(const worker *w, const sl_plan *plan, uint32_t aggregate, int64_t before, int64_t watermark);
+/* emit.c: would a batch without records emit or evict anything if the watermark were `watermark`?
+ */
+bool emit_is_due(const worker *w, const sl_plan *plan, uint32_t aggregate, int64_t before,
+                 int64_t watermark);

@@ -1,7 +1,8 @@
 #pragma once
-/* Messages on their way to a sink, in the order in which they will leave. Bytes that were made lie in the
- * outbox; keys, values and headers that came with a record are borrowed from the batch. Kept until the sink
- * has flushed, so that a refused message can be quarantined. One owner; thread: the owner's. */
+/* Messages on their way to a sink, in the order in which they will leave. Bytes that were made lie
+ * in the outbox; keys, values and headers that came with a record are borrowed from the batch. Kept
+ * until the sink has flushed, so that a refused message can be quarantined. One owner; thread: the
+ * owner's. */
 #include <stdbool.h>
 
 #include "runtime/base/arena.h"
@@ -9,8 +10,9 @@
 #include "runtime/shared/connect.h"
 
 typedef struct out_message {
-    const char *key_data, *value_data; /* borrowed; NULL: at key_at, value_at of `bytes`, if not null */
-    size_t key_at, value_at;           /* in `bytes` */
+    const char *key_data;    /* borrowed; NULL: at key_at of `bytes`, if not null */
+    const char *value_data;  /* likewise, at value_at */
+    size_t key_at, value_at; /* in `bytes` */
     uint32_t key_len, value_len;
     bool key_null, value_null;
     uint32_t header_count;

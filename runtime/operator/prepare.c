@@ -1,7 +1,8 @@
-/* DESIGN. Records become rows in three passes over one chunk, each a straight loop: decode (C), stamp (event
- * time and skew guard), the step's Lua driver. A record that falls out becomes a note and its row is left
- * out of `rows`; neighbours never notice. A row that throws in the driver is marked dead for that function
- * and the driver goes on from it, so a vector of n rows and t throws costs n + t, not n * t. */
+/* DESIGN. Records become rows in three passes over one chunk, each a straight loop: decode (C),
+ * stamp (event time and skew guard), the step's Lua driver. A record that falls out becomes a note
+ * and its row is left out of `rows`; neighbours never notice. A row that throws in the driver is
+ * marked dead for that function and the driver goes on from it, so a vector of n rows and t throws
+ * costs n + t, not n * t. */
 #include "runtime/operator/operators.h"
 
 #include <inttypes.h>
@@ -23,16 +24,20 @@ static void chunk_begin(chunk *c, const sl_source *source) {
     arena_reset(&c->text, 4u << 20);
 }
 
-static err *data_error(const batch_view *b, const chunk *c, uint32_t record, const char *path, const char *reason) {
+static err *data_error(const batch_view *b, const chunk *c, uint32_t record, const char *path,
+                       const char *reason) {
     const source_view *view = &b->sources[c->source];
     const sl_record *r = &view->records[record];
     const sl_partition *p = &view->partitions[r->partition];
-    return err_new(ERR_DATA, "%s:%d:%" PRId64 ": bad record%s%s: %s; bad_records = \"fail\" stops here, \"quarantine\" or \"skip\" would go on",
+    return err_new(ERR_DATA,
+                   "%s:%d:%" PRId64 ": bad record%s%s: %s; bad_records = \"fail\" stops here, "
+                   "\"quarantine\" or \"skip\" would go on",
                    p->topic, p->number, r->offset, *path ? " at " : "", path, reason);
 }
 
 /* Settle a bad record by the source's policy. */
-static err *refuse(worker *w, const batch_view *b, chunk *c, uint32_t record, const char *path, const char *reason) {
+static err *refuse(worker *w, const batch_view *b, chunk *c, uint32_t record, const char *path,
+                   const char *reason) {
     const sl_source *source = &b->plan->sources[c->source];
     if (source->on_bad == SL_BAD_FAIL) return data_error(b, c, record, path, reason);
     if (source->on_bad == SL_BAD_SKIP) {
@@ -40,7 +45,11 @@ static err *refuse(worker *w, const batch_view *b, chunk *c, uint32_t record, co
         return NULL;
     }
     c->bad++;
-    worker_note(w, (note){ .kind = NOTE_BAD, .source = c->source, .record = record, .path = path, .reason = reason });
+    worker_note(w, (note){ .kind = NOTE_BAD,
+                           .source = c->source,
+                           .record = record,
+                           .path = path,
+                           .reason = reason });
     return NULL;
 }
 
@@ -76,14 +85,20 @@ static err *script_failure(worker *w, const batch_view *b, const chunk *c, uint3
     const source_view *view = &b->sources[c->source];
     const sl_record *r = &view->records[record];
     const sl_partition *p = &view->partitions[r->partition];
-    return err_new(ERR_SCRIPT, "%s\nwhile working on %s:%d:%" PRId64 "; on_error = \"fail\" stops here, \"quarantine\" would go on",
+    return err_new(ERR_SCRIPT,
+                   "%s\nwhile working on %s:%d:%" PRId64
+                   "; on_error = \"fail\" stops here, \"quarantine\" would go on",
                    worker_failure(w), p->topic, p->number, r->offset);
 }
 
 /* Note that user code threw for row `pos` of the vector. */
 static err *throw_out(worker *w, const batch_view *b, const chunk *c, uint32_t record) {
     if (b->plan->on_error == SL_ON_ERROR_FAIL) return script_failure(w, b, c, record);
-    worker_note(w, (note){ .kind = NOTE_THREW, .source = c->source, .record = record, .path = "", .reason = worker_failure(w) });
+    worker_note(w, (note){ .kind = NOTE_THREW,
+                           .source = c->source,
+                           .record = record,
+                           .path = "",
+                           .reason = worker_failure(w) });
     return NULL;
 }
 
@@ -96,7 +111,8 @@ static err *run_dropping(worker *w, const batch_view *b, chunk *c, uint32_t driv
     v->text = &c->text;
     v->now_ms = b->now_ms;
     bool dropped = false;
-    for (v->first = 0; v->first < v->count && !script_run(w->script, driver); v->first = v->pos + 1) {
+    for (v->first = 0; v->first < v->count && !script_run(w->script, driver);
+         v->first = v->pos + 1) {
         err *e = throw_out(w, b, c, ((sl_row *)c->rows[v->pos])->record);
         if (e) return e;
         c->rows[v->pos] = NULL;
@@ -130,7 +146,10 @@ static err *make_rows(worker *w, const batch_view *b, chunk *c) {
 static int64_t to_ms(int64_t value, int32_t unit) {
     int64_t ms;
     switch (unit) {
-    case SL_UNIT_S: return __builtin_mul_overflow(value, (int64_t)1000, &ms) ? (value < 0 ? INT64_MIN + 1 : INT64_MAX) : ms;
+    case SL_UNIT_S:
+        return __builtin_mul_overflow(value, (int64_t)1000, &ms)
+                   ? (value < 0 ? INT64_MIN + 1 : INT64_MAX)
+                   : ms;
     case SL_UNIT_US: return value / 1000 - (value % 1000 < 0);
     case SL_UNIT_NS: return value / 1000000 - (value % 1000000 < 0);
     default: return value;
@@ -169,10 +188,16 @@ static err *judge_skew(worker *w, const batch_view *b, chunk *c, const sl_row *r
         c->skipped++;
         return NULL;
     }
-    snprintf(reason, sizeof reason, "event time %" PRId64 " lies %" PRId64 " ms ahead of processing time %" PRId64 ": more than max_skew = %" PRId64 " ms",
+    snprintf(reason, sizeof reason,
+             "event time %" PRId64 " lies %" PRId64 " ms ahead of processing time %" PRId64
+             ": more than max_skew = %" PRId64 " ms",
              row->time_ms, row->time_ms - b->now_ms, b->now_ms, source->time.max_skew_ms);
     c->bad++;
-    worker_note(w, (note){ .kind = NOTE_SKEW, .source = c->source, .record = row->record, .path = "", .reason = reason });
+    worker_note(w, (note){ .kind = NOTE_SKEW,
+                           .source = c->source,
+                           .record = row->record,
+                           .path = "",
+                           .reason = reason });
     return NULL;
 }
 
@@ -183,7 +208,8 @@ static err *stamp_row(worker *w, const batch_view *b, chunk *c, sl_row *row, boo
     if (time->kind == SL_TIME_FIELD) stamp_from_field(time, row);
     if (row->time_ms == INT64_MIN) {
         char path[128] = "";
-        if (time->kind == SL_TIME_FIELD) snprintf(path, sizeof path, "%.*s", (int)time->column.name.len, time->column.name.data);
+        if (time->kind == SL_TIME_FIELD)
+            snprintf(path, sizeof path, "%.*s", (int)time->column.name.len, time->column.name.data);
         return refuse(w, b, c, row->record, path, "event time is null");
     }
     bool skewed = row->time_ms > b->sources[c->source].skew_limit_ms;
@@ -238,7 +264,8 @@ static err *run_step(worker *w, const batch_view *b, chunk *c) {
     v->guarded = 0;
     v->text = &c->text;
     v->now_ms = b->now_ms;
-    for (v->first = 0; v->first < v->count && !script_run(w->script, step->driver); v->first = v->pos) {
+    for (v->first = 0; v->first < v->count && !script_run(w->script, step->driver);
+         v->first = v->pos) {
         if (!c->dead[v->pos]) {
             err *e = throw_out(w, b, c, ((sl_row *)c->rows[v->pos])->record);
             if (e) return e;

@@ -1,34 +1,32 @@
 #pragma once
 /* What the operators of a batch share.
  *
- * A batch is walked in rounds; a round is a few chunks, a chunk is one vector of neighbouring records of
- * one source. Per round: every worker prepares whole chunks (decode, stamp, Lua prepare, key extraction);
- * then every worker folds the rows of its own shards from all chunks, in the batch's order. With one worker
- * a round is one chunk, so that its rows stay in L2.
+ * A batch is walked in rounds; a round is a few chunks, a chunk is one vector of neighbouring
+ * records of one source. Per round: every worker prepares whole chunks (decode, stamp, Lua prepare,
+ * key extraction); then every worker folds the rows of its own shards from all chunks, in the
+ * batch's order. With one worker a round is one chunk, so that its rows stay in L2.
  *
  *   records ─▶ chunk ─prepare.c─▶ rows, masks ─group.c─▶ groups ─fold.c─▶ states ─emit.c─▶ outboxes
  *
- * batch_view: read-only while a phase runs. chunk: written by the one worker that prepares it, afterwards
- * read by all (masks by atomics). worker: its own thread's only. */
+ * batch_view: read-only while a phase runs. chunk: written by the one worker that prepares it,
+ * afterwards read by all (masks by atomics). worker: its own thread's only. */
 #include <stdatomic.h>
 #include <stdbool.h>
 
 #include "runtime/base/arena.h"
 #include "runtime/codec/codec.h"
 #include "runtime/codec/encode.h"
-#include "runtime/operator/outbox.h"
+#include "runtime/operator/chunk.h"
 #include "runtime/script/script.h"
 #include "runtime/shared/connect.h"
 #include "runtime/shared/row.h"
 #include "runtime/shared/vector.h"
 #include "state/table.h"
 
-enum { VECTOR_ROWS = 2048 };
-
 /* A source's part of a batch. */
 typedef struct source_view {
     const sl_partition *partitions; /* borrowed from the source */
-    const sl_record *records;       /* of the batch, by partition and offset; NULL items: rows come from Lua */
+    const sl_record *records;       /* of the batch, by partition and offset */
     uint32_t record_count;
     int64_t skew_limit_ms; /* latest event time that moves a watermark; INT64_MAX: no guard */
 } source_view;
@@ -45,59 +43,6 @@ typedef struct batch_view {
     const source_view *sources;
     const aggregate_view *aggregates;
 } batch_view;
-
-/* Why a record, or a pair of row and window, did not pass. */
-typedef enum note_kind { NOTE_BAD,
-                         NOTE_SKEW,
-                         NOTE_THREW,
-                         NOTE_LATE } note_kind;
-
-typedef struct note {
-    note_kind kind;
-    uint32_t place;                 /* sorts the notes of one record: see note_place */
-    uint32_t source, record;
-    uint32_t aggregate;               /* NOTE_LATE */
-    int64_t window_start, window_end; /* NOTE_LATE; without bounds: 0 */
-    const char *path;                 /* NOTE_BAD: of the field, else ""; in the batch's text */
-    const char *reason;               /* NOTE_LATE: NULL. NOTE_THREW: message and traceback */
-} note;
-
-/* Rows of a chunk that go to one aggregation. */
-typedef struct grouping {
-    uint32_t count;
-    uint32_t *indices; /* place of each in the chunk's rows */
-    int64_t *panes;    /* pane start */
-    uint64_t *hashes;
-    const char **keys; /* in the chunk's text */
-    uint32_t *key_lens;
-} grouping;
-
-typedef struct partition_high {
-    uint32_t partition;
-    uint32_t good;   /* good records */
-    int64_t high_ms; /* highest event time that moves a watermark; INT64_MIN: none */
-} partition_high;
-
-typedef struct chunk {
-    uint32_t source, first_record, record_count;
-    uint32_t row_count;                       /* good rows */
-    char *row_memory;                         /* VECTOR_ROWS rows; owned */
-    size_t row_room;                          /* bytes there */
-    void *rows[VECTOR_ROWS];                  /* into row_memory */
-    uint32_t outputs[VECTOR_ROWS];            /* mask of the step's outputs that the row passed to */
-    uint32_t dead[VECTOR_ROWS];               /* mask of nodes that threw for it */
-    _Atomic uint32_t passed[VECTOR_ROWS];     /* outputs less late and thrown out; read by the tally */
-    uint32_t late[VECTOR_ROWS];               /* outputs in which it was late for all windows */
-    uint32_t threw_at[VECTOR_ROWS];           /* mask of outputs lost to user code before the fold */
-    _Atomic uint32_t folded_out[VECTOR_ROWS]; /* the same, in the fold */
-    grouping groups[SL_MAX_OUTPUTS];          /* by output, for those that feed an aggregation; arrays owned */
-    outbox messages[SL_MAX_OUTPUTS];          /* by output, for those that feed a sink */
-    arena text;                               /* decoded and derived strings, keys */
-    partition_high *highs;                    /* owned, in the order of partitions */
-    uint32_t high_count, high_room;
-    uint64_t bad, skipped; /* records that never became rows; skipped by policy */
-    uint64_t late_pairs;
-} chunk;
 
 typedef struct worker {
     uint32_t number, count;   /* this one of so many */
@@ -123,15 +68,12 @@ static inline uint32_t output_number(uint32_t step, uint32_t k) {
     return step * SL_MAX_OUTPUTS + k;
 }
 
-/* Where in a record's way a note was made. */
-enum note_phase { PHASE_PREPARE, PHASE_GROUP, PHASE_FOLD };
-static inline uint32_t note_place(enum note_phase phase, uint32_t output) { return phase * SL_MAX_OUTPUTS + output; }
-
 /* Add a note; texts are copied. */
 void worker_note(worker *w, note n);
 
 /* Set up what a worker of `plan` needs around `its_script` (taken, on failure too). */
-struct err *worker_new(const sl_plan *plan, script *its_script, uint32_t number, uint32_t count, worker **out);
+struct err *worker_new(const sl_plan *plan, script *its_script, uint32_t number, uint32_t count,
+                       worker **out);
 void worker_free(worker *w, const sl_plan *plan);
 
 /* A batch begins; it ends by keeping what it did to the tables, or by leaving no trace. */
@@ -140,6 +82,3 @@ void worker_end(worker *w, const sl_plan *plan, bool commit);
 
 /* Message and traceback of what user code threw last; borrowed until the next call. */
 const char *worker_failure(worker *w);
-
-chunk *chunk_new(void);
-void chunk_free(chunk *c);

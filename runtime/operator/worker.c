@@ -7,11 +7,13 @@
 #include "runtime/operator/emit.h"
 #include "runtime/operator/fold.h"
 
-enum { CHUNK_TEXT = 256 << 10,
-       NOTE_TEXT = 16 << 10 };
+enum { NOTE_TEXT = 16 << 10 };
 
 static table *new_table(const sl_aggregate *plan) {
-    return table_new(&(table_config){ .state_size = plan->state_size, .state_init = plan->state_init, .part_count = plan->part_count, .part_offsets = plan->part_offsets });
+    return table_new(&(table_config){ .state_size = plan->state_size,
+                                      .state_init = plan->state_init,
+                                      .part_count = plan->part_count,
+                                      .part_offsets = plan->part_offsets });
 }
 
 /* The table that remembers what was sent, where the plan needs one. */
@@ -49,9 +51,11 @@ static void make_encoders(worker *w, const sl_plan *plan) {
             const sl_output *output = &plan->steps[s].outputs[k];
             if (output->kind != SL_TO_SINK) continue;
             int32_t times = plan->sinks[output->target].times;
-            w->value_encoders[output_number(s, k)] = encoder_new(output->columns, output->column_count, times);
+            w->value_encoders[output_number(s, k)] =
+                encoder_new(output->columns, output->column_count, times);
             if (output->key_kind != SL_KEY_RECORD)
-                w->key_encoders[output_number(s, k)] = encoder_new(output->key, output->key_count, times);
+                w->key_encoders[output_number(s, k)] =
+                    encoder_new(output->key, output->key_count, times);
         }
     }
 }
@@ -66,7 +70,8 @@ static err *make_decoders(worker *w, const sl_plan *plan) {
     return NULL;
 }
 
-err *worker_new(const sl_plan *plan, script *its_script, uint32_t number, uint32_t count, worker **out) {
+err *worker_new(const sl_plan *plan, script *its_script, uint32_t number, uint32_t count,
+                worker **out) {
     worker *w = mem_zalloc(1, sizeof *w);
     w->number = number;
     w->count = count;
@@ -143,28 +148,4 @@ const char *worker_failure(worker *w) {
     const char *trace = script_traceback(w->script);
     if (*trace) buf_printf(&w->scratch, "\n%s", trace);
     return buf_text(&w->scratch);
-}
-
-chunk *chunk_new(void) {
-    chunk *c = mem_zalloc(1, sizeof *c);
-    arena_init(&c->text, CHUNK_TEXT);
-    for (uint32_t k = 0; k < SL_MAX_OUTPUTS; k++) outbox_init(&c->messages[k]);
-    return c;
-}
-
-void chunk_free(chunk *c) {
-    if (!c) return;
-    for (uint32_t k = 0; k < SL_MAX_OUTPUTS; k++) {
-        grouping *g = &c->groups[k];
-        outbox_done(&c->messages[k]);
-        mem_free(g->indices);
-        mem_free(g->panes);
-        mem_free(g->hashes);
-        mem_free(g->keys);
-        mem_free(g->key_lens);
-    }
-    arena_done(&c->text);
-    mem_free(c->row_memory);
-    mem_free(c->highs);
-    mem_free(c);
 }

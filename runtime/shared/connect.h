@@ -1,6 +1,6 @@
 #pragma once
-/* The edges: what a source and a sink can do. Implemented in connect/ (C), in script/ (Lua) and by the
- * golden tests (memory). A new connector is one file and one line in connect/connectors.c.
+/* The edges: what a source and a sink can do. Implemented in connect/ (C), in script/ (Lua) and by
+ * the golden tests (memory). A new connector is one file and one line in connect/connectors.c.
  * Positions belong to flow: a source delivers the ranges it is asked for.
  * thread: all calls come from one thread (flow's main), unless said otherwise. */
 #include "runtime/shared/plan.h"
@@ -13,38 +13,42 @@ struct clock_source;
 
 /* What connectors get from outside. */
 typedef struct sl_system {
-    const char *pipeline;             /* name of the pipeline: client.id, group */
-    const char *brokers;              /* not NULL: in place of what scripts say (--embedded) */
+    const char *pipeline; /* name of the pipeline: client.id, group */
+    const char *brokers;  /* not NULL: in place of what scripts say (--embedded) */
     struct logger *log;
     const struct clock_source *clock;
-    const volatile int *stop;         /* becomes != 0 when the process was asked to stop: waits end early with ERR_STOPPED */
+    const volatile int *stop; /* becomes != 0 when the process was asked to stop: waits end early
+                                 with ERR_STOPPED */
 } sl_system;
 
-/* A partition as its leader last told. Index in the source's list = sl_record.partition; partitions are
- * only ever appended, in the order topic (of the script), number; files and generators have one. */
+/* A partition as its leader last told. Index in the source's list = sl_record.partition; partitions
+ * are only ever appended, in the order topic (of the script), number; files and generators have
+ * one. */
 typedef struct sl_partition {
-    const char *topic;       /* owned by the source until it is closed; files: the path */
+    const char *topic; /* owned by the source until it is closed; files: the path */
     int32_t number;
-    uint8_t ended;           /* bounded and nothing lies behind `end` */
-    uint8_t is_new;          /* appeared after the first look: begins at the earliest offset */
-    uint8_t is_stalled;      /* an open transaction holds the last stable offset back (end < high watermark) */
+    uint8_t ended;      /* bounded and nothing lies behind `end` */
+    uint8_t is_new;     /* appeared after the first look: begins at the earliest offset */
+    uint8_t is_stalled; /* an open transaction holds the last stable offset back (end < high
+                           watermark) */
     uint8_t unused;
-    int64_t position;        /* open: resolved start; afterwards: first offset not yet fetched */
-    int64_t begin;           /* earliest offset there is */
-    int64_t end;             /* last stable offset; INT64_MAX: not known (stdin) */
-    int64_t confirmed_ms;    /* steady-clock time at which the leader last answered for `end`; INT64_MIN: never */
+    int64_t position;     /* open: resolved start; afterwards: first offset not yet fetched */
+    int64_t begin;        /* earliest offset there is */
+    int64_t end;          /* last stable offset; INT64_MAX: not known (stdin) */
+    int64_t confirmed_ms; /* steady-clock time at which the leader last answered for `end`;
+                             INT64_MIN: never */
 } sl_partition;
 
 /* A range of a batch. */
 typedef struct sl_range {
-    uint32_t partition;      /* index into the partitions */
+    uint32_t partition; /* index into the partitions */
     uint32_t unused;
-    int64_t from, to;        /* offsets [from, to) */
+    int64_t from, to; /* offsets [from, to) */
 } sl_range;
 
 /* Records of a batch, ordered by partition index, then offset. */
 typedef struct sl_records {
-    sl_record *items;        /* owned by whoever passes it in; grows by mem_realloc */
+    sl_record *items; /* owned by whoever passes it in; grows by mem_realloc */
     uint32_t count, room;
 } sl_records;
 
@@ -53,31 +57,34 @@ typedef struct sl_source_ops {
     /* Connect, discover partitions, resolve `start`. Permanent trouble (unknown topic, refused
      * authentication, no broker for 10 s) is an error that says what to do. */
     struct err *(*open)(const sl_source *plan, const sl_system *system, void **source);
-    /* Tell the partitions as known now; cheap, never waits for the network. Borrowed until the next call. */
+    /* Tell the partitions as known now; cheap, never waits for the network. Borrowed until the next
+     * call. */
     struct err *(*look)(void *source, const sl_partition **partitions, uint32_t *count);
-    /* Ask the leaders now, and wait up to `timeout_ms` for their answers: what the next look tells is then
-     * confirmed, but for leaders that are silent. */
+    /* Ask the leaders now, and wait up to `timeout_ms` for their answers: what the next look tells
+     * is then confirmed, but for leaders that are silent. */
     struct err *(*confirm)(void *source, int64_t timeout_ms);
-    /* Wait until records beyond the positions may have arrived, a partition changed, or `timeout_ms`. */
+    /* Wait until records beyond the positions may have arrived, a partition changed, or
+     * `timeout_ms`. */
     struct err *(*wait)(void *source, int64_t timeout_ms);
-    /* Bring the records of `ranges` into `records` (appended), bytes into `bytes`; positions move to each
-     * `to`. Stops early after `max_bytes` (at least one record) or `timeout_ms` and lowers the `to` of what
-     * did not come. Bytes are cut fairly: each range gets its share of max_bytes by its length.
-     * ERR_BROKER retriable: connection lost, ask again; the ranges that came are in. */
-    struct err *(*fetch)(void *source, sl_range *ranges, uint32_t count, int64_t max_bytes, int64_t timeout_ms,
-                         sl_records *records, struct arena *bytes);
+    /* Bring the records of `ranges` into `records` (appended), bytes into `bytes`; positions move
+     * to each `to`. Stops early after `max_bytes` (at least one record) or `timeout_ms` and lowers
+     * the `to` of what did not come. Bytes are cut fairly: each range gets its share of max_bytes
+     * by its length. ERR_BROKER retriable: connection lost, ask again; the ranges that came are in.
+     */
+    struct err *(*fetch)(void *source, sl_range *ranges, uint32_t count, int64_t max_bytes,
+                         int64_t timeout_ms, sl_records *records, struct arena *bytes);
     void (*close)(void *source);
 } sl_source_ops;
 
 /* A message for a sink. Borrowed until flush has returned. */
 typedef struct sl_message {
-    sl_string key;            /* data NULL: null key */
-    sl_string value;          /* data NULL: null value, a tombstone */
+    sl_string key;   /* data NULL: null key */
+    sl_string value; /* data NULL: null value, a tombstone */
     const sl_header *headers;
     uint32_t header_count;
-    int32_t partition;        /* -1: by the key (murmur2) */
+    int32_t partition; /* -1: by the key (murmur2) */
     int64_t time_ms;
-    uint32_t row;             /* the caller's number for it, given back in a rejection */
+    uint32_t row; /* the caller's number for it, given back in a rejection */
     uint32_t unused;
 } sl_message;
 
@@ -85,7 +92,7 @@ typedef struct sl_message {
 typedef struct sl_rejection {
     uint32_t row;
     uint32_t unused;
-    const char *reason;       /* owned by the sink until the next begin */
+    const char *reason; /* owned by the sink until the next begin */
 } sl_rejection;
 
 typedef struct sl_sink_ops {
@@ -95,7 +102,8 @@ typedef struct sl_sink_ops {
     struct err *(*begin)(void *sink, uint64_t batch, int64_t now_ms);
     /* Hand over messages in their order. May block while the sink is full. */
     struct err *(*write)(void *sink, const sl_message *messages, uint32_t count);
-    /* Make everything written since begin durable; waits, with the broker away too, until stop is set. */
+    /* Make everything written since begin durable; waits, with the broker away too, until stop is
+     * set. */
     struct err *(*flush)(void *sink, const sl_rejection **rejections, uint32_t *count);
     void (*close)(void *sink);
 } sl_sink_ops;

@@ -1,51 +1,63 @@
 #pragma once
-/* The plan of a pipeline: Lua validates the script, fills this in (lua/sluice/lower.lua) and keeps it alive;
- * C only reads it.
+/* The plan of a pipeline: Lua validates the script, fills this in (lua/sluice/lower.lua) and keeps
+ * it alive; C only reads it.
  *
  *   source ──▶ step ──▶ output ──▶ aggregate ──▶ step ──▶ output ──▶ sink
  *                  └──▶ output ──▶ sink
  *
- * A step is the tree of stateless stages (filter, derive, select) behind a source or an aggregate; its ends
- * are outputs, at most SL_MAX_OUTPUTS, in the script's order. What a row passed is a mask of outputs. */
+ * A step is the tree of stateless stages (filter, derive, select) behind a source or an aggregate;
+ * its ends are outputs, at most SL_MAX_OUTPUTS, in the script's order. What a row passed is a mask
+ * of outputs. */
 #include "runtime/shared/source.h"
 #include "runtime/shared/types.h"
 
 enum { SL_MAX_OUTPUTS = 31 };
 
-enum sl_output_kind { SL_TO_AGGREGATE = 1, SL_TO_SINK };
+enum sl_output_kind {
+    SL_TO_AGGREGATE = 1,
+    SL_TO_SINK,
+};
 enum sl_key_kind {
     SL_KEY_RECORD = 1, /* the source record's key, bytes as they came */
     SL_KEY_OBJECT,     /* an object of `key` columns */
     SL_KEY_PLAIN,      /* one column: its plain text, when null the object */
 };
 
-/* One end of a step. Columns say where in the step's rows things lie, so that steps over different row
- * layouts can feed one target. */
+/* One end of a step. Columns say where in the step's rows things lie, so that steps over different
+ * row layouts can feed one target. */
 typedef struct sl_output {
-    int32_t kind;              /* sl_output_kind */
-    uint32_t target;           /* index into aggregates or sinks */
-    const sl_column *columns;  /* aggregate: the group columns, in key order. sink: the value's, in order */
+    int32_t kind;             /* sl_output_kind */
+    uint32_t target;          /* index into aggregates or sinks */
+    const sl_column *columns; /* aggregate: the group, in key order. sink: the value, in order */
     uint32_t column_count;
-    int32_t key_kind;          /* sink: sl_key_kind */
-    const sl_column *key;      /* sink */
+    int32_t key_kind;     /* sink: sl_key_kind */
+    const sl_column *key; /* sink */
     uint32_t key_count;
-    uint32_t driver;           /* aggregate: Lua driver that folds rows of this layout into its states */
+    uint32_t driver; /* aggregate: Lua driver that folds rows of this layout into its states */
 } sl_output;
 
 typedef struct sl_step {
-    uint32_t driver;           /* Lua driver; only called when `has_functions` */
-    uint32_t has_functions;    /* 0: every row goes to every output */
+    uint32_t driver;        /* Lua driver; only called when `has_functions` */
+    uint32_t has_functions; /* 0: every row goes to every output */
     const sl_output *outputs;
     uint32_t output_count;
-    uint32_t node_count;       /* user functions in it, numbered from 0 in the script's order, <= 31 */
+    uint32_t node_count;          /* user functions in it, numbered in the script's order, <= 31 */
     const uint32_t *node_outputs; /* per node: mask of the outputs behind it, lost when it throws */
 } sl_step;
 
-enum sl_window_kind { SL_WINDOW_NONE = 0, SL_WINDOW_TUMBLING, SL_WINDOW_HOPPING };
-enum sl_mode { SL_APPEND = 1, SL_UPDATE, SL_COMPLETE };
+enum sl_window_kind {
+    SL_WINDOW_NONE = 0,
+    SL_WINDOW_TUMBLING,
+    SL_WINDOW_HOPPING,
+};
+enum sl_mode {
+    SL_APPEND = 1,
+    SL_UPDATE,
+    SL_COMPLETE,
+};
 
 typedef struct sl_window {
-    int32_t kind;                /* sl_window_kind; NONE: one pane for ever */
+    int32_t kind; /* sl_window_kind; NONE: one pane for ever */
     int32_t unused;
     int64_t size_ms, every_ms;   /* tumbling: equal */
     int64_t offset_ms;           /* 0 <= offset < every */
@@ -53,63 +65,79 @@ typedef struct sl_window {
     int64_t allowed_lateness_ms; /* >= 0 */
 } sl_window;
 
-enum sl_user_code { SL_NO_USER_CODE = 0, SL_USER_ROWS, SL_USER_BATCHES /* a fold_batch */ };
+enum sl_user_code {
+    SL_NO_USER_CODE = 0,
+    SL_USER_ROWS,
+    SL_USER_BATCHES /* a fold_batch */,
+};
 
 typedef struct sl_aggregate {
-    sl_string name;            /* of its state: given, or "aggregate" */
+    sl_string name; /* of its state: given, or "aggregate" */
     sl_window window;
-    int32_t mode;              /* sl_mode */
+    int32_t mode; /* sl_mode */
     uint8_t final;
     uint8_t only_if_changed;
-    uint8_t has_retractions;   /* update or complete with a filter behind it: what was sent is remembered */
-    uint8_t user_code;         /* sl_user_code: what may throw in the fold */
-    int64_t max_rows;          /* complete */
-    uint32_t state_size;       /* bytes, a multiple of 8: all aggregates concatenated */
-    uint32_t part_count;       /* variable-size parts in a state */
+    uint8_t has_retractions;      /* update or complete with a filter behind it: what was sent is
+                                     remembered */
+    uint8_t user_code;            /* sl_user_code: what may throw in the fold */
+    int64_t max_rows;             /* complete */
+    uint32_t state_size;          /* bytes, a multiple of 8: all aggregates concatenated */
+    uint32_t part_count;          /* variable-size parts in a state */
     const uint32_t *part_offsets; /* byte offsets of sl_part members in the state */
-    const void *state_init;    /* state_size bytes a new group starts with */
-    uint32_t emit_driver;      /* Lua: merge panes, results, stages behind */
-    uint32_t row_size;         /* of result rows */
+    const void *state_init;       /* state_size bytes a new group starts with */
+    uint32_t emit_driver;         /* Lua: merge panes, results, stages behind */
+    uint32_t row_size;            /* of result rows */
     uint32_t null_words;
-    uint32_t step;             /* the step behind it */
-    const sl_column *group;    /* result row: group columns, in key order */
+    uint32_t step;          /* the step behind it */
+    const sl_column *group; /* result row: group columns, in key order */
     uint32_t group_count;
-    int32_t late;              /* index of the sink for late rows; -1: counted only */
+    int32_t late;                       /* index of the sink for late rows; -1: counted only */
     sl_column window_start, window_end; /* result row; used when window.kind is not NONE */
-    sl_column final_column;    /* result row; used when `final` */
+    sl_column final_column;             /* result row; used when `final` */
 } sl_aggregate;
 
-enum sl_error_policy { SL_ON_ERROR_QUARANTINE = 1, SL_ON_ERROR_FAIL };
-enum sl_times { SL_TIMES_MS = 1, SL_TIMES_ISO };
+enum sl_error_policy {
+    SL_ON_ERROR_QUARANTINE = 1,
+    SL_ON_ERROR_FAIL,
+};
+enum sl_times {
+    SL_TIMES_MS = 1,
+    SL_TIMES_ISO,
+};
 
 typedef struct sl_sink {
-    sl_string name;            /* as `sink.X` calls it: topic or path */
-    sl_string connector;       /* "kafka", "file" */
-    const sl_value *options;   /* SL_TABLE, defaults filled in */
-    int32_t times;             /* sl_times */
-    int32_t on_error;          /* sl_error_policy: a row that the sink refuses for itself */
-    uint32_t enveloped;        /* files that may get retractions: {"key":..,"value":..} */
-    uint32_t is_side;          /* gets late or quarantined records, not rows */
+    sl_string name;          /* as `sink.X` calls it: topic or path */
+    sl_string connector;     /* "kafka", "file" */
+    const sl_value *options; /* SL_TABLE, defaults filled in */
+    int32_t times;           /* sl_times */
+    int32_t on_error;        /* sl_error_policy: a row that the sink refuses for itself */
+    uint32_t enveloped;      /* files that may get retractions: {"key":..,"value":..} */
+    uint32_t is_side;        /* gets late or quarantined records, not rows */
 } sl_sink;
 
-enum sl_trigger_kind { SL_CONTINUOUS = 1, SL_INTERVAL, SL_AVAILABLE_NOW, SL_ONCE };
+enum sl_trigger_kind {
+    SL_CONTINUOUS = 1,
+    SL_INTERVAL,
+    SL_AVAILABLE_NOW,
+    SL_ONCE,
+};
 
 typedef struct sl_plan {
     sl_string name;
-    sl_string script;          /* path as given */
-    uint64_t script_hash;      /* XXH3 of the script and what it required, in order */
+    sl_string script;     /* path as given */
+    uint64_t script_hash; /* XXH3 of the script and what it required, in order */
     const sl_source *sources;
     const sl_step *steps;
     const sl_aggregate *aggregates;
     const sl_sink *sinks;
     uint32_t source_count, step_count, aggregate_count, sink_count;
-    int32_t trigger;           /* sl_trigger_kind */
-    uint32_t flush;            /* available-now: close what is open at the end */
-    int64_t interval_ms;       /* SL_INTERVAL */
-    uint32_t shards;           /* power of two */
+    int32_t trigger;     /* sl_trigger_kind */
+    uint32_t flush;      /* available-now: close what is open at the end */
+    int64_t interval_ms; /* SL_INTERVAL */
+    uint32_t shards;     /* power of two */
     uint32_t workers;
     int64_t shutdown_timeout_ms;
     int64_t script_timeout_ms;
-    int32_t on_error;          /* sl_error_policy for user functions */
+    int32_t on_error; /* sl_error_policy for user functions */
     uint32_t unused;
 } sl_plan;

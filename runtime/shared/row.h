@@ -34,13 +34,13 @@ typedef struct sl_header {
 /* One record of a source as it came. Bytes are borrowed from the batch's arena until the batch
  * ends, each with 64 readable bytes behind it. */
 typedef struct sl_record {
-    int64_t offset;          /* in its partition; files: line, from 0; generators: i */
-    int64_t time_ms;         /* Kafka's timestamp, Unix ms; -1: none */
-    sl_string key;           /* data NULL: null */
-    sl_string value;         /* data NULL: null (a tombstone) */
+    int64_t offset;  /* in its partition; files: line, from 0; generators: i */
+    int64_t time_ms; /* Kafka's timestamp, Unix ms; -1: none */
+    sl_string key;   /* data NULL: null */
+    sl_string value; /* data NULL: null (a tombstone) */
     const sl_header *headers;
     uint32_t header_count;
-    uint32_t partition;      /* index into the source's partitions, see sl_partition */
-    int32_t time_kind;       /* 0 none, 1 create time, 2 log append time */
+    uint32_t partition; /* index into the source's partitions, see sl_partition */
+    int32_t time_kind;  /* 0 none, 1 create time, 2 log append time */
     uint32_t unused;
 } sl_record;

@@ -1,7 +1,7 @@
 #pragma once
-/* The words of the C/Lua contract. Headers in this folder are one text for C and LuaJIT: lua/sluice/cdef.lua
- * drops the directives and hands the rest to ffi.cdef. So: fixed-width integers, double, pointers, enums;
- * no macro, bit-field, union, by-value struct argument. */
+/* The words of the C/Lua contract. Headers in this folder are one text for C and LuaJIT:
+ * lua/sluice/cdef.lua drops the directives and hands the rest to ffi.cdef. So: fixed-width
+ * integers, double, pointers, enums; no macro, bit-field, union, by-value struct argument. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,17 +22,23 @@ typedef struct sl_string {
     uint32_t unused;
 } sl_string;
 
-/* A value of an options table: what Lua validated, for connectors to read (shared/options in C: base of
- * each connector). Numbers that are integers are exact up to 2^53. */
-enum sl_value_kind { SL_NIL = 0, SL_FLAG, SL_NUMBER, SL_TEXT, SL_TABLE };
+/* A value of an options table: what Lua validated, for connectors to read (shared/options in C:
+ * base of each connector). Numbers that are integers are exact up to 2^53. */
+enum sl_value_kind {
+    SL_NIL = 0,
+    SL_FLAG,
+    SL_NUMBER,
+    SL_TEXT,
+    SL_TABLE,
+};
 
 typedef struct sl_value {
-    sl_string name;              /* its key in the table it stands in; empty for a list's items */
-    int32_t kind;                /* sl_value_kind */
-    uint32_t item_count;         /* SL_TABLE */
-    double number;               /* SL_NUMBER; SL_FLAG: 0 or 1 */
-    sl_string text;              /* SL_TEXT */
-    const struct sl_value *items; /* SL_TABLE, in the order of the plan (lists: their order, else by name) */
+    sl_string name;      /* its key in the table it stands in; empty for a list's items */
+    int32_t kind;        /* sl_value_kind */
+    uint32_t item_count; /* SL_TABLE */
+    double number;       /* SL_NUMBER; SL_FLAG: 0 or 1 */
+    sl_string text;      /* SL_TEXT */
+    const struct sl_value *items; /* SL_TABLE; lists in their order, else by name */
 } sl_value;
 
 /* Where a column's value lies in a row. */

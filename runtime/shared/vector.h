@@ -31,25 +31,25 @@ typedef struct sl_bounds {
 } sl_bounds;
 
 typedef struct sl_vector {
-    uint32_t count;         /* rows */
-    uint32_t first;         /* row to begin at */
-    uint32_t pos;           /* out: row being worked on */
-    uint32_t node;          /* out: number of the user function called (fold: of the aggregate) */
-    uint32_t guarded;       /* 1: a row has thrown in this vector */
+    uint32_t count;   /* rows */
+    uint32_t first;   /* row to begin at */
+    uint32_t pos;     /* out: row being worked on */
+    uint32_t node;    /* out: number of the user function called (fold: of the aggregate) */
+    uint32_t guarded; /* 1: a row has thrown in this vector */
     uint32_t unused;
-    void **rows;            /* `count` rows: struct sl_row and what follows */
-    void **states;          /* fold: the state of each row; emit: a copy of its first pane's */
-    void **parts;           /* emit: states of further panes, oldest first, all rows' in a line */
+    void **rows;                /* `count` rows: struct sl_row and what follows */
+    void **states;              /* fold: the state of each row; emit: a copy of its first pane's */
+    void **parts;               /* emit: states of further panes, oldest first, row after row */
     const uint32_t *part_first; /* emit: row i has parts part_first[i] .. part_first[i + 1] - 1;
                                  * NULL: there are none */
-    const sl_bounds *bounds; /* emit */
-    uint32_t *outputs;      /* prepare, emit: out, mask of outputs the row passed to */
-    uint32_t *dead;         /* prepare, guarded: mask of nodes not to be called for the row */
-    void *scratch;          /* fold with user code: out, the state of row `pos` before it */
-    const int64_t *offsets; /* rows driver of a generator: the `i` of each row */
-    void *text;             /* for sl_text_copy: arena of this vector; opaque */
-    void *table;            /* for sl_part_set: table of the states; opaque */
-    int64_t now_ms;         /* processing time of the batch */
+    const sl_bounds *bounds;    /* emit */
+    uint32_t *outputs;          /* prepare, emit: out, mask of outputs the row passed to */
+    uint32_t *dead;             /* prepare, guarded: mask of nodes not to be called for the row */
+    void *scratch;              /* fold with user code: out, the state of row `pos` before it */
+    const int64_t *offsets;     /* rows driver of a generator: the `i` of each row */
+    void *text;                 /* for sl_text_copy: arena of this vector; opaque */
+    void *table;                /* for sl_part_set: table of the states; opaque */
+    int64_t now_ms;             /* processing time of the batch */
 } sl_vector;
 
 /* Copy `len` bytes into the memory `text` of the vector; borrowed until the batch ends. NULL: they
