@@ -114,7 +114,7 @@ static void push_host(lua_State *L, script *s) {
 static void raise_jit_limits(lua_State *L) {
     static const char *const LIMITS[] = { "maxtrace=8000", "maxrecord=40000", "maxirconst=8000",
                                           "maxside=1000", "maxsnap=8000", "sizemcode=2048",
-                                          "maxmcode=32768" };
+                                          "maxmcode=32768", "loopunroll=60" };
     lua_getglobal(L, "require");
     lua_pushliteral(L, "jit.opt");
     lua_call(L, 1, 1);

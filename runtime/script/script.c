@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/base/arena.h"
+#include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
 #include "runtime/script/failure.h"
 #include "runtime/script/host.h"
@@ -19,7 +20,7 @@ enum { NO_DRIVER = UINT32_MAX,
        GRACE_MS = 1000 };
 
 const char *sl_text_copy(void *text, const char *data, uint32_t len) {
-    return arena_copy(text, data, len);
+    return json_text_is_utf8(data, len) ? arena_copy(text, data, len) : NULL;
 }
 
 /* Set by the watchdog once a call is over its time; strikes at every instruction from then on. */
