@@ -9,6 +9,8 @@
  * column so that equal keys have equal bytes, and the columns can be read back (key.h). */
 #include <string.h>
 
+/* The whole library inline: a call costs as much as hashing a short key. */
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "runtime/base/mem.h"
