@@ -68,7 +68,8 @@ local function nested(wanted, known, required)
    end)
 end
 
-local TLS = {
+--- Options of `tls`.
+cluster.TLS = {
    ca = { check = options.text "a path", doc = "certificates to trust, PEM" },
    cert = { check = options.text "a path", doc = "own certificate, PEM (mTLS)" },
    key = { check = options.text "a path", doc = "own private key, PEM" },
@@ -78,7 +79,9 @@ local TLS = {
       doc = "the certificate must be the broker's own",
    },
 }
-local SASL = {
+
+--- Options of `sasl`.
+cluster.SASL = {
    mechanism = { check = options.word { "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512" },
       default = "PLAIN",
       doc = "how to log in" },
@@ -89,13 +92,13 @@ local SASL = {
 }
 
 local TLS_TABLE = nested("true or a table of ca, cert, key, key_password, "
-   .. "verify_hostname", TLS, {})
+   .. "verify_hostname", cluster.TLS, {})
 local TLS_OR_TRUE = options.checker(TLS_TABLE.wanted, function(value)
    if value == true then value = {} end
    return TLS_TABLE.check(value)
 end)
 
-local SASL_TABLE = nested("a table of mechanism, username, password", SASL,
+local SASL_TABLE = nested("a table of mechanism, username, password", cluster.SASL,
    { "username", "password" })
 
 --- Options of a cluster.

@@ -20,20 +20,24 @@ local TYPES = {
 
 local fn = options.fn "a function"
 
-local OPTIONS = {
+--- Options by name.
+user.OPTIONS = {
    state = { check = options.checker("a table of members", function(value)
       return type(value) == "table" and next(value) ~= nil and value or nil
-   end) },
-   init = { check = fn },
-   fold = { check = fn },
-   merge = { check = fn },
-   result = { check = fn },
-   fold_batch = { check = fn },
+   end), doc = "members by name: a number is a double that starts there, text names a "
+      .. "type that starts at zero" },
+   init = { check = fn, doc = "(state): sets up a new one, where `state` is not enough" },
+   fold = { check = fn, doc = "(state, row): takes in a row" },
+   merge = { check = fn, doc = "(a, b): takes state b into a; hopping windows need it" },
+   result = { check = fn,
+      doc = "(state, window): the value, or one per field of `returns`; nil is null" },
+   fold_batch = { check = fn,
+      doc = "(states, rows, count): takes in rows[i] by states[i], 0 <= i < count" },
    returns = { check = options.checker("a type or a list of fields", function(value)
       local right = type(value) == "table" and #value > 0 or schema.TYPES[value]
       return right and value or nil
-   end) },
-   order = { later = true },
+   end), default = "double", doc = "what `result` gives; a list: columns NAME_FIELD" },
+   order = { later = true, doc = "the order in which rows come" },
 }
 
 local function array_of(text)
@@ -96,7 +100,7 @@ end
 -- @treturn table `{ members =, fields = or type =, fold =, … }`
 -- @raise when an option is wrong
 function user.read(given)
-   local read = options.read("sluice.aggregate", OPTIONS, given)
+   local read = options.read("sluice.aggregate", user.OPTIONS, given)
    for _, name in ipairs { "state", "result" } do
       if not read[name] then
          place.fail(nil, "sluice.aggregate: `%s` is missing", name)

@@ -1,0 +1,285 @@
+--- Prints docs/reference.md from the tables that check scripts and the command line:
+--    LUA_PATH='lua/?.lua;lua/?/init.lua;;' luajit tests/docs/reference.lua \
+--       > docs/reference.md
+-- tests/lua/reference_spec.lua holds the file to it. What a table says is printed; what
+-- stands in comments (methods, aggregates) is printed from those.
+-- @module tests.docs.reference
+
+local cluster = require "sluice.cluster"
+local connector = require "sluice.connector"
+local decode = require "sluice.stage.decode"
+local later = require "sluice.later"
+local limits = require "sluice.source.limits"
+local nearest = require "sluice.nearest"
+local options = require "sluice.options"
+local pipeline = require "sluice.pipeline"
+local common = require "sluice.sink.common"
+local user = require "sluice.aggregate.user"
+local window = require "sluice.window"
+
+local reference = {}
+
+local HEAD = [[
+# Reference
+
+Printed from the tables that check scripts and the command line
+(`tests/docs/reference.lua`); a test holds this page to them. How to use it all says
+[guide.md](guide.md), what it means [semantics.md](semantics.md).
+
+A duration is text (`"30 seconds"`, `"10 minutes"`, `"500 ms"`, `"7 days"`) or a number of
+milliseconds; a size is text (`"64 MiB"`, `"10 kB"`) or a number of bytes. An unknown name
+is an error that tells the nearest right one.
+]]
+
+local FIELDS = [[
+`sluice.TYPE(name)`, where TYPE is `string bool int32 int64 double timestamp`;
+`sluice.timestamp(name, unit)`: unit `"s"`, `"ms"`, `"us"`, `"ns"` (integers) or `"iso"`
+(RFC 3339 text), `"ms"` unless said. int64 beyond 2^53 needs `:exact()`.
+]]
+
+local OF_PIPELINE = [[
+`checkpoint` is needed too. Behind the options stand the branches, streams that end in
+`:to`.
+]]
+
+local OF_AGGREGATE = [[
+`result` is needed too, and `fold` or `fold_batch`. Types of a member: `double int64 int32
+bool timestamp`, and arrays such as `"double[8]"` (places from 0).
+]]
+
+local NOT_YET = "\nNot yet: `:%s`.\n"
+
+local function read_file(path)
+   local file = assert(io.open(path, "rb"))
+   local text = file:read "*a"
+   file:close()
+   return text
+end
+
+local Page = {}
+Page.__index = Page
+
+function Page:line(text, ...)
+   self[#self + 1] = select("#", ...) > 0 and text:format(...) or text
+end
+
+--- Text in a table: a bar would end the cell.
+local function cell(text)
+   return (text:gsub("|", "\\|"))
+end
+
+local function default_of(entry, required)
+   if required then return "needed" end
+   if entry.default == nil then return "–" end
+   return ("`%s`"):format(options.show(entry.default))
+end
+
+--- A table of options, less those of `without`; what comes later is one line behind it.
+function Page:options(known, required, without)
+   local waiting = {}
+   self:line "| option | default | what it says | takes |"
+   self:line "|---|---|---|---|"
+   for _, name in ipairs(nearest.names(known)) do
+      local entry = known[name]
+      if entry.later then
+         waiting[#waiting + 1] = ("`%s` (%s)"):format(name, entry.doc)
+      elseif not (without and without[name]) then
+         self:line("| `%s` | %s | %s | %s |", name, default_of(entry, name == required),
+            cell(assert(entry.doc, name)), cell(entry.check.wanted))
+      end
+   end
+   if #waiting > 0 then
+      self:line("\nNot yet: %s.", table.concat(waiting, ", "))
+   end
+   self:line ""
+end
+
+local function merged(...)
+   return options.merge(...)
+end
+
+function Page:sources()
+   self:line "## Sources\n"
+   self:line "All sources take these options; each kind has more of its own.\n"
+   self:options(limits.options)
+   for _, kind in ipairs { "kafka", "file", "generator" } do
+      local one = connector.of(kind, "source")
+      self:line("### sluice.%s as a source\n", kind)
+      self:options(one.options, one.required, merged(limits.options, cluster.options,
+         cluster.reference))
+   end
+end
+
+function Page:sinks()
+   self:line "## Sinks\n"
+   self:line "All sinks take these options; each kind has more of its own.\n"
+   self:options(common.options)
+   for _, kind in ipairs { "kafka", "file" } do
+      local one = connector.of(kind, "sink")
+      self:line("### sluice.%s as a sink\n", kind)
+      self:options(one.options, one.required, merged(common.options, cluster.options,
+         cluster.reference))
+   end
+end
+
+function Page:cluster()
+   self:line "## Which Kafka\n"
+   self:line "Options of `sluice.kafka` at both ends, or of `sluice.cluster { … }`, which"
+   self:line "several share by `cluster = …`.\n"
+   self:options(cluster.options)
+   self:line "### tls\n"
+   self:line "`true`, or a table:\n"
+   self:options(cluster.TLS)
+   self:line "### sasl\n"
+   self:options(cluster.SASL, "username")
+end
+
+--- Public functions of a file with their comments: `--- sentence` … `function NAME(…)`.
+local function documented(path, pattern)
+   local found = {}
+   local comment = {}
+   for line in (read_file(path) .. "\n"):gmatch "(.-)\n" do
+      local more = line:match "^%-%-%-? ?(.*)$"
+      if more then
+         comment[#comment + 1] = more
+      else
+         local name, arguments = line:match(pattern)
+         if name and #comment > 0 then
+            found[#found + 1] = { name = name, arguments = arguments, comment = comment }
+         end
+         comment = {}
+      end
+   end
+   return found
+end
+
+--- The prose of a comment and its usage line.
+local function parts_of(comment)
+   local prose, usage = {}, {}
+   local into = prose
+   for _, line in ipairs(comment) do
+      if line:find "^@" then
+         local first = line:match "^@usage%s+(.*)$"
+         into = first and usage or {}
+         line = first or line
+      end
+      into[#into + 1] = (line:gsub("^%s+", ""))
+   end
+   return table.concat(prose, " "), table.concat(usage, " ")
+end
+
+function Page:fields()
+   self:line "## Fields\n"
+   self:line(FIELDS)
+   self:line "| method | what it says | as in |"
+   self:line "|---|---|---|"
+   local methods = documented("lua/sluice/field.lua",
+      "^function methods:([%w_]+)(%b())")
+   table.sort(methods, function(a, b) return a.name < b.name end)
+   for _, one in ipairs(methods) do
+      local prose, usage = parts_of(one.comment)
+      self:line("| `:%s%s` | %s | `%s` |", one.name, one.arguments, cell(prose),
+         cell(usage))
+   end
+   self:line(NOT_YET, table.concat(nearest.names(later.FIELD_METHODS), "`, `:"))
+end
+
+function Page:stages()
+   self:line "## Stages\n"
+   for _, file in ipairs { "decode", "transform", "group", "deliver" } do
+      local path = "lua/sluice/stage/" .. file .. ".lua"
+      local pattern = "^function " .. file .. "%.([%w_]+)(%b())"
+      for _, one in ipairs(documented(path, pattern)) do
+         local prose = parts_of(one.comment)
+         if prose:find "^`:" then self:line("- %s", prose) end
+      end
+   end
+   self:line(NOT_YET, table.concat(nearest.names(later.METHODS), "`, `:"))
+   self:line "### :event_time\n"
+   self:options(decode.TIME)
+   self:line "### Windows: sluice.tumbling, sluice.hopping\n"
+   self:options(window.OPTIONS.hopping, "size")
+   self:line "`every` is of `hopping` only, and needed there.\n"
+end
+
+function Page:aggregates()
+   local aggregate = require "sluice.aggregate"
+   self:line "## Aggregates\n"
+   self:line "`f` is a field's name or a function of the row; each takes `:where(fn)`.\n"
+   for _, name in ipairs(nearest.names(aggregate.constructors)) do
+      local text = read_file("lua/sluice/aggregate/" .. name .. ".lua")
+      local comment = {}
+      for line in text:match("^(.-)%-%- @module"):gmatch "[^\n]+" do
+         comment[#comment + 1] = line:match "^%-%-%-? ?(.*)$"
+      end
+      self:line("- %s", (table.concat(comment, " "):gsub("%s+$", "")))
+   end
+   self:line "\n### sluice.aggregate\n"
+   self:options(user.OPTIONS, "state")
+   self:line(OF_AGGREGATE)
+end
+
+local function c_strings(text)
+   local found = {}
+   for one in text:gmatch '"(.-)"' do found[#found + 1] = one end
+   return found
+end
+
+--- Lines `{ "name", … },` of a table in C, as lists of their strings; NULL is dropped.
+local function c_table(path, name)
+   local body = read_file(path):match(name .. "%[%] = {\n(.-)\n};")
+   local rows = {}
+   for line in body:gmatch "[^\n]+" do
+      local row = c_strings(line)
+      row.line = line
+      rows[#rows + 1] = row
+   end
+   return rows
+end
+
+function Page:command_line()
+   self:line "## Command line\n"
+   self:line "| command | what it does |"
+   self:line "|---|---|"
+   for _, row in ipairs(c_table("runtime/cli/main.c", "COMMANDS")) do
+      local operand = #row == 3 and " " .. row[2] or ""
+      self:line("| `sluice %s%s` | %s |", row[1], operand, row[#row])
+   end
+   self:line "\n| option | of | what it says |"
+   self:line "|---|---|---|"
+   local waiting = {}
+   for _, row in ipairs(c_table("runtime/cli/args.c", "OPTIONS")) do
+      local value = #row == 4 and " " .. row[2] or ""
+      if row.line:find "NULL },$" then
+         waiting[#waiting + 1] = ("`%s`"):format(row[1])
+      else
+         self:line("| `%s%s` | %s | %s |", row[1], cell(value),
+            row[#row - 1]:match "^%s*(.-)%s*$", cell(row[#row]))
+      end
+   end
+   self:line("\nNot yet: %s.", table.concat(waiting, ", "))
+   local codes = read_file("runtime/cli/args.c"):match '"\\n(Exit codes:.-)\\n"%);'
+   self:line("\n%s", (codes:gsub('\\n"%s*"', " ")))
+end
+
+--- The page.
+-- @treturn string Markdown
+function reference.text()
+   local page = setmetatable({}, Page)
+   page:line(HEAD)
+   page:line "## sluice.pipeline\n"
+   page:options(pipeline.OPTIONS, "name")
+   page:line(OF_PIPELINE)
+   page:sources()
+   page:sinks()
+   page:cluster()
+   page:fields()
+   page:stages()
+   page:aggregates()
+   page:command_line()
+   return table.concat(page, "\n") .. "\n"
+end
+
+if arg and arg[0] and arg[0]:find "reference%.lua$" then io.write(reference.text()) end
+
+return reference
