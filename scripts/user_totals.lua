@@ -1,0 +1,52 @@
+-- What each user spent an hour, with an aggregate of several results; a last, marked row
+-- when the hour is over.
+local sluice = require "sluice"
+
+-- Mean and deviation in one pass: Welford 1962; two states merge by Chan et al. 1979.
+-- Three results in one: columns NAME_mean, NAME_deviation, NAME_rides.
+local function spending(field)
+   return sluice.aggregate {
+      state = { n = 0, mean = 0, m2 = 0 },
+      fold = function(a, ride)
+         local x = ride[field]
+         if not x then return end
+         local delta = x - a.mean
+         a.n = a.n + 1
+         a.mean = a.mean + delta / a.n
+         a.m2 = a.m2 + delta * (x - a.mean)
+      end,
+      merge = function(a, b)
+         local n = a.n + b.n
+         if n == 0 then return end
+         local delta = b.mean - a.mean
+         a.m2 = a.m2 + b.m2 + delta * delta * a.n * b.n / n
+         a.mean = a.mean + delta * b.n / n
+         a.n = n
+      end,
+      result = function(a)
+         if a.n == 0 then return nil, nil, 0 end
+         return a.mean, math.sqrt(a.m2 / a.n), a.n
+      end,
+      returns = { sluice.double "mean", sluice.double "deviation", sluice.int64 "rides" },
+   }
+end
+
+local totals = sluice.kafka { topics = "ride_events" }
+   :json {
+      sluice.string "user_id" :required(),
+      sluice.string "event_type",
+      sluice.double "amount" :range(0, 500),
+      sluice.int64 "ts" :required(),
+   }
+   :event_time("ts", { unit = "ms", delay = "10 minutes" })
+   :filter(function(ride) return ride.event_type == "ride_completed" end)
+   :group_by "user_id"
+   :window(sluice.tumbling { size = "1 hour" })
+   :aggregate { total = sluice.sum "amount", spent = spending "amount" }
+   :to(sluice.kafka {
+      topic = "user_totals", mode = "update", only_if_changed = true, final = true,
+   })
+
+return sluice.pipeline {
+   name = "user-totals", trigger = "10 seconds", checkpoint = "none", totals,
+}
