@@ -43,6 +43,25 @@ static void make_tables(worker *w, const sl_plan *plan) {
     w->emit = emit_space_new(largest_row, largest_state);
 }
 
+/* The aggregation whose results the step is behind; NULL: it is behind a source. */
+static const sl_aggregate *before_step(const sl_plan *plan, uint32_t step) {
+    for (uint32_t a = 0; a < plan->aggregate_count; a++)
+        if (plan->aggregates[a].step == step) return &plan->aggregates[a];
+    return NULL;
+}
+
+/* The value's columns; `final` stands in no list and comes last. */
+static encoder *value_encoder(const sl_output *output, const sl_aggregate *aggregate, int32_t times) {
+    if (!aggregate || !aggregate->final)
+        return encoder_new(output->columns, output->column_count, times);
+    sl_column *columns = mem_alloc((output->column_count + 1) * sizeof *columns);
+    memcpy(columns, output->columns, output->column_count * sizeof *columns);
+    columns[output->column_count] = aggregate->final_column;
+    encoder *made = encoder_new(columns, output->column_count + 1, times);
+    mem_free(columns);
+    return made;
+}
+
 static void make_encoders(worker *w, const sl_plan *plan) {
     w->value_encoders = mem_zalloc((size_t)plan->step_count * SL_MAX_OUTPUTS, sizeof(encoder *));
     w->key_encoders = mem_zalloc((size_t)plan->step_count * SL_MAX_OUTPUTS, sizeof(encoder *));
@@ -52,7 +71,7 @@ static void make_encoders(worker *w, const sl_plan *plan) {
             if (output->kind != SL_TO_SINK) continue;
             int32_t times = plan->sinks[output->target].times;
             w->value_encoders[output_number(s, k)] =
-                encoder_new(output->columns, output->column_count, times);
+                value_encoder(output, before_step(plan, s), times);
             if (output->key_kind != SL_KEY_RECORD)
                 w->key_encoders[output_number(s, k)] =
                     encoder_new(output->key, output->key_count, times);
