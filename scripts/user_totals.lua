@@ -24,8 +24,8 @@ local function spending(field)
          a.n = n
       end,
       result = function(a)
-         if a.n == 0 then return nil, nil, 0 end
-         return a.mean, math.sqrt(a.m2 / a.n), a.n
+         if a.n == 0 then return { rides = 0 } end
+         return { mean = a.mean, deviation = math.sqrt(a.m2 / a.n), rides = a.n }
       end,
       returns = { sluice.double "mean", sluice.double "deviation", sluice.int64 "rides" },
    }

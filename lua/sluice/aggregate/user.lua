@@ -30,7 +30,7 @@ user.OPTIONS = {
    fold = { check = fn, doc = "(state, row): takes in a row" },
    merge = { check = fn, doc = "(a, b): takes state b into a; hopping windows need it" },
    result = { check = fn,
-      doc = "(state, window): the value, or one per field of `returns`; nil is null" },
+      doc = "(state, window): the value, or a table of them by field; nil is null" },
    fold_batch = { check = fn,
       doc = "(states, rows, count): takes in rows[i] by states[i], 0 <= i < count" },
    returns = { check = options.checker("a type or a list of fields", function(value)

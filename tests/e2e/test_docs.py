@@ -1,0 +1,279 @@
+"""What README.md and docs/ show is run here. Code blocks mean:
+
+    ```lua                  a script, if it makes a pipeline: `sluice check` passes without a warning; else
+                            stages (the block begins with `:`) or statements about `rides`, which load
+    ```lua NAME             the same, and a file of that name for the commands of the page
+    ```lua refused          as above, but it is refused; the message follows in a block ```text
+    ```jsonl NAME, ```text NAME   a file
+    ```console              `$ ` begins a command, the rest is what it writes; … is anything in a line
+    ```sh                   not run here: what changes the machine; tests below or other suites run it
+
+Commands run in bash, in one folder a page, with `sluice` on the path and the tests' Kafka as the default
+one; what a page does to that folder stays until its end."""
+import json
+import os
+import re
+import subprocess
+
+import expect
+import harness
+import kit
+
+PAGES = ["README.md", *(f"docs/{name}" for name in sorted(os.listdir(os.path.join(kit.ROOT, "docs")))
+                        if name.endswith(".md"))]
+BLOCK = re.compile(r"^```(\S*)[ ]?(.*)\n(.*?)^```$", re.M | re.S)
+
+# Around a block that is a part of a script.
+BEFORE = """local sluice = require "sluice"
+local rides = sluice.kafka { topics = "ride_events" }
+   :json { sluice.string "event_id" :required(), sluice.string "user_id" :required(),
+           sluice.string "event_type", sluice.double "amount", sluice.int64 "ts" :required() }
+"""
+TIMED = '   :event_time("ts", { delay = "10 minutes" })\n'
+AFTER = '\nreturn sluice.pipeline { name = "part", checkpoint = "none", %s }\n'
+
+
+class Block:
+    def __init__(self, page, match, text):
+        self.kind, self.name, self.body = match.groups()
+        self.line = text.count("\n", 0, match.start()) + 1
+        self.place = f"{page}:{self.line}"
+
+
+def blocks(page):
+    with open(os.path.join(kit.ROOT, page)) as file:
+        text = file.read()
+    return [Block(page, match, text) for match in BLOCK.finditer(text)]
+
+
+def script_of(block):
+    """A whole script around a block."""
+    if "sluice.pipeline" in block.body:
+        return block.body if "require" in block.body else 'local sluice = require "sluice"\n' + block.body
+    body = block.body
+    if not body.startswith((":", "   :")):
+        body = body + "\nlocal part = rides\n"
+    else:
+        body = "local part = rides\n" + body
+    timed = "" if ":event_time" in block.body else TIMED
+    if ":to(" in block.body or "local rides" in block.body:
+        end = "part" if ":to(" in body.split("local part")[-1] else 'part:to(sluice.file { path = "-" })'
+    elif ":aggregate" in body.split("local part")[-1]:
+        end = 'part:to(sluice.file { path = "-", mode = "update" })'
+    else:
+        end = 'part:to(sluice.file { path = "-" })'
+    return BEFORE + timed + body + AFTER % end
+
+
+def commands(body):
+    """(command, what it writes) of a console block; a command goes on behind a backslash."""
+    found = []
+    for line in body.splitlines(keepends=True):
+        if line.startswith("$ "):
+            found.append([line[2:], ""])
+        elif found and found[-1][0].endswith("\\\n"):
+            found[-1][0] += line
+        elif found:
+            found[-1][1] += line
+    return found
+
+
+def pattern_of(shown):
+    """A line of … stands for any lines, … in a line for any characters."""
+    parts = []
+    for line in shown.splitlines():
+        if line.strip() == "…":
+            parts.append(r"(?:[^\n]*\n)*")
+        else:
+            parts.append("[^\n]*".join(re.escape(part) for part in line.split("…")) + r"\n")
+    return "".join(parts)
+
+
+class DocsTest(harness.E2ETest):
+    def bash(self, command, timeout_s=60):
+        path = os.path.dirname(os.path.abspath(harness.SLUICE)) + ":" + os.environ["PATH"]
+        env = dict(os.environ, PATH=path, KAFKA_BROKERS=self.brokers)
+        return subprocess.run(["bash", "-c", command], cwd=self.folder, env=env, timeout=timeout_s,
+                              capture_output=True, text=True)
+
+    def check(self, block):
+        name = block.name if block.name.endswith(".lua") else "part.lua"
+        self.file(name, script_of(block))
+        run = self.bash(f"sluice check {name}")
+        if block.name == "refused":
+            self.assertEqual(run.returncode, 2, block.place)
+            return run.stderr
+        self.assertEqual((run.returncode, run.stderr), (0, ""), block.place)
+        return ""
+
+    def run_page(self, page):
+        os.symlink(os.path.join(kit.ROOT, "scripts"), os.path.join(self.folder, "scripts"))
+        refusal = ""
+        for block in blocks(page):
+            if block.kind == "lua":
+                refusal = self.check(block)
+            elif block.kind == "text" and refusal:
+                self.assertRegex(refusal, r"\Asluice: " + pattern_of(block.body) + r"\Z", block.place)
+                refusal = ""
+            elif block.kind in ("jsonl", "text") and block.name:
+                self.file(block.name, block.body)
+            elif block.kind == "console":
+                for command, shown in commands(block.body):
+                    run = self.bash(command)
+                    self.assertRegex(run.stdout, r"\A" + pattern_of(shown) + r"\Z",
+                                     f"{block.place}: {command}{run.stderr}")
+
+    def test_links_lead_somewhere(self):
+        for page in PAGES:
+            folder = os.path.dirname(os.path.join(kit.ROOT, page))
+            with open(os.path.join(kit.ROOT, page)) as file:
+                text = file.read()
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+                with self.subTest(page=page, target=target):
+                    self.assertTrue(os.path.exists(os.path.join(folder, target)))
+
+
+def add_test(page):
+    def test(self):
+        self.run_page(page)
+    name = re.sub(r"\W+", "_", page.lower())
+    setattr(DocsTest, f"test_examples_of_{name}", test)
+
+
+for one in PAGES:
+    if os.path.exists(os.path.join(kit.ROOT, one)):
+        add_test(one)
+
+
+MINUTE = 60_000
+BASE_MS = 28_333_334 * MINUTE  # a whole minute and hour boundary does not matter here
+SCRIPTS = os.path.join(kit.ROOT, "scripts")
+
+
+def ride(number, event_type="ride_completed", amount=10.0, ms=BASE_MS, user="u-1", **more):
+    value = {"event_id": f"e-{number}", "user_id": user, "event_type": event_type, "amount": amount,
+             "ts": ms}
+    return {"value": json.dumps(dict(value, **more)), "key": f"k-{number}"}
+
+
+class ExampleScriptsTest(harness.E2ETest):
+    """Each script of scripts/ does what its first lines say."""
+
+    def run_script(self, name, *settings, timeout_s=60):
+        run = self.run_sluice("run", os.path.join(SCRIPTS, name), *harness.sets(*settings),
+                              timeout_s=timeout_s)
+        self.assertEqual(run.code, 0, run.err)
+        return expect.Summary(run.err)
+
+    def rows(self, topic):
+        return [record.json() for record in self.client.consume(topic)]
+
+    def test_all_pass_check_without_a_warning(self):
+        for name in sorted(os.listdir(SCRIPTS)):
+            with self.subTest(name=name):
+                run = self.run_sluice("check", "--strict", os.path.join(SCRIPTS, name))
+                self.assertEqual((run.code, run.err), (0, ""))
+
+    def test_generator(self):
+        rides = self.topic(name="rides", partitions=2)
+        self.run_script("generator.lua", "source.count=3000", "sink.topic=" + rides, "source.rate=100000")
+        records = self.client.consume(rides)
+        self.assertEqual(len(records), 3000)
+        self.assertEqual({r.json()["event_id"] for r in records}, {f"e-{i}" for i in range(3000)})
+        for record in records:
+            self.assertEqual(record.key.decode(), record.json()["user_id"])
+            self.assertEqual(record.json()["amount"] is None,
+                             record.json()["event_type"] != "ride_completed")
+
+    def test_user_totals(self):
+        rides, totals = self.topic(name="rides"), self.topic(name="totals")
+        hour = BASE_MS - BASE_MS % (60 * MINUTE)
+        self.client.produce(rides, [
+            ride(1, amount=10, ms=hour), ride(2, amount=20, ms=hour + 1),
+            ride(3, "ride_started", None, hour + 2), ride(4, amount=7.5, ms=hour + 3, user="u-2"),
+            ride(5, amount=None, ms=hour + 4, user="u-3"),
+            ride(6, amount=1, ms=hour + 90 * MINUTE)])
+        self.run_script("user_totals.lua", "trigger=available-now", "source.topics=" + rides,
+                        "sink.topic=" + totals)
+        got = {(r["user_id"], r["window_start"]): (r["total"], r["spent_mean"], r["spent_deviation"],
+                                                   r["spent_rides"], r["final"])
+               for r in self.rows(totals)}
+        self.assertEqual(got, {("u-1", hour): (30, 15, 5, 2, True),
+                               ("u-2", hour): (7.5, 7.5, 0, 1, True),
+                               ("u-3", hour): (None, None, None, 0, True),
+                               ("u-1", hour + 60 * MINUTE): (1, 1, 0, 1, False)})
+
+    def test_late_rides(self):
+        rides, late, counts, large = (self.topic(name=n) for n in ("rides", "late", "counts", "large"))
+        rows = [ride(1, amount=100), ride(2, "heartbeat", None, BASE_MS + 1),
+                ride(3, ms=BASE_MS + 5 * MINUTE), ride(4, amount=90, ms=BASE_MS + 7)]
+        self.client.produce(rides, rows)
+        summary = self.run_script("late_rides.lua", "trigger=available-now", "source.topics=" + rides,
+                                  "source.max_records=3", "late_rides.topic=" + late,
+                                  "ride_counts_by_minute.topic=" + counts,
+                                  "large_payments.topic=" + large)
+        self.assertEqual([(r["event_type"], r["event_count"], r["revenue"]) for r in self.rows(counts)],
+                         [("ride_completed", 1, 100)])
+        self.assertEqual([(r["event_id"], r["fee"], r["at"]) for r in self.rows(large)],
+                         [("e-1", 2, BASE_MS), ("e-4", 1.8, BASE_MS + 7)])
+        self.assertEqual([r.key for r in self.client.consume(large)], [b"k-1", b"k-4"])
+        (record,) = self.client.consume(late)
+        headers = dict(record.headers)
+        self.assertEqual(record.value, rows[3]["value"].encode())
+        self.assertEqual(headers["sluice.offset"], b"3")
+        self.assertEqual(headers["sluice.window_end"], str(BASE_MS + MINUTE).encode())
+        self.assertEqual(headers["sluice.watermark"], str(BASE_MS + 5 * MINUTE - 10_000).encode())
+        self.assertEqual(summary.source["late_windows"], 1)
+
+    def test_dead_letters(self):
+        """Rides with amounts as text go into the quarantine, are repaired, and are counted."""
+        rides, counts, quarantine, dead = (self.topic(name=n) for n in ("rides", "counts", "ride-counts",
+                                                                        "dead"))
+        self.client.produce(rides, [ride(1, amount=10), ride(2, amount="12.50"), ride(3, amount="much"),
+                                    {"value": "not JSON", "key": "k"}, ride(5, "party")])
+        count = ["trigger=available-now", "source.start=earliest", "source.topics=" + rides,
+                 "sink.topic=" + counts]
+        name = "ride-counts-" + quarantine
+        self.client.create_topic(name + "-quarantine")
+        first = self.run_script("ride_counts.lua", "name=" + name, *count)
+        self.assertEqual(first.source["quarantined"], 4)
+        again = self.run_script("dead_letters.lua", f"source.topics={name}-quarantine",
+                                "sink.topic=" + rides, "ride-dead-letters.topic=" + dead)
+        self.assertEqual((again.source["passed"], again.source["quarantined"]), (1, 2))
+        repaired = self.client.consume(rides)[-1]
+        self.assertEqual(repaired.key, b"k-2")
+        self.assertEqual(repaired.json(), {"event_id": "e-2", "user_id": "u-1", "amount": 12.5,
+                                                "event_type": "ride_completed", "ts": BASE_MS})
+        self.assertEqual({dict(r.headers)["sluice.topic"] for r in self.client.consume(dead)},
+                         {(name + "-quarantine").encode()})
+
+    def test_stdin_counts(self):
+        lines = [{"page": "/", "ms": 12, "at": "2026-05-01T10:00:03Z"},
+                 {"page": "/cart", "ms": 40, "at": "2026-05-01T10:00:20Z"},
+                 {"page": "/", "ms": 35, "at": "2026-05-01T10:01:41+00:00"}]
+        self.file("views.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+        script = os.path.join(SCRIPTS, "stdin_counts.lua")
+        run = subprocess.run(f"cat views.jsonl | {harness.SLUICE} run {script}", shell=True,
+                             cwd=self.folder, capture_output=True, text=True, timeout=30)
+        rows = [json.loads(line) for line in run.stdout.splitlines()]
+        self.assertEqual([tuple(row.values()) for row in rows], [
+            ("/", "2026-05-01T10:00:00.000Z", "2026-05-01T10:01:00.000Z", 1, 0, 12),
+            ("/cart", "2026-05-01T10:00:00.000Z", "2026-05-01T10:01:00.000Z", 1, 1, 40),
+            ("/", "2026-05-01T10:01:00.000Z", "2026-05-01T10:02:00.000Z", 1, 1, 35)])
+
+
+class ReadmeTest(harness.E2ETest):
+    def test_the_command_for_a_real_kafka(self):
+        """As it stands in README.md, but for the address."""
+        with open(os.path.join(kit.ROOT, "README.md")) as file:
+            (command,) = re.findall(r"^KAFKA_BROKERS=\S+ (build/release/sluice run .*)$", file.read(), re.M)
+        for topic in "ride_events", "ride_event_counts":
+            if topic not in self.client.topics():
+                self.client.create_topic(topic, 2)
+        self.client.produce("ride_events", [ride(number) for number in range(10)])
+        command = command.replace("build/release/sluice", harness.SLUICE)
+        run = subprocess.run(command, shell=True, cwd=kit.ROOT, capture_output=True, text=True,
+                             timeout=60, env=dict(os.environ, KAFKA_BROKERS=self.brokers))
+        self.assertEqual(run.returncode, 0, run.stderr)
+        counts = [r.json() for r in self.client.consume("ride_event_counts")]
+        self.assertEqual([row["event_count"] for row in counts], [10, 10])
