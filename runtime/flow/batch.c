@@ -163,14 +163,16 @@ static err *batch_walk(batch *b) {
 }
 
 /* The watermarks move: what they close comes out in this batch. */
-static void batch_settle(batch *b, bool flush) {
+static err *batch_settle(batch *b, bool flush) {
     pipeline *p = b->p;
     for (uint32_t i = 0; i < p->input_count; i++) {
-        input_settle(&p->inputs[i], p->since_ms);
+        err *e = input_settle(&p->inputs[i], p->since_ms);
+        if (e) return e;
         if (flush) watermark_finish(&p->inputs[i].watermark);
     }
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
         b->aggregates[a].watermark_after = combine(p, &p->aggregates[a], settled_time, NULL);
+    return NULL;
 }
 
 static err *emit_phase(worker *w, void *arg) {
@@ -232,7 +234,7 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     if (is_empty(&b)) p->counters.empty_batches++;
     if (!e) e = batch_walk(&b);
     if (!e) e = collect_check(p);
-    if (!e) batch_settle(&b, flush);
+    if (!e) e = batch_settle(&b, flush);
     if (!e) e = batch_emit(&b);
     if (!e) e = delivery_run(&p->out, b.view.batch, b.view.now_ms);
     batch_end(&b, !e);

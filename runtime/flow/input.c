@@ -5,8 +5,13 @@
 #include "runtime/base/err.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/event/saturate.h"
 
-enum { CONFIRM_MS = 5000 };
+enum {
+    CONFIRM_MS = 5000, /* at the start of a bounded run */
+    ASK_MS = 250,      /* in a batch */
+    SILENCE_MS = 1000,
+};
 
 /* Partitions that appeared since the last look begin to count for the watermark. */
 static void discover(input *in) {
@@ -145,6 +150,36 @@ err *input_fetch(input *in) {
     return e;
 }
 
+/* Whether a partition would be idle if only its leader confirmed that nothing is there. */
+static bool needs_word(const input *in, int64_t since_ms) {
+    int64_t idle_ms = in->plan->time.idle_ms;
+    if (idle_ms < 0 || !in->plan->time.has_watermark) return false;
+    for (uint32_t p = 0; p < in->partition_count; p++) {
+        const sl_partition *partition = &in->partitions[p];
+        int64_t moved_ms = in->watermark.partitions[p].moved_ms;
+        bool is_quiet = moved_ms == WATERMARK_NONE ||
+                        saturate_sub(in->watermark.now_ms, moved_ms) >= idle_ms;
+        if (is_quiet && partition->position >= partition->end && partition->confirmed_ms < since_ms)
+            return true;
+    }
+    return false;
+}
+
+/* While other partitions keep batches coming, the connector's own questions are too rare to confirm a
+ * quiet one in each. A silent leader is asked again once a second, so that it slows nothing down. */
+static err *ask_leaders(input *in, int64_t since_ms) {
+    int64_t now_ms = clock_steady_ms(in->system->clock);
+    if (now_ms < in->silent_until_ms || !needs_word(in, since_ms)) return NULL;
+    err *e = in->ops->confirm(in->handle, ASK_MS);
+    if (e && e->retriable) {
+        err_free(e);
+        e = NULL;
+    }
+    if (!e) e = input_look(in);
+    if (!e && needs_word(in, since_ms)) in->silent_until_ms = now_ms + SILENCE_MS;
+    return e;
+}
+
 static void make_views(input *in, int64_t since_ms) {
     for (uint32_t p = 0; p < in->partition_count; p++)
         in->views[p] = watermark_view_of(&in->partitions[p], in->partitions[p].position, since_ms);
@@ -162,13 +197,16 @@ bool input_is_done(const input *in) {
     return in->targets ? true : ended;
 }
 
-void input_settle(input *in, int64_t since_ms) {
+err *input_settle(input *in, int64_t since_ms) {
+    err *e = ask_leaders(in, since_ms);
+    if (e) return e;
     make_views(in, since_ms);
     watermark_end(&in->watermark, in->views);
     if (in->plan->bounded && input_is_done(in)) {
         in->has_ended = true;
         watermark_finish(&in->watermark);
     }
+    return NULL;
 }
 
 int64_t input_preview(input *in, int64_t now_ms, int64_t since_ms) {

@@ -34,7 +34,7 @@ typedef struct input {
     bool was_cut_short;       /* a limit other than max_rate left something behind */
     bool has_ended;           /* bounded, and everything was taken */
     int64_t last_records_ms;  /* when the last batch with records began; INT64_MIN: none */
-    int64_t lost_since_ms;    /* connection lost since (steady ms); 0: no */
+    int64_t silent_until_ms;  /* steady time until which a silent leader is not asked again */
     source_counters counters; /* of batches that were committed */
     source_counters pending;  /* of the running one */
 } input;
@@ -62,7 +62,7 @@ void input_plan(input *in, uint64_t batch, int64_t now_ms);
 struct err *input_fetch(input *in);
 
 /* The batch is done: the watermark moves. `since_ms`: steady time the batch before began. */
-void input_settle(input *in, int64_t since_ms);
+struct err *input_settle(input *in, int64_t since_ms);
 
 /* The watermark that a batch without records would end with at `now_ms`; views as of the last look.
  */
