@@ -19,7 +19,6 @@ static const kafka_setting owned_settings[] = {
     { "metadata.broker.list", NULL, "use the option `brokers`" },
     { "client.id", NULL, "it is the pipeline's name" },
     { "socket.nagle.disable", "true", NULL },
-    { "log.connection.close", "false", NULL },
 };
 
 int64_t kafka_now_ms(void) {

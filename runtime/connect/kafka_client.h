@@ -14,7 +14,7 @@
 #include "runtime/shared/connect.h"
 
 enum {
-    KAFKA_START_MS = 10000, /* how long a start waits for a broker */
+    KAFKA_START_MS = 9000, /* how long a start waits for a broker */
     KAFKA_UNKNOWN_MS =
         2000,            /* how long a topic may be unknown at start: it may just have been made */
     KAFKA_SLICE_MS = 50, /* longest wait without a look at `stop` */

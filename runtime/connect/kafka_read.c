@@ -325,9 +325,10 @@ static bool finish(fetching *f, sl_range *ranges, sl_records *records) {
         if (reached > ranges[i].from || d->is_done) came = true;
         if (!d->is_done && s->leaders[p->leader].is_silent) is_silent = true;
         ranges[i].to = reached;
-        if (!d->is_reset) p->position = reached;
+        if (d->is_reset) continue; /* handle_loss has told what there is */
+        p->position = reached;
         if (p->end < reached) p->end = reached;
-        if (p->proven < reached && !d->is_reset) p->proven = reached;
+        if (p->proven < reached) p->proven = reached;
     }
     s->busy_until_ms = kafka_now_ms() + KAFKA_ANSWER_MS;
     pthread_mutex_unlock(&s->lock);

@@ -35,7 +35,7 @@ static const kafka_setting source_settings[] = {
     { "auto.offset.reset", "error", "use the option `on_data_loss`, or `start`" },
     { "enable.partition.eof", "true", "the pipeline needs the ends" },
     { "check.crcs", "true", NULL },
-    { "fetch.wait.max.ms", "100", NULL },
+    { "fetch.wait.max.ms", "50", NULL },
     { "fetch.error.backoff.ms", "100", NULL },
     { "fetch.message.max.bytes", "262144", NULL },
     { "reconnect.backoff.max.ms", "2000", NULL },
