@@ -32,17 +32,21 @@ STARTED = "Kafka Server started"
 PROTOCOLS = {"plaintext": "PLAINTEXT", "sasl": "SASL_PLAINTEXT", "tls": "SSL", "mtls": "SSL",
              "sasl_tls": "SASL_SSL"}
 PR_SET_PDEATHSIG = 1
-JVM = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:CICompilerCount=1", "-XX:-UsePerfData",
-       "-Xss256k", "-Djava.awt.headless=true", kit.LOGGING]
+JVM = ["-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xss256k", "-Djava.awt.headless=true", kit.LOGGING]
+LEAN = ["-XX:TieredStopAtLevel=1", "-XX:CICompilerCount=1"]
+MEASURE_HEAP_MB = 1024
 
 
 class Broker:
-    def __init__(self, folder=None, secure=False, settings=None, heap_mb=256, detached=False):
-        """`settings`: more server.properties as a dict. `detached`: outlives this process."""
+    def __init__(self, folder=None, secure=False, settings=None, heap_mb=256, detached=False,
+                 measure=False):
+        """`settings`: more server.properties as a dict. `detached`: outlives this process. `measure`:
+        for benchmarks, all of Java's compilers and a heap of 1 GB."""
         self.folder = folder or tempfile.mkdtemp(prefix="sluice-kafka-")
         self.own_folder = folder is None
         self.settings = dict(settings or {})
-        self.heap_mb = heap_mb
+        self.heap_mb = MEASURE_HEAP_MB if measure else heap_mb
+        self.jvm = JVM if measure else JVM + LEAN
         self.detached = detached
         self.process = None
         self.ports = {}
@@ -201,7 +205,7 @@ class Broker:
         archive = kit.archive()
         if os.path.exists(archive):
             jvm = jvm + ["-XX:SharedArchiveFile=" + archive]
-        command = [kit.java(), f"-Xmx{self.heap_mb}m", *JVM, *jvm, "-cp", kit.class_path(),
+        command = [kit.java(), f"-Xmx{self.heap_mb}m", *self.jvm, *jvm, "-cp", kit.class_path(),
                    "kafka.Kafka", os.path.join(self.folder, "server.properties")]
         with open(self.log_path, "w") as log:
             self.process = subprocess.Popen(

@@ -1,0 +1,177 @@
+"""The engine without Kafka: a file of ride events in, rows out, on one core."""
+import json
+import os
+import re
+import subprocess
+
+import bench_kit as kit
+import expect
+from bench_kit import Row, check
+
+USERS = 1_000_000
+DELAY_MS = 10 * 60_000
+SIZE_MS = 60_000
+
+
+def data(count):
+    """The file of events, and the answers; made when they are not there."""
+    path = os.path.join(kit.CACHE, f"rides-{count}.jsonl")
+    if not os.path.exists(path + ".made"):
+        kit.say(f"making {count} ride events")
+        kit.run([kit.program("bench_rides"), "make", path, str(count), str(USERS)])
+        open(path + ".made", "w").close()
+    with open(path + ".answers") as file:
+        return path, json.load(file)
+
+
+# -- are the results right
+
+
+def check_types(lines, answers, with_spread, is_closed=lambda end_ms: True):
+    """Rows of the article's query against the answers; sums to the last bits of a double."""
+    wanted = {(w["event_type"], w["window_start"]): w for w in answers["types"]
+              if is_closed(w["window_start"] + SIZE_MS)}
+    rows = [json.loads(line) for line in lines]
+    check("rows of the article's query", len(rows), len(wanted))
+    for row in rows:
+        key = row["event_type"], row["window_start"]
+        window = wanted.pop(key, None)
+        if window is None:
+            raise kit.Wrong(f"{key}: not wanted, or there twice")
+        check(f"{key} count", row["event_count"], window["count"])
+        near(f"{key} revenue", row["revenue"], window["cents"] / 100)
+        if with_spread:
+            near(f"{key} spread", row["spread"], (window["highest"] - window["lowest"]) / 100)
+
+
+def near(what, got, wanted):
+    if abs(got - wanted) > 1e-9 * max(1, abs(wanted)):
+        raise kit.Wrong(f"{what}: {got}, should be {wanted}")
+
+
+def check_summary(run, read, rows=None):
+    """What the run itself counted."""
+    summary = expect.Summary(run.err)
+    check("records read", summary.source["read"], read)
+    check("records late, quarantined, skipped",
+          [summary.source[name] for name in ("late", "quarantined", "skipped")], [0, 0, 0])
+    if rows is not None:
+        check("rows out", summary.sinks["-"]["rows"], rows)
+
+
+def check_users(path, answers, follow):
+    """Every row of R2, by a checksum that knows no order."""
+    command = [kit.SLUICE, "run", kit.script("users.lua"), "--log-level", "error",
+               *kit.sets(source_path=path, source_follow=follow)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=kit.CACHE) as sluice:
+        done = subprocess.run([kit.program("bench_rides"), "check"], stdin=sluice.stdout,
+                              stdout=subprocess.PIPE, check=True)
+    check("rows by user", json.loads(done.stdout),
+          answers["users_closed" if follow == "true" else "users"])
+
+
+# -- the figures
+
+
+def query(name, path, core, **options):
+    command = [kit.SLUICE, "run", kit.script(name), *kit.sets(source_path=path, **options)]
+    return lambda: kit.run(command, core=core)
+
+
+def ways(path, answers, core):
+    count = answers["records"]
+    source = kit.program("bench_source")
+
+    def plain(*arguments):
+        def way():
+            run = kit.run([source, *arguments], core=core)
+            got = json.loads(run.out)
+            check("records", got["records"], count)
+            check("bytes", got["bytes"], answers["bytes"])
+            if "decode" in arguments:
+                check("sum of ts", got["ts_sum"], answers["ts_sum"])
+                near("sum of amount", got["amount_sum"], answers["cents"] / 100)
+            return run
+        return way
+
+    def article(name):
+        way = query(name, path, core)
+
+        def checked():
+            run = way()
+            check_summary(run, count)
+            check_types(run.out.splitlines(), answers, name == "article.lua")
+            return run
+        return checked
+
+    def users():
+        command = [kit.SLUICE, "run", kit.script("users.lua"),
+                   *kit.sets(source_path=path, source_follow="true")]
+        with open(os.devnull, "wb") as nowhere:
+            run = kit.run(command, core=core, out=nowhere)
+        check_summary(run, count, answers["users_closed"]["rows"])
+        return run
+
+    return {"read": plain("bytes", path), "decode": plain("file", path, str(count), "decode"),
+            "R1": article("article.lua"), "R1 builtin": article("builtin.lua"), "R2": users}
+
+
+def bench(options):
+    path, answers = data(options.records)
+    count = answers["records"]
+    core = max(os.sched_getaffinity(0))
+    kit.say("checking every row of R2")
+    for follow in "false", "true":
+        check_users(path, answers, follow)
+    results = kit.rounds(options.pairs, ways(path, answers, core))
+    cpu = lambda run: run.cpu_ns / count
+    ns = {name: kit.median(runs, cpu) for name, runs in results.items()}
+    ratio = lambda a, b: kit.median_ratio(results[a], results[b], cpu)
+    system = kit.median(results["R1"], lambda run: run.system_ns / count)
+    per_row = answers["users_closed"]["rows"] / count
+    text = lambda name: f"{ns[name]:.0f} ns, {1e3 / ns[name]:.1f} M/s"
+    rows = [
+        Row("ceiling: plain read of the file, newlines counted", text("read")),
+        Row("ceiling: file source and decode, nothing else", text("decode"),
+            f"{ratio('decode', 'read'):.1f} × read"),
+        Row("**R1**: article's query, aggregate in Lua", text("R1") + f" ({system:.0f} of it system)",
+            f"{ratio('R1', 'decode'):.2f} × decode", **kit.at_most(ns["R1"], 160, "160 ns")),
+        Row("R1, builtin aggregates only", text("R1 builtin"),
+            f"{ratio('R1 builtin', 'R1'):.2f} × R1"),
+        Row(f"**R2**: by user, {USERS:,} users, {per_row:.2f} rows out a record", text("R2"),
+            f"{ratio('R2', 'decode'):.1f} × decode",
+            **kit.at_most(ns["R2"], 650, "650 ns")),
+        Row("R2, peak memory", f"{kit.median(results['R2'], lambda run: run.peak_mb):.0f} MB"),
+    ]
+    return rows + bench_fold(options, ns["R1"])
+
+
+def bench_fold(options, article_ns):
+    """The fold alone, and what it costs with a call into Lua for each record."""
+    env = {"LUA_PATH": os.path.join(kit.ROOT, "lua", "?.lua") + ";"
+                       + os.path.join(kit.ROOT, "lua", "?", "init.lua")}
+    folds, calls = [], []
+    for _ in range(max(1, options.pairs // 2)):
+        out = kit.run(["luajit", kit.script("bench_fold.lua")], env=env).out
+        folds.append(float(re.search(r"user's spread .* ([0-9.]+) median", out)[1]))
+        calls.append(kit.answer([kit.program("bench_pcall")]))
+    fold = sorted(folds)[len(folds) // 2]
+    call = {way: kit.median(calls, lambda one, way=way: one[way]["median"])
+            for way in ("cdata", "table", "vector")}
+    return [
+        Row("fold of R1 in Lua, one call a vector", f"{fold:.1f} ns a row",
+            f"{fold / call['vector']:.1f} × a hand-written loop"),
+        Row("baseline: the same fold, lua_pcall a record, pointers cast", f"{call['cdata']:.0f} ns a row",
+            f"{call['cdata'] / fold:.0f} × the fold; R1 would be "
+            f"{(article_ns - fold + call['cdata']) / article_ns:.1f} ×"),
+        Row("baseline: the same, the row as a Lua table", f"{call['table']:.0f} ns a row",
+            f"{call['table'] / fold:.0f} × the fold; R1 would be "
+            f"{(article_ns - fold + call['table']) / article_ns:.1f} ×"),
+    ]
+
+
+def micro(_options):
+    """The parts by themselves; what they print."""
+    for name in "bench_decode", "bench_encode", "bench_table":
+        print(f"\n{name}\n{kit.run([kit.program(name)]).out}", end="")
+    return []
