@@ -152,6 +152,11 @@ bool watermark_is_behind(const watermark_source *wm, int64_t preview) {
     return wm->time == WATERMARK_NONE || saturate_sub(preview, wm->time) >= WATERMARK_STEP_MS;
 }
 
+bool watermark_turns_idle(const watermark_source *wm, int64_t now_ms, const watermark_view *views) {
+    if (!wm->rules.wall_clock || wm->time == WATERMARK_ENDED) return false;
+    return wm->all_idle_ms == WATERMARK_NONE && survey_partitions(wm, now_ms, views).is_all_idle;
+}
+
 void watermark_finish(watermark_source *wm) {
     wm->time = WATERMARK_ENDED;
 }

@@ -31,6 +31,10 @@ typedef struct batch {
 
 static int64_t combine(const pipeline *p, const aggregate_run *a,
                        int64_t (*time_of)(input *, void *), void *arg) {
+    if (a->input_count == 1) { /* meets nobody: idle or not, it is the watermark */
+        int64_t time = time_of(&p->inputs[a->inputs[0]], arg);
+        return time > a->watermark ? time : a->watermark;
+    }
     watermark_input inputs[64];
     uint32_t count = a->input_count < 64 ? a->input_count : 64;
     for (uint32_t i = 0; i < count; i++) {
@@ -57,10 +61,12 @@ static int64_t preview_time(input *in, void *arg) {
 
 bool batch_is_due(pipeline *p, int64_t now_ms) {
     preview_at at = { now_ms, p->since_ms };
-    for (uint32_t i = 0; i < p->input_count; i++)
-        if (p->plan->sources[i].time.wall_clock &&
-            watermark_is_behind(&p->inputs[i].watermark, preview_time(&p->inputs[i], &at)))
-            return true;
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        input *in = &p->inputs[i];
+        if (!in->plan->time.wall_clock) continue;
+        if (watermark_is_behind(&in->watermark, preview_time(in, &at))) return true;
+        if (watermark_turns_idle(&in->watermark, now_ms, in->views)) return true;
+    }
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
         int64_t next = combine(p, &p->aggregates[a], preview_time, &at);
         for (uint32_t w = 0; w < crew_count(p->crew); w++)
