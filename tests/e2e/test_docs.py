@@ -21,7 +21,7 @@ import kit
 
 PAGES = ["README.md", *(f"docs/{name}" for name in sorted(os.listdir(os.path.join(kit.ROOT, "docs")))
                         if name.endswith(".md"))]
-BLOCK = re.compile(r"^```(\S*)[ ]?(.*)\n(.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"^```(\S*)[ ]?([^\n]*)\n(.*?)^```$", re.M | re.S)
 
 # Around a block that is a part of a script.
 BEFORE = """local sluice = require "sluice"
@@ -49,7 +49,7 @@ def blocks(page):
 def script_of(block):
     """A whole script around a block."""
     if "sluice.pipeline" in block.body:
-        return block.body if "require" in block.body else 'local sluice = require "sluice"\n' + block.body
+        return block.body if "require" in block.body else BEFORE + TIMED + block.body
     body = block.body
     if not body.startswith((":", "   :")):
         body = body + "\nlocal part = rides\n"
@@ -120,8 +120,8 @@ class DocsTest(harness.E2ETest):
             elif block.kind == "console":
                 for command, shown in commands(block.body):
                     run = self.bash(command)
-                    self.assertRegex(run.stdout, r"\A" + pattern_of(shown) + r"\Z",
-                                     f"{block.place}: {command}{run.stderr}")
+                    if not re.fullmatch(pattern_of(shown), run.stdout):
+                        self.fail(f"{block.place}: {command}writes\n{run.stdout}{run.stderr}")
 
     def test_links_lead_somewhere(self):
         for page in PAGES:
