@@ -17,6 +17,7 @@
 #include "tests/golden/runner/world.h"
 
 enum { MOST_STEPS = 100000,
+       MOST_SHOWN = 40,
        SMALL_CHUNK = 2 };
 
 typedef struct play {
@@ -159,15 +160,24 @@ static void close_play(play *p) {
 
 /* ---- comparing */
 
+/* The section's lines; `*TIMES LINE` stands for so many. */
 static lines expected_lines(const play *p, const section *sec) {
     lines out = { 0 };
     for (uint32_t i = sec->first; i < sec->end; i++) {
         const char *text = p->s->lines[i];
-        buf line;
+        char *rest;
+        long times = 1;
         if (!*text || *text == '#') continue;
-        buf_init(&line);
-        text_expand(&line, text);
-        lines_add(&out, line);
+        if (*text == '*' && (times = strtol(text + 1, &rest, 10)) > 0 && *rest == ' ')
+            text = rest + 1;
+        else
+            times = 1;
+        for (long k = 0; k < times; k++) {
+            buf line;
+            buf_init(&line);
+            text_expand(&line, text);
+            lines_add(&out, line);
+        }
     }
     return out;
 }
@@ -194,19 +204,19 @@ static bool equal_from(lines *wanted, uint32_t w, lines *got, uint32_t g, bool l
     return g == got->count;
 }
 
+static void print_some(const char *mark, lines *l, uint32_t first, uint32_t end) {
+    for (uint32_t i = first; i < end && i < first + MOST_SHOWN; i++)
+        printf("    %s %.600s\n", mark, buf_text(&l->items[i]));
+    if (end > first + MOST_SHOWN) printf("    %s ... %u lines\n", mark, end - first);
+}
+
 static void print_diff(lines *wanted, lines *got, bool loose) {
-    uint32_t same = 0, tail = 0;
-    while (same < wanted->count && same < got->count &&
-           line_equals(&wanted->items[same], &got->items[same], loose))
-        same++;
-    while (tail < wanted->count - same && tail < got->count - same &&
-           line_equals(&wanted->items[wanted->count - 1 - tail], &got->items[got->count - 1 - tail],
-                       loose))
-        tail++;
-    for (uint32_t i = same; i < wanted->count - tail; i++)
-        printf("    - %.2000s\n", buf_text(&wanted->items[i]));
-    for (uint32_t i = same; i < got->count - tail; i++)
-        printf("    + %.2000s\n", buf_text(&got->items[i]));
+    uint32_t same = 0, tail = 0, least = wanted->count < got->count ? wanted->count : got->count;
+    while (same < least && line_equals(&wanted->items[same], &got->items[same], loose)) same++;
+    while (tail < least - same && line_equals(&wanted->items[wanted->count - 1 - tail],
+                                              &got->items[got->count - 1 - tail], loose)) tail++;
+    print_some("-", wanted, same, wanted->count - tail);
+    print_some("+", got, same, got->count - tail);
 }
 
 static void update(play *p, uint32_t first, uint32_t end, const char *title, const lines *got) {
