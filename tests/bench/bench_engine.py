@@ -3,6 +3,7 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 
 import bench_kit as kit
 import expect
@@ -63,8 +64,10 @@ def check_users(path, answers, follow):
     """Every row of R2, by a checksum that knows no order."""
     command = [kit.SLUICE, "run", kit.script("users.lua"), "--log-level", "error",
                *kit.sets(source_path=path, source_follow=follow)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=kit.CACHE) as sluice:
-        done = subprocess.run([kit.program("bench_rides"), "check"], stdin=sluice.stdout,
+    with tempfile.TemporaryFile(dir=kit.CACHE) as rows:
+        kit.run(command, out=rows)
+        rows.seek(0)
+        done = subprocess.run([kit.program("bench_rides"), "check"], stdin=rows,
                               stdout=subprocess.PIPE, check=True)
     check("rows by user", json.loads(done.stdout),
           answers["users_closed" if follow == "true" else "users"])

@@ -11,6 +11,7 @@
 #include <lua.h>
 #include <lualib.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,9 @@ static const char SCRIPT[] =
     "   for i = 0, count - 1 do fold(states[i], rows[i]) end\n"
     "end\n"
     "states = {}\n"
-    "for g = 1, 8 do states[g] = { count = 0, sum = 0, lo = math.huge, hi = -math.huge, seen = 0 } end\n";
+    "for g = 1, 8 do\n"
+    "   states[g] = { count = 0, sum = 0, lo = math.huge, hi = -math.huge, seen = 0 }\n"
+    "end\n";
 
 static lua_State *L;
 static row rows[VECTOR];
@@ -167,10 +170,10 @@ static double table_state(int group, const char *name) {
 /* by_cdata and by_vector have both run as often as by_table. */
 static void check(void) {
     for (int g = 0; g < GROUPS; g++) {
-        double times = states[g].count / table_state(g, "count");
-        if (times == 2 && states[g].lo == table_state(g, "lo") && states[g].hi == table_state(g, "hi") &&
-            fabs(states[g].sum / table_state(g, "sum") - 2) < 1e-9)
-            continue;
+        bool same = states[g].count == 2 * table_state(g, "count") &&
+                    states[g].lo == table_state(g, "lo") && states[g].hi == table_state(g, "hi") &&
+                    fabs(states[g].sum / table_state(g, "sum") - 2) < 1e-9;
+        if (same) continue;
         fprintf(stderr, "bench_pcall: the ways disagree on group %d\n", g);
         exit(1);
     }

@@ -153,11 +153,14 @@ static void write_types(const answers *a, FILE *out) {
             const type_pane empty = { 0 }, *p = i < 0 ? &empty : &a->types[i][type];
             const type_pane *q = &a->types[i + 1][type];
             if (type == HEARTBEAT || !(p->count + q->count)) continue;
-            uint32_t lowest = !q->count || (p->count && p->lowest < q->lowest) ? p->lowest : q->lowest;
-            uint32_t highest = p->highest > q->highest ? p->highest : q->highest;
-            fprintf(out, "%s\n  {\"event_type\": \"%s\", \"window_start\": %" PRId64 ", \"count\": %" PRIu64 ", \"cents\": %" PRIu64 ", \"lowest\": %u, \"highest\": %u}",
-                    comma, type_names[type], (a->first_pane + i) * PANE_MS, p->count + q->count,
-                    p->cents + q->cents, lowest, highest);
+            bool is_left = !q->count || (p->count && p->lowest < q->lowest);
+            fprintf(out,
+                    "%s\n  {\"event_type\": \"%s\", \"window_start\": %lld, \"count\": %llu, "
+                    "\"cents\": %llu, \"lowest\": %u, \"highest\": %u}",
+                    comma, type_names[type], (long long)(a->first_pane + i) * PANE_MS,
+                    (unsigned long long)(p->count + q->count),
+                    (unsigned long long)(p->cents + q->cents), is_left ? p->lowest : q->lowest,
+                    p->highest > q->highest ? p->highest : q->highest);
             comma = ",";
         }
     }
@@ -175,19 +178,27 @@ static rows_check check_users(const answers *a, int64_t until_ms) {
         for (uint64_t user = 0; user < a->users; user++) {
             const user_pane *p = left ? &left[user] : &none, *q = right ? &right[user] : &none;
             if (!(p->count + q->count)) continue;
-            add_row(&c, user, start_ms, (uint64_t)p->count + q->count, (uint64_t)p->cents + q->cents,
+            uint64_t count = (uint64_t)p->count + q->count, cents = (uint64_t)p->cents + q->cents;
+            add_row(&c, user, start_ms, count, cents,
                     p->highest > q->highest ? p->highest : q->highest);
         }
     }
     return c;
 }
 
+static void write_rows(const char *name, rows_check c, FILE *out) {
+    fprintf(out, " \"%s\": {\"rows\": %" PRIu64 ", ", name, c.rows);
+    fprintf(out, "\"sum\": \"%016" PRIx64 "\"},\n", c.sum);
+}
+
 static void write_answers(const answers *a, uint64_t count, FILE *out) {
-    rows_check all = check_users(a, INT64_MAX), closed = check_users(a, a->high_ms - DELAY_MS);
-    fprintf(out, "{\"records\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"heartbeats\": %" PRIu64 ", \"high_ms\": %" PRId64 ",\n \"cents\": %" PRIu64 ", \"ts_sum\": %" PRId64 ",\n",
-            count, a->bytes, a->heartbeats, a->high_ms, a->cents, (int64_t)a->ts_sum);
-    fprintf(out, " \"users\": {\"rows\": %" PRIu64 ", \"sum\": \"%016" PRIx64 "\"},\n", all.rows, all.sum);
-    fprintf(out, " \"users_closed\": {\"rows\": %" PRIu64 ", \"sum\": \"%016" PRIx64 "\"},\n", closed.rows, closed.sum);
+    fprintf(out, "{\"records\": %" PRIu64 ", \"bytes\": %" PRIu64 ",\n", count, a->bytes);
+    fprintf(out, " \"heartbeats\": %" PRIu64 ",", a->heartbeats);
+    fprintf(out, " \"cents\": %" PRIu64 ",\n", a->cents);
+    fprintf(out, " \"high_ms\": %" PRId64 ",", a->high_ms);
+    fprintf(out, " \"ts_sum\": %" PRId64 ",\n", (int64_t)a->ts_sum);
+    write_rows("users", check_users(a, INT64_MAX), out);
+    write_rows("users_closed", check_users(a, a->high_ms - DELAY_MS), out);
     fprintf(out, " \"types\": [");
     write_types(a, out);
     fprintf(out, "]}\n");
@@ -255,8 +266,9 @@ static void check(void) {
 }
 
 int main(int argc, char **argv) {
+    uint64_t users = argc > 4 ? strtoull(argv[4], NULL, 10) : 1000000;
     if (argc >= 4 && !strcmp(argv[1], "make"))
-        make(argv[2], strtoull(argv[3], NULL, 10), argc > 4 ? strtoull(argv[4], NULL, 10) : 1000000);
+        make(argv[2], strtoull(argv[3], NULL, 10), users);
     else if (argc == 2 && !strcmp(argv[1], "check"))
         check();
     else

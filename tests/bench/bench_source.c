@@ -44,11 +44,14 @@ typedef struct totals {
         .name = NAME(name_), .kind = SL_TEXT, .text = {.data = (text_),                 \
                                                        .len = (uint32_t)strlen(text_) } \
     }
-#define FIELD(text, kind, member, bit, is_required)                                                          \
-    { .column = { .name = NAME(text), .offset = offsetof(ride, member), .null_bit = (bit), .type = (kind) }, \
-      .from = SL_FROM_VALUE,                                                                                 \
-      .path = &(const sl_string)NAME(text),                                                                  \
-      .path_count = 1,                                                                                       \
+#define FIELD(text, kind, member, bit, is_required) \
+    { .column = { .name = NAME(text),               \
+                  .offset = offsetof(ride, member), \
+                  .null_bit = (bit),                \
+                  .type = (kind) },                 \
+      .from = SL_FROM_VALUE,                        \
+      .path = &(const sl_string)NAME(text),         \
+      .path_count = 1,                              \
       .required = (is_required) }
 
 static const sl_field fields[] = {
@@ -58,6 +61,10 @@ static const sl_field fields[] = {
     FIELD("amount", SL_DOUBLE, amount, 3, 0),
     FIELD("ts", SL_INT64, ts, 4, 1),
 };
+
+static uint32_t length(const char *text) {
+    return (uint32_t)strlen(text);
+}
 
 static void fail(const char *what) {
     fprintf(stderr, "bench_source: %s\n", what);
@@ -71,8 +78,8 @@ static void check(err *e) {
 /* As scripts/ride_counts.lua has it, limits at their defaults. */
 static sl_source ride_source(const char *connector, const char *name, const sl_value *options) {
     return (sl_source){
-        .name = { .data = name, .len = (uint32_t)strlen(name) },
-        .connector = { .data = connector, .len = (uint32_t)strlen(connector) },
+        .name = { .data = name, .len = length(name) },
+        .connector = { .data = connector, .len = length(connector) },
         .format = NAME("json"),
         .options = options,
         .fields = fields,
@@ -165,6 +172,12 @@ static void read_bytes(const char *path, totals *t) {
     free(block);
 }
 
+static void print_totals(const totals *t, FILE *out) {
+    fprintf(out, "{\"records\": %" PRIu64 ", \"bytes\": %" PRIu64 ", ", t->records, t->bytes);
+    fprintf(out, "\"ts_sum\": %" PRId64 ", \"amount_sum\": %.2f, ", t->ts_sum, t->amount_sum);
+    fprintf(out, "\"first_ms\": %" PRId64 ", \"last_ms\": %" PRId64 "}\n", t->first_ms, t->last_ms);
+}
+
 int main(int argc, char **argv) {
     totals t = { 0 };
     bool prints = argc == 6 && !strcmp(argv[5], "print");
@@ -176,15 +189,14 @@ int main(int argc, char **argv) {
         sl_source source = ride_source("file", argv[2], &options);
         drain(&source, strtoull(argv[3], NULL, 10), argc > 4, false, &t);
     } else if (argc >= 5 && !strcmp(argv[1], "kafka")) {
-        const sl_value items[] = { TEXT("brokers", argv[2]), TEXT("start", "earliest"), TEXT("topics", argv[3]) };
+        const sl_value items[] = { TEXT("brokers", argv[2]), TEXT("start", "earliest"),
+                                   TEXT("topics", argv[3]) };
         const sl_value options = { .kind = SL_TABLE, .items = items, .item_count = 3 };
         sl_source source = ride_source("kafka", argv[3], &options);
         drain(&source, strtoull(argv[4], NULL, 10), false, prints, &t);
     } else {
         fail("bytes PATH | file PATH COUNT [decode] | kafka BROKERS TOPIC COUNT [print]");
     }
-    fprintf(prints ? stderr : stdout,
-            "{\"records\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"ts_sum\": %" PRId64 ", \"amount_sum\": %.2f, \"first_ms\": %" PRId64 ", \"last_ms\": %" PRId64 "}\n",
-            t.records, t.bytes, t.ts_sum, t.amount_sum, t.first_ms, t.last_ms);
+    print_totals(&t, prints ? stderr : stdout);
     return 0;
 }
