@@ -1,9 +1,12 @@
 #include "runtime/codec/json_index.h"
 
+#include <cstring>
 #include <memory>
 #include <new>
 
 #include <simdjson.h>
+
+#include "runtime/codec/json_scan.h"
 
 namespace {
 constexpr size_t USUAL_BYTES = 64 * 1024;
@@ -13,6 +16,8 @@ constexpr size_t DEPTH = 1; /* of simdjson's second stage, which is not used */
 
 struct json_index {
     std::unique_ptr<simdjson::internal::dom_parser_implementation> stages; /* owned */
+    json_scan *scan = json_scan_choose();
+    uint32_t scanned[JSON_SCAN_TOKENS];
 };
 
 json_index *json_index_new(void) {
@@ -38,15 +43,16 @@ static bool fit(json_index *index, size_t len) {
     return !index->stages->set_capacity(want);
 }
 
-json_index_status json_index_make(json_index *index, const char *text, size_t len,
-                                  const uint32_t **tokens, uint32_t *count) {
-    if (!len) return JSON_INDEX_EMPTY;
+/* simdjson's way, for every document. */
+static json_index_status make_any(json_index *index, const char *text, size_t len,
+                                  json_tokens *tokens) {
     if (!fit(index, len)) return JSON_INDEX_ROOM;
     auto &stages = *index->stages;
     auto error = stages.stage1(reinterpret_cast<const uint8_t *>(text), len,
                                simdjson::stage1_mode::regular);
-    *tokens = stages.structural_indexes.get();
-    *count = stages.n_structural_indexes;
+    tokens->at = stages.structural_indexes.get();
+    tokens->count = stages.n_structural_indexes;
+    tokens->has_escapes = std::memchr(text, '\\', len) != nullptr;
     switch (error) {
     case simdjson::SUCCESS: return JSON_INDEX_OK;
     case simdjson::UTF8_ERROR: return JSON_INDEX_UTF8;
@@ -54,4 +60,14 @@ json_index_status json_index_make(json_index *index, const char *text, size_t le
     case simdjson::EMPTY: return JSON_INDEX_EMPTY;
     default: return JSON_INDEX_UNCLOSED;
     }
+}
+
+json_index_status json_index_make(json_index *index, const char *text, size_t len,
+                                  json_tokens *tokens) {
+    if (!len) return JSON_INDEX_EMPTY;
+    if (len > JSON_SCAN_BYTES || !index->scan) return make_any(index, text, len, tokens);
+    tokens->at = index->scanned;
+    tokens->count = index->scan(text, len, index->scanned);
+    tokens->has_escapes = false;
+    return tokens->count ? JSON_INDEX_OK : make_any(index, text, len, tokens);
 }

@@ -22,20 +22,19 @@ static bool refuse_document(json_index_status status, sl_string text, bad_record
 }
 
 bool json_walk_begin(json_walk *w, json_index *index, sl_string text, bad_record *bad) {
-    const uint32_t *tokens;
-    uint32_t count;
-    json_index_status status = json_index_make(index, text.data, text.len, &tokens, &count);
+    json_tokens tokens;
+    json_index_status status = json_index_make(index, text.data, text.len, &tokens);
     if (status) return refuse_document(status, text, bad);
     *w = (json_walk){
         .json = text.data,
-        .at = tokens,
-        .end = tokens + count,
+        .at = tokens.at,
+        .end = tokens.at + tokens.count,
         .len = text.len,
-        .has_escapes = memchr(text.data, '\\', text.len) != NULL,
+        .has_escapes = tokens.has_escapes,
         .bad = bad,
     };
-    if (text.data[tokens[0]] != '{') return json_walk_refuse(w, "a JSON object");
-    if (text.data[tokens[count - 1]] == '}') return true;
+    if (text.data[*w->at] != '{') return json_walk_refuse(w, "a JSON object");
+    if (text.data[w->end[-1]] == '}') return true;
     w->at = w->end - 1;
     return json_walk_refuse(w, "the object to end with }");
 }

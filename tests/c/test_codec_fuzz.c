@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "runtime/codec/json_index.h"
+#include "runtime/codec/json_scan.h"
 #include "tests/c/codec_kit.h"
 
 /* A second opinion: the grammar of RFC 8259, byte by byte, and nothing fast about it. */
@@ -212,6 +214,56 @@ static void mutated_documents_are_judged_as_by_a_slow_reader(void **state) {
     kit_done(&untyped);
 }
 
+/* Where a document is given to `scan`: nothing behind it is readable when sanitizers run. */
+static uint32_t scan_alone(json_scan *scan, const char *text, size_t len, uint32_t *tokens) {
+    char *alone = mem_alloc(len);
+    memcpy(alone, text, len);
+    uint32_t count = scan(alone, len, tokens);
+    mem_free(alone);
+    return count;
+}
+
+/* Blanks behind the document make it too long for a scan, so that simdjson judges it. */
+static void scan_is_as_simdjson(json_index *index, json_scan *scan, const char *text, size_t len) {
+    uint32_t found[JSON_SCAN_TOKENS];
+    uint32_t count = scan_alone(scan, text, len, found);
+    char padded[2 * JSON_SCAN_BYTES + ARENA_PADDING];
+    memset(padded, ' ', sizeof padded);
+    memcpy(padded, text, len);
+    json_tokens tokens;
+    json_index_status status = json_index_make(index, padded, JSON_SCAN_BYTES + len, &tokens);
+    bool is_plain = !status && !tokens.has_escapes;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] >= 0x80 || (text[i] < ' ' && !strchr("\t\n\r", text[i])))
+            is_plain = false;
+    if ((count > 0) != is_plain) fail_msg("%u tokens: %.*s", count, (int)len, text);
+    if (!count) return;
+    if (count != tokens.count || memcmp(found, tokens.at, count * sizeof *found))
+        fail_msg("%u tokens, wanted %u: %.*s", count, tokens.count, (int)len, text);
+    assert_int_equal(found[count], len);
+    assert_int_equal(found[count + 1], len);
+}
+
+static void the_scan_finds_the_tokens_that_simdjson_finds(void **state) {
+    (void)state;
+    static const char PIECES[] = "{}[]:,\"\"\"\"\"\"  \n\t\r00123.e-aztrufalsn/";
+    static const char ODD[] = "\\\x01\x1f\x0b\x80\xbf\xc3\xff\f\x1a";
+    json_scan *scan = json_scan_choose();
+    if (!scan) skip();
+    json_index *index = json_index_new();
+    uint64_t seed = 11;
+    for (int i = 0; i < 60000; i++) {
+        char text[JSON_SCAN_BYTES];
+        size_t len = next_random(&seed) % (i % 8 ? 150 : JSON_SCAN_BYTES) + 1;
+        size_t kinds = i % 3 ? sizeof PIECES - 1 : next_random(&seed) % (sizeof PIECES - 1) + 1;
+        for (size_t j = 0; j < len; j++) text[j] = PIECES[next_random(&seed) % kinds];
+        if (i % 4 == 0)
+            text[next_random(&seed) % len] = ODD[next_random(&seed) % (sizeof ODD - 1)];
+        scan_is_as_simdjson(index, scan, text, len);
+    }
+    json_index_free(index);
+}
+
 static void doubles_read_back_exactly(void **state) {
     (void)state;
     kit k;
@@ -246,6 +298,7 @@ static void doubles_read_back_exactly(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mutated_documents_are_judged_as_by_a_slow_reader),
+        cmocka_unit_test(the_scan_finds_the_tokens_that_simdjson_finds),
         cmocka_unit_test(doubles_read_back_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
