@@ -173,27 +173,26 @@ static void copy_headers(const rd_kafka_message_t *m, arena *bytes, sl_record *r
     r->header_count = (uint32_t)count;
 }
 
+static int32_t time_kind(rd_kafka_timestamp_type_t kind) {
+    if (kind == RD_KAFKA_TIMESTAMP_CREATE_TIME) return 1;
+    return kind == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME ? 2 : 0;
+}
+
 static void take(reading *d, const rd_kafka_message_t *m, arena *bytes) {
-    sl_record *r = staged_record(d->p);
     rd_kafka_timestamp_type_t kind;
-    memset(r, 0, sizeof *r);
-    r->offset = m->offset;
-    r->time_ms = rd_kafka_message_timestamp(m, &kind);
-    r->time_kind = kind == RD_KAFKA_TIMESTAMP_CREATE_TIME       ? 1
-                   : kind == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME ? 2
-                                                                : 0;
-    r->partition = d->index;
+    int64_t time_ms = rd_kafka_message_timestamp(m, &kind);
     char *to = arena_take(bytes, m->key_len + m->len, 1);
-    if (m->key) {
-        memcpy(to, m->key, m->key_len);
-        r->key.data = to;
-        r->key.len = (uint32_t)m->key_len;
-    }
-    if (m->payload) {
-        memcpy(to + m->key_len, m->payload, m->len);
-        r->value.data = to + m->key_len;
-        r->value.len = (uint32_t)m->len;
-    }
+    if (m->key) memcpy(to, m->key, m->key_len);
+    if (m->payload) memcpy(to + m->key_len, m->payload, m->len);
+    sl_record *r = staged_record(d->p);
+    *r = (sl_record){
+        .offset = m->offset,
+        .time_ms = time_ms,
+        .time_kind = time_kind(kind),
+        .partition = d->index,
+        .key = { m->key ? to : NULL, (uint32_t)m->key_len, 0 },
+        .value = { m->payload ? to + m->key_len : NULL, (uint32_t)m->len, 0 },
+    };
     copy_headers(m, bytes, r);
 }
 
@@ -204,13 +203,21 @@ static bool fits(const fetching *f, const reading *d, int64_t len) {
     return d->records == 0 || d->bytes + len <= d->share_bytes;
 }
 
+/* Messages were written by another core: ask for the next ones while this one is copied. */
+static inline void prefetch(const kafka_partition *p) {
+    if (p->held_at + 6 >= p->held_count) return;
+    __builtin_prefetch(p->held[p->held_at + 6]);
+    __builtin_prefetch((const char *)p->held[p->held_at + 6] + 64);
+    __builtin_prefetch(p->held[p->held_at + 2]->payload);
+}
+
 /* Take a run of messages; true: something moved. */
 static bool read_run(fetching *f, reading *d) {
     kafka_partition *p = d->p;
     if (p->next < d->to && !pull(f->s, p, d->to - p->next) && p->next < d->to) return false;
     while (p->next < d->to && p->held_at < p->held_count) {
         rd_kafka_message_t *m = p->held[p->held_at];
-        if (p->held_at + 2 < p->held_count) __builtin_prefetch(p->held[p->held_at + 2]);
+        prefetch(p);
         if (m->err) break; /* the next pull hears it */
         int64_t len = (int64_t)(m->len + m->key_len);
         if (m->offset >= d->to) {
@@ -253,7 +260,9 @@ static err *begin(fetching *f, const sl_range *ranges) {
         if (ranges[i].from == p->position) continue;
         err *e = restart(s, p, ranges[i].from);
         if (e) return e;
+        pthread_mutex_lock(&s->lock);
         p->position = ranges[i].from;
+        pthread_mutex_unlock(&s->lock);
     }
     pthread_mutex_lock(&s->lock);
     s->busy_until_ms = INT64_MAX;

@@ -2,6 +2,7 @@
  * that the first record comes after 25 ms instead of 584 (facts: logical offsets) and `latest`
  * means one moment. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/mem.h"
@@ -90,6 +91,29 @@ static rd_kafka_topic_partition_list_t *all_partitions(const kafka_source *s) {
     return list;
 }
 
+/* Refuse names in `start` that mean nothing: a typing error would else begin somewhere else. */
+static err *check_names(const kafka_source *s, const sl_value *start) {
+    for (uint32_t i = 0; start->kind == SL_TABLE && i < start->item_count; i++) {
+        const sl_value *item = &start->items[i];
+        int name_len = (int)item->name.len;
+        const kafka_topic *topic = NULL;
+        for (uint32_t t = 0; t < s->topic_count; t++)
+            if (kafka_is(&item->name, s->topics[t].name)) topic = &s->topics[t];
+        if (!topic)
+            return err_new(ERR_PLAN, "option start: %.*s is not among the topics", name_len,
+                           item->name.data);
+        for (uint32_t k = 0; k < item->item_count; k++) {
+            char text[16];
+            snprintf(text, sizeof text, "%.*s", (int)item->items[k].name.len,
+                     item->items[k].name.data);
+            if (atoi(text) >= topic->partition_count)
+                return err_new(ERR_PLAN, "option start: topic %s has no partition %s: it has %d",
+                               topic->name, text, (int)topic->partition_count);
+        }
+    }
+    return NULL;
+}
+
 static kafka_topic *topic_named(kafka_source *s, const char *name) {
     kafka_topic *topic = s->topics;
     while (strcmp(topic->name, name) != 0) topic++;
@@ -104,7 +128,8 @@ err *kafka_start(kafka_source *s, const sl_value *options) {
     bool by_time = time && time->kind == SL_NUMBER;
     rd_kafka_topic_partition_list_t *begin = all_partitions(s), *end = all_partitions(s),
                                     *match = all_partitions(s);
-    err *e = ask_offsets(s, KAFKA_ASK_BEGIN, begin);
+    err *e = by_time ? NULL : check_names(s, start);
+    if (!e) e = ask_offsets(s, KAFKA_ASK_BEGIN, begin);
     if (!e) e = ask_offsets(s, KAFKA_ASK_END, end);
     if (!e && by_time) e = ask_offsets(s, (int64_t)time->number, match);
     for (int i = 0; !e && i < begin->cnt; i++) {

@@ -143,10 +143,12 @@ static void question_init(question *q, kafka_source *s, uint32_t leader, bool wi
     for (uint32_t i = 0; i < s->count; i++) {
         kafka_partition *p = s->partitions[i];
         if (p->leader != leader) continue;
+        p->is_asked = p->is_wanted && !p->topic->missing_ms;
+        p->is_wanted = p->is_asked;
+        if (p->topic->missing_ms) continue; /* it would spoil the answer for the others */
         q->partitions[q->ends->cnt] = p;
         rd_kafka_topic_partition_list_add(q->ends, p->topic->name, p->number)->offset =
             KAFKA_ASK_END;
-        p->is_asked = p->is_wanted;
     }
     q->begins = with_begins ? rd_kafka_topic_partition_list_copy(q->ends) : NULL;
     for (int i = 0; with_begins && i < q->begins->cnt; i++)
@@ -199,7 +201,7 @@ static void ask_leader(kafka_source *s, uint32_t index) {
     s->leaders[index].asked_ms = now_ms;
     question_init(&q, s, index, with_begins);
     pthread_mutex_unlock(&s->lock);
-    rd_kafka_resp_err_t code = question_put(&q, s->client.rk);
+    rd_kafka_resp_err_t code = q.ends->cnt ? question_put(&q, s->client.rk) : 0;
     pthread_mutex_lock(&s->lock);
     s->leaders[index].is_busy = false;
     if (!code) {

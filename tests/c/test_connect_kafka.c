@@ -357,6 +357,10 @@ static void start_places(void **state) {
     fails(kafka_source_ops.open(&w->source_plan, &w->system, &w->source), ERR_PLAN,
           "topic in partition 1 is not named");
     topics[0].item_count = 2;
+    numbers[1].name = string_of("2");
+    fails(kafka_source_ops.open(&w->source_plan, &w->system, &w->source), ERR_PLAN,
+          "topic in has no partition 2: it has 2");
+    numbers[1].name = string_of("1");
     numbers[0].number = 11;
     fails(kafka_source_ops.open(&w->source_plan, &w->system, &w->source), ERR_BROKER,
           "offset 11 is not there, the log has 0 to 10");
@@ -439,7 +443,7 @@ static void a_lost_broker_is_waited_for(void **state) {
     err_free(e);
     ok(mock_start_broker(w->cluster, 1));
     send_numbers(w, 0, 5);
-    assert_true(plan_all(w) >= 5);
+    for (int i = 0; plan_all(w) < 5 && i < 20; i++) ok(kafka_source_ops.wait(w->source, 500));
     ok(fetch(w, 1 << 20, WAIT_MS));
     assert_int_equal(w->records.items[w->records.count - 1].offset, 14);
 }
