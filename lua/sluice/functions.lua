@@ -32,10 +32,10 @@ local function arguments(what, row, spec)
    return { state }
 end
 
-local function add(list, fn, what, args)
+local function add(list, fn, what, args, gives)
    if fn then
-      local line = place.of_function(fn)
-      list[#list + 1] = { fn = fn, what = what, args = args, line = line }
+      list[#list + 1] = { fn = fn, what = what, args = args, gives = gives,
+         line = place.of_function(fn) }
    end
 end
 
@@ -50,11 +50,18 @@ local function add_tree(list, tree, fields)
       elseif branch.op == "derive" then
          local row = row_of(branch.schema, fields)
          for _, column in ipairs(branch.columns) do
-            add(list, column.fn, ("derive `%s`"):format(column.name), { row })
+            add(list, column.fn, ("derive `%s`"):format(column.name), { row },
+               { type = column.type })
          end
       end
       add_tree(list, branch.next, fields)
    end
+end
+
+--- What a function of an aggregate must give, where anything will not do.
+local function given_by(what, spec)
+   if what == "value" and spec.kind ~= "count" then return { type = "double" } end
+   if what == "result" then return { type = spec.type, fields = spec.fields } end
 end
 
 --- The rows that flow into an aggregate: those of the first output that feeds it.
@@ -72,14 +79,15 @@ end
 -- @tparam table graph
 -- @treturn table list of `{ fn =, what = "filter", line = "FILE:LINE", args = { { kind =
 --   "row"|"state"|"window", names =, schema =, fields =, spec = }, … } or nil when they
---   are not known }`
+--   are not known, gives = nil or `{ type = }` or `{ fields = { { name =, type = } } }` }`
 function functions.of(graph)
    local list = {}
    for _, source in ipairs(graph.sources) do
       if type(source.events) == "function" then add(list, source.events, "events") end
       add(list, source.rows, "row")
       if source.time and source.time.fn then
-         add(list, source.time.fn, "event_time", { row_of(source.schema, source.fields) })
+         local row = row_of(source.schema, source.fields)
+         add(list, source.time.fn, "event_time", { row }, { type = "int64" })
       end
    end
    for _, step in ipairs(graph.steps) do
@@ -90,7 +98,8 @@ function functions.of(graph)
       for _, item in ipairs(of.items) do
          for _, entry in ipairs(aggregate.functions(item.spec)) do
             add(list, entry.fn, ("%s of `%s`"):format(entry.what, item.name),
-               arguments(entry.what, row, item.spec.user))
+               arguments(entry.what, row, item.spec.user),
+               given_by(entry.what, item.spec))
          end
       end
    end

@@ -1,7 +1,8 @@
 --- Each function of a plan is run once before any record comes: on a row of sample
 -- values, and on the same row with every nullable field nil. What throws only on the
 -- second is refused: the first null would quarantine a record. What throws on the first
--- may be the sample's fault, and is a warning.
+-- may be the sample's fault, and is a warning. What gives a value of another kind than
+-- its column is refused, too.
 -- @module sluice.probe
 
 local ffi = require "ffi"
@@ -59,20 +60,20 @@ local function make_argument(arg, with_nils, seen)
    return state
 end
 
---- Run a function on made-up arguments: what it threw as text, and what it saw.
+--- Run a function on made-up arguments: what it threw as text, what it saw and gave.
 local function run(entry, with_nils)
-   local seen, problem = {}, nil
+   local seen, problem, gave = {}, nil, nil
    local done = xpcall(function()
       local args = {}
       for i, arg in ipairs(entry.args) do
          args[i] = make_argument(arg, with_nils, seen)
       end
-      entry.fn(unpack(args, 1, #entry.args))
+      gave = entry.fn(unpack(args, 1, #entry.args))
    end, function(thrown)
       problem = type(thrown) == "string" and thrown
          or ("%s: threw a %s"):format(entry.line, type(thrown))
    end)
-   if done then return nil, seen end
+   if done then return nil, seen, gave end
    return problem or entry.line .. ": threw", seen
 end
 
@@ -89,19 +90,47 @@ local function hint(names)
       #names == 1 and "it" or "them")
 end
 
+local KINDS = { bool = "boolean", string = "string" }
+
+--- Why a value cannot go into a column of a type: its kind is another one. Whether a
+-- number fits depends on the records.
+local function misfit(value, kind)
+   local wanted = KINDS[kind] or "number"
+   local kind_of = ffi.istype("int64_t", value) and "number" or type(value)
+   if value == nil or kind_of == wanted then return nil end
+   return ("gives a %s, wanted %s or nil"):format(type(value), kind)
+end
+
+local function misfit_of(value, gives)
+   if not gives.fields or value == nil then
+      return gives.type and misfit(value, gives.type)
+   end
+   if type(value) ~= "table" then
+      return ("gives a %s, wanted a table of its fields, as in { %s = … }"):format(
+         type(value), gives.fields[1].name)
+   end
+   for _, field in ipairs(gives.fields) do
+      local wrong = misfit(value[field.name], field.type)
+      if wrong then return ("`%s` %s"):format(field.name, wrong) end
+   end
+end
+
 --- Run one function of a plan on made-up rows.
--- @tparam table entry from `functions.of`: `{ fn =, what =, line =, args = }`
+-- @tparam table entry from `functions.of`: `{ fn =, what =, line =, args =, gives = }`
 -- @treturn ?string why it is refused, "FILE:LINE: what: message"
 -- @treturn ?string a warning, in the same form
 -- @usage local refused, warning = probe.check(entry)
 function probe.check(entry)
    if not entry.args then return nil, nil end
-   local on_sample, saw = run(entry, false)
+   local on_sample, saw, gave = run(entry, false)
    if on_sample and saw.unknown then return placed(entry, on_sample), nil end
-   local on_nils, nils = run(entry, true)
+   local on_nils, nils, gave_on_nils = run(entry, true)
    if on_nils and (not on_sample or nils.unknown) then
       return placed(entry, on_nils) .. hint(nils), nil
    end
+   local wrong = entry.gives and (misfit_of(gave, entry.gives)
+      or misfit_of(gave_on_nils, entry.gives))
+   if wrong then return placed(entry, wrong), nil end
    if on_sample then
       return nil, placed(entry, on_sample) .. " (on a made-up row, at check)"
    end

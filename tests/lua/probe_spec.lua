@@ -54,6 +54,36 @@ describe("probe", function()
       assert.matches(wanted, warning, 1, true)
    end)
 
+   local function check_gives(text, gives)
+      local fn = assert(load("return " .. text, "@rides.lua"))()
+      local refused = probe.check { fn = fn, what = "derive `x`", line = "rides.lua:1",
+         args = { ROW }, gives = gives }
+      return refused and refused:match "^rides.lua:1: derive `x`: (.*)$"
+   end
+
+   it("refuses what gives a value of another kind than its column", function()
+      local refused = check_gives("function(row) return row.id end", { type = "double" })
+      assert.equal("gives a string, wanted double or nil", refused)
+      refused = check_gives("function(row) return row.tip or true end", { type = "int64" })
+      assert.equal("gives a boolean, wanted int64 or nil", refused)
+      for kind, text in pairs { double = "row.amount", int64 = "row.total", bool = "true",
+            string = "row.id", timestamp = "nil" } do
+         text = "function(row) return " .. text .. " end"
+         assert.is_nil(check_gives(text, { type = kind }))
+      end
+   end)
+
+   it("refuses a result that is no table of its fields", function()
+      local gives = { fields = { { name = "lo", type = "double" },
+         { name = "hi", type = "double" } } }
+      assert.equal("gives a number, wanted a table of its fields, as in { lo = … }",
+         check_gives("function() return 1, 2 end", gives))
+      assert.equal("`hi` gives a boolean, wanted double or nil",
+         check_gives("function() return { lo = 1, hi = true } end", gives))
+      assert.is_nil(check_gives("function() return { hi = 2 } end", gives))
+      assert.is_nil(check_gives("function() end", gives))
+   end)
+
    it("takes errors that are no text", function()
       local refused = check [[function(row) if not row.amount then error({}) end end]]
       assert.matches("rides.lua:1: filter: threw a table", refused, 1, true)
