@@ -79,7 +79,7 @@ end
 -- @tparam table graph
 -- @treturn table list of `{ fn =, what = "filter", line = "FILE:LINE", args = { { kind =
 --   "row"|"state"|"window", names =, schema =, fields =, spec = }, … } or nil when they
---   are not known, gives = nil or `{ type = }` or `{ fields = { { name =, type = } } }` }`
+--   are not known, gives = nil, `{ type = }` or `{ fields = { { name =, type = } } }` }`
 function functions.of(graph)
    local list = {}
    for _, source in ipairs(graph.sources) do
