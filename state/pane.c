@@ -188,6 +188,14 @@ static void close_hole(pane *p, uint32_t hole) {
     p->slots[hole] = 0;
 }
 
+void pane_clean(pane *p, entry *e) {
+    uint32_t i = 0;
+    while (p->dirty[i] != e) i++;
+    p->dirty_count--;
+    memmove(&p->dirty[i], &p->dirty[i + 1], (p->dirty_count - i) * sizeof *p->dirty);
+    e->batch = UINT64_MAX;
+}
+
 void pane_delete(pane *p, entry *e) {
     uint32_t tag = (uint32_t)(e->hash >> 32), at = tag & p->mask;
     while (p->slots[at] >> 32 != tag || pane_entry(p, (uint32_t)p->slots[at]) != e) {
@@ -195,11 +203,7 @@ void pane_delete(pane *p, entry *e) {
     }
     close_hole(p, at);
     p->count--;
-    uint32_t i = 0;
-    while (p->dirty[i] != e) i++;
-    p->dirty_count--;
-    memmove(&p->dirty[i], &p->dirty[i + 1], (p->dirty_count - i) * sizeof *p->dirty);
-    e->batch = UINT64_MAX;
+    pane_clean(p, e);
 }
 
 int64_t pane_start(const pane *p) {

@@ -335,6 +335,11 @@ void table_delete(table *t, pane *p, entry *e) {
     pane_delete(p, e);
 }
 
+void table_untouch(table *t, pane *p, entry *e) {
+    assert(t->in_batch && e->batch == t->batch && e->old);
+    pane_clean(p, e);
+}
+
 size_t table_held_bytes(const table *t) {
     size_t lists = (t->panes.room + t->dropped.room + t->dirty.room) * sizeof(pane *);
     return t->pool.used_bytes + t->pool.spare_bytes + arena_held(&t->old) +

@@ -4,7 +4,7 @@
  *
  * When user code throws, the row is given up and nothing of it stays: its state is put back from
  * `scratch` (or, with a fold_batch, all states of the range from a copy, and the range is halved
- * until the row is found), and a group that only this row had made is deleted. */
+ * until the row is found), and a group that only this row had made or touched is as it was. */
 #include <string.h>
 
 #include "runtime/base/err.h"
@@ -149,24 +149,24 @@ static bool has_survivor(const fold_space *f, const void *state) {
     return false;
 }
 
-/* Delete the entry of `state` if this vector made it. */
-static void delete_if_made(const fold_space *f, table *t, pane *p, void *state) {
+/* Make the entry of `state` as if this vector had never met it: gone if it made it, else untouched. */
+static void forget_entry(const fold_space *f, table *t, pane *p, void *state) {
     uint32_t from = 0, count;
     for (uint32_t i = 0; i < f->mark_count; i++)
         if (f->marks[i].pane == p) from = f->marks[i].dirty_before;
     entry *const *dirty = pane_dirty(p, &count);
     for (uint32_t i = from; i < count; i++) {
-        if (entry_state(dirty[i]) != state || dirty[i]->old) continue;
-        table_delete(t, p, dirty[i]);
+        if (entry_state(dirty[i]) != state) continue;
+        (dirty[i]->old ? table_untouch : table_delete)(t, p, dirty[i]);
         return;
     }
 }
 
-/* A group must not exist because of a row that was given up. */
-static void delete_orphans(const fold_space *f, table *t) {
+/* A group must neither exist nor be emitted because of a row that was given up. */
+static void forget_orphans(const fold_space *f, table *t) {
     for (uint32_t i = 0; i < f->count; i++)
         if (f->given_up[i] && !has_survivor(f, f->states[i]))
-            delete_if_made(f, t, f->panes[i], f->states[i]);
+            forget_entry(f, t, f->panes[i], f->states[i]);
 }
 
 static err *fold_output(worker *w, const batch_view *b, chunk *c, uint32_t k,
@@ -194,7 +194,7 @@ static err *fold_output(worker *w, const batch_view *b, chunk *c, uint32_t k,
     } else {
         e = fold_rows(w, b, c, k, output, &threw);
     }
-    if (!e && threw) delete_orphans(f, t);
+    if (!e && threw) forget_orphans(f, t);
     return e;
 }
 
