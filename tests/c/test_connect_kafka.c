@@ -11,7 +11,6 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/clock.h"
-#include "runtime/base/err.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/connectors.h"
@@ -288,7 +287,7 @@ static void bytes_are_cut_fairly(void **state) {
     assert_int_equal(w->records.count, 1);
 }
 
-static void a_fetch_that_takes_too_long_lowers_the_ranges(void **state) {
+static void a_slow_fetch_lowers_the_ranges(void **state) {
     world *w = *state;
     open_both(w);
     send_numbers(w, 0, 10);
@@ -383,7 +382,7 @@ static void errors_that_pass_are_not_seen(void **state) {
     assert_int_equal(w->records.count, 1000);
 }
 
-static void a_refused_message_does_not_take_its_neighbours_along(void **state) {
+static void a_refused_message_spares_its_neighbours(void **state) {
     world *w = *state;
     /* the request of three, then the first of them alone */
     static const int32_t codes[] = { TOO_LARGE, TOO_LARGE };
@@ -404,7 +403,7 @@ static void a_refused_message_does_not_take_its_neighbours_along(void **state) {
     assert_memory_equal(w->records.items[1].value.data, "c", 1);
 }
 
-static void a_partition_that_is_not_there_is_a_rejection(void **state) {
+static void an_unknown_partition_is_a_rejection(void **state) {
     world *w = *state;
     open_both(w);
     sl_message sent[] = { message(NULL, "a", 9, 5) };
@@ -485,16 +484,13 @@ int main(void) {
         cmocka_unit_test_setup_teardown(keys_go_where_java_puts_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ranges_are_read_whole_and_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bytes_are_cut_fairly, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_fetch_that_takes_too_long_lowers_the_ranges, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_slow_fetch_lowers_the_ranges, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_fetch_can_begin_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wait_ends_when_a_record_comes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(start_places, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_that_pass_are_not_seen, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_refused_message_does_not_take_its_neighbours_along,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_partition_that_is_not_there_is_a_rejection, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_refused_message_spares_its_neighbours, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_unknown_partition_is_a_rejection, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_denied_topic_ends_the_sink, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_broker_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stop_ends_a_fetch_at_once, set_up, tear_down),
