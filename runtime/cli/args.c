@@ -10,12 +10,15 @@ typedef struct option {
     const char *name, *value; /* value NULL: a switch */
     const char *commands;     /* names of commands that take it, with blanks around */
     const char *summary;
-    apply_option apply;       /* NULL: not yet */
+    apply_option apply; /* NULL: not yet */
 } option;
 
 static err *set_override(args *a, const char *value) {
-    if (!strchr(value, '=')) return err_new(ERR_USAGE, "--set %s: wanted PATH=VALUE, as in --set source.start=earliest", value);
-    if (a->set_count == ARGS_MAX_SETS) return err_new(ERR_USAGE, "--set: at most %d are taken", ARGS_MAX_SETS);
+    if (!strchr(value, '='))
+        return err_new(ERR_USAGE, "--set %s: wanted PATH=VALUE, as in --set source.start=earliest",
+                       value);
+    if (a->set_count == ARGS_MAX_SETS)
+        return err_new(ERR_USAGE, "--set: at most %d are taken", ARGS_MAX_SETS);
     a->sets[a->set_count++] = value;
     return NULL;
 }
@@ -61,11 +64,13 @@ static err *set_log_level(args *a, const char *value) {
 
 // clang-format off
 static const option OPTIONS[] = {
-    { "--embedded", NULL, " run ", "a broker in this process, events made for the script, results shown", set_embedded },
-    { "--set", "PATH=VALUE", " run check ", "override one option: trigger=once, source.start=earliest, sink.mode=append, NAME.X=…", set_override },
-    { "--log", "plain|logfmt|json", " run ", "how log lines look (plain on a terminal, else logfmt)", set_log },
+    { "--embedded", NULL, " run ", "a Kafka in this process, made-up events, results shown",
+      set_embedded },
+    { "--set", "PATH=VALUE", " run check ",
+      "override one option: trigger=once, source.start=earliest, sink.mode=append, NAME.X=…", set_override },
+    { "--log", "STYLE", " run ", "of log lines: plain (default on a terminal), logfmt (else), json", set_log },
     { "--log-level", "LEVEL", " run ", "debug, info (default), warn, error", set_log_level },
-    { "--json", NULL, " check ", "the plan as JSON", set_json },
+    { "--json", NULL, " check ", "print the plan as JSON", set_json },
     { "--strict", NULL, " check ", "warnings are errors", set_strict },
     { "--connect", NULL, " check ", "look at the broker, too", NULL },
     { "--param", "K=V", " run check ", "a value for sluice.param", NULL },
@@ -89,7 +94,8 @@ static bool takes(const option *o, const command *c) {
 
 static const option *find_option(const char *name, size_t len) {
     for (int i = 0; i < OPTION_COUNT; i++)
-        if (strlen(OPTIONS[i].name) == len && !strncmp(OPTIONS[i].name, name, len)) return &OPTIONS[i];
+        if (strlen(OPTIONS[i].name) == len && !strncmp(OPTIONS[i].name, name, len))
+            return &OPTIONS[i];
     return NULL;
 }
 
@@ -97,7 +103,8 @@ static err *unknown_option(const char *given) {
     const char *names[OPTION_COUNT];
     for (int i = 0; i < OPTION_COUNT; i++) names[i] = OPTIONS[i].name;
     const char *near = nearest_word(given, names, OPTION_COUNT);
-    return err_new(ERR_USAGE, "unknown option %s%s%s%s; `sluice help` lists them", given, near ? ": did you mean " : "", near ? near : "", near ? "?" : "");
+    return err_new(ERR_USAGE, "unknown option %s%s%s%s; `sluice help` lists them", given,
+                   near ? ": did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 /* Read the option at argv[*i]; its value may stand behind `=` or in the next word. */
@@ -105,7 +112,9 @@ static err *read_option(args *a, int argc, char **argv, int *i) {
     const char *given = argv[*i], *equals = strchr(given, '=');
     const option *o = find_option(given, equals ? (size_t)(equals - given) : strlen(given));
     if (!o) return unknown_option(given);
-    if (!takes(o, a->command)) return err_new(ERR_USAGE, "sluice %s does not take %s; it is for:%s", a->command->name, o->name, o->commands);
+    if (!takes(o, a->command))
+        return err_new(ERR_USAGE, "%s does not take %s; it is for:%s", a->command->name, o->name,
+                       o->commands);
     if (!o->apply) return err_new(ERR_USAGE, "%s: not yet; it comes with a later release", o->name);
     if (!o->value && equals) return err_new(ERR_USAGE, "%s takes no value", o->name);
     const char *value = equals ? equals + 1 : NULL;
@@ -117,13 +126,17 @@ static err *read_option(args *a, int argc, char **argv, int *i) {
 }
 
 static err *unknown_command(const char *given, const command *commands, uint32_t count) {
-    static const char *const LATER[] = { "try", "test", "lag", "why", "state", "checkpoint", "reload", "status", "stop", "replay", "schema", "new" };
+    static const char *const LATER[] = { "try", "test", "lag", "why",
+                                         "state", "checkpoint", "reload", "status",
+                                         "stop", "replay", "schema", "new" };
     const char *names[32];
     for (size_t i = 0; i < sizeof LATER / sizeof *LATER; i++)
-        if (!strcmp(given, LATER[i])) return err_new(ERR_USAGE, "sluice %s: not yet; it comes with a later release", given);
+        if (!strcmp(given, LATER[i]))
+            return err_new(ERR_USAGE, "%s: not yet; it comes with a later release", given);
     for (uint32_t i = 0; i < count; i++) names[i] = commands[i].name;
     const char *near = nearest_word(given, names, count);
-    return err_new(ERR_USAGE, "unknown command `%s`%s%s%s; `sluice help` lists them", given, near ? ": did you mean `" : "", near ? near : "", near ? "`?" : "");
+    return err_new(ERR_USAGE, "unknown command `%s`%s%s%s; `sluice help` lists them", given,
+                   near ? ": did you mean `" : "", near ? near : "", near ? "`?" : "");
 }
 
 err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t count) {
@@ -133,33 +146,48 @@ err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t
     if (!a->command) return unknown_command(argv[1], commands, count);
     for (int i = 2; i < argc; i++) {
         err *e = NULL;
-        if (argv[i][0] == '-' && argv[i][1]) e = read_option(a, argc, argv, &i);
-        else if (!a->command->operand || a->operand) e = err_new(ERR_USAGE, "sluice %s: what is `%s` for? usage: sluice %s %s", a->command->name, argv[i], a->command->name, a->command->operand ? a->command->operand : "");
-        else a->operand = argv[i];
+        if (argv[i][0] == '-' && argv[i][1])
+            e = read_option(a, argc, argv, &i);
+        else if (!a->command->operand || a->operand)
+            e = err_new(ERR_USAGE, "%s: what is `%s` for? usage: sluice %s %s", a->command->name,
+                        argv[i], a->command->name, a->command->operand ? a->command->operand : "");
+        else
+            a->operand = argv[i];
         if (e) return e;
     }
     if (a->command->operand && a->command->operand[0] != '[' && !a->operand)
-        return err_new(ERR_USAGE, "sluice %s: wanted %s: usage: sluice %s %s", a->command->name, a->command->operand, a->command->name, a->command->operand);
+        return err_new(ERR_USAGE, "%s: wanted %s; usage: sluice %s %s", a->command->name,
+                       a->command->operand, a->command->name, a->command->operand);
     return NULL;
 }
 
+enum { HELP_INDENT = 24 };
+
 static void help_command(buf *out, const command *c) {
-    buf_printf(out, "sluice %s%s%s\n    %s\n", c->name, c->operand ? " " : "", c->operand ? c->operand : "", c->summary);
+    size_t start = out->len;
+    buf_printf(out, "  sluice %s%s%s ", c->name, c->operand ? " " : "",
+               c->operand ? c->operand : "");
+    while (out->len < start + HELP_INDENT) buf_put_char(out, ' ');
+    buf_printf(out, "%s\n", c->summary);
     for (int i = 0; i < OPTION_COUNT; i++) {
-        if (!takes(&OPTIONS[i], c) || !OPTIONS[i].apply) continue;
-        const char *value = OPTIONS[i].value;
-        buf_printf(out, "    %s%s%s\n        %s\n", OPTIONS[i].name, value ? " " : "", value ? value : "", OPTIONS[i].summary);
+        const option *o = &OPTIONS[i];
+        if (!takes(o, c) || !o->apply) continue;
+        start = out->len;
+        buf_printf(out, "    %s%s%s ", o->name, o->value ? " " : "", o->value ? o->value : "");
+        while (out->len < start + HELP_INDENT) buf_put_char(out, ' ');
+        buf_printf(out, "%s\n", o->summary);
     }
 }
 
-void args_help(buf *out, const command *commands, uint32_t count, const char *topic) {
+err *args_help(buf *out, const command *commands, uint32_t count, const char *topic) {
     const command *one = topic ? find_command(topic, commands, count) : NULL;
-    if (one) {
-        help_command(out, one);
-        return;
-    }
-    buf_put_text(out, "sluice: a stream processor for Kafka that you script in Lua\n\n");
-    for (uint32_t i = 0; i < count; i++) help_command(out, &commands[i]);
-    buf_put_text(out, "\nExit codes: 0 done, also after a clean stop by SIGTERM or SIGINT; 1 the pipeline failed;\n"
-                      "2 wrong usage, script or plan; 130, 143 a second signal cut it short.\n");
+    if (topic && !one) return unknown_command(topic, commands, count);
+    if (!one) buf_put_text(out, "sluice: a stream processor for Kafka that you script in Lua\n\n");
+    for (uint32_t i = 0; i < count; i++)
+        if (!one || one == &commands[i]) help_command(out, &commands[i]);
+    if (one) return NULL;
+    buf_put_text(out, "\nExit codes: 0 done, also after a clean stop by SIGTERM or SIGINT; 1 the "
+                      "pipeline failed;\n2 wrong usage, script or plan; 130, 143 a second signal "
+                      "cut it short.\n");
+    return NULL;
 }

@@ -1,6 +1,6 @@
 #pragma once
-/* The command line: one table of commands and one of options, which `sluice help` prints. No abbreviations,
- * no aliases, no positional flags. thread: main, before anything else runs. */
+/* The command line: one table of commands and one of options, which `sluice help` prints. No
+ * abbreviations, no aliases, no positional flags. thread: main, before anything else runs. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -11,8 +11,8 @@
 enum { ARGS_MAX_SETS = 64 };
 
 typedef struct args {
-    const struct command *command; /* NULL: none was given */
-    const char *operand;           /* the script, or the topic of help; NULL: none */
+    const struct command *command;   /* NULL: none was given */
+    const char *operand;             /* the script, or the topic of help; NULL: none */
     const char *sets[ARGS_MAX_SETS]; /* --set, in order; borrowed from argv */
     uint32_t set_count;
     bool embedded, json, strict;
@@ -29,5 +29,5 @@ typedef struct command {
 /* Read argv. ERR_USAGE names what is wrong and the nearest right word. */
 err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t count);
 
-/* Print the manual of all commands, or of one. */
-void args_help(buf *out, const command *commands, uint32_t count, const char *topic);
+/* Append the manual of all commands, or of one. ERR_USAGE: there is no such command. */
+err *args_help(buf *out, const command *commands, uint32_t count, const char *topic);

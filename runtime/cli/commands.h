@@ -8,3 +8,6 @@ void command_version(void);
 
 /* Print the error (taken) and give its exit code: 2 for wrong usage, script or plan, else 1. */
 int command_failed(err *e);
+
+/* End the process at once, nothing is cleaned up. Safe in a signal handler and on any thread. */
+void command_end_now(int code);

@@ -22,10 +22,10 @@ enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 static int help(const args *a) {
     buf out;
     buf_init(&out);
-    args_help(&out, COMMANDS, COMMAND_COUNT, a ? a->operand : NULL);
+    err *e = args_help(&out, COMMANDS, COMMAND_COUNT, a ? a->operand : NULL);
     fwrite(out.data, 1, out.len, stdout);
     buf_done(&out);
-    return 0;
+    return e ? command_failed(e) : 0;
 }
 
 static int version(const args *a) {
@@ -33,6 +33,8 @@ static int version(const args *a) {
     command_version();
     return 0;
 }
+
+void command_end_now(int code) { _exit(code); }
 
 int main(int argc, char **argv) {
     args a;

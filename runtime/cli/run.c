@@ -1,24 +1,44 @@
+/* `sluice run`: load the script, once a worker; open the pipeline; run it; say what it did. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/commands.h"
+#include "runtime/cli/display.h"
+#include "runtime/cli/embedded.h"
 #include "runtime/cli/status.h"
 #include "runtime/cli/stop.h"
+#include "runtime/cli/summary.h"
 #include "runtime/connect/connectors.h"
 #include "runtime/flow/run.h"
+
+enum {
+    TICK_MS = 100,       /* between two looks at how it goes */
+    PROGRESS_MS = 10000, /* between "progress" lines */
+    HUNG_MS = 700,       /* from the end of shutdown_timeout until the process ends anyway */
+    MOST_OVERRIDES = 2 * ARGS_MAX_SETS
+};
 
 /* All that a run needs, for one cleanup. */
 typedef struct run {
     const args *a;
     logger log;
     clock_source clock;
-    worker **workers;
+    bool for_people;                  /* log lines and summary are for reading */
+    embedded *embedded;               /* NULL: a real broker, or none */
+    const char *sets[MOST_OVERRIDES]; /* for loading the script; borrowed */
+    uint32_t set_count;
+    worker **workers; /* until the pipeline takes them */
     uint32_t worker_count;
+    char *name; /* of the pipeline */
     pipeline pipeline;
-    status status;
+    drift drift;
+    display *display;
+    int64_t ticked_ms; /* steady */
+    bool feed_failed;
 } run;
 
 int command_failed(err *e) {
@@ -28,19 +48,34 @@ int command_failed(err *e) {
     return code;
 }
 
+/* -- scripts */
+
 /* A call into Lua that does not come back. thread: the watchdog's. */
 static void on_stuck(void *arg, const char *message, bool last) {
     run *r = arg;
     log_error(&r->log, message, log_text("next", last ? "giving up" : "trying to interrupt it"));
-    if (last) _exit(1);
+    if (last) command_end_now(1);
 }
 
 static err *open_script(run *r, uint32_t number, script **s) {
     script_options options = {
-        .path = r->a->operand, .overrides = r->a->sets, .override_count = r->a->set_count, .worker = number,
-        .library = getenv("SLUICE_LUA"), .stop = stop_asked(), .on_stuck = on_stuck, .on_stuck_arg = r, .log = &r->log,
+        .path = r->a->operand,
+        .overrides = r->sets,
+        .override_count = r->set_count,
+        .worker = number,
+        .library = getenv("SLUICE_LUA"),
+        .stop = stop_asked(),
+        .on_stuck = on_stuck,
+        .on_stuck_arg = r,
+        .log = &r->log,
     };
     return script_open(&options, s);
+}
+
+/* What --set says, and what --embedded needs. */
+static void add_sets(run *r, const char *const *sets, uint32_t count) {
+    for (uint32_t i = 0; i < count && r->set_count < MOST_OVERRIDES; i++)
+        r->sets[r->set_count++] = sets[i];
 }
 
 /* Each worker loads the script for itself; all must have come to the same plan. */
@@ -51,27 +86,75 @@ static err *open_workers(run *r) {
     const sl_plan *plan = script_plan(first);
     uint32_t count = plan->workers;
     r->workers = mem_zalloc(count, sizeof *r->workers);
-    e = worker_new(plan, first, 0, count, &r->workers[0]);
-    for (uint32_t i = 1; !e && i < count; i++) {
+    if ((e = worker_new(plan, first, 0, count, &r->workers[0]))) return e;
+    r->worker_count = 1;
+    for (uint32_t i = 1; i < count; i++) {
         script *s = NULL;
-        r->worker_count = i;
         if ((e = open_script(r, i, &s))) return e;
         if ((e = script_agree(first, s))) {
             script_close(s);
             return e;
         }
-        e = worker_new(plan, s, i, count, &r->workers[i]);
+        if ((e = worker_new(plan, s, i, count, &r->workers[i]))) return e;
+        r->worker_count++;
     }
-    if (!e) r->worker_count = count;
-    return e;
+    return NULL;
 }
 
-static void say_start(run *r) {
-    const sl_plan *plan = r->pipeline.plan;
-    char *name = mem_copy_text(plan->name.data, plan->name.len);
-    log_info(&r->log, "running", log_text("pipeline", name), log_number("workers", r->worker_count),
-             log_text("checkpoint", "none: nothing is committed, a restart begins at `start` with empty state, delivery is at-least-once"));
-    mem_free(name);
+/* The plan is the first one's, which therefore goes last. */
+static void free_workers(run *r) {
+    const sl_plan *plan = r->worker_count ? script_plan(r->workers[0]->script) : NULL;
+    while (r->worker_count) worker_free(r->workers[--r->worker_count], plan);
+}
+
+/* -- what is shown */
+
+/* Without a checkpoint that must be said. */
+static void say_start(run *r, uint32_t workers) {
+    static const char promise[] = "none: nothing is committed, a restart begins at `start` with "
+                                  "empty state, delivery is at-least-once";
+    if (!r->for_people) {
+        log_info(&r->log, "running", log_text("pipeline", r->name), log_number("workers", workers),
+                 log_text("checkpoint", promise));
+        return;
+    }
+    buf text;
+    buf_init(&text);
+    buf_printf(&text, "%s runs; checkpoint %s", r->name, promise);
+    log_write(&r->log, LOG_INFO, buf_text(&text), NULL, 0);
+    if (r->embedded) {
+        buf_reset(&text);
+        buf_printf(&text, "made-up events come into a Kafka in this process, at %s; Ctrl-C ends it",
+                   embedded_brokers(r->embedded));
+        log_write(&r->log, LOG_INFO, buf_text(&text), NULL, 0);
+    }
+    buf_done(&text);
+}
+
+static bool writes_to_stdout(const sl_plan *plan) {
+    for (uint32_t i = 0; i < plan->sink_count; i++)
+        if (plan->sinks[i].name.len == 1 && plan->sinks[i].name.data[0] == '-') return true;
+    return false;
+}
+
+/* Which terminal gets the block; -1: none, log lines say how it goes. */
+static int choose_terminal(const run *r, bool stdout_is_taken) {
+    if (!r->for_people) return -1;
+    if (stdout_is_taken && isatty(1)) return -1; /* rows scroll by there */
+    if (isatty(2)) return 2;
+    return r->embedded && isatty(1) ? 1 : -1;
+}
+
+static void start_display(run *r, const sl_plan *plan) {
+    bool stdout_is_taken = writes_to_stdout(plan);
+    bool with_tables = r->embedded && isatty(1) && !stdout_is_taken;
+    display_options options = {
+        .log = &r->log,
+        .fd = choose_terminal(r, stdout_is_taken),
+        .results = with_tables ? embedded_results(r->embedded) : NULL,
+        .every_ms = PROGRESS_MS,
+    };
+    r->display = display_start(&options);
 }
 
 static void on_fallback(void *arg, const char *text) {
@@ -79,45 +162,153 @@ static void on_fallback(void *arg, const char *text) {
     log_warn(&r->log, "slow: the JIT compiler gave up", log_text("where", text));
 }
 
+static void look_around(run *r, pipeline *p) {
+    status_facts facts;
+    status_collect(&facts, p);
+    display_update(r->display, &facts);
+    drift_look(&r->drift, p, &r->log);
+    for (uint32_t w = 0; w < crew_count(p->crew); w++)
+        script_fallbacks(crew_worker(p->crew, w)->script, on_fallback, r);
+}
+
 static void on_tick(void *arg, pipeline *p) {
     run *r = arg;
-    status_tick(&r->status, p);
-    for (uint32_t w = 0; w < crew_count(p->crew); w++) script_fallbacks(crew_worker(p->crew, w)->script, on_fallback, r);
+    int64_t now_ms = clock_steady_ms(&r->clock);
+    if (r->embedded) embedded_note(r->embedded, p);
+    if (now_ms - r->ticked_ms < TICK_MS) return;
+    r->ticked_ms = now_ms;
+    look_around(r, p);
+}
+
+/* -- --embedded */
+
+/* thread: the feed's */
+static void on_feed_trouble(void *arg, const char *message) {
+    run *r = arg;
+    log_error(&r->log, "no more events", log_text("reason", message));
+    r->feed_failed = true;
+    stop_ask();
+}
+
+static err *open_embedded(run *r, const sl_system *system) {
+    script *s = NULL;
+    err *e = open_script(r, 0, &s);
+    if (e) return e;
+    bool takes_stdout = writes_to_stdout(script_plan(s)) || isatty(1);
+    e = embedded_open(s, system, takes_stdout ? -1 : 1, stop_ask, &r->embedded);
+    if (e) return e;
+    const char *const *more;
+    uint32_t count = embedded_overrides(r->embedded, &more);
+    add_sets(r, more, count);
+    return NULL;
+}
+
+/* -- the run */
+
+/* The batch that ran when asked to stop has not ended in its time. thread: the watching one. */
+static void on_hung(void *arg) {
+    run *r = arg;
+    log_error(
+        &r->log,
+        "stopped in the middle of a batch: it did not end within shutdown_timeout, its output "
+        "was not delivered, or only in part",
+        log_text("pipeline", r->name));
+    command_end_now(1);
+}
+
+static err *judge_end(const run *r, err *e) {
+    (void)r;
+    if (e && e->code != ERR_STOPPED) return e;
+    bool was_cut = *stop_overdue() != 0;
+    err_free(e);
+    if (!was_cut) return NULL;
+    return err_new(ERR_STOPPED,
+                   "stopped in the middle of a batch: its output could not be delivered within "
+                   "shutdown_timeout; none of it counts as done");
+}
+
+static err *run_pipeline_of(run *r, sl_system system) {
+    pipeline_options options = {
+        .system = system,
+        .stop_now = stop_overdue(),
+        .find_source = connector_source,
+        .find_sink = connector_sink,
+        .workers = r->workers,
+        .worker_count = r->worker_count,
+    };
+    const sl_plan *plan = script_plan(r->workers[0]->script);
+    int64_t began_ms = clock_steady_ms(&r->clock);
+    stop_watch *watch = stop_watch_new(plan->shutdown_timeout_ms, HUNG_MS, on_hung, r);
+    uint32_t workers = r->worker_count;
+    r->worker_count = 0;
+    err *e = pipeline_open(&r->pipeline, &options);
+    bool is_open = !e;
+    if (is_open) {
+        say_start(r, workers);
+        start_display(r, plan);
+        e = run_pipeline(&r->pipeline, on_tick, r);
+        look_around(r, &r->pipeline);
+        if (r->embedded) embedded_drain(r->embedded);
+        display_stop(r->display);
+    }
+    e = judge_end(r, e);
+    if (is_open)
+        summary_say(&r->pipeline, &r->drift, &r->log, r->for_people,
+                    clock_steady_ms(&r->clock) - began_ms);
+    pipeline_close(&r->pipeline);
+    stop_watch_free(watch);
+    return e;
 }
 
 static err *run_all(run *r) {
-    err *e = open_workers(r);
+    sl_system system = { .log = &r->log, .clock = &r->clock, .stop = stop_asked(), .pipeline = "" };
+    add_sets(r, r->a->sets, r->a->set_count);
+    err *e = r->a->embedded ? open_embedded(r, &system) : NULL;
+    if (!e) e = open_workers(r);
     if (e) return e;
-    pipeline_options options = {
-        .system = { .log = &r->log, .clock = &r->clock, .stop = stop_asked() },
-        .stop_now = stop_overdue(), .find_source = connector_source, .find_sink = connector_sink,
-        .workers = r->workers, .worker_count = r->worker_count,
-    };
     const sl_plan *plan = script_plan(r->workers[0]->script);
-    char *name = mem_copy_text(plan->name.data, plan->name.len);
-    options.system.pipeline = name;
-    stop_watch(plan->shutdown_timeout_ms);
-    e = pipeline_open(&r->pipeline, &options);
-    if (!e) {
-        say_start(r);
-        e = run_pipeline(&r->pipeline, on_tick, r);
-        status_clear(&r->status);
-        pipeline_summary(&r->pipeline, &r->log);
+    r->name = mem_copy_text(plan->name.data, plan->name.len);
+    system.pipeline = r->name;
+    if (r->embedded) {
+        system.brokers = embedded_brokers(r->embedded);
+        if ((e = embedded_feed(r->embedded, on_feed_trouble, r))) return e;
     }
-    pipeline_close(&r->pipeline);
-    mem_free(name);
+    e = run_pipeline_of(r, system);
+    if (!e && r->feed_failed)
+        e = err_new(ERR_SCRIPT, "no more events could be made for --embedded");
     return e;
+}
+
+static int end_run(run *r, err *e) {
+    bool is_clean = !e || (e->code == ERR_STOPPED && !*stop_overdue());
+    if (is_clean) {
+        err_free(e);
+        return 0;
+    }
+    if (r->log.style == LOG_JSON)
+        log_error(&r->log, "failed", log_text("reason", e->message));
+    else
+        return command_failed(e);
+    int code = e->code == ERR_USAGE || e->code == ERR_PLAN ? 2 : 1;
+    err_free(e);
+    return code;
 }
 
 int command_run(const args *a) {
     run r = { .a = a };
-    bool terminal = isatty(2);
-    log_init(&r.log, 2, a->log_given ? a->log_style : terminal ? LOG_PLAIN : LOG_LOGFMT, a->log_level);
-    status_init(&r.status, &r.log, terminal && !a->log_given);
-    stop_install();
-    err *e = run_all(&r);
-    int code = e ? command_failed(e) : 0;
+    log_init(&r.log, 2,
+             a->log_given ? a->log_style
+             : isatty(2)  ? LOG_PLAIN
+                          : LOG_LOGFMT,
+             a->log_level);
+    r.for_people = r.log.style == LOG_PLAIN;
+    stop_install(command_end_now);
+    int code = end_run(&r, run_all(&r));
+    free_workers(&r);
+    embedded_close(r.embedded);
+    drift_done(&r.drift);
     mem_free(r.workers);
+    mem_free(r.name);
     log_done(&r.log);
     return code;
 }

@@ -2,90 +2,159 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
-#include "runtime/base/clock.h"
+#include "runtime/cli/text.h"
 
-enum { REDRAW_MS = 500, LINE = 240 };
+enum {
+    BUSY_MS = 1000,  /* longer than any wait between two collections */
+    QUIET_MS = 2000, /* without records the rate is 0 after that, or after two gaps */
+    GAP_BETWEEN = 2
+};
 
-void status_clear(status *s) {
-    if (!s->is_drawn) return;
-    fputs("\r\033[K", stderr);
-    s->is_drawn = false;
+static void collect_time(status_facts *f, const pipeline *p) {
+    const input *slowest = NULL;
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        const input *in = &p->inputs[i];
+        if (!in->plan->time.has_watermark) continue;
+        if (!slowest || in->watermark.time < slowest->watermark.time) slowest = in;
+    }
+    if (!slowest) return;
+    f->has_watermark = true;
+    f->watermark = slowest->watermark.time;
+    int64_t by = watermark_slowest(&slowest->watermark);
+    if (by < 0 || by >= slowest->partition_count || f->watermark == WATERMARK_ENDED) return;
+    snprintf(f->held_by, sizeof f->held_by, "%s/%" PRId32, slowest->partitions[by].topic,
+             slowest->partitions[by].number);
 }
 
-static void before_log(void *arg) {
-    status_clear(arg);
-    fflush(stderr);
-}
-
-void status_init(status *s, logger *log, bool live) {
-    *s = (status){ .live = live };
-    if (!live) return;
-    log->before = before_log;
-    log->before_arg = s;
-}
-
-static void sum_up(const pipeline *p, source_counters *sum, int64_t *lag, uint64_t *rows) {
-    *sum = (source_counters){ 0 };
-    *lag = 0;
-    *rows = 0;
+void status_collect(status_facts *f, const pipeline *p) {
+    *f = (status_facts){ .at_ms = clock_steady_ms(p->system.clock) };
     for (uint32_t i = 0; i < p->input_count; i++) {
         const source_counters *c = &p->inputs[i].counters;
         int64_t backlog = input_backlog(&p->inputs[i]);
-        sum->read += c->read;
-        sum->late += c->late;
-        sum->quarantined += c->quarantined;
-        *lag = backlog == INT64_MAX || *lag < 0 ? -1 : *lag + backlog;
+        f->read += c->read;
+        f->late += c->late;
+        f->bad += c->quarantined + c->skipped;
+        f->lag = backlog == INT64_MAX || f->lag < 0 ? -1 : f->lag + backlog;
     }
     for (uint32_t i = 0; i < p->out.count; i++)
-        if (!p->out.sinks[i].plan->is_side) *rows += p->out.sinks[i].counters.rows;
+        if (!p->out.sinks[i].plan->is_side) f->rows += p->out.sinks[i].counters.rows;
+    f->batches = p->counters.batches;
+    f->is_stopping = *p->system.stop != 0;
+    if (p->plan->trigger == SL_INTERVAL && p->trigger.due_ms > clock_now_ms(p->system.clock))
+        f->next_ms = p->trigger.due_ms;
+    collect_time(f, p);
 }
 
-/* "12:03:04 (held by rides:3)" of the source that is furthest behind. */
-static void put_watermark(const pipeline *p, char *text, size_t room) {
-    const input *slowest = NULL;
-    snprintf(text, room, "none yet");
-    for (uint32_t i = 0; i < p->input_count; i++)
-        if (p->inputs[i].plan->time.has_watermark && (!slowest || p->inputs[i].watermark.time < slowest->watermark.time)) slowest = &p->inputs[i];
-    if (!slowest) {
-        snprintf(text, room, "off");
-        return;
+void status_rate_add(status_rate *r, uint64_t read, int64_t at_ms) {
+    int64_t gap = at_ms - r->at_ms;
+    if (!r->at_ms) {
+        *r = (status_rate){ .read = read, .at_ms = at_ms, .rate = -1 };
+    } else if (read == r->read) {
+        if (r->rate >= 0 && gap > QUIET_MS && gap > 2 * r->gap_ms) r->rate = 0;
+    } else if (gap > 0) {
+        double rate = (double)(read - r->read) * 1000.0 / (double)gap;
+        bool is_smooth = r->rate > 0 && gap < QUIET_MS;
+        *r = (status_rate){
+            .read = read,
+            .at_ms = at_ms,
+            .gap_ms = gap,
+            .rate = is_smooth ? (r->rate + rate) / 2 : rate,
+        };
     }
-    int64_t time_ms = slowest->watermark.time, by = watermark_slowest(&slowest->watermark);
-    char at[32] = "none yet", held[120] = "";
-    if (time_ms != WATERMARK_NONE && time_ms != WATERMARK_ENDED) {
-        struct tm utc;
-        time_t seconds = (time_t)(time_ms / 1000);
-        gmtime_r(&seconds, &utc);
-        strftime(at, sizeof at, "%H:%M:%S", &utc);
-    }
-    if (by >= 0 && by < slowest->partition_count)
-        snprintf(held, sizeof held, " (held by %s:%d)", slowest->partitions[by].topic, slowest->partitions[by].number);
-    snprintf(text, room, "%s%s", at, held);
 }
 
-static void draw(status *s, pipeline *p, int64_t now_ms) {
-    source_counters sum;
-    int64_t lag;
-    uint64_t rows;
-    char watermark[160], lag_text[24] = "?";
-    sum_up(p, &sum, &lag, &rows);
-    if (lag >= 0) snprintf(lag_text, sizeof lag_text, "%" PRId64, lag);
-    if (now_ms > s->drawn_ms && s->drawn_ms) {
-        double rate = (double)(sum.read - s->drawn_read) * 1000.0 / (double)(now_ms - s->drawn_ms);
-        s->rate = s->rate > 0 ? 0.5 * s->rate + 0.5 * rate : rate;
-    }
-    put_watermark(p, watermark, sizeof watermark);
-    fprintf(stderr, "\r\033[K%.0f rec/s  lag %s  watermark %s  late %" PRIu64 "  bad %" PRIu64 "  rows out %" PRIu64, s->rate, lag_text,
-            watermark, sum.late, sum.quarantined, rows);
-    fflush(stderr);
-    s->is_drawn = true;
-    s->drawn_ms = now_ms;
-    s->drawn_read = sum.read;
+enum { PART_COUNT = 8 };
+
+/* A piece of the line; those of low weight go first when it is too wide. */
+typedef struct part {
+    uint32_t from, len; /* in the text of all parts */
+    uint32_t width;
+    uint32_t weight; /* 0: left out */
+} part;
+
+static void end_part(part *parts, uint32_t *count, const buf *text, uint32_t weight) {
+    uint32_t from = *count ? parts[*count - 1].from + parts[*count - 1].len : 0;
+    uint32_t len = (uint32_t)text->len - from;
+    uint32_t width = text_width(text->data + from, len);
+    parts[(*count)++] = (part){ from, len, width, len ? weight : 0 };
 }
 
-void status_tick(status *s, pipeline *p) {
-    int64_t now_ms = clock_steady_ms(p->system.clock);
-    if (s->live && now_ms - s->drawn_ms >= REDRAW_MS) draw(s, p, now_ms);
+static void put_phase(buf *text, const status_facts *f, int64_t now_ms, int64_t silent_ms) {
+    bool is_busy = silent_ms > BUSY_MS;
+    if (f->is_stopping) buf_put_text(text, "stopping");
+    if (is_busy && f->is_stopping) buf_put_text(text, ", ");
+    if (is_busy) {
+        buf_printf(text, "batch %" PRIu64 " runs for ", f->batches + 1);
+        text_put_span(text, silent_ms);
+    }
+    if (f->is_stopping || is_busy || f->next_ms <= now_ms) return;
+    buf_put_text(text, "next results in ");
+    text_put_span(text, f->next_ms - now_ms);
+}
+
+static void put_watermark(buf *text, const status_facts *f, int64_t now_ms) {
+    if (!f->has_watermark) return;
+    buf_put_text(text, "watermark ");
+    if (f->watermark == WATERMARK_NONE)
+        buf_put_text(text, "none yet");
+    else if (f->watermark == WATERMARK_ENDED)
+        buf_put_text(text, "ended");
+    else
+        text_put_time(text, f->watermark, now_ms);
+}
+
+static void put_number(buf *text, const char *name, int64_t number) {
+    buf_put_text(text, name);
+    if (number < 0)
+        buf_put_char(text, '?');
+    else
+        text_put_count(text, (uint64_t)number);
+}
+
+static uint32_t fit(part *parts, uint32_t count, uint32_t width) {
+    for (;;) {
+        uint32_t sum = 0, least = UINT32_MAX;
+        for (uint32_t i = 0; i < count; i++) {
+            if (!parts[i].weight) continue;
+            sum += parts[i].width + (sum ? GAP_BETWEEN : 0);
+            if (least == UINT32_MAX || parts[i].weight < parts[least].weight) least = i;
+        }
+        if (sum <= width || least == UINT32_MAX) return sum;
+        parts[least].weight = 0;
+    }
+}
+
+void status_put_line(buf *out, const status_facts *f, double rate, int64_t now_ms,
+                     int64_t silent_ms, uint32_t width) {
+    part parts[PART_COUNT];
+    uint32_t count = 0;
+    buf text;
+    buf_init(&text);
+    if (rate >= 0) text_put_count(&text, (uint64_t)(rate + 0.5));
+    if (rate >= 0) buf_put_text(&text, " rec/s");
+    end_part(parts, &count, &text, 9);
+    put_number(&text, "lag ", f->lag);
+    end_part(parts, &count, &text, 7);
+    put_watermark(&text, f, now_ms);
+    end_part(parts, &count, &text, 6);
+    if (*f->held_by) buf_printf(&text, "held by %s", f->held_by);
+    end_part(parts, &count, &text, 1);
+    put_number(&text, "late ", (int64_t)f->late);
+    end_part(parts, &count, &text, 3);
+    put_number(&text, "bad ", (int64_t)f->bad);
+    end_part(parts, &count, &text, 4);
+    put_number(&text, "rows out ", (int64_t)f->rows);
+    end_part(parts, &count, &text, 5);
+    put_phase(&text, f, now_ms, silent_ms);
+    end_part(parts, &count, &text, 8);
+    fit(parts, count, width);
+    bool is_first = true;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!parts[i].weight) continue;
+        if (!is_first) buf_put_text(out, "  ");
+        is_first = false;
+        buf_put(out, text.data + parts[i].from, parts[i].len);
+    }
+    buf_done(&text);
 }

@@ -1,22 +1,37 @@
 #pragma once
-/* The live line of `sluice run` on a terminal: rate, lag, watermark and who holds it back, what did not
- * pass, rows out. Off a terminal nothing is drawn. Log lines clear it first. thread: main. */
+/* What a running pipeline says of itself: facts that main collects between steps, and the line made
+ * of them. status_collect: thread main; the rest is pure. */
 #include <stdbool.h>
 
+#include "runtime/base/buf.h"
 #include "runtime/flow/pipeline.h"
 
-typedef struct status {
-    bool live;            /* stderr is a terminal */
-    bool is_drawn;        /* the line stands on the screen */
-    int64_t drawn_ms;     /* steady time of the last drawing */
-    uint64_t drawn_read;  /* records read by then */
-    double rate;          /* records a second, smoothed */
-} status;
+typedef struct status_facts {
+    int64_t at_ms;            /* steady time of collecting; 0: never */
+    uint64_t read, late, bad; /* of all sources, in batches that were committed */
+    uint64_t rows;            /* delivered to data sinks */
+    uint64_t batches;
+    int64_t lag;        /* records; -1: not known */
+    bool has_watermark; /* some source has one */
+    int64_t watermark;  /* of the source that is furthest behind */
+    char held_by[120];  /* "topic/partition" that holds it back; empty: nobody */
+    int64_t next_ms;    /* Unix ms of the next batch; 0: when there is something to do */
+    bool is_stopping;
+} status_facts;
 
-void status_init(status *s, logger *log, bool live);
+void status_collect(status_facts *f, const pipeline *p);
 
-/* Draw again if it is time. */
-void status_tick(status *s, pipeline *p);
+/* Records a second, from batch to batch: steady also when a batch comes every 30 seconds. */
+typedef struct status_rate {
+    uint64_t read;  /* at the last change */
+    int64_t at_ms;  /* of the last change; 0: none yet */
+    int64_t gap_ms; /* between the last two */
+    double rate;    /* -1: not known before the second change */
+} status_rate;
 
-/* Remove the line. */
-void status_clear(status *s);
+void status_rate_add(status_rate *r, uint64_t read, int64_t at_ms);
+
+/* Append the line, at most `width` columns: what matters least is left out first. `now_ms`: Unix
+ * ms; `silent_ms`: since the facts were collected, which is how long a batch has run. */
+void status_put_line(buf *out, const status_facts *f, double rate, int64_t now_ms,
+                     int64_t silent_ms, uint32_t width);

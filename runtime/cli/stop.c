@@ -2,21 +2,38 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/cli/thread.h"
+
+enum { TICK_MS = 20 };
 
 /* The only mutable state of the process outside structs: signal handlers have no argument. */
 static volatile sig_atomic_t asked;
 static volatile sig_atomic_t overdue;
+static void (*volatile end_process)(int code);
+
+struct stop_watch {
+    int64_t timeout_ms, grace_ms;
+    void (*on_hung)(void *);
+    void *arg;
+    atomic_bool is_ending;
+    pthread_t thread;
+    bool has_thread;
+};
 
 static void on_signal(int number) {
-    if (asked) _exit(128 + number);
+    if (asked) end_process(128 + number);
     asked = 1;
 }
 
-void stop_install(void) {
+void stop_install(void (*end)(int code)) {
     struct sigaction action;
+    end_process = end;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
     sigaction(SIGINT, &action, NULL);
@@ -24,24 +41,44 @@ void stop_install(void) {
     signal(SIGPIPE, SIG_IGN);
 }
 
+void stop_ask(void) { asked = 1; }
+
 const volatile int *stop_asked(void) { return &asked; }
 
 const volatile int *stop_overdue(void) { return &overdue; }
 
 static void *watch(void *arg) {
-    int64_t timeout_ms = (int64_t)(intptr_t)arg;
-    struct timespec tick = { .tv_nsec = 50 * 1000 * 1000 };
-    while (!asked) nanosleep(&tick, NULL);
-    for (int64_t waited = 0; waited < timeout_ms; waited += 50) nanosleep(&tick, NULL);
-    overdue = 1;
+    stop_watch *w = arg;
+    struct timespec tick = { .tv_nsec = TICK_MS * 1000 * 1000 };
+    const clock_source real = { 0 };
+    int64_t asked_ms = 0;
+    while (!atomic_load(&w->is_ending)) {
+        int64_t now_ms = clock_steady_ms(&real);
+        if (asked && !asked_ms) asked_ms = now_ms;
+        if (asked_ms && now_ms - asked_ms >= w->timeout_ms) overdue = 1;
+        if (asked_ms && now_ms - asked_ms >= w->timeout_ms + w->grace_ms) {
+            w->on_hung(w->arg);
+            return NULL;
+        }
+        nanosleep(&tick, NULL);
+    }
     return NULL;
 }
 
-void stop_watch(int64_t timeout_ms) {
-    pthread_t thread;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for main: they end its waits */
-    if (!pthread_create(&thread, NULL, watch, (void *)(intptr_t)timeout_ms)) pthread_detach(thread);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+stop_watch *stop_watch_new(int64_t timeout_ms, int64_t grace_ms, void (*on_hung)(void *),
+                           void *arg) {
+    stop_watch *w = mem_zalloc(1, sizeof *w);
+    w->timeout_ms = timeout_ms;
+    w->grace_ms = grace_ms;
+    w->on_hung = on_hung;
+    w->arg = arg;
+    w->has_thread = thread_start(&w->thread, watch, w);
+    return w;
+}
+
+void stop_watch_free(stop_watch *w) {
+    if (!w) return;
+    atomic_store(&w->is_ending, true);
+    if (w->has_thread) pthread_join(w->thread, NULL);
+    mem_free(w);
 }

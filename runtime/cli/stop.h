@@ -1,17 +1,27 @@
 #pragma once
-/* Stopping: the first SIGTERM or SIGINT asks for a clean end (the batch that runs is finished within
- * shutdown_timeout), the second ends the process at once with 128 + the signal's number. thread: any. */
+/* Stopping: the first SIGTERM or SIGINT asks for a clean end (the batch that runs is finished
+ * within shutdown_timeout), the second ends the process at once with 128 + the signal's number.
+ * thread: any. */
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Install the handlers; call once. */
-void stop_install(void);
+/* Install the handlers; call once. `end`: ends the process at once, safe in a signal handler. */
+void stop_install(void (*end)(int code));
+
+/* Ask for a clean end, as the first signal does. */
+void stop_ask(void);
 
 /* Becomes != 0 when asked to stop. */
 const volatile int *stop_asked(void);
 
-/* Becomes != 0 when the time for a clean end is over. */
+/* Becomes != 0 when the time for a clean end is over: what still waits gives up. */
 const volatile int *stop_overdue(void);
 
-/* Call now and then while stopping is under way: after `timeout_ms` since the signal it is overdue. A thread
- * of its own watches, since main may be waiting inside a sink. */
-void stop_watch(int64_t timeout_ms);
+/* Watches on a thread of its own, since main may be waiting inside a sink or a script. */
+typedef struct stop_watch stop_watch;
+
+/* From `timeout_ms` after the signal it is overdue; if nothing has ended `grace_ms` later,
+ * `on_hung` is called, which is expected to end the process. */
+stop_watch *stop_watch_new(int64_t timeout_ms, int64_t grace_ms, void (*on_hung)(void *),
+                           void *arg);
+void stop_watch_free(stop_watch *w);

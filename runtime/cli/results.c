@@ -1,0 +1,173 @@
+#include "runtime/cli/results.h"
+
+#include <string.h>
+
+#include "runtime/base/json_text.h"
+#include "runtime/base/mem.h"
+#include "runtime/cli/members.h"
+#include "runtime/cli/results_state.h"
+
+static bool is_text(const sl_string *s, const char *text) {
+    return s->len == strlen(text) && !memcmp(s->data, text, s->len);
+}
+
+/* Find the output that leads to `sink`, and the aggregation in front of it. */
+static void find_shape(const sl_plan *plan, result_table *t) {
+    for (uint32_t s = 0; s < plan->step_count; s++) {
+        for (uint32_t k = 0; k < plan->steps[s].output_count && !t->shape; k++) {
+            const sl_output *o = &plan->steps[s].outputs[k];
+            if (o->kind == SL_TO_SINK && o->target == t->sink) t->shape = o;
+        }
+        for (uint32_t a = 0; a < plan->aggregate_count && t->shape && !t->mode; a++)
+            if (plan->aggregates[a].step == s) t->mode = plan->aggregates[a].mode;
+        if (t->shape) break;
+    }
+    t->is_keyed = t->mode != 0;
+}
+
+results *results_new(const sl_plan *plan, const char *connector) {
+    results *r = mem_zalloc(1, sizeof *r);
+    r->plan = plan;
+    r->tables = mem_zalloc(plan->sink_count, sizeof *r->tables);
+    pthread_mutex_init(&r->lock, NULL);
+    for (uint32_t i = 0; i < plan->sink_count; i++) {
+        const sl_sink *sink = &plan->sinks[i];
+        if (!is_text(&sink->connector, connector)) continue;
+        result_table *t = &r->tables[r->count++];
+        *t = (result_table){ .sink = i, .name = &sink->name, .is_side = sink->is_side != 0 };
+        if (!t->is_side) find_shape(plan, t);
+    }
+    return r;
+}
+
+void results_free(results *r) {
+    if (!r) return;
+    for (uint32_t t = 0; t < r->count; t++)
+        for (uint32_t i = 0; i < r->tables[t].count; i++) mem_free(r->tables[t].items[i].text);
+    pthread_mutex_destroy(&r->lock);
+    mem_free(r->tables);
+    mem_free(r);
+}
+
+uint32_t results_count(const results *r) { return r->count; }
+uint32_t results_sink(const results *r, uint32_t table) { return r->tables[table].sink; }
+
+/* -- keeping */
+
+static int64_t window_start_of(const sl_record *m) {
+    static const sl_string name = { "window_start", 12, 0 };
+    sl_string value;
+    int64_t start = 0;
+    bool found = m->key.data && members_find(m->key.data, m->key.len, name, &value);
+    if (!found) found = m->value.data && members_find(m->value.data, m->value.len, name, &value);
+    if (!found || !value.len || value.len > 17) return INT64_MIN;
+    for (uint32_t i = value.data[0] == '-'; i < value.len; i++) {
+        if (value.data[i] < '0' || value.data[i] > '9') return INT64_MIN;
+        start = start * 10 + (value.data[i] - '0');
+    }
+    return value.data[0] == '-' ? -start : start;
+}
+
+static result *find_key(result_table *t, const sl_string *key) {
+    for (uint32_t i = 0; i < t->count; i++) {
+        result *x = &t->items[i];
+        if (x->has_key == (key->data != NULL) && x->key_len == key->len &&
+            !memcmp(x->text, key->data ? key->data : "", key->len))
+            return x;
+    }
+    return NULL;
+}
+
+static void drop(result_table *t, result *x) {
+    mem_free(x->text);
+    *x = t->items[--t->count];
+}
+
+/* The one to go when there are too many: of the oldest window, then the oldest. */
+static result *find_oldest(result_table *t) {
+    result *oldest = &t->items[0];
+    for (uint32_t i = 1; i < t->count; i++) {
+        result *x = &t->items[i];
+        bool is_older = x->window_start != oldest->window_start
+                            ? x->window_start < oldest->window_start
+                            : x->order < oldest->order;
+        if (is_older) oldest = x;
+    }
+    return oldest;
+}
+
+static void keep(result_table *t, const sl_record *m, uint64_t order) {
+    if (t->count == RESULTS_ROOM) drop(t, find_oldest(t));
+    result *x = &t->items[t->count++];
+    *x = (result){
+        .order = order,
+        .window_start = t->is_keyed ? window_start_of(m) : INT64_MIN,
+        .text = mem_alloc(m->key.len + m->value.len + 1),
+        .key_len = m->key.len,
+        .value_len = m->value.len,
+        .has_key = m->key.data != NULL,
+        .has_value = m->value.data != NULL,
+    };
+    if (m->key.len) memcpy(x->text, m->key.data, m->key.len);
+    if (m->value.len) memcpy(x->text + m->key.len, m->value.data, m->value.len);
+}
+
+static void note_reason(result_table *t, const sl_record *m) {
+    for (uint32_t i = 0; i < m->header_count; i++) {
+        const sl_header *h = &m->headers[i];
+        bool is_reason = is_text(&h->name, "sluice.reason"),
+             is_kind = is_text(&h->name, "sluice.kind");
+        if ((!is_reason && !is_kind) || !h->value.data) continue;
+        size_t len = h->value.len < sizeof t->reason - 1 ? h->value.len : sizeof t->reason - 1;
+        memcpy(t->reason, h->value.data, len);
+        t->reason[len] = '\0';
+        if (is_reason) return;
+    }
+}
+
+void results_add(results *r, uint32_t table, const sl_record *m) {
+    result_table *t = &r->tables[table];
+    pthread_mutex_lock(&r->lock);
+    t->seen++;
+    if (t->is_side) {
+        note_reason(t, m);
+    } else {
+        result *old = t->is_keyed ? find_key(t, &m->key) : NULL;
+        if (old) drop(t, old);
+        if (!m->value.data) t->retracted++;
+        if (m->value.data) keep(t, m, ++r->order);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* -- as JSON */
+
+static void put_text(buf *out, const sl_string *s) {
+    if (!s->data) {
+        buf_put_text(out, "null");
+    } else if (json_text_is_utf8(s->data, s->len)) {
+        json_text_put(out, s->data, s->len);
+    } else {
+        buf_put_text(out, "{\"base64\":\"");
+        json_text_put_base64(out, s->data, s->len);
+        buf_put_text(out, "\"}");
+    }
+}
+
+void results_put_json(const results *r, uint32_t table, const sl_record *m, buf *out) {
+    const result_table *t = &r->tables[table];
+    bool own_key = t->shape && t->shape->key_kind == SL_KEY_OBJECT && m->key.data;
+    buf_put_text(out, "{\"topic\":");
+    json_text_put(out, t->name->data, t->name->len);
+    buf_put_text(out, ",\"key\":");
+    if (own_key)
+        buf_put(out, m->key.data, m->key.len);
+    else
+        put_text(out, &m->key);
+    buf_put_text(out, ",\"value\":");
+    if (t->shape && m->value.data)
+        buf_put(out, m->value.data, m->value.len);
+    else
+        put_text(out, &m->value);
+    buf_put_text(out, "}\n");
+}

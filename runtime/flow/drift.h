@@ -1,0 +1,25 @@
+#pragma once
+/* Names of fields that records carry and the schema does not declare: seen by each worker's
+ * decoders, brought together here, so that each is told once. A new field of a producer is found by
+ * its first record, not by its absence a month later. One owner; thread: main, between batches. */
+#include "runtime/flow/pipeline.h"
+
+/* A name of one source. */
+typedef struct drift_entry {
+    uint32_t source;
+    char *path;  /* "tip", "user.tip"; owned */
+    char *topic; /* where it was first seen; owned */
+    int32_t partition;
+    int64_t offset;
+    uint64_t count; /* times seen by all workers, as of the last look */
+} drift_entry;
+
+typedef struct drift {
+    drift_entry *items; /* in the order of first sight; owned */
+    uint32_t count, room;
+    uint64_t others; /* sightings of names beyond what decoders keep, as of the last look */
+} drift;
+
+/* Look at all decoders, and warn of names that are new. Cheap when there are none. */
+void drift_look(drift *d, const pipeline *p, logger *log);
+void drift_done(drift *d);
