@@ -1,10 +1,19 @@
 #include "runtime/flow/run.h"
 
+#include <time.h>
+
 #include "runtime/base/err.h"
 #include "runtime/flow/batch.h"
 
 enum { LONGEST_WAIT_MS = 100,
-       SHARED_WAIT_MS = 5 };
+       SHARED_WAIT_MS = 5,
+       REST_MS = 20 };
+
+static bool has_backlog(const pipeline *p) {
+    for (uint32_t i = 0; i < p->input_count; i++)
+        if (input_backlog(&p->inputs[i])) return true;
+    return false;
+}
 
 /* Wait for data, at most until `until_ms` (Unix ms). */
 static err *wait_for_work(pipeline *p, int64_t until_ms) {
@@ -12,6 +21,12 @@ static err *wait_for_work(pipeline *p, int64_t until_ms) {
         until_ms == INT64_MAX ? LONGEST_WAIT_MS : until_ms - clock_now_ms(p->system.clock);
     if (left > LONGEST_WAIT_MS) left = LONGEST_WAIT_MS;
     if (left <= 0) return NULL;
+    /* Data is there, but its time has not come: inputs would not wait. */
+    if (has_backlog(p)) {
+        nanosleep(&(struct timespec){ .tv_nsec = (left < REST_MS ? left : REST_MS) * 1000000 },
+                  NULL);
+        return NULL;
+    }
     /* Several inputs take turns in short waits; one is woken by its own data at once. */
     for (uint32_t i = 0; i < p->input_count; i++) {
         input *in = &p->inputs[i];
