@@ -67,8 +67,10 @@ static const option OPTIONS[] = {
     { "--embedded", NULL, " run ", "a Kafka in this process, made-up events, results shown",
       set_embedded },
     { "--set", "PATH=VALUE", " run check ",
-      "override one option: trigger=once, source.start=earliest, sink.mode=append, NAME.X=…", set_override },
-    { "--log", "STYLE", " run ", "of log lines: plain (default on a terminal), logfmt (else), json", set_log },
+      "override one option: trigger=once, source.start=earliest, sink.mode=append, NAME.X=…",
+      set_override },
+    { "--log", "STYLE", " run ", "of log lines: plain (default on a terminal), logfmt (else), json",
+      set_log },
     { "--log-level", "LEVEL", " run ", "debug, info (default), warn, error", set_log_level },
     { "--json", NULL, " check ", "print the plan as JSON", set_json },
     { "--strict", NULL, " check ", "warnings are errors", set_strict },
@@ -161,7 +163,7 @@ err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t
     return NULL;
 }
 
-enum { HELP_INDENT = 24 };
+enum { HELP_INDENT = 26 };
 
 static void help_command(buf *out, const command *c) {
     size_t start = out->len;
