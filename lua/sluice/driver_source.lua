@@ -59,9 +59,20 @@ local function no_row(x)
    error(("the generator gave %s, wanted a table"):format(type(x)), 0)
 end
 
-local function write_field(code, step, field, slot)
+-- What the runtime knows about a row that was never a record: a generator is one
+-- partition without Kafka's times.
+local METADATA = {
+   topic = "%q", partition = "0", offset = "tonumber(offsets[i])",
+   processing_time = "tonumber(v.now_ms)", kafka_time = "nil", kafka_time_type = "nil",
+}
+
+local function write_field(code, step, field, slot, name)
    local label = ("field `%s`"):format(field.name)
-   code:line("x = t[%q]", field.name)
+   if field.from and field.from.kind == "metadata" then
+      code:line("x = " .. METADATA[field.from.metadata], name)
+   else
+      code:line("x = t[%q]", field.name)
+   end
    if field.default ~= nil then
       code:line("if x == nil then x = %s end", code:use(field.default))
    end
@@ -91,7 +102,9 @@ function driver_source.write_rows(code, step, source)
    local check = code:use(check_names)
    code:line("if i == first then %s(t, %s) end", check, code:use(source.fields))
    code:line("local x")
-   for slot, field in ipairs(source.fields) do write_field(code, step, field, slot) end
+   for slot, field in ipairs(source.fields) do
+      write_field(code, step, field, slot, source.name)
+   end
 end
 
 return driver_source

@@ -365,7 +365,7 @@ describe("rows", function()
       { name = "name", type = "string", default = "none", one_of = { "a", "none" } },
    }
 
-   local function rows(fn, first, count)
+   local function rows(fn, first, count, fields)
       local step = vectors.step(OF.columns)
       local blank = {}
       for i = 1, count or 3 do blank[i] = {} end
@@ -373,7 +373,9 @@ describe("rows", function()
       local offsets = ffi.new("int64_t[?]", #blank)
       for i = 0, #blank - 1 do offsets[i] = (first or 0) + i end
       v.offsets = offsets
-      local source = { name = "g", rows = fn, fields = FIELDS, options = { seed = 7 } }
+      v.now_ms = 1700000000123
+      local source = { name = "g", rows = fn, fields = fields or FIELDS,
+         options = { seed = 7 } }
       local start = run(driver.rows(step, source), v)
       start()
       local list = {}
@@ -387,6 +389,21 @@ describe("rows", function()
    it("come from offsets, with defaults", function()
       assert.same({ { 5, "a" }, { 6, "none" }, { 7, "none" } },
          rows(function(i) return { x = i, name = i == 5 and "a" or nil } end, 5))
+   end)
+
+   it("know what the runtime knows of them", function()
+      local function known(what)
+         return rows(function() return { x = 1 } end, 5, 1, {
+            { name = "x", type = "double",
+               from = { kind = "metadata", metadata = what } },
+            { name = "name", type = "string",
+               from = { kind = "metadata", metadata = "topic" } },
+         })[1]
+      end
+      assert.same({ 1700000000123, "g" }, known "processing_time")
+      assert.same({ 5, "g" }, known "offset")
+      assert.same({ 0, "g" }, known "partition")
+      assert.same({ nil, "g" }, known "kafka_time")
    end)
 
    it("draw the same numbers for the same offset, in any vector", function()
