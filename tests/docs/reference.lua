@@ -225,16 +225,24 @@ local function c_strings(text)
    return found
 end
 
---- Lines `{ "name", … },` of a table in C, as lists of their strings; NULL is dropped.
+--- Entries `{ "name", … },` of a table in C, as lists of their strings; NULL is dropped.
 local function c_table(path, name)
    local body = read_file(path):match(name .. "%[%] = {\n(.-)\n};")
    local rows = {}
-   for line in body:gmatch "[^\n]+" do
-      local row = c_strings(line)
-      row.line = line
+   for entry in body:gmatch "%b{}" do
+      local row = c_strings(entry)
+      row.text = entry
       rows[#rows + 1] = row
    end
    return rows
+end
+
+--- Text of a C string that is written in pieces, from where it begins.
+local function c_text(path, start)
+   local text = read_file(path)
+   local from = assert(text:find(start, 1, true), start)
+   local whole = text:sub(from):match '^(.-)"%);'
+   return (whole:gsub('"%s*"', ""):gsub("\\n", " "):gsub("%s+$", ""))
 end
 
 function Page:command_line()
@@ -250,7 +258,7 @@ function Page:command_line()
    local waiting = {}
    for _, row in ipairs(c_table("runtime/cli/args.c", "OPTIONS")) do
       local value = #row == 4 and " " .. row[2] or ""
-      if row.line:find "NULL },$" then
+      if row.text:find "NULL }$" then
          waiting[#waiting + 1] = ("`%s`"):format(row[1])
       else
          self:line("| `%s%s` | %s | %s |", row[1], cell(value),
@@ -258,8 +266,7 @@ function Page:command_line()
       end
    end
    self:line("\nNot yet: %s.", table.concat(waiting, ", "))
-   local codes = read_file("runtime/cli/args.c"):match '"\\n(Exit codes:.-)\\n"%);'
-   self:line("\n%s", (codes:gsub('\\n"%s*"', " ")))
+   self:line("\n" .. c_text("runtime/cli/args.c", "Exit codes:"))
 end
 
 --- The page.
