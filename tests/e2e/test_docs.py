@@ -182,6 +182,7 @@ class ExampleScriptsTest(harness.E2ETest):
         self.assertEqual({r.json()["event_id"] for r in records}, {f"e-{i}" for i in range(3000)})
         for record in records:
             self.assertEqual(record.key.decode(), record.json()["user_id"])
+            self.assertLess(abs(record.json()["ts"] - record.timestamp), MINUTE)
             self.assertEqual(record.json()["amount"] is None,
                              record.json()["event_type"] != "ride_completed")
 
@@ -246,6 +247,7 @@ class ExampleScriptsTest(harness.E2ETest):
                                                 "event_type": "ride_completed", "ts": BASE_MS})
         self.assertEqual({dict(r.headers)["sluice.topic"] for r in self.client.consume(dead)},
                          {(name + "-quarantine").encode()})
+        self.assertEqual(self.run_script("ride_counts.lua", "name=" + name, *count).source["passed"], 2)
 
     def test_stdin_counts(self):
         lines = [{"page": "/", "ms": 12, "at": "2026-05-01T10:00:03Z"},
