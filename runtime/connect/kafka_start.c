@@ -87,8 +87,25 @@ static rd_kafka_topic_partition_list_t *all_partitions(const kafka_source *s) {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
     for (uint32_t t = 0; t < s->topic_count; t++)
         for (int32_t n = 0; n < s->topics[t].partition_count; n++)
-            rd_kafka_topic_partition_list_add(list, s->topics[t].name, n);
+            if (kafka_is_read(s, n)) rd_kafka_topic_partition_list_add(list, s->topics[t].name, n);
     return list;
+}
+
+bool kafka_is_read(const kafka_source *s, int32_t number) {
+    for (uint32_t i = 0; s->only && i < s->only->item_count; i++)
+        if ((int32_t)s->only->items[i].number == number) return true;
+    return !s->only;
+}
+
+/* A partition that is asked for and does not exist would silently never be read. */
+static err *check_only(const kafka_source *s) {
+    for (uint32_t i = 0; s->only && i < s->only->item_count; i++)
+        for (uint32_t t = 0; t < s->topic_count; t++)
+            if ((int32_t)s->only->items[i].number >= s->topics[t].partition_count)
+                return err_new(ERR_PLAN, "option partitions: topic %s has no partition %d: it has %d",
+                               s->topics[t].name, (int)s->only->items[i].number,
+                               (int)s->topics[t].partition_count);
+    return NULL;
 }
 
 /* Refuse names in `start` that mean nothing: a typing error would else begin somewhere else. */
@@ -124,11 +141,13 @@ err *kafka_start(kafka_source *s, const sl_value *options) {
     static const sl_value latest = { .kind = SL_TEXT, .text = { "latest", 6, 0 } };
     const sl_value *start = kafka_option(options, "start");
     if (!start) start = &latest;
+    s->only = kafka_option(options, "partitions");
     const sl_value *time = start->kind == SL_TABLE ? kafka_option(start, "timestamp") : NULL;
     bool by_time = time && time->kind == SL_NUMBER;
+    err *e = check_only(s);
     rd_kafka_topic_partition_list_t *begin = all_partitions(s), *end = all_partitions(s),
                                     *match = all_partitions(s);
-    err *e = by_time ? NULL : check_names(s, start);
+    if (!e && !by_time) e = check_names(s, start);
     if (!e) e = ask_offsets(s, KAFKA_ASK_BEGIN, begin);
     if (!e) e = ask_offsets(s, KAFKA_ASK_END, end);
     if (!e && by_time) e = ask_offsets(s, (int64_t)time->number, match);

@@ -70,6 +70,7 @@ typedef struct kafka_source {
     const struct clock_source *clock; /* borrowed */
     int wake_fd;                      /* eventfd: a queue has records, or `is_changed` */
     bool goes_on;                     /* on_data_loss = "continue" */
+    const sl_value *only;             /* option partitions: numbers to read; NULL: all; borrowed */
     uint32_t turn;                    /* main: number of the fetch, says which range begins */
 
     pthread_mutex_t lock;
@@ -104,6 +105,9 @@ void kafka_wake(kafka_source *s);
 
 /* -- kafka_start.c: make the partitions of all topics at the places that option `start` names. */
 err *kafka_start(kafka_source *s, const sl_value *options);
+
+/* Whether the option `partitions` lets partition `number` be read. */
+bool kafka_is_read(const kafka_source *s, int32_t number);
 
 /* Ask the leader of a partition for its first and last stable offset; waits KAFKA_ANSWER_MS for
  * each. */

@@ -242,6 +242,10 @@ static void add_new(kafka_source *s, kafka_topic *topic, int32_t count) {
     while (topic->partition_count < count) {
         int32_t number = topic->partition_count;
         int64_t low = 0, high = 0;
+        if (!kafka_is_read(s, number)) {
+            topic->partition_count++;
+            continue;
+        }
         if (kafka_ask(s, topic->name, number, &low, &high)) return;
         err *e = kafka_partition_add(s, topic, number, low, low, high, true);
         topic->partition_count++;

@@ -77,6 +77,16 @@ class StartTest(SourceTest):
         self.assertEqual(run.code, 2, run.err)
         self.assertRegex(run.err, f"{topic} partition 1 is not named")
 
+    def test_only_the_partitions_that_are_named(self):
+        topic = self.topic(partitions=3)
+        for partition in range(3):
+            self.client.produce(topic, numbers(10 * partition, 10 * partition + 5,
+                                               partition=partition))
+        self.run_copy(topic, source="partitions = { 0, 2 }")
+        self.assertEqual(self.copied(), [0, 1, 2, 3, 4, 20, 21, 22, 23, 24])
+        run = self.run_copy(topic, source="partitions = { 3 }", code=2)
+        self.assertIn("has no partition 3: it has 3", run.err)
+
     def test_several_topics_in_the_order_of_the_script(self):
         topics = [self.topic(partitions=2) for _ in range(3)]
         for at, topic in enumerate(topics):
