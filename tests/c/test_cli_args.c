@@ -1,0 +1,106 @@
+/* The command line: what is taken, and what is said about the rest. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "runtime/cli/args.h"
+
+static int nothing(const args *a) {
+    (void)a;
+    return 0;
+}
+
+static const command COMMANDS[] = {
+    { "run", "SCRIPT.lua", "run it", nothing },
+    { "check", "SCRIPT.lua", "check it", nothing },
+    { "help", "[COMMAND]", "print this", nothing },
+    { "version", NULL, "print versions", nothing },
+};
+enum { COMMAND_COUNT = 4,
+       MOST = 8 };
+
+/* Read words split at blanks. */
+static err *read_line(args *a, const char *line, char *memory) {
+    char *argv[MOST + 1] = { "sluice" };
+    int argc = 1;
+    strcpy(memory, line);
+    for (char *word = strtok(memory, " "); word; word = strtok(NULL, " ")) argv[argc++] = word;
+    return args_read(a, argc, argv, COMMANDS, COMMAND_COUNT);
+}
+
+static void refuses(const char *line, const char *said) {
+    args a;
+    char memory[200];
+    err *e = read_line(&a, line, memory);
+    assert_non_null(e);
+    assert_int_equal(e->code, ERR_USAGE);
+    assert_string_equal(e->message, said);
+    err_free(e);
+}
+
+static void options_and_operand_in_any_order(void **state) {
+    args a;
+    char memory[200];
+    (void)state;
+    assert_null(read_line(&a, "run --embedded x.lua --set a=1 --set=b=c=2 --log json", memory));
+    assert_string_equal(a.command->name, "run");
+    assert_string_equal(a.operand, "x.lua");
+    assert_true(a.embedded && a.log_given && !a.strict);
+    assert_int_equal(a.log_style, LOG_JSON);
+    assert_int_equal(a.set_count, 2);
+    assert_string_equal(a.sets[0], "a=1");
+    assert_string_equal(a.sets[1], "b=c=2");
+}
+
+static void no_command_is_no_error(void **state) {
+    args a;
+    char memory[8];
+    (void)state;
+    assert_null(read_line(&a, "", memory));
+    assert_null(a.command);
+}
+
+static void what_is_wrong_is_named_with_the_nearest_right_word(void **state) {
+    (void)state;
+    refuses("rum x", "unknown command `rum`: did you mean `run`?; `sluice help` lists them");
+    refuses("lag x", "lag: not yet; it comes with a later release");
+    refuses("run --embeded x",
+            "unknown option --embeded: did you mean --embedded?; `sluice help` lists them");
+    refuses("run x --param a=b", "--param: not yet; it comes with a later release");
+    refuses("check x --embedded", "check does not take --embedded; it is for: run ");
+    refuses("run", "run: wanted SCRIPT.lua; usage: sluice run SCRIPT.lua");
+    refuses("run a b", "run: what is `b` for? usage: sluice run SCRIPT.lua");
+    refuses("version x", "version: what is `x` for? usage: sluice version ");
+    refuses("run x --set a", "--set a: wanted PATH=VALUE, as in --set source.start=earliest");
+    refuses("run x --set", "--set: wanted PATH=VALUE behind it");
+    refuses("run x --embedded=1", "--embedded takes no value");
+    refuses("run x --log xml", "--log xml: wanted plain, logfmt or json");
+}
+
+static void help_of_one_command_has_its_options_alone(void **state) {
+    buf out;
+    (void)state;
+    buf_init(&out);
+    assert_null(args_help(&out, COMMANDS, COMMAND_COUNT, "check"));
+    assert_non_null(strstr(buf_text(&out), "--strict"));
+    assert_null(strstr(buf_text(&out), "--embedded"));
+    buf_reset(&out);
+    err *e = args_help(&out, COMMANDS, COMMAND_COUNT, "chek");
+    assert_non_null(e);
+    err_free(e);
+    buf_done(&out);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_and_operand_in_any_order),
+        cmocka_unit_test(no_command_is_no_error),
+        cmocka_unit_test(what_is_wrong_is_named_with_the_nearest_right_word),
+        cmocka_unit_test(help_of_one_command_has_its_options_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
