@@ -1,6 +1,9 @@
---- Where records go that a source, its event time or a function threw out, when the script
--- names no place: topic `NAME-quarantine` on the source's brokers, or a file of that name.
+--- Where records go that a source, its event time or a function threw out, when the
+-- script names no place: topic `NAME-quarantine` on the source's brokers, or a file of
+-- that name.
 -- @module sluice.analyse_quarantine
+
+local place = require "sluice.place"
 
 local analyse_quarantine = {}
 
@@ -35,8 +38,30 @@ local function may_quarantine(graph, source)
       or (time and time.on_skew == "quarantine")
 end
 
---- Give each source that may need one its default quarantine; sources of one cluster share.
+local BOUNDED = { ["available-now"] = true, once = true }
+
+-- What is still bad comes back into the topic it was read from: without end, it comes
+-- round for ever.
+local function check_circle(graph, source)
+   local sink = source.quarantine and graph.sinks[source.quarantine]
+   if not sink or source.connector ~= "kafka" or sink.connector ~= "kafka"
+      or sink.options.brokers ~= source.options.brokers
+      or BOUNDED[graph.options.trigger.kind] then
+      return
+   end
+   for _, name in ipairs(source.options.topics) do
+      if name == sink.options.topic then
+         place.fail(source.line, "the source reads its own quarantine `%s`, and what is "
+            .. "still bad would come round for ever: write trigger = \"available-now\", "
+            .. "or `:quarantine_to` another topic", name)
+      end
+   end
+end
+
+--- Give each source that may need one its default quarantine; sources of one cluster
+-- share.
 -- @tparam table graph
+-- @raise for a source that reads its own quarantine without end
 function analyse_quarantine.finish(graph)
    local made = {}
    for _, source in ipairs(graph.sources) do
@@ -49,6 +74,7 @@ function analyse_quarantine.finish(graph)
          end
          source.quarantine = made[where]
       end
+      check_circle(graph, source)
    end
 end
 

@@ -42,4 +42,19 @@ describe("what is thrown out", function()
       assert.equal("bad.jsonl", made.sinks[made.sources[1].quarantine].name)
       assert.equal(2, #made.sinks)
    end)
+
+   it("may be read again, but not round and round", function()
+      local function redrive(values, to)
+         local from = sluice.kafka { topics = { "t", "q-quarantine" } }
+            :json { sluice.string "a" }
+         if to then from = from:quarantine_to(sluice.kafka { topic = to }) end
+         return graph(from:to(sluice.kafka { topic = "out" }), values)
+      end
+      assert.error_matches(function() redrive() end,
+         "reads its own quarantine `q%-quarantine`.*available%-now")
+      assert.error_matches(function() redrive({ trigger = "1 minute" }, "t") end,
+         "reads its own quarantine `t`")
+      redrive { trigger = "available-now" }
+      redrive({}, "dead")
+   end)
 end)
