@@ -11,14 +11,16 @@ local user = require "sluice.aggregate.user"
 
 local probe = {}
 
-local SAMPLES = { bool = true, int32 = 1, int64 = 1, double = 1.5, string = "a",
+-- Numbers that scripts hardly treat apart, as they do 0 and 1.
+local SAMPLE = 12345
+local SAMPLES = { bool = true, int32 = SAMPLE, int64 = SAMPLE, double = 1.5, string = "a",
    timestamp = 1700000000000 }
 local WINDOW_MS = 60000
 
 local function sample_of(column, field)
    if field and field.one_of then return field.one_of[1] end
    if field and field.range then return field.range[1] end
-   if column.type == "int64" and column.exact then return ffi.new("int64_t", 1) end
+   if column.type == "int64" and column.exact then return ffi.new("int64_t", SAMPLE) end
    return SAMPLES[column.type]
 end
 
