@@ -1,5 +1,5 @@
 -- What each user spent an hour, with an aggregate of several results; a last, marked row
--- when the hour is over.
+-- when the hour is over. Try it: sluice run scripts/user_totals.lua --embedded
 local sluice = require "sluice"
 
 -- Mean and deviation in one pass: Welford 1962; two states merge by Chan et al. 1979.
@@ -31,7 +31,13 @@ local function spending(field)
    }
 end
 
-local totals = sluice.kafka { topics = "ride_events" }
+local totals = sluice.kafka {
+      topics = "ride_events",
+      events = function(_, random, now_ms) -- for --embedded
+         return { user_id = ("u-%d"):format(random(12)), event_type = "ride_completed",
+            amount = random(300, 9000) / 100, ts = now_ms }
+      end,
+   }
    :json {
       sluice.string "user_id" :required(),
       sluice.string "event_type",

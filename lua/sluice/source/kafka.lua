@@ -25,7 +25,8 @@ end, function(text)
    return list
 end)
 
-local EVENTS = options.checker("a function(i, random) or a list of rows", function(value)
+local EVENTS = options.checker("a function(i, random, now_ms) or a list of rows",
+   function(value)
    if type(value) == "function" or (type(value) == "table"
       and #value > 0) then return value end
 end)
@@ -45,7 +46,9 @@ kafka.options = options.merge(limits.options, cluster.options, cluster.reference
       default = "read_committed", doc = "whether records of open and aborted "
       .. "transactions are seen" },
    group = { check = options.text(), doc = "consumer group; else the pipeline's name" },
-   events = { check = EVENTS, doc = "what `--embedded` feeds" },
+   events = {
+      check = EVENTS, doc = "what `--embedded` feeds; else made from the fields",
+   },
 })
 
 --- How the plan calls it.
