@@ -174,6 +174,16 @@ class ExampleScriptsTest(harness.E2ETest):
                 run = self.run_sluice("check", "--strict", os.path.join(SCRIPTS, name))
                 self.assertEqual((run.code, run.err), (0, ""))
 
+    def test_embedded(self):
+        """Any of them can be tried without a Kafka."""
+        for name, topics in [("ride_counts.lua", {"ride_event_counts"}), ("user_totals.lua", {"user_totals"}),
+                             ("late_rides.lua", {"ride_counts_by_minute", "large_payments"})]:
+            with self.subTest(name=name):
+                run = self.run_sluice("run", os.path.join(SCRIPTS, name), "--embedded", "--set",
+                                      "trigger=available-now", env={"KAFKA_BROKERS": "127.0.0.1:1"})
+                self.assertEqual(run.code, 0, run.err)
+                self.assertLessEqual(topics, {json.loads(line)["topic"] for line in run.out.splitlines()})
+
     def test_generator(self):
         rides = self.topic(name="rides", partitions=2)
         self.run_script("generator.lua", "source.count=3000", "sink.topic=" + rides, "source.rate=100000")
