@@ -201,8 +201,12 @@ static err *batch_emit(batch *b) {
 /* What was done counts, or leaves no trace. */
 static void batch_end(batch *b, bool committed) {
     pipeline *p = b->p;
-    for (uint32_t w = 0; w < crew_count(p->crew); w++)
-        worker_end(crew_worker(p->crew, w), p->plan, committed);
+    for (uint32_t i = 0; i < crew_count(p->crew); i++) {
+        worker *w = crew_worker(p->crew, i);
+        worker_end(w, p->plan, committed);
+        if (committed) p->counters.nulled_numbers += w->nulled_numbers;
+        w->nulled_numbers = 0;
+    }
     if (committed) {
         record_write(p, &b->view);
         for (uint32_t a = 0; a < p->plan->aggregate_count; a++)

@@ -60,7 +60,7 @@ typedef struct worker {
     buf scratch;             /* any short-lived bytes */
     struct fold_space *fold; /* fold.c's own; owned */
     struct emit_space *emit; /* emit.c's own; owned */
-    uint64_t nulled_numbers; /* NaN and infinity written as null */
+    uint64_t nulled_numbers; /* NaN and infinity written as null, in this batch */
 } worker;
 
 /* Number of output `k` of step `step` among all outputs. */

@@ -382,15 +382,12 @@ static lines counter_lines(play *p) {
         put_count(&line, "refused", s->counters.refused);
         lines_add(&out, line);
     }
-    uint64_t nulled = 0;
-    for (uint32_t i = 0; i < crew_count(p->p.crew); i++)
-        nulled += crew_worker(p->p.crew, i)->nulled_numbers;
     buf_init(&line);
     buf_put_text(&line, "run:");
     put_count(&line, "batches", p->p.counters.batches);
     put_count(&line, "empty", p->p.counters.empty_batches);
     put_count(&line, "overran", p->p.counters.overran);
-    put_count(&line, "nulled", nulled);
+    put_count(&line, "nulled", p->p.counters.nulled_numbers);
     lines_add(&out, line);
     return out;
 }
