@@ -1,7 +1,9 @@
 #include "runtime/connect/kafka_client.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/base/buf.h"
 #include "runtime/base/clock.h"
@@ -58,6 +60,11 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: c->trouble = ERR_AUTH; break;
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+        /* With TLS 1.3 a certificate is refused behind the handshake: a lost connection, whose text
+         * alone tells of the alert. */
+        if (!strstr(reason, "SSL alert")) break;
+        /* fall through */
     case RD_KAFKA_RESP_ERR__SSL:
         if (!c->tls_ms) c->tls_ms = kafka_now_ms();
         if (!c->started) c->trouble = ERR_BROKER;
@@ -96,6 +103,16 @@ static bool is_on(const sl_value *value) {
     return value && (value->kind == SL_TABLE || (value->kind == SL_FLAG && value->number != 0));
 }
 
+/* librdkafka's message about a file that cannot be read names neither file nor reason. */
+static err *check_file(const sl_value *options, const char *key) {
+    char *path = option_copy(kafka_option(options, "tls"), key, NULL);
+    err *e = NULL;
+    if (path && access(path, R_OK) != 0)
+        e = err_new(ERR_PLAN, "option tls.%s: %s: %s", key, path, strerror(errno));
+    mem_free(path);
+    return e;
+}
+
 static err *set_security(conf_work *w, const sl_value *options) {
     static const char *const texts[][3] = {
         { "ssl.ca.location", "tls", "ca" },
@@ -109,6 +126,9 @@ static err *set_security(conf_work *w, const sl_value *options) {
     if (!is_on(tls) && !is_on(sasl)) return NULL;
     err *e = set(w, "security.protocol",
                  is_on(tls) ? (is_on(sasl) ? "sasl_ssl" : "ssl") : "sasl_plaintext", "tls");
+    if (!e) e = check_file(options, "ca");
+    if (!e) e = check_file(options, "cert");
+    if (!e) e = check_file(options, "key");
     for (size_t i = 0; !e && i < sizeof texts / sizeof *texts; i++)
         e = set_from(w, texts[i][0], options, texts[i][1], texts[i][2]);
     if (!e && !option_flag(tls, "verify_hostname", true))
