@@ -37,13 +37,48 @@ static void observe(input *in, const chunk *c) {
             watermark_observe(&in->watermark, c->highs[i].partition, c->highs[i].high_ms);
 }
 
+/* Rows of a chunk that outputs of its step send to `target`, in the order of their records, then of the
+ * outputs: not as the chunk was cut. */
+static void append_by_record(outbox *to, const sl_step *step, const chunk *c, uint32_t target) {
+    uint32_t at[SL_MAX_OUTPUTS] = { 0 };
+    for (;;) {
+        const out_message *least = NULL;
+        uint32_t from = 0;
+        for (uint32_t k = 0; k < step->output_count; k++) {
+            const sl_output *output = &step->outputs[k];
+            if (output->kind != SL_TO_SINK || output->target != target) continue;
+            if (at[k] == c->messages[k].count) continue;
+            const out_message *m = &c->messages[k].items[at[k]];
+            if (least && m->record >= least->record) continue;
+            least = m;
+            from = k;
+        }
+        if (!least) return;
+        outbox_append_one(to, &c->messages[from], at[from]++);
+    }
+}
+
+/* Outputs [first, end) of a step that send to `sink`. */
+static uint32_t count_outputs(const sl_step *step, uint32_t first, uint32_t end, uint32_t sink) {
+    uint32_t count = 0;
+    for (uint32_t k = first; k < end; k++)
+        count += step->outputs[k].kind == SL_TO_SINK && step->outputs[k].target == sink;
+    return count;
+}
+
 static void take_messages(pipeline *p, const sl_step *step, const chunk *c) {
     for (uint32_t k = 0; k < step->output_count; k++) {
-        const sl_output *output = &step->outputs[k];
-        if (output->kind == SL_TO_SINK)
-            outbox_append(&p->out.sinks[output->target].rows, &c->messages[k]);
-        else if (c->groups[k].count)
-            p->aggregates[output->target].reached = true;
+        uint32_t target = step->outputs[k].target;
+        if (step->outputs[k].kind != SL_TO_SINK) {
+            if (c->groups[k].count) p->aggregates[target].reached = true;
+            continue;
+        }
+        if (count_outputs(step, 0, k, target)) continue; /* taken with the first of them */
+        outbox *to = &p->out.sinks[target].rows;
+        if (count_outputs(step, k, step->output_count, target) == 1)
+            outbox_append(to, &c->messages[k]);
+        else
+            append_by_record(to, step, c, target);
     }
 }
 
@@ -143,14 +178,37 @@ static void merge_boxes(pipeline *p, uint32_t k, outbox *to) {
     }
 }
 
+/* Merge the results from `middle` on with those before them, of another aggregation or output: both are
+ * in order. Ties: the earlier first. */
+static void merge_results(outbox *box, uint32_t middle) {
+    uint32_t first = middle, count = box->count;
+    while (first > 0 && box->items[first - 1].record == NO_RECORD) first--;
+    if (first == middle || middle == count) return;
+    if (compare_messages(&box->items[middle - 1], &box->items[middle]) <= 0) return;
+    uint32_t left = middle - first, l = 0, r = middle;
+    out_message *before = mem_alloc(left * sizeof *before);
+    memcpy(before, &box->items[first], left * sizeof *before);
+    for (uint32_t at = first; l < left; at++) {
+        bool takes_left = r == count || compare_messages(&before[l], &box->items[r]) <= 0;
+        box->items[at] = takes_left ? before[l++] : box->items[r++];
+    }
+    mem_free(before);
+}
+
+static void add_results(pipeline *p, uint32_t k, outbox *to) {
+    uint32_t before = to->count;
+    merge_boxes(p, k, to);
+    merge_results(to, before);
+}
+
 err *collect_results(pipeline *p, uint32_t aggregate) {
     const sl_step *step = &p->plan->steps[p->plan->aggregates[aggregate].step];
     for (uint32_t k = 0; k < step->output_count; k++) {
         const sl_output *output = &step->outputs[k];
         if (output->kind != SL_TO_SINK) continue;
         out_sink *sink = &p->out.sinks[output->target];
-        merge_boxes(p, k, &sink->retracted);
-        merge_boxes(p, SL_MAX_OUTPUTS + k, &sink->rows);
+        add_results(p, k, &sink->retracted);
+        add_results(p, SL_MAX_OUTPUTS + k, &sink->rows);
         if (p->plan->aggregates[aggregate].mode != SL_COMPLETE) continue;
         if (sink->rows.count > (uint64_t)p->plan->aggregates[aggregate].max_rows)
             return err_new(ERR_STATE,
