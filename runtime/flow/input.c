@@ -133,6 +133,7 @@ static void note_cut(input *in, const int64_t *wanted) {
 
 err *input_fetch(input *in) {
     if (!in->range_count) return NULL;
+    int64_t began_ms = clock_steady_ms(in->system->clock);
     int64_t *wanted = mem_alloc(in->range_count * sizeof *wanted);
     for (uint32_t i = 0; i < in->range_count; i++) wanted[i] = in->ranges[i].to;
     err *e = in->ops->fetch(in->handle, in->ranges, in->range_count, in->plan->max_bytes,
@@ -146,7 +147,7 @@ err *input_fetch(input *in) {
         in->range_count = 0;
     }
     in->pending.read = in->records.count;
-    if (in->records.count) in->last_records_ms = clock_steady_ms(in->system->clock);
+    if (in->records.count) in->last_records_ms = began_ms;
     return e;
 }
 
@@ -186,15 +187,14 @@ static void make_views(input *in, int64_t since_ms) {
 }
 
 bool input_is_done(const input *in) {
-    bool ended = in->plan->bounded != 0;
+    if (!in->targets && !in->plan->bounded) return false;
     for (uint32_t p = 0; p < in->partition_count; p++) {
         const sl_partition *partition = &in->partitions[p];
-        if (ended && (!partition->ended || partition->position < partition->end)) ended = false;
-        if (in->targets && p < in->target_count && partition->position < in->targets[p] &&
-            !partition->ended)
-            return false;
+        if (partition->ended && partition->position >= partition->end) continue;
+        if (!in->targets) return false;
+        if (p < in->target_count && partition->position < in->targets[p]) return false;
     }
-    return in->targets ? true : ended;
+    return true;
 }
 
 err *input_settle(input *in, int64_t since_ms) {
