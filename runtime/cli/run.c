@@ -216,18 +216,37 @@ static void on_hung(void *arg) {
     command_end_now(1);
 }
 
-static err *judge_end(const run *r, err *e) {
-    (void)r;
+static err *judge_end(err *e) {
     if (e && e->code != ERR_STOPPED) return e;
-    bool was_cut = *stop_overdue() != 0;
     err_free(e);
-    if (!was_cut) return NULL;
+    if (!*stop_overdue()) return NULL;
     return err_new(ERR_STOPPED,
                    "stopped in the middle of a batch: its output could not be delivered within "
                    "shutdown_timeout; none of it counts as done");
 }
 
-static err *run_pipeline_of(run *r, sl_system system) {
+/* The pipeline is open: run it, then say what it did. */
+static err *run_opened(run *r, uint32_t workers) {
+    int64_t began_ms = clock_steady_ms(&r->clock);
+    say_start(r, workers);
+    start_display(r, r->pipeline.plan);
+    err *e = judge_end(run_pipeline(&r->pipeline, on_tick, r));
+    look_around(r, &r->pipeline);
+    if (r->embedded) embedded_drain(r->embedded);
+    display_stop(r->display);
+    summary_say(&r->pipeline, &r->drift, &r->log, r->for_people,
+                clock_steady_ms(&r->clock) - began_ms);
+    return e;
+}
+
+/* Nothing ran yet: being asked to stop is no failure. */
+static err *stopped_early(err *e) {
+    if (e->code != ERR_STOPPED) return e;
+    err_free(e);
+    return NULL;
+}
+
+static err *open_and_run(run *r, sl_system system) {
     pipeline_options options = {
         .system = system,
         .stop_now = stop_overdue(),
@@ -236,25 +255,14 @@ static err *run_pipeline_of(run *r, sl_system system) {
         .workers = r->workers,
         .worker_count = r->worker_count,
     };
-    const sl_plan *plan = script_plan(r->workers[0]->script);
-    int64_t began_ms = clock_steady_ms(&r->clock);
-    stop_watch *watch = stop_watch_new(plan->shutdown_timeout_ms, HUNG_MS, on_hung, r);
+    int64_t timeout_ms = script_plan(r->workers[0]->script)->shutdown_timeout_ms;
+    stop_watch *watch = stop_watch_new(timeout_ms, HUNG_MS, on_hung, r);
     uint32_t workers = r->worker_count;
     r->worker_count = 0;
     err *e = pipeline_open(&r->pipeline, &options);
-    bool is_open = !e;
-    if (is_open) {
-        say_start(r, workers);
-        start_display(r, plan);
-        e = run_pipeline(&r->pipeline, on_tick, r);
-        look_around(r, &r->pipeline);
-        if (r->embedded) embedded_drain(r->embedded);
-        display_stop(r->display);
-    }
-    e = judge_end(r, e);
-    if (is_open)
-        summary_say(&r->pipeline, &r->drift, &r->log, r->for_people,
-                    clock_steady_ms(&r->clock) - began_ms);
+    bool was_stopped = !stop_watch_begin(watch);
+    if (!e && !was_stopped) e = run_opened(r, workers);
+    if (e && was_stopped) e = stopped_early(e);
     pipeline_close(&r->pipeline);
     stop_watch_free(watch);
     return e;
@@ -265,7 +273,7 @@ static err *run_all(run *r) {
     add_sets(r, r->a->sets, r->a->set_count);
     err *e = r->a->embedded ? open_embedded(r, &system) : NULL;
     if (!e) e = open_workers(r);
-    if (e) return e;
+    if (e) return stopped_early(e);
     const sl_plan *plan = script_plan(r->workers[0]->script);
     r->name = mem_copy_text(plan->name.data, plan->name.len);
     system.pipeline = r->name;
@@ -273,18 +281,14 @@ static err *run_all(run *r) {
         system.brokers = embedded_brokers(r->embedded);
         if ((e = embedded_feed(r->embedded, on_feed_trouble, r))) return e;
     }
-    e = run_pipeline_of(r, system);
+    e = open_and_run(r, system);
     if (!e && r->feed_failed)
         e = err_new(ERR_SCRIPT, "no more events could be made for --embedded");
     return e;
 }
 
 static int end_run(run *r, err *e) {
-    bool is_clean = !e || (e->code == ERR_STOPPED && !*stop_overdue());
-    if (is_clean) {
-        err_free(e);
-        return 0;
-    }
+    if (!e) return 0;
     if (r->log.style == LOG_JSON)
         log_error(&r->log, "failed", log_text("reason", e->message));
     else

@@ -21,7 +21,7 @@ struct stop_watch {
     int64_t timeout_ms, grace_ms;
     void (*on_hung)(void *);
     void *arg;
-    atomic_bool is_ending;
+    atomic_bool has_begun, is_ending;
     pthread_t thread;
     bool has_thread;
 };
@@ -55,6 +55,7 @@ static void *watch(void *arg) {
     while (!atomic_load(&w->is_ending)) {
         int64_t now_ms = clock_steady_ms(&real);
         if (asked && !asked_ms) asked_ms = now_ms;
+        if (asked_ms && !atomic_load(&w->has_begun)) overdue = 1;
         if (asked_ms && now_ms - asked_ms >= w->timeout_ms) overdue = 1;
         if (asked_ms && now_ms - asked_ms >= w->timeout_ms + w->grace_ms) {
             w->on_hung(w->arg);
@@ -74,6 +75,12 @@ stop_watch *stop_watch_new(int64_t timeout_ms, int64_t grace_ms, void (*on_hung)
     w->arg = arg;
     w->has_thread = thread_start(&w->thread, watch, w);
     return w;
+}
+
+/* First the store, then the look: the watching thread does it the other way round. */
+bool stop_watch_begin(stop_watch *w) {
+    atomic_store(&w->has_begun, true);
+    return !asked;
 }
 
 void stop_watch_free(stop_watch *w) {

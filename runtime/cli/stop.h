@@ -20,8 +20,12 @@ const volatile int *stop_overdue(void);
 /* Watches on a thread of its own, since main may be waiting inside a sink or a script. */
 typedef struct stop_watch stop_watch;
 
-/* From `timeout_ms` after the signal it is overdue; if nothing has ended `grace_ms` later,
- * `on_hung` is called, which is expected to end the process. */
+/* Until stop_watch_begin whoever asks to stop need not wait: it is overdue at once. From then on it
+ * is overdue `timeout_ms` after the signal; if nothing has ended `grace_ms` later, `on_hung` is
+ * called, which is expected to end the process. */
 stop_watch *stop_watch_new(int64_t timeout_ms, int64_t grace_ms, void (*on_hung)(void *),
                            void *arg);
+
+/* Batches begin. False: it was asked to stop before, none must. */
+bool stop_watch_begin(stop_watch *w);
 void stop_watch_free(stop_watch *w);

@@ -32,10 +32,10 @@ static drift_entry *add(drift *d, const input *in, uint32_t source, const drift_
 
 static void tell(const drift_entry *e, const input *in, logger *log) {
     char *source = mem_copy_text(in->plan->name.data, in->plan->name.len);
-    char since[300];
-    snprintf(since, sizeof since, "%s/%" PRId32 " @ %" PRId64, e->topic, e->partition, e->offset);
-    log_warn(log, "unknown field", log_text("field", e->path), log_text("source", source),
-             log_text("since", since));
+    char message[512];
+    snprintf(message, sizeof message, "unknown field `%s` since %s/%" PRId32 " @ %" PRId64, e->path,
+             e->topic, e->partition, e->offset);
+    log_warn(log, message, log_text("source", source));
     mem_free(source);
 }
 
