@@ -73,6 +73,13 @@ static void put_message(lua_State *L, buf *out, int index) {
     }
 }
 
+/* Whether the user's own code calls the function at `level`: names that generated loops have for it say
+ * nothing. */
+static bool is_called_by_user(lua_State *L, int level) {
+    lua_Debug ar;
+    return lua_getstack(L, level + 1, &ar) && lua_getinfo(L, "S", &ar) && is_user(&ar);
+}
+
 static void put_frames(lua_State *L, buf *out) {
     lua_Debug ar;
     int shown = 0;
@@ -86,7 +93,7 @@ static void put_frames(lua_State *L, buf *out) {
         buf_printf(out, "%s:%d: in ", ar.source + 1, ar.currentline);
         if (strcmp(ar.what, "main") == 0)
             buf_put_text(out, "the script");
-        else if (ar.name)
+        else if (ar.name && is_called_by_user(L, level))
             buf_printf(out, "function %s", ar.name);
         else
             buf_printf(out, "the function of line %d", ar.linedefined);
