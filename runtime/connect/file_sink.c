@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -34,6 +35,7 @@ typedef struct file_sink {
     file_kind kind;
     int fd;         /* FILE_APPEND: the file; FILE_BATCHES: the directory; owned, but for stdout */
     uint64_t batch; /* number of the batch that runs */
+    uint64_t first; /* FILE_BATCHES: number of the file of batch 0, behind what is there */
     buf out;        /* its lines */
 } file_sink;
 
@@ -50,11 +52,25 @@ static void sink_close(void *sink) {
     mem_free(f);
 }
 
+/* A restart counts its batches from 0 again: its files follow those that are there. */
+static err *find_first(file_sink *f) {
+    DIR *folder = opendir(f->path);
+    if (!folder) return io_error("listing", f->path);
+    for (const struct dirent *one; (one = readdir(folder));) {
+        unsigned long long number;
+        int end = 0;
+        if (sscanf(one->d_name, "batch-%12llu.jsonl%n", &number, &end) != 1 || !end) continue;
+        if (!one->d_name[end] && number >= f->first) f->first = number + 1;
+    }
+    closedir(folder);
+    return NULL;
+}
+
 static err *open_directory(file_sink *f) {
     if (mkdir(f->path, 0777) && errno != EEXIST) return io_error("making the directory of",
                                                                  f->path);
     f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (f->fd >= 0) return NULL;
+    if (f->fd >= 0) return find_first(f);
     if (errno != ENOTDIR) return io_error("opening", f->path);
     return err_new(ERR_IO, "file sink `%s`: is a file, wanted a directory for one file a batch "
                            "(or append = true)",
@@ -186,7 +202,7 @@ static err *write_file(file_sink *f, const char *name) {
 
 static err *publish(file_sink *f) {
     char name[48], hidden[56];
-    snprintf(name, sizeof name, "batch-%012llu.jsonl", (unsigned long long)f->batch);
+    snprintf(name, sizeof name, "batch-%012llu.jsonl", (unsigned long long)(f->first + f->batch));
     snprintf(hidden, sizeof hidden, ".%s.tmp", name);
     err *e = write_file(f, hidden);
     if (e) return e;

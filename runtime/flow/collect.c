@@ -1,5 +1,6 @@
 #include "runtime/flow/collect.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,8 +91,19 @@ static int compare_notes(const void *a, const void *b) {
     return x->window_start < y->window_start ? -1 : x->window_start > y->window_start;
 }
 
+/* Keep the first record that was thrown out, for the case that they are too many. */
+static void remember_bad(input *in, const note *n) {
+    const sl_record *r = &in->records.items[n->record];
+    const sl_partition *partition = &in->partitions[r->partition];
+    if (in->first_bad[0] || n->kind == NOTE_LATE) return;
+    snprintf(in->first_bad, sizeof in->first_bad, "%s:%d:%lld%s%s: %.*s", partition->topic,
+             partition->number, (long long)r->offset, *n->path ? ": " : "", n->path,
+             (int)strcspn(n->reason, "\n"), n->reason);
+}
+
 static void send_note(pipeline *p, const batch_view *b, const note *n) {
     const sl_source *source = &p->plan->sources[n->source];
+    remember_bad(&p->inputs[n->source], n);
     int32_t sink =
         n->kind == NOTE_LATE ? p->plan->aggregates[n->aggregate].late : source->quarantine;
     if (sink >= 0)
@@ -134,11 +146,11 @@ err *collect_check(const pipeline *p) {
             continue;
         return err_new(ERR_DATA,
                        "source `%.*s`: %llu of the batch's %llu records are bad, more than "
-                       "max_bad_share = %g allows; "
-                       "nothing of this batch was kept. Look at a record with a consumer: a "
-                       "producer's schema, or a typo in the script?",
+                       "max_bad_share = %g allows; nothing of this batch was kept. A producer's "
+                       "schema, or a typo in the script?%s%s",
                        (int)in->plan->name.len, in->plan->name.data, (unsigned long long)bad,
-                       (unsigned long long)c->read, in->plan->max_bad_share);
+                       (unsigned long long)c->read, in->plan->max_bad_share,
+                       in->first_bad[0] ? " The first is " : "", in->first_bad);
     }
     return NULL;
 }

@@ -229,6 +229,7 @@ static void add_counters(source_counters *sum, const source_counters *more) {
 void input_release(input *in, bool committed) {
     if (committed) add_counters(&in->counters, &in->pending);
     in->pending = (source_counters){ 0 };
+    in->first_bad[0] = '\0';
     in->range_count = 0;
     in->records.count = 0;
     arena_reset(&in->bytes, (size_t)in->plan->max_bytes);

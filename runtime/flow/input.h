@@ -36,6 +36,7 @@ typedef struct input {
     int64_t last_records_ms;  /* when the last batch with records began; INT64_MIN: none */
     int64_t silent_until_ms;  /* steady time until which a silent leader is not asked again */
     source_counters counters; /* of batches that were committed */
+    char first_bad[400];      /* of the running batch: the first record thrown out, and why */
     source_counters pending;  /* of the running one */
 } input;
 

@@ -13,12 +13,18 @@ typedef struct header_list {
     arena *memory;
 } header_list;
 
+static bool is_verdict(const sl_header *h) {
+    return h->name.len > 7 && memcmp(h->name.data, "sluice.", 7) == 0;
+}
+
 static void list_begin(header_list *list, arena *memory, const sl_record *r) {
-    uint32_t kept = r ? r->header_count : 0;
+    uint32_t given = r ? r->header_count : 0;
     list->memory = memory;
-    list->items = arena_take(memory, (kept + MAX_VERDICT) * sizeof *list->items, 8);
-    list->count = kept;
-    if (kept) memcpy(list->items, r->headers, kept * sizeof *list->items);
+    list->items = arena_take(memory, (given + MAX_VERDICT) * sizeof *list->items, 8);
+    list->count = 0;
+    /* A record that comes back from a quarantine loses its old verdict. */
+    for (uint32_t i = 0; i < given; i++)
+        if (!is_verdict(&r->headers[i])) list->items[list->count++] = r->headers[i];
 }
 
 static void add_text(header_list *list, const char *name, const char *text) {

@@ -371,6 +371,21 @@ static void each_batch_with_rows_is_a_file_of_its_own(void **state) {
     assert_int_equal(system(path), 0);
 }
 
+static void a_restart_puts_its_files_behind_those_that_are_there(void **state) {
+    bench *b = *state;
+    char path[256];
+    sl_message one[] = { message(NULL, "1") }, two[] = { message(NULL, "2") };
+    open_sink(b, false);
+    assert_null(put_batch(b, 7, one, 1));
+    file_sink_ops.close(b->sink);
+    open_sink(b, false);
+    assert_null(put_batch(b, 0, two, 1));
+    snprintf(path, sizeof path, "%s/batch-000000000007.jsonl", b->path);
+    assert_file(path, "1\n");
+    snprintf(path, sizeof path, "%s/batch-000000000008.jsonl", b->path);
+    assert_file(path, "2\n");
+}
+
 static void a_batch_begun_again_forgets_what_was_written(void **state) {
     bench *b = *state;
     open_sink(b, true);
@@ -505,6 +520,7 @@ int main(void) {
         on_bench(each_batch_with_rows_is_a_file_of_its_own),
         on_bench(a_batch_begun_again_forgets_what_was_written),
         on_bench(append_adds_to_what_is_there_and_ends_a_half_line),
+        on_bench(a_restart_puts_its_files_behind_those_that_are_there),
         on_bench(a_file_in_the_place_of_the_directory_is_an_error),
         on_bench(retractions_need_envelopes),
         on_bench(side_sinks_keep_raw_bytes_and_headers),
