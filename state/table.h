@@ -113,8 +113,8 @@ void table_find_many(const pane *p, uint32_t count, entry *const *like, entry **
  * O(dirty entries of the pane). After table_epoch_undo, if both are called for. */
 void table_delete(table *t, pane *p, entry *e);
 
-/* Forget that this batch touched an entry made by an earlier one, whose state the caller has put back
- * (its only row was given up). O(dirty entries of the pane). */
+/* Forget that this batch touched an entry made by an earlier one, whose state the caller has put
+ * back (its only row was given up). O(dirty entries of the pane). */
 void table_untouch(table *t, pane *p, entry *e);
 
 /* The next entry of a pane in the order they were made, NULL at the end:

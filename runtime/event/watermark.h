@@ -75,8 +75,9 @@ int64_t watermark_preview(const watermark_source *wm, int64_t now_ms, const wate
  * or the first watermark there is. */
 bool watermark_is_behind(const watermark_source *wm, int64_t preview);
 
-/* Whether a batch at `now_ms` would be the first to find all partitions idle: under wall-clock advance
- * that is worth a batch without records, since the watermark moves on from its time. O(partitions). */
+/* Whether a batch at `now_ms` would be the first to find all partitions idle: under wall-clock
+ * advance that is worth a batch without records, since the watermark moves on from its time.
+ * O(partitions). */
 bool watermark_turns_idle(const watermark_source *wm, int64_t now_ms, const watermark_view *views);
 
 /* A bounded source has ended: its watermark is +infinity. */

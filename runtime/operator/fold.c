@@ -149,7 +149,8 @@ static bool has_survivor(const fold_space *f, const void *state) {
     return false;
 }
 
-/* Make the entry of `state` as if this vector had never met it: gone if it made it, else untouched. */
+/* Make the entry of `state` as if this vector had never met it: gone if it made it, else
+ * untouched. */
 static void forget_entry(const fold_space *f, table *t, pane *p, void *state) {
     uint32_t from = 0, count;
     for (uint32_t i = 0; i < f->mark_count; i++)

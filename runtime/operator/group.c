@@ -58,8 +58,9 @@ static bool judge_late(worker *w, const batch_view *b, chunk *c, uint32_t k, uin
 static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t k,
                          const sl_output *output) {
     const sl_window *window = &b->plan->aggregates[output->target].window;
-    bool judges = b->plan->aggregates[output->target].mode != SL_COMPLETE; /* there nothing is late */
-    int64_t watermark = judges ? b->aggregates[output->target].watermark_before : WATERMARK_NONE;
+    int64_t watermark = b->aggregates[output->target].watermark_before;
+    if (b->plan->aggregates[output->target].mode == SL_COMPLETE)
+        watermark = WATERMARK_NONE; /* nothing is late */
     grouping *g = &c->groups[k];
     window_cache cache;
     window_cache_init(&cache);

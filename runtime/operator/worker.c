@@ -51,7 +51,8 @@ static const sl_aggregate *before_step(const sl_plan *plan, uint32_t step) {
 }
 
 /* The value's columns; `final` stands in no list and comes last. */
-static encoder *value_encoder(const sl_output *output, const sl_aggregate *aggregate, int32_t times) {
+static encoder *value_encoder(const sl_output *output, const sl_aggregate *aggregate,
+                              int32_t times) {
     if (!aggregate || !aggregate->final)
         return encoder_new(output->columns, output->column_count, times);
     sl_column *columns = mem_alloc((output->column_count + 1) * sizeof *columns);

@@ -73,8 +73,8 @@ static void put_message(lua_State *L, buf *out, int index) {
     }
 }
 
-/* Whether the user's own code calls the function at `level`: names that generated loops have for it say
- * nothing. */
+/* Whether the user's own code calls the function at `level`: names that generated loops have for it
+ * say nothing. */
 static bool is_called_by_user(lua_State *L, int level) {
     lua_Debug ar;
     return lua_getstack(L, level + 1, &ar) && lua_getinfo(L, "S", &ar) && is_user(&ar);

@@ -137,7 +137,14 @@ bool text_span(const char *text, int64_t *ms) {
     static const struct {
         const char *name;
         int64_t ms;
-    } units[] = { { "", 1 }, { "ms", 1 }, { "second", 1000 }, { "minute", 60000 }, { "hour", 3600000 }, { "day", 86400000 } };
+    } units[] = {
+        { "", 1 },
+        { "ms", 1 },
+        { "second", 1000 },
+        { "minute", 60000 },
+        { "hour", 3600000 },
+        { "day", 86400000 },
+    };
     char *unit;
     long long number = strtoll(text, &unit, 10);
     if (unit == text) return false;
