@@ -9,6 +9,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/codec/bad.h"
 #include "runtime/codec/field.h"
+#include "runtime/codec/json_shape.h"
 #include "runtime/codec/json_walk.h"
 #include "runtime/codec/name_tree.h"
 
@@ -25,6 +26,7 @@ typedef struct codec_state {
     uint64_t *seen;      /* owned; bit `id` of each declared name seen in this document */
     uint32_t seen_words;
     uint32_t drift_count;
+    json_shape shape;                  /* of values */
     uint64_t others;                   /* sightings beyond the cap */
     drift_name drift[DRIFT_MAX_NAMES]; /* paths owned */
 } codec_state;
@@ -149,10 +151,12 @@ static inline bool read_text(reader *r, const field *f) {
 /* Read the value at the next token, which is one token, into the fields of `node`. */
 static inline bool read_fields(reader *r, const name_node *node) {
     json_walk *w = &r->walk;
-    const char *token = w->json + *w->at;
+    const char *token = w->json + w->at[0];
+    size_t len = w->at[1] - w->at[0];
     if (*token == 'n') return json_walk_null(w);
     for (const field *f = node->field; f; f = f->same) {
-        bool is_good = f->takes_text ? read_text(r, f) : field_put_scalar(f, r->row, token, w->bad);
+        bool is_good = f->takes_text ? read_text(r, f)
+                                     : field_put_scalar(f, r->row, token, len, w->bad);
         if (!is_good) return false;
     }
     return true;
@@ -247,6 +251,20 @@ static bool read_document(reader *r, name_node *root, sl_string text, bad_record
     return json_walk_begin(&r->walk, r->state->index, text, bad) && read_object(r, root, 1);
 }
 
+/* Read the value, by its shape if it has the usual one. */
+static bool read_value_document(reader *r, sl_string text, bad_record *bad) {
+    codec_state *s = r->state;
+    if (!json_walk_begin(&r->walk, s->index, text, bad)) return false;
+    if (shape_read(&s->shape, &r->walk, r->row)) {
+        for (uint32_t i = 0; i < s->shape.drift_count; i++) s->drift[s->shape.drift[i]].count++;
+        return true;
+    }
+    json_walk start = r->walk;
+    if (!read_object(r, s->value, 1)) return false;
+    shape_learn(&s->shape, &start, s->value, s->other);
+    return true;
+}
+
 static bool json_decode(void *state, const sl_record *record, sl_row *row, arena *strings,
                         bad_record *bad) {
     codec_state *s = state;
@@ -254,7 +272,7 @@ static bool json_decode(void *state, const sl_record *record, sl_row *row, arena
     for (uint32_t i = 0; i < s->seen_words; i++) s->seen[i] = 0;
     bool has_key = s->key->child_count && record->key.data;
     if (has_key && !read_document(&r, s->key, record->key, bad)) return bad_under(bad, "key", 3);
-    return read_document(&r, s->value, record->value, bad);
+    return read_value_document(&r, record->value, bad);
 }
 
 static uint32_t json_drift(const void *state, const drift_name **names, uint64_t *others) {

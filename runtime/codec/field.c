@@ -11,8 +11,6 @@
 
 enum { PLAIN_BYTES = 1024 }; /* longest number that is read from a key or a header */
 
-static const int64_t SAFE_INTEGER = INT64_C(1) << 53;
-
 /* Bytes that end a JSON scalar. NUL: the end of a key's or header's text. */
 static const bool ENDS[256] = {
     [0] = true,
@@ -111,8 +109,7 @@ static bool fit_integer(const field *f, int64_t *value) {
     switch ((enum sl_type)f->type) {
     case SL_INT32: return *value >= INT32_MIN && *value <= INT32_MAX;
     case SL_TIMESTAMP: return to_ms(f, *value, value);
-    default:
-        return f->plan->column.exact || (*value >= -SAFE_INTEGER && *value <= SAFE_INTEGER);
+    default: return field_holds_int64(f, *value);
     }
 }
 
@@ -141,17 +138,15 @@ static bool put_scalar(const field *f, sl_row *row, const char *token, bad_recor
     return put(f, row, &value, bad);
 }
 
-bool field_put_scalar(const field *f, sl_row *row, const char *token, bad_record *bad) {
+bool field_put_scalar(const field *f, sl_row *row, const char *token, size_t len, bad_record *bad) {
     char *at = (char *)row + f->offset;
-    const char *end = NULL;
     if (f->has_checks) return put_scalar(f, row, token, bad);
-    if (f->type == SL_DOUBLE) {
-        end = number_quick_double(token, (double *)at);
-    } else if (f->type == SL_INT64) {
-        end = number_quick_int64(token, (int64_t *)at);
-        if (end && !fit_integer(f, (int64_t *)at)) end = NULL;
-    }
-    if (!end || !ENDS[(unsigned char)*end]) return put_scalar(f, row, token, bad);
+    bool is_done = false;
+    if (f->type == SL_DOUBLE)
+        is_done = number_short_double(token, len, (double *)at);
+    else if (f->type == SL_INT64)
+        is_done = number_short_int64(token, len, (int64_t *)at) && fit_integer(f, (int64_t *)at);
+    if (!is_done) return put_scalar(f, row, token, bad);
     field_clear_null(f, row);
     return true;
 }

@@ -7,6 +7,8 @@
 
 #include "runtime/codec/codec.h"
 
+static const int64_t SAFE_INTEGER = INT64_C(1) << 53;
+
 /* A value of any field type. */
 typedef struct field_value {
     int64_t integer; /* SL_BOOL, SL_INT32, SL_INT64, SL_TIMESTAMP */
@@ -31,13 +33,18 @@ typedef struct field {
 err *field_init(field *f, const sl_field *plan);
 void field_done(field *f);
 
-/* Put the number, true or false that `token` begins with. A byte that ends a JSON scalar (or a
- * NUL) must follow it. */
-bool field_put_scalar(const field *f, sl_row *row, const char *token, bad_record *bad);
+/* Put the number, true or false that `token` begins with; the next token stands `len` bytes on. A
+ * byte that ends a JSON scalar (or a NUL) must follow it. */
+bool field_put_scalar(const field *f, sl_row *row, const char *token, size_t len, bad_record *bad);
 
 /* Mark the field as not null. */
 static inline void field_clear_null(const field *f, sl_row *row) {
     row->nulls[f->null_bit / 64] &= ~(UINT64_C(1) << (f->null_bit % 64));
+}
+
+/* Does an int64 field without checks hold `value`? Lua's numbers are exact up to 2^53 only. */
+static inline bool field_holds_int64(const field *f, int64_t value) {
+    return (value >= -SAFE_INTEGER && value <= SAFE_INTEGER) || f->plan->column.exact;
 }
 
 /* Put valid UTF-8; only if `takes_text`. The row borrows `text`. */

@@ -18,7 +18,7 @@ enum { BLOCK = 64 };
 /* What the bytes of a block are, bit i for byte i. */
 typedef struct block_masks {
     uint64_t quotes;
-    uint64_t strings; /* from the opening quote up to the closing one, as if none were open before */
+    uint64_t strings; /* from an opening quote up to the closing one, if none was open before */
     uint64_t blanks;
     uint64_t operators; /* { } [ ] : , */
     uint64_t controls;  /* below 0x20 */

@@ -123,27 +123,57 @@ bool number_scan(const char *text, number *out) {
     return true;
 }
 
-const char *number_quick_int64(const char *text, int64_t *out) {
-    const char *start = text + (*text == '-');
-    uint64_t digits = 0;
-    const char *s = scan_digits(start, &digits);
-    ptrdiff_t len = s - start;
-    if (len < 1 || len > 18 || (*start == '0' && len > 1)) return NULL;
-    *out = start > text ? -(int64_t)digits : (int64_t)digits;
-    return s;
+static const uint64_t ZEROS = UINT64_C(0x3030303030303030), ONES = UINT64_C(0x0101010101010101),
+                      HIGH_BITS = UINT64_C(0x8080808080808080);
+
+/* Read the `len` digits at `s`, 1 to 8, without a branch on how many; false: they are not all
+ * digits. */
+static inline bool read_digits(const char *s, size_t len, uint64_t *out) {
+    uint64_t word;
+    memcpy(&word, s, sizeof word);
+    word = (word ^ ZEROS) << (64 - 8 * len); /* leading zeros for what lies behind them */
+    *out = value_of_digits(word + ZEROS);
+    return !((word | (word + 0x76 * ONES)) & HIGH_BITS);
 }
 
-const char *number_quick_double(const char *text, double *out) {
-    const char *start = text + (*text == '-');
-    uint64_t digits = 0;
-    const char *s = scan_digits(start, &digits), *point = s;
-    if (s == start || (*start == '0' && s > start + 1)) return NULL;
-    if (*point == '.' && (s = scan_digits(point + 1, &digits)) == point + 1) return NULL;
-    if (s - start > 16 || *s == 'e' || *s == 'E') return NULL;
-    double value = (double)digits;
-    if (s > point) value /= POWERS[s - point - 1];
-    *out = start > text ? -value : value;
-    return s;
+/* The same with 1 to 16 digits. */
+static inline bool read_long(const char *s, size_t len, uint64_t *out) {
+    uint64_t high, low;
+    if (len <= 8) return read_digits(s, len, out);
+    if (!read_digits(s, len - 8, &high) || !read_digits(s + len - 8, 8, &low)) return false;
+    *out = high * 100000000 + low;
+    return true;
+}
+
+bool number_short_int64(const char *text, size_t len, int64_t *out) {
+    bool is_negative = *text == '-';
+    const char *start = text + is_negative;
+    uint64_t digits;
+    len -= is_negative;
+    if (len - 1 > 15 || (*start == '0' && len > 1) || !read_long(start, len, &digits)) return false;
+    *out = is_negative ? -(int64_t)digits : (int64_t)digits;
+    return true;
+}
+
+bool number_short_double(const char *text, size_t len, double *out) {
+    bool is_negative = *text == '-';
+    const char *start = text + is_negative;
+    uint64_t word, whole, fraction;
+    len -= is_negative;
+    if (len - 1 > 15) return false;
+    memcpy(&word, start, sizeof word);
+    word ^= '.' * ONES;
+    uint64_t points = (word - ONES) & ~word & HIGH_BITS; /* the lowest is a point */
+    if (!points) return false;
+    size_t point = (size_t)__builtin_ctzll(points) / 8;
+    if (point - 1 > 6 || point + 1 >= len) return false;
+    size_t fraction_len = len - point - 1;
+    if ((*start == '0' && point > 1) || !read_digits(start, point, &whole) ||
+        !read_long(start + point + 1, fraction_len, &fraction))
+        return false;
+    double value = ((double)whole * POWERS[fraction_len] + (double)fraction) / POWERS[fraction_len];
+    *out = is_negative ? -value : value;
+    return true;
 }
 
 bool number_int64(const number *n, int64_t *out) {

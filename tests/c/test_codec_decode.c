@@ -676,6 +676,23 @@ static void two_fields_can_share_a_path(void **state) {
     kit_done(&k);
 }
 
+static void undeclared_names_are_counted_in_documents_of_the_usual_shape(void **state) {
+    (void)state;
+    kit k;
+    kit_init(&k);
+    kit_open(&k);
+    for (int i = 0; i < 20; i++) {
+        assert_true(kit_decode(&k, "{\"tip\":1,\"s\":\"x\",\"who\":\"me\"}"));
+        assert_false(kit_decode(&k, "{\"tip\":1,\"s\":\"x\",\"who\":me}"));
+    }
+    const drift_name *names;
+    uint64_t others;
+    assert_int_equal(decoder_drift(k.decoder, &names, &others), 2);
+    assert_int_equal(names[0].count, 40);
+    assert_int_equal(names[1].count, 40);
+    kit_done(&k);
+}
+
 static void undeclared_names_are_counted(void **state) {
     (void)state;
     kit k;
@@ -754,6 +771,7 @@ int main(void) {
         cmocka_unit_test(a_key_can_be_a_document),
         cmocka_unit_test(two_fields_can_share_a_path),
         cmocka_unit_test(undeclared_names_are_counted),
+        cmocka_unit_test(undeclared_names_are_counted_in_documents_of_the_usual_shape),
         cmocka_unit_test(reasons_are_short_and_printable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

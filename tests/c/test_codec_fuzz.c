@@ -264,6 +264,88 @@ static void the_scan_finds_the_tokens_that_simdjson_finds(void **state) {
     json_index_free(index);
 }
 
+static void same_text(sl_string a, sl_string b) {
+    assert_int_equal(a.len, b.len);
+    assert_memory_equal(a.data, b.data, a.len);
+}
+
+/* Did both decoders make the same of the document? */
+static void same_outcome(const kit *a, const kit *b, bool is_a_good, bool is_b_good) {
+    assert_int_equal(is_a_good, is_b_good);
+    if (!is_a_good) {
+        assert_string_equal(a->bad.path, b->bad.path);
+        assert_string_equal(a->bad.reason, b->bad.reason);
+        return;
+    }
+    assert_true(a->row.head.nulls[0] == b->row.head.nulls[0]);
+    if (!is_null(a, S)) same_text(a->row.s, b->row.s);
+    if (!is_null(a, ID)) same_text(a->row.id, b->row.id);
+    if (!is_null(a, D)) assert_memory_equal(&a->row.d, &b->row.d, sizeof a->row.d);
+    if (!is_null(a, I)) assert_true(a->row.i == b->row.i);
+    if (!is_null(a, EXACT)) assert_true(a->row.exact == b->row.exact);
+    if (!is_null(a, T)) assert_true(a->row.t == b->row.t);
+    if (!is_null(a, ISO)) assert_true(a->row.iso == b->row.iso);
+    if (!is_null(a, I32)) assert_true(a->row.i32 == b->row.i32);
+    if (!is_null(a, B)) assert_int_equal(a->row.b, b->row.b);
+}
+
+/* A decoder that has seen documents of one shape, and one that never saw any. */
+static void usual_shapes_are_read_as_any_other(void **state) {
+    (void)state;
+    static const char *const SEEDS[] = {
+        "{\"s\":\"text\",\"d\":-12.75,\"i\":1700000000000,\"b\":true,\"zz\":\"more\",\"i32\":-7}",
+        "{\"a_time_with_a_long_name\":1700000000000,\"exact\":9007199254740993,\"yy\":[],\"d\":0}",
+        "{\"i\":9,\"s\":null,\"zz\":null,\"xx\":-0.5e3 , \"b\" : false,\"d\":1234567.5,\"s2\":\"\"}",
+        "{\"zz\":true,\"s\":\"a,b:c\",\"iso\":\"1970-01-01T00:00:01.5Z\",\"i\":-9007199254740992}",
+        "{\"s\":\"\",\"d\":0.001,\"exact\":-1,\"zz\":12}",
+    };
+    kit used;
+    kit_init(&used);
+    kit_open(&used);
+    uint64_t seed = 23;
+    for (long i = 0; i < 20000; i++) {
+        char text[256];
+        const char *from = SEEDS[i / 50 % (long)(sizeof SEEDS / sizeof *SEEDS)];
+        size_t len = strlen(from);
+        memcpy(text, from, len);
+        if (i % 3) len = mutate(text, len, sizeof text, &seed);
+        kit fresh;
+        kit_init(&fresh);
+        kit_open(&fresh);
+        bool is_good = kit_decode_bytes(&fresh, text, len);
+        assert_true(kit_decode(&used, from));
+        same_outcome(&fresh, &used, is_good, kit_decode_bytes(&used, text, len));
+        kit_done(&fresh);
+        if (i % 1000 == 0) arena_reset(&used.bytes, 1 << 20);
+    }
+    kit_done(&used);
+}
+
+static void integers_read_back_exactly(void **state) {
+    (void)state;
+    kit k;
+    kit_init(&k);
+    kit_open(&k);
+    uint64_t seed = 5;
+    for (int i = 0; i < 60000; i++) {
+        char digits[32], text[64];
+        int len = 0, count = (int)(next_random(&seed) % 18) + 1;
+        if (next_random(&seed) % 2) digits[len++] = '-';
+        for (int j = 0; j < count; j++)
+            digits[len++] = (char)('0' + next_random(&seed) % (j || count == 1 ? 10 : 9) +
+                                   (j || count == 1 ? 0 : 1));
+        digits[len] = 0;
+        snprintf(text, sizeof text, "{\"exact\":%s}", digits);
+        if (!kit_decode(&k, text) || k.row.exact != strtoll(digits, NULL, 10)) fail_msg("%s", text);
+        text[9 + next_random(&seed) % (uint32_t)len] = "/:.,x- 0e+"[next_random(&seed) % 10];
+        char *end;
+        long long want = strtoll(text + 9, &end, 10);
+        if (kit_decode(&k, text) && (!strchr("} ", *end) || k.row.exact != want)) fail_msg("%s", text);
+        if (i % 1000 == 0) arena_reset(&k.bytes, 1 << 20);
+    }
+    kit_done(&k);
+}
+
 static void doubles_read_back_exactly(void **state) {
     (void)state;
     kit k;
@@ -299,6 +381,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mutated_documents_are_judged_as_by_a_slow_reader),
         cmocka_unit_test(the_scan_finds_the_tokens_that_simdjson_finds),
+        cmocka_unit_test(usual_shapes_are_read_as_any_other),
+        cmocka_unit_test(integers_read_back_exactly),
         cmocka_unit_test(doubles_read_back_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,112 @@
+#include "runtime/codec/json_shape.h"
+
+#include "runtime/codec/number.h"
+
+enum { PATIENCE = 8,          /* documents of other shapes before one is learned */
+       LONG_PATIENCE = 100 }; /* the same, after one that cannot be learned */
+
+enum step_kind {
+    STEP_TEXT,
+    STEP_DOUBLE,
+    STEP_INT64,
+    STEP_SCALAR, /* by field_put_scalar */
+    STEP_UNDECLARED,
+};
+
+/* A value that is no string or usual number: null, or anything else that is one token. */
+static bool read_other(const json_walk *w, const shape_step *step, const uint32_t *at,
+                       sl_row *row) {
+    json_walk here = *w;
+    here.at = at;
+    const char *token = w->json + at[0];
+    if (step->kind == STEP_UNDECLARED)
+        return *token != '{' && *token != '[' && json_walk_skip(&here, 1);
+    if (*token == 'n') return json_walk_null(&here);
+    return step->kind != STEP_TEXT &&
+           field_put_scalar(step->field, row, token, at[1] - at[0], w->bad);
+}
+
+/* Read the value at token `at`. */
+static inline bool read_step(const json_walk *w, const shape_step *step, const uint32_t *at,
+                             sl_row *row) {
+    const char *token = w->json + at[0];
+    size_t len = at[1] - at[0];
+    char *to = (char *)row + step->offset;
+    bool is_read = false;
+    if (step->kind == STEP_TEXT) {
+        is_read = *token == '"' && token[len - 1] == '"' && len > 1;
+        if (is_read) *(sl_string *)to = (sl_string){ .data = token + 1, .len = (uint32_t)len - 2 };
+    } else if (step->kind == STEP_DOUBLE) {
+        is_read = number_short_double(token, len, (double *)to);
+    } else if (step->kind == STEP_INT64) {
+        is_read = number_short_int64(token, len, (int64_t *)to) &&
+                  field_holds_int64(step->field, *(int64_t *)to);
+    }
+    if (!is_read) return read_other(w, step, at, row);
+    row->nulls[step->null_word] &= step->keep;
+    return true;
+}
+
+bool shape_read(json_shape *s, const json_walk *w, sl_row *row) {
+    const char *json = w->json;
+    const uint32_t *at = w->at + 1;
+    if (w->end - at != 4 * (ptrdiff_t)s->count || w->has_escapes) return false;
+    for (const shape_step *step = s->steps, *end = step + s->count; step < end; step++, at += 4) {
+        const char *name = json + at[0];
+        if (*name != '"' || json[at[1]] != ':' || json[at[3]] != step->behind ||
+            !name_matches(step->node, name + 1, w->len - at[0] - 1) ||
+            !read_step(w, step, at + 2, row))
+            return false;
+    }
+    s->patience = PATIENCE;
+    return true;
+}
+
+static enum step_kind kind_of(const field *f) {
+    if (!f) return STEP_UNDECLARED;
+    if (f->is_any_text) return STEP_TEXT;
+    if (f->has_checks) return STEP_SCALAR;
+    if (f->type == SL_DOUBLE) return STEP_DOUBLE;
+    return f->type == SL_INT64 ? STEP_INT64 : STEP_SCALAR;
+}
+
+/* Make a step of the name at token `at`; false: there is none for it. */
+static bool add_step(json_shape *s, const json_walk *w, const uint32_t *at, const name_node *node) {
+    const field *f = node->field;
+    bool is_declared = node->id != NAME_UNDECLARED;
+    if (is_declared && (!f || f->same || (f->takes_text && !f->is_any_text))) return false;
+    shape_step *step = &s->steps[s->count++];
+    *step = (shape_step){ .node = node, .field = f, .kind = kind_of(f), .behind = w->json[at[3]] };
+    if (!is_declared) {
+        s->drift[s->drift_count++] = node->drift;
+        return true;
+    }
+    step->offset = f->offset;
+    step->null_word = f->null_bit / 64;
+    step->keep = ~(UINT64_C(1) << (f->null_bit % 64));
+    return true;
+}
+
+void shape_learn(json_shape *s, const json_walk *w, const name_node *root,
+                 const name_node *other) {
+    const uint32_t *at = w->at + 1;
+    ptrdiff_t tokens = w->end - at;
+    if (s->patience) {
+        s->patience--;
+        return;
+    }
+    s->count = s->drift_count = 0;
+    s->patience = LONG_PATIENCE;
+    if (tokens % 4 || tokens / 4 > SHAPE_NAMES || w->has_escapes) return;
+    for (; at < w->end; at += 4) {
+        const char *name = w->json + at[0] + 1, *quote = w->json + at[1] - 1;
+        const name_node *node = name_find(root, name, (size_t)(quote - name));
+        char c = w->json[at[2]];
+        bool is_plain = *quote == '"' && c != '{' && c != '[';
+        if (!is_plain || !node || node == other || !add_step(s, w, at, node)) {
+            s->count = 0;
+            return;
+        }
+    }
+    s->patience = PATIENCE;
+}

@@ -1,0 +1,42 @@
+#pragma once
+/* The usual shape of a source's documents: a flat object whose names come in one order. A document
+ * that has it is read in one loop without looking anything up; any other, and any that is wrong,
+ * is left to decode_json, which reads it from its beginning and says what is wrong.
+ *
+ * DESIGN: the shape is learned from a document that was read well, and learned anew after some
+ * documents in a row did not have it. A step accepts no value that decode_json would not accept,
+ * and makes the same of it. One owner; thread: worker. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/codec/json_walk.h"
+#include "runtime/codec/name_tree.h"
+
+enum { SHAPE_NAMES = 64 }; /* longer documents have no shape */
+
+/* One name and what to do with its value. */
+typedef struct shape_step {
+    const name_node *node; /* borrowed from the tree */
+    const field *field;    /* borrowed; NULL: undeclared */
+    uint64_t keep;         /* null bits of the word that stay when the value is not null */
+    uint32_t offset;       /* of the value in the row */
+    uint16_t null_word;
+    uint8_t kind; /* see json_shape.c */
+    char behind;  /* the token behind the value */
+} shape_step;
+
+typedef struct json_shape {
+    shape_step steps[SHAPE_NAMES];
+    uint32_t count;              /* 0: none is known */
+    uint32_t patience;           /* other documents to let pass before one is learned */
+    uint32_t drift[SHAPE_NAMES]; /* name_node.drift of the undeclared names */
+    uint32_t drift_count;
+} json_shape;
+
+/* Read the document at whose { `w` stands into `row`. False: it does not have the shape; values of
+ * the row and their null bits may have been set, as reading it otherwise would set them. */
+bool shape_read(json_shape *s, const json_walk *w, sl_row *row);
+
+/* Note that the document `w`, of which shape_read did not know the shape, was read well; `root`:
+ * of its names, `other` stands for names that are not in the tree. */
+void shape_learn(json_shape *s, const json_walk *w, const name_node *root, const name_node *other);
