@@ -15,8 +15,7 @@ typedef struct entry {
     uint64_t hash;       /* of the key, as the caller gave it */
     const void *old;     /* on a dirty list: state_size bytes from before the batch, NULL: made in
                           * it. Borrowed until commit or undo; elsewhere it says nothing */
-    uint64_t batch;      /* epoch of the batch that touched it last; UINT64_MAX: deleted, or
-                          * as if no batch had */
+    uint64_t batch;      /* epoch of the batch that touched it last; UINT64_MAX: deleted */
     uint32_t key_len;    /* bytes; 0 is a key like any other */
     uint32_t key_offset; /* bytes from the entry to its key */
 } entry;

@@ -188,12 +188,11 @@ static void close_hole(pane *p, uint32_t hole) {
     p->slots[hole] = 0;
 }
 
-void pane_clean(pane *p, entry *e) {
+void pane_clean(pane *p, const entry *e) {
     uint32_t i = 0;
     while (p->dirty[i] != e) i++;
     p->dirty_count--;
     memmove(&p->dirty[i], &p->dirty[i + 1], (p->dirty_count - i) * sizeof *p->dirty);
-    e->batch = UINT64_MAX;
 }
 
 void pane_delete(pane *p, entry *e) {
@@ -204,6 +203,7 @@ void pane_delete(pane *p, entry *e) {
     close_hole(p, at);
     p->count--;
     pane_clean(p, e);
+    e->batch = UINT64_MAX;
 }
 
 int64_t pane_start(const pane *p) {

@@ -75,7 +75,7 @@ entry *pane_insert(slab_pool *pool, pane *p, uint64_t hash, const char *key, uin
 void pane_delete(pane *p, entry *e);
 
 /* Take a dirty entry off the dirty list. O(dirty entries). */
-void pane_clean(pane *p, entry *e);
+void pane_clean(pane *p, const entry *e);
 
 static inline entry *pane_entry(const pane *p, uint32_t id) {
     uint32_t place = id & ((1u << PANE_PLACE_BITS) - 1);

@@ -338,6 +338,7 @@ void table_delete(table *t, pane *p, entry *e) {
 void table_untouch(table *t, pane *p, entry *e) {
     assert(t->in_batch && e->batch == t->batch && e->old);
     pane_clean(p, e);
+    e->batch = t->batch - 1; /* of an earlier one: the next touch saves its bytes again */
 }
 
 size_t table_held_bytes(const table *t) {
