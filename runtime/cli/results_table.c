@@ -76,9 +76,10 @@ static void put_value(buf *out, sl_string value, int type, int64_t now_ms) {
     digits[value.len] = '\0';
     if (type == SL_TIMESTAMP) {
         text_put_time(out, strtoll(digits, NULL, 10), now_ms);
-    } else if (strpbrk(digits, ".eE")) {
+    } else if (type == SL_DOUBLE || strpbrk(digits, ".eE")) {
         double number = strtod(digits, NULL);
-        bool is_plain = (number >= 0.01 && number < 1e12) || (number <= -0.01 && number > -1e12);
+        bool is_plain =
+            number == 0 || (number >= 0.01 && number < 1e12) || (number <= -0.01 && number > -1e12);
         buf_printf(out, is_plain ? "%.2f" : "%.4g", number);
     } else {
         buf_put(out, value.data, value.len);

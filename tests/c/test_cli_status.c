@@ -179,10 +179,10 @@ static void table_has_the_latest_of_each_key_newest_window_first(void **state) {
     add(r, "gone", 1, NULL);
     results_put_tables(r, &out, 20, 80, now_ms);
     says(&out, "\033[1mout\033[0m  mode update  6 results, 1 retracted\n"
-               "\033[2m  k  window_start     n\033[0m\n"
-               "  a  22:14:00      3.14\n"
-               "  a  22:13:00         2\n"
-               "  b  22:13:00        10\n"
+               "\033[2m  k  window_start      n\033[0m\n"
+               "  a  22:14:00       3.14\n"
+               "  a  22:13:00       2.00\n"
+               "  b  22:13:00      10.00\n"
                "\n");
     buf_reset(&out);
     results_put_tables(r, &out, 4, 16, now_ms); /* room for one row, and not for `n` */
