@@ -231,6 +231,8 @@ err *kafka_client_open(kafka_client *c, rd_kafka_type_t type, const sl_value *op
     if (report) rd_kafka_conf_set_dr_msg_cb(w.conf, report);
     const char *name = system->pipeline ? system->pipeline : "";
     err *e = configure(&w, options, name, c->brokers, settings, count);
+    /* brokers in place of the script's own are in this process: --embedded, tests */
+    if (!e && system->brokers) e = set(&w, "security.protocol", "plaintext", "brokers");
     if (!e) {
         c->rk = rd_kafka_new(type, w.conf, w.text, sizeof w.text);
         if (!c->rk) e = err_new(ERR_PLAN, "options of Kafka at %s: %s", c->brokers, w.text);
