@@ -145,9 +145,21 @@ static void partition_free(kafka_partition *p) {
     mem_free(p);
 }
 
+static bool has_gone_topic(const kafka_source *s) {
+    for (uint32_t i = 0; i < s->topic_count; i++)
+        if (s->topics[i].missing_ms) return true;
+    return false;
+}
+
 static void source_close(void *source) {
     kafka_source *s = source;
     kafka_watch_close(s);
+    if (has_gone_topic(s)) {
+        /* rd_kafka_destroy of 2.0.2 waits for ever for the thread of a broker that had partitions of
+         * a topic which was deleted. The process is about to end: the handle is left to it. */
+        s->client.log = NULL;
+        return;
+    }
     for (uint32_t i = 0; i < s->count; i++) partition_free(s->partitions[i]);
     close_handle(s);
     for (uint32_t i = 0; i < s->topic_count; i++) mem_free(s->topics[i].name);
