@@ -155,7 +155,7 @@ static void source_close(void *source) {
     kafka_source *s = source;
     kafka_watch_close(s);
     if (has_gone_topic(s)) {
-        /* rd_kafka_destroy of 2.0.2 waits for ever for the thread of a broker that had partitions of
+        /* rd_kafka_destroy of 2.0.2 waits for ever for a broker thread that had partitions of
          * a topic which was deleted. The process is about to end: the handle is left to it. */
         s->client.log = NULL;
         return;
