@@ -230,6 +230,27 @@ static void a_dropped_pane_can_be_read_and_comes_back_at_undo(void **state) {
     table_free(t);
 }
 
+static void an_untouched_entry_is_as_no_batch_had_met_it(void **state) {
+    (void)state;
+    table *t = new_table();
+    table_epoch_begin(t);
+    pane *p = table_pane(t, 0);
+    touch_number(t, p, 1)->count = 7;
+    table_commit(t);
+    table_epoch_begin(t);
+    sample *s = touch_number(t, p, 1);
+    table_untouch(t, p, entry_of(s));
+    assert_int_equal(dirty_count(p), 0);
+    assert_int_equal(pane_count(p), 1);
+    table_cursor at = { 0 };
+    assert_ptr_equal(table_scan(p, &at), entry_of(s));
+    touch_number(t, p, 1)->count = 8; /* its bytes are saved again */
+    assert_int_equal(dirty_count(p), 1);
+    table_undo(t);
+    assert_int_equal(find_number(p, 1)->count, 7);
+    table_free(t);
+}
+
 static void a_deleted_entry_is_gone_and_its_key_can_come_again(void **state) {
     (void)state;
     table *t = new_table();
@@ -539,6 +560,7 @@ int main(void) {
         cmocka_unit_test(keys_of_any_length_are_keys),
         cmocka_unit_test(panes_are_found_and_listed_by_start),
         cmocka_unit_test(a_dropped_pane_can_be_read_and_comes_back_at_undo),
+        cmocka_unit_test(an_untouched_entry_is_as_no_batch_had_met_it),
         cmocka_unit_test(a_deleted_entry_is_gone_and_its_key_can_come_again),
         cmocka_unit_test(vectors_touch_as_rows_one_by_one_do),
         cmocka_unit_test(the_same_keys_are_found_in_another_pane),
