@@ -246,33 +246,39 @@ static bool read_object(reader *r, name_node *parent, uint32_t depth) {
     return json_walk_close(w, depth);
 }
 
-/* Read the document `text` by the names under `root`. */
-static bool read_document(reader *r, name_node *root, sl_string text, bad_record *bad) {
-    return json_walk_begin(&r->walk, r->state->index, text, bad) && read_object(r, root, 1);
+/* Read the document of `r` by the names under `root`. */
+static bool read_document(reader *r, name_node *root) {
+    codec_state *s = r->state;
+    for (uint32_t i = 0; i < s->seen_words; i++) s->seen[i] = 0;
+    return read_object(r, root, 1);
 }
 
-/* Read the value, by its shape if it has the usual one. */
-static bool read_value_document(reader *r, sl_string text, bad_record *bad) {
-    codec_state *s = r->state;
-    if (!json_walk_begin(&r->walk, s->index, text, bad)) return false;
-    if (shape_read(&s->shape, &r->walk, r->row)) {
-        for (uint32_t i = 0; i < s->shape.drift_count; i++) s->drift[s->shape.drift[i]].count++;
-        return true;
-    }
-    json_walk start = r->walk;
-    if (!read_object(r, s->value, 1)) return false;
-    shape_learn(&s->shape, &start, s->value, s->other);
+static bool read_key(codec_state *s, const sl_record *record, sl_row *row, arena *strings,
+                     bad_record *bad) {
+    reader r = { .state = s, .record = record, .row = row, .strings = strings };
+    return (json_walk_begin(&r.walk, s->index, record->key, bad) && read_document(&r, s->key)) ||
+           bad_under(bad, "key", 3);
+}
+
+/* Read the value at whose { `w` stands, whatever its shape. */
+static bool read_any(codec_state *s, const json_walk *w, const sl_record *record, sl_row *row,
+                     arena *strings) {
+    reader r = { .walk = *w, .state = s, .record = record, .row = row, .strings = strings };
+    if (!read_document(&r, s->value)) return false;
+    shape_learn(&s->shape, w, s->value, s->other);
     return true;
 }
 
 static bool json_decode(void *state, const sl_record *record, sl_row *row, arena *strings,
                         bad_record *bad) {
     codec_state *s = state;
-    reader r = { .state = s, .record = record, .row = row, .strings = strings };
-    for (uint32_t i = 0; i < s->seen_words; i++) s->seen[i] = 0;
-    bool has_key = s->key->child_count && record->key.data;
-    if (has_key && !read_document(&r, s->key, record->key, bad)) return bad_under(bad, "key", 3);
-    return read_value_document(&r, record->value, bad);
+    json_walk walk;
+    if (s->key->child_count && record->key.data && !read_key(s, record, row, strings, bad))
+        return false;
+    if (!json_walk_begin(&walk, s->index, record->value, bad)) return false;
+    if (!shape_read(&s->shape, &walk, row)) return read_any(s, &walk, record, row, strings);
+    for (uint32_t i = 0; i < s->shape.drift_count; i++) s->drift[s->shape.drift[i]].count++;
+    return true;
 }
 
 static uint32_t json_drift(const void *state, const drift_name **names, uint64_t *others) {

@@ -15,79 +15,56 @@
 
 enum { BLOCK = 64 };
 
-/* What the bytes of a block are, bit i for byte i. */
-typedef struct block_masks {
-    uint64_t quotes;
-    uint64_t strings; /* from an opening quote up to the closing one, if none was open before */
-    uint64_t blanks;
-    uint64_t operators; /* { } [ ] : , */
-    uint64_t controls;  /* below 0x20 */
-    uint64_t odd;       /* backslashes and bytes from 0x80 up */
-} block_masks;
-
-/* What a block leaves to the next one. */
-typedef struct scan_state {
-    uint64_t in_string; /* all bits: a string is open */
-    uint64_t in_scalar; /* bit 0: the last byte was of a scalar, and no quote */
-    uint64_t refused;   /* any bit: the document is not plain */
-} scan_state;
-
-/* Where tokens begin in the block. */
-static inline uint64_t scan_step(scan_state *s, const block_masks *m) {
-    uint64_t strings = m->strings ^ s->in_string;
-    uint64_t scalars = ~(m->operators | m->blanks), unquoted = scalars & ~m->quotes;
-    uint64_t starts = scalars & ~(unquoted << 1 | s->in_scalar);
-    s->in_string = (uint64_t)((int64_t)strings >> 63);
-    s->in_scalar = unquoted >> 63;
-    s->refused |= m->odd | (m->controls & (strings | ~m->blanks));
-    return (m->operators | starts) & ~(strings ^ m->quotes);
-}
-
-static inline uint32_t scan_end(const scan_state *s, uint32_t *tokens, uint32_t *end, size_t len) {
-    if (s->refused | s->in_string) return 0;
-    end[0] = end[1] = (uint32_t)len;
-    return (uint32_t)(end - tokens);
-}
-
-/* Kinds of bytes, as bits. */
+/* Kinds of bytes, as bits. A blank is none of them. */
 enum {
     QUOTE = 1,
-    BLANK = 2,
-    OPERATOR = 4,
-    CONTROL = 8,
-    ODD = 0x80, /* the bit that bytes which are not ASCII have of their own */
+    OPERATOR = 2, /* { } [ ] : , */
+    SCALAR = 4,   /* what numbers, literals and strings consist of, quotes too */
+    ODD = 0x80,   /* not in a plain document; bytes that are not ASCII have this bit themselves */
 };
 
 // clang-format off
-static const uint8_t KINDS[128] = {
-    CONTROL, CONTROL, CONTROL, CONTROL, CONTROL, CONTROL, CONTROL, CONTROL,
-    CONTROL, CONTROL | BLANK, CONTROL | BLANK, CONTROL, CONTROL, CONTROL | BLANK, CONTROL, CONTROL,
-    CONTROL, CONTROL, CONTROL, CONTROL, CONTROL, CONTROL, CONTROL, CONTROL,
-    CONTROL, CONTROL, CONTROL, CONTROL, CONTROL, CONTROL, CONTROL, CONTROL,
-    [' '] = BLANK, ['"'] = QUOTE, ['\\'] = ODD,
-    ['{'] = OPERATOR, ['}'] = OPERATOR, ['['] = OPERATOR, [']'] = OPERATOR,
-    [':'] = OPERATOR, [','] = OPERATOR,
+#define EIGHT(kind) kind, kind, kind, kind, kind, kind, kind, kind
+static const uint8_t KINDS[2 * BLOCK] = {
+    EIGHT(ODD), EIGHT(ODD), EIGHT(ODD), EIGHT(ODD),
+    0, SCALAR, SCALAR | QUOTE, SCALAR, SCALAR, SCALAR, SCALAR, SCALAR,              /* blank ! " */
+    SCALAR, SCALAR, SCALAR, SCALAR, OPERATOR, SCALAR, SCALAR, SCALAR,               /* , */
+    EIGHT(SCALAR),
+    SCALAR, SCALAR, OPERATOR, SCALAR, SCALAR, SCALAR, SCALAR, SCALAR,               /* : */
+    EIGHT(SCALAR), EIGHT(SCALAR), EIGHT(SCALAR),
+    SCALAR, SCALAR, SCALAR, OPERATOR, SCALAR | ODD, OPERATOR, SCALAR, SCALAR,       /* [ \ ] */
+    EIGHT(SCALAR), EIGHT(SCALAR), EIGHT(SCALAR),
+    SCALAR, SCALAR, SCALAR, OPERATOR, SCALAR, OPERATOR, SCALAR, SCALAR,             /* { | } */
 };
+#undef EIGHT
 // clang-format on
 
-TARGET_AVX512 static inline uint64_t of_kind(__m512i kinds, uint8_t kind) {
-    return _mm512_test_epi8_mask(kinds, _mm512_set1_epi8((char)kind));
+/* What a block leaves to the next one. */
+typedef struct scan_state {
+    __m512i odd;        /* high bit of any byte: the document is not plain */
+    uint64_t in_string; /* all bits: a string is open */
+    uint64_t in_scalar; /* bit 0: the last byte was of a scalar, and no quote */
+} scan_state;
+
+TARGET_AVX512 static inline uint64_t of_kind(__m512i kinds, char kind) {
+    return _mm512_test_epi8_mask(kinds, _mm512_set1_epi8(kind));
 }
 
-TARGET_AVX512 static inline block_masks classify(__m512i block) {
+/* Where tokens begin in the block. */
+TARGET_AVX512 static inline uint64_t scan_block(scan_state *s, __m512i block) {
     __m512i kinds = _mm512_permutex2var_epi8(_mm512_loadu_si512(KINDS), block,
                                              _mm512_loadu_si512(KINDS + BLOCK));
-    uint64_t quotes = of_kind(kinds, QUOTE);
-    __m128i carryless = _mm_clmulepi64_si128(_mm_set_epi64x(0, (long long)quotes),
-                                             _mm_set1_epi8(-1), 0);
-    return (block_masks){
-        .quotes = quotes,
-        .strings = (uint64_t)_mm_cvtsi128_si64(carryless),
-        .blanks = of_kind(kinds, BLANK),
-        .operators = of_kind(kinds, OPERATOR),
-        .controls = of_kind(kinds, CONTROL),
-        .odd = _mm512_movepi8_mask(_mm512_or_si512(kinds, block)),
-    };
+    uint64_t quotes = of_kind(kinds, QUOTE), operators = of_kind(kinds, OPERATOR);
+    uint64_t scalars = of_kind(kinds, SCALAR), unquoted = scalars & ~quotes;
+    __m128i odd_quotes = _mm_clmulepi64_si128(_mm_set_epi64x(0, (long long)quotes),
+                                              _mm_set1_epi8(-1), 0);
+    /* from an opening quote up to the closing one */
+    uint64_t strings = (uint64_t)_mm_cvtsi128_si64(odd_quotes) ^ s->in_string;
+    uint64_t starts = scalars & ~(unquoted << 1 | s->in_scalar);
+    s->in_string = (uint64_t)((int64_t)strings >> 63);
+    s->in_scalar = unquoted >> 63;
+    s->odd = _mm512_or_si512(s->odd, _mm512_or_si512(kinds, block));
+    return (operators | starts) & ~(strings ^ quotes);
 }
 
 /* Append the numbers of the set bits, plus `base`. */
@@ -171,19 +148,19 @@ TARGET_AVX512 static inline uint32_t *put_numbers(uint32_t *to, uint64_t bits, u
 }
 
 TARGET_AVX512 static uint32_t scan_avx512(const char *text, size_t len, uint32_t *tokens) {
-    scan_state s = { 0 };
+    scan_state s = { .odd = _mm512_setzero_si512() };
     uint32_t *to = tokens;
     size_t at = 0;
-    for (; at + BLOCK <= len; at += BLOCK) {
-        block_masks m = classify(_mm512_loadu_si512(text + at));
-        to = put_numbers(to, scan_step(&s, &m), (uint32_t)at);
-    }
+    for (; at + BLOCK <= len; at += BLOCK)
+        to = put_numbers(to, scan_block(&s, _mm512_loadu_si512(text + at)), (uint32_t)at);
     if (at < len) {
         __mmask64 rest = _bzhi_u64(UINT64_MAX, (uint32_t)(len - at));
-        block_masks m = classify(_mm512_mask_loadu_epi8(_mm512_set1_epi8(' '), rest, text + at));
-        to = put_numbers(to, scan_step(&s, &m), (uint32_t)at);
+        __m512i block = _mm512_mask_loadu_epi8(_mm512_set1_epi8(' '), rest, text + at);
+        to = put_numbers(to, scan_block(&s, block), (uint32_t)at);
     }
-    return scan_end(&s, tokens, to, len);
+    if (_mm512_movepi8_mask(s.odd) | s.in_string) return 0;
+    to[0] = to[1] = (uint32_t)len;
+    return (uint32_t)(to - tokens);
 }
 
 json_scan *json_scan_choose(void) {

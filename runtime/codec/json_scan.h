@@ -1,9 +1,8 @@
 #pragma once
 /* Where the tokens of a short and plain JSON document begin: json_index's quick way for the usual
- * record, by the processor's widest vectors, without the fixed cost of a call of simdjson. Plain
- * is: ASCII only, no backslash, no control character in a string or where no blank may stand, all
- * strings closed. Any other document is left to simdjson, which says what is wrong with it.
- * Tokens are the same as simdjson's (test_codec_fuzz compares them). thread: any */
+ * record, without the fixed cost of a call of simdjson. Plain is: printable ASCII only, no
+ * backslash, all strings closed. Any other document is left to simdjson, which says what is wrong
+ * with it. Tokens are the same as simdjson's (test_codec_fuzz compares them). thread: any */
 #include <stddef.h>
 #include <stdint.h>
 
