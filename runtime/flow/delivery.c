@@ -8,18 +8,21 @@
 
 enum { SLICE = 1000 };
 
-static err *open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find, const sl_system *system) {
+static err *open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find,
+                      const sl_system *system) {
     *s = (out_sink){ .plan = plan, .ops = find(&plan->connector) };
     outbox_init(&s->retracted);
     outbox_init(&s->rows);
     if (!s->ops)
-        return err_new(ERR_PLAN, "sink `%.*s`: there is no connector `%.*s`", (int)plan->name.len, plan->name.data,
+        return err_new(ERR_PLAN, "sink `%.*s`: there is no connector `%.*s`",
+                       (int)plan->name.len, plan->name.data,
                        (int)plan->connector.len, plan->connector.data);
     return s->ops->open(plan, system, &s->handle);
 }
 
 err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const sl_system *system) {
-    *d = (delivery){ .sinks = mem_zalloc(plan->sink_count, sizeof *d->sinks), .refusals_to = UINT32_MAX };
+    *d = (delivery){ .refusals_to = UINT32_MAX };
+    d->sinks = mem_zalloc(plan->sink_count, sizeof *d->sinks);
     arena_init(&d->side_text, 64 << 10);
     for (uint32_t i = 0; i < plan->sink_count; i++) {
         err *e = open_sink(&d->sinks[i], &plan->sinks[i], find, system);
@@ -27,7 +30,8 @@ err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const s
         if (e) return e;
     }
     for (uint32_t i = plan->source_count; i > 0; i--)
-        if (plan->sources[i - 1].quarantine >= 0) d->refusals_to = (uint32_t)plan->sources[i - 1].quarantine;
+        if (plan->sources[i - 1].quarantine >= 0)
+            d->refusals_to = (uint32_t)plan->sources[i - 1].quarantine;
     return NULL;
 }
 
@@ -52,7 +56,8 @@ void delivery_reset(delivery *d) {
     arena_reset(&d->side_text, 1u << 20);
 }
 
-static sl_message message_of(const outbox *box, const out_message *m, int64_t now_ms, uint32_t row) {
+static sl_message message_of(const outbox *box, const out_message *m, int64_t now_ms,
+                             uint32_t row) {
     return (sl_message){
         .key = { .data = m->key_null ? NULL : outbox_key(box, m), .len = m->key_len },
         .value = { .data = m->value_null ? NULL : outbox_value(box, m), .len = m->value_len },
@@ -69,7 +74,8 @@ static err *write_box(out_sink *s, const outbox *box, int64_t now_ms, uint32_t f
     sl_message *messages = s->messages + first;
     for (uint32_t at = 0; at < box->count; at += SLICE) {
         uint32_t count = box->count - at < SLICE ? box->count - at : SLICE;
-        for (uint32_t i = at; i < at + count; i++) messages[i] = message_of(box, &box->items[i], now_ms, first + i);
+        for (uint32_t i = at; i < at + count; i++)
+            messages[i] = message_of(box, &box->items[i], now_ms, first + i);
         err *e = s->ops->write(s->handle, messages + at, count);
         if (e) return e;
     }
@@ -83,8 +89,10 @@ static err *settle_refusal(delivery *d, out_sink *s, const sl_rejection *r) {
     const out_message *m = &box->items[retracted ? r->row : r->row - s->retracted.count];
     bool can_keep = !s->plan->is_side && d->refusals_to != UINT32_MAX;
     if (s->plan->on_error == SL_ON_ERROR_FAIL || !can_keep)
-        return err_new(ERR_DATA, "sink `%.*s` refused a row with key %.*s: %s", (int)s->plan->name.len, s->plan->name.data,
-                       (int)(m->key_null ? 4 : m->key_len), m->key_null ? "null" : outbox_key(box, m), r->reason);
+        return err_new(ERR_DATA, "sink `%.*s` refused a row with key %.*s: %s",
+                       (int)s->plan->name.len, s->plan->name.data,
+                       (int)(m->key_null ? 4 : m->key_len),
+                       m->key_null ? "null" : outbox_key(box, m), r->reason);
     s->counters.refused++;
     side_write_refused(&d->sinks[d->refusals_to].rows, &d->side_text, box, m, r->reason);
     return NULL;

@@ -1,6 +1,6 @@
 #pragma once
-/* The sinks at run time: what a batch has for each, and handing it over. Data sinks first, then side sinks,
- * which also get what data sinks refused. One owner (the pipeline); thread: main. */
+/* The sinks at run time: what a batch has for each, and handing it over. Data sinks first, then
+ * side sinks, which also get what data sinks refused. One owner (the pipeline); thread: main. */
 #include <stdbool.h>
 
 #include "runtime/flow/counters.h"
@@ -28,7 +28,8 @@ typedef struct delivery {
 /* Finds the implementation of a connector by name; NULL: there is none. */
 typedef const sl_sink_ops *(*find_sink_ops)(const sl_string *name);
 
-struct err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const sl_system *system);
+struct err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find,
+                          const sl_system *system);
 void delivery_close(delivery *d);
 
 /* Begin a batch: nothing to deliver yet. */
