@@ -70,7 +70,7 @@ class Run:
         self.process.returncode = os.waitstatus_to_exitcode(status)
         self.cpu_ns = (usage.ru_utime + usage.ru_stime) * 1e9
         self.system_ns = usage.ru_stime * 1e9
-        self.peak_mb = usage.ru_maxrss / 1024
+        self.peak_mb = usage.ru_maxrss * 1024 / 1e6
         self.err = take(self.errors)
         self.out = take(self.keep) if self.keep else ""
         if self.process.returncode:
@@ -125,12 +125,36 @@ def answer(command, **options):
 # -- figures
 
 
+CALM_SHARE = 0.1
+patience_s = 600 # left, of all runs together
+
+
+def busy_ticks():
+    with open("/proc/stat") as file:
+        ticks = [int(word) for word in file.readline().split()[1:9]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+
+def wait_until_calm():
+    """Until nothing else uses more than a tenth of the machine, or patience is at an end."""
+    global patience_s
+    while patience_s > 0:
+        busy, total = busy_ticks()
+        time.sleep(0.5)
+        busy_after, total_after = busy_ticks()
+        if busy_after - busy <= CALM_SHARE * (total_after - total):
+            return
+        patience_s -= 0.5
+    say("something else keeps the machine busy: figures are too high")
+
+
 def rounds(pairs, ways):
     """Run each of `ways` (name: function) once a round, in turn, so that a disturbance meets all.
     Returns {name: [what the function gave]}. The first round warms up and does not count."""
     results = {name: [] for name in ways}
     for number in range(pairs + 1):
         for name, way in ways.items():
+            wait_until_calm()
             result = way()
             if number:
                 results[name].append(result)
