@@ -9,7 +9,8 @@
 #include "runtime/connect/kafka_sink.h"
 #include "runtime/connect/kafka_source.h"
 
-static const sl_source_ops *const sources[] = { &kafka_source_ops, &file_source_ops, &generator_source_ops };
+static const sl_source_ops *const sources[] = { &kafka_source_ops, &file_source_ops,
+                                                &generator_source_ops };
 static const sl_sink_ops *const sinks[] = { &kafka_sink_ops, &file_sink_ops };
 
 static int is_named(const char *text, const sl_string *name) {

@@ -9,10 +9,10 @@
 
 typedef struct generator {
     const sl_system *system;
-    char *name;             /* stands for the topic; owned */
-    double rate;            /* records a second; 0: no brake */
-    int64_t count;          /* INT64_MAX: without end */
-    int64_t opened_ms;      /* steady time */
+    char *name;        /* stands for the topic; owned */
+    double rate;       /* records a second; 0: no brake */
+    int64_t count;     /* INT64_MAX: without end */
+    int64_t opened_ms; /* steady time */
     sl_partition partition;
 } generator;
 
@@ -65,8 +65,8 @@ static err *generator_wait(void *source, int64_t timeout_ms) {
     return NULL;
 }
 
-static err *generator_fetch(void *source, sl_range *ranges, uint32_t count, int64_t max_bytes, int64_t timeout_ms,
-                            sl_records *records, struct arena *bytes) {
+static err *generator_fetch(void *source, sl_range *ranges, uint32_t count, int64_t max_bytes,
+                            int64_t timeout_ms, sl_records *records, struct arena *bytes) {
     generator *g = source;
     (void)max_bytes;
     (void)timeout_ms;

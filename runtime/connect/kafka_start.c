@@ -102,7 +102,8 @@ static err *check_only(const kafka_source *s) {
     for (uint32_t i = 0; s->only && i < s->only->item_count; i++)
         for (uint32_t t = 0; t < s->topic_count; t++)
             if ((int32_t)s->only->items[i].number >= s->topics[t].partition_count)
-                return err_new(ERR_PLAN, "option partitions: topic %s has no partition %d: it has %d",
+                return err_new(ERR_PLAN,
+                               "option partitions: topic %s has no partition %d: it has %d",
                                s->topics[t].name, (int)s->only->items[i].number,
                                (int)s->topics[t].partition_count);
     return NULL;

@@ -38,8 +38,8 @@ static void observe(input *in, const chunk *c) {
             watermark_observe(&in->watermark, c->highs[i].partition, c->highs[i].high_ms);
 }
 
-/* Rows of a chunk that outputs of its step send to `target`, in the order of their records, then of the
- * outputs: not as the chunk was cut. */
+/* Rows of a chunk that outputs of its step send to `target`, in the order of their records, then of
+ * the outputs: not as the chunk was cut. */
 static void append_by_record(outbox *to, const sl_step *step, const chunk *c, uint32_t target) {
     uint32_t at[SL_MAX_OUTPUTS] = { 0 };
     for (;;) {
@@ -190,8 +190,8 @@ static void merge_boxes(pipeline *p, uint32_t k, outbox *to) {
     }
 }
 
-/* Merge the results from `middle` on with those before them, of another aggregation or output: both are
- * in order. Ties: the earlier first. */
+/* Merge the results from `middle` on with those before them, of another aggregation or output: both
+ * are in order. Ties: the earlier first. */
 static void merge_results(outbox *box, uint32_t middle) {
     uint32_t first = middle, count = box->count;
     while (first > 0 && box->items[first - 1].record == NO_RECORD) first--;

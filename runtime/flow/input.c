@@ -158,16 +158,17 @@ static bool needs_word(const input *in, int64_t since_ms) {
     for (uint32_t p = 0; p < in->partition_count; p++) {
         const sl_partition *partition = &in->partitions[p];
         int64_t moved_ms = in->watermark.partitions[p].moved_ms;
-        bool is_quiet = moved_ms == WATERMARK_NONE ||
-                        saturate_sub(in->watermark.now_ms, moved_ms) >= idle_ms;
+        bool is_quiet =
+            moved_ms == WATERMARK_NONE || saturate_sub(in->watermark.now_ms, moved_ms) >= idle_ms;
         if (is_quiet && partition->position >= partition->end && partition->confirmed_ms < since_ms)
             return true;
     }
     return false;
 }
 
-/* While other partitions keep batches coming, the connector's own questions are too rare to confirm a
- * quiet one in each. A silent leader is asked again once a second, so that it slows nothing down. */
+/* While other partitions keep batches coming, the connector's own questions are too rare to confirm
+ * a quiet one in each. A silent leader is asked again once a second, so that it slows nothing down.
+ */
 static err *ask_leaders(input *in, int64_t since_ms) {
     int64_t now_ms = clock_steady_ms(in->system->clock);
     if (now_ms < in->silent_until_ms || !needs_word(in, since_ms)) return NULL;
