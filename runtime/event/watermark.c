@@ -35,6 +35,7 @@ void watermark_discover(watermark_source *wm, uint32_t count, int64_t now_ms) {
         };
     }
     wm->count = count;
+    wm->all_idle_ms = WATERMARK_NONE; /* the new ones hold it until they are idle */
 }
 
 static bool may_be_idle(const watermark_source *wm, watermark_view view) {
