@@ -12,6 +12,7 @@ local functions = require "sluice.functions"
 local inspect = require "sluice.inspect"
 local lower = require "sluice.lower"
 local pipeline = require "sluice.pipeline"
+local place = require "sluice.place"
 local probe = require "sluice.probe"
 local sandbox = require "sluice.sandbox"
 
@@ -66,6 +67,8 @@ local function run_script(host, box)
       return nil, ("%s: the script %s, wanted `return sluice.pipeline { … }`"):format(
          host.path, show_returned(value))
    end
+   -- A tail call hides the line, and without a branch nothing else tells it.
+   value.line = value.line or place.of_word(host.path .. ":1", "sluice.pipeline")
    return pipeline.override(value, host.overrides)
 end
 
