@@ -96,7 +96,7 @@ class ScriptsTest(harness.E2ETest):
         self.change('   :to(sluice.kafka { topic = "counts", mode = "update" })\n', "", None, ":to")
 
     def test_no_branch(self):
-        self.change('checkpoint = "none", counts', 'checkpoint = "none"', None, "branch")
+        self.change('checkpoint = "none", counts', 'checkpoint = "none"', 11, "branch")
 
     def test_window_without_event_time(self):
         self.change('   :event_time("ts", { unit = "ms", delay = "1 minute" })\n', "\n", None,
