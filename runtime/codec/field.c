@@ -7,6 +7,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/codec/bad.h"
 #include "runtime/codec/number.h"
+#include "runtime/codec/number_short.h"
 #include "runtime/codec/rfc3339.h"
 
 enum { PLAIN_BYTES = 1024 }; /* longest number that is read from a key or a header */

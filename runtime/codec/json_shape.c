@@ -1,6 +1,6 @@
 #include "runtime/codec/json_shape.h"
 
-#include "runtime/codec/number.h"
+#include "runtime/codec/number_short.h"
 
 enum { PATIENCE = 8,          /* documents of other shapes before one is learned */
        LONG_PATIENCE = 100 }; /* the same, after one that cannot be learned */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "runtime/codec/number_short.h"
+
 enum { MAX_DIGITS = 19 };
 static const int64_t EXPONENT_LIMIT = 1000000000000; /* more digits than a document can have */
 
@@ -9,54 +11,17 @@ static bool is_digit(char c) {
     return (unsigned char)(c - '0') < 10;
 }
 
-/* Powers that a double holds exactly. A number of up to 2^53 times or over one of them is rounded
- * once, so rightly: Clinger 1990, "How to Read Floating Point Numbers Accurately". */
-static const double POWERS[] = {
-    1e0,
-    1e1,
-    1e2,
-    1e3,
-    1e4,
-    1e5,
-    1e6,
-    1e7,
-    1e8,
-    1e9,
-    1e10,
-    1e11,
-    1e12,
-    1e13,
-    1e14,
-    1e15,
-    1e16,
-    1e17,
-    1e18,
-    1e19,
-    1e20,
-    1e21,
-    1e22,
-};
-
 /* Are the 8 bytes all digits? Source: Lemire, "Number Parsing at a Gigabyte per Second", 2021. */
 static bool are_digits(uint64_t word) {
     return ((word & (word + UINT64_C(0x0606060606060606)) & UINT64_C(0xf0f0f0f0f0f0f0f0)) ==
             UINT64_C(0x3030303030303030));
 }
 
-/* The number that 8 digits make, the first in the lowest byte. Same source. */
-static uint64_t value_of_digits(uint64_t word) {
-    word -= UINT64_C(0x3030303030303030);
-    word = word * 10 + (word >> 8);
-    uint64_t low = (word & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x000f424000000064);
-    uint64_t high = (word >> 16 & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x0000271000000001);
-    return (low + high) >> 32 & UINT32_MAX;
-}
-
 /* Append the digits at `s` to `value`, modulo 2^64; the end of them. */
 static inline const char *scan_digits(const char *s, uint64_t *value) {
     uint64_t word, v = *value;
     for (; memcpy(&word, s, sizeof word), are_digits(word); s += 8)
-        v = v * 100000000 + value_of_digits(word);
+        v = v * 100000000 + value_of_digits(word ^ ZEROS);
     for (; is_digit(*s); s++) v = v * 10 + (uint64_t)(*s - '0');
     *value = v;
     return s;
@@ -120,59 +85,6 @@ bool number_scan(const char *text, number *out) {
         if (!s) return false;
     }
     out->end = s;
-    return true;
-}
-
-static const uint64_t ZEROS = UINT64_C(0x3030303030303030), ONES = UINT64_C(0x0101010101010101),
-                      HIGH_BITS = UINT64_C(0x8080808080808080);
-
-/* Read the `len` digits at `s`, 1 to 8, without a branch on how many; false: they are not all
- * digits. */
-static inline bool read_digits(const char *s, size_t len, uint64_t *out) {
-    uint64_t word;
-    memcpy(&word, s, sizeof word);
-    word = (word ^ ZEROS) << (64 - 8 * len); /* leading zeros for what lies behind them */
-    *out = value_of_digits(word + ZEROS);
-    return !((word | (word + 0x76 * ONES)) & HIGH_BITS);
-}
-
-/* The same with 1 to 16 digits. */
-static inline bool read_long(const char *s, size_t len, uint64_t *out) {
-    uint64_t high, low;
-    if (len <= 8) return read_digits(s, len, out);
-    if (!read_digits(s, len - 8, &high) || !read_digits(s + len - 8, 8, &low)) return false;
-    *out = high * 100000000 + low;
-    return true;
-}
-
-bool number_short_int64(const char *text, size_t len, int64_t *out) {
-    bool is_negative = *text == '-';
-    const char *start = text + is_negative;
-    uint64_t digits;
-    len -= is_negative;
-    if (len - 1 > 15 || (*start == '0' && len > 1) || !read_long(start, len, &digits)) return false;
-    *out = is_negative ? -(int64_t)digits : (int64_t)digits;
-    return true;
-}
-
-bool number_short_double(const char *text, size_t len, double *out) {
-    bool is_negative = *text == '-';
-    const char *start = text + is_negative;
-    uint64_t word, whole, fraction;
-    len -= is_negative;
-    if (len - 1 > 15) return false;
-    memcpy(&word, start, sizeof word);
-    word ^= '.' * ONES;
-    uint64_t points = (word - ONES) & ~word & HIGH_BITS; /* the lowest is a point */
-    if (!points) return false;
-    size_t point = (size_t)__builtin_ctzll(points) / 8;
-    if (point - 1 > 6 || point + 1 >= len) return false;
-    size_t fraction_len = len - point - 1;
-    if ((*start == '0' && point > 1) || !read_digits(start, point, &whole) ||
-        !read_long(start + point + 1, fraction_len, &fraction))
-        return false;
-    double value = ((double)whole * POWERS[fraction_len] + (double)fraction) / POWERS[fraction_len];
-    *out = is_negative ? -value : value;
     return true;
 }
 

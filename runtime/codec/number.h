@@ -28,12 +28,6 @@ extern "C" {
  * checks. */
 bool number_scan(const char *text, number *out);
 
-/* The usual number in one step: an integer of up to 16 digits, a fraction of up to 15 with at most
- * 7 before its point and without an exponent. `len`: of the whole token; 8 readable bytes behind
- * it. False: take the long way, it may be a number all the same. */
-bool number_short_int64(const char *text, size_t len, int64_t *out);
-bool number_short_double(const char *text, size_t len, double *out);
-
 /* The int64 that `n` is. False: it has a fraction or an exponent, or does not fit. */
 bool number_int64(const number *n, int64_t *out);
 
