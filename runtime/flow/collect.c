@@ -168,13 +168,14 @@ static int compare_messages(const out_message *a, const out_message *b) {
 
 /* Merge box `k` of all workers into `to`. Each is in order, and no group is on two workers. */
 static void merge_boxes(pipeline *p, uint32_t k, outbox *to) {
-    uint32_t count = crew_count(p->crew), at[64] = { 0 };
+    uint32_t count = crew_count(p->crew);
     if (count == 1 && !to->count) {
         outbox swapped = *to;
         *to = collect_boxes(p, 0)[k];
         collect_boxes(p, 0)[k] = swapped;
         return;
     }
+    uint32_t *at = mem_zalloc(count, sizeof *at);
     for (;;) {
         const out_message *least = NULL;
         uint32_t from = 0;
@@ -185,9 +186,10 @@ static void merge_boxes(pipeline *p, uint32_t k, outbox *to) {
             least = &box->items[at[w]];
             from = w;
         }
-        if (!least) return;
+        if (!least) break;
         outbox_append_one(to, &collect_boxes(p, from)[k], at[from]++);
     }
+    mem_free(at);
 }
 
 /* Merge the results from `middle` on with those before them, of another aggregation or output: both

@@ -134,7 +134,7 @@ class AggregateTest(ScriptCodeTest):
         self.run_script(count(self.topic_in, self.out, aggregates="""sum = sluice.sum "n",
             low = sluice.min "n", high = sluice.max "n", mean = sluice.avg "n", first = sluice.first "n",
             last = sluice.last "n", odd = sluice.count():where(function(r) return r.n % 2 == 1 end)"""),
-            "flush=true")
+            "flush=true", "workers=100")  # more of them than shards
         (record,) = self.client.consume(self.out)
         self.assertEqual(record.value, b'{"window_start":0,"window_end":60000,"count":3,"first":2,"high":3,'
                          b'"last":1,"low":1,"mean":2,"odd":2,"sum":6}')
