@@ -29,9 +29,9 @@ static trigger_verdict ask_interval(trigger *t, int64_t now_ms, bool has_work) {
 trigger_verdict trigger_ask(trigger *t, int64_t now_ms, trigger_work work) {
     bool has_work = work.has_data || work.is_empty_batch_due;
     if (t->kind == SL_INTERVAL) return ask_interval(t, now_ms, has_work);
-    if (t->kind == SL_ONCE && t->batch_count) has_work = false;
-    if (has_work) return (trigger_verdict){ .action = TRIGGER_RUN };
-    if (t->kind == SL_CONTINUOUS) return wait_until(INT64_MAX);
+    bool is_over = t->kind == SL_ONCE && t->batch_count;
+    if (has_work && !is_over) return (trigger_verdict){ .action = TRIGGER_RUN };
+    if (t->kind == SL_CONTINUOUS || (work.is_held_back && !is_over)) return wait_until(INT64_MAX);
     return (trigger_verdict){ .action = TRIGGER_DONE };
 }
 

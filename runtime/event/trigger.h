@@ -25,6 +25,7 @@ typedef struct trigger_verdict {
 typedef struct trigger_work {
     bool has_data;           /* its ranges would not be empty; bounded runs: of what lay there */
     bool is_empty_batch_due; /* one without records has something to do */
+    bool is_held_back;       /* data is there, and its time comes: a bounded run is not over */
 } trigger_work;
 
 typedef struct trigger {

@@ -87,10 +87,12 @@ static trigger_work find_work(pipeline *p, int64_t *until_ms) {
     for (uint32_t i = 0; i < p->input_count; i++) {
         if (!input_backlog(&p->inputs[i])) continue;
         int64_t waits_until = input_waits_until(&p->inputs[i], p->bounded_run);
-        if (waits_until <= steady)
+        if (waits_until <= steady) {
             work.has_data = true;
-        else if (now + (waits_until - steady) < *until_ms)
-            *until_ms = now + (waits_until - steady);
+            continue;
+        }
+        work.is_held_back = true;
+        if (now + (waits_until - steady) < *until_ms) *until_ms = now + (waits_until - steady);
     }
     work.is_empty_batch_due = batch_is_due(p, now);
     return work;
