@@ -215,6 +215,21 @@ static void add_results(pipeline *p, uint32_t k, outbox *to) {
     merge_results(to, before);
 }
 
+/* What a complete result may hold counts before any filter: it is what the state holds. */
+static err *check_complete(const pipeline *p, uint32_t aggregate) {
+    const sl_aggregate *plan = &p->plan->aggregates[aggregate];
+    uint64_t count = 0;
+    if (plan->mode != SL_COMPLETE) return NULL;
+    for (uint32_t i = 0; i < crew_count(p->crew); i++)
+        count += crew_worker(p->crew, i)->result_count;
+    if (count <= (uint64_t)plan->max_rows) return NULL;
+    return err_new(ERR_STATE,
+                   "`%.*s`: the complete result has %llu rows, more than max_rows = %lld: raise "
+                   "it, or use mode = \"update\"",
+                   (int)plan->name.len, plan->name.data, (unsigned long long)count,
+                   (long long)plan->max_rows);
+}
+
 err *collect_results(pipeline *p, uint32_t aggregate) {
     const sl_step *step = &p->plan->steps[p->plan->aggregates[aggregate].step];
     for (uint32_t k = 0; k < step->output_count; k++) {
@@ -223,13 +238,6 @@ err *collect_results(pipeline *p, uint32_t aggregate) {
         out_sink *sink = &p->out.sinks[output->target];
         add_results(p, k, &sink->retracted);
         add_results(p, SL_MAX_OUTPUTS + k, &sink->rows);
-        if (p->plan->aggregates[aggregate].mode != SL_COMPLETE) continue;
-        if (sink->rows.count > (uint64_t)p->plan->aggregates[aggregate].max_rows)
-            return err_new(ERR_STATE,
-                           "sink `%.*s`: the complete result has %u rows, more than max_rows = "
-                           "%lld: raise it, or use mode = \"update\"",
-                           (int)sink->plan->name.len, sink->plan->name.data, sink->rows.count,
-                           (long long)p->plan->aggregates[aggregate].max_rows);
     }
-    return NULL;
+    return check_complete(p, aggregate);
 }

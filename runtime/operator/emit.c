@@ -260,6 +260,7 @@ static err *emit_window(emission *m, bool dirty_only) {
     group_list *groups = &m->w->emit->groups;
     m->dirty_only = dirty_only;
     groups_list(groups, m->panes, m->pane_count, dirty_only, m->b->plan->shards);
+    m->w->result_count += groups->count;
     for (uint32_t i = 0; i < groups->count; i += EMIT_ROWS) {
         uint32_t left = groups->count - i;
         err *e = emit_vector(m, groups->items + i, left < EMIT_ROWS ? left : EMIT_ROWS);
@@ -363,6 +364,7 @@ err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool rea
                    .retracted = retracted,
                    .boxes = boxes };
     table *t = w->tables[aggregate];
+    w->result_count = 0;
     err *e = visit_windows(&m, t, reached);
     if (!e) evict(&m, t);
     return e;
