@@ -105,6 +105,7 @@ static err *batch_fetch(batch *b) {
         if (e) return e;
         b->sources[i] = (source_view){
             .partitions = in->partitions,
+            .places = in->places,
             .records = in->records.items,
             .record_count = in->records.count,
             .skew_limit_ms = watermark_skew_limit(&in->plan->time, b->view.now_ms,

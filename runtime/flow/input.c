@@ -11,12 +11,38 @@ enum {
     CONFIRM_MS = 5000, /* at the start of a bounded run */
     ASK_MS = 250,      /* in a batch */
     SILENCE_MS = 1000,
+    PLACE_BITS = 20, /* of a partition's number in its place */
 };
+
+/* Topics stand in the list as in the script, each at first with its lowest partition. */
+static uint32_t topic_number(const input *in, uint32_t p) {
+    uint32_t topics = 0;
+    for (uint32_t i = 0; i < p; i++) {
+        if (in->places[i] >> PLACE_BITS == topics) topics++;
+        if (strcmp(in->partitions[i].topic, in->partitions[p].topic) == 0)
+            return in->places[i] >> PLACE_BITS;
+    }
+    return topics;
+}
+
+/* A partition that appears late stands last in the connector's list, but not in a batch. */
+static void put_in_order(input *in, uint32_t known) {
+    in->order = mem_realloc(in->order, in->partition_count * sizeof *in->order);
+    in->places = mem_realloc(in->places, in->partition_count * sizeof *in->places);
+    for (uint32_t p = known; p < in->partition_count; p++) {
+        uint32_t at = p;
+        in->places[p] = topic_number(in, p) << PLACE_BITS | (uint32_t)in->partitions[p].number;
+        for (; at > 0 && in->places[in->order[at - 1]] > in->places[p]; at--)
+            in->order[at] = in->order[at - 1];
+        in->order[at] = p;
+    }
+}
 
 /* Partitions that appeared since the last look begin to count for the watermark. */
 static void discover(input *in) {
     if (in->partition_count == in->watermark.count) return;
     in->views = mem_realloc(in->views, in->partition_count * sizeof *in->views);
+    put_in_order(in, in->watermark.count);
     watermark_discover(&in->watermark, in->partition_count, clock_now_ms(in->system->clock));
 }
 
@@ -51,6 +77,8 @@ void input_close(input *in) {
     watermark_done(&in->watermark);
     arena_done(&in->bytes);
     mem_free(in->views);
+    mem_free(in->order);
+    mem_free(in->places);
     mem_free(in->targets);
     mem_free(in->ranges);
     mem_free(in->records.items);
@@ -107,13 +135,15 @@ void input_plan(input *in, uint64_t batch, int64_t now_ms) {
     limits_grant grant = limits_grant_of(in->plan->max_records, &in->rate, steady);
     uint32_t count = in->partition_count;
     int64_t *backlogs = mem_alloc(2 * count * sizeof *backlogs), *shares = backlogs + count;
-    for (uint32_t p = 0; p < count; p++)
-        backlogs[p] = limits_backlog(in->partitions[p].position, reach(in, p));
+    for (uint32_t i = 0; i < count; i++)
+        backlogs[i] =
+            limits_backlog(in->partitions[in->order[i]].position, reach(in, in->order[i]));
     bool left = limits_share(backlogs, count, batch, grant.records, shares);
     in->range_count = 0;
-    for (uint32_t p = 0; p < count; p++)
-        if (shares[p])
-            add_range(in, p, in->partitions[p].position, in->partitions[p].position + shares[p]);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t from = in->partitions[in->order[i]].position;
+        if (shares[i]) add_range(in, in->order[i], from, from + shares[i]);
+    }
     in->was_cut_short = left && !grant.is_by_rate;
     mem_free(backlogs);
     limits_rate_begin(&in->rate, steady);

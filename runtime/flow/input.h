@@ -22,6 +22,8 @@ typedef struct input {
     const sl_system *system;        /* borrowed */
     const sl_partition *partitions; /* as of the last look; borrowed from the connector */
     uint32_t partition_count;
+    uint32_t *order;  /* partitions by topic (of the script), number; owned */
+    uint32_t *places; /* one a partition: sorts them so, also those yet to appear; owned */
     watermark_source watermark;
     watermark_view *views; /* one a partition, for the end of a batch; owned */
     int64_t *targets;      /* available-now, once: end offsets fixed at start; owned, else NULL */

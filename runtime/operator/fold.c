@@ -184,6 +184,7 @@ static err *fold_output(worker *w, const batch_view *b, chunk *c, uint32_t k,
     v->states = f->states;
     v->scratch = f->scratch;
     v->table = t;
+    v->places = b->sources[c->source].places;
     v->now_ms = b->now_ms;
     bool threw = false;
     if (plan->user_code != SL_NO_USER_CODE) memset(f->given_up, 0, f->count * sizeof *f->given_up);

@@ -26,7 +26,8 @@
 /* A source's part of a batch. */
 typedef struct source_view {
     const sl_partition *partitions; /* borrowed from the source */
-    const sl_record *records;       /* of the batch, by partition and offset */
+    const uint32_t *places;         /* of each partition among all there can be; borrowed */
+    const sl_record *records;       /* of the batch, by topic, partition and offset */
     uint32_t record_count;
     int64_t skew_limit_ms; /* latest event time that moves a watermark; INT64_MAX: no guard */
 } source_view;

@@ -21,9 +21,9 @@ typedef struct sl_system {
                                  with ERR_STOPPED */
 } sl_system;
 
-/* A partition as its leader last told. Index in the source's list = sl_record.partition; partitions
- * are only ever appended, in the order topic (of the script), number; files and generators have
- * one. */
+/* A partition as its leader last told. Index in the source's list = sl_record.partition; at
+ * first in the order topic (of the script), number; new ones are appended, those of a topic in the
+ * order of their numbers. Files and generators have one. */
 typedef struct sl_partition {
     const char *topic; /* owned by the source until it is closed; files: the path */
     int32_t number;
@@ -46,7 +46,7 @@ typedef struct sl_range {
     int64_t from, to; /* offsets [from, to) */
 } sl_range;
 
-/* Records of a batch, ordered by partition index, then offset. */
+/* Records of a batch, in the order of its ranges, then of offsets. */
 typedef struct sl_records {
     sl_record *items; /* owned by whoever passes it in; grows by mem_realloc */
     uint32_t count, room;

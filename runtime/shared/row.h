@@ -6,7 +6,8 @@
  *   OFFSET          SIZE  WHAT
  *   0               8     time_ms   event time, Unix ms; INT64_MIN: none
  *   8               4     record    index into the batch's records of that source
- *   12              4     partition of the record: with `offset`, what breaks ties of event time
+ *   12              4     partition of the record: its place (vector.h), then `offset`, break ties
+ *                               of event time
  *   16              8     offset    in its partition; rows that a stage made: their number
  *   24              8*n   null words, bit i of word i/64 = column with null_bit i is null
  *   24+8*n          ..    values at their alignment, hidden members f0, f1, ...

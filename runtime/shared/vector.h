@@ -49,6 +49,7 @@ typedef struct sl_vector {
     const int64_t *offsets;     /* rows driver of a generator: the `i` of each row */
     void *text;                 /* for sl_text_copy: arena of this vector; opaque */
     void *table;                /* for sl_part_set: table of the states; opaque */
+    const uint32_t *places;     /* fold: by a row's `partition`; a lower one comes before */
     int64_t now_ms;             /* processing time of the batch */
 } sl_vector;
 

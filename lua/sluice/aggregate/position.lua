@@ -1,5 +1,5 @@
 --- What `first` and `last` share: the value of the first or last row in which it is not
--- null, by event time, then partition, then offset, whatever the order of arrival.
+-- null, by event time, then topic, partition, offset, whatever the order of arrival.
 -- @module sluice.aggregate.position
 
 local extreme = require "sluice.aggregate.extreme"
@@ -7,20 +7,20 @@ local extreme = require "sluice.aggregate.extreme"
 local position = {}
 
 local BEFORE = [[
-$a.seen == 0 or time OP $a.time or (time == $a.time and (partition OP $a.partition
-   or (partition == $a.partition and offset OP $a.offset)))]]
+$a.seen == 0 or time OP $a.time or (time == $a.time and (place OP $a.place
+   or (place == $a.place and offset OP $a.offset)))]]
 
-local PLACE = "$a.time, $a.offset, $a.partition, $a.seen = time, offset, partition, 1"
+local PLACE = "$a.time, $a.offset, $a.place, $a.seen = time, offset, place, 1"
 
 local FOLD = [[
-local time, offset, partition = r.__time, r.__offset, r.__partition
+local time, offset, place = r.__time, r.__offset, v.places[r.__partition]
 if BEFORE then
    PLACE
    TAKE
 end]]
 
 local MERGE = [[
-local time, offset, partition = $b.time, $b.offset, $b.partition
+local time, offset, place = $b.time, $b.offset, $b.place
 if $b.seen ~= 0 and (BEFORE) then
    PLACE
    TAKE
@@ -62,7 +62,7 @@ function position.new(operator)
       made.members = {
          made.value,
          { name = "time", type = "int64_t" }, { name = "offset", type = "int64_t" },
-         { name = "partition", type = "uint32_t" }, { name = "seen", type = "uint8_t" },
+         { name = "place", type = "uint32_t" }, { name = "seen", type = "uint8_t" },
       }
       return made
    end
