@@ -4,7 +4,8 @@
  *
  * Key bytes, also the key in the state: each group column in order,
  *   null:               00
- *   number, bool, time: 01 and 8 bytes (int64 or double as stored, little-endian; -0 as 0)
+ *   number, bool, time: 01 and 8 bytes (int64 or double as stored, little-endian; -0 as 0, one
+ *                       NaN)
  *   string:             01, 4 bytes of length, the bytes; without the length when it is the last
  * column so that equal keys have equal bytes, and the columns can be read back (key.h). */
 #include <string.h>

@@ -4,6 +4,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* All NaNs are one key, whatever their sign and payload. */
+static const uint64_t NAN_BITS = 0x7ff8000000000000;
+
 static bool is_null(const sl_row *row, const sl_column *column) {
     return row->nulls[column->null_bit / 64] >> (column->null_bit % 64) & 1;
 }
@@ -18,6 +21,7 @@ static uint64_t fixed_bits(const sl_row *row, const sl_column *column) {
     case SL_DOUBLE: {
         double value = *(const double *)at;
         if (value == 0) value = 0; /* -0 groups with 0 */
+        if (value != value) return NAN_BITS;
         memcpy(&bits, &value, 8);
         return bits;
     }
