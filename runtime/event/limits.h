@@ -46,7 +46,7 @@ void limits_rate_begin(limits_rate *rate, int64_t now_ms);
 /* What a batch may take of one source. */
 typedef struct limits_grant {
     int64_t records; /* min(max_records, accrued) */
-    bool is_by_rate; /* the brake is what limits: being cut by it is not being cut short */
+    bool is_by_rate; /* the brake (or min_records) limits: being cut by it is not being cut short */
 } limits_grant;
 
 limits_grant limits_grant_of(int64_t max_records, const limits_rate *rate, int64_t now_ms);

@@ -133,6 +133,8 @@ static void add_range(input *in, uint32_t p, int64_t from, int64_t to) {
 void input_plan(input *in, uint64_t batch, int64_t now_ms) {
     int64_t steady = clock_steady_ms(in->system->clock);
     limits_grant grant = limits_grant_of(in->plan->max_records, &in->rate, steady);
+    if (input_waits_until(in, in->targets != NULL) > steady)
+        grant = (limits_grant){ .records = 0, .is_by_rate = true };
     uint32_t count = in->partition_count;
     int64_t *backlogs = mem_alloc(2 * count * sizeof *backlogs), *shares = backlogs + count;
     for (uint32_t i = 0; i < count; i++)
