@@ -141,6 +141,8 @@ static err *prepare_phase(worker *w, void *arg) {
     batch *b = arg;
     for (uint32_t i = w->number; i < b->chunk_count; i += w->count) {
         chunk *c = b->p->chunks[i];
+        w->failed_at[0] = i;
+        w->failed_at[1] = 0;
         err *e = prepare_chunk(w, &b->view, c);
         if (e) return e;
         write_chunk(w, &b->view, c);
@@ -152,6 +154,7 @@ static err *prepare_phase(worker *w, void *arg) {
 static err *fold_phase(worker *w, void *arg) {
     batch *b = arg;
     for (uint32_t i = 0; i < b->chunk_count; i++) {
+        w->failed_at[0] = i;
         err *e = fold_chunk(w, &b->view, b->p->chunks[i]);
         if (e) return e;
     }
@@ -162,7 +165,12 @@ static err *fold_phase(worker *w, void *arg) {
 static err *batch_walk(batch *b) {
     while (next_round(b)) {
         err *e = crew_run(b->p->crew, prepare_phase, b, b->threaded);
-        if (!e) e = crew_run(b->p->crew, fold_phase, b, b->threaded);
+        if (e) b->chunk_count = (uint32_t)crew_failed_at(b->p->crew);
+        err *earlier = crew_run(b->p->crew, fold_phase, b, b->threaded);
+        if (earlier) {
+            err_free(e);
+            e = earlier;
+        }
         if (e) return e;
         collect_round(b->p, &b->view, b->chunk_count);
     }

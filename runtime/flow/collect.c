@@ -67,11 +67,20 @@ static uint32_t count_outputs(const sl_step *step, uint32_t first, uint32_t end,
     return count;
 }
 
+/* Whether a row of output `k` is in the aggregation: not if user code threw it out of the fold. */
+static bool has_reached(const chunk *c, uint32_t k) {
+    const grouping *g = &c->groups[k];
+    for (uint32_t i = 0; i < g->count; i++)
+        if (atomic_load_explicit(&c->passed[g->indices[i]], memory_order_relaxed) >> k & 1)
+            return true;
+    return false;
+}
+
 static void take_messages(pipeline *p, const sl_step *step, const chunk *c) {
     for (uint32_t k = 0; k < step->output_count; k++) {
         uint32_t target = step->outputs[k].target;
         if (step->outputs[k].kind != SL_TO_SINK) {
-            if (c->groups[k].count) p->aggregates[target].reached = true;
+            p->aggregates[target].reached |= has_reached(c, k);
             continue;
         }
         if (count_outputs(step, 0, k, target)) continue; /* taken with the first of them */

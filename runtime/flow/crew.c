@@ -14,6 +14,7 @@ typedef struct member {
 struct crew {
     member *members; /* owned */
     uint32_t count;
+    uint64_t failed_at; /* of the last error */
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t begin, done;
     uint64_t round;   /* number of the phase that runs */
@@ -69,22 +70,39 @@ static void run_threads(crew *c, crew_phase phase, void *arg) {
     pthread_mutex_unlock(&c->lock);
 }
 
+/* Whether what made worker `a` fail comes before what made `b` fail: with one worker it would have
+ * been met first. */
+static bool failed_before(const worker *a, const worker *b) {
+    if (a->failed_at[0] != b->failed_at[0]) return a->failed_at[0] < b->failed_at[0];
+    return a->failed_at[1] < b->failed_at[1];
+}
+
+/* The error that comes first in the batch; the others are freed. */
+static err *first_error(crew *c) {
+    member *first = NULL;
+    for (uint32_t i = 0; i < c->count; i++) {
+        member *m = &c->members[i];
+        if (m->error && (!first || failed_before(m->worker, first->worker))) first = m;
+    }
+    err *e = first ? first->error : NULL;
+    if (first) c->failed_at = first->worker->failed_at[0];
+    for (uint32_t i = 0; i < c->count; i++) {
+        if (&c->members[i] != first) err_free(c->members[i].error);
+        c->members[i].error = NULL;
+    }
+    return e;
+}
+
 err *crew_run(crew *c, crew_phase phase, void *arg, bool threaded) {
-    err *first = NULL;
     if (threaded && c->count > 1)
         run_threads(c, phase, arg);
     else
         for (uint32_t i = 0; i < c->count; i++)
             c->members[i].error = phase(c->members[i].worker, arg);
-    for (uint32_t i = 0; i < c->count; i++) {
-        if (!first)
-            first = c->members[i].error;
-        else
-            err_free(c->members[i].error);
-        c->members[i].error = NULL;
-    }
-    return first;
+    return first_error(c);
 }
+
+uint64_t crew_failed_at(const crew *c) { return c->failed_at; }
 
 uint32_t crew_count(const crew *c) { return c->count; }
 

@@ -14,9 +14,12 @@ typedef err *(*crew_phase)(worker *w, void *arg);
 /* Start threads for `count` workers, which are taken. */
 crew *crew_new(worker **workers, uint32_t count);
 
-/* Run `phase` for every worker, in threads if `threaded`; the error of the lowest worker, others
- * freed. */
+/* Run `phase` for every worker, in threads if `threaded`; of several errors the one whose worker
+ * failed at the lowest place (worker.failed_at). */
 err *crew_run(crew *c, crew_phase phase, void *arg, bool threaded);
+
+/* After an error: failed_at[0] of the worker whose error was told. */
+uint64_t crew_failed_at(const crew *c);
 
 uint32_t crew_count(const crew *c);
 worker *crew_worker(const crew *c, uint32_t number);

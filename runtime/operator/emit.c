@@ -251,7 +251,11 @@ static err *emit_vector(const emission *m, const group_item *items, uint32_t cou
     v->outputs = s->outputs;
     v->text = &s->text;
     v->now_ms = m->b->now_ms;
-    if (!script_run(w->script, m->plan->emit_driver)) return emit_failure(m, items[v->pos].entry);
+    if (!script_run(w->script, m->plan->emit_driver)) {
+        w->failed_at[0] = (uint64_t)m->window.start ^ 1ull << 63;
+        w->failed_at[1] = items[v->pos].order;
+        return emit_failure(m, items[v->pos].entry);
+    }
     for (uint32_t i = 0; i < count; i++) deliver_row(m, i, &items[i]);
     return NULL;
 }

@@ -87,6 +87,7 @@ static err *give_up(worker *w, const batch_view *b, chunk *c, uint32_t k, uint32
     uint32_t i = f->indices[n];
     const sl_row *row = f->rows[n];
     if (b->plan->on_error == SL_ON_ERROR_FAIL) {
+        w->failed_at[1] = (uint64_t)k << 32 | i;
         const sl_partition *p = &b->sources[c->source].partitions[row->partition];
         return err_new(ERR_SCRIPT,
                        "%s\nwhile folding %s:%d:%lld; on_error = \"fail\" stops here, "

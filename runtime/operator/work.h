@@ -61,6 +61,7 @@ typedef struct worker {
     buf scratch;             /* any short-lived bytes */
     struct fold_space *fold; /* fold.c's own; owned */
     struct emit_space *emit; /* emit.c's own; owned */
+    uint64_t failed_at[2];   /* where the error of the last phase stands: the lowest is told */
     uint64_t result_count;   /* of the aggregation emitted last: results, before any filter */
     uint64_t nulled_numbers; /* NaN and infinity written as null, in this batch */
 } worker;
