@@ -37,6 +37,12 @@ static const uint8_t KINDS[2 * BLOCK] = {
     SCALAR, SCALAR, SCALAR, OPERATOR, SCALAR, OPERATOR, SCALAR, SCALAR,             /* { | } */
 };
 #undef EIGHT
+
+static const uint8_t NUMBERS[BLOCK] = {
+    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+    22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+    44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
+};
 // clang-format on
 
 /* What a block leaves to the next one. */
@@ -69,72 +75,6 @@ TARGET_AVX512 static inline uint64_t scan_block(scan_state *s, __m512i block) {
 
 /* Append the numbers of the set bits, plus `base`. */
 TARGET_AVX512 static inline uint32_t *put_numbers(uint32_t *to, uint64_t bits, uint32_t base) {
-    static const uint8_t NUMBERS[BLOCK] = {
-        0,
-        1,
-        2,
-        3,
-        4,
-        5,
-        6,
-        7,
-        8,
-        9,
-        10,
-        11,
-        12,
-        13,
-        14,
-        15,
-        16,
-        17,
-        18,
-        19,
-        20,
-        21,
-        22,
-        23,
-        24,
-        25,
-        26,
-        27,
-        28,
-        29,
-        30,
-        31,
-        32,
-        33,
-        34,
-        35,
-        36,
-        37,
-        38,
-        39,
-        40,
-        41,
-        42,
-        43,
-        44,
-        45,
-        46,
-        47,
-        48,
-        49,
-        50,
-        51,
-        52,
-        53,
-        54,
-        55,
-        56,
-        57,
-        58,
-        59,
-        60,
-        61,
-        62,
-        63,
-    };
     int count = (int)_mm_popcnt_u64(bits);
     __m512i from = _mm512_set1_epi32((int)base);
     __m512i numbers = _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(NUMBERS));
