@@ -24,7 +24,7 @@ class Bench:
     def __init__(self, options):
         _, self.answers = engine.data(options.records)
         self.count = options.records
-        self.pairs = options.pairs
+        self.options = options
         self.broker = kafka.Broker(measure=True).start()
         self.client = self.broker.client
         self.number = 0
@@ -124,7 +124,7 @@ def figures(runs, count):
 
 
 def drain_rows(b):
-    results = kit.rounds(b.pairs, {
+    results = kit.rounds(b.options, {
         "consume only": b.consume,
         "continuous": lambda: b.drain("continuous"),
         "every 30 seconds": lambda: b.drain("30 seconds"),
@@ -152,7 +152,7 @@ def drain_rows(b):
 def start_rows(b):
     b.client.create_topic("few", PARTITIONS)
     b.client.generate_rides("few", START_RECORDS, partitions=PARTITIONS)
-    runs = kit.rounds(max(b.pairs, 7), {"start": b.start})["start"]
+    runs = kit.rounds(b.options, {"start": b.start}, max(b.options.pairs, 7))["start"]
     ms = kit.median(runs, lambda run: run.ms)
     return [Row("start of the process to the first row committed",
                 f"{ms:.0f} ms ({min(r.ms for r in runs):.0f} to {max(r.ms for r in runs):.0f})",
@@ -160,7 +160,7 @@ def start_rows(b):
 
 
 def users_rows(b):
-    runs = kit.rounds(min(3, b.pairs), {"R2": b.users})["R2"]
+    runs = kit.rounds(b.options, {"R2": b.users}, min(b.options.pairs, 3))["R2"]
     rows = b.answers["users_closed"]["rows"] / b.count
     return [Row(f"**R2 from Kafka to Kafka**, {rows:.2f} rows out a record", figures(runs, b.count)),
             Row("the same, peak memory", f"{kit.median(runs, lambda run: run.peak_mb):.0f} MB")]

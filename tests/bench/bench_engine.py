@@ -126,7 +126,7 @@ def bench(options):
     kit.say("checking every row of R2")
     for follow in "false", "true":
         check_users(path, answers, follow)
-    results = kit.rounds(options.pairs, ways(path, answers, core))
+    results = kit.rounds(options, ways(path, answers, core))
     cpu = lambda run: run.cpu_ns / count
     ns = {name: kit.median(runs, cpu) for name, runs in results.items()}
     ratio = lambda a, b: kit.median_ratio(results[a], results[b], cpu)

@@ -126,7 +126,32 @@ def answer(command, **options):
 
 
 CALM_SHARE = 0.1
-patience_s = 600 # left, of all runs together
+
+
+class Calm:
+    """Waits until nothing else uses more than a tenth of the machine; in all `patience_s` at most."""
+
+    def __init__(self, patience_s):
+        self.patience_s = patience_s
+
+    def wait(self):
+        while self.patience_s > 0:
+            busy, total = busy_ticks()
+            time.sleep(0.5)
+            busy_after, total_after = busy_ticks()
+            if busy_after - busy <= CALM_SHARE * (total_after - total):
+                return
+            self.patience_s -= 0.5
+            if self.patience_s <= 0:
+                say("something else keeps the machine busy: figures are too high")
+
+
+def go_first():
+    """Let what is measured come before other work on the machine, where root may say so."""
+    try:
+        os.nice(-10)
+    except PermissionError:
+        pass
 
 
 def busy_ticks():
@@ -135,26 +160,14 @@ def busy_ticks():
     return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
 
 
-def wait_until_calm():
-    """Until nothing else uses more than a tenth of the machine, or patience is at an end."""
-    global patience_s
-    while patience_s > 0:
-        busy, total = busy_ticks()
-        time.sleep(0.5)
-        busy_after, total_after = busy_ticks()
-        if busy_after - busy <= CALM_SHARE * (total_after - total):
-            return
-        patience_s -= 0.5
-    say("something else keeps the machine busy: figures are too high")
-
-
-def rounds(pairs, ways):
+def rounds(options, ways, pairs=None):
     """Run each of `ways` (name: function) once a round, in turn, so that a disturbance meets all.
     Returns {name: [what the function gave]}. The first round warms up and does not count."""
     results = {name: [] for name in ways}
+    pairs = pairs or options.pairs
     for number in range(pairs + 1):
         for name, way in ways.items():
-            wait_until_calm()
+            options.calm.wait()
             result = way()
             if number:
                 results[name].append(result)
