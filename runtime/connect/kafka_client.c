@@ -220,6 +220,7 @@ err *kafka_client_open(kafka_client *c, rd_kafka_type_t type, const sl_value *op
     memset(c, 0, sizeof *c);
     pthread_mutex_init(&c->lock, NULL);
     c->log = system->log;
+    c->outages = system->outages;
     c->stop = system->stop;
     c->brokers = system->brokers
                      ? mem_copy_text(system->brokers, strlen(system->brokers))
@@ -350,7 +351,9 @@ void kafka_client_lost(kafka_client *c, const char *broker) {
     bool is_news = !c->lost_ms;
     if (is_news) {
         c->lost_ms = kafka_now_ms();
-        log_warn(c->log, "broker lost", log_text("broker", broker), log_text("reason", said(c)));
+        if (outages_begin(c->outages, c->brokers, c->lost_ms))
+            log_warn(c->log, "broker lost", log_text("broker", broker),
+                     log_text("reason", said(c)));
     }
     pthread_mutex_unlock(&c->lock);
 }
@@ -359,10 +362,11 @@ void kafka_client_back(kafka_client *c) {
     pthread_mutex_lock(&c->lock);
     c->tls_ms = 0;
     if (c->lost_ms) {
-        int64_t away_ms = kafka_now_ms() - c->lost_ms;
+        int64_t since_ms = c->lost_ms;
         c->lost_ms = 0;
-        log_info(c->log, "broker back", log_text("brokers", c->brokers),
-                 log_number("seconds", (away_ms + 500) / 1000));
+        if (outages_end(c->outages, c->brokers, &since_ms))
+            log_info(c->log, "broker back", log_text("brokers", c->brokers),
+                     log_number("seconds", (kafka_now_ms() - since_ms + 500) / 1000));
     }
     pthread_mutex_unlock(&c->lock);
 }

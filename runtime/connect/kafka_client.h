@@ -11,6 +11,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/log.h"
+#include "runtime/connect/outage.h"
 #include "runtime/shared/connect.h"
 
 enum {
@@ -37,6 +38,7 @@ typedef struct kafka_client {
     err_code trouble;         /* what is wrong for good; 0: nothing */
     char *reason;             /* owned; what was last said to be wrong; may be NULL */
     int64_t tls_ms;           /* steady time since which TLS is refused; 0: it is not */
+    outages *outages;         /* shared by the pipeline's clients, or NULL; borrowed */
     int64_t lost_ms;          /* steady time at which "broker lost" was written; 0: not lost */
     bool started;             /* a broker has answered */
 } kafka_client;

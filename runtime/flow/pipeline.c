@@ -2,6 +2,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/connect/outage.h"
 #include "runtime/flow/batch.h"
 
 enum { ROUND_CHUNKS = 4 };
@@ -56,7 +57,8 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     connect_aggregates(p);
     make_rounds(p, options->worker_count);
     trigger_init(&p->trigger, p->plan->trigger, p->plan->interval_ms);
-    sl_system sink_system = options->system;
+    p->system.outages = outages_new();
+    sl_system sink_system = p->system;
     sink_system.stop = options->stop_now;
     err *e = delivery_open(&p->out, p->plan, options->find_sink, &sink_system);
     for (uint32_t i = 0; !e && i < p->plan->source_count; i++)
@@ -69,6 +71,7 @@ void pipeline_close(pipeline *p) {
     uint32_t workers = crew_count(p->crew);
     for (uint32_t i = 0; i < p->input_count; i++) input_close(&p->inputs[i]);
     delivery_close(&p->out);
+    outages_free(p->system.outages);
     for (uint32_t i = 0; i < p->chunk_room; i++) chunk_free(p->chunks[i]);
     for (uint32_t i = 0; i < workers * 2 * SL_MAX_OUTPUTS; i++) outbox_done(&p->worker_boxes[i]);
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++) mem_free(p->aggregates[a].inputs);

@@ -10,6 +10,7 @@ struct arena;
 struct err;
 struct logger;
 struct clock_source;
+struct outages;
 
 /* What connectors get from outside. */
 typedef struct sl_system {
@@ -17,6 +18,7 @@ typedef struct sl_system {
     const char *brokers;  /* not NULL: in place of what scripts say (--embedded) */
     struct logger *log;
     const struct clock_source *clock;
+    struct outages *outages;  /* for "broker lost" and "broker back" once a cluster; may be NULL */
     const volatile int *stop; /* becomes != 0 when the process was asked to stop: waits end early
                                  with ERR_STOPPED */
 } sl_system;

@@ -102,6 +102,7 @@ class BrokerAwayTest(RunTest):
                 r.json()["event_count"] for r in last.values()) == sum(
                 w["count"] for w in wanted.values())
         self.wait_for("all counts", is_done, timeout_s=60)
+        self.check_one_outage(run)  # source and sink both noticed
         self.assertEqual(run.stop(), 0)
         for key, record in {r.key: r for r in self.client.consume(self.out)}.items():
             expect.check_ride(self, record, wanted[key])
