@@ -133,6 +133,7 @@ static err *handle_loss(kafka_source *s, kafka_partition *p) {
              log_number("earliest", low), log_number("end", high),
              log_number("lost", wanted < low ? low - wanted : 0));
     pthread_mutex_lock(&s->lock);
+    if (wanted < low) p->lost += low - wanted;
     p->begin = low;
     p->end = high;
     p->proven = low;
@@ -350,6 +351,7 @@ err *kafka_read_fetch(void *source, sl_range *ranges, uint32_t count, int64_t ma
     int64_t end_ms = kafka_now_ms() + timeout_ms;
     f.s->turn++;
     err *e = begin(&f, ranges);
+    if (e) return e;
     while (!e) {
         uint32_t open;
         bool moved;

@@ -232,6 +232,7 @@ static err *source_look(void *source, const sl_partition **partitions, uint32_t 
             .begin = p->begin,
             .end = p->end,
             .confirmed_ms = p->confirmed_ms,
+            .lost = p->lost,
         };
     }
     s->mine_count = s->count;

@@ -43,7 +43,7 @@ static const sl_value *named_start(const sl_value *start, const char *topic, int
 }
 
 static err *check_offset(kafka_source *s, const rd_kafka_topic_partition_t *at, int64_t begin,
-                         int64_t end, int64_t *position) {
+                         int64_t end, int64_t *position, int64_t *lost) {
     if (*position >= begin && *position <= end) return NULL;
     if (!s->goes_on)
         return err_new(ERR_BROKER,
@@ -51,16 +51,16 @@ static err *check_offset(kafka_source *s, const rd_kafka_topic_partition_t *at, 
                        "%lld to %lld (name another, or set on_data_loss = \"continue\")",
                        at->topic, (int)at->partition, (long long)*position, (long long)begin,
                        (long long)end);
+    *lost = *position < begin ? begin - *position : 0;
     log_warn(s->client.log, "data lost", log_text("topic", at->topic),
              log_number("partition", at->partition), log_number("wanted", *position),
-             log_number("earliest", begin), log_number("end", end),
-             log_number("lost", *position < begin ? begin - *position : 0));
+             log_number("earliest", begin), log_number("end", end), log_number("lost", *lost));
     *position = begin;
     return NULL;
 }
 
 static err *place(kafka_source *s, const sl_value *start, const rd_kafka_topic_partition_t *at,
-                  int64_t begin, int64_t end, int64_t *position) {
+                  int64_t begin, int64_t end, int64_t *position, int64_t *lost) {
     const sl_value *item = start;
     if (start->kind == SL_TABLE) item = named_start(start, at->topic, at->partition);
     if (!item)
@@ -70,7 +70,7 @@ static err *place(kafka_source *s, const sl_value *start, const rd_kafka_topic_p
                        at->topic, (int)at->partition);
     if (item->kind == SL_NUMBER) {
         *position = (int64_t)item->number;
-        return check_offset(s, at, begin, end, position);
+        return check_offset(s, at, begin, end, position, lost);
     }
     *position = begin;
     if (item->kind != SL_TEXT ||
@@ -154,14 +154,15 @@ err *kafka_start(kafka_source *s, const sl_value *options) {
     if (!e && by_time) e = ask_offsets(s, (int64_t)time->number, match);
     for (int i = 0; !e && i < begin->cnt; i++) {
         const rd_kafka_topic_partition_t *at = &begin->elems[i];
-        int64_t position = match->elems[i].offset;
-        if (!by_time) e = place(s, start, at, at->offset, end->elems[i].offset, &position);
+        int64_t position = match->elems[i].offset, lost = 0;
+        if (!by_time) e = place(s, start, at, at->offset, end->elems[i].offset, &position, &lost);
         /* no match, or one behind the last stable offset: the end */
         if (by_time && (position < 0 || position > end->elems[i].offset))
             position = end->elems[i].offset;
         if (!e)
             e = kafka_partition_add(s, topic_named(s, at->topic), at->partition, position,
                                     at->offset, end->elems[i].offset, false);
+        if (!e) s->partitions[s->count - 1]->lost = lost;
     }
     rd_kafka_topic_partition_list_destroy(begin);
     rd_kafka_topic_partition_list_destroy(end);

@@ -56,6 +56,7 @@ typedef struct kafka_partition {
     uint32_t leader;      /* lock: index into leaders */
     int64_t position;     /* lock: first offset not yet fetched; written by main */
     int64_t begin, end;   /* lock */
+    int64_t lost;         /* lock: as in sl_partition */
     int64_t proven;       /* lock: an end that records have shown, maybe after the last answer */
     int64_t confirmed_ms; /* lock: as in sl_partition */
     bool is_stalled;      /* lock */

@@ -93,6 +93,9 @@ err *input_look(input *in) {
     }
     if (e) return e;
     discover(in);
+    in->counters.lost = 0;
+    for (uint32_t p = 0; p < in->partition_count; p++)
+        in->counters.lost += (uint64_t)in->partitions[p].lost;
     return NULL;
 }
 
@@ -173,10 +176,10 @@ err *input_fetch(input *in) {
     if (!e) note_cut(in, wanted);
     mem_free(wanted);
     if (e && e->retriable) {
-        /* The connection is away, and nothing came: other inputs go on, this one is asked again. */
+        /* The connection is away: what came is in, and ranges end there. Other inputs go on, this
+         * one is asked again. */
         err_free(e);
         e = NULL;
-        in->range_count = 0;
     }
     in->pending.read = in->records.count;
     if (in->records.count) in->last_records_ms = began_ms;

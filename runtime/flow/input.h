@@ -61,7 +61,7 @@ int64_t input_waits_until(const input *in, bool bounded_run);
 /* Decide the ranges of batch number `batch` at `now_ms`. */
 void input_plan(input *in, uint64_t batch, int64_t now_ms);
 
-/* Bring the records. Positions move; ranges end at what came. ERR_BROKER retriable: none came. */
+/* Bring the records. Positions move; ranges end at what came. */
 struct err *input_fetch(input *in);
 
 /* The batch is done: the watermark moves. `since_ms`: steady time the batch before began. */

@@ -39,6 +39,7 @@ typedef struct sl_partition {
     int64_t end;          /* last stable offset; INT64_MAX: not known (stdin) */
     int64_t confirmed_ms; /* steady-clock time at which the leader last answered for `end`;
                              INT64_MIN: never */
+    int64_t lost;         /* offsets that were gone before they were read, in all */
 } sl_partition;
 
 /* A range of a batch. */

@@ -300,6 +300,7 @@ class LossTest(SourceTest):
         self.assertEqual(run.code, 0, run.err)
         (lost,) = expect.messages(run.err, "data lost")
         self.assertEqual((lost["wanted"], lost["earliest"], lost["lost"]), ("2", "4", "2"))
+        self.assertEqual(expect.Summary(run.err).source["lost"], 2)
         self.assertEqual(self.copied(), [4, 5, 6, 7, 8, 9])
 
     def lose_while_it_runs(self, *settings):
@@ -328,6 +329,7 @@ class LossTest(SourceTest):
         self.assertEqual(self.copied(), [*range(10), *range(90, 100)])
         (lost,) = expect.messages(run.err, "data lost")
         self.assertEqual(lost["lost"], "80")
+        self.assertEqual(expect.Summary(run.err).source["lost"], 80)
 
     def test_compaction_holes(self):
         topic = self.topic(configs={"cleanup.policy": "compact", "segment.ms": "100",
