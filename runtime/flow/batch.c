@@ -165,7 +165,7 @@ static err *fold_phase(worker *w, void *arg) {
 static err *batch_walk(batch *b) {
     while (next_round(b)) {
         err *e = crew_run(b->p->crew, prepare_phase, b, b->threaded);
-        if (e) b->chunk_count = (uint32_t)crew_failed_at(b->p->crew);
+        if (e) b->chunk_count = (uint32_t)crew_failed(b->p->crew)->failed_at[0];
         err *earlier = crew_run(b->p->crew, fold_phase, b, b->threaded);
         if (earlier) {
             err_free(e);
@@ -198,10 +198,61 @@ static err *emit_phase(worker *w, void *arg) {
                           boxes + SL_MAX_OUTPUTS);
 }
 
+/* Whether a row of the chunk went to the group with `hash` of the aggregation. */
+static bool chunk_reaches(const batch *b, const chunk *c, uint32_t aggregate, uint64_t hash) {
+    const sl_step *step = &b->p->plan->steps[b->p->plan->sources[c->source].step];
+    for (uint32_t k = 0; k < step->output_count; k++) {
+        if (step->outputs[k].kind != SL_TO_AGGREGATE || step->outputs[k].target != aggregate)
+            continue;
+        for (uint32_t i = 0; i < c->groups[k].count; i++)
+            if (c->groups[k].hashes[i] == hash) return true;
+    }
+    return false;
+}
+
+/* A result failed: fold the batch again, record by record, and name the one since which it does. A
+ * result that failed before this batch, or fails whatever it is made of, is nobody's. Slow, and the
+ * last thing that the batch does. */
+static err *batch_locate(batch *b, err *e) {
+    pipeline *p = b->p;
+    worker *w = crew_failed(p->crew);
+    chunk *c = p->chunks[0];
+    uint32_t aggregate;
+    uint64_t hash = emit_failed_group(w, &aggregate);
+    const sl_record *since = NULL;
+    uint32_t source = 0;
+    worker_end(w, p->plan, false);
+    worker_begin(w, p->plan);
+    bool fails = emit_fails_again(w, &b->view);
+    for (uint32_t s = 0; s < p->input_count; s++) {
+        for (uint32_t i = 0; i < b->sources[s].record_count; i++) {
+            c->source = s;
+            c->first_record = i;
+            c->record_count = 1;
+            err *again = prepare_chunk(w, &b->view, c);
+            if (!again) group_chunk(w, &b->view, c);
+            if (!again) again = fold_chunk(w, &b->view, c);
+            err_free(again);
+            w->note_count = 0;
+            if (again || !chunk_reaches(b, c, aggregate, hash)) continue;
+            bool before = fails;
+            fails = emit_fails_again(w, &b->view);
+            if (fails && !before) since = &b->sources[s].records[i], source = s;
+        }
+    }
+    if (!since) return e;
+    const sl_partition *at = &b->sources[source].partitions[since->partition];
+    err *located = err_new(e->code, "%s, since %s:%d:%" PRId64, e->message, at->topic, at->number,
+                           since->offset);
+    err_free(e);
+    return located;
+}
+
 static err *batch_emit(batch *b) {
     for (b->aggregate = 0; b->aggregate < b->p->plan->aggregate_count; b->aggregate++) {
         err *e = crew_run(b->p->crew, emit_phase, b, b->threaded);
-        if (!e) e = collect_results(b->p, b->aggregate);
+        if (e) return batch_locate(b, e);
+        e = collect_results(b->p, b->aggregate);
         if (e) return e;
     }
     return NULL;

@@ -14,7 +14,7 @@ typedef struct member {
 struct crew {
     member *members; /* owned */
     uint32_t count;
-    uint64_t failed_at; /* of the last error */
+    worker *failed;       /* of the last error; borrowed */
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t begin, done;
     uint64_t round;   /* number of the phase that runs */
@@ -85,7 +85,7 @@ static err *first_error(crew *c) {
         if (m->error && (!first || failed_before(m->worker, first->worker))) first = m;
     }
     err *e = first ? first->error : NULL;
-    if (first) c->failed_at = first->worker->failed_at[0];
+    if (first) c->failed = first->worker;
     for (uint32_t i = 0; i < c->count; i++) {
         if (&c->members[i] != first) err_free(c->members[i].error);
         c->members[i].error = NULL;
@@ -102,7 +102,7 @@ err *crew_run(crew *c, crew_phase phase, void *arg, bool threaded) {
     return first_error(c);
 }
 
-uint64_t crew_failed_at(const crew *c) { return c->failed_at; }
+worker *crew_failed(const crew *c) { return c->failed; }
 
 uint32_t crew_count(const crew *c) { return c->count; }
 

@@ -18,8 +18,8 @@ crew *crew_new(worker **workers, uint32_t count);
  * failed at the lowest place (worker.failed_at). */
 err *crew_run(crew *c, crew_phase phase, void *arg, bool threaded);
 
-/* After an error: failed_at[0] of the worker whose error was told. */
-uint64_t crew_failed_at(const crew *c);
+/* After an error: the worker whose error was told. */
+worker *crew_failed(const crew *c);
 
 uint32_t crew_count(const crew *c);
 worker *crew_worker(const crew *c, uint32_t number);

@@ -29,6 +29,13 @@
 enum { EMIT_ROWS = 1024,
        AHEAD = 12 };
 
+/* A result that user code or an aggregate could not make. */
+typedef struct failed_result {
+    uint32_t aggregate;
+    window_bounds window;
+    uint64_t hash;
+} failed_result;
+
 struct emit_space {
     group_list groups;
     char *row_memory;   /* EMIT_ROWS result rows; owned */
@@ -43,7 +50,9 @@ struct emit_space {
     sl_bounds bounds[EMIT_ROWS];
     uint32_t outputs[EMIT_ROWS];
     arena text;
-    buf key; /* of messages about a group */
+    buf key;              /* of messages about a group */
+    failed_result failed; /* the result that failed last; its key in failed_key */
+    buf failed_key;
 };
 
 /* One emission: a window of an aggregation on this worker. */
@@ -68,6 +77,7 @@ emit_space *emit_space_new(uint32_t largest_row, uint32_t largest_state) {
         mem_alloc_aligned(64, (size_t)EMIT_ROWS * (largest_state ? largest_state : 8));
     arena_init(&space->text, 64 << 10);
     buf_init(&space->key);
+    buf_init(&space->failed_key);
     return space;
 }
 
@@ -80,6 +90,7 @@ void emit_space_free(emit_space *space) {
     mem_free(space->found);
     arena_done(&space->text);
     buf_done(&space->key);
+    buf_done(&space->failed_key);
     mem_free(space);
 }
 
@@ -156,6 +167,9 @@ static err *emit_failure(const emission *m, const entry *e) {
     worker *w = m->w;
     emit_space *s = w->emit;
     char window[80] = "";
+    s->failed = (failed_result){ m->aggregate, m->window, e->hash };
+    buf_reset(&s->failed_key);
+    buf_put(&s->failed_key, entry_key(e), e->key_len);
     start_row(m, s->rows[0], e);
     buf_reset(&s->key);
     encode_value(w->group_encoders[m->aggregate], &s->key, s->rows[0], &(uint64_t){ 0 });
@@ -229,7 +243,8 @@ static void prefetch(const emission *m, const group_item *items, uint32_t count,
     __builtin_prefetch(at + sizeof(entry) + m->plan->state_size);
 }
 
-static err *emit_vector(const emission *m, const group_item *items, uint32_t count) {
+/* Make the results of `items` in the space's rows; false: the driver threw. */
+static bool make_results(const emission *m, const group_item *items, uint32_t count) {
     worker *w = m->w;
     emit_space *s = w->emit;
     sl_vector *v = w->vector;
@@ -251,10 +266,16 @@ static err *emit_vector(const emission *m, const group_item *items, uint32_t cou
     v->outputs = s->outputs;
     v->text = &s->text;
     v->now_ms = m->b->now_ms;
-    if (!script_run(w->script, m->plan->emit_driver)) {
+    return script_run(w->script, m->plan->emit_driver);
+}
+
+static err *emit_vector(const emission *m, const group_item *items, uint32_t count) {
+    worker *w = m->w;
+    if (!make_results(m, items, count)) {
+        uint32_t failed = w->vector->pos;
         w->failed_at[0] = (uint64_t)m->window.start ^ 1ull << 63;
-        w->failed_at[1] = items[v->pos].order;
-        return emit_failure(m, items[v->pos].entry);
+        w->failed_at[1] = items[failed].order;
+        return emit_failure(m, items[failed].entry);
     }
     for (uint32_t i = 0; i < count; i++) deliver_row(m, i, &items[i]);
     return NULL;
@@ -372,6 +393,33 @@ err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool rea
     err *e = visit_windows(&m, t, reached);
     if (!e) evict(&m, t);
     return e;
+}
+
+uint64_t emit_failed_group(const worker *w, uint32_t *aggregate) {
+    *aggregate = w->emit->failed.aggregate;
+    return w->emit->failed.hash;
+}
+
+bool emit_fails_again(worker *w, const batch_view *b) {
+    emit_space *s = w->emit;
+    const sl_aggregate *plan = &b->plan->aggregates[s->failed.aggregate];
+    emission m = { .w = w,
+                   .b = b,
+                   .aggregate = s->failed.aggregate,
+                   .plan = plan,
+                   .step = &b->plan->steps[plan->step],
+                   .window = s->failed.window,
+                   .dirty_only = true };
+    uint32_t count;
+    pane *const *panes = table_panes(w->tables[m.aggregate], &count);
+    find_panes(&m, panes, count, 0);
+    for (uint32_t p = 0; p < m.pane_count; p++) {
+        entry *e =
+            table_find(m.panes[p], s->failed.hash, s->failed_key.data, (uint32_t)s->failed_key.len);
+        group_item item = { .entry = e, .pane = p };
+        if (e) return !make_results(&m, &item, 1);
+    }
+    return false;
 }
 
 bool emit_is_due(const worker *w, const sl_plan *plan, uint32_t aggregate, int64_t before,
