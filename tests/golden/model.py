@@ -188,7 +188,7 @@ class Case:
         if self.throwing and row["n"] == 7:
             self.counters["quarantined"] += 1
             thrown.append(row)
-            return True
+            return False
         self.counters["passed"] += 1
         group = tuple(row[name] for name in self.fields)
         for start in starts:
