@@ -429,6 +429,7 @@ bool emit_is_due(const worker *w, const sl_plan *plan, uint32_t aggregate, int64
     if (a->mode == SL_COMPLETE || watermark == WATERMARK_NONE) return false;
     pane *const *panes = table_panes(w->tables[aggregate], &count);
     for (uint32_t i = 0; i < count; i++) {
+        if (!pane_count(panes[i])) continue; /* its only rows were thrown out */
         if (window_next_close(&a->window, pane_start(panes[i]), before) > watermark) continue;
         bool emits = a->mode == SL_APPEND || a->final;
         if (emits || window_pane_goes(&a->window, pane_start(panes[i])) <= watermark) return true;
