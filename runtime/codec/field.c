@@ -65,29 +65,41 @@ static bool equal(const field *f, const field_value *a, const field_value *b) {
            (!a->text.len || !memcmp(a->text.data, b->text.data, a->text.len));
 }
 
-/* Are `one_of` and `range` kept? long double holds every int64 and every double. */
-static bool check(const field *f, const field_value *value, bad_record *bad) {
+static bool is_in_range(const field *f, const field_value *value) {
     const sl_field *plan = f->plan;
+    if (!plan->has_range) return true;
+    if (f->type == SL_DOUBLE) return value->number >= plan->low && value->number <= plan->high;
+    long double x = value->integer; /* holds every int64 and every double */
+    return x >= plan->low && x <= plan->high;
+}
+
+static bool is_one_of(const field *f, const field_value *value) {
+    for (uint32_t i = 0; i < f->plan->one_of_count; i++)
+        if (equal(f, value, &f->allowed[i])) return true;
+    return !f->plan->one_of_count;
+}
+
+bool field_allows(const field *f, const field_value *value) {
+    return is_in_range(f, value) && is_one_of(f, value);
+}
+
+/* Say which of `one_of` and `range` is not kept. */
+static bool refuse(const field *f, const field_value *value, bad_record *bad) {
     char text[NUMBER_TEXT_BYTES];
     sl_string seen = value->text;
     if (f->type != SL_STRING) {
-        bool is_double = f->type == SL_DOUBLE;
-        seen.len = (uint32_t)(is_double ? number_write(text, value->number)
-                                        : number_write_int64(text, value->integer));
+        seen.len = (uint32_t)(f->type == SL_DOUBLE ? number_write(text, value->number)
+                                                   : number_write_int64(text, value->integer));
         seen.data = text;
-        long double x = is_double ? (long double)value->number : (long double)value->integer;
-        if (plan->has_range && !(x >= plan->low && x <= plan->high))
-            return bad_because(bad, "seen %.*s, wanted a value from %.17g to %.17g", (int)seen.len,
-                               text, plan->low, plan->high);
     }
-    for (uint32_t i = 0; i < plan->one_of_count; i++)
-        if (equal(f, value, &f->allowed[i])) return true;
-    return !plan->one_of_count ||
-           bad_seen(bad, seen.data, seen.len, "one of the values that the field allows");
+    if (!is_in_range(f, value))
+        return bad_because(bad, "seen %.*s, wanted a value from %.17g to %.17g", (int)seen.len,
+                           text, f->plan->low, f->plan->high);
+    return bad_seen(bad, seen.data, seen.len, "one of the values that the field allows");
 }
 
 static inline bool put(const field *f, sl_row *row, const field_value *value, bad_record *bad) {
-    if (f->has_checks && !check(f, value, bad)) return false;
+    if (f->has_checks && !field_allows(f, value)) return refuse(f, value, bad);
     store(f, row, value);
     return true;
 }
@@ -182,9 +194,7 @@ bool field_put_integer(const field *f, sl_row *row, int64_t value, bad_record *b
     return put(f, row, &v, bad);
 }
 
-void field_put_default(const field *f, sl_row *row) {
-    store(f, row, &f->fallback);
-}
+void field_put_default(const field *f, sl_row *row) { store(f, row, &f->fallback); }
 
 /* Read a number of the plan. Integers beyond 2^53 and RFC 3339 times come as text. */
 static bool read_number(const field *f, const sl_value *from, field_value *out) {
@@ -242,6 +252,4 @@ err *field_init(field *f, const sl_field *plan) {
     return e;
 }
 
-void field_done(field *f) {
-    mem_free(f->allowed);
-}
+void field_done(field *f) { mem_free(f->allowed); }

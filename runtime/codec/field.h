@@ -47,6 +47,9 @@ static inline bool field_holds_int64(const field *f, int64_t value) {
     return (value >= -SAFE_INTEGER && value <= SAFE_INTEGER) || f->plan->column.exact;
 }
 
+/* Are `one_of` and `range` kept? */
+bool field_allows(const field *f, const field_value *value);
+
 /* Put valid UTF-8; only if `takes_text`. The row borrows `text`. */
 bool field_put_text(const field *f, sl_row *row, sl_string text, bad_record *bad);
 

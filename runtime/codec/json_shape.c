@@ -2,11 +2,14 @@
 
 #include "runtime/codec/number_short.h"
 
-enum { PATIENCE = 8,          /* documents of other shapes before one is learned */
-       LONG_PATIENCE = 100 }; /* the same, after one that cannot be learned */
+enum {
+    PATIENCE = 8, /* documents of other shapes before one is learned */
+    LONG_PATIENCE = 100
+}; /* the same, after one that cannot be learned */
 
 enum step_kind {
     STEP_TEXT,
+    STEP_CHECKED_TEXT, /* by field_put_text */
     STEP_DOUBLE,
     STEP_INT64,
     STEP_SCALAR, /* by field_put_scalar */
@@ -22,8 +25,14 @@ static bool read_other(const json_walk *w, const shape_step *step, const uint32_
     if (step->kind == STEP_UNDECLARED)
         return *token != '{' && *token != '[' && json_walk_skip(&here, 1);
     if (*token == 'n') return json_walk_null(&here);
-    return step->kind != STEP_TEXT &&
+    return step->kind != STEP_TEXT && step->kind != STEP_CHECKED_TEXT &&
            field_put_scalar(step->field, row, token, at[1] - at[0], w->bad);
+}
+
+/* Whether a number just read may stand in the field. */
+static inline bool is_allowed(const field *f, int64_t integer, double number) {
+    return !f->has_checks ||
+           field_allows(f, &(field_value){ .integer = integer, .number = number });
 }
 
 /* Read the value at token `at`. */
@@ -36,11 +45,18 @@ static inline bool read_step(const json_walk *w, const shape_step *step, const u
     if (step->kind == STEP_TEXT) {
         is_read = *token == '"' && token[len - 1] == '"' && len > 1;
         if (is_read) *(sl_string *)to = (sl_string){ .data = token + 1, .len = (uint32_t)len - 2 };
+    } else if (step->kind == STEP_CHECKED_TEXT) {
+        if (*token == '"' && token[len - 1] == '"' && len > 1)
+            return field_put_text(step->field, row,
+                                  (sl_string){ .data = token + 1, .len = (uint32_t)len - 2 },
+                                  w->bad);
     } else if (step->kind == STEP_DOUBLE) {
         is_read = number_short_double(token, len, (double *)to);
+        if (is_read && !is_allowed(step->field, 0, *(double *)to)) return false;
     } else if (step->kind == STEP_INT64) {
         is_read = number_short_int64(token, len, (int64_t *)to) &&
                   field_holds_int64(step->field, *(int64_t *)to);
+        if (is_read && !is_allowed(step->field, *(int64_t *)to, 0)) return false;
     }
     if (!is_read) return read_other(w, step, at, row);
     row->nulls[step->null_word] &= step->keep;
@@ -64,8 +80,7 @@ bool shape_read(json_shape *s, const json_walk *w, sl_row *row) {
 
 static enum step_kind kind_of(const field *f) {
     if (!f) return STEP_UNDECLARED;
-    if (f->is_any_text) return STEP_TEXT;
-    if (f->has_checks) return STEP_SCALAR;
+    if (f->takes_text) return f->is_any_text ? STEP_TEXT : STEP_CHECKED_TEXT;
     if (f->type == SL_DOUBLE) return STEP_DOUBLE;
     return f->type == SL_INT64 ? STEP_INT64 : STEP_SCALAR;
 }
@@ -74,7 +89,7 @@ static enum step_kind kind_of(const field *f) {
 static bool add_step(json_shape *s, const json_walk *w, const uint32_t *at, const name_node *node) {
     const field *f = node->field;
     bool is_declared = node->id != NAME_UNDECLARED;
-    if (is_declared && (!f || f->same || (f->takes_text && !f->is_any_text))) return false;
+    if (is_declared && (!f || f->same)) return false;
     shape_step *step = &s->steps[s->count++];
     *step = (shape_step){ .node = node, .field = f, .kind = kind_of(f), .behind = w->json[at[3]] };
     if (!is_declared) {
@@ -87,8 +102,7 @@ static bool add_step(json_shape *s, const json_walk *w, const uint32_t *at, cons
     return true;
 }
 
-void shape_learn(json_shape *s, const json_walk *w, const name_node *root,
-                 const name_node *other) {
+void shape_learn(json_shape *s, const json_walk *w, const name_node *root, const name_node *other) {
     const uint32_t *at = w->at + 1;
     ptrdiff_t tokens = w->end - at;
     if (s->patience) {

@@ -294,9 +294,28 @@ static void same_outcome(const kit *a, const kit *b, bool is_a_good, bool is_b_g
     if (!is_null(a, B)) assert_int_equal(a->row.b, b->row.b);
 }
 
+/* A decoder whose fields are held to `one_of` and `range`, if `is_checked`. */
+static void open_decoder(kit *k, bool is_checked) {
+    static const sl_value TEXTS[] = {
+        { .kind = SL_TEXT, .text = TEXT("text") },
+        { .kind = SL_TEXT, .text = TEXT("a,b:c") },
+        { .kind = SL_TEXT, .text = TEXT("") },
+    };
+    kit_init(k);
+    if (is_checked) {
+        k->fields[S].one_of = TEXTS;
+        k->fields[S].one_of_count = 3;
+        k->fields[D].has_range = k->fields[I].has_range = 1;
+        k->fields[D].low = -13;
+        k->fields[D].high = 200000;
+        k->fields[I].low = -9007199254740992.0;
+        k->fields[I].high = 1700000000000.0;
+    }
+    kit_open(k);
+}
+
 /* A decoder that has seen documents of one shape, and one that never saw any. */
-static void usual_shapes_are_read_as_any_other(void **state) {
-    (void)state;
+static void read_usual_shapes(bool is_checked) {
     static const char *const SEEDS[] = {
         "{\"s\":\"text\",\"d\":-12.75,\"i\":1700000000000,\"b\":true,\"zz\":\"more\",\"i32\":-7}",
         "{\"a_time_with_a_long_name\":1700000000000,\"exact\":9007199254740993,\"yy\":[],\"d\":0}",
@@ -305,8 +324,7 @@ static void usual_shapes_are_read_as_any_other(void **state) {
         "{\"s\":\"\",\"d\":0.001,\"exact\":-1,\"zz\":12}",
     };
     kit used;
-    kit_init(&used);
-    kit_open(&used);
+    open_decoder(&used, is_checked);
     uint64_t seed = 23;
     for (long i = 0; i < 20000; i++) {
         char text[256];
@@ -315,8 +333,7 @@ static void usual_shapes_are_read_as_any_other(void **state) {
         memcpy(text, from, len);
         if (i % 3) len = mutate(text, len, sizeof text, &seed);
         kit fresh;
-        kit_init(&fresh);
-        kit_open(&fresh);
+        open_decoder(&fresh, is_checked);
         bool is_good = kit_decode_bytes(&fresh, text, len);
         assert_true(kit_decode(&used, from));
         same_outcome(&fresh, &used, is_good, kit_decode_bytes(&used, text, len));
@@ -324,6 +341,16 @@ static void usual_shapes_are_read_as_any_other(void **state) {
         if (i % 1000 == 0) arena_reset(&used.bytes, 1 << 20);
     }
     kit_done(&used);
+}
+
+static void usual_shapes_are_read_as_any_other(void **state) {
+    (void)state;
+    read_usual_shapes(false);
+}
+
+static void usual_shapes_with_checks_are_read_as_any_other(void **state) {
+    (void)state;
+    read_usual_shapes(true);
 }
 
 static void integers_read_back_exactly(void **state) {
@@ -388,6 +415,7 @@ int main(void) {
         cmocka_unit_test(mutated_documents_are_judged_as_by_a_slow_reader),
         cmocka_unit_test(the_scan_finds_the_tokens_that_simdjson_finds),
         cmocka_unit_test(usual_shapes_are_read_as_any_other),
+        cmocka_unit_test(usual_shapes_with_checks_are_read_as_any_other),
         cmocka_unit_test(integers_read_back_exactly),
         cmocka_unit_test(doubles_read_back_exactly),
     };
