@@ -60,8 +60,8 @@ static err *wait_readable(const file_source *f, int64_t timeout_ms, bool *is_rea
     struct pollfd p = { .fd = f->fd, .events = POLLIN };
     *is_readable = false;
     for (int64_t left = timeout_ms; !*is_readable; left -= SLICE_MS) {
-        if (*f->system->stop) return err_new(ERR_STOPPED, "stopped while waiting for `%s`",
-                                             f->path);
+        if (*f->system->stop)
+            return err_new(ERR_STOPPED, "stopped while waiting for `%s`", f->path);
         int slice = left < SLICE_MS ? (int)left : SLICE_MS;
         int ready = poll(&p, 1, slice > 0 ? slice : 0);
         if (ready < 0 && errno != EINTR) return io_error(f, "waiting for");
@@ -178,8 +178,8 @@ static err *source_wait(void *source, int64_t timeout_ms) {
         return e || !is_readable ? e : fill(f);
     }
     for (int64_t left = timeout_ms; left > 0; left -= SLICE_MS) { /* nothing will come any more */
-        if (*f->system->stop) return err_new(ERR_STOPPED, "stopped while waiting for `%s`",
-                                             f->path);
+        if (*f->system->stop)
+            return err_new(ERR_STOPPED, "stopped while waiting for `%s`", f->path);
         poll(NULL, 0, left < SLICE_MS ? (int)left : SLICE_MS);
     }
     return NULL;
@@ -271,7 +271,7 @@ static err *fetch_range(file_source *f, sl_range *range, int64_t max_bytes, int6
         if (take_line(f, &line)) {
             if (is_blank(line)) continue;
             put_record(records, f->partition.position - 1, line, bytes);
-            taken += line.len;
+            taken += line.len + (int64_t)sizeof(sl_record);
         } else {
             if (f->is_at_eof) break;
             e = fill_in_time(f, taken, until_ms, &is_over);

@@ -220,20 +220,20 @@ static bool read_run(fetching *f, reading *d) {
         rd_kafka_message_t *m = p->held[p->held_at];
         prefetch(p);
         if (m->err) break; /* the next pull hears it */
-        int64_t len = (int64_t)(m->len + m->key_len);
+        int64_t len = (int64_t)(m->len + m->key_len + sizeof(sl_record));
         if (m->offset >= d->to) {
             p->next = d->to;
             break;
         }
-        if (m->offset >= p->next && !fits(f, d, len ? len : 1)) {
+        if (m->offset >= p->next && !fits(f, d, len)) {
             d->is_done = true;
             return true;
         }
         if (m->offset >= p->next) {
             take(d, m, f->memory);
             d->records++;
-            d->bytes += len ? len : 1;
-            f->bytes += len ? len : 1;
+            d->bytes += len;
+            f->bytes += len;
             p->next = m->offset + 1;
         }
         rd_kafka_message_destroy(m);
