@@ -16,13 +16,15 @@
 
 /* DESIGN: read() into one buffer, memchr for newlines, and one copy of each line into the batch's
  * arena. mmap was rejected: it saves that copy for files only, and a file cut short under it kills
- * the process. */
+ * the process. A followed file is looked at now and then: inotify was rejected, which says nothing
+ * of files on other machines. */
 
 enum {
     BUFFER_BYTES = 1 << 20,
     LINE_BYTES_MAX = 1 << 30,
-    SLICE_MS = 50,  /* how often a wait looks whether it should stop */
-    LINGER_MS = 50, /* stdin: how long what came waits for more */
+    SLICE_MS = 50,   /* how often a wait looks whether it should stop */
+    LINGER_MS = 50,  /* stdin: how long what came waits for more */
+    FOLLOW_MS = 100, /* between two looks whether a followed file has grown */
 };
 
 typedef struct file_source {
@@ -31,8 +33,11 @@ typedef struct file_source {
     int fd;                  /* owned, but for stdin */
     bool is_stdin;
     bool is_regular; /* reading never waits */
-    bool is_at_eof;  /* all bytes are in the buffer */
-    char *data;      /* owned; bytes [from, to) are read but not taken */
+    bool is_at_eof;  /* all bytes are in the buffer; never when followed */
+    bool is_followed;
+    bool is_caught_up;  /* followed: the last read gave nothing; what was appended comes later */
+    int64_t read_bytes; /* followed: up to where the file has been read */
+    char *data;         /* owned; bytes [from, to) are read but not taken */
     size_t from, to, room;
     size_t searched;        /* bytes behind `from` that hold no newline */
     sl_partition partition; /* position: number of the line at `from` */
@@ -71,12 +76,14 @@ static err *wait_readable(const file_source *f, int64_t timeout_ms, bool *is_rea
     return NULL;
 }
 
-/* Lines that the rest of the buffer holds, the last one with or without a newline. */
+/* Lines that the rest of the buffer holds; the last one counts without a newline, too, unless more
+ * may come. */
 static int64_t lines_left(const file_source *f) {
     int64_t count = 0;
     const char *at = f->data + f->from, *end = f->data + f->to;
     while (at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
+        if (!newline && f->is_followed) break;
         at = newline ? newline + 1 : end;
         count++;
     }
@@ -106,11 +113,50 @@ static err *fill(file_source *f) {
     ssize_t got = read(f->fd, f->data + f->to, f->room - f->to);
     if (got < 0) return errno == EINTR || errno == EAGAIN ? NULL : io_error(f, "reading");
     f->to += (size_t)got;
-    if (got > 0) return NULL;
-    f->is_at_eof = true;
+    f->read_bytes += got;
+    if (got > 0) {
+        f->is_caught_up = false;
+        f->partition.end = INT64_MAX;
+        return NULL;
+    }
+    f->is_caught_up = f->is_followed;
+    f->is_at_eof = !f->is_followed;
     f->partition.end = f->partition.position + lines_left(f);
-    f->partition.ended = 1;
+    f->partition.ended = f->is_at_eof;
     return NULL;
+}
+
+/* A followed file may only grow: what stands in its place or was cut off would be read as if it
+ * went on. What the old one held is in the buffer by now. */
+static err *check_same(const file_source *f, const struct stat *open_one) {
+    struct stat named;
+    if (open_one->st_size < f->read_bytes) {
+        return err_new(ERR_IO, "the followed file `%s` was cut short: %lld bytes, %lld had been "
+                               "read; it may only grow",
+                       f->path, (long long)open_one->st_size, (long long)f->read_bytes);
+    }
+    if (stat(f->path, &named)) {
+        return err_new(ERR_IO, "the followed file `%s` has gone: %s", f->path, strerror(errno));
+    }
+    if (named.st_ino == open_one->st_ino && named.st_dev == open_one->st_dev) return NULL;
+    return err_new(ERR_IO, "the followed file `%s` was replaced by another one; it may only grow",
+                   f->path);
+}
+
+/* Followed: read what was appended since the last read gave nothing; does not wait. */
+static err *read_growth(file_source *f) {
+    struct stat about;
+    struct pollfd p = { .fd = f->fd, .events = POLLIN };
+    err *e = NULL;
+    if (!f->is_followed || (!f->is_regular && !f->is_caught_up)) return NULL;
+    if (!f->is_regular) return poll(&p, 1, 0) > 0 && (p.revents & POLLIN) ? fill(f) : NULL;
+    if (f->is_caught_up) {
+        if (fstat(f->fd, &about)) return io_error(f, "looking at");
+        if (about.st_size <= f->read_bytes) return check_same(f, &about);
+        f->is_caught_up = false;
+    }
+    while (!e && !f->is_caught_up && f->to - f->from < BUFFER_BYTES / 2) e = fill(f);
+    return e;
 }
 
 static void source_close(void *source) {
@@ -131,7 +177,8 @@ static err *open_path(file_source *f) {
     f->is_regular = S_ISREG(about.st_mode);
     err *e = NULL;
     /* the end of a small file is known before the first batch is planned */
-    while (f->is_regular && !f->is_at_eof && f->to < BUFFER_BYTES / 2 && !e) e = fill(f);
+    while (f->is_regular && !f->is_at_eof && !f->is_caught_up && f->to < BUFFER_BYTES / 2 && !e)
+        e = fill(f);
     return e;
 }
 
@@ -139,6 +186,7 @@ static err *source_open(const sl_source *plan, const sl_system *system, void **s
     file_source *f = mem_zalloc(1, sizeof *f);
     f->system = system;
     f->path = option_copy(plan->options, "path", "-");
+    f->is_followed = option_flag(plan->options, "follow", false);
     f->fd = -1;
     f->partition = (sl_partition){ .topic = f->path, .end = INT64_MAX, .confirmed_ms = INT64_MIN };
     err *e = open_path(f);
@@ -152,6 +200,8 @@ static err *source_open(const sl_source *plan, const sl_system *system, void **s
 
 static err *source_look(void *source, const sl_partition **partitions, uint32_t *count) {
     file_source *f = source;
+    err *e = read_growth(f);
+    if (e) return e;
     f->partition.confirmed_ms = clock_steady_ms(f->system->clock);
     *partitions = &f->partition;
     *count = 1;
@@ -169,10 +219,22 @@ static bool has_line(file_source *f) {
     return len > f->searched && memchr(f->data + f->from + f->searched, '\n', len - f->searched);
 }
 
+/* Wait until a followed file holds another line. */
+static err *wait_growth(file_source *f, int64_t timeout_ms) {
+    for (int64_t left = timeout_ms;; left -= FOLLOW_MS) {
+        err *e = read_growth(f);
+        if (e || !f->is_caught_up || has_line(f) || left <= 0) return e;
+        if (*f->system->stop)
+            return err_new(ERR_STOPPED, "stopped while waiting for `%s`", f->path);
+        poll(NULL, 0, left < FOLLOW_MS ? (int)left : FOLLOW_MS);
+    }
+}
+
 static err *source_wait(void *source, int64_t timeout_ms) {
     file_source *f = source;
     bool is_readable;
     if (has_line(f)) return NULL;
+    if (f->is_caught_up) return wait_growth(f, timeout_ms);
     if (!f->is_at_eof) {
         err *e = wait_readable(f, timeout_ms, &is_readable);
         return e || !is_readable ? e : fill(f);
@@ -245,14 +307,15 @@ static err *seek_line(file_source *f, int64_t position, int64_t until_ms) {
                            (long long)position + 1, f->path);
         }
         f->from = f->to = f->searched = 0;
-        f->is_at_eof = false;
+        f->is_at_eof = f->is_caught_up = false;
+        f->read_bytes = 0;
         f->partition.position = 0;
     }
     sl_string line;
     bool is_over = false;
     while (f->partition.position < position && !is_over) {
         if (take_line(f, &line)) continue;
-        if (f->is_at_eof) return NULL;
+        if (f->is_at_eof || f->is_caught_up) return NULL;
         err *e = fill_in_time(f, 0, until_ms, &is_over);
         if (e) return e;
     }
@@ -273,7 +336,7 @@ static err *fetch_range(file_source *f, sl_range *range, int64_t max_bytes, int6
             put_record(records, f->partition.position - 1, line, bytes);
             taken += line.len + (int64_t)sizeof(sl_record);
         } else {
-            if (f->is_at_eof) break;
+            if (f->is_at_eof || f->is_caught_up) break;
             e = fill_in_time(f, taken, until_ms, &is_over);
             if (e) return e;
         }
@@ -293,7 +356,8 @@ static err *source_fetch(void *source, sl_range *ranges, uint32_t count, int64_t
         if (e) return e;
     }
     /* so that the end is known before the next batch is planned */
-    return !f->is_regular || f->is_at_eof || has_line(f) ? NULL : fill(f);
+    bool is_known = f->is_at_eof || f->is_caught_up || has_line(f);
+    return !f->is_regular || is_known ? NULL : fill(f);
 }
 
 const sl_source_ops file_source_ops = {

@@ -31,7 +31,7 @@ typedef struct bench {
     volatile int stop;
     clock_source clock;
     sl_system system;
-    sl_value items[2];
+    sl_value items[3];
     sl_value options;
     sl_source source_plan;
     sl_sink sink_plan;
@@ -55,7 +55,8 @@ static int setup(void **state) {
     b->items[0] = (sl_value){ .name = string_of("append"), .kind = SL_FLAG };
     b->items[1] = (sl_value){ .name = string_of("path"), .kind = SL_TEXT };
     b->items[1].text = string_of(b->path);
-    b->options = (sl_value){ .kind = SL_TABLE, .item_count = 2, .items = b->items };
+    b->items[2] = (sl_value){ .name = string_of("follow"), .kind = SL_FLAG };
+    b->options = (sl_value){ .kind = SL_TABLE, .item_count = 3, .items = b->items };
     b->source_plan = (sl_source){ .options = &b->options, .bounded = 1 };
     b->sink_plan = (sl_sink){ .options = &b->options };
     b->saved = -1;
@@ -334,6 +335,106 @@ static void a_wait_ends_after_its_timeout_under_a_manual_clock_too(void **state)
     close(ends[1]);
 }
 
+static void append_text(bench *b, const char *text) {
+    FILE *file = fopen(b->path, "ab");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void open_followed(bench *b, const char *text) {
+    b->items[2].number = 1;
+    open_source(b, text);
+}
+
+static void look_fails(bench *b, const char *part) {
+    const sl_partition *partitions;
+    uint32_t count;
+    assert_fails(file_source_ops.look(b->source, &partitions, &count), ERR_IO, part);
+}
+
+static void a_followed_file_gives_what_is_appended(void **state) {
+    bench *b = *state;
+    open_followed(b, "1\n2\nha");
+    assert_int_equal(look(b)->end, 2);
+    assert_false(look(b)->ended);
+    assert_int_equal(fetch(b, 0, 2, MANY), 2);
+    assert_int_equal(fetch(b, 2, INT64_MAX, MANY), 2); /* half a line waits for the rest */
+    assert_null(file_source_ops.wait(b->source, 1));
+    append_text(b, "lf");
+    assert_int_equal(look(b)->end, 2);
+    append_text(b, "\n4\n");
+    assert_null(file_source_ops.wait(b->source, 60000));
+    assert_int_equal(look(b)->end, 4);
+    assert_int_equal(fetch(b, 2, 4, MANY), 4);
+    assert_record(b, 0, 2, "half");
+    assert_record(b, 1, 3, "4");
+    assert_int_equal(fetch(b, 1, 3, MANY), 3);
+    assert_record(b, 0, 1, "2");
+    append_text(b, "5\n");
+    assert_int_equal(look(b)->end, 5);
+    assert_int_equal(fetch(b, 3, 5, MANY), 5);
+    assert_record(b, 1, 4, "5");
+    assert_false(look(b)->ended);
+}
+
+static void a_followed_file_may_be_empty_at_first(void **state) {
+    bench *b = *state;
+    open_followed(b, "");
+    assert_int_equal(look(b)->end, 0);
+    assert_false(look(b)->ended);
+    append_text(b, "1\n");
+    assert_int_equal(look(b)->end, 1);
+    assert_int_equal(fetch(b, 0, 1, MANY), 1);
+    assert_record(b, 0, 0, "1");
+}
+
+static void a_followed_file_that_was_cut_short_is_an_error(void **state) {
+    bench *b = *state;
+    open_followed(b, "1\n2\n");
+    write_text(b->path, "3\n", 2);
+    look_fails(b, "was cut short: 2 bytes, 4 had been read");
+}
+
+static void a_followed_file_that_was_replaced_is_read_to_its_end_first(void **state) {
+    bench *b = *state;
+    char aside[160];
+    open_followed(b, "1\n");
+    append_text(b, "2\n");
+    snprintf(aside, sizeof aside, "%s.1", b->path);
+    assert_int_equal(rename(b->path, aside), 0);
+    assert_int_equal(look(b)->end, 2);
+    assert_int_equal(fetch(b, 0, 2, MANY), 2);
+    look_fails(b, "has gone");
+    write_text(b->path, "1\n2\n3\n", 6);
+    look_fails(b, "was replaced by another one");
+}
+
+static void a_followed_file_larger_than_the_buffer_comes_whole(void **state) {
+    bench *b = *state;
+    buf text;
+    buf_init(&text);
+    for (int i = 0; i < 300000; i++) buf_printf(&text, "%d\n", i);
+    write_text(b->path, text.data, text.len);
+    open_followed(b, NULL);
+    int64_t at = 0;
+    while (look(b)->end > at) at = fetch(b, at, at + 7000, MANY);
+    assert_int_equal(at, 300000);
+    append_text(b, buf_text(&text));
+    buf_done(&text);
+    while (look(b)->end > at) at = fetch(b, at, at + 7000, MANY);
+    assert_int_equal(at, 600000);
+    assert_record(b, b->records.count - 1, 599999, "299999");
+}
+
+static void a_wait_for_a_followed_file_ends_when_the_process_is_to_stop(void **state) {
+    bench *b = *state;
+    open_followed(b, "1\n");
+    assert_int_equal(fetch(b, 0, 1, MANY), 1);
+    b->stop = 1;
+    assert_fails(file_source_ops.wait(b->source, 60000), ERR_STOPPED, "stopped");
+}
+
 static void open_sink(bench *b, bool is_appended) {
     b->items[0].number = is_appended;
     assert_null(file_sink_ops.open(&b->sink_plan, &b->system, &b->sink));
@@ -517,6 +618,12 @@ int main(void) {
         on_bench(stdin_ends_when_its_writer_closes),
         on_bench(a_wait_for_stdin_ends_when_the_process_is_to_stop),
         on_bench(a_wait_ends_after_its_timeout_under_a_manual_clock_too),
+        on_bench(a_followed_file_gives_what_is_appended),
+        on_bench(a_followed_file_may_be_empty_at_first),
+        on_bench(a_followed_file_that_was_cut_short_is_an_error),
+        on_bench(a_followed_file_that_was_replaced_is_read_to_its_end_first),
+        on_bench(a_followed_file_larger_than_the_buffer_comes_whole),
+        on_bench(a_wait_for_a_followed_file_ends_when_the_process_is_to_stop),
         on_bench(each_batch_with_rows_is_a_file_of_its_own),
         on_bench(a_batch_begun_again_forgets_what_was_written),
         on_bench(append_adds_to_what_is_there_and_ends_a_half_line),
