@@ -36,6 +36,10 @@ static void put_source(buf *out, const input *in) {
         text_put_count(out, c->late_windows);
         buf_put_text(out, c->late_windows == 1 ? " time" : " times");
     }
+    if (c->partly_quarantined) {
+        buf_put_text(out, "; passed, but thrown out of a branch ");
+        text_put_count(out, c->partly_quarantined);
+    }
     if (c->lost) {
         buf_put_text(out, "; lost before they were read ");
         text_put_count(out, c->lost);

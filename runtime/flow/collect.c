@@ -11,17 +11,18 @@
 enum { BAD_SHARE_FROM = 1000 };
 
 /* Count each row once: passed if any output took it, else by what happened at the first output. */
-static void tally(input *in, const sl_step *step, const chunk *c) {
+static void tally(input *in, const chunk *c) {
     source_counters *counters = &in->pending;
     uint64_t passed = 0;
-    (void)step;
     for (uint32_t i = 0; i < c->row_count; i++) {
-        if (atomic_load_explicit(&c->passed[i], memory_order_relaxed))
+        uint32_t threw =
+            c->threw_at[i] | atomic_load_explicit(&c->folded_out[i], memory_order_relaxed);
+        if (atomic_load_explicit(&c->passed[i], memory_order_relaxed)) {
             passed++;
-        else if (c->late[i] & 1)
+            counters->partly_quarantined += threw != 0;
+        } else if (c->late[i] & 1)
             counters->late++;
-        else if ((c->threw_at[i] | atomic_load_explicit(&c->folded_out[i], memory_order_relaxed)) &
-                 1)
+        else if (threw & 1)
             counters->quarantined++;
         else
             counters->filtered++;
@@ -113,6 +114,7 @@ static void remember_bad(input *in, const note *n) {
 static void send_note(pipeline *p, const batch_view *b, const note *n) {
     const sl_source *source = &p->plan->sources[n->source];
     remember_bad(&p->inputs[n->source], n);
+    if (n->is_skipped) return;
     int32_t sink =
         n->kind == NOTE_LATE ? p->plan->aggregates[n->aggregate].late : source->quarantine;
     if (sink >= 0)
@@ -139,7 +141,7 @@ void collect_round(pipeline *p, const batch_view *b, uint32_t chunk_count) {
         const chunk *c = p->chunks[i];
         input *in = &p->inputs[c->source];
         const sl_step *step = &p->plan->steps[in->plan->step];
-        tally(in, step, c);
+        tally(in, c);
         observe(in, c);
         take_messages(p, step, c);
     }
@@ -150,7 +152,7 @@ err *collect_check(const pipeline *p) {
     for (uint32_t i = 0; i < p->input_count; i++) {
         const input *in = &p->inputs[i];
         const source_counters *c = &in->pending;
-        uint64_t bad = c->quarantined + c->skipped;
+        uint64_t bad = c->quarantined + c->skipped + c->partly_quarantined;
         if (c->read < BAD_SHARE_FROM || (double)bad <= in->plan->max_bad_share * (double)c->read)
             continue;
         return err_new(ERR_DATA,

@@ -6,8 +6,9 @@
 typedef struct source_counters {
     uint64_t read; /* records taken out of ranges */
     uint64_t passed, filtered, duplicate, late, quarantined, skipped;
-    uint64_t late_windows; /* pairs of row and window */
-    uint64_t lost;         /* offsets gone from the broker, on_data_loss = "continue" */
+    uint64_t partly_quarantined; /* of those passed: user code threw them out of another branch */
+    uint64_t late_windows;       /* pairs of row and window */
+    uint64_t lost;               /* offsets gone from the broker, on_data_loss = "continue" */
 } source_counters;
 
 typedef struct sink_counters {

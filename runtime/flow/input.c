@@ -11,6 +11,7 @@ enum {
     CONFIRM_MS = 5000, /* at the start of a bounded run */
     ASK_MS = 250,      /* in a batch */
     SILENCE_MS = 1000,
+    TELL_MS = 10000, /* between two lines on bad records */
     PLACE_BITS = 20, /* of a partition's number in its place */
 };
 
@@ -60,7 +61,11 @@ static void fix_targets(input *in) {
 
 err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, const sl_system *system,
                 bool bounded_run) {
-    *in = (input){ .plan = plan, .ops = ops, .system = system, .last_records_ms = INT64_MIN };
+    *in = (input){ .plan = plan,
+                   .ops = ops,
+                   .system = system,
+                   .last_records_ms = INT64_MIN,
+                   .told_ms = INT64_MIN };
     arena_init(&in->bytes, 4u << 20);
     watermark_init(&in->watermark, &plan->time);
     err *e = ops->open(plan, system, &in->handle);
@@ -260,10 +265,27 @@ static void add_counters(source_counters *sum, const source_counters *more) {
     sum->quarantined += more->quarantined;
     sum->skipped += more->skipped;
     sum->late_windows += more->late_windows;
+    sum->partly_quarantined += more->partly_quarantined;
+}
+
+/* Say at once that records are thrown out, and the first of them; then now and then. */
+static void tell_bad(input *in) {
+    const source_counters *c = &in->pending;
+    int64_t now_ms = clock_steady_ms(in->system->clock);
+    in->untold += c->quarantined + c->skipped + c->partly_quarantined;
+    if (!in->untold || !in->first_bad[0]) return;
+    if (in->told_ms != INT64_MIN && now_ms - in->told_ms < TELL_MS) return;
+    char *name = mem_copy_text(in->plan->name.data, in->plan->name.len);
+    log_warn(in->system->log, "records thrown out", log_text("source", name),
+             log_number("count", in->untold), log_text("first", in->first_bad));
+    mem_free(name);
+    in->untold = 0;
+    in->told_ms = now_ms;
 }
 
 void input_release(input *in, bool committed) {
     if (committed) add_counters(&in->counters, &in->pending);
+    if (committed) tell_bad(in);
     in->pending = (source_counters){ 0 };
     in->first_bad[0] = '\0';
     in->range_count = 0;

@@ -39,6 +39,8 @@ typedef struct input {
     int64_t silent_until_ms;  /* steady time until which a silent leader is not asked again */
     source_counters counters; /* of batches that were committed */
     char first_bad[400];      /* of the running batch: the first record thrown out, and why */
+    uint64_t untold;          /* records thrown out since the last line about them */
+    int64_t told_ms;          /* steady time of that line; INT64_MIN: none */
     source_counters pending;  /* of the running one */
 } input;
 

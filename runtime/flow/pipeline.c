@@ -154,7 +154,8 @@ static void summarize_source(const input *in, logger *log) {
              log_number("passed", c->passed), log_number("filtered", c->filtered),
              log_number("duplicate", c->duplicate), log_number("late", c->late),
              log_number("quarantined", c->quarantined), log_number("skipped", c->skipped),
-             log_number("late_windows", c->late_windows), log_number("lost", c->lost));
+             log_number("late_windows", c->late_windows),
+             log_number("partly_quarantined", c->partly_quarantined), log_number("lost", c->lost));
     mem_free(name);
 }
 

@@ -3,6 +3,7 @@
  * on what did not pass. Written by the worker that prepares it, afterwards read by all (masks by
  * atomics). */
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "runtime/base/arena.h"
 #include "runtime/operator/outbox.h"
@@ -20,7 +21,8 @@ typedef enum note_kind {
 
 typedef struct note {
     note_kind kind;
-    uint32_t place; /* sorts the notes of one record: see note_place */
+    uint32_t place;  /* sorts the notes of one record: see note_place */
+    bool is_skipped; /* by policy: told of, not sent anywhere; one a chunk is enough */
     uint32_t source, record;
     uint32_t aggregate;               /* NOTE_LATE */
     int64_t window_start, window_end; /* NOTE_LATE; without bounds: 0 */

@@ -40,12 +40,11 @@ static err *refuse(worker *w, const batch_view *b, chunk *c, uint32_t record, co
                    const char *reason) {
     const sl_source *source = &b->plan->sources[c->source];
     if (source->on_bad == SL_BAD_FAIL) return data_error(b, c, record, path, reason);
-    if (source->on_bad == SL_BAD_SKIP) {
-        c->skipped++;
-        return NULL;
-    }
-    c->bad++;
+    bool is_skipped = source->on_bad == SL_BAD_SKIP;
+    if (is_skipped && c->skipped++) return NULL;
+    if (!is_skipped) c->bad++;
     worker_note(w, (note){ .kind = NOTE_BAD,
+                           .is_skipped = is_skipped,
                            .source = c->source,
                            .record = record,
                            .path = path,
@@ -184,16 +183,15 @@ static err *judge_skew(worker *w, const batch_view *b, chunk *c, const sl_row *r
     char reason[160];
     *stays = source->time.on_skew == SL_SKEW_ACCEPT;
     if (*stays) return NULL;
-    if (source->time.on_skew == SL_SKEW_SKIP) {
-        c->skipped++;
-        return NULL;
-    }
+    bool is_skipped = source->time.on_skew == SL_SKEW_SKIP;
+    if (is_skipped && c->skipped++) return NULL;
     snprintf(reason, sizeof reason,
              "event time %" PRId64 " lies %" PRId64 " ms ahead of processing time %" PRId64
              ": more than max_skew = %" PRId64 " ms",
              row->time_ms, row->time_ms - b->now_ms, b->now_ms, source->time.max_skew_ms);
-    c->bad++;
+    if (!is_skipped) c->bad++;
     worker_note(w, (note){ .kind = NOTE_SKEW,
+                           .is_skipped = is_skipped,
                            .source = c->source,
                            .record = row->record,
                            .path = "",
