@@ -6,7 +6,7 @@ return sluice.pipeline {
    name = "bench",
    trigger = "available-now",
    checkpoint = "none",
-   rides(sluice.file { path = "rides.jsonl" })
+   rides.read(sluice.file { path = "rides.jsonl" })
       :group_by "user_id"
       :window(sluice.hopping { size = "1 minute", every = "30 seconds" })
       :aggregate {

@@ -6,7 +6,7 @@ return sluice.pipeline {
    name = "bench-users",
    trigger = "available-now",
    checkpoint = "none",
-   rides(sluice.kafka { topics = "rides", start = "earliest" })
+   rides.read(sluice.kafka { topics = "rides", start = "earliest" })
       :group_by "user_id"
       :window(sluice.hopping { size = "1 minute", every = "30 seconds" })
       :aggregate {
