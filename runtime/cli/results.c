@@ -6,6 +6,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/cli/members.h"
 #include "runtime/cli/results_state.h"
+#include "runtime/codec/rfc3339.h"
 
 static bool is_text(const sl_string *s, const char *text) {
     return s->len == strlen(text) && !memcmp(s->data, text, s->len);
@@ -54,13 +55,19 @@ uint32_t results_sink(const results *r, uint32_t table) { return r->tables[table
 
 /* -- keeping */
 
+/* Milliseconds, or text under `times = "iso"`. */
 static int64_t window_start_of(const sl_record *m) {
     static const sl_string name = { "window_start", 12, 0 };
     sl_string value;
     int64_t start = 0;
     bool found = m->key.data && members_find(m->key.data, m->key.len, name, &value);
     if (!found) found = m->value.data && members_find(m->value.data, m->value.len, name, &value);
-    if (!found || !value.len || value.len > 17) return INT64_MIN;
+    if (!found || !value.len) return INT64_MIN;
+    if (value.data[0] == '"') {
+        bool is_time = value.len > 2 && rfc3339_parse(value.data + 1, value.len - 2, &start);
+        return is_time ? start : INT64_MIN;
+    }
+    if (value.len > 17) return INT64_MIN;
     for (uint32_t i = value.data[0] == '-'; i < value.len; i++) {
         if (value.data[i] < '0' || value.data[i] > '9') return INT64_MIN;
         start = start * 10 + (value.data[i] - '0');

@@ -1,6 +1,7 @@
 /* DESIGN. A table shows the newest of what is kept: by window, newest first, then by key, so that
  * rows do not jump about while their values change. Columns are the members of the values; cells
  * are laid out first, as texts, then widths are known and lines are cut to the terminal. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,8 @@
 enum { MOST_ROWS = 16,
        MOST_COLUMNS = 16,
        MOST_WIDTH = 36,
-       GAP = 2 };
+       GAP = 2,
+       MORE = 3 }; /* the sign that not all columns fit */
 
 typedef struct cell {
     uint32_t from, len, width; /* in the grid's text */
@@ -149,11 +151,25 @@ static void fill(grid *g, const result_table *t, const result **shown, uint32_t 
 
 /* -- lines */
 
-/* How many columns fit. */
-static uint32_t fitting(const grid *g, uint32_t width) {
-    uint32_t sum = GAP, count = 0;
-    while (count < g->columns && sum + g->widths[count] <= width) sum += g->widths[count++] + GAP;
-    return count ? count : g->columns > 0;
+/* How many columns fit, with room for a sign where some do not, and how wide they are. */
+static uint32_t fitting(const grid *g, uint32_t width, uint32_t *used) {
+    uint32_t all = 0, sum = 0, count = 0;
+    for (uint32_t c = 0; c < g->columns; c++) all += GAP + g->widths[c];
+    uint32_t most = all <= width ? width : width > MORE ? width - MORE
+                                                        : 0;
+    while (count < g->columns && sum + GAP + g->widths[count] <= most)
+        sum += GAP + g->widths[count++];
+    if (!count && g->columns) sum = GAP + g->widths[count++];
+    *used = sum;
+    return count;
+}
+
+static void put_more(buf *out, uint32_t count, uint32_t width) {
+    char text[32];
+    int len = snprintf(text, sizeof text, "  … %u more", count);
+    if (!count || width < MORE) return;
+    if (text_width(text, (size_t)len) > width) len = (int)sizeof "  …" - 1;
+    buf_put(out, text, (size_t)len);
 }
 
 static void put_padded(buf *out, const char *text, size_t len, uint32_t width, bool to_right) {
@@ -164,10 +180,11 @@ static void put_padded(buf *out, const char *text, size_t len, uint32_t width, b
 }
 
 static void put_grid(buf *out, const grid *g, uint32_t width) {
-    uint32_t columns = fitting(g, width);
+    uint32_t used, columns = fitting(g, width, &used);
     buf_put_text(out, "\033[2m");
     for (uint32_t c = 0; c < columns; c++)
         put_padded(out, g->names[c].data, g->names[c].len, g->widths[c], g->are_numbers[c]);
+    put_more(out, g->columns - columns, width > used ? width - used : 0);
     buf_put_text(out, "\033[0m\n");
     for (uint32_t r = 0; r < g->rows; r++) {
         for (uint32_t c = 0; c < columns; c++) {

@@ -1,9 +1,9 @@
 #pragma once
 /* Files of JSON lines as source and sink; `-` is stdin or stdout.
  *
- * Source. Options: `path`, `follow`. One partition, whose offsets are line numbers from 0: a blank line
- * (nothing but spaces and tabs) is no record but keeps its number. CR LF ends a line too; a last
- * line without a newline is a record. Keys are null, there is no time. `end` is INT64_MAX until
+ * Source. Options: `path`, `follow`. One partition, whose offsets are line numbers from 0: a blank
+ * line (nothing but spaces and tabs) is no record but keeps its number. CR LF ends a line too; a
+ * last line without a newline is a record. Keys are null, there is no time. `end` is INT64_MAX until
  * the end of the file was seen, then the number of lines, and `ended`. A fetch from stdin ends
  * when no more comes for a moment, so that what came is not held back. Files can be fetched again
  * from any line; stdin cannot go back. A followed file never ends: `end` is its number of whole

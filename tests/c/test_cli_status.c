@@ -187,8 +187,45 @@ static void table_has_the_latest_of_each_key_newest_window_first(void **state) {
     buf_reset(&out);
     results_put_tables(r, &out, 4, 16, now_ms); /* room for one row, and not for `n` */
     says(&out, "\033[1mout\033[0m  mode updat…\n"
-               "\033[2m  k\033[0m\n"
+               "\033[2m  k  … 2 more\033[0m\n"
                "  a\n"
+               "\n");
+    results_free(r);
+    buf_done(&out);
+}
+
+static void add_iso(results *r, const char *k, const char *start) {
+    char key[100], value[150];
+    snprintf(key, sizeof key, "{\"k\":\"%s\",\"window_start\":\"%s\"}", k, start);
+    snprintf(value, sizeof value, "{\"k\":\"%s\",\"window_start\":\"%s\",\"n\":1}", k, start);
+    sl_record m = record_of(key, value);
+    results_add(r, 0, &m);
+}
+
+static void windows_as_text_are_ordered_as_times(void **state) {
+    small_plan p;
+    buf out;
+    (void)state;
+    make_plan(&p);
+    buf_init(&out);
+    results *r = results_new(&p.plan, "kafka");
+    add_iso(r, "a", "2023-11-14T22:13:00.000Z");
+    add_iso(r, "b", "2023-11-14T22:14:00.000Z");
+    add_iso(r, "b", "2023-11-14T22:15:00.000Z");
+    add_iso(r, "a", "2023-11-14T22:15:00.000Z");
+    results_put_tables(r, &out, 20, 80, now_ms);
+    says(&out, "\033[1mout\033[0m  mode update  4 results\n"
+               "\033[2m  k  window_start                 n\033[0m\n"
+               "  a  2023-11-14T22:15:00.000Z  1.00\n"
+               "  b  2023-11-14T22:15:00.000Z  1.00\n"
+               "  b  2023-11-14T22:14:00.000Z  1.00\n"
+               "  a  2023-11-14T22:13:00.000Z  1.00\n"
+               "\n");
+    buf_reset(&out);
+    results_put_tables(r, &out, 4, 34, now_ms); /* 34 columns would be needed, with `n` 35 */
+    says(&out, "\033[1mout\033[0m  mode update  4 results, the …\n"
+               "\033[2m  k  window_start              …\033[0m\n"
+               "  a  2023-11-14T22:15:00.000Z\n"
                "\n");
     results_free(r);
     buf_done(&out);
@@ -218,6 +255,7 @@ int main(void) {
         cmocka_unit_test(clipped_text_keeps_whole_characters_and_no_commands),
         cmocka_unit_test(members_of_an_object_are_walked),
         cmocka_unit_test(table_has_the_latest_of_each_key_newest_window_first),
+        cmocka_unit_test(windows_as_text_are_ordered_as_times),
         cmocka_unit_test(lines_of_json_are_json_whatever_came),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
