@@ -127,6 +127,11 @@ static err *read_option(args *a, int argc, char **argv, int *i) {
     return o->apply(a, value);
 }
 
+static bool is_path(const char *word) {
+    size_t len = strlen(word);
+    return strchr(word, '/') || (len > 4 && !strcmp(word + len - 4, ".lua"));
+}
+
 static err *unknown_command(const char *given, const command *commands, uint32_t count) {
     static const char *const LATER[] = { "try", "test", "lag", "why",
                                          "state", "checkpoint", "reload", "status",
@@ -136,18 +141,32 @@ static err *unknown_command(const char *given, const command *commands, uint32_t
         if (!strcmp(given, LATER[i]))
             return err_new(ERR_USAGE, "%s: not yet; it comes with a later release", given);
     for (uint32_t i = 0; i < count; i++) names[i] = commands[i].name;
+    if (is_path(given))
+        return err_new(ERR_USAGE, "`%s` is no command: did you mean `sluice run %s`?", given,
+                       given);
     const char *near = nearest_word(given, names, count);
     return err_new(ERR_USAGE, "unknown command `%s`%s%s%s; `sluice help` lists them", given,
                    near ? ": did you mean `" : "", near ? near : "", near ? "`?" : "");
 }
 
+static bool is_help(const char *word) { return !strcmp(word, "--help") || !strcmp(word, "-h"); }
+
+static const char *command_word(const char *word) {
+    return is_help(word) ? "help" : !strcmp(word, "--version") ? "version"
+                                                               : word;
+}
+
 err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t count) {
     *a = (args){ .log_level = LOG_INFO };
     if (argc < 2) return NULL;
-    a->command = find_command(argv[1], commands, count);
+    a->command = find_command(command_word(argv[1]), commands, count);
     if (!a->command) return unknown_command(argv[1], commands, count);
     for (int i = 2; i < argc; i++) {
         err *e = NULL;
+        if (is_help(argv[i])) {
+            a->wants_help = true;
+            return NULL;
+        }
         if (argv[i][0] == '-' && argv[i][1])
             e = read_option(a, argc, argv, &i);
         else if (!a->command->operand || a->operand)
@@ -188,6 +207,7 @@ err *args_help(buf *out, const command *commands, uint32_t count, const char *to
     for (uint32_t i = 0; i < count; i++)
         if (!one || one == &commands[i]) help_command(out, &commands[i]);
     if (one) return NULL;
+    buf_put_text(out, "\n`sluice COMMAND --help` prints one command's part.\n");
     buf_put_text(out, "\nExit codes: 0 done, also after a clean stop by SIGTERM or SIGINT; 1 the "
                       "pipeline failed;\n2 wrong usage, script or plan; 130, 143 a second signal "
                       "cut it short.\n");

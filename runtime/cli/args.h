@@ -15,6 +15,7 @@ typedef struct args {
     const char *operand;             /* the script, or the topic of help; NULL: none */
     const char *sets[ARGS_MAX_SETS]; /* --set, in order; borrowed from argv */
     uint32_t set_count;
+    bool wants_help; /* --help stands behind the command: nothing further was read */
     bool embedded, json, strict;
     bool log_given;
     log_style log_style;

@@ -1,6 +1,5 @@
 /* sluice: commands and exit codes. What a command does stands in a file of its own. */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "runtime/cli/args.h"
@@ -22,7 +21,8 @@ enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 static int help(const args *a) {
     buf out;
     buf_init(&out);
-    err *e = args_help(&out, COMMANDS, COMMAND_COUNT, a ? a->operand : NULL);
+    const char *topic = a->wants_help ? a->command->name : a->operand;
+    err *e = args_help(&out, COMMANDS, COMMAND_COUNT, topic);
     fwrite(out.data, 1, out.len, stdout);
     buf_done(&out);
     return e ? command_failed(e) : 0;
@@ -38,13 +38,11 @@ void command_end_now(int code) { _exit(code); }
 
 int main(int argc, char **argv) {
     args a;
-    if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) return help(NULL);
-    if (argc == 2 && !strcmp(argv[1], "--version")) return version(NULL);
     err *e = args_read(&a, argc, argv, COMMANDS, COMMAND_COUNT);
     if (e) return command_failed(e);
     if (!a.command) {
-        help(NULL);
+        help(&a);
         return 2;
     }
-    return a.command->run(&a);
+    return a.wants_help ? help(&a) : a.command->run(&a);
 }

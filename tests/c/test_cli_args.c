@@ -67,6 +67,8 @@ static void no_command_is_no_error(void **state) {
 static void what_is_wrong_is_named_with_the_nearest_right_word(void **state) {
     (void)state;
     refuses("rum x", "unknown command `rum`: did you mean `run`?; `sluice help` lists them");
+    refuses("x.lua", "`x.lua` is no command: did you mean `sluice run x.lua`?");
+    refuses("a/b --embedded", "`a/b` is no command: did you mean `sluice run a/b`?");
     refuses("lag x", "lag: not yet; it comes with a later release");
     refuses("run --embeded x",
             "unknown option --embeded: did you mean --embedded?; `sluice help` lists them");
@@ -79,6 +81,23 @@ static void what_is_wrong_is_named_with_the_nearest_right_word(void **state) {
     refuses("run x --set", "--set: wanted PATH=VALUE behind it");
     refuses("run x --embedded=1", "--embedded takes no value");
     refuses("run x --log xml", "--log xml: wanted plain, logfmt or json");
+}
+
+static void help_behind_a_command_is_that_command_s(void **state) {
+    static const char *const LINES[] = { "run --help", "run x.lua -h", "run -h --nonsense" };
+    args a;
+    char memory[200];
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_null(read_line(&a, LINES[i], memory));
+        assert_true(a.wants_help);
+        assert_string_equal(a.command->name, "run");
+    }
+    assert_null(read_line(&a, "--help run", memory));
+    assert_string_equal(a.command->name, "help");
+    assert_string_equal(a.operand, "run");
+    assert_null(read_line(&a, "--version", memory));
+    assert_string_equal(a.command->name, "version");
 }
 
 static void help_of_one_command_has_its_options_alone(void **state) {
@@ -100,6 +119,7 @@ int main(void) {
         cmocka_unit_test(options_and_operand_in_any_order),
         cmocka_unit_test(no_command_is_no_error),
         cmocka_unit_test(what_is_wrong_is_named_with_the_nearest_right_word),
+        cmocka_unit_test(help_behind_a_command_is_that_command_s),
         cmocka_unit_test(help_of_one_command_has_its_options_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
