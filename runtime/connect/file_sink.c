@@ -33,7 +33,9 @@ typedef struct file_sink {
     const sl_sink *plan;     /* borrowed until close */
     char *path;              /* owned; file, directory or "-" */
     file_kind kind;
-    int fd;         /* FILE_APPEND: the file; FILE_BATCHES: the directory; owned, but for stdout */
+    int fd;         /* owned, but for stdout. FILE_APPEND: the file, -1: not made yet;
+                       FILE_BATCHES: the directory */
+    bool is_whole;  /* FILE_APPEND: no half line stands at its end */
     uint64_t batch; /* number of the batch that runs */
     uint64_t first; /* FILE_BATCHES: number of the file of batch 0, behind what is there */
     buf out;        /* its lines */
@@ -77,16 +79,34 @@ static err *open_directory(file_sink *f) {
                    f->path);
 }
 
+/* Whether a file can be made there. */
+static err *check_folder(const file_sink *f) {
+    const char *slash = strrchr(f->path, '/');
+    char *folder = slash ? mem_copy_text(f->path, (size_t)(slash - f->path) + 1)
+                         : mem_copy_text(".", 1);
+    err *e = access(folder, W_OK | X_OK) ? io_error("making", f->path) : NULL;
+    mem_free(folder);
+    return e;
+}
+
+/* A file that is not there is made by its first row: a start that fails, and a quarantine that
+ * stays empty, leave nothing behind. */
+static err *open_appended(file_sink *f, int flags) {
+    f->fd = open(f->path, O_RDWR | O_APPEND | O_CLOEXEC | flags, 0666);
+    if (f->fd < 0 && errno == ENOENT && !flags) return check_folder(f);
+    return f->fd < 0 ? io_error("opening", f->path) : NULL;
+}
+
 /* A process that was killed may have left half a line: the next one must not grow out of it. */
-static err *open_appended(file_sink *f) {
-    f->fd = open(f->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+static err *end_half_line(file_sink *f) {
     struct stat about;
-    if (f->fd < 0 || fstat(f->fd, &about)) return io_error("opening", f->path);
     char last = '\n';
+    if (fstat(f->fd, &about)) return io_error("looking at", f->path);
     if (about.st_size > 0 && pread(f->fd, &last, 1, about.st_size - 1) < 0) {
         return io_error("reading the end of", f->path);
     }
     if (last != '\n' && write(f->fd, "\n", 1) < 0) return io_error("writing", f->path);
+    f->is_whole = true;
     return NULL;
 }
 
@@ -94,7 +114,7 @@ static err *open_path(file_sink *f) {
     switch (f->kind) {
     case FILE_STDOUT: f->fd = STDOUT_FILENO; return NULL;
     case FILE_BATCHES: return open_directory(f);
-    case FILE_APPEND: return open_appended(f);
+    case FILE_APPEND: return open_appended(f, 0);
     }
     return NULL;
 }
@@ -184,8 +204,11 @@ static err *write_whole(int fd, const buf *out, const char *path) {
  * follow. */
 static err *write_appended(file_sink *f) {
     struct stat before;
+    err *e = f->fd < 0 ? open_appended(f, O_CREAT) : NULL;
+    if (!e && !f->is_whole) e = end_half_line(f);
+    if (e) return e;
     if (fstat(f->fd, &before)) return io_error("looking at", f->path);
-    err *e = write_whole(f->fd, &f->out, f->path);
+    e = write_whole(f->fd, &f->out, f->path);
     if (e && S_ISREG(before.st_mode) && ftruncate(f->fd, before.st_size)) {
         e = err_wrap(e, "half a batch stays behind");
     }

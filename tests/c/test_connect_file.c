@@ -507,6 +507,26 @@ static void append_adds_to_what_is_there_and_ends_a_half_line(void **state) {
     assert_file(b->path, "old\nhalf\n1\n1\n");
 }
 
+static void an_appended_file_is_made_by_its_first_row(void **state) {
+    bench *b = *state;
+    open_sink(b, true);
+    sl_message one[] = { message(NULL, "1") };
+    assert_null(put_batch(b, 0, one, 0));
+    assert_int_equal(access(b->path, F_OK), -1);
+    assert_null(put_batch(b, 1, one, 1));
+    assert_file(b->path, "1\n");
+}
+
+static void an_appended_file_that_cannot_be_made_is_an_error_at_the_start(void **state) {
+    bench *b = *state;
+    b->items[0].number = 1;
+    b->items[1].text = string_of(b->dir);
+    assert_fails(file_sink_ops.open(&b->sink_plan, &b->system, &b->sink), ERR_IO, "directory");
+    b->items[1].text = string_of("/no/such/place.jsonl");
+    assert_fails(file_sink_ops.open(&b->sink_plan, &b->system, &b->sink), ERR_IO,
+                 "making file sink `/no/such/place.jsonl`: No such file");
+}
+
 static void a_file_in_the_place_of_the_directory_is_an_error(void **state) {
     bench *b = *state;
     write_text(b->path, "", 0);
@@ -627,6 +647,8 @@ int main(void) {
         on_bench(each_batch_with_rows_is_a_file_of_its_own),
         on_bench(a_batch_begun_again_forgets_what_was_written),
         on_bench(append_adds_to_what_is_there_and_ends_a_half_line),
+        on_bench(an_appended_file_is_made_by_its_first_row),
+        on_bench(an_appended_file_that_cannot_be_made_is_an_error_at_the_start),
         on_bench(a_restart_puts_its_files_behind_those_that_are_there),
         on_bench(a_file_in_the_place_of_the_directory_is_an_error),
         on_bench(retractions_need_envelopes),
