@@ -73,28 +73,34 @@ static void put_message(lua_State *L, buf *out, int index) {
     }
 }
 
-/* Whether the user's own code calls the function at `level`: names that generated loops have for it
- * say nothing. */
-static bool is_called_by_user(lua_State *L, int level) {
+/* The name by which the user's own code calls the function at `level`; NULL otherwise: names that
+ * generated loops have for it say nothing. Asking for the name (`n`) reads the caller's bytecode
+ * at a place that LuaJIT may take from a compiled trace; below compiled code it crashed in
+ * lj_debug_funcname. Asked only where it is shown. */
+static const char *name_by_user(lua_State *L, int level) {
     lua_Debug ar;
-    return lua_getstack(L, level + 1, &ar) && lua_getinfo(L, "S", &ar) && is_user(&ar);
+    if (!lua_getstack(L, level + 1, &ar) || !lua_getinfo(L, "S", &ar) || !is_user(&ar)) return NULL;
+    if (!lua_getstack(L, level, &ar) || !lua_getinfo(L, "n", &ar)) return NULL;
+    return ar.name;
 }
 
 static void put_frames(lua_State *L, buf *out) {
     lua_Debug ar;
     int shown = 0;
     for (int level = 0; level < FRAMES_LOOKED_AT && lua_getstack(L, level, &ar); level++) {
-        if (!lua_getinfo(L, "Sln", &ar) || !is_user(&ar)) continue;
+        if (!lua_getinfo(L, "S", &ar) || !is_user(&ar)) continue;
         if (shown++ == FRAMES_SHOWN) {
             buf_put_text(out, "\n...");
             return;
         }
+        lua_getinfo(L, "l", &ar);
         if (out->len) buf_put_char(out, '\n');
         buf_printf(out, "%s:%d: in ", ar.source + 1, ar.currentline);
+        const char *name = name_by_user(L, level);
         if (strcmp(ar.what, "main") == 0)
             buf_put_text(out, "the script");
-        else if (ar.name && is_called_by_user(L, level))
-            buf_printf(out, "function %s", ar.name);
+        else if (name)
+            buf_printf(out, "function %s", name);
         else
             buf_printf(out, "the function of line %d", ar.linedefined);
     }
