@@ -32,6 +32,9 @@ local function arguments(what, row, spec)
    return { state }
 end
 
+--- What a function gives when any value will do, but there must be one.
+local ANYTHING = {}
+
 local function add(list, fn, what, args, gives)
    if fn then
       list[#list + 1] = { fn = fn, what = what, args = args, gives = gives,
@@ -46,7 +49,8 @@ end
 local function add_tree(list, tree, fields)
    for _, branch in ipairs(tree or {}) do
       if branch.op == "filter" then
-         add(list, branch.fn, "filter", { row_of(branch.schema, fields) })
+         local row = row_of(branch.schema, fields)
+         add(list, branch.fn, "filter", { row }, ANYTHING)
       elseif branch.op == "derive" then
          local row = row_of(branch.schema, fields)
          for _, column in ipairs(branch.columns) do
@@ -61,6 +65,7 @@ end
 --- What a function of an aggregate must give, where anything will not do.
 local function given_by(what, spec)
    if what == "value" and spec.kind ~= "count" then return { type = "double" } end
+   if what == "value" or what == "where" then return ANYTHING end
    if what == "result" then return { type = spec.type, fields = spec.fields } end
 end
 
@@ -79,7 +84,8 @@ end
 -- @tparam table graph
 -- @treturn table list of `{ fn =, what = "filter", line = "FILE:LINE", args = { { kind =
 --   "row"|"state"|"window", names =, schema =, fields =, spec = }, … } or nil when they
---   are not known, gives = nil, `{ type = }` or `{ fields = { { name =, type = } } }` }`
+--   are not known, gives = nil (nothing), `{}` (anything), `{ type = }` or `{ fields =
+--   { { name =, type = } } }` }`
 function functions.of(graph)
    local list = {}
    for _, source in ipairs(graph.sources) do

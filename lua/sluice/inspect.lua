@@ -1,55 +1,40 @@
---- What is known about a user's function from its bytecode, before it runs: globals
--- that do not exist, fields that the rows do not have, and state kept outside of
--- aggregates. Only what is certain is reported: a field is looked at where the row is
--- the argument itself, never assigned.
+--- What is known about a user's function from its bytecode, before it runs: globals,
+-- members of libraries and fields that do not exist, state kept outside of aggregates,
+-- a forgotten `return`. Only what is certain is reported.
 --
--- Bytecode: one instruction `op a b c` or `op a d`; jit.util gives it with its operand
--- modes, constants by negative index. Source: LuaJIT, lj_bc.h and jit/bc.lua.
+-- What a slot holds is a table `{ kind =, … }`, one for each thing, compared by identity:
+-- `outside` (from a variable outside the function, or from inside its value: `name`, and
+-- `value` where it is known), `argument`, `field` of a row, `text`.
 -- @module sluice.inspect
 
-local bit = require "bit"
+local bytecode = require "sluice.bytecode"
 local nearest = require "sluice.nearest"
 local sandbox = require "sluice.sandbox"
 local util = require "jit.util"
-local vmdef = require "jit.vmdef"
 
 local inspect = {}
 
-local MODE_DESTINATION = 1 -- BCMdst: the instruction writes slot A
-
-local NAMES = {}
-for at = 0, #vmdef.bcnames / 6 - 1 do
-   NAMES[at] = vmdef.bcnames:sub(at * 6 + 1, at * 6 + 6):match("%S*")
-end
-
 local ASSIGNS_UPVALUE = { USETV = true, USETS = true, USETN = true, USETP = true }
+local READS = { TGETS = true, TGETV = true, TGETB = true, TGETR = true }
+local STORES = { TSETS = true, TSETV = true, TSETB = true, TSETR = true, TSETM = true }
+local CALLS = { CALL = true, CALLM = true, CALLT = true, CALLMT = true }
+local GIVES = { RET1 = true, RET = true, RETM = true, CALLT = true, CALLMT = true }
+local TESTS = { IST = true, ISF = true, ISTC = true, ISFC = true }
 
---- Take an instruction apart.
-local function decode(code, pc)
-   local ins, mode = util.funcbc(code, pc)
-   if not ins then return nil end
-   return { op = NAMES[bit.band(ins, 0xff)], a = bit.band(bit.rshift(ins, 8), 0xff),
-      b = bit.rshift(ins, 24), c = bit.band(bit.rshift(ins, 16), 0xff),
-      d = bit.rshift(ins, 16), writes = bit.band(mode, 7) == MODE_DESTINATION }
-end
+local TEXT = { kind = "text" }
+local ANY = {} -- stands for the name of a member that is not known
 
-local function instructions(code)
-   local list = {}
-   for pc = 1, util.funcinfo(code).bytecodes - 1 do list[pc] = decode(code, pc) end
-   return list
-end
+-- Functions that change the table they are given.
+local CHANGES = { table = { "insert", "remove", "sort" }, _G = { "rawset",
+   "setmetatable" } }
 
---- Slots that some instruction writes.
-local function written_slots(list)
-   local written = {}
-   for _, ins in ipairs(list) do
-      if ins.writes then written[ins.a] = true end
-      if ins.op == "KNIL" then
-         for slot = ins.a, ins.d do written[slot] = true end
-      end
-   end
-   return written
-end
+local NO_STATE = "which lies outside the function: functions must not keep state "
+   .. "(workers and restarts would see different values); keep it in an aggregate's "
+   .. "`state`"
+local UPVALUE = "`%s` is assigned, " .. NO_STATE
+local CHANGED = "`%s` is changed, " .. NO_STATE
+local GLOBAL = "the global `%s` is assigned: functions must not keep state; write `local`"
+local GIVES_NOTHING = "gives nothing: forgotten `return`?"
 
 local function upvalue_names(code)
    local names = {}
@@ -63,11 +48,6 @@ local function has_value(names, wanted)
    end
    return false
 end
-
-local UPVALUE = "`%s` is assigned, which lies outside the function: functions must not "
-   .. "keep state (workers and restarts would see different values); use an aggregate's "
-   .. "`state`"
-local GLOBAL = "the global `%s` is assigned: functions must not keep state; write `local`"
 
 local Walk = {}
 Walk.__index = Walk
@@ -88,65 +68,200 @@ function Walk:global(code, pc, name)
    self:follow(rawget(self.globals, name))
 end
 
---- A field read or assigned on an argument of the outermost function.
-function Walk:field(code, pc, ins, arg)
-   local name = util.funck(code, -ins.c - 1)
-   if ins.op == "TSETS" and arg.kind == "row" then
-      local message = "a row cannot be changed: `%s` is assigned; use :derive"
-      return self:report(code, pc, message, name)
+--- One function, while it is looked at: what stands in its slots.
+local View = {}
+View.__index = View
+
+-- Something outside the function by the name of its variable.
+function View:outside(key, name, value)
+   local found = self.origins[key]
+   if not found then
+      found = { kind = "outside", name = name, value = value, inside = {} }
+      self.origins[key] = found
    end
+   return found
+end
+
+--- Whether a variable of the enclosing scopes lies outside of the user's function. One
+-- that belongs to the function itself (`outer` is the chain of functions around this one,
+-- the outermost first) is its own business.
+local function is_outside(name, outer)
+   for _, names in ipairs(outer) do
+      if not has_value(names, name) then return false end
+   end
+   return true
+end
+
+function View:upvalue(index)
+   local name = util.funcuvname(self.code, index)
+   if not is_outside(name, self.outer) then return nil end
+   local value = self.values[name]
+   if type(self.code) == "function" then
+      value = select(2, debug.getupvalue(self.code, index + 1))
+   end
+   return self:outside(index, name, value)
+end
+
+local function field_of(arg, name)
+   local column = arg.schema and arg.schema.by_name[name]
+   return column and { kind = "field", name = name, type = column.type }
+end
+
+local function part_of(outside, name)
+   local value = name and type(outside.value) == "table" and rawget(outside.value, name)
+   return { kind = "outside", name = outside.name, value = value or nil, inside = {} }
+end
+
+-- What stands in a table: a field of a row; of something outside, more that is outside.
+local function member(of, name)
+   local inside = of and of.inside
+   if not inside then return nil end
+   local key = name or ANY
+   if not inside[key] then
+      inside[key] = of.kind == "argument" and field_of(of.arg, name)
+         or of.kind == "outside" and part_of(of, name) or nil
+   end
+   return inside[key]
+end
+
+function View:constant(ins)
+   return util.funck(self.code, -ins.c - 1)
+end
+
+function View:known(ins, state)
+   if ins.op == "MOV" then return state[ins.d] end
+   if ins.op == "KSTR" then return TEXT end
+   if ins.op == "UGET" then return self:upvalue(ins.d) end
+   if ins.op == "GGET" then
+      local name = util.funck(self.code, -ins.d - 1)
+      return self:outside(name, name, rawget(self.globals, name))
+   end
+   if READS[ins.op] then
+      return member(state[ins.b], ins.op == "TGETS" and self:constant(ins) or nil)
+   end
+end
+
+local function entry_of(args, params)
+   local entry = {}
+   for i, arg in ipairs(args or {}) do
+      if i <= params and arg.names then
+         entry[i - 1] = { kind = "argument", arg = arg, inside = {} }
+      end
+   end
+   return entry
+end
+
+--- A member that is read of an argument of the user's function.
+function Walk:argument(view, pc, name, arg)
    if has_value(arg.names, name) then return end
-   self:report(code, pc, "unknown %s `%s`%s", arg.kind == "row" and "field" or
+   self:report(view.code, pc, "unknown %s `%s`%s", arg.kind == "row" and "field" or
       ("member of the " .. arg.kind), name, nearest.hint(name, arg.names))
 end
 
---- An assignment to a variable of the enclosing scopes. One that belongs to the user's
--- function itself (`outer` is the chain of functions around this one, the outermost
--- first) is its own business.
-function Walk:upvalue_assigned(code, pc, index, outer)
-   local name = util.funcuvname(code, index)
-   for _, names in ipairs(outer) do
-      if not has_value(names, name) then return end
+--- A method or member that is read of text or a number.
+function Walk:plain(view, pc, name, of)
+   local kind = of.type or "string"
+   local strings = rawget(self.globals, "string")
+   if kind ~= "string" then
+      self:report(view.code, pc, "`%s` is a %s: it has no `%s`", of.name, kind, name)
+   elseif type(strings) == "table" and rawget(strings, name) == nil then
+      local found = nearest.find(name, nearest.names(strings))
+      self:report(view.code, pc, "%s is text, which has no method `%s`%s",
+         of.name and "`" .. of.name .. "`" or "this", name,
+         found and (": did you mean `%s`?"):format(found) or "")
    end
-   self:report(code, pc, UPVALUE, name)
 end
 
---- Arguments that are never assigned, by slot.
-local function certain_arguments(list, args, params)
-   local written, certain = written_slots(list), {}
-   for i, arg in ipairs(args or {}) do
-      if i <= params and arg.names and not written[i - 1] then certain[i - 1] = arg end
+function Walk:read(view, pc, ins, state)
+   local of, name = state[ins.b], view:constant(ins)
+   if not of then return end
+   if of.kind == "argument" then return self:argument(view, pc, name, of.arg) end
+   if of.kind ~= "outside" then return self:plain(view, pc, name, of) end
+   local library = self.libraries[of.value]
+   if not library then return end
+   local follower = view.list[pc + 1] -- `math.pow and …` asks whether it is there
+   if follower and TESTS[follower.op] and follower.d == ins.a then return end
+   local message = sandbox.explain_member(of.value, library, name)
+   if message then self:report(view.code, pc, "%s", message) end
+end
+
+function Walk:store(view, pc, ins, state)
+   local of = state[ins.op == "TSETM" and ins.a - 1 or ins.b]
+   if not of then return end
+   if of.kind == "outside" then
+      self:report(view.code, pc, CHANGED, of.name)
+   elseif of.kind == "argument" and ins.op == "TSETS" then
+      local name = view:constant(ins)
+      if of.arg.kind ~= "row" then return self:argument(view, pc, name, of.arg) end
+      self:report(view.code, pc, "a row cannot be changed: `%s` is assigned; use :derive",
+         name)
    end
-   return certain
+end
+
+function Walk:call(view, pc, ins, state)
+   local fn, first = state[ins.a], state[ins.a + bytecode.FIRST_ARGUMENT]
+   if not fn or fn.kind ~= "outside" then return end
+   if self.denied[fn.value] then
+      self:report(view.code, pc, "%s", self.denied[fn.value])
+   end
+   if self.changes[fn.value] and first and first.kind == "outside" then
+      self:report(view.code, pc, CHANGED, first.name)
+   end
+end
+
+function Walk:inner(view, ins)
+   local around = { unpack(view.outer) }
+   around[#around + 1] = upvalue_names(view.code)
+   self:code(util.funck(view.code, -ins.d - 1), nil, around, view.values)
+end
+
+local HANDLERS = { TGETS = Walk.read }
+for op in pairs(STORES) do HANDLERS[op] = Walk.store end
+for op in pairs(CALLS) do HANDLERS[op] = Walk.call end
+
+function Walk:instruction(view, pc, ins, state)
+   local code = view.code
+   if ins.op == "GGET" then
+      self:global(code, pc, util.funck(code, -ins.d - 1))
+   elseif ins.op == "GSET" then
+      self:report(code, pc, GLOBAL, util.funck(code, -ins.d - 1))
+   elseif ASSIGNS_UPVALUE[ins.op] then
+      local name = util.funcuvname(code, ins.a)
+      if is_outside(name, view.outer) then self:report(code, pc, UPVALUE, name) end
+   elseif ins.op == "FNEW" then
+      self:inner(view, ins)
+   elseif HANDLERS[ins.op] and state then
+      HANDLERS[ins.op](self, view, pc, ins, state)
+   end
 end
 
 --- Look at one function or prototype and at those inside it.
-function Walk:code(code, args, outer)
-   local info = util.funcinfo(code)
-   if not info.bytecodes then return end -- a C function
-   local list = instructions(code)
-   local certain = certain_arguments(list, args, info.params)
-   for pc, ins in ipairs(list) do
-      if ins.op == "GGET" then
-         self:global(code, pc, util.funck(code, -ins.d - 1))
-      elseif ins.op == "GSET" then
-         self:report(code, pc, GLOBAL, util.funck(code, -ins.d - 1))
-      elseif ASSIGNS_UPVALUE[ins.op] then
-         self:upvalue_assigned(code, pc, ins.a, outer)
-      elseif (ins.op == "TGETS" or ins.op == "TSETS") and certain[ins.b] then
-         self:field(code, pc, ins, certain[ins.b])
-      elseif ins.op == "FNEW" then
-         local around = { unpack(outer) }
-         around[#around + 1] = upvalue_names(code)
-         self:code(util.funck(code, -ins.d - 1), nil, around)
-      end
+function Walk:code(code, args, outer, values)
+   local list = bytecode.instructions(code)
+   if #list == 0 then return end -- a C function
+   local view = setmetatable({ code = code, list = list, outer = outer, values = values,
+      globals = self.globals, origins = {} }, View)
+   local states = bytecode.states(list, entry_of(args, util.funcinfo(code).params),
+      function(ins, _, state) return view:known(ins, state) end)
+   for pc, ins in ipairs(list) do self:instruction(view, pc, ins, states[pc]) end
+   return view, states
+end
+
+--- A function that must give a value and never does; one that calls `error` may mean to.
+function Walk:gives(view, states)
+   local code = view.code
+   for pc, ins in ipairs(view.list) do
+      local gives = states[pc] and GIVES[ins.op]
+      local throws = ins.op == "GGET" and util.funck(code, -ins.d - 1) == "error"
+      if gives or throws then return end
    end
+   self:report(code, 0, GIVES_NOTHING)
 end
 
 --- Names of fields that a function reads: which functions of a module it may call.
 local function field_names(fn)
    local names = {}
-   for _, ins in ipairs(instructions(fn)) do
+   for _, ins in ipairs(bytecode.instructions(fn)) do
       if ins.op == "TGETS" then names[util.funck(fn, -ins.c - 1)] = true end
    end
    return names
@@ -167,25 +282,54 @@ end
 function Walk:whole(fn, args)
    local info = util.funcinfo(fn)
    if not info.bytecodes then return end
-   self:code(fn, args, {})
-   if info.upvalues == 0 then return end
+   local values = {}
+   for i = 1, info.upvalues do
+      local name, value = debug.getupvalue(fn, i)
+      values[name] = value
+   end
+   local view, states = self:code(fn, args, {}, values)
    local names = field_names(fn)
    for i = 1, info.upvalues do
       local _, value = debug.getupvalue(fn, i)
       self:follow(value, names)
+   end
+   return view, states
+end
+
+-- By value: libraries of the script, functions that change tables, and those that refuse.
+function Walk:learn(globals)
+   for _, name in ipairs(sandbox.LIBRARIES) do
+      local library = rawget(globals, name)
+      if type(library) == "table" then
+         self.libraries[library] = name
+         for part, value in pairs(library) do
+            self.denied[value] = sandbox.explain_member(library, name, part)
+         end
+      end
+   end
+   for library, members in pairs(CHANGES) do
+      local of = rawget(globals, library)
+      for _, name in ipairs(type(of) == "table" and members or {}) do
+         local value = rawget(of, name)
+         if value ~= nil then self.changes[value] = true end
+      end
    end
 end
 
 --- Look through a function, what is inside it, and the user's functions it calls by name.
 -- @tparam function fn
 -- @tparam table options `globals`: the environment of scripts; `what`: how messages call
---  it ("filter"); `args`: per argument `{ kind =, names = }` or nil
+--  it ("filter"); `args`: per argument `{ kind =, names =, schema = }` or nil;
+--  `must_give`: flag, it is of no use without a value
 -- @treturn {string,...} "FILE:LINE: what: problem", in the order of the code
 -- @usage inspect.check(fn, { globals = box.globals, what = "filter" })
 function inspect.check(fn, options)
    local walk = setmetatable({ globals = options.globals, what = options.what,
-      problems = {}, seen = {}, followed = { [fn] = true } }, Walk)
-   walk:whole(fn, options.args)
+      problems = {}, seen = {}, followed = { [fn] = true }, libraries = {}, denied = {},
+      changes = {} }, Walk)
+   walk:learn(options.globals)
+   local view, states = walk:whole(fn, options.args)
+   if view and options.must_give then walk:gives(view, states) end
    return walk.problems
 end
 

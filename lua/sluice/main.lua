@@ -27,7 +27,7 @@ local function check_functions(list, globals)
    local refused, warnings = {}, {}
    for _, entry in ipairs(list) do
       local problems = inspect.check(entry.fn, { globals = globals, what = entry.what,
-         args = entry.args })
+         args = entry.args, must_give = entry.gives ~= nil })
       for _, problem in ipairs(problems) do refused[#refused + 1] = problem end
       if #problems == 0 then
          local problem, warning = probe.check(entry)
@@ -42,7 +42,7 @@ end
 local function names_of(descriptions)
    local names = {}
    for i, of in ipairs(descriptions) do
-      names[i] = ("%s of %s"):format(of.what, of.name)
+      names[i] = of.title
    end
    return names
 end

@@ -36,6 +36,17 @@ local DENIED = {
    gcinfo = MEMORY,
 }
 
+local NOT_TWICE = "not yet, two runs over the same records would differ"
+
+--- Members of libraries that scripts do not get, and why.
+local DENIED_MEMBERS = {
+   math = { random = NOT_TWICE, randomseed = NOT_TWICE },
+   string = { dump = "bytecode cannot be loaded" },
+}
+
+--- Globals that are libraries.
+sandbox.LIBRARIES = { "bit", "cjson", "coroutine", "math", "string", "table" }
+
 --- Library modules that a script may require, beside its own files.
 local PUBLIC = { ["sluice"] = true }
 
@@ -61,14 +72,30 @@ function sandbox.explain_global(globals, name)
       .. (found and (": did you mean `%s`?"):format(found) or "")
 end
 
+--- What is wrong with reading a member of a library.
+-- @tparam table library the script's copy of it
+-- @tparam string library_name one of `sandbox.LIBRARIES`
+-- @tparam string name of the member
+-- @treturn ?string message without a place; nil when scripts may use it
+function sandbox.explain_member(library, library_name, name)
+   local denied = DENIED_MEMBERS[library_name]
+   local shown = library_name .. "." .. name
+   if denied and denied[name] then return NOT_AVAILABLE:format(shown, denied[name]) end
+   if rawget(library, name) ~= nil then return nil end
+   local found = nearest.find(name, nearest.names(library))
+   return ("there is no `%s`"):format(shown)
+      .. (found and (": did you mean `%s.%s`?"):format(library_name, found) or "")
+end
+
 local function library_copies()
-   local math_copy, string_copy = copy(math), copy(string)
-   local why = "not yet, two runs over the same records would differ"
-   math_copy.random = refuse("math.random", why)
-   math_copy.randomseed = refuse("math.randomseed", why)
-   string_copy.dump = refuse("string.dump", "bytecode cannot be loaded")
-   return { math = math_copy, string = string_copy, table = copy(table),
-            coroutine = copy(coroutine), bit = copy(bit) }
+   local copies = { math = copy(math), string = copy(string), table = copy(table),
+      coroutine = copy(coroutine), bit = copy(bit), cjson = cjson.new() }
+   for name, members in pairs(DENIED_MEMBERS) do
+      for member, why in pairs(members) do
+         copies[name][member] = refuse(name .. "." .. member, why)
+      end
+   end
+   return copies
 end
 
 --- `load` that takes text only, in the script's environment, under a name that shows as
@@ -112,7 +139,7 @@ end
 
 --- `require`: files of the script's folder, and the public modules of the library.
 local function own_require(globals, options)
-   local loaded, loading = { bit = copy(bit), cjson = cjson.new() }, {}
+   local loaded, loading = { bit = globals.bit, cjson = globals.cjson }, {}
    return function(name)
       local refused = refuse_name(name)
       if refused then error(refused, 2) end

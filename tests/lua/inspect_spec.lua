@@ -1,14 +1,30 @@
 local inspect = require "sluice.inspect"
 local sandbox = require "sluice.sandbox"
+local schema = require "sluice.schema"
 
 local ROW = { { kind = "row", names = { "amount", "event_type", "user" } } }
 local FOLD = { { kind = "state", names = { "n", "total" } }, ROW[1] }
 
-local function check(text, args)
+local TYPED = schema.new {
+   { name = "amount", type = "double", slot = 1 },
+   { name = "user", type = "string", slot = 2 },
+}
+
+local TYPED_ROW = { kind = "row", names = ROW[1].names, schema = TYPED }
+
+local function check(text, args, must_give)
    local box = sandbox.new { folder = "", print = print, add_text = print }
    local fn = assert(box.load(text, "rides.lua"))()
-   local options = { globals = box.globals, what = "filter", args = args or ROW }
+   local options = { globals = box.globals, what = "filter", args = args or ROW,
+      must_give = must_give }
    return inspect.check(fn, options)
+end
+
+-- One problem, at line 3, that holds a text.
+local function refuses(wanted, text, args)
+   local problems = check(text, args)
+   assert.equal(1, #problems, text .. "\n" .. table.concat(problems, "\n"))
+   assert.matches("rides.lua:3: filter: " .. wanted, problems[1], 1, true)
 end
 
 describe("inspect", function()
@@ -118,6 +134,87 @@ describe("inspect", function()
          end]]
       assert.equal(1, #problems)
       assert.matches("rides.lua:4: filter: `count`", problems[1], 1, true)
+   end)
+
+   it("refuses state kept in the table of an upvalue or a global", function()
+      for _, body in ipairs { "seen[row.user] = true", "seen.last = row.user",
+            "seen[1] = row.user", "local own = seen own.last = 1", "seen.users.a = 1",
+            "seen[row.user][1] = 2", "table.insert(seen, row.user)",
+            "table.remove(seen)", "table.sort(seen)", "rawset(seen, 1, 2)",
+            "put(seen, 1)",
+            "local function inner() seen.a = 1 end return inner()",
+            "local s = seen[row.user] if s then s.n = s.n + 1 end",
+            "seen[1], seen[2] = row.user, 2", "shared.a = 1",
+            "for i = 1, 2 do seen[i] = row.user end" } do
+         local name = body:find "shared" and "shared" or "seen"
+         refuses(("`%s` is changed, which lies outside"):format(name), ([[
+            shared = {} local seen, put = { users = {} }, table.insert
+            return function(row)
+               %s
+            end]]):format(body))
+      end
+   end)
+
+   it("lets constant tables be read, and tables of the function be written", function()
+      for _, body in ipairs { "return rates[row.user] or rates.other or rates[1]",
+            "local t = { a = 1 } t.a = rates.a t[1] = 2 table.insert(t, rates[1])",
+            "local t = rates if row.amount then t = {} t.a = 1 end return t",
+            "local t = {} if row.user then t = rates return t.a end t.a = 1",
+            "local t = {} local function add(x) t[#t + 1] = x end add(rates.a)",
+            "for k, v in pairs(rates) do local t = {} t[k] = v end return #rates",
+            "return table.concat(rates, ',')", "return { unpack(rates) }",
+            "local t = rates.make() t.a = 1 return t" } do
+         assert.same({}, check(([[
+            local rates = { a = 1, make = function() return { 1 } end }
+            return function(row) %s end]]):format(body)), body)
+      end
+   end)
+
+   it("names the nearest member of a library", function()
+      for text, wanted in pairs {
+            ["string.fomat('a')"] =
+               "there is no `string.fomat`: did you mean `string.format`?",
+            ["math.rond(row.amount)"] = "there is no `math.rond`",
+            ["bit.bnd(1, 2)"] = "there is no `bit.bnd`: did you mean `bit.band`?",
+            ["json.encod(1)"] =
+               "there is no `cjson.encod`: did you mean `cjson.encode`?",
+            ["m.flor(1)"] = "there is no `math.flor`: did you mean `math.floor`?",
+            ["('a'):repp(2)"] =
+               "this is text, which has no method `repp`: did you mean `rep`?",
+            ["row.user:foo()"] = "`user` is text, which has no method `foo`",
+            ["row.amount:foo()"] = "`amount` is a double: it has no `foo`",
+            ["math.random(3)"] = "math.random is not available in scripts: not yet",
+            ["random(3)"] = "math.random is not available in scripts: not yet",
+            } do
+         refuses(wanted, ([[
+            local json, m, random = require "cjson", math, math.random
+            return function(row)
+               return %s
+            end]]):format(text), { TYPED_ROW })
+      end
+   end)
+
+   it("lets members of libraries be asked for and used", function()
+      assert.same({}, check([[
+         local json, m = require "cjson", math
+         return function(row)
+            local join = table.join or table.concat
+            return join({ m.floor(row.amount), row.user:upper(), ("x"):rep(2) },
+               json.null)
+         end]], { TYPED_ROW }))
+   end)
+
+   it("refuses what must give a value and never does", function()
+      local nothing = { "rides.lua:1: filter: gives nothing: forgotten `return`?" }
+      for text, wanted in pairs { ["row.amount = row.amount"] = false,
+            ["local x = row.amount > 1"] = nothing, [""] = nothing,
+            ["if row.amount then return end"] = nothing, ["error('no')"] = {},
+            ["if row.amount then return true end"] = {}, ["return"] = nothing,
+            ["return tostring(row)"] = {}, ["return nil"] = {} } do
+         text = "return function(row) " .. text .. "\nend"
+         if wanted then assert.same(wanted, check(text, ROW, true), text) end
+         if wanted == nothing then assert.same({}, check(text)) end
+      end
    end)
 
    it("refuses an assigned global", function()

@@ -95,6 +95,7 @@ describe("sandbox", function()
       assert.equal(1, #required)
       assert.equal("[1]", run [[return require("cjson").encode({ 1 })]])
       assert.equal(1, run [[return require("bit").band(3, 1)]])
+      assert.equal("[1] 1", run [[return cjson.encode({ 1 }) .. " " .. bit.band(3, 1)]])
       assert.matches("there is no .*nothing.lua", message_of([[require "nothing"]], box))
       for _, name in ipairs { "../x", "a..b", "/etc/x", "", "sluice.main", "jit.util" } do
          assert.is_false(pcall(run, ("require %q"):format(name)))
