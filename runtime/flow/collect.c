@@ -6,6 +6,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/flow/blank.h"
 #include "runtime/flow/side.h"
 
 enum { BAD_SHARE_FROM = 1000 };
@@ -143,6 +144,7 @@ void collect_round(pipeline *p, const batch_view *b, uint32_t chunk_count) {
         const sl_step *step = &p->plan->steps[in->plan->step];
         tally(in, c);
         observe(in, c);
+        blank_look(in->blanks, in->plan, in->partitions, in->records.items, c, p->system.log);
         take_messages(p, step, c);
     }
     take_notes(p, b);

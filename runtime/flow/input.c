@@ -6,6 +6,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/event/saturate.h"
+#include "runtime/flow/blank.h"
 
 enum {
     CONFIRM_MS = 5000, /* at the start of a bounded run */
@@ -67,6 +68,7 @@ err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, cons
                    .last_records_ms = INT64_MIN,
                    .told_ms = INT64_MIN };
     arena_init(&in->bytes, 4u << 20);
+    in->blanks = mem_zalloc(plan->field_count, sizeof *in->blanks);
     watermark_init(&in->watermark, &plan->time);
     err *e = ops->open(plan, system, &in->handle);
     if (e) return e;
@@ -81,6 +83,7 @@ void input_close(input *in) {
     if (in->handle) in->ops->close(in->handle);
     watermark_done(&in->watermark);
     arena_done(&in->bytes);
+    mem_free(in->blanks);
     mem_free(in->views);
     mem_free(in->order);
     mem_free(in->places);

@@ -24,6 +24,7 @@ void chunk_free(chunk *c) {
     }
     arena_done(&c->text);
     mem_free(c->row_memory);
+    mem_free(c->nulls);
     mem_free(c->highs);
     mem_free(c);
 }

@@ -61,6 +61,8 @@ typedef struct chunk {
     grouping groups[SL_MAX_OUTPUTS];          /* by output to an aggregation; arrays owned */
     outbox messages[SL_MAX_OUTPUTS];          /* by output that feeds a sink */
     arena text;                               /* decoded and derived strings, keys */
+    uint64_t *nulls;                          /* null words of all good rows, AND; owned */
+    uint32_t null_room;                       /* words */
     partition_high *highs;                    /* owned, in the order of partitions */
     uint32_t high_count, high_room;
     uint64_t bad, skipped; /* records that never became rows; skipped by policy */

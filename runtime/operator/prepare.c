@@ -239,6 +239,19 @@ static err *stamp_rows(worker *w, const batch_view *b, chunk *c) {
     return NULL;
 }
 
+/* Which fields are null in every row. */
+static void gather_nulls(chunk *c, uint32_t words) {
+    if (c->null_room < words) {
+        c->nulls = mem_realloc(c->nulls, words * sizeof *c->nulls);
+        c->null_room = words;
+    }
+    memset(c->nulls, 0xff, words * sizeof *c->nulls);
+    for (uint32_t i = 0; i < c->row_count; i++) {
+        const sl_row *row = c->rows[i];
+        for (uint32_t k = 0; k < words; k++) c->nulls[k] &= row->nulls[k];
+    }
+}
+
 /* Lose everything behind `node` for row `i`. */
 static void mark_dead(chunk *c, const sl_step *step, uint32_t i, uint32_t node) {
     c->dead[i] |= 1u << node;
@@ -279,6 +292,7 @@ err *prepare_chunk(worker *w, const batch_view *b, chunk *c) {
     chunk_begin(c, source);
     err *e = source->format.len ? decode_rows(w, b, c) : make_rows(w, b, c);
     if (!e) e = stamp_rows(w, b, c);
+    if (!e) gather_nulls(c, source->null_words);
     if (!e) e = run_step(w, b, c);
     for (uint32_t i = 0; !e && i < c->row_count; i++) {
         atomic_store_explicit(&c->passed[i], c->outputs[i], memory_order_relaxed);

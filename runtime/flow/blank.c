@@ -1,0 +1,49 @@
+#include "runtime/flow/blank.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "runtime/shared/row.h"
+
+static void tell(const blank_field *f, const sl_field *plan, const sl_partition *partitions,
+                 logger *log) {
+    char message[512];
+    const sl_partition *at = &partitions[f->partition];
+    snprintf(message, sizeof message, "field `%.*s` is null in every record since %s/%d @ %" PRId64,
+             (int)plan->column.name.len, plan->column.name.data, at->topic, at->number, f->offset);
+    log_warn(log, message, log_number("records", f->run));
+}
+
+static bool is_null(const sl_row *row, uint32_t bit) {
+    return row->nulls[bit / 64] >> (bit % 64) & 1;
+}
+
+/* The chunk's last rows in which the field is null: a run of nulls may begin with them. */
+static void begin_run(blank_field *f, uint32_t bit, const sl_record *records, const chunk *c) {
+    uint32_t from = c->row_count;
+    while (from > 0 && is_null(c->rows[from - 1], bit)) from--;
+    f->run = c->row_count - from;
+    if (!f->run) return;
+    const sl_record *first = &records[((const sl_row *)c->rows[from])->record];
+    f->partition = first->partition;
+    f->offset = first->offset;
+}
+
+void blank_look(blank_field *fields, const sl_source *source, const sl_partition *partitions,
+                const sl_record *records, const chunk *c, logger *log) {
+    for (uint32_t i = 0; i < source->field_count && c->row_count; i++) {
+        blank_field *f = &fields[i];
+        uint32_t bit = source->fields[i].column.null_bit;
+        bool is_blank = c->nulls[bit / 64] >> (bit % 64) & 1;
+        if (!is_blank) *f = (blank_field){ .had_value = true };
+        if (!f->had_value) continue;
+        if (f->run)
+            f->run += c->row_count;
+        else
+            begin_run(f, bit, records, c);
+        if (f->is_told || f->run < BLANK_RECORDS) continue;
+        f->is_told = true;
+        tell(f, &source->fields[i], partitions, log);
+    }
+}
