@@ -477,7 +477,8 @@ static void options_are_checked(void **state) {
     ok(kafka_source_ops.open(&w->source_plan, &w->system, &w->source));
     sl_value tls = text_value("ca", "/nowhere/ca.pem");
     put_option(w, table_value("tls", &tls, 1));
-    fails(kafka_sink_ops.open(&w->sink_plan, &w->system, &w->sink), ERR_PLAN, "option tls.ca: /nowhere/ca.pem");
+    fails(kafka_sink_ops.open(&w->sink_plan, &w->system, &w->sink), ERR_PLAN,
+          "option tls.ca: /nowhere/ca.pem");
 }
 
 int main(void) {
