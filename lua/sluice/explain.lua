@@ -181,9 +181,9 @@ end
 local function draw_source(graph, source, lines)
    local limits = source.options
    lines[#lines + 1] = ("source %s, %s"):format(say_sink(source), say_start(source))
-   lines[#lines + 1] = ("   a batch: at most %d records, %d bytes, %s of fetching")
+   lines[#lines + 1] = ("   a batch: at most %d records, %s, %s of fetching")
       :format(
-      limits.max_records, limits.max_bytes, units.say(limits.max_time_ms))
+      limits.max_records, units.say_size(limits.max_bytes), units.say(limits.max_time_ms))
    lines[#lines + 1] = "   fields: " .. say_columns(source.schema.columns)
    lines[#lines + 1] = "   " .. say_time(source.time)
    local bad = "bad records: " .. limits.bad_records

@@ -50,6 +50,20 @@ function units.size(value)
    return read(value, SIZES)
 end
 
+--- A size in the largest binary unit that divides it.
+-- @tparam integer bytes
+-- @treturn string
+-- @usage units.say_size(16777216) --> "16 MiB"
+function units.say_size(bytes)
+   for _, unit in ipairs { "GiB", "MiB", "KiB" } do
+      local factor = SIZES[unit:lower()]
+      if bytes ~= 0 and bytes % factor == 0 then
+         return ("%d %s"):format(bytes / factor, unit)
+      end
+   end
+   return ("%d bytes"):format(bytes)
+end
+
 local SPOKEN = { { 604800000, "week" }, { 86400000, "day" }, { 3600000, "hour" },
    { 60000, "minute" }, { 1000, "second" } }
 
