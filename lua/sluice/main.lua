@@ -22,6 +22,10 @@ local function address_of(pointer)
    return tonumber(ffi.cast("uintptr_t", ffi.cast("const void *", pointer)))
 end
 
+local function one_line(text)
+   return (text:gsub("%s*\n%s*", " "))
+end
+
 --- Look at every user function: what is refused and what is doubtful, in their order.
 local function check_functions(list, globals)
    local refused, warnings = {}, {}
@@ -32,7 +36,7 @@ local function check_functions(list, globals)
       if #problems == 0 then
          local problem, warning = probe.check(entry)
          refused[#refused + 1] = problem
-         warnings[#warnings + 1] = warning
+         warnings[#warnings + 1] = warning and one_line(warning)
       end
    end
    return refused, warnings

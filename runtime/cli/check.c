@@ -1,16 +1,21 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/cli/commands.h"
 #include "runtime/script/script.h"
 
-/* Print warnings; true: there were some. */
+/* Print warnings, a line each; true: there were some. */
 static err *print_warnings(script *s, bool *any) {
     const char *warnings;
     err *e = script_warnings(s, &warnings);
     if (e) return e;
     *any = *warnings != '\0';
-    if (*any) fprintf(stderr, "%s", warnings);
+    while (*warnings) {
+        int len = (int)strcspn(warnings, "\n");
+        fprintf(stderr, "warning: %.*s\n", len, warnings);
+        warnings += len + (warnings[len] == '\n');
+    }
     return NULL;
 }
 

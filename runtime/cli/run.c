@@ -131,6 +131,24 @@ static void say_start(run *r, uint32_t workers) {
     buf_done(&text);
 }
 
+/* What `sluice check` warns of. */
+static err *say_warnings(run *r, script *s) {
+    const char *warnings;
+    err *e = script_warnings(s, &warnings);
+    if (e) return e;
+    buf line;
+    buf_init(&line);
+    while (*warnings) {
+        size_t len = strcspn(warnings, "\n");
+        buf_reset(&line);
+        buf_printf(&line, "warning: %.*s", (int)len, warnings);
+        log_write(&r->log, LOG_WARN, buf_text(&line), NULL, 0);
+        warnings += len + (warnings[len] == '\n');
+    }
+    buf_done(&line);
+    return NULL;
+}
+
 static bool writes_to_stdout(const sl_plan *plan) {
     for (uint32_t i = 0; i < plan->sink_count; i++)
         if (plan->sinks[i].name.len == 1 && plan->sinks[i].name.data[0] == '-') return true;
@@ -273,6 +291,7 @@ static err *run_all(run *r) {
     add_sets(r, r->a->sets, r->a->set_count);
     err *e = r->a->embedded ? open_embedded(r, &system) : NULL;
     if (!e) e = open_workers(r);
+    if (!e) e = say_warnings(r, r->workers[0]->script);
     if (e) return stopped_early(e);
     const sl_plan *plan = script_plan(r->workers[0]->script);
     r->name = mem_copy_text(plan->name.data, plan->name.len);

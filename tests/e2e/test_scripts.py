@@ -1,5 +1,6 @@
 """Wrong scripts: one clear message with the script's line, exit 2, before anything is read. Needs no
 broker: the one named is not there."""
+import re
 import time
 
 import harness
@@ -148,6 +149,37 @@ class ScriptsTest(harness.E2ETest):
         self.check(GOOD.replace("local counts", "local seen = 0\nlocal counts").replace(
             "   :group_by", "   :filter(function(r) seen = seen + 1 return true end)\n   :group_by"),
             8, "`?seen")
+
+    def test_function_that_keeps_state_in_a_table(self):
+        self.check(GOOD.replace("local counts", "local seen = {}\nlocal counts").replace(
+            "   :group_by", "   :filter(function(r) seen[r.id] = true return true end)\n   :group_by"),
+            8, "`seen` is changed.*aggregate")
+
+    def test_misspelt_member_of_a_library(self):
+        for call, message in [("math.flor(1)", "`math.flor`.*`math.floor`"), ("r.id:foo()", "`foo`"),
+                              ("math.random(3)", "math.random is not available.*not yet")]:
+            with self.subTest(call=call):
+                self.change(':group_by "id"', f":filter(function(r) return {call} == 1 end)", 7,
+                            message)
+
+    def test_forgotten_return(self):
+        self.change(':group_by "id"', ":filter(function(r) local x = r.id == 'a' end)", 7,
+                    "gives nothing: forgotten `return`")
+
+    def test_warnings_have_a_line_each(self):
+        doubtful = ":filter(function(r) return tonumber(r.id) > 0 end)"
+        self.file("p.lua", GOOD.replace(':group_by "id"', doubtful + doubtful + ':group_by "id"').replace(
+            'sluice.kafka { topics = "rides" }', 'sluice.file { path = "none.jsonl" }').replace(
+            "sluice.kafka", "sluice.file").replace('topic = "counts"', 'path = "-"'))
+        lines = [r"warning: p.lua:7: filter: [^\n]*\(on a made-up row, at check\)"] * 2
+        run = self.run_sluice("check", "p.lua")
+        self.assertEqual(run.code, 0)
+        self.assertRegex(run.err, r"\A" + r"\n".join(lines) + r"\n\Z")
+        run = self.run_sluice("check", "--strict", "p.lua")
+        self.assertEqual(run.code, 2)
+        self.assertRegex(run.err, r"\A" + r"\n".join(lines) + r"\nsluice: p.lua: there are warnings")
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(len(re.findall(lines[0], run.err)), 2, run.err)
 
     def test_function_that_a_null_breaks(self):
         self.change("   :group_by", "   :filter(function(r) return r.amount > 1 end)\n   :group_by", 7,
