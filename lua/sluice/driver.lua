@@ -12,6 +12,7 @@ local ffi = require "ffi"
 local driver_code = require "sluice.driver_code"
 local driver_emit = require "sluice.driver_emit"
 local driver_fold = require "sluice.driver_fold"
+local driver_names = require "sluice.driver_names"
 local driver_source = require "sluice.driver_source"
 local driver_step = require "sluice.driver_step"
 
@@ -29,12 +30,12 @@ driver.JIT = {
 -- @treturn cdata namespace of the binary
 function driver.binary() return ffi.C end
 
-local function define(what, name, write)
+local function define(what, name, title, write)
    return function(v, calls)
       local code = driver_code.new(what)
       write(code)
       local run = code:compile(v, calls)
-      return run, { what = what, name = name, loops = { run } }
+      return run, { what = what, name = name, title = title, loops = { run } }
    end
 end
 
@@ -43,9 +44,11 @@ end
 -- @tparam table step Step of the source
 -- @tparam table source of the graph
 -- @tparam table schema what the function sees
--- @treturn function (v, calls) → driver, `{ what =, name =, loops = { function, … } }`
+-- @treturn function (v, calls) → driver, `{ what =, name =, title =,
+--  loops = { function, … } }`
 function driver.time(step, source, schema)
-   return define("time", source.name, function(code)
+   local title = driver_names.of_source("time", source.name, "event_time", source.time.fn)
+   return define("time", source.name, title, function(code)
       driver_source.write_time(code, step, source.time, schema)
    end)
 end
@@ -69,7 +72,8 @@ function driver.prepare(step, name, tree)
       local function run()
          if v.guarded ~= 0 then guarded() else plain() end
       end
-      return run, { what = "prepare", name = name, loops = loops }
+      return run, { what = "prepare", name = name, loops = loops,
+         title = driver_names.of("prepare", name, nil, tree) }
    end
 end
 
@@ -80,7 +84,8 @@ end
 -- @tparam table schema of the rows
 -- @treturn function as above
 function driver.fold(step, name, state, schema)
-   return define("fold", name, function(code)
+   local title = driver_names.of("fold", name, state.items)
+   return define("fold", name, title, function(code)
       driver_fold.write(code, state, step, schema)
    end)
 end
@@ -93,7 +98,8 @@ end
 -- @tparam table result `{ first_slot = of the first aggregate, windowed = flag }`
 -- @treturn function as above
 function driver.emit(step, name, state, tree, result)
-   return define("emit", name, function(code)
+   local title = driver_names.of("emit", name, state.items, tree)
+   return define("emit", name, title, function(code)
       driver_emit.write(code, state, step, tree, result)
    end)
 end
@@ -103,7 +109,8 @@ end
 -- @tparam table source of the graph
 -- @treturn function as above
 function driver.rows(step, source)
-   return define("rows", source.name, function(code)
+   local title = driver_names.of_source("rows", source.name, "row", source.rows)
+   return define("rows", source.name, title, function(code)
       driver_source.write_rows(code, step, source)
    end)
 end

@@ -20,7 +20,8 @@ struct script {
     watchdog *dog;          /* owned; NULL: nobody watches */
     uint32_t driver;        /* being run; UINT32_MAX: something else */
     uint32_t driver_count;
-    char **driver_names;  /* owned, `driver_count` of them, for messages */
+    char **driver_names;  /* owned, `driver_count` of them, for messages: lines, the driver and
+                             then each user function in it by its number */
     uint64_t hash;        /* FNV-1a of the script and what it required, in order */
     uint64_t fingerprint; /* FNV-1a of the explained plan */
     /* limits while loading */

@@ -12,6 +12,7 @@
 #include "runtime/script/failure.h"
 #include "runtime/script/host.h"
 #include "runtime/script/load.h"
+#include "runtime/shared/row.h"
 
 /* DESIGN. Between calls the stack holds HOST_TOP values: the message handler, the list of
  * drivers, and the table main.load gave, whose functions serve everything that is not a driver. */
@@ -34,21 +35,50 @@ static void break_call(lua_State *L, lua_Debug *ar) {
     lua_error(L);
 }
 
-/* For the watchdog's message. thread: the watching one; the fields it reads may change
- * meanwhile. */
+/* Line `number` of a text, from 0; false: there is none, or it is empty. */
+static bool find_line(const char *text, uint32_t number, const char **line, size_t *len) {
+    while (number-- && text) {
+        text = strchr(text, '\n');
+        if (text) text++;
+    }
+    *line = text;
+    *len = text ? strcspn(text, "\n") : 0;
+    return *len > 0;
+}
+
+/* For the watchdog's message. thread: the watching one, which holds the call back from returning:
+ * the vector stays, its numbers may change meanwhile. */
 static void describe_call(void *arg, buf *text) {
     const script *s = arg;
     uint32_t driver = *(const volatile uint32_t *)&s->driver;
-    buf_printf(text, "%s: ", s->options.path);
-    if (s->loading) {
-        buf_put_text(text, "loading the script");
-    } else if (driver == NO_DRIVER) {
-        buf_put_text(text, "a function of the script");
-    } else {
-        const volatile sl_vector *v = s->vector;
-        buf_printf(text, "%s, function %u, at row %u of %u", s->driver_names[driver],
-                   v->node + 1, v->pos, v->count);
-    }
+    const volatile sl_vector *v = s->vector;
+    const char *line;
+    size_t len;
+    if (s->loading)
+        buf_printf(text, "%s: loading the script", s->options.path);
+    else if (driver == NO_DRIVER)
+        buf_printf(text, "%s: a function of the script", s->options.path);
+    else if (find_line(s->driver_names[driver], v->node + 1, &line, &len))
+        buf_put(text, line, len);
+    else
+        buf_printf(text, "%s: function %u", s->options.path, v->node + 1);
+}
+
+/* As describe_call. */
+static void locate_call(void *arg, buf *text) {
+    const script *s = arg;
+    uint32_t driver = *(const volatile uint32_t *)&s->driver;
+    const volatile sl_vector *v = s->vector;
+    if (s->loading || driver == NO_DRIVER) return;
+    const char *name = s->driver_names[driver];
+    uint32_t pos = v->pos, count = v->count;
+    buf_printf(text, ", in %.*s at row %u of %u", (int)strcspn(name, "\n"), name, pos, count);
+    if (pos >= count || !strncmp(name, "emit", 4)) return; /* its rows are no records */
+    const sl_row *row = v->rows ? v->rows[pos] : NULL;
+    if (v->offsets && !strncmp(name, "rows", 4))
+        buf_printf(text, ", offset %lld", (long long)v->offsets[pos]);
+    else if (row)
+        buf_printf(text, ", offset %lld", (long long)row->offset);
 }
 
 static void start_watchdog(script *s) {
@@ -58,6 +88,7 @@ static void start_watchdog(script *s) {
         .hook = break_call,
         .grace_ms = s->options.grace_ms ? s->options.grace_ms : GRACE_MS,
         .describe = describe_call,
+        .locate = locate_call,
         .describe_arg = s,
         .report = s->options.on_stuck,
         .report_arg = s->options.on_stuck_arg,

@@ -52,8 +52,10 @@ static void report(watchdog *w, int64_t ran_ms, bool last) {
     buf text;
     buf_init(&text);
     w->options.describe(w->options.describe_arg, &text);
-    buf_printf(&text, " has been running for %lld ms, %lld are allowed%s", (long long)ran_ms,
-               (long long)w->timeout_ms, last ? "; it cannot be interrupted" : "");
+    buf_printf(&text, " has not returned for %lld ms", (long long)ran_ms);
+    w->options.locate(w->options.describe_arg, &text);
+    buf_printf(&text, "; %lld ms are allowed%s", (long long)w->timeout_ms,
+               last ? "; it cannot be interrupted" : "");
     w->options.report(w->options.report_arg, buf_text(&text), last);
     buf_done(&text);
 }

@@ -17,6 +17,7 @@ typedef struct watchdog_options {
     lua_Hook hook;                          /* raises an error; set when the time is over */
     int64_t grace_ms;                       /* > 0 */
     void (*describe)(void *arg, buf *text); /* append what is running; reads racily */
+    void (*locate)(void *arg, buf *text);   /* append ", " and where it is, or nothing; as above */
     void *describe_arg;
     void (*report)(void *arg, const char *message, bool last);
     void *report_arg;

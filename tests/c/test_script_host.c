@@ -352,7 +352,8 @@ static void test_endless_interpreted_loop_is_broken(void **state) {
     assert_false(script_run(s, filter_driver(s)));
     if (!strstr(script_error(s), "rides.lua:7: interrupted")) fail_msg("%s", script_error(s));
     assert_int_equal(seen.count, 1);
-    if (!strstr(seen.message, "rides.lua: prepare of rides, function 1, at row 5 of 10"))
+    if (!strstr(seen.message, "filter rides.lua:6 has not returned for ") ||
+        !strstr(seen.message, ", in prepare of rides at row 5 of 10, offset "))
         fail_msg("%s", seen.message);
     script_vector(s)->first = 6;
     assert_true(script_run(s, filter_driver(s)));

@@ -104,7 +104,8 @@ class ThrowingTest(ScriptCodeTest):
         run = self.run_sluice("run", "p.lua", timeout_s=30)
         self.assertLess(time.monotonic() - began, 15)
         self.assertNotEqual(run.code, 0)
-        self.assertRegex(run.err, "p.lua|prepare of " + self.topic_in)
+        self.assertRegex(run.err, r"filter p\.lua:\d+ has not returned for \d+ ms, in prepare of "
+                         + self.topic_in + r" at row 2 of 4, offset 2; 1000 ms are allowed")
 
 
 class AggregateTest(ScriptCodeTest):

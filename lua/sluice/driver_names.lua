@@ -1,0 +1,71 @@
+--- What drivers and the user's functions in them are called in messages: a text a
+-- driver, whose first line is the driver, and each further one the function of that
+-- number (`v.node`).
+-- @module sluice.driver_names
+
+local place = require "sluice.place"
+
+local driver_names = {}
+
+local function name_of(what, fn)
+   return fn and what .. " " .. place.of_function(fn) or what
+end
+
+local function add_tree(list, tree, first)
+   for _, stage in ipairs(tree) do
+      if stage.op == "filter" then
+         list[first + stage.node] = name_of("filter", stage.fn)
+      end
+      for _, column in ipairs(stage.columns or {}) do
+         local what = ("derive `%s`"):format(column.name)
+         list[first + column.node] = name_of(what, column.fn)
+      end
+      if stage.next then add_tree(list, stage.next, first) end
+   end
+end
+
+local function first_of(spec, emits)
+   local user = spec.user
+   if user then return emits and user.result or user.fold or user.fold_batch end
+   return not emits and (spec.where or spec.input and spec.input.fn) or nil
+end
+
+local function add_items(list, items, emits)
+   for k, item in ipairs(items) do
+      list[k] = name_of(("%s of `%s`"):format(emits and "result" or "fold", item.name),
+         first_of(item.spec, emits))
+   end
+end
+
+local function text_of(what, name, list)
+   local last = 0
+   for k in pairs(list) do last = math.max(last, k) end
+   local lines = { ("%s of %s"):format(what, name) }
+   for k = 1, last do lines[k + 1] = list[k] or "" end
+   return table.concat(lines, "\n")
+end
+
+--- Name a driver of a source with one function: `time` or `rows`.
+-- @tparam string what the driver
+-- @tparam string name of the source
+-- @tparam string stage what the function is in the script
+-- @tparam function fn
+-- @treturn string
+function driver_names.of_source(what, name, stage, fn)
+   return text_of(what, name, { name_of(stage, fn) })
+end
+
+--- Name a driver by what it works on.
+-- @tparam string what `prepare`, `fold` or `emit`
+-- @tparam string name of the source or aggregation
+-- @tparam ?table items of the aggregation: they are numbered first
+-- @tparam ?table tree of stages, numbered behind these
+-- @treturn string
+function driver_names.of(what, name, items, tree)
+   local list = {}
+   if items then add_items(list, items, what == "emit") end
+   if tree then add_tree(list, tree, items and #items or 0) end
+   return text_of(what, name, list)
+end
+
+return driver_names
