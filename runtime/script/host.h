@@ -12,6 +12,13 @@ enum { HOST_HANDLER = 1,
        HOST_LOADED,
        HOST_TOP = HOST_LOADED };
 
+/* What the script has printed. */
+typedef struct prints {
+    uint64_t shown;   /* lines in all */
+    uint64_t dropped; /* since the last line */
+    int64_t last_ms;  /* steady clock: when that was */
+} prints;
+
 struct script {
     lua_State *L;           /* owned */
     script_options options; /* strings borrowed */
@@ -32,6 +39,7 @@ struct script {
     bool stopped;         /* the stop flag ended the loading */
     char late_at[256];    /* file:line at which the time was over; "": it was not */
     char refused_at[256]; /* file:line at which the allocator refused; "": it did not */
+    prints prints;
     /* results */
     buf message; /* of the last failure, NUL-terminated */
     buf frames;  /* traceback of the last failure, NUL-terminated */

@@ -11,6 +11,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/script/failure.h"
 #include "runtime/script/library.h"
+#include "runtime/script/print.h"
 
 /* DESIGN. Everything that can throw runs inside one lua_pcall (`open_inside`): libraries, the
  * library's main.load with the user's script in it, the checks. The JIT stays off until then: a
@@ -66,17 +67,6 @@ static void load_hook(lua_State *L, lua_Debug *ar) {
     lua_error(L);
 }
 
-/* host.print(text): a line of the user's. */
-static int host_print(lua_State *L) {
-    script *s = host_script(L);
-    const char *text = luaL_checkstring(L, 1);
-    if (s->options.log)
-        log_info(s->options.log, "print", log_text("text", text));
-    else
-        fprintf(stderr, "%s\n", text);
-    return 0;
-}
-
 /* host.hash(text): make `text` part of the script's hash. */
 static int host_add_text(lua_State *L) {
     script *s = host_script(L);
@@ -104,7 +94,7 @@ static void push_host(lua_State *L, script *s) {
     lua_setfield(L, -2, "overrides");
     lua_pushlightuserdata(L, s->vector);
     lua_setfield(L, -2, "vector");
-    lua_pushcfunction(L, host_print);
+    lua_pushcfunction(L, print_line);
     lua_setfield(L, -2, "print");
     lua_pushcfunction(L, host_add_text);
     lua_setfield(L, -2, "hash");

@@ -12,6 +12,7 @@
 #include "runtime/script/failure.h"
 #include "runtime/script/host.h"
 #include "runtime/script/load.h"
+#include "runtime/script/print.h"
 #include "runtime/shared/row.h"
 
 /* DESIGN. Between calls the stack holds HOST_TOP values: the message handler, the list of
@@ -121,6 +122,7 @@ err *script_open(const script_options *options, script **out) {
 void script_close(script *s) {
     if (!s) return;
     watchdog_free(s->dog);
+    print_finish(s);
     if (s->L) lua_close(s->L);
     for (uint32_t i = 0; i < s->driver_count; i++) mem_free(s->driver_names[i]);
     mem_free(s->driver_names);

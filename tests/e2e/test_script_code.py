@@ -1,6 +1,7 @@
 """What a script's own code does on a real topic: functions that throw, an aggregate of the user's,
 branches, retractions, final rows."""
 import json
+import re
 import time
 
 import expect
@@ -106,6 +107,26 @@ class ThrowingTest(ScriptCodeTest):
         self.assertNotEqual(run.code, 0)
         self.assertRegex(run.err, r"filter p\.lua:\d+ has not returned for \d+ ms, in prepare of "
                          + self.topic_in + r" at row 2 of 4, offset 2; 1000 ms are allowed")
+
+
+class PrintTest(harness.E2ETest):
+    def test_a_print_for_each_row_does_not_bury_the_log(self):
+        self.file("p.lua", """local sluice = require "sluice"
+            return sluice.pipeline { name = "p", checkpoint = "none",
+               sluice.generator { count = 5000, row = function(i) return { n = i } end }
+                  :rows { sluice.int64 "n" }
+                  :filter(function(row) print("row", row.n, nil) return true end)
+                  :to(sluice.file { path = "-" }) }""")
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        shown = [line for line in run.err.splitlines() if "message=print text=" in line]
+        self.assertIn('level=info message=print text="p.lua:5: row 0 nil"', shown[0])
+        self.assertGreaterEqual(len(shown), 100)
+        self.assertLess(len(shown), 120)
+        dropped = sum(int(n) for n in re.findall(r"message=print .*dropped=(\d+)", run.err))
+        self.assertEqual(len(shown) + dropped, 5000)
+        check = self.run_sluice("check", "p.lua")
+        self.assertEqual((check.code, check.err), (0, ""))
 
 
 class AggregateTest(ScriptCodeTest):
