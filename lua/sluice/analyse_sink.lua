@@ -9,6 +9,19 @@ local place = require "sluice.place"
 
 local analyse_sink = {}
 
+local STDOUT = "-"
+
+-- Two sinks that write one file would each undo what the other wrote.
+local function check_file(work, sink, name)
+   if sink.connector ~= "file" or name == STDOUT then return end
+   for _, other in ipairs(work.graph.sinks) do
+      if other.connector == "file" and other.name == name then
+         place.fail(sink.line, "the sink at %s writes `%s` already: take another path, "
+            .. "or make one sluice.file and write `:to` it twice", other.line, name)
+      end
+   end
+end
+
 local function make(work, node, is_side)
    local sink = node.sink
    local one = connector.of(sink.connector, "sink")
@@ -18,6 +31,7 @@ local function make(work, node, is_side)
       place.fail(sink.line, "sluice.%s: %s%s", sink.connector, message, set)
    end
    local filled = one.fill(values, work.graph.name)
+   check_file(work, sink, one.name(values))
    for _, name in ipairs(common.OF_AGGREGATION) do filled[name] = nil end
    return {
       name = one.name(values), connector = sink.connector, options = filled,

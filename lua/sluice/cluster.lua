@@ -60,7 +60,7 @@ local function nested(wanted, known, required)
    return options.checker(wanted, function(value)
       if type(value) ~= "table" then return nil end
       local ok, read = pcall(options.read, "it", known, value, "")
-      if not ok then return nil, wanted .. " (" .. read:gsub("^: ", "") .. ")" end
+      if not ok then return nil, nil, (read:gsub("^: it: ", "")) end
       for _, name in ipairs(required) do
          if read[name] == nil then return nil, ("%s with `%s`"):format(wanted, name) end
       end

@@ -25,7 +25,7 @@ end
 local function arguments(what, row, spec)
    if what == "where" or what == "value" then return { row } end
    if what == "fold_batch" then return nil end
-   local state = { kind = "state", spec = spec, names = names_of_state(spec) }
+   local state = { kind = "state", spec = spec, names = names_of_state(spec), row = row }
    if what == "fold" then return { state, row } end
    if what == "merge" then return { state, state } end
    if what == "result" then return { state, { kind = "window", names = BOUNDS } } end
@@ -83,9 +83,9 @@ end
 --- List the user's functions of a graph, sources first, then steps, then aggregates.
 -- @tparam table graph
 -- @treturn table list of `{ fn =, what = "filter", line = "FILE:LINE", args = { { kind =
---   "row"|"state"|"window", names =, schema =, fields =, spec = }, … } or nil when they
---   are not known, gives = nil (nothing), `{}` (anything), `{ type = }` or `{ fields =
---   { { name =, type = } } }` }`
+--   "row"|"state"|"window", names =, schema =, fields =, spec =, row = what is folded },
+--   … } or nil when they are not known, gives = nil (nothing), `{}` (anything),
+--   `{ type = }` or `{ fields = { { name =, type = } } }` }`
 function functions.of(graph)
    local list = {}
    for _, source in ipairs(graph.sources) do

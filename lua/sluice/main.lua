@@ -15,6 +15,9 @@ local pipeline = require "sluice.pipeline"
 local place = require "sluice.place"
 local probe = require "sluice.probe"
 local sandbox = require "sluice.sandbox"
+local stream = require "sluice.stream"
+local syntax = require "sluice.syntax"
+local unused = require "sluice.unused"
 
 local main = {}
 
@@ -56,16 +59,19 @@ local function show_returned(value)
    return "returns a " .. type(value)
 end
 
---- Run the script: its pipeline with the overrides, or nil and what is wrong.
-local function run_script(host, box)
+--- Run the script: its pipeline with the overrides, or nil and what is wrong. The nodes
+-- of its streams go into `made`.
+local function run_script(host, box, made)
    host.hash(host.text)
    if host.text:sub(1, 1) == "\27" then
       return nil, host.path .. ": this is bytecode, wanted the text of a script"
    end
    local text = host.text:gsub("^#[^\n]*", "")
    local chunk, problem = box.load(text, host.path)
-   if not chunk then return nil, problem end
+   if not chunk then return nil, syntax.explain(problem, text) end
+   stream.note(made)
    local value = chunk()
+   stream.note(nil)
    box.freeze()
    if not pipeline.is(value) then
       return nil, ("%s: the script %s, wanted `return sluice.pipeline { … }`"):format(
@@ -92,15 +98,19 @@ function main.load(host)
       print = function(text) if not silent then host.print(text) end end,
       add_text = host.hash,
    }
-   local value, problem = run_script(host, box)
+   local made = {}
+   local value, problem = run_script(host, box, made)
    if not value then return { problem = problem } end
    local graph = analyse.graph(value)
+   local in_vain, vain_warnings = unused.find(made, value.branches)
+   if in_vain then return { problem = in_vain } end
    local list = functions.of(graph)
    local was_silent = silent
    silent = true -- what functions print belongs to records, not to the check
    local refused, warnings = check_functions(list, box.globals)
    silent = was_silent
    if #refused > 0 then return { problem = table.concat(refused, "\n") } end
+   for _, warning in ipairs(vain_warnings) do warnings[#warnings + 1] = warning end
 
    local lowered = lower.plan(graph)
    local drivers, descriptions = lowered.drivers(ffi.cast("sl_vector *", host.vector))

@@ -152,6 +152,12 @@ function options.show(value)
    return tostring(value)
 end
 
+-- A message about an option of a table that is itself an option.
+local function within(name, inside)
+   local member = inside:match "^`(.*)$"
+   return member and ("`%s.%s"):format(name, member) or ("`%s`: %s"):format(name, inside)
+end
+
 --- Check one value.
 -- @tparam string name of the option
 -- @tparam table entry of its table
@@ -162,8 +168,9 @@ function options.value(name, entry, value)
    if entry.later then
       return nil, ("not yet: `%s` comes with a later release"):format(name)
    end
-   local checked, closer = entry.check.check(value)
+   local checked, closer, inside = entry.check.check(value)
    if checked == nil then
+      if inside then return nil, within(name, inside) end
       local wanted = closer or entry.check.wanted
       local seen = entry.check.is_secret and "a " .. type(value) or options.show(value)
       return nil, ("`%s` is %s, wanted %s"):format(name, seen, wanted)

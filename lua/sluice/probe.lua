@@ -7,6 +7,7 @@
 
 local ffi = require "ffi"
 local nearest = require "sluice.nearest"
+local options = require "sluice.options"
 local user = require "sluice.aggregate.user"
 
 local probe = {}
@@ -62,6 +63,19 @@ local function make_argument(arg, with_nils, seen)
    return state
 end
 
+--- What a result gives of a state with made-up rows in it; nil when it does not come to
+-- that.
+local function of_folded(entry)
+   local arg = entry.args[1]
+   if arg.kind ~= "state" or not arg.row or not arg.spec.fold then return nil end
+   local done, gave = pcall(function()
+      local state, seen = make_argument(arg), {}
+      for _ = 1, 3 do arg.spec.fold(state, make_row(arg.row, false, seen)) end
+      return entry.fn(state, make_argument(entry.args[2]))
+   end)
+   return done and gave or nil
+end
+
 --- Run a function on made-up arguments: what it threw as text, what it saw and gave.
 local function run(entry, with_nils)
    local seen, problem, gave = {}, nil, nil
@@ -103,6 +117,20 @@ local function misfit(value, kind)
    return ("gives a %s, wanted %s or nil"):format(type(value), kind)
 end
 
+-- A result's field that `returns` does not name: its column would be null for ever.
+local function undeclared(value, fields)
+   local names, known = {}, {}
+   for i, field in ipairs(fields) do
+      names[i], known[field.name] = field.name, true
+   end
+   for _, name in ipairs(options.sorted_keys(value)) do
+      if not known[name] then
+         return ("gives `%s`, which `returns` does not name%s"):format(tostring(name),
+            nearest.hint(tostring(name), names))
+      end
+   end
+end
+
 local function misfit_of(value, gives)
    if not gives.fields or value == nil then
       return gives.type and misfit(value, gives.type)
@@ -111,10 +139,18 @@ local function misfit_of(value, gives)
       return ("gives a %s, wanted a table of its fields, as in { %s = … }"):format(
          type(value), gives.fields[1].name)
    end
+   local unknown = undeclared(value, gives.fields)
+   if unknown then return unknown end
    for _, field in ipairs(gives.fields) do
       local wrong = misfit(value[field.name], field.type)
       if wrong then return ("`%s` %s"):format(field.name, wrong) end
    end
+end
+
+local function wrong_value(entry, gave, gave_on_nils)
+   local gives = entry.gives
+   return misfit_of(gave, gives) or misfit_of(gave_on_nils, gives)
+      or gives.fields and misfit_of(of_folded(entry), gives)
 end
 
 --- Run one function of a plan on made-up rows.
@@ -130,8 +166,7 @@ function probe.check(entry)
    if on_nils and (not on_sample or nils.unknown) then
       return placed(entry, on_nils) .. hint(nils), nil
    end
-   local wrong = entry.gives and (misfit_of(gave, entry.gives)
-      or misfit_of(gave_on_nils, entry.gives))
+   local wrong = entry.gives and wrong_value(entry, gave, gave_on_nils)
    if wrong then return placed(entry, wrong), nil end
    if on_sample then
       return nil, placed(entry, on_sample) .. " (on a made-up row, at check)"

@@ -6,6 +6,7 @@
 local bit = require "bit"
 local cjson = require "cjson"
 local nearest = require "sluice.nearest"
+local syntax = require "sluice.syntax"
 
 local sandbox = {}
 
@@ -38,6 +39,10 @@ local DENIED = {
 
 local NOT_TWICE = "not yet, two runs over the same records would differ"
 
+--- Words of other languages.
+local FOREIGN = { null = "nil", None = "nil", undefined = "nil", True = "true",
+   False = "false", NULL = "nil" }
+
 --- Members of libraries that scripts do not get, and why.
 local DENIED_MEMBERS = {
    math = { random = NOT_TWICE, randomseed = NOT_TWICE },
@@ -67,6 +72,9 @@ end
 function sandbox.explain_global(globals, name)
    if rawget(globals, name) ~= nil then return nil end
    if DENIED[name] then return NOT_AVAILABLE:format(name, DENIED[name]) end
+   if FOREIGN[name] then
+      return ("unknown global `%s` (in Lua: `%s`)"):format(name, FOREIGN[name])
+   end
    local found = nearest.find(name, nearest.names(globals))
    return ("unknown global `%s`"):format(name)
       .. (found and (": did you mean `%s`?"):format(found) or "")
@@ -151,7 +159,7 @@ local function own_require(globals, options)
       if loading[name] then error(("require %q: it requires itself"):format(name), 2) end
       options.add_text(text)
       local chunk, problem = load(text, "@" .. path, "t", globals)
-      if not chunk then error(problem, 0) end
+      if not chunk then error(syntax.explain(problem, text), 0) end
       loading[name] = true
       local value = chunk(name)
       loading[name] = nil

@@ -89,7 +89,17 @@ local function refuse_phase(name, phase)
    place.fail(nil, (reasons[name] or reasons.any):gsub("%%s", name))
 end
 
+-- Where nodes are noted while a script loads; nil else.
+local noted
+
+--- Note every node that is made from now on, until the next call.
+-- @tparam ?table list where they go, in order; nil: nowhere
+function stream.note(list)
+   noted = list
+end
+
 local function new(node)
+   if noted then noted[#noted + 1] = node end
    return setmetatable({ node = node }, Stream)
 end
 

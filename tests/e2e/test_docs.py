@@ -103,7 +103,9 @@ class DocsTest(harness.E2ETest):
         if block.name == "refused":
             self.assertEqual(run.returncode, 2, block.place)
             return run.stderr
-        self.assertEqual((run.returncode, run.stderr), (0, ""), block.place)
+        # a part of a script may make streams that the text around it goes on from
+        written = re.sub(r"warning: part\.lua:\d+: this stream is never used\n", "", run.stderr)
+        self.assertEqual((run.returncode, written), (0, ""), block.place)
         return ""
 
     def run_page(self, page):

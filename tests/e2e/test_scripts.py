@@ -166,6 +166,13 @@ class ScriptsTest(harness.E2ETest):
         self.change(':group_by "id"', ":filter(function(r) local x = r.id == 'a' end)", 7,
                     "gives nothing: forgotten `return`")
 
+    def test_stream_that_is_never_used(self):
+        self.change("return sluice.pipeline", 'rides:to(sluice.kafka { topic = "copy" })\nreturn '
+                    "sluice.pipeline", 11, "never used.*sluice.pipeline")
+
+    def test_operator_of_another_language(self):
+        self.change(':group_by "id"', ":filter(function(r) return r.id != 'a' end)", 7, "in Lua: `~=`")
+
     def test_warnings_have_a_line_each(self):
         doubtful = ":filter(function(r) return tonumber(r.id) > 0 end)"
         self.file("p.lua", GOOD.replace(':group_by "id"', doubtful + doubtful + ':group_by "id"').replace(
@@ -179,7 +186,7 @@ class ScriptsTest(harness.E2ETest):
         self.assertEqual(run.code, 2)
         self.assertRegex(run.err, r"\A" + r"\n".join(lines) + r"\nsluice: p.lua: there are warnings")
         run = self.run_sluice("run", "p.lua")
-        self.assertEqual(len(re.findall(lines[0], run.err)), 2, run.err)
+        self.assertEqual(len(re.findall(lines[0].replace("warning: ", ""), run.err)), 2, run.err)
 
     def test_function_that_a_null_breaks(self):
         self.change("   :group_by", "   :filter(function(r) return r.amount > 1 end)\n   :group_by", 7,

@@ -1,6 +1,7 @@
 local aggregate = require "sluice.aggregate"
 local probe = require "sluice.probe"
 local schema = require "sluice.schema"
+local sluice = require "sluice"
 
 local ROWS = schema.new {
    { name = "id", type = "string", slot = 1 },
@@ -82,6 +83,27 @@ describe("probe", function()
          check_gives("function() return { lo = 1, hi = true } end", gives))
       assert.is_nil(check_gives("function() return { hi = 2 } end", gives))
       assert.is_nil(check_gives("function() end", gives))
+   end)
+
+   it("refuses a field of a result that `returns` does not name", function()
+      local gives = { fields = { { name = "per_itm", type = "double" } } }
+      assert.equal("gives `per_item`, which `returns` does not name: did you mean "
+         .. "`per_itm`?", check_gives("function() return { per_item = 1 } end", gives))
+   end)
+
+   it("looks at what a result gives of rows that were folded", function()
+      local spec = aggregate.aggregate {
+         state = { n = 0 }, fold = function(a) a.n = a.n + 1 end,
+         result = function() end, returns = { sluice.double "per_itm" },
+      }:resolve(ROWS, "tumbling").user
+      local entry = { what = "result of `x`", line = "rides.lua:1", gives = spec,
+         args = { { kind = "state", spec = spec, names = { "n" }, row = ROW },
+            { kind = "window", names = { "start", "stop" } } } }
+      entry.fn = load [[return function(a)
+         if a.n == 0 then return nil end return { per_item = a.n } end]] ()
+      assert.matches("gives `per_item`", (probe.check(entry)), 1, true)
+      entry.fn = function(a) return { per_itm = a.n } end
+      assert.is_nil((probe.check(entry)))
    end)
 
    it("takes errors that are no text", function()

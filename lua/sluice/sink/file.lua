@@ -7,6 +7,10 @@ local path = require "sluice.path"
 
 local file = {}
 
+-- Endings of what is meant to be one file.
+local SINGLE = { [".jsonl"] = true, [".json"] = true, [".txt"] = true, [".csv"] = true,
+   [".ndjson"] = true, [".log"] = true }
+
 --- The option without which it is no sink.
 file.required = "path"
 
@@ -29,6 +33,13 @@ end
 -- @tparam table values checked options
 -- @treturn ?string a message
 function file.conflict(values)
+   local name = values.path or ""
+   local extension = name:match "%.%a+$"
+   if SINGLE[extension] and not values.append then
+      return ("a file a batch goes into the directory `%s`: write append = true for one "
+         .. "growing file, or name a directory (path = %q)"):format(name,
+         name:sub(1, -#extension - 1))
+   end
    return common.conflict(values)
 end
 
