@@ -141,7 +141,7 @@ static err *say_warnings(run *r, script *s) {
     while (*warnings) {
         size_t len = strcspn(warnings, "\n");
         buf_reset(&line);
-        buf_printf(&line, "warning: %.*s", (int)len, warnings);
+        buf_printf(&line, "%.*s", (int)len, warnings);
         log_write(&r->log, LOG_WARN, buf_text(&line), NULL, 0);
         warnings += len + (warnings[len] == '\n');
     }
