@@ -39,7 +39,7 @@ class ArticleTest(harness.E2ETest):
         self.assertEqual(summary.source, {
             "read": RECORDS, "passed": RECORDS - self.answer["excluded"], "late_windows": 0,
             "filtered": self.answer["excluded"], "duplicate": 0, "late": 0, "quarantined": 0,
-            "skipped": 0})
+            "skipped": 0, "partly_quarantined": 0, "lost": 0})
         if "SLUICE_E2E_RECORDS" in os.environ:
             print(f"{mode} {' '.join(settings[5:])}: {took:.2f} s, {RECORDS / took:,.0f} rec/s, "
                   f"at most {run.peak_mb:.0f} MB")
