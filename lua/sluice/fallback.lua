@@ -13,8 +13,8 @@ local BLACKLISTED = { IFORL = "loop", IITERL = "loop", ILOOP = "loop",
    IFUNCF = "function", IFUNCV = "function" }
 
 local REASONS = {
-   FNEW = "a closure is made per row",
-   UCLO = "a closure over a loop's variable is made per row",
+   FNEW = "a function is made for each row (make it once, outside)",
+   UCLO = "a function is made for each turn of a loop (make it once, outside)",
    VARG = "varargs are taken apart per row",
    TSETM = "a list is filled from several results",
    CAT = "strings are joined",
@@ -28,7 +28,7 @@ local function reason_of(code, extra)
    local text = vmdef.traceerr[code] or tostring(code)
    if text:find("bytecode", 1, true) and type(extra) == "number" then
       local name = bytecode_name(extra)
-      return name .. (REASONS[name] and ": " .. REASONS[name] or " cannot be compiled")
+      return REASONS[name] or name .. " cannot be compiled"
    end
    if type(extra) == "function" then
       local info = util.funcinfo(extra)

@@ -199,7 +199,7 @@ static void test_endless_loop_at_load_is_an_error(void **state) {
                  "rides.lua:1: ", "does not finish loading");
     refused_with(options, "coroutine.wrap(function() while true do end end)()", "rides.lua:1: ",
                  "does not finish loading");
-    refused_with(options, FILTER("while true do end return true"), "rides.lua:7: ",
+    refused_with(options, FILTER("while row do end return true"), "rides.lua:7: ",
                  "does not finish loading");
 }
 
@@ -298,7 +298,8 @@ static void test_closure_per_row_is_reported_with_its_line(void **state) {
     }
     const char *told = buf_text(&text);
     const char *wanted = "the loop over filter (rides.lua:6) fell back to the interpreter: "
-                         "FNEW: a closure is made per row, at rides.lua:7\n";
+                         "a function is made for each row (make it once, outside), at "
+                         "rides.lua:7\n";
     assert_string_equal(told, wanted);
     buf_done(&text);
     free_rows(r);
