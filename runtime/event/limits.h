@@ -12,6 +12,7 @@ enum { LIMITS_RATE_NONE = 0 };
 /* Offsets that lie behind `position`; `end` INT64_MAX: nobody knows, so many. */
 static inline int64_t limits_backlog(int64_t position, int64_t end) {
     if (end <= position) return 0;
+    if (end == INT64_MAX) return INT64_MAX;
     int64_t backlog;
     return __builtin_sub_overflow(end, position, &backlog) ? INT64_MAX : backlog;
 }

@@ -58,9 +58,9 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     make_rounds(p, options->worker_count);
     trigger_init(&p->trigger, p->plan->trigger, p->plan->interval_ms);
     p->system.outages = outages_new();
-    sl_system sink_system = p->system;
-    sink_system.stop = options->stop_now;
-    err *e = delivery_open(&p->out, p->plan, options->find_sink, &sink_system);
+    p->sink_system = p->system;
+    p->sink_system.stop = options->stop_now;
+    err *e = delivery_open(&p->out, p->plan, options->find_sink, &p->sink_system);
     for (uint32_t i = 0; !e && i < p->plan->source_count; i++)
         e = open_input(p, i, options->find_source);
     return e;
