@@ -9,6 +9,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/display.h"
 #include "runtime/cli/embedded.h"
+#include "runtime/cli/plan_options.h"
 #include "runtime/cli/status.h"
 #include "runtime/cli/stop.h"
 #include "runtime/cli/summary.h"
@@ -41,12 +42,24 @@ typedef struct run {
     bool feed_failed;
 } run;
 
+int command_exit_code(const err *e) {
+    return e->code == ERR_USAGE || e->code == ERR_PLAN ? 2 : 1;
+}
+
 int command_failed(err *e) {
-    int code = e->code == ERR_USAGE || e->code == ERR_PLAN ? 2 : 1;
+    int code = command_exit_code(e);
     fprintf(stderr, "sluice: %s\n", e->message);
     err_free(e);
     return code;
 }
+
+/* What a second signal leaves, by log_style; no time, which a signal handler cannot write. */
+#define CUT_SHORT "stopped at once by a second signal; what was read since the last batch is lost"
+static const char *const LAST_WORDS[] = {
+    "sluice: " CUT_SHORT "\n",
+    "level=error message=\"" CUT_SHORT "\"\n",
+    "{\"level\":\"error\",\"message\":\"" CUT_SHORT "\"}\n",
+};
 
 /* -- scripts */
 
@@ -208,10 +221,24 @@ static void on_feed_trouble(void *arg, const char *message) {
     stop_ask();
 }
 
+static bool has_kafka(const sl_plan *plan) {
+    for (uint32_t i = 0; i < plan->source_count; i++)
+        if (plan_is(&plan->sources[i].connector, "kafka")) return true;
+    for (uint32_t i = 0; i < plan->sink_count; i++)
+        if (plan_is(&plan->sinks[i].connector, "kafka")) return true;
+    return false;
+}
+
 static err *open_embedded(run *r, const sl_system *system) {
     script *s = NULL;
     err *e = open_script(r, 0, &s);
     if (e) return e;
+    if (!has_kafka(script_plan(s))) {
+        script_close(s);
+        return err_new(ERR_USAGE, "%s: --embedded replaces Kafka sources and sinks, and this "
+                                  "script has none",
+                       r->a->operand);
+    }
     bool takes_stdout = writes_to_stdout(script_plan(s)) || isatty(1);
     e = embedded_open(s, system, takes_stdout ? -1 : 1, stop_ask, &r->embedded);
     if (e) return e;
@@ -308,11 +335,10 @@ static err *run_all(run *r) {
 
 static int end_run(run *r, err *e) {
     if (!e) return 0;
-    if (r->log.style == LOG_JSON)
-        log_error(&r->log, "failed", log_text("reason", e->message));
-    else
-        return command_failed(e);
-    int code = e->code == ERR_USAGE || e->code == ERR_PLAN ? 2 : 1;
+    bool is_answer = command_exit_code(e) == 2 && !r->a->log_given; /* nothing was logged yet */
+    if (r->for_people || is_answer) return command_failed(e);
+    int code = command_exit_code(e);
+    log_write(&r->log, LOG_ERROR, e->message, NULL, 0);
     err_free(e);
     return code;
 }
@@ -325,7 +351,7 @@ int command_run(const args *a) {
                           : LOG_LOGFMT,
              a->log_level);
     r.for_people = r.log.style == LOG_PLAIN;
-    stop_install(command_end_now);
+    stop_install(command_end_now, LAST_WORDS[r.log.style]);
     int code = end_run(&r, run_all(&r));
     free_workers(&r);
     embedded_close(r.embedded);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
@@ -16,6 +17,8 @@ enum { TICK_MS = 20 };
 static volatile sig_atomic_t asked;
 static volatile sig_atomic_t overdue;
 static void (*volatile end_process)(int code);
+static const char *volatile last_words;
+static volatile size_t last_words_len;
 
 struct stop_watch {
     int64_t timeout_ms, grace_ms;
@@ -27,13 +30,19 @@ struct stop_watch {
 };
 
 static void on_signal(int number) {
-    if (asked) end_process(128 + number);
+    if (asked) {
+        ssize_t wrote = write(STDERR_FILENO, last_words, last_words_len);
+        (void)wrote;
+        end_process(128 + number);
+    }
     asked = 1;
 }
 
-void stop_install(void (*end)(int code)) {
+void stop_install(void (*end)(int code), const char *words) {
     struct sigaction action;
     end_process = end;
+    last_words = words;
+    last_words_len = strlen(words);
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
     sigaction(SIGINT, &action, NULL);

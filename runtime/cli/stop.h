@@ -5,8 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Install the handlers; call once. `end`: ends the process at once, safe in a signal handler. */
-void stop_install(void (*end)(int code));
+/* Install the handlers; call once. `end`: ends the process at once, safe in a signal handler.
+ * `words`: what goes to standard error before, when a second signal does it; borrowed for good. */
+void stop_install(void (*end)(int code), const char *words);
 
 /* Ask for a clean end, as the first signal does. */
 void stop_ask(void);

@@ -141,7 +141,7 @@ class ChangingTopicsTest(EdgeTest):
         self.wait_for("the record", lambda: self.copied() == [1])
         self.client.delete_topic(self.topic_in)
         self.assertEqual(run.wait(40), 1, run.err)
-        self.assertRegex(run.err, f"(?m)^sluice: .*{self.topic_in} is gone")
+        self.assertRegex(run.err, f"(?m)^time=.* level=error message=.*{self.topic_in} is gone")
 
     def test_a_sink_topic_that_is_deleted_fails_the_run(self):
         self.produce(1)
@@ -151,7 +151,7 @@ class ChangingTopicsTest(EdgeTest):
         time.sleep(1)
         self.produce(2)
         self.assertEqual(run.wait(40), 1, run.err)
-        self.assertRegex(run.err, f"(?m)^sluice: .*{self.out}")
+        self.assertRegex(run.err, f"(?m)^time=.* level=error message=.*{self.out}")
 
     def test_a_topic_made_anew_is_read_from_its_beginning(self):
         topic = self.topic(name="anew")

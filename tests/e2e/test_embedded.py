@@ -252,6 +252,8 @@ class EndTest(harness.E2ETest):
             run.send(second)
             self.assertEqual(run.wait(), code)
             self.assertLess(time.monotonic() - began, 1)
+            self.assertEqual(run.err.splitlines()[-1], 'level=error message="stopped at once by a second '
+                             'signal; what was read since the last batch is lost"')
 
     def test_output_that_cannot_be_delivered_is_told(self):
         broker = self.own_broker()
@@ -271,6 +273,28 @@ class EndTest(harness.E2ETest):
         self.assertLess(time.monotonic() - began, 3.2)
         self.assertEqual(code, 1, run.err)
         self.assertRegex(run.err, "(?i)could not be delivered|not delivered")
+
+    def test_a_script_without_a_kafka_is_refused(self):
+        text = STATELESS[:STATELESS.index("local orders")] + """
+            return sluice.pipeline { name = "f", checkpoint = "none",
+               sluice.file { path = "-" }:json { sluice.int64 "n" }:to(%s) }"""
+        run = self.run_sluice("run", self.file("f.lua", text % 'sluice.file { path = "-" }'), "--embedded")
+        self.assertEqual((run.code, run.out), (2, ""))
+        self.assertRegex(run.err, r"\Asluice: .*f.lua: --embedded replaces Kafka sources and sinks, and "
+                         r"this script has none\n\Z")
+        run = self.run_sluice("run", self.file("f.lua", text % 'sluice.kafka { topic = "t" }'), "--embedded")
+        self.assertEqual(run.code, 0, run.err)
+
+    def test_the_last_error_has_the_style_of_the_log(self):
+        script = self.file("t.lua", THROWS)
+        run = self.run_sluice("run", script, "--embedded")
+        self.assertRegex(run.err, r'(?m)^time=\S+ level=error message="[^\n]*t.lua:5: no event 0[^\n]*"\n\Z')
+        run = self.run_sluice("run", script, "--embedded", "--log", "json")
+        last = lines(run.err)[-1]
+        self.assertEqual((run.code, last["level"]), (1, "error"))
+        self.assertIn("t.lua:5: no event 0", last["message"])
+        run = self.run_sluice("run", script, "--embedded", "--log", "plain")
+        self.assertRegex(run.err, r"(?m)^sluice: .*t.lua:5: no event 0")
 
     def test_events_that_cannot_be_made(self):
         run = self.run_sluice("run", self.file("t.lua", THROWS), "--embedded")

@@ -144,14 +144,14 @@ class PoisonTest(harness.E2ETest):
         topic = self.topic()
         self.client.produce(topic, [{"value": v} for v in (good(0), good(1), b'{"n":"x"}', good(2))])
         run = self.run_copy(topic, "source.bad_records=fail", name="failing", code=1)
-        self.assertRegex(run.err, rf"(?m)^sluice: .*{topic}.*2.*\bn\b")
+        self.assertRegex(run.err, rf"(?m)^time=.* level=error message=.*{topic}.*2.*\bn\b")
         self.assertEqual(self.client.consume(self.out), [])
 
     def test_too_many_bad_records_fail_the_batch(self):
         topic = self.topic()
         self.client.produce(topic, [{"value": good(n) if n % 10 < 4 else b"{"} for n in range(2000)])
         run = self.run_copy(topic, name="flood", code=1)
-        self.assertRegex(run.err, "(?m)^sluice: .*1200 of the batch's 2000.*max_bad_share")
+        self.assertRegex(run.err, "(?m)^time=.* level=error message=.*1200 of the batch's 2000.*max_bad_share")
         self.assertEqual(self.client.consume(self.out), [])
         self.assertEqual(self.quarantined("flood"), [])
         run = self.run_copy(topic, "source.max_bad_share=0.7", name="flood")
@@ -204,7 +204,7 @@ class PoisonTest(harness.E2ETest):
             self.assertRegex(self.header(record, "reason"), "too large")
         run = self.run_sluice("run", "p.lua", *harness.sets("sink.on_error=fail"))
         self.assertEqual(run.code, 1, run.err)
-        self.assertRegex(run.err, f"(?m)^sluice: .*{small}.*k1.*too large")
+        self.assertRegex(run.err, f"(?m)^time=.* level=error message=.*{small}.*k1.*too large")
 
     def test_event_times_of_other_centuries_move_no_window(self):
         topic = self.topic()

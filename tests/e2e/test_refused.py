@@ -2,6 +2,7 @@
 login does. Checks, too, that no secret is ever printed."""
 import json
 import socket
+import re
 import time
 
 import expect
@@ -12,6 +13,10 @@ from broker import PASSWORD, USER
 OWN = "own-secret-4711"
 
 
+# A wrong script or command line is told as such, what came of a run in a log line.
+ERROR = r"(?m)^(?:sluice: |time=\S+ level=error message=)[^\n]*"
+
+
 class RefusedTest(harness.E2ETest):
     def check(self, script, message, code=1, env=None):
         """One line of error that matches, in time, and exit `code`."""
@@ -20,8 +25,8 @@ class RefusedTest(harness.E2ETest):
         run = self.run_sluice("run", "p.lua", timeout_s=30, env=env)
         took = time.monotonic() - began
         self.assertEqual(run.code, code, run.err)
-        self.assertRegex(run.err, r"(?m)^sluice: [^\n]*" + message)
-        errors = [line for line in run.err.splitlines() if line.startswith("sluice: ")]
+        self.assertRegex(run.err, ERROR + message)
+        errors = re.findall(ERROR, run.err)
         self.assertEqual(len(errors), 1, run.err)
         self.assertLess(took, 11, run.err)
         self.assertNotIn(OWN, run.err + run.out)
@@ -39,7 +44,7 @@ class RefusedTest(harness.E2ETest):
             with self.subTest(message=message):
                 self.assertEqual(run.wait(12), 1, run.err)
                 self.assertLess(time.monotonic() - began, 11)
-                self.assertRegex(run.err, r"\Asluice: [^\n]*" + message + r"[^\n]*\n\Z")
+                self.assertRegex(run.err, ERROR + message + r"[^\n]*\n\Z")
 
 
 class WrongPlaceTest(RefusedTest):

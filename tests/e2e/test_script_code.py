@@ -92,7 +92,7 @@ class ThrowingTest(ScriptCodeTest):
         self.client.produce(self.topic_in, events(*range(20)))
         run = self.run_script(pipelines.copy(self.topic_in, self.out, name="strict", stages=self.STAGE),
                               "on_error=fail", code=1)
-        self.assertRegex(run.err, r"(?m)^sluice: p\.lua:\d+: seven at 7$")
+        self.assertRegex(run.err, r'(?m)^time=.* level=error message="p\.lua:\d+: seven at 7\\n')
         self.assertIn(f"{self.topic_in}:0:7", run.err)
         self.assertEqual(self.rows(), [])
 
@@ -256,7 +256,7 @@ class ModesTest(ScriptCodeTest):
         self.assertEqual(len(self.rows()), 50)
         run = self.run_script(count(self.topic_in, self.out, sink='mode = "complete", max_rows = 10'),
                               code=1)
-        self.assertRegex(run.err, "(?m)^sluice: .*50 rows.*max_rows = 10")
+        self.assertRegex(run.err, "(?m)^time=.* level=error message=.*50 rows.*max_rows = 10")
 
     def test_updates_of_each_batch_are_one_row_a_group(self):
         run = self.start_count("source.max_records=10", sink='mode = "update"')
