@@ -135,6 +135,7 @@ static err *check_same(const file_source *f, const struct stat *open_one) {
                                "read; it may only grow",
                        f->path, (long long)open_one->st_size, (long long)f->read_bytes);
     }
+    if (f->is_stdin) return NULL; /* has no name by which another could take its place */
     if (stat(f->path, &named)) {
         return err_new(ERR_IO, "the followed file `%s` has gone: %s", f->path, strerror(errno));
     }

@@ -410,6 +410,18 @@ static void a_followed_file_that_was_replaced_is_read_to_its_end_first(void **st
     look_fails(b, "was replaced by another one");
 }
 
+static void a_followed_file_may_be_stdin(void **state) {
+    bench *b = *state;
+    write_text(b->path, "1\n", 2);
+    replace(b, open(b->path, O_RDONLY), STDIN_FILENO);
+    open_followed(b, NULL);
+    assert_int_equal(look(b)->end, 1);
+    append_text(b, "2\n");
+    assert_int_equal(look(b)->end, 2);
+    assert_int_equal(fetch(b, 0, 2, MANY), 2);
+    assert_record(b, 1, 1, "2");
+}
+
 static void a_followed_file_larger_than_the_buffer_comes_whole(void **state) {
     bench *b = *state;
     buf text;
@@ -642,6 +654,7 @@ int main(void) {
         on_bench(a_followed_file_may_be_empty_at_first),
         on_bench(a_followed_file_that_was_cut_short_is_an_error),
         on_bench(a_followed_file_that_was_replaced_is_read_to_its_end_first),
+        on_bench(a_followed_file_may_be_stdin),
         on_bench(a_followed_file_larger_than_the_buffer_comes_whole),
         on_bench(a_wait_for_a_followed_file_ends_when_the_process_is_to_stop),
         on_bench(each_batch_with_rows_is_a_file_of_its_own),
