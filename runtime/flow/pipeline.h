@@ -37,8 +37,8 @@ typedef struct pipeline {
     const sl_plan *plan; /* borrowed from worker 0's script */
     sl_system system;
     sl_system sink_system; /* the same, but waits go on until stop_now; sinks borrow it */
-    bool bounded_run; /* available-now or once */
-    input *inputs;    /* by plan; owned */
+    bool bounded_run;      /* available-now or once */
+    input *inputs;         /* by plan; owned */
     uint32_t input_count;
     delivery out;
     crew *crew;
