@@ -2,11 +2,11 @@
 -- fills in every default.
 -- @module sluice.analyse
 
-local analyse_aggregate = require "sluice.analyse_aggregate"
-local analyse_quarantine = require "sluice.analyse_quarantine"
-local analyse_sink = require "sluice.analyse_sink"
-local analyse_source = require "sluice.analyse_source"
-local analyse_step = require "sluice.analyse_step"
+local analyse_aggregate = require "sluice.analyse.aggregate"
+local analyse_quarantine = require "sluice.analyse.quarantine"
+local analyse_sink = require "sluice.analyse.sink"
+local analyse_source = require "sluice.analyse.source"
+local analyse_step = require "sluice.analyse.step"
 local options = require "sluice.options"
 local pipeline = require "sluice.pipeline"
 local place = require "sluice.place"

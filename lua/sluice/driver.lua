@@ -9,12 +9,12 @@
 
 local ffi = require "ffi"
 
-local driver_code = require "sluice.driver_code"
-local driver_emit = require "sluice.driver_emit"
-local driver_fold = require "sluice.driver_fold"
-local driver_names = require "sluice.driver_names"
-local driver_source = require "sluice.driver_source"
-local driver_step = require "sluice.driver_step"
+local driver_code = require "sluice.driver.code"
+local driver_emit = require "sluice.driver.emit"
+local driver_fold = require "sluice.driver.fold"
+local driver_names = require "sluice.driver.names"
+local driver_source = require "sluice.driver.source"
+local driver_step = require "sluice.driver.step"
 
 local driver = {}
 

@@ -3,7 +3,7 @@
 -- @module sluice.events
 
 local cjson = require "cjson"
-local driver_random = require "sluice.driver_random"
+local driver_random = require "sluice.driver.random"
 
 local events = {}
 

@@ -1,7 +1,7 @@
 --- What `sluice check` prints: the graph drawn as a tree, and what it costs and risks.
 -- @module sluice.explain
 
-local explain_json = require "sluice.explain_json"
+local explain_json = require "sluice.explain.json"
 local units = require "sluice.units"
 
 local explain = {}

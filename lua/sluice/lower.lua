@@ -5,11 +5,11 @@ local bit = require "bit"
 local ffi = require "ffi"
 
 local driver = require "sluice.driver"
-local driver_fold = require "sluice.driver_fold"
-local driver_state = require "sluice.driver_state"
-local driver_step = require "sluice.driver_step"
-local lower_source = require "sluice.lower_source"
-local lower_value = require "sluice.lower_value"
+local driver_fold = require "sluice.driver.fold"
+local driver_state = require "sluice.driver.state"
+local driver_step = require "sluice.driver.step"
+local lower_source = require "sluice.lower.source"
+local lower_value = require "sluice.lower.value"
 local schema = require "sluice.schema"
 
 local lower = {}

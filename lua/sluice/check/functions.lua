@@ -1,6 +1,6 @@
 --- The user's functions in a graph, and what each is given: for inspect, probe and
 -- fallback.
--- @module sluice.functions
+-- @module sluice.check.functions
 
 local aggregate = require "sluice.aggregate"
 local place = require "sluice.place"

@@ -1,5 +1,5 @@
 --- Aggregates of a graph: windows, keys, output modes, and whether every group closes.
--- @module sluice.analyse_aggregate
+-- @module sluice.analyse.aggregate
 
 local common = require "sluice.sink.common"
 local group = require "sluice.stage.group"

@@ -1,5 +1,5 @@
 --- Sinks of a graph. One constructor call is one sink, however many branches end in it.
--- @module sluice.analyse_sink
+-- @module sluice.analyse.sink
 
 local common = require "sluice.sink.common"
 local connector = require "sluice.connector"

@@ -1,7 +1,7 @@
 --- Sources of a graph: options, fields, event time.
--- @module sluice.analyse_source
+-- @module sluice.analyse.source
 
-local analyse_step = require "sluice.analyse_step"
+local analyse_step = require "sluice.analyse.step"
 local connector = require "sluice.connector"
 local override = require "sluice.override"
 local place = require "sluice.place"

@@ -1,5 +1,5 @@
 --- The sources of a graph as `sl_source` (runtime/shared/source.h).
--- @module sluice.lower_source
+-- @module sluice.lower.source
 
 local ffi = require "ffi"
 

@@ -1,9 +1,9 @@
 --- Steps of a graph: the tree of stateless stages behind a source or an aggregate, and
 -- its outputs.
--- @module sluice.analyse_step
+-- @module sluice.analyse.step
 
-local analyse_aggregate = require "sluice.analyse_aggregate"
-local analyse_sink = require "sluice.analyse_sink"
+local analyse_aggregate = require "sluice.analyse.aggregate"
+local analyse_sink = require "sluice.analyse.sink"
 local override = require "sluice.override"
 local place = require "sluice.place"
 local schema = require "sluice.schema"

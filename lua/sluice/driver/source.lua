@@ -1,7 +1,7 @@
 --- The code of what runs at a source: event times by a function, rows of a generator.
--- @module sluice.driver_source
+-- @module sluice.driver.source
 
-local driver_random = require "sluice.driver_random"
+local driver_random = require "sluice.driver.random"
 local event = require "sluice.event"
 local nearest = require "sluice.nearest"
 

@@ -3,7 +3,7 @@
 -- What the loop needs from outside (user functions, setters, ctypes) comes in as locals
 -- of the function, not as upvalues, of which there may be 60. Chunks are named
 -- "=sluice:NAME": frames of the library, not of the user, in a traceback.
--- @module sluice.driver_code
+-- @module sluice.driver.code
 
 local bit = require "bit"
 local ffi = require "ffi"

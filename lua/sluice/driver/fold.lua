@@ -1,5 +1,5 @@
 --- The code of folding rows into states, of merging states and of their results.
--- @module sluice.driver_fold
+-- @module sluice.driver.fold
 
 local ffi = require "ffi"
 

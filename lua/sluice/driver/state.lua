@@ -2,7 +2,7 @@
 --
 -- A builtin's members are flat, `mK_NAME` for item K; a user's are a struct of their own,
 -- `mK`, which is what the user's functions get.
--- @module sluice.driver_state
+-- @module sluice.driver.state
 
 local ffi = require "ffi"
 

@@ -1,7 +1,7 @@
 --- Random numbers of a generator's row: the same for the same (seed, i), on every
 -- machine. Source: splitmix64, Steele, Lea, Flood 2014, "Fast splittable pseudorandom
 -- number generators".
--- @module sluice.driver_random
+-- @module sluice.driver.random
 
 local bit = require "bit"
 local ffi = require "ffi"

@@ -3,7 +3,7 @@
 -- second is refused: the first null would quarantine a record. What throws on the first
 -- may be the sample's fault, and is a warning. What gives a value of another kind than
 -- its column is refused, too.
--- @module sluice.probe
+-- @module sluice.check.probe
 
 local ffi = require "ffi"
 local nearest = require "sluice.nearest"

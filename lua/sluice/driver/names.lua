@@ -1,7 +1,7 @@
 --- What drivers and the user's functions in them are called in messages: a text a
 -- driver, whose first line is the driver, and each further one the function of that
 -- number (`v.node`).
--- @module sluice.driver_names
+-- @module sluice.driver.names
 
 local place = require "sluice.place"
 

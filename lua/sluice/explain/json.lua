@@ -1,5 +1,5 @@
 --- The plan as JSON, for programs and for telling plans apart.
--- @module sluice.explain_json
+-- @module sluice.explain.json
 
 local options = require "sluice.options"
 

@@ -1,6 +1,6 @@
 --- Memory of the plan: strings, columns and option trees as C structs, all kept alive by
 -- one list.
--- @module sluice.lower_value
+-- @module sluice.lower.value
 
 local ffi = require "ffi"
 

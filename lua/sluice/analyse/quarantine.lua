@@ -1,7 +1,7 @@
 --- Where records go that a source, its event time or a function threw out, when the
 -- script names no place: topic `NAME-quarantine` on the source's brokers, or a file of
 -- that name.
--- @module sluice.analyse_quarantine
+-- @module sluice.analyse.quarantine
 
 local place = require "sluice.place"
 

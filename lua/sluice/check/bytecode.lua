@@ -3,7 +3,7 @@
 --
 -- One instruction is `op a b c` or `op a d`; jit.util gives it with its operand modes,
 -- constants by negative index. Source: LuaJIT, lj_bc.h and jit/bc.lua.
--- @module sluice.bytecode
+-- @module sluice.check.bytecode
 
 local bit = require "bit"
 local util = require "jit.util"

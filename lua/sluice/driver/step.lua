@@ -1,6 +1,6 @@
 --- The rows of a step as its functions see them, and the code of its tree of stages: what
 -- runs in `prepare` behind a source and in `emit` behind an aggregation.
--- @module sluice.driver_step
+-- @module sluice.driver.step
 
 local bit = require "bit"
 

@@ -5,9 +5,9 @@
 -- What a slot holds is a table `{ kind =, … }`, one for each thing, compared by identity:
 -- `outside` (from a variable outside the function, or from inside its value: `name`, and
 -- `value` where it is known), `argument`, `field` of a row, `text`.
--- @module sluice.inspect
+-- @module sluice.check.inspect
 
-local bytecode = require "sluice.bytecode"
+local bytecode = require "sluice.check.bytecode"
 local nearest = require "sluice.nearest"
 local sandbox = require "sluice.sandbox"
 local util = require "jit.util"

@@ -1,6 +1,6 @@
 --- Streams that a script builds and never puts into its pipeline: every method gives a
 -- new stream, so that `rides:to(sink)` as a statement does nothing.
--- @module sluice.unused
+-- @module sluice.check.unused
 
 local unused = {}
 

@@ -1,9 +1,9 @@
 --- The code of emission: panes merged into one state, results into the result row, then
 -- the stages behind the aggregation.
--- @module sluice.driver_emit
+-- @module sluice.driver.emit
 
-local driver_fold = require "sluice.driver_fold"
-local driver_step = require "sluice.driver_step"
+local driver_fold = require "sluice.driver.fold"
+local driver_step = require "sluice.driver.step"
 local row = require "sluice.row"
 
 local driver_emit = {}
