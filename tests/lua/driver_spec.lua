@@ -5,7 +5,7 @@ local vectors = dofile "tests/lua/vectors.lua"
 
 local aggregate = require "sluice.aggregate"
 local driver = require "sluice.driver"
-local driver_state = require "sluice.driver_state"
+local driver_state = require "sluice.driver.state"
 local schema = require "sluice.schema"
 
 require("jit.opt").start(unpack(driver.JIT))

@@ -1,4 +1,4 @@
-local inspect = require "sluice.inspect"
+local inspect = require "sluice.check.inspect"
 local sandbox = require "sluice.sandbox"
 local schema = require "sluice.schema"
 

@@ -4,7 +4,7 @@ local vectors = dofile "tests/lua/vectors.lua"
 
 local analyse = require "sluice.analyse"
 local lower = require "sluice.lower"
-local lower_value = require "sluice.lower_value"
+local lower_value = require "sluice.lower.value"
 local sluice = require "sluice"
 
 local C = ffi.C

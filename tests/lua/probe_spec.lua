@@ -1,5 +1,5 @@
 local aggregate = require "sluice.aggregate"
-local probe = require "sluice.probe"
+local probe = require "sluice.check.probe"
 local schema = require "sluice.schema"
 local sluice = require "sluice"
 

@@ -2,7 +2,7 @@ local kit = require "tests.lua.kit"
 local sluice = require "sluice"
 local stream = require "sluice.stream"
 local syntax = require "sluice.syntax"
-local unused = require "sluice.unused"
+local unused = require "sluice.check.unused"
 
 local NEVER = "%.lua:%d+: this stream is never used: put it into sluice%.pipeline"
 

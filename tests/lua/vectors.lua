@@ -15,11 +15,11 @@ for _, name in ipairs { "typeof", "metatype" } do
 end
 
 require("sluice.cdef").load()
-local driver_code = require "sluice.driver_code"
-local driver_emit = require "sluice.driver_emit"
-local driver_fold = require "sluice.driver_fold"
-local driver_state = require "sluice.driver_state"
-local driver_step = require "sluice.driver_step"
+local driver_code = require "sluice.driver.code"
+local driver_emit = require "sluice.driver.emit"
+local driver_fold = require "sluice.driver.fold"
+local driver_state = require "sluice.driver.state"
+local driver_step = require "sluice.driver.step"
 local schema = require "sluice.schema"
 
 local vectors = {}
