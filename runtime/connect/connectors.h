@@ -1,6 +1,5 @@
 #pragma once
-/* The connectors that are written in C, by name. Those in Lua (generator, sinks of a script) are
- * the script layer's: flow asks there for what is not found here. thread: any. */
+/* The connectors, by name: what a pipeline is opened with (pipeline_options). thread: any. */
 #include "runtime/shared/connect.h"
 
 /* The source or sink called `name`; NULL when there is none. */

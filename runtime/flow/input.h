@@ -2,8 +2,10 @@
 /* A source at run time: its connector, positions, watermark, limits, and the records of the running
  * batch.
  *
- *   look ─▶ plan (ranges by the limits) ─▶ fetch (ranges cut at what came) ─▶ … ─▶ settle
- * (watermark moves)
+ *   look ─▶ plan ─▶ fetch ─▶ … ─▶ settle ─▶ … ─▶ release
+ *           ranges  ranges        the            records go,
+ *           by the  end at        watermark      counters are
+ *           limits  what came     moves          kept or not
  *
  * One owner (the pipeline); thread: main. */
 #include <stdbool.h>

@@ -2,12 +2,11 @@
 /* What did not pass: late pairs and quarantined records as messages for their sinks. The record's
  * key, value and headers go out as they came; the verdict is in further headers, all text:
  *
- *   sluice.topic, sluice.partition, sluice.offset   where the record stands
- *   sluice.kind      bad | ahead of time | threw | refused | late
- *   sluice.reason    what was seen and wanted; with a traceback for user code
- *   sluice.field     path of the field, for bad records
- *   sluice.stage, sluice.window_start, sluice.window_end, sluice.watermark, sluice.slowest   for
- * late pairs
+ *   sluice.topic, .partition, .offset   where the record stands; not with `refused`
+ *   sluice.kind                         bad | ahead of time | threw | refused | late
+ *   sluice.reason                       what was seen and wanted; of user code with a traceback
+ *   sluice.field                        path of the field, for bad records
+ *   sluice.stage, .window_start, .window_end, .watermark, .slowest   for late pairs
  *
  * thread: main. */
 #include "runtime/flow/input.h"

@@ -1,5 +1,5 @@
 #pragma once
-/* The arrays a worker folds with. */
+/* The arrays a worker folds with; fold.c alone looks inside. thread: worker. */
 #include <stdint.h>
 
 typedef struct fold_space fold_space;

@@ -1,13 +1,6 @@
 /* DESIGN. Everything that C knows about a row's group is found here, once: key bytes, their hash,
  * the pane, lateness. Windows share panes of gcd(size, every), so a row is folded once however many
- * windows hold it.
- *
- * Key bytes, also the key in the state: each group column in order,
- *   null:               00
- *   number, bool, time: 01 and 8 bytes (int64 or double as stored, little-endian; -0 as 0, one
- *                       NaN)
- *   string:             01, 4 bytes of length, the bytes; without the length when it is the last
- * column so that equal keys have equal bytes, and the columns can be read back (key.h). */
+ * windows hold it. */
 #include <string.h>
 
 /* The whole library inline: a call costs as much as hashing a short key. */
@@ -54,8 +47,8 @@ static bool judge_late(worker *w, const batch_view *b, chunk *c, uint32_t k, uin
     return all;
 }
 
-/* The rows of one output. A watermark that has not reached the pane's oldest window is the usual
- * case and costs one comparison: `safe` is the oldest pane start for which nothing is late. */
+/* The rows of one output. Neighbours mostly lie in one pane: `judged` remembers the last that was
+ * late for nothing, so that lateness costs one comparison. */
 static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t k,
                          const sl_output *output) {
     const sl_window *window = &b->plan->aggregates[output->target].window;
@@ -67,7 +60,7 @@ static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t k,
     window_cache_init(&cache);
     grouping_need(g);
     uint32_t count = 0;
-    int64_t judged = INT64_MAX; /* the pane last found to be late for nothing */
+    int64_t judged = INT64_MAX;
     for (uint32_t i = 0; i < c->row_count; i++) {
         if (!(c->outputs[i] >> k & 1)) continue;
         const sl_row *row = c->rows[i];

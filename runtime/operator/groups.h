@@ -1,5 +1,6 @@
 #pragma once
-/* The groups of one window, listed in the order in which their rows leave. */
+/* The groups of one window, listed in the order in which their rows leave. Does not read states.
+ * One owner; thread: the owner's. */
 #include <stdbool.h>
 
 #include "state/table.h"
@@ -8,7 +9,7 @@ typedef struct group_item {
     uint64_t order; /* (shard, hash) as one number, see group_order */
     entry *entry;   /* an entry of the group in one pane of the window; borrowed from the table */
     uint32_t pane;  /* index of that pane among the window's; the oldest that has the group, unless
-                     * only  dirty entries were asked for */
+                     * only dirty entries were asked for */
 } group_item;
 
 typedef struct group_list {
@@ -29,7 +30,7 @@ static inline uint64_t group_order(uint64_t hash, uint32_t shards) {
 void groups_list(group_list *list, pane *const *panes, uint32_t pane_count, bool dirty_only,
                  uint32_t shards);
 
-/* Compare two groups as rows leave. */
+/* Compare two groups as rows leave: < 0, 0 (one group) or > 0. */
 int group_compare(const group_item *a, const group_item *b);
 
 void groups_done(group_list *list);

@@ -1,3 +1,10 @@
+/* Key bytes, also the key in the state: each group column in order,
+ *
+ *   null               00
+ *   number, bool, time 01, 8 bytes: int64 or double as stored, little-endian; -0 as 0, one NaN
+ *   string             01, 4 bytes of length (not in the last column), the bytes
+ *
+ * so that equal keys have equal bytes, and the columns can be read back. */
 #include "runtime/operator/key.h"
 
 #include <assert.h>

@@ -1,5 +1,6 @@
 #pragma once
-/* Key bytes of a group: made from a row's columns, read back into a result row. Layout: group.c. */
+/* Key bytes of a group: made from a row's columns, read back into a result row. Layout: key.c.
+ * thread: any. */
 #include <stdint.h>
 
 #include "runtime/base/arena.h"

@@ -7,7 +7,7 @@
  * the source's step: decode, event time, skew guard, the Lua driver. What is bad becomes a note. */
 struct err *prepare_chunk(worker *w, const batch_view *b, chunk *c);
 
-/* encode.c: messages of the rows that go straight to sinks. */
+/* write.c: messages of the rows that go straight to sinks. */
 void write_chunk(worker *w, const batch_view *b, chunk *c);
 
 /* group.c: key, hash, pane and lateness of the rows that go to aggregations. */
@@ -22,14 +22,14 @@ struct err *fold_chunk(worker *w, const batch_view *b, chunk *c);
 struct err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool reached,
                            outbox *retracted, outbox *boxes);
 
-/* emit.c: after an error of emit_aggregate, the hash of the group whose result failed, and whose.
- */
+/* emit.c: after an error of emit_aggregate, the hash of the group whose result failed, and the
+ * aggregation. */
 uint64_t emit_failed_group(const worker *w, uint32_t *aggregate);
 
 /* emit.c: make that result again from the states as they are now; true: it fails. */
 bool emit_fails_again(worker *w, const batch_view *b);
 
-/* emit.c: would a batch without records emit or evict anything if the watermark were `watermark`?
- */
+/* emit.c: would a batch without records emit or evict anything if the watermark went from `before`
+ * to `watermark`? */
 bool emit_is_due(const worker *w, const sl_plan *plan, uint32_t aggregate, int64_t before,
                  int64_t watermark);

@@ -90,7 +90,7 @@ static err *script_failure(worker *w, const batch_view *b, const chunk *c, uint3
                    worker_failure(w), p->topic, p->number, r->offset);
 }
 
-/* Note that user code threw for row `pos` of the vector. */
+/* Note that user code threw for `record`. */
 static err *throw_out(worker *w, const batch_view *b, const chunk *c, uint32_t record) {
     if (b->plan->on_error == SL_ON_ERROR_FAIL) return script_failure(w, b, c, record);
     worker_note(w, (note){ .kind = NOTE_THREW,
@@ -177,7 +177,7 @@ static void raise_high(chunk *c, uint32_t partition, int64_t time_ms, bool moves
     if (moves && time_ms > last->high_ms) last->high_ms = time_ms;
 }
 
-/* Settle a row beyond the skew guard; true: it stays (but moves no watermark). */
+/* Settle a row beyond the skew guard. `stays`: it does, but moves no watermark. */
 static err *judge_skew(worker *w, const batch_view *b, chunk *c, const sl_row *row, bool *stays) {
     const sl_source *source = &b->plan->sources[c->source];
     char reason[160];

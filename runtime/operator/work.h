@@ -51,7 +51,7 @@ typedef struct worker {
     sl_vector *vector;        /* of the script */
     decoder **decoders;       /* by source; NULL for generators; owned */
     encoder **value_encoders; /* by output_number; owned */
-    encoder **key_encoders;   /* likewise, but for keys that come from the record */
+    encoder **key_encoders;   /* likewise; NULL where the key is the record's */
     encoder **group_encoders; /* by aggregate: the group, for messages; owned */
     table **tables;           /* by aggregate; owned */
     table **sent;             /* by aggregate: hashes of what was sent, or NULL; owned */

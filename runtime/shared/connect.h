@@ -1,6 +1,6 @@
 #pragma once
-/* The edges: what a source and a sink can do. Implemented in connect/ (C), in script/ (Lua) and by
- * the golden tests (memory). A new connector is one file and one line in connect/connectors.c.
+/* The edges: what a source and a sink can do. Implemented in connect/ and, in memory, by the golden
+ * tests. A new connector is one file and one line in connect/connectors.c.
  * Positions belong to flow: a source delivers the ranges it is asked for.
  * thread: all calls come from one thread (flow's main), unless said otherwise. */
 #include "runtime/shared/plan.h"
@@ -14,7 +14,7 @@ struct outages;
 
 /* What connectors get from outside. */
 typedef struct sl_system {
-    const char *pipeline; /* name of the pipeline: client.id, group */
+    const char *pipeline; /* name of the pipeline: client.id */
     const char *brokers;  /* not NULL: in place of what scripts say (--embedded) */
     struct logger *log;
     const struct clock_source *clock;

@@ -22,8 +22,8 @@ typedef struct sl_string {
     uint32_t unused;
 } sl_string;
 
-/* A value of an options table: what Lua validated, for connectors to read (shared/options in C:
- * base of each connector). Numbers that are integers are exact up to 2^53. */
+/* A value of an options table: what Lua validated, for connectors to read (connect/options.h).
+ * Numbers that are integers are exact up to 2^53. */
 enum sl_value_kind {
     SL_NIL = 0,
     SL_FLAG,
@@ -33,11 +33,11 @@ enum sl_value_kind {
 };
 
 typedef struct sl_value {
-    sl_string name;      /* its key in the table it stands in; empty for a list's items */
-    int32_t kind;        /* sl_value_kind */
-    uint32_t item_count; /* SL_TABLE */
-    double number;       /* SL_NUMBER; SL_FLAG: 0 or 1 */
-    sl_string text;      /* SL_TEXT */
+    sl_string name;               /* its key in the table it stands in; empty for a list's items */
+    int32_t kind;                 /* sl_value_kind */
+    uint32_t item_count;          /* SL_TABLE */
+    double number;                /* SL_NUMBER; SL_FLAG: 0 or 1 */
+    sl_string text;               /* SL_TEXT */
     const struct sl_value *items; /* SL_TABLE; lists in their order, else by name */
 } sl_value;
 

@@ -53,8 +53,8 @@ typedef struct sl_vector {
     int64_t now_ms;             /* processing time of the batch */
 } sl_vector;
 
-/* Copy `len` bytes into the memory `text` of the vector; borrowed until the batch ends. NULL: they
- * are not valid UTF-8; never NULL for no bytes. */
+/* Copy `len` bytes into the memory `text` of the vector; borrowed as long as its rows live. NULL:
+ * they are not valid UTF-8; never NULL for no bytes. */
 const char *sl_text_copy(void *text, const char *data, uint32_t len);
 
 /* Put `len` bytes into the part of a state in `table`, so that a failed batch can be undone. */
