@@ -1,80 +1,10 @@
 #include "runtime/connect/envelope.h"
 
-#include <stdint.h>
 #include <string.h>
 
+#include "runtime/base/json_text.h"
+
 enum { DEPTH_MAX = 64 };
-
-void envelope_put_string(buf *out, const char *data, size_t len) {
-    static const char HEX[] = "0123456789abcdef", SHORT[] = "btn?fr"; /* \b = 8 .. \r = 13 */
-    char *to = buf_need(out, 6 * len + 2), *start = to;
-    *to++ = '"';
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)data[i];
-        if (c >= 0x20 && c != '"' && c != '\\') {
-            *to++ = (char)c;
-            continue;
-        }
-        *to++ = '\\';
-        if (c >= 0x20) {
-            *to++ = (char)c;
-        } else if (c >= '\b' && c <= '\r' && c != '\v') {
-            *to++ = SHORT[c - '\b'];
-        } else {
-            memcpy(to, "u00", 3);
-            to[3] = HEX[c >> 4];
-            to[4] = HEX[c & 15];
-            to += 5;
-        }
-    }
-    *to++ = '"';
-    out->len += (size_t)(to - start);
-}
-
-void envelope_put_base64(buf *out, const char *data, size_t len) {
-    static const char LETTERS[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *to = buf_need(out, (len + 2) / 3 * 4), *start = to;
-    const unsigned char *from = (const unsigned char *)data;
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t group = (uint32_t)from[i] << 16;
-        if (i + 1 < len) group |= (uint32_t)from[i + 1] << 8;
-        if (i + 2 < len) group |= from[i + 2];
-        *to++ = LETTERS[group >> 18];
-        *to++ = LETTERS[group >> 12 & 63];
-        *to++ = i + 1 < len ? LETTERS[group >> 6 & 63] : '=';
-        *to++ = i + 2 < len ? LETTERS[group & 63] : '=';
-    }
-    out->len += (size_t)(to - start);
-}
-
-/* Length of the well-formed sequence at `s` (1 to 4), 0: there is none. */
-static size_t utf8_len(const unsigned char *s, size_t left) {
-    unsigned char c = s[0];
-    if (c < 0x80) return 1;
-    size_t len = c >= 0xf0 ? 4 : c >= 0xe0 ? 3
-                                           : 2;
-    if (c < 0xc2 || c > 0xf4 || len > left) return 0;
-    unsigned char low = 0x80, high = 0xbf; /* second byte: nothing overlong, no surrogate */
-    if (c == 0xe0) low = 0xa0;
-    if (c == 0xed) high = 0x9f;
-    if (c == 0xf0) low = 0x90;
-    if (c == 0xf4) high = 0x8f;
-    if (s[1] < low || s[1] > high) return 0;
-    for (size_t i = 2; i < len; i++) {
-        if ((s[i] & 0xc0) != 0x80) return 0;
-    }
-    return len;
-}
-
-bool envelope_is_utf8(const char *data, size_t len) {
-    for (size_t i = 0; i < len;) {
-        size_t step = utf8_len((const unsigned char *)data + i, len - i);
-        if (!step) return false;
-        i += step;
-    }
-    return true;
-}
 
 /* A walk over JSON text; each take_ returns whether what it names stood there, and steps over
  * it. */
@@ -182,21 +112,21 @@ static bool take_value(walk *w, int depth) {
 bool envelope_is_object(const char *data, size_t len) {
     if (len < 2 || data[0] != '{' || data[len - 1] != '}') return false;
     walk w = { .at = data, .end = data + len };
-    return envelope_is_utf8(data, len) && take_value(&w, 0) && w.at == w.end;
+    return json_text_is_utf8(data, len) && take_value(&w, 0) && w.at == w.end;
 }
 
 static void put_base64_string(buf *out, const char *data, size_t len) {
     buf_put_char(out, '"');
-    envelope_put_base64(out, data, len);
+    json_text_put_base64(out, data, len);
     buf_put_char(out, '"');
 }
 
 /* "name": and the bytes, as a string or as base64; absent bytes are null. A name that is no text,
  * which a header's may be, is written as base64 too. */
 static void put_bytes(buf *out, const char *name, size_t name_len, sl_string bytes) {
-    bool is_text = !bytes.data || envelope_is_utf8(bytes.data, bytes.len);
-    if (envelope_is_utf8(name, name_len)) {
-        envelope_put_string(out, name, name_len);
+    bool is_text = !bytes.data || json_text_is_utf8(bytes.data, bytes.len);
+    if (json_text_is_utf8(name, name_len)) {
+        json_text_put(out, name, name_len);
     } else {
         put_base64_string(out, name, name_len);
     }
@@ -208,7 +138,7 @@ static void put_bytes(buf *out, const char *name, size_t name_len, sl_string byt
     if (!bytes.data) {
         buf_put_text(out, "null");
     } else if (is_text) {
-        envelope_put_string(out, bytes.data, bytes.len);
+        json_text_put(out, bytes.data, bytes.len);
     } else {
         put_base64_string(out, bytes.data, bytes.len);
     }

@@ -16,15 +16,6 @@ void envelope_put_row(buf *out, const sl_message *m);
  * null. */
 void envelope_put_side(buf *out, const sl_message *m);
 
-/* Append a JSON string: `"`, `\` and control characters are escaped, the rest is copied. */
-void envelope_put_string(buf *out, const char *data, size_t len);
-
-/* Append base64 with padding (RFC 4648, section 4). */
-void envelope_put_base64(buf *out, const char *data, size_t len);
-
-/* Whether the bytes are well-formed UTF-8 (Unicode 15, table 3-7). */
-bool envelope_is_utf8(const char *data, size_t len);
-
 /* Whether the bytes are one JSON object in UTF-8 (RFC 8259), at most 64 deep, without blanks
  * around it. */
 bool envelope_is_object(const char *data, size_t len);

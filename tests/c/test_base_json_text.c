@@ -53,6 +53,7 @@ static void only_well_formed_utf8_is_taken(void **state) {
     assert_true(json_text_is_utf8(TEXT("")));
     assert_true(json_text_is_utf8(TEXT("ascii of more than eight bytes")));
     assert_true(json_text_is_utf8(TEXT("\xc2\x80 \xe0\xa0\x80 \xed\x9f\xbf")));
+    assert_true(json_text_is_utf8(TEXT("\x7f \xdf\xbf \xee\x80\x80 \xef\xbf\xbf")));
     assert_true(json_text_is_utf8(TEXT("\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf")));
     assert_false(json_text_is_utf8(TEXT("\x80")));
     assert_false(json_text_is_utf8(TEXT("\xc0\xaf")));
@@ -62,6 +63,11 @@ static void only_well_formed_utf8_is_taken(void **state) {
     assert_false(json_text_is_utf8(TEXT("\xf0\x8f\xbf\xbf")));
     assert_false(json_text_is_utf8(TEXT("\xf4\x90\x80\x80")));
     assert_false(json_text_is_utf8(TEXT("\xf5\x80\x80\x80")));
+    assert_false(json_text_is_utf8(TEXT("\xc1\xbf")));
+    assert_false(json_text_is_utf8(TEXT("\xc2\x41")));
+    assert_false(json_text_is_utf8(TEXT("\xe2\x82")));
+    assert_false(json_text_is_utf8(TEXT("\xe2\x82\x41")));
+    assert_false(json_text_is_utf8(TEXT("\xf0\x90\x80")));
     assert_false(json_text_is_utf8(TEXT("12345678\xff")));
 }
 
@@ -83,6 +89,11 @@ static void base64_is_padded(void **state) {
         assert_string_equal(buf_text(&out), WANT[len]);
         buf_done(&out);
     }
+    buf out;
+    buf_init(&out);
+    json_text_put_base64(&out, "\xfb\xff\xfe", 3);
+    assert_string_equal(buf_text(&out), "+//+");
+    buf_done(&out);
 }
 
 int main(void) {
