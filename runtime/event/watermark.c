@@ -220,8 +220,3 @@ int64_t watermark_combine(const watermark_input *inputs, uint32_t count, int64_t
     if (slowest < 0) return current;
     return inputs[slowest].time > current ? inputs[slowest].time : current;
 }
-
-int64_t watermark_behind(int64_t watermark_ms, int64_t held_ms) {
-    if (watermark_ms == WATERMARK_NONE || watermark_ms == WATERMARK_ENDED) return watermark_ms;
-    return saturate_sub(watermark_ms, held_ms);
-}

@@ -115,6 +115,3 @@ int64_t watermark_combine(const watermark_input *inputs, uint32_t count, int64_t
 
 /* The input that holds a combination back (ties to the lower index); -1: none. */
 int64_t watermark_slowest_input(const watermark_input *inputs, uint32_t count);
-
-/* Watermark behind a stage that holds rows back for `held_ms` (a window: allowed_lateness). */
-int64_t watermark_behind(int64_t watermark_ms, int64_t held_ms);

@@ -40,6 +40,7 @@ window_bounds window_pane_bounds(const sl_window *w, int64_t time_ms) {
     };
 }
 
+/* Starts of the first and the last window that hold a pane. */
 static wide first_start(const sl_window *w, int64_t pane) {
     wide lowest = (wide)pane - pane_phase(w, pane) + w->pane_ms - w->size_ms;
     wide highest = lowest + w->every_ms - 1;
@@ -50,36 +51,16 @@ static wide last_start(const sl_window *w, int64_t pane) {
     return (wide)pane - phase(pane, w->offset_ms, w->every_ms);
 }
 
-/* Windows with lowest <= start <= highest; both are starts or between two. */
-static window_run run_between(const sl_window *w, wide lowest, wide highest) {
-    wide up = lowest + w->every_ms - 1;
-    wide first = up - phase(up, w->offset_ms, w->every_ms);
-    if (highest < first) return (window_run){ 0 };
-    uint64_t count = steps_in(highest - first, w->every_ms);
-    return (window_run){ .start = first, .count = count < UINT64_MAX ? count + 1 : count };
-}
-
 window_run window_of_pane(const sl_window *w, int64_t pane) {
     if (w->kind == SL_WINDOW_NONE) return (window_run){ .start = INT64_MIN, .count = 1 };
-    return run_between(w, first_start(w, pane), last_start(w, pane));
+    wide first = first_start(w, pane);
+    uint64_t steps = steps_in(last_start(w, pane) - first, w->every_ms);
+    return (window_run){ .start = first, .count = steps < UINT64_MAX ? steps + 1 : steps };
 }
 
 /* What lies between a window's start and the watermark that closes it. */
 static wide start_to_close(const sl_window *w) {
     return (wide)w->size_ms + w->allowed_lateness_ms;
-}
-
-window_run window_closed(const sl_window *w, int64_t from, int64_t to, int64_t oldest,
-                         int64_t newest) {
-    if (to <= from || newest < oldest) return (window_run){ 0 };
-    if (w->kind == SL_WINDOW_NONE) {
-        return (window_run){ .start = INT64_MIN, .count = to == INT64_MAX };
-    }
-    wide lowest = first_start(w, oldest), highest = last_start(w, newest);
-    wide above = (wide)from - start_to_close(w) + 1, upto = (wide)to - start_to_close(w);
-    if (from != WATERMARK_NONE && above > lowest) lowest = above;
-    if (to != INT64_MAX && upto < highest) highest = upto;
-    return run_between(w, lowest, highest);
 }
 
 bool window_next(const sl_window *w, window_run *run, window_bounds *bounds) {

@@ -55,11 +55,6 @@ static inline int64_t window_pane(const sl_window *w, window_cache *cache, int64
 /* The windows that hold pane `pane` (any time in it names it), oldest first; at least one. O(1). */
 window_run window_of_pane(const sl_window *w, int64_t pane);
 
-/* The windows that close when the watermark moves from `from` to `to`, that is those with from <
- * end + allowed_lateness <= to, as far as they can hold a pane in [`oldest`, `newest`]. O(1). */
-window_run window_closed(const sl_window *w, int64_t from, int64_t to, int64_t oldest,
-                         int64_t newest);
-
 /* Take the next window of a run; false at its end. */
 bool window_next(const sl_window *w, window_run *run, window_bounds *bounds);
 

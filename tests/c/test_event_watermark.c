@@ -360,14 +360,6 @@ static void an_input_that_advances_by_wall_clock_is_not_left_out(void **state) {
     watermark_done(&wm);
 }
 
-static void behind_a_stage_the_watermark_is_lower_by_what_it_holds(void **state) {
-    (void)state;
-    assert_int_equal(watermark_behind(1000, 300), 700);
-    assert_int_equal(watermark_behind(WATERMARK_NONE, 300), WATERMARK_NONE);
-    assert_int_equal(watermark_behind(WATERMARK_ENDED, 300), WATERMARK_ENDED);
-    assert_int_equal(watermark_behind(INT64_MIN + 5, 300), WATERMARK_NONE);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_slowest_partition_sets_the_watermark),
@@ -396,7 +388,6 @@ int main(void) {
         cmocka_unit_test(inputs_meet_at_their_minimum),
         cmocka_unit_test(idle_and_ended_inputs_are_left_out),
         cmocka_unit_test(an_input_that_advances_by_wall_clock_is_not_left_out),
-        cmocka_unit_test(behind_a_stage_the_watermark_is_lower_by_what_it_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,45 +112,12 @@ static void windows_of_a_pane_are_those_that_hold_its_times(void **state) {
     }
 }
 
-static void check_closed(const sl_window *w, int64_t from, int64_t to, int64_t oldest,
-                         int64_t newest) {
-    window_run run = window_closed(w, from, to, oldest, newest);
-    int64_t pane_low = pane_of(w, oldest), pane_high = pane_of(w, newest) + w->pane_ms;
-    window_bounds bounds;
-    for (int64_t start = -300; start < 300; start++) {
-        if ((start - w->offset_ms) % w->every_ms) continue;
-        int64_t end = start + w->size_ms, close = end + w->allowed_lateness_ms;
-        bool holds = end > pane_low && start < pane_high;
-        bool closes = close <= to && (from == WATERMARK_NONE || close > from);
-        if (!holds || !closes) continue;
-        assert_true(window_next(w, &run, &bounds));
-        assert_int_equal(bounds.start, start);
-    }
-    assert_false(window_next(w, &run, &bounds));
-}
-
-static void a_moving_watermark_closes_each_window_once_and_in_order(void **state) {
-    (void)state;
-    for (int i = 0; i < 20000; i++) {
-        int64_t every = 1 + rand() % 12, size = every + rand() % 30;
-        sl_window w = hopping(size, every, rand() % every, rand() % 3 * (rand() % 20));
-        int64_t from = i % 5 ? rand() % 200 - 100 : WATERMARK_NONE;
-        int64_t to = i % 7 ? rand() % 200 - 100 : INT64_MAX;
-        int64_t oldest = rand() % 200 - 100;
-        check_closed(&w, from, to, oldest, oldest + rand() % 60);
-    }
-}
-
 static void without_a_watermark_nothing_is_late_and_nothing_closes(void **state) {
     (void)state;
     sl_window w = hopping(10, 5, 0, 0);
     assert_int_equal(window_late_count(&w, 0, WATERMARK_NONE), 0);
     assert_int_equal(window_late_count(&w, INT64_MIN, WATERMARK_NONE), 0);
     assert_false(window_is_late(&w, INT64_MIN, WATERMARK_NONE));
-    assert_int_equal(window_closed(&w, WATERMARK_NONE, WATERMARK_NONE, INT64_MIN,
-                                   INT64_MAX)
-                         .count,
-                     0);
 }
 
 static void the_end_of_a_bounded_input_closes_every_window(void **state) {
@@ -159,8 +126,6 @@ static void the_end_of_a_bounded_input_closes_every_window(void **state) {
     assert_int_equal(window_pane_goes(&w, 0), INT64_MAX);
     assert_int_equal(window_late_count(&w, 0, INT64_MAX - 1), 0);
     assert_int_equal(window_late_count(&w, 0, INT64_MAX), 2);
-    assert_int_equal(window_closed(&w, 100, INT64_MAX, 0, 0).count, 2);
-    assert_int_equal(window_closed(&w, INT64_MAX, INT64_MAX, 0, 0).count, 0);
 }
 
 static void without_windows_there_is_one_pane_that_only_the_end_closes(void **state) {
@@ -171,9 +136,7 @@ static void without_windows_there_is_one_pane_that_only_the_end_closes(void **st
         assert_int_equal(pane_of(&w, times[i]), INT64_MIN);
         assert_int_equal(window_late_count(&w, times[i], INT64_MAX - 1), 0);
     }
-    assert_int_equal(window_closed(&w, WATERMARK_NONE, INT64_MAX - 1, INT64_MIN, INT64_MIN).count,
-                     0);
-    window_run run = window_closed(&w, 5, INT64_MAX, INT64_MIN, INT64_MIN);
+    window_run run = window_of_pane(&w, INT64_MIN);
     window_bounds bounds;
     assert_true(window_next(&w, &run, &bounds));
     assert_true(bounds.start == INT64_MIN && bounds.end == INT64_MAX);
@@ -213,7 +176,6 @@ static void no_window_at_the_edges_is_undefined(void **state) {
         assert_true(window_next(&w, &run, &bounds));
         assert_true(bounds.start <= pane && bounds.end >= pane);
         assert_true(window_late_count(&w, pane, edges[i % 7]) <= run.count + 1);
-        window_closed(&w, edges[i % 7], INT64_MAX, INT64_MIN, INT64_MAX);
         window_next_close(&w, pane, edges[i % 7]);
     }
 }
@@ -226,7 +188,6 @@ int main(void) {
         cmocka_unit_test(times_of_the_year_55000_have_windows),
         cmocka_unit_test(the_cache_changes_nothing),
         cmocka_unit_test(windows_of_a_pane_are_those_that_hold_its_times),
-        cmocka_unit_test(a_moving_watermark_closes_each_window_once_and_in_order),
         cmocka_unit_test(without_a_watermark_nothing_is_late_and_nothing_closes),
         cmocka_unit_test(the_end_of_a_bounded_input_closes_every_window),
         cmocka_unit_test(without_windows_there_is_one_pane_that_only_the_end_closes),
