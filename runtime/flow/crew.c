@@ -1,6 +1,7 @@
 #include "runtime/flow/crew.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "runtime/base/mem.h"
 
@@ -14,8 +15,9 @@ typedef struct member {
 struct crew {
     member *members; /* owned */
     uint32_t count;
-    worker *failed;       /* of the last error; borrowed */
-    pthread_mutex_t lock; /* guards what follows */
+    uint32_t thread_count; /* members [1, thread_count) have one */
+    worker *failed;        /* of the last error; borrowed */
+    pthread_mutex_t lock;  /* guards what follows */
     pthread_cond_t begin, done;
     uint64_t round;   /* number of the phase that runs */
     uint32_t running; /* threads still in it */
@@ -42,18 +44,27 @@ static void *member_main(void *arg) {
     return NULL;
 }
 
-crew *crew_new(worker **workers, uint32_t count) {
-    crew *c = mem_zalloc(1, sizeof *c);
+static err *start_threads(crew *c) {
+    for (c->thread_count = 1; c->thread_count < c->count; c->thread_count++) {
+        member *m = &c->members[c->thread_count];
+        int number = pthread_create(&m->thread, NULL, member_main, m);
+        if (number)
+            return err_new(ERR_IO, "starting worker %u of %u: %s", c->thread_count, c->count,
+                           strerror(number));
+    }
+    return NULL;
+}
+
+err *crew_new(worker **workers, uint32_t count, crew **out) {
+    crew *c = *out = mem_zalloc(1, sizeof *c);
     c->members = mem_zalloc(count, sizeof *c->members);
     c->count = count;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->begin, NULL);
     pthread_cond_init(&c->done, NULL);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         c->members[i] = (member){ .crew = c, .worker = workers[i] };
-        if (i) pthread_create(&c->members[i].thread, NULL, member_main, &c->members[i]);
-    }
-    return c;
+    return start_threads(c);
 }
 
 static void run_threads(crew *c, crew_phase phase, void *arg) {
@@ -114,7 +125,7 @@ void crew_free(crew *c, const sl_plan *plan) {
     c->quit = true;
     pthread_cond_broadcast(&c->begin);
     pthread_mutex_unlock(&c->lock);
-    for (uint32_t i = 1; i < c->count; i++) pthread_join(c->members[i].thread, NULL);
+    for (uint32_t i = 1; i < c->thread_count; i++) pthread_join(c->members[i].thread, NULL);
     /* The plan belongs to worker 0's script: it goes last. */
     for (uint32_t i = c->count; i > 0; i--) worker_free(c->members[i - 1].worker, plan);
     pthread_cond_destroy(&c->begin);

@@ -11,8 +11,9 @@
 typedef struct crew crew;
 typedef err *(*crew_phase)(worker *w, void *arg);
 
-/* Start threads for `count` workers, which are taken. */
-crew *crew_new(worker **workers, uint32_t count);
+/* Start threads for `count` workers, which are taken, on failure too: `out` is to be freed then as
+ * well. ERR_IO: the system gives no thread. */
+err *crew_new(worker **workers, uint32_t count, crew **out);
 
 /* Run `phase` for every worker, in threads if `threaded`; of several errors the one whose worker
  * failed at the lowest place (worker.failed_at). */

@@ -49,7 +49,7 @@ static void make_rounds(pipeline *p, uint32_t workers) {
 err *pipeline_open(pipeline *p, const pipeline_options *options) {
     *p = (pipeline){ .plan = script_plan(options->workers[0]->script), .system = options->system };
     p->bounded_run = p->plan->trigger == SL_AVAILABLE_NOW || p->plan->trigger == SL_ONCE;
-    p->crew = crew_new(options->workers, options->worker_count);
+    err *e = crew_new(options->workers, options->worker_count, &p->crew);
     p->inputs = mem_zalloc(p->plan->source_count, sizeof *p->inputs);
     p->since_ms = INT64_MIN;
     p->always_threaded = options->always_threaded;
@@ -60,7 +60,7 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     p->system.outages = outages_new();
     p->sink_system = p->system;
     p->sink_system.stop = options->stop_now;
-    err *e = delivery_open(&p->out, p->plan, options->find_sink, &p->sink_system);
+    if (!e) e = delivery_open(&p->out, p->plan, options->find_sink, &p->sink_system);
     for (uint32_t i = 0; !e && i < p->plan->source_count; i++)
         e = open_input(p, i, options->find_source);
     return e;
