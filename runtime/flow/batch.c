@@ -29,20 +29,19 @@ typedef struct batch {
     uint32_t aggregate; /* being emitted */
 } batch;
 
+/* The watermark where the inputs of `a` meet, each at `time_of` it. */
 static int64_t combine(const pipeline *p, const aggregate_run *a,
                        int64_t (*time_of)(input *, void *), void *arg) {
     if (a->input_count == 1) { /* meets nobody: idle or not, it is the watermark */
         int64_t time = time_of(&p->inputs[a->inputs[0]], arg);
         return time > a->watermark ? time : a->watermark;
     }
-    watermark_input inputs[64];
-    uint32_t count = a->input_count < 64 ? a->input_count : 64;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < a->input_count; i++) {
         input *in = &p->inputs[a->inputs[i]];
-        inputs[i] = watermark_input_of(&in->watermark);
-        inputs[i].time = time_of(in, arg);
+        a->meeting[i] = watermark_input_of(&in->watermark);
+        a->meeting[i].time = time_of(in, arg);
     }
-    return watermark_combine(inputs, count, a->watermark);
+    return watermark_combine(a->meeting, a->input_count, a->watermark);
 }
 
 static int64_t settled_time(input *in, void *arg) {

@@ -22,6 +22,7 @@ static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
 static void add_input(aggregate_run *a, uint32_t source) {
     a->inputs = mem_realloc(a->inputs, (a->input_count + 1) * sizeof *a->inputs);
     a->inputs[a->input_count++] = source;
+    a->meeting = mem_realloc(a->meeting, a->input_count * sizeof *a->meeting);
 }
 
 /* Which sources feed which aggregation. */
@@ -74,7 +75,10 @@ void pipeline_close(pipeline *p) {
     outages_free(p->system.outages);
     for (uint32_t i = 0; i < p->chunk_room; i++) chunk_free(p->chunks[i]);
     for (uint32_t i = 0; i < workers * 2 * SL_MAX_OUTPUTS; i++) outbox_done(&p->worker_boxes[i]);
-    for (uint32_t a = 0; a < p->plan->aggregate_count; a++) mem_free(p->aggregates[a].inputs);
+    for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
+        mem_free(p->aggregates[a].inputs);
+        mem_free(p->aggregates[a].meeting);
+    }
     mem_free(p->aggregates);
     mem_free(p->worker_boxes);
     mem_free(p->chunks);

@@ -15,8 +15,9 @@
 typedef struct aggregate_run {
     uint32_t *inputs; /* indices of the sources that feed it; owned */
     uint32_t input_count;
-    int64_t watermark; /* where its inputs meet */
-    bool reached;      /* a row of the running batch came to it */
+    watermark_input *meeting; /* one an input, for combining their watermarks; owned */
+    int64_t watermark;        /* where its inputs meet */
+    bool reached;             /* a row of the running batch came to it */
 } aggregate_run;
 
 /* Implementations of connectors by name; NULL: none. */
