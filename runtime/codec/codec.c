@@ -43,8 +43,7 @@ static err *add_field(decoder *d, uint32_t i) {
     const sl_field *plan = &d->source->fields[i];
     if (plan->from != SL_FROM_VALUE && plan->from != SL_FROM_KEY_PATH)
         d->outside[d->outside_count++] = i;
-    uint32_t bit = plan->column.null_bit;
-    if (plan->required || plan->has_default) d->wanted[bit / 64] |= UINT64_C(1) << (bit % 64);
+    if (plan->required || plan->has_default) nulls_put(d->wanted, plan->column.null_bit);
     return field_init(&d->fields[i], plan);
 }
 
@@ -138,7 +137,7 @@ static bool refuse_null(const field *f, bad_record *bad) {
 static bool settle_nulls(const decoder *d, sl_row *row, bad_record *bad) {
     for (uint32_t i = 0; i < d->source->field_count; i++) {
         const field *f = &d->fields[i];
-        if (!(row->nulls[f->null_bit / 64] >> (f->null_bit % 64) & 1)) continue;
+        if (!nulls_has(row->nulls, f->null_bit)) continue;
         if (f->plan->has_default)
             field_put_default(f, row);
         else if (f->plan->required)

@@ -4,6 +4,7 @@
 
 #include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
+#include "runtime/codec/nulls.h"
 #include "runtime/codec/number.h"
 #include "runtime/codec/rfc3339.h"
 
@@ -71,13 +72,9 @@ void encode_time(buf *out, int64_t time_ms, int32_t times) {
     out->len += len + 2;
 }
 
-static bool is_null(const sl_row *row, const sl_column *column) {
-    return row->nulls[column->null_bit / 64] >> (column->null_bit % 64) & 1;
-}
-
 /* Has the column a text of its own? What is not finite is null in JSON. */
 static bool has_plain_text(const sl_row *row, const sl_column *column) {
-    if (is_null(row, column)) return false;
+    if (nulls_has(row->nulls, column->null_bit)) return false;
     if (column->type != SL_DOUBLE) return true;
     return isfinite(*(const double *)((const char *)row + column->offset));
 }
@@ -108,7 +105,7 @@ static void put_value(const encoder *e, buf *out, const sl_row *row, const sl_co
 void encode_value(const encoder *e, buf *out, const sl_row *row, uint64_t *not_finite) {
     for (const item *i = e->items, *end = i + e->count; i < end; i++) {
         buf_put(out, e->prefixes.data + i->prefix, i->prefix_len);
-        if (is_null(row, &i->column))
+        if (nulls_has(row->nulls, i->column.null_bit))
             buf_put(out, "null", 4);
         else
             put_value(e, out, row, &i->column, not_finite);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "runtime/codec/codec.h"
+#include "runtime/codec/nulls.h"
 
 static const int64_t SAFE_INTEGER = INT64_C(1) << 53;
 
@@ -17,9 +18,9 @@ typedef struct field_value {
 } field_value;
 
 typedef struct field {
-    const sl_field *plan; /* borrowed */
-    uint32_t offset;      /* of the value in the row */
-    uint16_t null_bit;
+    const sl_field *plan;     /* borrowed */
+    uint32_t offset;          /* of the value in the row */
+    uint16_t null_bit;        /* of the column */
     uint8_t type;             /* sl_type */
     uint8_t takes_text;       /* made from a string: SL_STRING, or SL_TIMESTAMP as RFC 3339 */
     uint8_t has_checks;       /* one_of or range */
@@ -39,7 +40,7 @@ bool field_put_scalar(const field *f, sl_row *row, const char *token, size_t len
 
 /* Mark the field as not null. */
 static inline void field_clear_null(const field *f, sl_row *row) {
-    row->nulls[f->null_bit / 64] &= ~(UINT64_C(1) << (f->null_bit % 64));
+    nulls_delete(row->nulls, f->null_bit);
 }
 
 /* Does an int64 field without checks hold `value`? Lua's numbers are exact up to 2^53 only. */

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "runtime/codec/nulls.h"
 #include "runtime/shared/row.h"
 
 static void tell(const blank_field *f, const sl_field *plan, const sl_partition *partitions,
@@ -15,14 +16,10 @@ static void tell(const blank_field *f, const sl_field *plan, const sl_partition 
     log_warn(log, message, log_number("records", f->run));
 }
 
-static bool is_null(const sl_row *row, uint32_t bit) {
-    return row->nulls[bit / 64] >> (bit % 64) & 1;
-}
-
 /* The chunk's last rows in which the field is null: a run of nulls may begin with them. */
 static void begin_run(blank_field *f, uint32_t bit, const sl_record *records, const chunk *c) {
     uint32_t from = c->row_count;
-    while (from > 0 && is_null(c->rows[from - 1], bit)) from--;
+    while (from > 0 && nulls_has(((const sl_row *)c->rows[from - 1])->nulls, bit)) from--;
     f->run = c->row_count - from;
     if (!f->run) return;
     const sl_record *first = &records[((const sl_row *)c->rows[from])->record];
@@ -35,7 +32,7 @@ void blank_look(blank_field *fields, const sl_source *source, const sl_partition
     for (uint32_t i = 0; i < source->field_count && c->row_count; i++) {
         blank_field *f = &fields[i];
         uint32_t bit = source->fields[i].column.null_bit;
-        bool is_blank = c->nulls[bit / 64] >> (bit % 64) & 1;
+        bool is_blank = nulls_has(c->nulls, bit);
         if (!is_blank) *f = (blank_field){ .had_value = true };
         if (!f->had_value) continue;
         if (f->run)

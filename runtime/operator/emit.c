@@ -17,6 +17,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/codec/nulls.h"
 #include "runtime/event/saturate.h"
 #include "runtime/event/watermark.h"
 #include "runtime/event/window.h"
@@ -96,7 +97,7 @@ void emit_space_free(emit_space *space) {
 
 static void put_time(sl_row *row, const sl_column *column, int64_t time_ms) {
     *(int64_t *)((char *)row + column->offset) = time_ms;
-    row->nulls[column->null_bit / 64] &= ~(1ull << (column->null_bit % 64));
+    nulls_delete(row->nulls, column->null_bit);
 }
 
 static void start_row(const emission *m, sl_row *row, const entry *e) {
@@ -114,7 +115,7 @@ static void start_row(const emission *m, sl_row *row, const entry *e) {
     if (plan->final) {
         const sl_column *column = &plan->final_column;
         *((uint8_t *)row + column->offset) = m->final;
-        row->nulls[column->null_bit / 64] &= ~(1ull << (column->null_bit % 64));
+        nulls_delete(row->nulls, column->null_bit);
     }
 }
 

@@ -11,12 +11,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "runtime/codec/nulls.h"
+
 /* All NaNs are one key, whatever their sign and payload. */
 static const uint64_t NAN_BITS = 0x7ff8000000000000;
-
-static bool is_null(const sl_row *row, const sl_column *column) {
-    return row->nulls[column->null_bit / 64] >> (column->null_bit % 64) & 1;
-}
 
 /* A fixed-size value as 8 bytes. */
 static uint64_t fixed_bits(const sl_row *row, const sl_column *column) {
@@ -40,8 +38,8 @@ static size_t key_size(const sl_column *columns, uint32_t count, const sl_row *r
     size_t size = 0;
     for (uint32_t i = 0; i < count; i++) {
         const sl_string *text = (const sl_string *)((const char *)row + columns[i].offset);
-        size +=
-            1u + (columns[i].type == SL_STRING && !is_null(row, &columns[i]) ? 4u + text->len : 8u);
+        bool has_text = columns[i].type == SL_STRING && !nulls_has(row->nulls, columns[i].null_bit);
+        size += 1u + (has_text ? 4u + (size_t)text->len : 8u);
     }
     return size;
 }
@@ -51,7 +49,7 @@ const char *key_make(arena *memory, const sl_column *columns, uint32_t count, co
     char *key = arena_take(memory, key_size(columns, count, row), 1), *at = key;
     for (uint32_t i = 0; i < count; i++) {
         const sl_column *column = &columns[i];
-        if (is_null(row, column)) {
+        if (nulls_has(row->nulls, column->null_bit)) {
             *at++ = 0;
             continue;
         }
@@ -74,11 +72,6 @@ const char *key_make(arena *memory, const sl_column *columns, uint32_t count, co
     return key;
 }
 
-static void set_null(sl_row *row, const sl_column *column, bool null) {
-    uint64_t bit = 1ull << (column->null_bit % 64), *word = &row->nulls[column->null_bit / 64];
-    *word = null ? *word | bit : *word & ~bit;
-}
-
 static void put_fixed(sl_row *row, const sl_column *column, const char *bytes) {
     char *at = (char *)row + column->offset;
     int64_t value;
@@ -97,9 +90,11 @@ void key_read(const char *key, uint32_t len, const sl_column *columns, uint32_t 
     for (uint32_t i = 0; i < count; i++) {
         const sl_column *column = &columns[i];
         assert(at < end);
-        bool null = *at++ == 0;
-        set_null(row, column, null);
-        if (null) continue;
+        if (*at++ == 0) {
+            nulls_put(row->nulls, column->null_bit);
+            continue;
+        }
+        nulls_delete(row->nulls, column->null_bit);
         if (column->type != SL_STRING) {
             put_fixed(row, column, at);
             at += 8;

@@ -11,6 +11,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/codec/nulls.h"
 
 static void chunk_begin(chunk *c, const sl_source *source) {
     size_t need = (size_t)source->row_size * VECTOR_ROWS;
@@ -157,7 +158,7 @@ static int64_t to_ms(int64_t value, int32_t unit) {
 
 static void stamp_from_field(const sl_time *time, sl_row *row) {
     const sl_column *column = &time->column;
-    if (row->nulls[column->null_bit / 64] >> (column->null_bit % 64) & 1) return;
+    if (nulls_has(row->nulls, column->null_bit)) return;
     const char *at = (const char *)row + column->offset;
     int64_t value = column->type == SL_INT32 ? *(const int32_t *)at : *(const int64_t *)at;
     row->time_ms = to_ms(value, column->type == SL_TIMESTAMP ? SL_UNIT_MS : time->unit);
