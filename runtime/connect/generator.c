@@ -8,11 +8,11 @@
 #include "runtime/connect/options.h"
 
 typedef struct generator {
-    const sl_system *system;
-    char *name;        /* stands for the topic; owned */
-    double rate;       /* records a second; 0: no brake */
-    int64_t count;     /* INT64_MAX: without end */
-    int64_t opened_ms; /* steady time */
+    const sl_system *system; /* borrowed */
+    char *name;              /* stands for the topic; owned */
+    double rate;             /* records a second; 0: no brake */
+    int64_t count;           /* INT64_MAX: without end */
+    int64_t opened_ms;       /* steady time */
     sl_partition partition;
 } generator;
 
@@ -72,6 +72,8 @@ static err *generator_fetch(void *source, sl_range *ranges, uint32_t count, int6
     (void)timeout_ms;
     (void)bytes;
     if (!count) return NULL;
+    int64_t room = UINT32_MAX - records->count; /* max_records may be above it */
+    if (ranges->to - ranges->from > room) ranges->to = ranges->from + room;
     uint32_t more = (uint32_t)(ranges->to - ranges->from);
     if (records->count + more > records->room) {
         records->room = records->count + more;
