@@ -31,13 +31,13 @@ typedef struct kafka_topic {
 
 /* A broker that leads partitions. */
 typedef struct kafka_leader {
-    int32_t id;
-    bool is_busy;     /* a watcher waits for its answer */
-    bool is_silent;   /* it did not give the last one */
-    int64_t asked_ms; /* steady time of the last question */
-    int64_t retry_ms; /* silent: not before */
-    int64_t begun_ms; /* steady time of the last question for the earliest offsets */
-    char address[64];
+    int32_t id;        /* -1: partitions without a leader */
+    bool is_busy;      /* a watcher waits for its answer */
+    bool is_silent;    /* it did not give the last one */
+    int64_t asked_ms;  /* steady time of the last question */
+    int64_t retry_ms;  /* silent: not before */
+    int64_t begun_ms;  /* steady time of the last question for the earliest offsets */
+    char address[272]; /* "host:port", for the log; a host name has up to 255 bytes */
 } kafka_leader;
 
 typedef struct kafka_partition {
