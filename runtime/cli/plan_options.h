@@ -1,6 +1,7 @@
 #pragma once
 /* Building the options that connectors take, and reading names out of them: what Lua does for
  * scripts, for the ends that --embedded makes itself. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "runtime/shared/plan.h"
@@ -18,6 +19,7 @@ static inline sl_value plan_table(const char *name, const sl_value *items, uint3
         sl_value){ .name = plan_text(name), .kind = SL_TABLE, .items = items, .item_count = count };
 }
 
-static inline int plan_is(const sl_string *s, const char *text) {
+/* Whether the bytes of `s` are `text`. */
+static inline bool plan_is(const sl_string *s, const char *text) {
     return s->len == strlen(text) && !memcmp(s->data, text, s->len);
 }

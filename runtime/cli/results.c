@@ -5,12 +5,9 @@
 #include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/members.h"
+#include "runtime/cli/plan_options.h"
 #include "runtime/cli/results_state.h"
 #include "runtime/codec/rfc3339.h"
-
-static bool is_text(const sl_string *s, const char *text) {
-    return s->len == strlen(text) && !memcmp(s->data, text, s->len);
-}
 
 /* Find the output that leads to `sink`, and the aggregation in front of it. */
 static void find_shape(const sl_plan *plan, result_table *t) {
@@ -33,7 +30,7 @@ results *results_new(const sl_plan *plan, const char *connector) {
     pthread_mutex_init(&r->lock, NULL);
     for (uint32_t i = 0; i < plan->sink_count; i++) {
         const sl_sink *sink = &plan->sinks[i];
-        if (!is_text(&sink->connector, connector)) continue;
+        if (!plan_is(&sink->connector, connector)) continue;
         result_table *t = &r->tables[r->count++];
         *t = (result_table){ .sink = i, .name = &sink->name, .is_side = sink->is_side != 0 };
         if (!t->is_side) find_shape(plan, t);
@@ -122,8 +119,8 @@ static void keep(result_table *t, const sl_record *m, uint64_t order) {
 static void note_reason(result_table *t, const sl_record *m) {
     for (uint32_t i = 0; i < m->header_count; i++) {
         const sl_header *h = &m->headers[i];
-        bool is_reason = is_text(&h->name, "sluice.reason"),
-             is_kind = is_text(&h->name, "sluice.kind");
+        bool is_reason = plan_is(&h->name, "sluice.reason"),
+             is_kind = plan_is(&h->name, "sluice.kind");
         if ((!is_reason && !is_kind) || !h->value.data) continue;
         size_t len = h->value.len < sizeof t->reason - 1 ? h->value.len : sizeof t->reason - 1;
         memcpy(t->reason, h->value.data, len);

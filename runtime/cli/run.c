@@ -1,4 +1,5 @@
 /* `sluice run`: load the script, once a worker; open the pipeline; run it; say what it did. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,8 +39,8 @@ typedef struct run {
     pipeline pipeline;
     drift drift;
     display *display;
-    int64_t ticked_ms; /* steady */
-    bool feed_failed;
+    int64_t ticked_ms;       /* steady */
+    atomic_bool feed_failed; /* set by the feed's thread */
 } run;
 
 int command_exit_code(const err *e) {
@@ -217,7 +218,7 @@ static void on_tick(void *arg, pipeline *p) {
 static void on_feed_trouble(void *arg, const char *message) {
     run *r = arg;
     log_error(&r->log, "no more events", log_text("reason", message));
-    r->feed_failed = true;
+    atomic_store(&r->feed_failed, true);
     stop_ask();
 }
 
