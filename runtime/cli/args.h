@@ -16,14 +16,18 @@ typedef struct args {
     const char *sets[ARGS_MAX_SETS]; /* --set, in order; borrowed from argv */
     uint32_t set_count;
     bool wants_help; /* --help stands behind the command: nothing further was read */
-    bool embedded, json, strict;
-    bool log_given;
+    bool embedded;   /* run: --embedded */
+    bool json;       /* check: --json */
+    bool strict;     /* check: --strict */
+    bool log_given;  /* --log: log_style is meant */
     log_style log_style;
-    log_level log_level;
+    log_level log_level; /* LOG_INFO unless given */
 } args;
 
 typedef struct command {
-    const char *name, *operand, *summary;
+    const char *name;          /* as typed */
+    const char *operand;       /* as the manual shows it, in brackets if optional; NULL: none */
+    const char *summary;       /* of the manual */
     int (*run)(const args *a); /* gives the exit code */
 } command;
 

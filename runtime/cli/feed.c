@@ -22,8 +22,7 @@ enum {
     PAST_EVENTS = 10000,
     LONG_PAST_EVENTS = 20000,
     LONG_PAST_PANES = 400, /* a past of more panes than this is not made */
-    PER_INTERVAL =
-        60000, /* events between two batches: what the broker keeps, with room to spare */
+    PER_INTERVAL = 60000,  /* events between batches: what the broker keeps, with room to spare */
     MOST_UNREAD = 100000,
     MOST_UNREAD_BYTES = 12 << 20,
     SEED = 1,

@@ -11,9 +11,8 @@
 #include "runtime/connect/kafka_options.h"
 #include "runtime/connect/options.h"
 
-enum {
-    SCRAM_VERSION = 0x020601ff
-}; /* first librdkafka that can do SCRAM against Kafka 4 (its PR 4895) */
+/* First librdkafka that can do SCRAM against Kafka 4 (its PR 4895). */
+enum { SCRAM_VERSION = 0x020601ff };
 
 /* Refused in `config` at both ends. */
 static const kafka_setting owned_settings[] = {

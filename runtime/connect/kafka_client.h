@@ -15,18 +15,16 @@
 #include "runtime/shared/connect.h"
 
 enum {
-    KAFKA_START_MS = 9000, /* how long a start waits for a broker */
-    KAFKA_UNKNOWN_MS =
-        2000,            /* how long a topic may be unknown at start: it may just have been made */
-    KAFKA_SLICE_MS = 50, /* longest wait without a look at `stop` */
+    KAFKA_START_MS = 9000,   /* how long a start waits for a broker */
+    KAFKA_UNKNOWN_MS = 2000, /* a topic may be unknown so long at start: it may be new */
+    KAFKA_SLICE_MS = 50,     /* longest wait without a look at `stop` */
 };
 
 /* A librdkafka option that the connector sets. */
 typedef struct kafka_setting {
     const char *name;
     const char *value; /* NULL: not set, only refused in `config` */
-    const char
-        *why; /* not NULL: `config` must not set it, and what to do instead; NULL: a default */
+    const char *why;   /* `config` must not set it: what to do instead; NULL: a default, it may */
 } kafka_setting;
 
 typedef struct kafka_client {

@@ -26,8 +26,7 @@ enum {
 
 /* Messages that failed, in the order of the reports. */
 typedef struct message_list {
-    const sl_message *
-        *items; /* the list is owned, the messages borrowed until flush has returned */
+    const sl_message **items; /* owned; the messages are borrowed until flush has returned */
     uint32_t count, room;
 } message_list;
 
@@ -192,8 +191,8 @@ static err *watch(kafka_sink *s) {
 static int32_t partition_of(const kafka_sink *s, const sl_message *m) {
     if (m->partition >= 0) return m->partition;
     if (m->key.data) return kafka_partition_of(m->key.data, m->key.len, s->partition_count);
-    return (int32_t)(m->row %
-                     (uint32_t)s->partition_count); /* even, and the same when done again */
+    /* even, and the same when done again */
+    return (int32_t)(m->row % (uint32_t)s->partition_count);
 }
 
 static rd_kafka_headers_t *headers_of(const sl_message *m) {

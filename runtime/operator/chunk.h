@@ -13,10 +13,10 @@ enum { VECTOR_ROWS = 2048 };
 
 /* Why a record, or a pair of row and window, did not pass. */
 typedef enum note_kind {
-    NOTE_BAD,
-    NOTE_SKEW,
-    NOTE_THREW,
-    NOTE_LATE,
+    NOTE_BAD,   /* cannot be decoded, or has no event time */
+    NOTE_SKEW,  /* event time beyond max_skew */
+    NOTE_THREW, /* user code threw */
+    NOTE_LATE,  /* its window is closed */
 } note_kind;
 
 typedef struct note {
@@ -33,11 +33,11 @@ typedef struct note {
 /* Rows of a chunk that go to one aggregation. */
 typedef struct grouping {
     uint32_t count;
-    uint32_t *indices; /* place of each in the chunk's rows */
-    int64_t *panes;    /* pane start */
-    uint64_t *hashes;
-    const char **keys; /* in the chunk's text */
-    uint32_t *key_lens;
+    uint32_t *indices;  /* place of each in the chunk's rows */
+    int64_t *panes;     /* pane start */
+    uint64_t *hashes;   /* XXH3 of the key */
+    const char **keys;  /* in the chunk's text */
+    uint32_t *key_lens; /* bytes */
 } grouping;
 
 typedef struct partition_high {
@@ -47,7 +47,8 @@ typedef struct partition_high {
 } partition_high;
 
 typedef struct chunk {
-    uint32_t source, first_record, record_count;
+    uint32_t source;                          /* index into the plan's */
+    uint32_t first_record, record_count;      /* among the batch's records of the source */
     uint32_t row_count;                       /* good rows */
     char *row_memory;                         /* VECTOR_ROWS rows; owned */
     size_t row_room;                          /* bytes there */
@@ -66,7 +67,7 @@ typedef struct chunk {
     partition_high *highs;                    /* owned, in the order of partitions */
     uint32_t high_count, high_room;
     uint64_t bad, skipped; /* records that never became rows; skipped by policy */
-    uint64_t late_pairs;
+    uint64_t late_pairs;   /* of row and window */
 } chunk;
 
 /* Where in a record's way a note was made. */

@@ -109,10 +109,10 @@ static void drop_copies(group_list *list) {
     list->count = kept;
 }
 
-void groups_list(group_list *list, pane *const *panes, uint32_t pane_count_, bool dirty_only,
+void groups_list(group_list *list, pane *const *panes, uint32_t count, bool dirty_only,
                  uint32_t shards) {
     list->count = 0;
-    for (uint32_t i = 0; i < pane_count_; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         if (dirty_only)
             add_dirty(list, panes[i], i, shards);
         else

@@ -27,7 +27,7 @@ static inline uint64_t group_order(uint64_t hash, uint32_t shards) {
 
 /* Fill `list` with the groups of `panes` (those of one window, by start), each once, sorted by
  * order, then key bytes. `dirty_only`: those touched in this batch. O(groups * panes). */
-void groups_list(group_list *list, pane *const *panes, uint32_t pane_count, bool dirty_only,
+void groups_list(group_list *list, pane *const *panes, uint32_t count, bool dirty_only,
                  uint32_t shards);
 
 /* Compare two groups as rows leave: < 0, 0 (one group) or > 0. */

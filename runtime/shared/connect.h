@@ -14,13 +14,12 @@ struct outages;
 
 /* What connectors get from outside. */
 typedef struct sl_system {
-    const char *pipeline; /* name of the pipeline: client.id */
-    const char *brokers;  /* not NULL: in place of what scripts say (--embedded) */
-    struct logger *log;
-    const struct clock_source *clock;
-    struct outages *outages;  /* for "broker lost" and "broker back" once a cluster; may be NULL */
-    const volatile int *stop; /* becomes != 0 when the process was asked to stop: waits end early
-                                 with ERR_STOPPED */
+    const char *pipeline;             /* name of the pipeline: client.id */
+    const char *brokers;              /* not NULL: in place of what scripts say (--embedded) */
+    struct logger *log;               /* borrowed */
+    const struct clock_source *clock; /* borrowed */
+    struct outages *outages;          /* for one "broker lost" a cluster; may be NULL */
+    const volatile int *stop;         /* != 0: asked to stop, waits end with ERR_STOPPED */
 } sl_system;
 
 /* A partition as its leader last told. Index in the source's list = sl_record.partition; at
