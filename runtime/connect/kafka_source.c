@@ -20,7 +20,7 @@
 
 enum {
     QUEUE_KIB = 16 * 1024,  /* of all queues together */
-    QUEUE_MESSAGES = 40000, /* the same; a message costs about 500 bytes beside its payload */
+    QUEUE_MESSAGES = 32000, /* the same; a message costs about 500 bytes beside its payload */
     GUESS_PARTITIONS = 4,
     BACKOFF_VERSION = 0x020200ff, /* first librdkafka with fetch.queue.backoff.ms */
     MAX_SETTINGS = 24,

@@ -20,6 +20,7 @@ static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
 }
 
 static void add_input(aggregate_run *a, uint32_t source) {
+    if (a->input_count && a->inputs[a->input_count - 1] == source) return; /* by two branches */
     a->inputs = mem_realloc(a->inputs, (a->input_count + 1) * sizeof *a->inputs);
     a->inputs[a->input_count++] = source;
     a->meeting = mem_realloc(a->meeting, a->input_count * sizeof *a->meeting);
