@@ -253,10 +253,19 @@ static void gather_nulls(chunk *c, uint32_t words) {
     }
 }
 
-/* Lose everything behind `node` for row `i`. */
-static void mark_dead(chunk *c, const sl_step *step, uint32_t i, uint32_t node) {
-    c->dead[i] |= 1u << node;
-    c->threw_at[i] |= step->node_outputs[node];
+/* Lose everything behind `node` for row `i`; where to go on. A throw that no live node can have made
+ * (the watchdog strikes between two) gives the whole row up: the loop must get on. */
+static uint32_t lose_node(chunk *c, const sl_step *step, uint32_t i, uint32_t node) {
+    bool is_known = node < step->node_count && !(c->dead[i] >> node & 1);
+    if (is_known) {
+        c->dead[i] |= 1u << node;
+        c->threw_at[i] |= step->node_outputs[node];
+        return i;
+    }
+    c->dead[i] = UINT32_MAX;
+    c->threw_at[i] = (1u << step->output_count) - 1;
+    c->outputs[i] = 0;
+    return i + 1;
 }
 
 static err *run_step(worker *w, const batch_view *b, chunk *c) {
@@ -276,13 +285,13 @@ static err *run_step(worker *w, const batch_view *b, chunk *c) {
     v->guarded = 0;
     v->text = &c->text;
     v->now_ms = b->now_ms;
-    for (v->first = 0; v->first < v->count && !script_run(w->script, step->driver);
-         v->first = v->pos) {
+    v->first = 0;
+    while (v->first < v->count && !script_run(w->script, step->driver)) {
         if (!c->dead[v->pos]) {
             err *e = throw_out(w, b, c, ((sl_row *)c->rows[v->pos])->record);
             if (e) return e;
         }
-        mark_dead(c, step, v->pos, v->node);
+        v->first = lose_node(c, step, v->pos, v->node);
         v->guarded = 1;
     }
     return NULL;
