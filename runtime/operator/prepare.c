@@ -253,8 +253,8 @@ static void gather_nulls(chunk *c, uint32_t words) {
     }
 }
 
-/* Lose everything behind `node` for row `i`; where to go on. A throw that no live node can have made
- * (the watchdog strikes between two) gives the whole row up: the loop must get on. */
+/* Lose everything behind `node` for row `i`; where to go on. A throw that no live node can have
+ * made (the watchdog strikes between two) gives the whole row up: the loop must get on. */
 static uint32_t lose_node(chunk *c, const sl_step *step, uint32_t i, uint32_t node) {
     bool is_known = node < step->node_count && !(c->dead[i] >> node & 1);
     if (is_known) {
