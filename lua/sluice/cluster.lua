@@ -70,13 +70,27 @@ end
 
 --- Options of `tls`.
 cluster.TLS = {
-   ca = { check = options.text "a path", doc = "certificates to trust, PEM" },
-   cert = { check = options.text "a path", doc = "own certificate, PEM (mTLS)" },
-   key = { check = options.text "a path", doc = "own private key, PEM" },
-   key_password = { check = secret.checker(), doc = "what opens the key" },
+   ca = { check = options.text "a path", doc = "certificates to trust, PEM",
+      about = "access",
+      risk = "without it the certificates of the system are trusted",
+   },
+   cert = { check = options.text "a path", doc = "own certificate, PEM (mTLS)",
+      about = "access",
+      risk = "own certificate",
+   },
+   key = { check = options.text "a path", doc = "own private key, PEM",
+      about = "access",
+      risk = "own private key",
+   },
+   key_password = { check = secret.checker(), doc = "what opens the key",
+      about = "access",
+      risk = "by reference only",
+   },
    verify_hostname = {
       check = options.flag(), default = true,
       doc = "the certificate must be the broker's own",
+      about = "access",
+      risk = "false: whoever has any trusted certificate can pose as the broker",
    },
 }
 
@@ -84,10 +98,18 @@ cluster.TLS = {
 cluster.SASL = {
    mechanism = { check = options.word { "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512" },
       default = "PLAIN",
-      doc = "how to log in" },
-   username = { check = options.text(), doc = "who logs in" },
+      doc = "how to log in",
+      about = "access",
+      risk = "PLAIN without `tls` sends the password in clear",
+   },
+   username = { check = options.text(), doc = "who logs in",
+      about = "access",
+      risk = "its rights decide what works: `sluice check --connect`",
+   },
    password = {
       check = secret.checker(), doc = "by reference: sluice.env, sluice.secret_file",
+      about = "access",
+      risk = "by reference only",
    },
 }
 
@@ -105,11 +127,22 @@ local SASL_TABLE = nested("a table of mechanism, username, password", cluster.SA
 cluster.options = {
    brokers = {
       check = BROKERS, doc = "where to ask first; else $KAFKA_BROKERS, else "
-      .. DEFAULT_BROKERS,
+      .. DEFAULT_BROKERS, environment = "KAFKA_BROKERS",
+      about = "access",
+      risk = "which Kafka; `localhost` is rarely meant in production",
    },
-   config = { check = CONFIG, doc = "raw options of the Kafka client" },
-   tls = { check = TLS_OR_TRUE, doc = "encrypt" },
-   sasl = { check = SASL_TABLE, doc = "log in" },
+   config = { check = CONFIG, doc = "raw options of the Kafka client",
+      about = "latency",
+      risk = "goes to the client unjudged",
+   },
+   tls = { check = TLS_OR_TRUE, doc = "encrypt",
+      about = "access",
+      risk = "without it everything is sent in clear",
+   },
+   sasl = { check = SASL_TABLE, doc = "log in",
+      about = "access",
+      risk = "without it whoever reaches the broker can read and write",
+   },
 }
 
 --- The option by which a source or sink names a shared cluster.
@@ -119,6 +152,8 @@ cluster.reference = {
          if getmetatable(value) == Cluster then return value.values end
       end),
       doc = "brokers, config, tls and sasl in one",
+      about = "access",
+      risk = "shared by sources and sinks",
    },
 }
 

@@ -2,9 +2,11 @@
 -- reference is printed from these tables.
 --
 -- A checker is `{ wanted =, check = function(value) → value in the plan's form | nil,
--- parse = function(text) }`; `parse` makes of `--set` text what a script would have
--- written. An entry may also say `later = true` (known, not there yet) and `as`, its name
--- in the plan where that differs.
+-- parse = function(text), say = function(value in the plan's form) → text or nil }`;
+-- `parse` makes of `--set` text what a script would have written. Each entry says what it
+-- is `about` and its `risk`, for `sluice check` (sluice.check.audit). It may also say
+-- `later = true` (known, not there yet), `as`, its name in the plan where that differs,
+-- and `environment`, the variable that stands in for it.
 -- @module sluice.options
 
 local nearest = require "sluice.nearest"
@@ -68,10 +70,12 @@ function options.duration(low, high)
    local wanted = 'a duration ("30 seconds", or ms)'
    if low > -units.LONGEST_MS then wanted = wanted .. ", at least " .. units.say(low) end
    if high < units.LONGEST_MS then wanted = wanted .. ", at most " .. units.say(high) end
-   return options.checker(wanted, function(value)
+   local made = options.checker(wanted, function(value)
       local ms = units.duration(value)
       return ms and ms >= low and ms <= high and ms or nil
    end)
+   made.say = units.say
+   return made
 end
 
 --- A duration, or one of some words.
@@ -81,9 +85,17 @@ end
 function options.duration_or(words, low)
    local duration = options.duration(low)
    local named = table.concat(nearest.names(words), '" or "')
-   return options.checker(duration.wanted .. ', or "' .. named .. '"', function(value)
+   local made = options.checker(duration.wanted .. ', or "' .. named .. '"',
+      function(value)
       return words[value] or duration.check(value)
    end)
+   made.say = function(value)
+      for _, word in ipairs(nearest.names(words)) do
+         if words[word] == value then return word end
+      end
+      return units.say(value)
+   end
+   return made
 end
 
 --- A size, in the plan bytes.
@@ -91,10 +103,12 @@ end
 -- @treturn table checker
 function options.size(low)
    local wanted = ('a size ("64 MiB", or bytes), at least %d'):format(low)
-   return options.checker(wanted, function(value)
+   local made = options.checker(wanted, function(value)
       local bytes = units.size(value)
       return bytes and bytes >= low and bytes <= LARGEST and bytes or nil
    end)
+   made.say = units.say_size
+   return made
 end
 
 --- One of some words.

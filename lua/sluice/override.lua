@@ -130,6 +130,7 @@ function override.apply(of, known, setting)
    if not owner then
       local value, message = options.parse(known, path, text)
       of.values[path] = value
+      set_on(of, { node = "pipeline" }, path, value, setting)
       return message
    end
    local target, message = find(override.targets(of), owner)

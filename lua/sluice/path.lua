@@ -20,6 +20,7 @@ local function check(value)
 end
 
 --- The option.
-path.option = { check = options.checker(WANTED, check), doc = WANTED }
+path.option = { check = options.checker(WANTED, check), doc = WANTED,
+   about = "access", risk = "what is read, or where rows go" }
 
 return path

@@ -5,6 +5,7 @@ local options = require "sluice.options"
 local override = require "sluice.override"
 local place = require "sluice.place"
 local stream = require "sluice.stream"
+local units = require "sluice.units"
 
 local pipeline = {}
 
@@ -19,6 +20,9 @@ local TRIGGER = options.checker(
       local interval = options.duration(1).check(value)
       return interval and { kind = "interval", interval_ms = interval } or nil
    end)
+TRIGGER.say = function(value)
+   return value.interval_ms and units.say(value.interval_ms) or value.kind
+end
 
 local SHARDS = options.checker("a power of two from 1 to 65536", function(value)
    local right = type(value) == "number" and value >= 1 and value <= 65536
@@ -34,28 +38,57 @@ end)
 
 --- Options by name.
 pipeline.OPTIONS = {
-   name = { check = NAME, doc = "of client, consumer group and metrics" },
-   trigger = { check = TRIGGER, default = "continuous", doc = "when a batch begins" },
+   name = { check = NAME, doc = "of client, consumer group and metrics",
+      about = "access",
+      risk = "progress and state go by it: renamed, the pipeline starts anew",
+   },
+   trigger = { check = TRIGGER, default = "continuous", doc = "when a batch begins",
+      about = "latency",
+      risk = "results come at its pace; an interval also sets how much one batch "
+         .. "holds",
+   },
    flush = {
       check = options.flag(), default = false,
       doc = "available-now: close what is open at the end",
+      about = "correctness",
+      risk = "windows that are still open come out incomplete",
    },
    checkpoint = {
       check = options.text 'text, as in "none"',
       doc = "where progress and state are kept",
+      about = "correctness",
+      risk = '"none": a restart begins at `start` with empty state',
    },
    delivery = { check = options.word { "exactly-once", "at-least-once" },
-      doc = "at-least-once while checkpoint is \"none\"" },
-   shards = { check = SHARDS, default = 64, doc = "parts of the state" },
-   workers = { check = options.integer(1, 256), default = 1, doc = "threads" },
+      doc = "at-least-once while checkpoint is \"none\"",
+      about = "correctness",
+      risk = '"at-least-once": after a failure rows may come twice',
+   },
+   shards = { check = SHARDS, default = 64, doc = "parts of the state",
+      about = "memory",
+      risk = "more than keys: no use; fewer than workers: some are idle",
+   },
+   workers = { check = options.integer(1, 256), default = 1, doc = "threads",
+      about = "latency",
+      risk = "more than the machine has cores slow each other",
+   },
    shutdown_timeout = { check = options.duration(1), default = "10 seconds",
       as = "shutdown_timeout_ms",
-      doc = "how long a batch may take to finish after SIGTERM" },
+      doc = "how long a batch may take to finish after SIGTERM",
+      about = "correctness",
+      risk = "a batch that takes longer is cut off and done again",
+   },
    script_timeout = { check = options.duration(1), default = "10 seconds",
       as = "script_timeout_ms",
-      doc = "how long one call into the script may take" },
+      doc = "how long one call into the script may take",
+      about = "latency",
+      risk = "a call that takes longer ends the run",
+   },
    on_error = { check = options.word { "quarantine", "fail" }, default = "quarantine",
-      doc = "when a function of the script throws" },
+      doc = "when a function of the script throws",
+      about = "correctness",
+      risk = '"quarantine" goes on without the records for which a function threw',
+   },
    commit_interval = { later = true, doc = "least time between commits" },
    history = { later = true, doc = "how long what replay needs is kept" },
    memory = { later = true, doc = "most memory" },

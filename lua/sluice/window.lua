@@ -11,13 +11,24 @@ local window = {}
 local Window = {}
 
 local COMMON = {
-   size = { check = options.duration(1), doc = "how long a window is" },
+   size = { check = options.duration(1), doc = "how long a window is",
+      about = "latency",
+      risk = "in mode append no result comes sooner than this",
+   },
    offset = { check = options.duration(-units.LONGEST_MS), default = 0,
-      doc = "moves the boundaries, which else start at the epoch" },
+      doc = "moves the boundaries, which else start at the epoch",
+      about = "correctness",
+      risk = "readers must expect the same boundaries",
+   },
    allowed_lateness = { check = options.duration(0), default = 0,
-      doc = "how long after its end, by the watermark, a window still takes rows" },
+      doc = "how long after its end, by the watermark, a window still takes rows",
+      about = "memory",
+      risk = "windows stay in memory for as long, and append waits for it",
+   },
    name = {
       check = options.text(), doc = "of the state, where a pipeline has two aggregations",
+      about = "access",
+      risk = "state goes by it: renamed, it starts empty",
    },
 }
 
@@ -25,7 +36,9 @@ local COMMON = {
 window.OPTIONS = {
    tumbling = COMMON,
    hopping = options.merge(COMMON, {
-      every = { check = options.duration(1), doc = "how often a window begins" },
+      every = { check = options.duration(1), doc = "how often a window begins",
+         about = "memory",
+         risk = "shorter: more windows at a time for each key, and more results" },
    }),
 }
 

@@ -25,18 +25,39 @@ user.OPTIONS = {
    state = { check = options.checker("a table of members", function(value)
       return type(value) == "table" and next(value) ~= nil and value or nil
    end), doc = "members by name: a number is a double that starts there, text names a "
-      .. "type that starts at zero" },
-   init = { check = fn, doc = "(state): sets up a new one, where `state` is not enough" },
-   fold = { check = fn, doc = "(state, row): takes in a row" },
-   merge = { check = fn, doc = "(a, b): takes state b into a; hopping windows need it" },
+      .. "type that starts at zero",
+      about = "memory",
+      risk = "kept once for each group and window",
+   },
+   init = { check = fn, doc = "(state): sets up a new one, where `state` is not enough",
+      about = "correctness",
+      risk = "must give the same state each time",
+   },
+   fold = { check = fn, doc = "(state, row): takes in a row",
+      about = "correctness",
+      risk = "must depend on state and row alone",
+   },
+   merge = { check = fn, doc = "(a, b): takes state b into a; hopping windows need it",
+      about = "correctness",
+      risk = "must give the same in any order and grouping",
+   },
    result = { check = fn,
-      doc = "(state, window): the value, or a table of them by field; nil is null" },
+      doc = "(state, window): the value, or a table of them by field; nil is null",
+      about = "correctness",
+      risk = "nil becomes null",
+   },
    fold_batch = { check = fn,
-      doc = "(states, rows, count): takes in rows[i] by states[i], 0 <= i < count" },
+      doc = "(states, rows, count): takes in rows[i] by states[i], 0 <= i < count",
+      about = "correctness",
+      risk = "must depend on states and rows alone",
+   },
    returns = { check = options.checker("a type or a list of fields", function(value)
       local right = type(value) == "table" and #value > 0 or schema.TYPES[value]
       return right and value or nil
-   end), default = "double", doc = "what `result` gives; a list: columns NAME_FIELD" },
+   end), default = "double", doc = "what `result` gives; a list: columns NAME_FIELD",
+      about = "correctness",
+      risk = "readers must expect this type",
+   },
    order = { later = true, doc = "the order in which rows come" },
 }
 

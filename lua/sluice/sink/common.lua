@@ -8,20 +8,38 @@ local common = {}
 --- Options by name.
 common.options = {
    mode = { check = options.word { "append", "update", "complete" },
-      doc = "what of an aggregation is sent: closed windows, touched groups, or all" },
+      doc = "what of an aggregation is sent: closed windows, touched groups, or all",
+      about = "correctness",
+      risk = "append: each window once, late by size, delay and lateness; update: at "
+         .. "once and again, readers keep the newest of a key; complete: everything "
+         .. "in every batch",
+   },
    final = { check = options.flag(), default = false,
-      doc = "update: one more row, marked, when a window closes" },
+      doc = "update: one more row, marked, when a window closes",
+      about = "latency",
+      risk = "without it nothing tells readers that a window has closed",
+   },
    only_if_changed = { check = options.flag(), default = false,
-      doc = "update: rows whose values are as they were sent are left out" },
+      doc = "update: rows whose values are as they were sent are left out",
+      about = "memory",
+      risk = "what was sent is remembered for each live group",
+   },
    max_rows = {
       check = options.integer(1), default = 100000, doc = "complete: most groups",
+      about = "memory",
+      risk = "beyond as many groups the pipeline fails",
    },
    times = {
       check = options.word { "ms", "iso" }, default = "ms",
       doc = "how timestamps are written",
+      about = "correctness",
+      risk = "readers must expect the same form",
    },
    on_error = { check = options.word { "quarantine", "fail" }, default = "quarantine",
-      doc = "when a row is refused for itself" },
+      doc = "when a row is refused for itself",
+      about = "correctness",
+      risk = '"quarantine" goes on without the row that was refused',
+   },
 }
 
 --- What belongs to the aggregation before the sink, not to the sink.

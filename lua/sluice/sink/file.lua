@@ -19,6 +19,8 @@ file.options = options.merge(common.options, {
    path = path.option,
    append = {
       check = options.flag(), default = false, doc = "one growing file, not one a batch",
+      about = "correctness",
+      risk = "after a failure a growing file may hold lines twice",
    },
 })
 

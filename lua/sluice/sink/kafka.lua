@@ -27,14 +27,23 @@ kafka.required = "topic"
 
 --- Options by name.
 kafka.options = options.merge(common.options, cluster.options, cluster.reference, {
-   topic = { check = topic.name(), doc = "where rows go" },
-   key = { check = KEY, doc = "columns of the key; else the group, or the record's key" },
+   topic = { check = topic.name(), doc = "where rows go",
+      about = "access",
+      risk = "where results go",
+   },
+   key = { check = KEY, doc = "columns of the key; else the group, or the record's key",
+      about = "correctness",
+      risk = "on a compacted topic only the newest row of each key stays",
+   },
    value = { later = true, doc = "what the value holds" },
    headers = { later = true, doc = "headers of each record" },
    partition_by = { later = true, doc = "what chooses the partition" },
    compression = { check = options.word { "none", "gzip", "snappy", "lz4", "zstd" },
       default = "lz4",
-      doc = "of batches on the wire" },
+      doc = "of batches on the wire",
+      about = "latency",
+      risk = "costs processor time, saves network and disk",
+   },
 })
 
 --- How the plan calls it.

@@ -13,7 +13,10 @@ file.required = "path"
 --- Options by name.
 file.options = options.merge(limits.options, {
    path = path.option,
-   follow = { check = options.flag(), default = false, doc = "wait for more at the end" },
+   follow = { check = options.flag(), default = false, doc = "wait for more at the end",
+      about = "latency",
+      risk = "without it the pipeline ends at the end of the file",
+   },
 })
 
 --- How the plan calls it.

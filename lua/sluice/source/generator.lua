@@ -14,14 +14,23 @@ generator.options = options.merge(limits.options, {
    row = {
       check = options.fn "a function(i, random) that returns a row",
       doc = "makes row i, from 0",
+      about = "access",
+      risk = "made up: no real data",
    },
    rate = {
       check = options.number(0, math.huge, true),
       doc = "rows a second; else as fast as it goes",
+      about = "latency",
+      risk = "without it rows come as fast as the pipeline takes them",
    },
-   count = { check = options.integer(0), doc = "how many rows; else without end" },
+   count = { check = options.integer(0), doc = "how many rows; else without end",
+      about = "access",
+      risk = "without it the source never ends, and its last windows never close",
+   },
    seed = {
       check = options.integer(0), default = 1, doc = "of `random`, together with i",
+      about = "correctness",
+      risk = "another seed gives other rows",
    },
 })
 

@@ -36,18 +36,36 @@ kafka.required = "topics"
 
 --- Options by name.
 kafka.options = options.merge(limits.options, cluster.options, cluster.reference, {
-   topics = { check = topic.names(), doc = "a name, or a list of names" },
+   topics = { check = topic.names(), doc = "a name, or a list of names",
+      about = "access",
+      risk = "what the pipeline reads",
+   },
    pattern = { later = true, doc = "topics whose names match" },
-   partitions = { check = PARTITIONS, doc = "only these partitions of each topic" },
+   partitions = { check = PARTITIONS, doc = "only these partitions of each topic",
+      about = "correctness",
+      risk = "the records of all others are never seen",
+   },
    start = start.option,
    on_data_loss = { check = options.word { "fail", "continue" }, default = "fail",
-      doc = "when offsets are gone from the broker" },
+      doc = "when offsets are gone from the broker",
+      about = "correctness",
+      risk = '"continue" goes on with a hole where the broker has deleted records',
+   },
    isolation = { check = options.word { "read_committed", "read_uncommitted" },
       default = "read_committed", doc = "whether records of open and aborted "
-      .. "transactions are seen" },
-   group = { check = options.text(), doc = "consumer group; else the pipeline's name" },
+      .. "transactions are seen",
+      about = "correctness",
+      risk = '"read_uncommitted" also takes records of transactions that were given '
+         .. 'up',
+   },
+   group = { check = options.text(), doc = "consumer group; else the pipeline's name",
+      about = "access",
+      risk = "two pipelines of one group would share their progress",
+   },
    events = {
       check = EVENTS, doc = "what `--embedded` feeds; else made from the fields",
+      about = "access",
+      risk = "only for --embedded",
    },
 })
 

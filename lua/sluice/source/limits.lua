@@ -11,25 +11,47 @@ local DEFAULT_MAX_DELAY_MS = 60000
 limits.options = {
    max_records = {
       check = options.integer(1), default = 500000, doc = "most records a batch",
+      about = "memory",
+      risk = "a batch holds as many in memory; too few, and a batch no longer takes "
+         .. "what comes between two triggers",
    },
    max_bytes = {
       check = options.size(1), default = "16 MiB", doc = "most bytes a batch",
+      about = "memory",
+      risk = "a batch holds as much in memory, and its output beside it",
    },
    max_time = { check = options.duration(1), default = "1 second", as = "max_time_ms",
-      doc = "how long fetching may take before the batch is cut at what has come" },
+      doc = "how long fetching may take before the batch is cut at what has come",
+      about = "latency",
+      risk = "a broker that is slow ends batches early: more and smaller ones",
+   },
    max_rate = {
       check = options.number(0, math.huge, true), doc = "most records a second",
+      about = "latency",
+      risk = "below the rate of the input the backlog grows without end, until the "
+         .. "broker deletes it unread",
    },
    min_records = {
       check = options.integer(1), doc = "wait for as many, but not beyond max_delay",
+      about = "latency",
+      risk = "results wait until as many records have come, or for `max_delay`",
    },
    max_delay = { check = options.duration(1), as = "max_delay_ms",
-      doc = "longest wait for min_records, since the last batch with records; 1 minute" },
+      doc = "longest wait for min_records, since the last batch with records; 1 minute",
+      about = "latency",
+      risk = "the longest that few records wait",
+   },
    bad_records = { check = options.word { "quarantine", "fail", "skip" },
       default = "quarantine",
-      doc = "what becomes of a record that cannot be decoded" },
+      doc = "what becomes of a record that cannot be decoded",
+      about = "correctness",
+      risk = "what cannot be decoded is missing in every result",
+   },
    max_bad_share = { check = options.number(0, 1), default = 0.5,
-      doc = "a larger share of bad ones in a batch of 1,000 or more fails it" },
+      doc = "a larger share of bad ones in a batch of 1,000 or more fails it",
+      about = "correctness",
+      risk = "below this share, bad records are set aside without stopping anything",
+   },
 }
 
 --- Say what is wrong between options.

@@ -57,6 +57,9 @@ end
 start.option = {
    check = options.checker(WANTED, check, parse), default = "earliest",
    doc = "where to begin when no progress is recorded",
+   about = "correctness",
+   risk = '"latest" passes over what is there already, also after a restart without a '
+      .. "checkpoint",
 }
 
 --- Say which topic of a table of offsets the source does not read.

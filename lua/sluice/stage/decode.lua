@@ -114,21 +114,46 @@ local UNITS = { "s", "ms", "us", "ns" }
 
 --- Options of `:event_time`.
 decode.TIME = {
-   unit = { check = options.word(UNITS), doc = "of integers; ms" },
+   unit = { check = options.word(UNITS), doc = "of integers; ms",
+      about = "correctness",
+      risk = "the wrong unit puts every record into the wrong year",
+   },
    delay = { check = options.duration(0), as = "delay_ms",
-      doc = "how far the watermark stays behind; absent: no watermark" },
+      doc = "how far the watermark stays behind; absent: no watermark",
+      about = "latency",
+      risk = "longer: results later and more windows in memory; shorter: more records "
+         .. "are late",
+   },
    idle = { check = options.duration_or({ never = -1 }, 1), default = "30 seconds",
       as = "idle_ms",
-      doc = "when a silent partition stops holding the watermark" },
+      doc = "when a silent partition stops holding the watermark",
+      about = "latency",
+      risk = "shorter: a partition that paused loses what it held back; longer: one "
+         .. "silent partition holds all results",
+   },
    max_skew = { check = options.duration(0), default = "5 minutes", as = "max_skew_ms",
-      doc = "how far ahead of the clock a record may be" },
+      doc = "how far ahead of the clock a record may be",
+      about = "correctness",
+      risk = "a clock that runs ahead by less than this closes windows too early",
+   },
    on_skew = { check = options.word { "quarantine", "accept", "skip" },
       default = "quarantine",
-      doc = "what becomes of records further ahead" },
+      doc = "what becomes of records further ahead",
+      about = "correctness",
+      risk = '"accept" lets records from the future into windows of the future; '
+         .. '"skip" drops them',
+   },
    advance = { check = options.word { "data", "wall-clock" }, default = "data",
-      doc = "what moves the watermark when all partitions are idle" },
+      doc = "what moves the watermark when all partitions are idle",
+      about = "correctness",
+      risk = '"wall-clock" closes windows of a source that has paused: what it then '
+         .. 'sends is late',
+   },
    watermark = { check = options.word { "min", "max" }, default = "min", as = "rule",
-      doc = "over partitions: the slowest or the fastest" },
+      doc = "over partitions: the slowest or the fastest",
+      about = "correctness",
+      risk = '"max" makes late what a slower partition still holds',
+   },
 }
 
 -- Options that mean nothing without a watermark.
@@ -166,6 +191,7 @@ end
 -- @raise for unknown fields and options, and a unit on what is no integer
 function decode.event_time(node, time, given)
    local values = options.read("`:event_time`", decode.TIME, given == nil and {} or given)
+   node.values = values
    if type(time) == "string" then
       check_time_field(node, time, values)
       node.time = fill_time(values)

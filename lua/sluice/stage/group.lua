@@ -9,7 +9,8 @@ local window = require "sluice.window"
 
 local group = {}
 
-local NAME = { name = { check = options.text(), doc = "of the state" } }
+local NAME = { name = { check = options.text(), doc = "of the state", about = "access",
+   risk = "state goes by it: renamed, it starts empty" } }
 
 local function read_keys(node, positional)
    local names = {}

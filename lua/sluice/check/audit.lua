@@ -1,0 +1,199 @@
+--- Every option that is in effect: its value, where that comes from, what it is about,
+-- what it risks. All of it stands in the tables of options: an entry says `about` (a word
+-- of `audit.ABOUT`) and `risk`, text or a function(value, with) → text or nil, where
+-- `with` is `{ graph =, pipeline =, values = the other options in the plan's form }`.
+-- `environment` names the variable that stands in for what a script does not give.
+-- @module sluice.check.audit
+
+local connector = require "sluice.connector"
+local decode = require "sluice.stage.decode"
+local options = require "sluice.options"
+local override = require "sluice.override"
+local pipeline = require "sluice.pipeline"
+local secret = require "sluice.secret"
+local window = require "sluice.window"
+
+local audit = {}
+
+--- What an option can be about. `access`: what is where, and who may.
+audit.ABOUT = { latency = true, memory = true, correctness = true, access = true }
+
+local function show_secret(value)
+   if value.env then return ("sluice.env %q"):format(value.env) end
+   return ("sluice.secret_file %q"):format(value.file)
+end
+
+--- How a value in the plan's form looks to people: never a secret, never a function's
+-- insides.
+-- @param value any
+-- @tparam ?table entry of the option, whose checker may have a `say`
+-- @treturn string
+function audit.show(value, entry)
+   local say = entry and entry.check and entry.check.say
+   if say then return say(value) end
+   if type(value) == "function" then return "a function" end
+   if type(value) == "number" then return ("%.15g"):format(value) end
+   if type(value) ~= "table" then return tostring(value) end
+   if secret.is(value) then return show_secret(value) end
+   local parts = {}
+   for _, key in ipairs(options.sorted_keys(value)) do
+      local shown = audit.show(value[key])
+      parts[#parts + 1] = type(key) == "number" and shown
+         or ("%s = %s"):format(tostring(key), shown)
+   end
+   return #value > 0 and table.concat(parts, ", ") or "{ " .. table.concat(parts, ", ")
+      .. " }"
+end
+
+-- The setting that stands in for an option of a node.
+local function set_by(of, node, name)
+   local set = of.overrides[node]
+   if not set or set.values[name] == nil then return nil end
+   for i = #set.texts, 1, -1 do
+      local path = set.texts[i]:match "^([^=]+)="
+      if path == name or path:match "%.([^.]+)$" == name then
+         return "--set " .. set.texts[i]
+      end
+   end
+end
+
+local function from_where(group, name, entry)
+   local set = set_by(group.pipeline, group.node, name)
+   if set then return set end
+   if group.given[name] ~= nil then return group.line or "the script" end
+   if entry.environment and os.getenv(entry.environment) then
+      return "$" .. entry.environment
+   end
+   return "default"
+end
+
+local function risk_of(entry, value, with)
+   if type(entry.risk) == "function" then return entry.risk(value, with) end
+   return entry.risk
+end
+
+-- The options of one table that have a value.
+local function add_group(list, graph, group)
+   local with = { graph = graph, pipeline = group.pipeline, values = group.filled }
+   local first = group.first
+   local names = {}
+   for name in pairs(group.known) do names[#names + 1] = name end
+   table.sort(names, function(a, b)
+      if (a == first) ~= (b == first) then return a == first end
+      return a < b
+   end)
+   for _, name in ipairs(names) do
+      local entry = group.known[name]
+      local value = group.filled[entry.as or name]
+      if value == nil then value = group.given[name] end
+      if value ~= nil and not entry.later then
+         list[#list + 1] = {
+            of = group.of, name = name, value = audit.show(value, entry),
+            from = from_where(group, name, entry), about = entry.about,
+            risk = risk_of(entry, value, with),
+         }
+      end
+   end
+end
+
+local function of_pipeline(graph, of)
+   local given, set = {}, of.overrides.pipeline
+   for name, value in pairs(of.values) do
+      if not (set and set.values[name] ~= nil) then given[name] = value end
+   end
+   local filled = options.filled(pipeline.OPTIONS, of.values)
+   filled.delivery = graph.options.delivery
+   return { of = "pipeline " .. graph.name, known = pipeline.OPTIONS, node = "pipeline",
+      given = given, filled = filled, first = "name", line = of.line, pipeline = of }
+end
+
+local function of_connector(graph, of, target)
+   local one = connector.of(target.node.connector, target.role)
+   local values = override.values(of, target.node)
+   local filled = one.fill(values, graph.name)
+   filled.cluster = nil
+   return { of = ("%s %s"):format(target.is_side and "side sink" or target.role,
+      target.name), known = target.known, node = target.node, given = target.node.values,
+      filled = filled, first = one.required, line = target.node.line, pipeline = of }
+end
+
+local function of_window(of, target)
+   local values = override.values(of, target.node)
+   local filled = options.filled(target.known, values)
+   return { of = ("window %s (%s)"):format(target.name, target.node.kind),
+      known = target.known, node = target.node, given = target.node.values,
+      filled = filled, first = "size", line = target.node.line, pipeline = of }
+end
+
+local function of_time(of, node, name)
+   return { of = "event time of " .. name, known = decode.TIME, node = node,
+      given = node.values or {}, filled = node.time, first = "delay", line = node.line,
+      pipeline = of }
+end
+
+-- Nodes of event time by their source, in the script's order.
+local function times_of(of)
+   local times, seen = {}, {}
+   local function visit(node)
+      if not node or seen[node] then return end
+      seen[node] = true
+      visit(node.parent)
+      if node.op == "event_time" then times[#times + 1] = node end
+   end
+   for _, leaf in ipairs(of.branches) do visit(leaf) end
+   return times
+end
+
+local function source_of(node)
+   while node.parent do node = node.parent end
+   return node
+end
+
+--- List the options in effect: the pipeline's, then those of sources, event times,
+-- windows and sinks in the script's order.
+-- @tparam table graph from `sluice.analyse`
+-- @tparam sluice.pipeline.Pipeline of the graph
+-- @treturn table list of `{ of = "source ride_events", name =, value = text, from =
+--   "default"|"FILE:LINE"|"--set …"|"$NAME", about =, risk = text or nil }`
+function audit.of(graph, of)
+   local list = {}
+   add_group(list, graph, of_pipeline(graph, of))
+   local times = times_of(of)
+   for _, target in ipairs(override.targets(of)) do
+      if target.role == "window" then
+         add_group(list, graph, of_window(of, target))
+      else
+         add_group(list, graph, of_connector(graph, of, target))
+      end
+      for _, node in ipairs(times) do
+         if source_of(node) == target.node and target.role == "source" then
+            add_group(list, graph, of_time(of, node, target.name))
+         end
+      end
+   end
+   return list
+end
+
+--- Say what is missing in a table of options.
+-- @tparam table known name → entry
+-- @treturn {string,...} messages
+function audit.gaps(known)
+   local gaps = {}
+   for _, name in ipairs(options.sorted_keys(known)) do
+      local entry = known[name]
+      if not entry.later and not audit.ABOUT[entry.about] then
+         gaps[#gaps + 1] = ("option `%s` does not say what it is `about`: latency, "
+            .. "memory, correctness or access"):format(name)
+      end
+      local risk = type(entry.risk)
+      if not entry.later and risk ~= "string" and risk ~= "function" then
+         gaps[#gaps + 1] = ("option `%s` does not say its `risk`"):format(name)
+      end
+   end
+   return gaps
+end
+
+--- The windows' tables, for those who list all options.
+audit.WINDOWS = window.OPTIONS
+
+return audit
