@@ -5,6 +5,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/side.h"
+#include "runtime/operator/extras.h"
 
 enum { SLICE = 1000 };
 
@@ -56,9 +57,9 @@ void delivery_reset(delivery *d) {
     arena_reset(&d->side_text, 1u << 20);
 }
 
-static sl_message message_of(const outbox *box, const out_message *m, int64_t now_ms,
-                             uint32_t row) {
-    return (sl_message){
+static sl_message message_of(const outbox *box, const out_message *m, int64_t now_ms, uint32_t row,
+                             arena *memory) {
+    sl_message message = {
         .key = { .data = m->key_null ? NULL : outbox_key(box, m), .len = m->key_len },
         .value = { .data = m->value_null ? NULL : outbox_value(box, m), .len = m->value_len },
         .headers = m->headers,
@@ -67,15 +68,18 @@ static sl_message message_of(const outbox *box, const out_message *m, int64_t no
         .time_ms = now_ms,
         .row = row,
     };
+    extras_read(box, m, &message, memory);
+    return message;
 }
 
 /* Hand over all of `box`; rows are numbered from `first`. */
-static err *write_box(out_sink *s, const outbox *box, int64_t now_ms, uint32_t first) {
+static err *write_box(out_sink *s, const outbox *box, int64_t now_ms, uint32_t first,
+                      arena *memory) {
     sl_message *messages = s->messages + first;
     for (uint32_t at = 0; at < box->count; at += SLICE) {
         uint32_t count = box->count - at < SLICE ? box->count - at : SLICE;
         for (uint32_t i = at; i < at + count; i++)
-            messages[i] = message_of(box, &box->items[i], now_ms, first + i);
+            messages[i] = message_of(box, &box->items[i], now_ms, first + i, memory);
         err *e = s->ops->write(s->handle, messages + at, count);
         if (e) return e;
     }
@@ -113,8 +117,9 @@ static err *run_sink(delivery *d, out_sink *s, uint64_t batch, int64_t now_ms) {
     if (!s->retracted.count && !s->rows.count) return NULL;
     make_room(s);
     err *e = s->ops->begin(s->handle, batch, now_ms);
-    if (!e) e = write_box(s, &s->retracted, now_ms, 0);
-    if (!e) e = write_box(s, &s->rows, now_ms, s->retracted.count);
+    if (!e) e = write_box(s, &s->retracted, now_ms, 0, &d->side_text);
+    if (!e)
+        e = write_box(s, &s->rows, now_ms, s->retracted.count, &d->side_text);
     if (!e) e = s->ops->flush(s->handle, &rejections, &refused);
     for (uint32_t i = 0; !e && i < refused; i++) e = settle_refusal(d, s, &rejections[i]);
     if (e) return err_wrap(e, "sink `%.*s`", (int)s->plan->name.len, s->plan->name.data);

@@ -21,7 +21,7 @@ typedef struct out_sink {
 typedef struct delivery {
     out_sink *sinks; /* by plan; owned */
     uint32_t count;
-    arena side_text;      /* headers of side messages, until the batch ends */
+    arena side_text;      /* headers of messages, until the batch ends */
     uint32_t refusals_to; /* index of the side sink for refused rows; UINT32_MAX: none */
 } delivery;
 

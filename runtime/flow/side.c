@@ -105,6 +105,7 @@ void side_write_refused(outbox *box, arena *memory, const outbox *from, const ou
     add_text(&list, "sluice.reason", reason);
     out_message *m = outbox_add(box);
     *m = *refused;
+    m->extras = NULL;
     m->key_data = refused->key_null ? NULL : outbox_key(from, refused);
     m->value_data = refused->value_null ? NULL : outbox_value(from, refused);
     m->headers = list.items;

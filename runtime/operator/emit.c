@@ -220,8 +220,8 @@ static void retract_row(const emission *m, uint32_t k, const sl_row *row, const 
                         uint64_t *sent) {
     outbox *box = &m->retracted[k];
     out_message *message = add_message(m, box, item);
-    message_put_key(m->w, output_number(m->plan->step, k), &m->step->outputs[k], row, box, message);
-    message->value_null = true;
+    message_put_retraction(m->w, output_number(m->plan->step, k), &m->step->outputs[k], row, box,
+                           message);
     sent[k] = 0;
 }
 

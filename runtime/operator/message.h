@@ -1,20 +1,39 @@
 #pragma once
 /* Bytes of one message: key and value of a row for an output that feeds a sink; `number`: see
  * output_number. */
+#include "runtime/codec/nulls.h"
 #include "runtime/operator/work.h"
 
 /* Write the key of `row` for `output` into `box` and say so in `m`, the box's last message. */
 static inline void message_put_key(worker *w, uint32_t number, const sl_output *output,
                                    const sl_row *row, outbox *box, out_message *m) {
     m->key_at = box->bytes.len;
+    if (output->key_kind == SL_KEY_RAW) {
+        const sl_string *text = (const sl_string *)((const char *)row + output->key->offset);
+        m->key_null = nulls_has(row->nulls, output->key->null_bit);
+        m->key_len = m->key_null ? 0 : text->len;
+        if (!m->key_null) buf_put(&box->bytes, text->data, text->len);
+        return;
+    }
     encode_key(w->key_encoders[number], &box->bytes, row, output->key_kind, &w->nulled_numbers);
     m->key_len = (uint32_t)(box->bytes.len - m->key_at);
 }
 
-/* Write the value of `row`, likewise. */
+/* Write the value of `row`, likewise, and what else its output says of it. */
 static inline void message_put_value(worker *w, uint32_t number, const sl_row *row, outbox *box,
                                      out_message *m) {
-    m->value_at = box->bytes.len;
-    encode_value(w->value_encoders[number], &box->bytes, row, &w->nulled_numbers);
-    m->value_len = (uint32_t)(box->bytes.len - m->value_at);
+    if (!extras_put_value(w->extras[number], box, m, row)) {
+        m->value_at = box->bytes.len;
+        encode_value(w->value_encoders[number], &box->bytes, row, &w->nulled_numbers);
+        m->value_len = (uint32_t)(box->bytes.len - m->value_at);
+    }
+    extras_put(w->extras[number], box, m, row, false, &w->nulled_numbers);
+}
+
+/* Take back what was sent under the key of `row`: a null value. */
+static inline void message_put_retraction(worker *w, uint32_t number, const sl_output *output,
+                                          const sl_row *row, outbox *box, out_message *m) {
+    message_put_key(w, number, output, row, box, m);
+    m->value_null = true;
+    extras_put(w->extras[number], box, m, row, true, &w->nulled_numbers);
 }

@@ -44,4 +44,7 @@ void outbox_append_one(outbox *box, const outbox *from, uint32_t i) {
         m->value_at = box->bytes.len;
         buf_put(&box->bytes, from->bytes.data + source->value_at, source->value_len);
     }
+    if (!source->extras) return;
+    m->extras_at = box->bytes.len;
+    buf_put(&box->bytes, from->bytes.data + source->extras_at, source->extras_len);
 }

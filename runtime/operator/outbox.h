@@ -20,6 +20,9 @@ typedef struct out_message {
     uint32_t source, record;          /* the record it was made from; record NO_RECORD: a result */
     uint64_t order;                   /* results: place among those of one window, see emit.c */
     int64_t window_start, window_end; /* results; else 0 */
+    const sl_extras *extras;          /* of its output; borrowed; NULL: none */
+    size_t extras_at;                 /* in `bytes`: see extras.h */
+    uint32_t extras_len;
 } out_message;
 
 enum { NO_RECORD = UINT32_MAX };

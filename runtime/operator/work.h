@@ -17,6 +17,7 @@
 #include "runtime/codec/codec.h"
 #include "runtime/codec/encode.h"
 #include "runtime/operator/chunk.h"
+#include "runtime/operator/extras.h"
 #include "runtime/script/script.h"
 #include "runtime/shared/connect.h"
 #include "runtime/shared/row.h"
@@ -52,6 +53,7 @@ typedef struct worker {
     decoder **decoders;       /* by source; NULL for generators; owned */
     encoder **value_encoders; /* by output_number; owned */
     encoder **key_encoders;   /* likewise; NULL where the key is the record's */
+    extras_writer **extras;   /* by output_number; NULL where there are none; owned */
     encoder **group_encoders; /* by aggregate: the group, for messages; owned */
     table **tables;           /* by aggregate; owned */
     table **sent;             /* by aggregate: hashes of what was sent, or NULL; owned */

@@ -65,12 +65,14 @@ static encoder *value_encoder(const sl_output *output, const sl_aggregate *aggre
 
 static void make_encoders(worker *w, const sl_plan *plan) {
     w->value_encoders = mem_zalloc((size_t)plan->step_count * SL_MAX_OUTPUTS, sizeof(encoder *));
+    w->extras = mem_zalloc((size_t)plan->step_count * SL_MAX_OUTPUTS, sizeof(extras_writer *));
     w->key_encoders = mem_zalloc((size_t)plan->step_count * SL_MAX_OUTPUTS, sizeof(encoder *));
     for (uint32_t s = 0; s < plan->step_count; s++) {
         for (uint32_t k = 0; k < plan->steps[s].output_count; k++) {
             const sl_output *output = &plan->steps[s].outputs[k];
             if (output->kind != SL_TO_SINK) continue;
             int32_t times = plan->sinks[output->target].times;
+            w->extras[output_number(s, k)] = extras_writer_new(output->extras, times);
             w->value_encoders[output_number(s, k)] =
                 value_encoder(output, before_step(plan, s), times);
             if (output->key_kind != SL_KEY_RECORD)
@@ -120,6 +122,7 @@ void worker_free(worker *w, const sl_plan *plan) {
     for (uint32_t i = 0; i < plan->step_count * SL_MAX_OUTPUTS; i++) {
         encoder_free(w->value_encoders[i]);
         encoder_free(w->key_encoders[i]);
+        extras_writer_free(w->extras[i]);
     }
     mem_free(w->decoders);
     mem_free(w->tables);
@@ -127,6 +130,7 @@ void worker_free(worker *w, const sl_plan *plan) {
     mem_free(w->group_encoders);
     mem_free(w->value_encoders);
     mem_free(w->key_encoders);
+    mem_free(w->extras);
     fold_space_free(w->fold);
     emit_space_free(w->emit);
     arena_done(&w->note_text);

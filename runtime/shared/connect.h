@@ -84,9 +84,11 @@ typedef struct sl_source_ops {
 typedef struct sl_message {
     sl_string key;   /* data NULL: null key */
     sl_string value; /* data NULL: null value, a tombstone */
+    sl_string topic; /* where it goes; data NULL: the sink's own */
+    sl_string place; /* bytes that choose the partition (murmur2); data NULL: the key's */
     const sl_header *headers;
     uint32_t header_count;
-    int32_t partition; /* -1: by the key (murmur2) */
+    int32_t partition; /* -1: by `place` or the key */
     int64_t time_ms;
     uint32_t row; /* the caller's number for it, given back in a rejection */
     uint32_t unused;

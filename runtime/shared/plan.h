@@ -8,33 +8,11 @@
  * A step is the tree of stateless stages (filter, derive, select) behind a source or an aggregate;
  * its ends are outputs, at most SL_MAX_OUTPUTS, in the script's order. What a row passed is a mask
  * of outputs. */
+#include "runtime/shared/output.h"
 #include "runtime/shared/source.h"
 #include "runtime/shared/types.h"
 
 enum { SL_MAX_OUTPUTS = 31 };
-
-enum sl_output_kind {
-    SL_TO_AGGREGATE = 1,
-    SL_TO_SINK,
-};
-enum sl_key_kind {
-    SL_KEY_RECORD = 1, /* the source record's key, bytes as they came */
-    SL_KEY_OBJECT,     /* an object of `key` columns */
-    SL_KEY_PLAIN,      /* one column: its plain text, when null the object */
-};
-
-/* One end of a step. Columns say where in the step's rows things lie, so that steps over different
- * row layouts can feed one target. */
-typedef struct sl_output {
-    int32_t kind;             /* sl_output_kind */
-    uint32_t target;          /* index into aggregates or sinks */
-    const sl_column *columns; /* aggregate: the group, in key order. sink: the value, in order */
-    uint32_t column_count;
-    int32_t key_kind;     /* sink: sl_key_kind */
-    const sl_column *key; /* sink */
-    uint32_t key_count;
-    uint32_t driver; /* aggregate: Lua driver that folds rows of this layout into its states */
-} sl_output;
 
 typedef struct sl_step {
     uint32_t driver;        /* Lua driver; only called when `has_functions` */
