@@ -50,7 +50,8 @@ static void make_rounds(pipeline *p, uint32_t workers) {
 
 err *pipeline_open(pipeline *p, const pipeline_options *options) {
     *p = (pipeline){ .plan = script_plan(options->workers[0]->script), .system = options->system };
-    p->bounded_run = p->plan->trigger == SL_AVAILABLE_NOW || p->plan->trigger == SL_ONCE;
+    p->bounded_run = !options->by_hand &&
+                     (p->plan->trigger == SL_AVAILABLE_NOW || p->plan->trigger == SL_ONCE);
     err *e = crew_new(options->workers, options->worker_count, &p->crew);
     p->inputs = mem_zalloc(p->plan->source_count, sizeof *p->inputs);
     p->since_ms = INT64_MIN;

@@ -32,6 +32,7 @@ typedef struct pipeline_options {
     uint32_t worker_count;
     bool always_threaded;   /* use the threads for small batches, too (tests) */
     uint32_t chunk_records; /* of a chunk, at most VECTOR_ROWS; 0: that (tests) */
+    bool by_hand;           /* records come after the start: no ends are fixed then (tests) */
 } pipeline_options;
 
 typedef struct pipeline {

@@ -236,7 +236,7 @@ static err *run_load(script *s) {
     err *e = status ? load_error(s, status) : take_loaded(s);
     s->limit_bytes = 0;
     s->loading = false;
-    luaJIT_setmode(s->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
+    if (!o->jit_off) luaJIT_setmode(s->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
     return e;
 }
 

@@ -32,6 +32,7 @@ typedef struct script_options {
     uint32_t worker;           /* its number, from 0 */
     const char *library;       /* folder of sluice/init.lua (SLUICE_LUA); NULL: built in */
     const volatile int *stop;  /* != 0: stop loading; may be NULL */
+    bool jit_off;              /* the compiler stays off (tests) */
     int64_t load_timeout_ms;   /* 0: 10 s */
     int64_t load_memory_bytes; /* 0: 256 MiB; what a script may hold while it loads */
     int64_t call_timeout_ms;   /* 0: the plan's script_timeout */

@@ -1,5 +1,5 @@
-/* golden_runner [--workers N] [--only TEXT] [--update] PATH…: plays the golden files below each
- * PATH. Prints what differs, and ends with `golden: P passed, F failed`; exit code 1 if any failed.
+/* golden_runner [--workers N] [-joff] [--only TEXT] [--update] PATH…: plays the golden files below
+ * each PATH. Prints what differs, and ends with `golden: P passed, F failed`; exit code 1 if any failed.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -66,14 +66,18 @@ static void play_path(totals *t, const char *path) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "golden_runner [--workers N] [--only TEXT] [--update] PATH…\n");
+    fprintf(stderr, "golden_runner [--workers N] [-joff] [--only TEXT] [--update] PATH…\n");
     return 2;
 }
 
 int main(int argc, char **argv) {
     totals t = { .options = { .workers = 1 } };
     int at = 1;
-    for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        if (strcmp(argv[at], "-joff") == 0) {
+            t.options.jit_off = true;
+            continue;
+        }
         if (strcmp(argv[at], "--update") == 0) {
             t.options.update = true;
             continue;

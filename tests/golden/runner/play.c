@@ -12,13 +12,11 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
-#include "runtime/flow/pipeline.h"
+#include "runtime/kit/kit.h"
 #include "tests/golden/runner/text.h"
-#include "tests/golden/runner/world.h"
 
 enum { MOST_STEPS = 100000,
-       MOST_SHOWN = 40,
-       SMALL_CHUNK = 2 };
+       MOST_SHOWN = 40 };
 
 typedef struct play {
     story *s;
@@ -30,7 +28,6 @@ typedef struct play {
     buf script;
     char **sets; /* owned */
     uint32_t set_count;
-    worker **workers; /* owned until the pipeline takes what is in it */
     pipeline p;
     bool opened;    /* tried to */
     bool running;   /* opened with success */
@@ -83,71 +80,34 @@ static const char *script_name(const play *p) {
     return slash ? slash + 1 : p->s->path;
 }
 
-static err *open_worker(play *p, uint32_t i) {
-    script_options options = {
+static void open_pipeline(play *p) {
+    if (p->opened) return;
+    p->opened = true;
+    script_options of_script = {
         .path = script_name(p),
         .text = buf_text(&p->script),
         .text_len = p->script.len,
         .overrides = (const char *const *)p->sets,
         .override_count = p->set_count,
-        .worker = i,
         .library = getenv("SLUICE_LUA"),
         .stop = &p->stop,
+        .jit_off = p->options->jit_off,
         .log = &p->log,
     };
-    script *s = NULL;
-    err *e = script_open(&options, &s);
-    if (e) return e;
-    const sl_plan *plan = i ? script_plan(p->workers[0]->script) : script_plan(s);
-    if (i && (e = script_agree(p->workers[0]->script, s))) {
-        script_close(s);
-        return e;
-    }
-    return worker_new(plan, s, i, p->options->workers, &p->workers[i]);
-}
-
-static err *open_workers(play *p) {
-    p->workers = mem_zalloc(p->options->workers, sizeof *p->workers);
-    for (uint32_t i = 0; i < p->options->workers; i++) {
-        err *e = open_worker(p, i);
-        if (!e) continue;
-        if (i) {
-            const sl_plan *plan = script_plan(p->workers[0]->script);
-            for (uint32_t k = i; k > 0; k--) worker_free(p->workers[k - 1], plan);
-        }
-        return e;
-    }
-    return NULL;
-}
-
-static void open_pipeline(play *p) {
-    if (p->opened) return;
-    p->opened = true;
-    p->error = open_workers(p);
-    if (p->error) return;
-    bool small = p->options->workers > 1; /* many rounds and chunks out of few records */
-    pipeline_options options = {
-        .system = { .pipeline = "golden",
-                    .log = &p->log,
-                    .clock = &p->world.clock,
-                    .stop = &p->stop },
-        .stop_now = &p->stop,
-        .find_source = world_source,
-        .find_sink = world_sink_of,
-        .workers = p->workers,
-        .worker_count = p->options->workers,
-        .always_threaded = small,
-        .chunk_records = small ? SMALL_CHUNK : 0,
+    kit_options options = {
+        .script = &of_script,
+        .stop = &p->stop,
+        .log = &p->log,
+        .workers = p->options->workers,
     };
-    p->error = pipeline_open(&p->p, &options);
+    p->error = kit_open(&p->p, &p->world, &options);
     if (p->error) return;
     p->running = true;
     p->expected = mem_zalloc(p->world.sink_count + 1, sizeof *p->expected);
 }
 
 static void close_play(play *p) {
-    if (p->p.plan) pipeline_close(&p->p);
-    mem_free(p->workers);
+    kit_close(&p->p);
     mem_free(p->expected);
     for (uint32_t i = 0; i < p->set_count; i++) mem_free(p->sets[i]);
     mem_free(p->sets);
@@ -240,8 +200,28 @@ static void compare(play *p, const section *sec, lines *got, bool loose) {
     lines_done(&wanted);
 }
 
+/* One message as the lines `KEY => VALUE` and, indented, its headers. */
+static void add_message(lines *l, const world_record *m) {
+    buf line;
+    buf_init(&line);
+    text_put(&line, m->key, m->key_len);
+    buf_put_text(&line, " => ");
+    text_put(&line, m->value, m->value_len);
+    lines_add(l, line);
+    for (uint32_t h = 0; h < m->header_count; h++) {
+        buf_init(&line);
+        buf_put_text(&line, "  ");
+        text_put(&line, m->headers[h].name.data, m->headers[h].name.len);
+        buf_put_text(&line, ": ");
+        text_put(&line, m->headers[h].value.data, m->headers[h].value.len);
+        lines_add(l, line);
+    }
+}
+
 static lines sink_lines(const world_sink *s) {
-    return (lines){ .items = s->lines, .count = s->line_count };
+    lines made = { 0 };
+    for (uint32_t i = 0; i < s->count; i++) add_message(&made, &s->messages[i]);
+    return made;
 }
 
 static void check_law(play *p) {
@@ -265,16 +245,16 @@ static void check_law(play *p) {
 
 static void settle_sink(play *p, uint32_t i) {
     world_sink *s = p->world.sinks[i];
-    if (!p->expected[i] && s->line_count) {
+    if (!p->expected[i] && s->count) {
         lines none = { 0 }, got = sink_lines(s);
         char title[300];
         snprintf(title, sizeof title, "expect %.*s", (int)s->plan->name.len, s->plan->name.data);
         fail(p, p->step_line, "%s: nothing was expected, but got:", title);
         print_diff(&none, &got, false);
         if (p->options->update) update(p, p->insert_at, p->insert_at, title, &got);
+        lines_done(&got);
     }
-    for (uint32_t k = 0; k < s->line_count; k++) buf_done(&s->lines[k]);
-    s->line_count = 0;
+    world_forget(s);
     p->expected[i] = false;
 }
 
@@ -331,6 +311,7 @@ static void expect_rows(play *p, const section *sec) {
     }
     lines got = sink_lines(p->world.sinks[i]);
     compare(p, sec, &got, false);
+    lines_done(&got);
     p->expected[i] = true;
 }
 
@@ -491,16 +472,6 @@ static bool take_attribute(world_record *r, const char *word, size_t len, buf *s
     return true;
 }
 
-static void forget(world_record *r) {
-    mem_free(r->key);
-    mem_free(r->value);
-    for (uint32_t h = 0; h < r->header_count; h++) {
-        mem_free((char *)r->headers[h].name.data);
-        mem_free((char *)r->headers[h].value.data);
-    }
-    mem_free(r->headers);
-}
-
 /* `[*TIMES] [TOPIC]/PARTITION [ATTRIBUTE…] VALUE`; without a place: the first topic's partition 0.
  */
 static bool feed_line(play *p, const char *line) {
@@ -532,7 +503,7 @@ static bool feed_line(play *p, const char *line) {
         r.value_len = (uint32_t)value.len;
     }
     for (long i = 0; ok && to && i < times; i++) world_append(to, &r);
-    forget(&r);
+    world_record_done(&r);
     buf_done(&scratch);
     buf_done(&value);
     return ok && to;

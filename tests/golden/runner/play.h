@@ -5,6 +5,7 @@
 
 typedef struct play_options {
     uint32_t workers;
+    bool jit_off;
     bool update; /* write what came out into the file in place of what was expected */
 } play_options;
 

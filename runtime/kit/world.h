@@ -1,19 +1,20 @@
 #pragma once
-/* Kafka in memory, for one case: topics of partitions that hold records, and sinks that keep what
- * they got. Its connectors stand for "kafka" and "file"; a file is a topic of one partition named
- * by its path. Offsets without a record are transaction markers or compaction holes. Nothing moves
- * by itself: a test feeds, silences leaders, opens transactions. One owner; thread: main. */
+/* Kafka in memory, for one test: topics of partitions that hold records, sinks that keep what they
+ * got, and a clock that stands still unless told. Its connectors stand for "kafka" and "file"; a
+ * file is a topic of one partition named by its path. Offsets without a record are transaction
+ * markers or compaction holes. Nothing moves by itself: a test feeds, silences leaders, opens
+ * transactions. One owner; thread: main. */
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/base/buf.h"
 #include "runtime/base/clock.h"
 #include "runtime/shared/connect.h"
 
+/* A record of a topic, or a message that a sink got. */
 typedef struct world_record {
-    int64_t offset;
-    int64_t time_ms;
-    int32_t time_kind;
+    int64_t offset;    /* topic only */
+    int64_t time_ms;   /* topic only: Kafka's time, Unix ms */
+    int32_t time_kind; /* topic only: 0 none, 1 the producer's, 2 the broker's */
     char *key, *value; /* owned; NULL: null */
     uint32_t key_len, value_len;
     sl_header *headers; /* owned, with their texts */
@@ -26,8 +27,8 @@ typedef struct world_partition {
     int64_t next;   /* offset of the next record */
     int64_t stable; /* while in a transaction: last stable offset */
     bool in_transaction;
-    bool silent; /* its leader does not answer */
-    bool ended;
+    bool silent;          /* its leader does not answer */
+    bool ended;           /* of a bounded source: no more comes */
     int64_t confirmed_ms; /* INT64_MIN: never */
 } world_partition;
 
@@ -37,16 +38,16 @@ typedef struct world_topic {
     uint32_t count;
 } world_topic;
 
-/* What a sink got in a step, as text. */
+/* What a sink got. Side sinks never refuse and never fail. */
 typedef struct world_sink {
-    const sl_sink *plan;
-    struct world *world;
-    buf *lines; /* since the step began; owned */
-    uint32_t line_count;
-    uint64_t kept; /* messages, over the run */
-    buf *held;     /* of the running batch, until flush; owned */
-    uint32_t held_count;
-    sl_rejection *rejections;
+    const sl_sink *plan;    /* borrowed */
+    struct world *world;    /* borrowed */
+    world_record *messages; /* flushed since world_forget; owned */
+    uint32_t count, room;
+    world_record *held; /* of the running batch, until flush; owned */
+    uint32_t held_count, held_room;
+    uint64_t kept;            /* messages, over the run */
+    sl_rejection *rejections; /* of the running batch; owned */
     uint32_t rejection_count;
 } world_sink;
 
@@ -74,6 +75,15 @@ world_partition *world_find(world *w, const char *place);
 /* Append a record (all pointers copied); offset -1: the next. */
 void world_append(world_partition *p, const world_record *r);
 
-/* Connectors by name; the generator is the real one. */
+/* Forget the messages a sink has got; `kept` stays. */
+void world_forget(world_sink *s);
+
+/* Free what a record owns. */
+void world_record_done(world_record *r);
+
+/* Copy a record with all it points to; both own what is theirs. */
+world_record world_record_copy(const world_record *r);
+
+/* Connectors by name, as pipeline_options want them; the generator is the real one. */
 const sl_source_ops *world_source(const sl_string *name);
 const sl_sink_ops *world_sink_of(const sl_string *name);

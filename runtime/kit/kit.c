@@ -1,0 +1,92 @@
+#include "runtime/kit/kit.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/flow/batch.h"
+
+enum { SMALL_CHUNK = 2 };
+
+static err *open_worker(const kit_options *options, worker **workers, uint32_t i) {
+    script_options own = *options->script;
+    own.worker = i;
+    script *s = NULL;
+    err *e = script_open(&own, &s);
+    if (e) return e;
+    const sl_plan *plan = i ? script_plan(workers[0]->script) : script_plan(s);
+    if (i && (e = script_agree(workers[0]->script, s))) {
+        script_close(s);
+        return e;
+    }
+    return worker_new(plan, s, i, options->workers, &workers[i]);
+}
+
+/* All of them, or none. */
+static err *open_workers(const kit_options *options, worker **workers) {
+    for (uint32_t i = 0; i < options->workers; i++) {
+        err *e = open_worker(options, workers, i);
+        if (!e) continue;
+        while (i--) worker_free(workers[i], script_plan(workers[0]->script));
+        return e;
+    }
+    return NULL;
+}
+
+err *kit_open(pipeline *p, world *w, const kit_options *options) {
+    *p = (pipeline){ 0 };
+    worker **workers = mem_zalloc(options->workers, sizeof *workers);
+    bool small = options->workers > 1;
+    err *e = open_workers(options, workers);
+    pipeline_options made = {
+        .system = { .pipeline = "test",
+                    .log = options->log,
+                    .clock = &w->clock,
+                    .stop = options->stop },
+        .stop_now = options->stop,
+        .find_source = world_source,
+        .find_sink = world_sink_of,
+        .workers = workers,
+        .worker_count = options->workers,
+        .always_threaded = small,
+        .chunk_records = small ? SMALL_CHUNK : 0,
+        .by_hand = options->by_hand,
+    };
+    if (!e) e = pipeline_open(p, &made);
+    mem_free(workers);
+    return e;
+}
+
+void kit_close(pipeline *p) { pipeline_close(p); }
+
+static bool was_cut_short(const pipeline *p) {
+    for (uint32_t i = 0; i < p->input_count; i++)
+        if (p->inputs[i].was_cut_short) return true;
+    return false;
+}
+
+static err *look(pipeline *p) {
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        err *e = input_look(&p->inputs[i]);
+        if (e) return e;
+    }
+    return NULL;
+}
+
+err *kit_run(pipeline *p, uint32_t *batches) {
+    bool ran = true;
+    *batches = 0;
+    while (ran) {
+        err *e = look(p);
+        if (!e) e = batch_run(p, false, &ran);
+        if (e) return e;
+        *batches += ran;
+        if (!was_cut_short(p)) return NULL;
+    }
+    return NULL;
+}
+
+err *kit_finish(pipeline *p) {
+    uint32_t batches;
+    bool ran;
+    err *e = kit_run(p, &batches);
+    return e ? e : batch_run(p, true, &ran);
+}

@@ -1,0 +1,26 @@
+#pragma once
+/* Opening a pipeline in a world: what golden tests and `sluice test` share. Batches are then run by
+ * hand, nothing waits. thread: main. */
+#include "runtime/flow/pipeline.h"
+#include "runtime/kit/world.h"
+
+typedef struct kit_options {
+    const script_options *script; /* for every worker; `worker` is filled in */
+    const volatile int *stop;     /* as for sl_system */
+    logger *log;
+    bool by_hand;     /* batches by kit_run: the trigger fixes no ends at the start */
+    uint32_t workers; /* > 0; more than 1: threads and chunks of two records for the smallest batch,
+                         so that few records make many rounds */
+} kit_options;
+
+/* Open `p` on the topics and the clock of `w`, which outlives it. On error, too, it is to be closed
+ * by kit_close. */
+err *kit_open(pipeline *p, world *w, const kit_options *options);
+void kit_close(pipeline *p);
+
+/* Take all records that are there, in as many batches as the limits make of them; one batch at
+ * least if one is due or records came. `batches`: how many ran. The trigger is not asked. */
+err *kit_run(pipeline *p, uint32_t *batches);
+
+/* Take what is there, then close what is open: the watermarks become +infinity. */
+err *kit_finish(pipeline *p);

@@ -1,0 +1,92 @@
+/* Sinks of a world: they keep what they get. */
+#include <string.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/kit/world.h"
+
+static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink) {
+    world *w = (world *)(uintptr_t)system->clock;
+    world_sink *s = mem_zalloc(1, sizeof *s);
+    s->plan = plan;
+    s->world = w;
+    w->sinks = mem_realloc(w->sinks, (w->sink_count + 1) * sizeof *w->sinks);
+    w->sinks[w->sink_count++] = s;
+    *sink = s;
+    return NULL;
+}
+
+static err *sink_begin(void *sink, uint64_t batch, int64_t now_ms) {
+    world_sink *s = sink;
+    (void)batch;
+    (void)now_ms;
+    for (uint32_t i = 0; i < s->held_count; i++) world_record_done(&s->held[i]);
+    s->held_count = s->rejection_count = 0;
+    return NULL;
+}
+
+static void add(world_record **records, uint32_t *count, uint32_t *room, world_record r) {
+    if (*count == *room) {
+        *room = *room ? *room * 2 : 16;
+        *records = mem_realloc(*records, *room * sizeof **records);
+    }
+    (*records)[(*count)++] = r;
+}
+
+static void hold(world_sink *s, const sl_message *m) {
+    const world_record r = {
+        .key = (char *)(uintptr_t)m->key.data,
+        .key_len = m->key.len,
+        .value = (char *)(uintptr_t)m->value.data,
+        .value_len = m->value.len,
+        .headers = (sl_header *)(uintptr_t)m->headers,
+        .header_count = m->header_count,
+    };
+    add(&s->held, &s->held_count, &s->held_room, world_record_copy(&r));
+    s->kept++;
+}
+
+static bool holds(const sl_string *value, const char *text) {
+    return text && value->data && memmem(value->data, value->len, text, strlen(text)) != NULL;
+}
+
+static err *sink_write(void *sink, const sl_message *messages, uint32_t count) {
+    world_sink *s = sink;
+    for (uint32_t i = 0; i < count; i++) {
+        if (s->plan->is_side || !holds(&messages[i].value, s->world->refused)) {
+            hold(s, &messages[i]);
+            continue;
+        }
+        s->rejections =
+            mem_realloc(s->rejections, (s->rejection_count + 1) * sizeof *s->rejections);
+        s->rejections[s->rejection_count++] =
+            (sl_rejection){ .row = messages[i].row, .reason = "message too large" };
+    }
+    return NULL;
+}
+
+static err *sink_flush(void *sink, const sl_rejection **rejections, uint32_t *count) {
+    world_sink *s = sink;
+    if (s->world->has_failing_sink && !s->plan->is_side) return err_new(ERR_IO, "disk full");
+    for (uint32_t i = 0; i < s->held_count; i++) add(&s->messages, &s->count, &s->room, s->held[i]);
+    s->held_count = 0;
+    *rejections = s->rejections;
+    *count = s->rejection_count;
+    return NULL;
+}
+
+static void sink_close(void *sink) { (void)sink; } /* what it kept outlives it, in the world */
+
+static const sl_sink_ops sink_ops = {
+    .name = "memory",
+    .open = sink_open,
+    .begin = sink_begin,
+    .write = sink_write,
+    .flush = sink_flush,
+    .close = sink_close,
+};
+
+const sl_sink_ops *world_sink_of(const sl_string *name) {
+    (void)name;
+    return &sink_ops;
+}
