@@ -112,7 +112,7 @@ function analyse.graph(of)
    local followers, sources = link(of)
    local graph = {
       name = of.values.name, options = plan_options(of),
-      sources = {}, steps = {}, aggregates = {}, sinks = {},
+      sources = {}, steps = {}, aggregates = {}, distincts = {}, sinks = {},
    }
    -- `work` is what the parts of the analysis share.
    local work = {

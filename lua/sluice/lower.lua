@@ -1,14 +1,13 @@
 --- Graph → `sl_plan` (runtime/shared/plan.h) and the drivers that it names.
 -- @module sluice.lower
 
-local bit = require "bit"
 local ffi = require "ffi"
 
 local driver = require "sluice.driver"
 local driver_fold = require "sluice.driver.fold"
 local driver_state = require "sluice.driver.state"
-local driver_step = require "sluice.driver.step"
 local lower_source = require "sluice.lower.source"
+local lower_step = require "sluice.lower.step"
 local lower_value = require "sluice.lower.value"
 local schema = require "sluice.schema"
 
@@ -24,9 +23,6 @@ local WINDOW_TIMES = {
    "size_ms", "every_ms", "offset_ms", "pane_ms", "allowed_lateness_ms",
 }
 local MODES = { append = "SL_APPEND", update = "SL_UPDATE", complete = "SL_COMPLETE" }
-local KEYS = {
-   record = "SL_KEY_RECORD", object = "SL_KEY_OBJECT", plain = "SL_KEY_PLAIN",
-}
 local ERRORS = { quarantine = "SL_ON_ERROR_QUARANTINE", fail = "SL_ON_ERROR_FAIL" }
 local TIMES = { ms = "SL_TIMES_MS", iso = "SL_TIMES_ISO" }
 local TRIGGERS = {
@@ -38,63 +34,13 @@ local function constant(words, word)
    return C[words[word] or error("no such word in a plan: " .. tostring(word), 0)]
 end
 
+-- Of a distinct that remembers its keys for good.
+local FOREVER = 0x7fffffffffffffffLL
+
 local function flag(value) return value and 1 or 0 end
 
 local function is_windowed(aggregate)
    return aggregate.window ~= nil and aggregate.window.kind ~= "none"
-end
-
--- Columns of an aggregation's result rows by slot.
-local function result_columns(aggregate)
-   local columns = {}
-   local function add(name, kind, exact)
-      columns[#columns + 1] = { name = name, type = kind, exact = exact }
-   end
-   for _, column in ipairs(aggregate.group) do
-      add(column.name, column.type, column.exact)
-   end
-   if is_windowed(aggregate) then
-      add("window_start", "timestamp")
-      add("window_end", "timestamp")
-   end
-   for _, item in ipairs(aggregate.items) do
-      if item.spec.fields then
-         for _, field in ipairs(item.spec.fields) do
-            add(item.name .. "_" .. field.name, field.type, field.exact)
-         end
-      else
-         add(item.name, item.spec.type, item.spec.exact)
-      end
-   end
-   return columns
-end
-
-local function add_derived(columns, tree)
-   for _, stage in ipairs(tree) do
-      if stage.op == "derive" then
-         for _, column in ipairs(stage.columns) do columns[column.slot] = column end
-      end
-      if stage.next then add_derived(columns, stage.next) end
-   end
-end
-
--- A step's columns by slot: decoded or aggregated ones, derived ones, `final` last.
-local function step_columns(graph, step)
-   local columns = {}
-   local aggregate = step.input.kind == "aggregate" and graph.aggregates[step.input.index]
-   if aggregate then
-      columns = result_columns(aggregate)
-   else
-      local fields = graph.sources[step.input.index].fields
-      for slot, field in ipairs(fields) do columns[slot] = field end
-   end
-   add_derived(columns, step.tree)
-   local final
-   if aggregate and aggregate.final then
-      final = #columns + 1
-      columns[final] = { name = "final", type = "bool" }
-   end
-   return columns, final
 end
 
 local Plan = {}
@@ -106,57 +52,16 @@ function Plan:add_driver(definition)
    return #self.definitions - 1
 end
 
-local function outputs_behind(tree)
-   local mask = 0
-   for _, stage in ipairs(tree) do
-      local behind = stage.op == "output" and bit.lshift(1, stage.output - 1)
-         or outputs_behind(stage.next)
-      mask = bit.bor(mask, behind)
-   end
-   return mask
-end
-
-local function fill_node_outputs(masks, tree)
-   for _, stage in ipairs(tree) do
-      local behind = stage.next and outputs_behind(stage.next)
-      if stage.op == "filter" then masks[stage.node - 1] = behind end
-      for _, column in ipairs(stage.columns or {}) do masks[column.node - 1] = behind end
-      if stage.next then fill_node_outputs(masks, stage.next) end
-   end
-end
-
-function Plan:fill_output(into, output, step)
-   local memory, layout = self.memory, step.layout
-   into.target = output.target - 1
-   into.columns, into.column_count = memory:columns(layout, output.columns)
-   if output.kind == "aggregate" then
-      local aggregate = self.graph.aggregates[output.target]
-      into.kind = C.SL_TO_AGGREGATE
-      local state = self.states[output.target]
-      local fold = driver.fold(step, aggregate.name, state, output.schema)
-      into.driver = self:add_driver(fold)
-      return
-   end
-   into.kind = C.SL_TO_SINK
-   into.key_kind = constant(KEYS, output.key_kind)
-   into.key, into.key_count = memory:columns(layout, output.key or {})
-end
-
 function Plan:fill_step(into, index)
-   local given, step = self.graph.steps[index], self.steps[index]
-   into.has_functions, into.node_count = flag(#given.nodes > 0), #given.nodes
-   if #given.nodes > 0 and given.input.kind == "source" then
-      local source = self.graph.sources[given.input.index]
-      into.driver = self:add_driver(driver.prepare(step, source.name, given.tree))
-   end
-   local outputs = self.memory:array("sl_output", #given.outputs)
-   for i, output in ipairs(given.outputs) do
-      self:fill_output(outputs[i - 1], output, step)
-   end
-   into.outputs, into.output_count = outputs, #given.outputs
-   local masks = self.memory:array("uint32_t", #given.nodes)
-   fill_node_outputs(masks, given.tree)
-   into.node_outputs = masks
+   lower_step.fill(self, into, index)
+end
+
+function Plan:fill_distinct(into, index)
+   local distinct = self.graph.distincts[index]
+   self.memory:text(into.name, distinct.name)
+   into.within_ms = distinct.within_ms or FOREVER
+   into.late = distinct.late and distinct.late - 1 or -1
+   into.level = distinct.level
 end
 
 local function user_code(aggregate)
@@ -214,7 +119,7 @@ function Plan:fill_aggregate(into, index)
    into.has_retractions = flag(aggregate.has_retractions)
    into.user_code = user_code(aggregate)
    into.max_rows = aggregate.max_rows or 0
-   into.step = aggregate.step - 1
+   into.step, into.level = aggregate.step - 1, aggregate.level or 0
    into.late = aggregate.late and aggregate.late - 1 or -1
    self:fill_state(into, state)
    local result = self:fill_result(into, aggregate, step)
@@ -259,6 +164,7 @@ local LISTS = {
    { "steps", "step_count", "sl_step", Plan.fill_step },
    { "aggregates", "aggregate_count", "sl_aggregate", Plan.fill_aggregate },
    { "sinks", "sink_count", "sl_sink", Plan.fill_sink },
+   { "distincts", "distinct_count", "sl_distinct", Plan.fill_distinct },
 }
 
 local function fill_options(into, options)
@@ -283,13 +189,9 @@ function lower.plan(graph, calls)
    calls = calls or driver.binary()
    local plan = setmetatable({
       graph = graph, memory = lower_value.new(),
-      definitions = {}, steps = {}, states = {},
+      definitions = {}, states = {},
    }, Plan)
-   for i, step in ipairs(graph.steps) do
-      local columns, final = step_columns(graph, step)
-      plan.steps[i] = driver_step.new(columns, calls)
-      plan.steps[i].final = final
-   end
+   plan.steps = lower_step.layouts(graph, calls)
    for i, aggregate in ipairs(graph.aggregates) do
       plan.states[i] = driver_state.layout(aggregate.items)
    end
@@ -298,9 +200,10 @@ function lower.plan(graph, calls)
    fill_options(into[0], graph.options)
    for _, list in ipairs(LISTS) do
       local member, count, ctype, fill = unpack(list)
-      local items = plan.memory:array(ctype, #graph[member])
-      for i = 1, #graph[member] do fill(plan, items[i - 1], i) end
-      into[0][member], into[0][count] = items, #graph[member]
+      local given = graph[member] or {}
+      local items = plan.memory:array(ctype, #given)
+      for i = 1, #given do fill(plan, items[i - 1], i) end
+      into[0][member], into[0][count] = items, #given
    end
    local function drivers(v)
       local functions, descriptions = {}, {}

@@ -6,7 +6,10 @@
 enum sl_output_kind {
     SL_TO_AGGREGATE = 1,
     SL_TO_SINK,
+    SL_TO_DISTINCT, /* rows that pass go on into `next`: the same memory and layout */
+    SL_TO_EXPAND,   /* flat_map: `driver` makes rows of step `next`, which have their own layout */
 };
+enum { SL_NO_STEP = 0x7fffffff };
 enum sl_key_kind {
     SL_KEY_RECORD = 1, /* the source record's key, bytes as they came */
     SL_KEY_OBJECT,     /* an object of `key` columns */
@@ -37,12 +40,16 @@ typedef struct sl_extras {
  * row layouts can feed one target. */
 typedef struct sl_output {
     int32_t kind;             /* sl_output_kind */
-    uint32_t target;          /* index into aggregates or sinks */
-    const sl_column *columns; /* aggregate: the group, in key order. sink: the value, in order */
+    uint32_t target;          /* index into aggregates, sinks or distincts; EXPAND: 0 */
+    const sl_column *columns; /* aggregate: the group, in key order. distinct: the key. sink: the
+                                 value, in order */
     uint32_t column_count;
     int32_t key_kind;     /* sink: sl_key_kind */
-    const sl_column *key; /* sink */
+    const sl_column *key; /* sink: columns of the rows of step `key_step` */
     uint32_t key_count;
-    uint32_t driver;         /* aggregate: Lua driver that folds rows of this layout into its states */
+    uint32_t key_step; /* sink: this step, or one before flat_maps, from whose row this one stems */
+    uint32_t driver;   /* aggregate: Lua driver that folds rows of this layout into its states.
+                          EXPAND: the one that calls the flat_map's function */
+    uint32_t next;     /* DISTINCT, EXPAND: index of the step behind; else SL_NO_STEP */
     const sl_extras *extras; /* sink; NULL: key and value are all */
 } sl_output;

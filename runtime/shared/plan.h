@@ -5,23 +5,11 @@
  *   source ──▶ step ──▶ output ──▶ aggregate ──▶ step ──▶ output ──▶ sink
  *                  └──▶ output ──▶ sink
  *
- * A step is the tree of stateless stages (filter, derive, select) behind a source or an aggregate;
- * its ends are outputs, at most SL_MAX_OUTPUTS, in the script's order. What a row passed is a mask
- * of outputs. */
-#include "runtime/shared/output.h"
+ * A graph without circles: step.h has its edges. Aggregates stand in such an order that one that
+ * feeds another comes first. */
 #include "runtime/shared/source.h"
+#include "runtime/shared/step.h"
 #include "runtime/shared/types.h"
-
-enum { SL_MAX_OUTPUTS = 31 };
-
-typedef struct sl_step {
-    uint32_t driver;        /* Lua driver; only called when `has_functions` */
-    uint32_t has_functions; /* 0: every row goes to every output */
-    const sl_output *outputs;
-    uint32_t output_count;
-    uint32_t node_count;          /* user functions in it, numbered in the script's order, <= 31 */
-    const uint32_t *node_outputs; /* per node: mask of the outputs behind it, lost when it throws */
-} sl_step;
 
 enum sl_window_kind {
     SL_WINDOW_NONE = 0,
@@ -66,7 +54,8 @@ typedef struct sl_aggregate {
     uint32_t emit_driver;         /* Lua: merge panes, results, stages behind */
     uint32_t row_size;            /* of result rows */
     uint32_t null_words;
-    uint32_t step;          /* the step behind it */
+    uint32_t step;          /* the step behind it; `going_on` there: its mode is append */
+    uint32_t level;         /* of the phase in which rows are folded (step.h) */
     const sl_column *group; /* result row: group columns, in key order */
     uint32_t group_count;
     int32_t late;                       /* index of the sink for late rows; -1: counted only */
@@ -108,7 +97,8 @@ typedef struct sl_plan {
     const sl_step *steps;
     const sl_aggregate *aggregates;
     const sl_sink *sinks;
-    uint32_t source_count, step_count, aggregate_count, sink_count;
+    const sl_distinct *distincts;
+    uint32_t source_count, step_count, aggregate_count, sink_count, distinct_count;
     int32_t trigger;     /* sl_trigger_kind */
     uint32_t flush;      /* available-now: close what is open at the end */
     int64_t interval_ms; /* SL_INTERVAL */
@@ -117,5 +107,4 @@ typedef struct sl_plan {
     int64_t shutdown_timeout_ms;
     int64_t script_timeout_ms;
     int32_t on_error; /* sl_error_policy for user functions */
-    uint32_t unused;
 } sl_plan;

@@ -1,0 +1,197 @@
+--- The steps of a graph as `sl_step` and `sl_output` (runtime/shared/step.h), and the
+-- layouts of their rows.
+-- @module sluice.lower.step
+
+local bit = require "bit"
+local ffi = require "ffi"
+
+local driver = require "sluice.driver"
+local driver_step = require "sluice.driver.step"
+
+local lower_step = {}
+
+local C = ffi.C
+
+local KINDS = {
+   aggregate = "SL_TO_AGGREGATE", sink = "SL_TO_SINK", distinct = "SL_TO_DISTINCT",
+   flat_map = "SL_TO_EXPAND",
+}
+local KEYS = {
+   record = "SL_KEY_RECORD", object = "SL_KEY_OBJECT", plain = "SL_KEY_PLAIN",
+}
+
+-- Columns of an aggregation's result rows by slot.
+local function result_columns(aggregate)
+   local columns = {}
+   local function add(name, kind, exact)
+      columns[#columns + 1] = { name = name, type = kind, exact = exact }
+   end
+   for _, column in ipairs(aggregate.group) do
+      add(column.name, column.type, column.exact)
+   end
+   if aggregate.window and aggregate.window.kind ~= "none" then
+      add("window_start", "timestamp")
+      add("window_end", "timestamp")
+   end
+   for _, item in ipairs(aggregate.items) do
+      if item.spec.fields then
+         for _, field in ipairs(item.spec.fields) do
+            add(item.name .. "_" .. field.name, field.type, field.exact)
+         end
+      else
+         add(item.name, item.spec.type, item.spec.exact)
+      end
+   end
+   return columns
+end
+
+local function add_derived(columns, tree)
+   for _, stage in ipairs(tree) do
+      if stage.op == "derive" then
+         for _, column in ipairs(stage.columns) do columns[column.slot] = column end
+      end
+      if stage.next then add_derived(columns, stage.next) end
+   end
+end
+
+local function first_columns(graph, step)
+   local input = step.input
+   if input.kind == "aggregate" then
+      return result_columns(graph.aggregates[input.index])
+   end
+   local columns = {}
+   local fields = input.kind == "source" and graph.sources[input.index].fields
+      or step.fields
+   for slot, field in ipairs(fields) do columns[slot] = field end
+   return columns
+end
+
+-- Columns by slot of the rows that begin at a step: decoded or aggregated ones, those
+-- that any step over these rows derives, `final` last.
+local function row_columns(graph, index)
+   local step = graph.steps[index]
+   local columns = first_columns(graph, step)
+   for i, other in ipairs(graph.steps) do
+      if (other.rows or i) == index then add_derived(columns, other.tree) end
+   end
+   local aggregate = step.input.kind == "aggregate" and graph.aggregates[step.input.index]
+   local final
+   if aggregate and aggregate.final then
+      final = #columns + 1
+      columns[final] = { name = "final", type = "bool" }
+   end
+   return columns, final
+end
+
+--- Lay out the rows of all steps. Steps behind a distinct share their parent's.
+-- @tparam table graph
+-- @param calls where the binary's functions are
+-- @treturn table Step by number
+function lower_step.layouts(graph, calls)
+   local steps = {}
+   for i, step in ipairs(graph.steps) do
+      local rows = step.rows or i
+      if rows ~= i then
+         steps[i] = steps[rows]
+      else
+         local columns, final = row_columns(graph, i)
+         steps[i] = driver_step.new(columns, calls)
+         steps[i].final = final
+      end
+   end
+   return steps
+end
+
+local function outputs_behind(tree)
+   local mask = 0
+   for _, stage in ipairs(tree) do
+      local behind = stage.op == "output" and bit.lshift(1, stage.output - 1)
+         or outputs_behind(stage.next)
+      mask = bit.bor(mask, behind)
+   end
+   return mask
+end
+
+local function fill_node_outputs(masks, tree)
+   for _, stage in ipairs(tree) do
+      local behind = stage.next and outputs_behind(stage.next)
+      if stage.op == "filter" then masks[stage.node - 1] = behind end
+      for _, column in ipairs(stage.columns or {}) do masks[column.node - 1] = behind end
+      if stage.next then fill_node_outputs(masks, stage.next) end
+   end
+end
+
+-- What messages call the rows of a step by.
+local function name_of(graph, step)
+   local input = graph.steps[step.root or 0] and graph.steps[step.root].input
+      or step.input
+   if input.kind == "source" then return graph.sources[input.index].name end
+   return graph.aggregates[input.index].name
+end
+
+local fill_kind = {}
+
+function fill_kind.aggregate(plan, into, output, step)
+   local name, state = plan.graph.aggregates[output.target].name,
+      plan.states[output.target]
+   into.driver = plan:add_driver(driver.fold(step, name, state, output.schema))
+end
+
+function fill_kind.sink(plan, into, output)
+   into.key_kind = C[KEYS[output.key_kind]]
+   into.key, into.key_count =
+      plan.memory:columns(plan.steps[into.key_step + 1].layout, output.key or {})
+end
+
+function fill_kind.distinct() end
+
+function fill_kind.flat_map(plan, into, output, step, given)
+   local next_step = plan.steps[output.next]
+   local name = name_of(plan.graph, given)
+   into.driver = plan:add_driver(driver.expand(step, next_step, name, output))
+end
+
+local function fill_output(plan, into, output, index)
+   local step = plan.steps[index]
+   into.kind = C[KINDS[output.kind]]
+   into.target = (output.target or 1) - 1
+   into.columns, into.column_count =
+      plan.memory:columns(step.layout, output.columns or {})
+   into.key_step = (output.key_step or index) - 1
+   into.next = output.next and output.next - 1 or C.SL_NO_STEP
+   fill_kind[output.kind](plan, into, output, step, plan.graph.steps[index])
+end
+
+local function fill_outputs(plan, into, given, index)
+   local outputs, going_on = plan.memory:array("sl_output", #given.outputs), 0
+   for i, output in ipairs(given.outputs) do
+      fill_output(plan, outputs[i - 1], output, index)
+      if output.kind ~= "sink" then going_on = bit.bor(going_on, bit.lshift(1, i - 1)) end
+   end
+   into.outputs, into.output_count, into.going_on = outputs, #given.outputs, going_on
+end
+
+--- Fill in a step.
+-- @tparam table plan being lowered
+-- @tparam cdata into sl_step
+-- @tparam integer index of it
+function lower_step.fill(plan, into, index)
+   local given, step = plan.graph.steps[index], plan.steps[index]
+   local input = given.input
+   into.has_functions, into.node_count = #given.nodes > 0 and 1 or 0, #given.nodes
+   if #given.nodes > 0 and input.kind ~= "aggregate" then
+      local name = name_of(plan.graph, given)
+      into.driver = plan:add_driver(driver.prepare(step, name, given.tree))
+   end
+   into.root = (given.root or index) - 1
+   into.parent = input.step and input.step - 1 or C.SL_NO_STEP
+   into.parent_output = input.output and input.output - 1 or 0
+   into.level = given.level or 0
+   into.row_size, into.null_words = step.layout.size, step.layout.null_words
+   fill_outputs(plan, into, given, index)
+   local masks = plan.memory:array("uint32_t", #given.nodes)
+   fill_node_outputs(masks, given.tree)
+   into.node_outputs = masks
+end
+
+return lower_step
