@@ -10,7 +10,10 @@ enum {
     SLAB_FIRST = 1 << 10,
     SLAB_LAST = 8 << PANE_PLACE_BITS, /* 2 MB */
     DIRTY_FIRST = 64,
-    JUMP = 64, /* an index with 1/64 of the entries expected grows at once to hold all of them */
+    IDS_FIRST = 128,
+    JUMP = 64, /* an index with 1/64 of the entries expected grows at once to hold them all */
+    EXACT_BITS = 5,
+    EXACT_UNITS = 1 << EXACT_BITS, /* larger entries are rounded up to an eighth */
 };
 
 static size_t slots_len(uint32_t mask) {
@@ -24,6 +27,46 @@ static void set_slots(slab_pool *pool, pane *p, uint64_t count) {
     p->limit = (uint32_t)(count / 4 * 3);
     p->slots = slab_take(pool, slots_len(p->mask));
     memset(p->slots, 0, slots_len(p->mask));
+}
+
+/* Grow an array of the pool from `len` bytes to twice that, or to `first`. */
+static void *grow_array(slab_pool *pool, void *array, size_t len, size_t first) {
+    void *larger = slab_take(pool, len ? 2 * len : first);
+    if (len) memcpy(larger, array, len);
+    slab_put(pool, array, len);
+    return larger;
+}
+
+static void push_id(slab_pool *pool, id_list *l, uint32_t id) {
+    if (l->count == l->room) {
+        l->items = grow_array(pool, l->items, l->room * sizeof *l->items,
+                              IDS_FIRST * sizeof *l->items);
+        l->room = l->room ? 2 * l->room : IDS_FIRST;
+    }
+    l->items[l->count++] = id;
+}
+
+static void reset_ids(slab_pool *pool, id_list *l) {
+    slab_put(pool, l->items, l->room * sizeof *l->items);
+    *l = (id_list){ 0 };
+}
+
+/* Units of 8 bytes that an entry of `len` bytes takes. */
+static uint32_t units_for(size_t len) {
+    size_t units = (len + 7) / 8;
+    if (units <= EXACT_UNITS) return (uint32_t)units;
+    uint32_t step = 1u << (60 - __builtin_clzll(units - 1)); /* an eighth of the power below */
+    return (uint32_t)((units + step - 1) & ~(size_t)(step - 1));
+}
+
+static uint32_t units_of(const entry *e) {
+    return units_for((size_t)e->key_offset + e->key_len);
+}
+
+static uint32_t class_of(uint32_t units) {
+    if (units <= EXACT_UNITS) return units;
+    uint32_t bits = 31 - (uint32_t)__builtin_clz(units - 1); /* 2^bits < units <= 2^(bits+1) */
+    return EXACT_UNITS + 1 + (bits - EXACT_BITS) * 8 + ((units - 1) >> (bits - 3)) - 8;
 }
 
 static void put_slot(pane *p, uint64_t slot) {
@@ -57,6 +100,12 @@ void pane_free(slab_pool *pool, pane *p) {
     }
     slab_put(pool, p->slots, slots_len(p->mask));
     slab_put(pool, p->dirty, dirty_len(p));
+    if (p->removals) {
+        reset_ids(pool, &p->removals->removed);
+        reset_ids(pool, &p->removals->deleted);
+        reset_ids(pool, &p->removals->reused);
+        slab_put(pool, p->removals, sizeof *p->removals);
+    }
     mem_free(p->slabs);
     mem_free(p);
 }
@@ -68,10 +117,32 @@ void pane_begin(pane *p, uint64_t batch) {
     p->mark_used = p->slabs[p->slab_count - 1].used;
 }
 
-void pane_commit(slab_pool *pool, pane *p) {
+static void drop_dirty(slab_pool *pool, pane *p) {
     slab_put(pool, p->dirty, dirty_len(p));
     p->dirty = NULL;
     p->dirty_count = p->dirty_room = 0;
+}
+
+/* Let the next entry of its size have the memory of `id`. */
+static void free_entry(pane *p, uint32_t id) {
+    entry *e = pane_entry(p, id);
+    uint32_t *head = &p->removals->free[class_of(units_of(e))];
+    e->old = (const void *)(uintptr_t)*head;
+    e->batch = UINT64_MAX;
+    *head = id;
+}
+
+static void free_entries(slab_pool *pool, pane *p, id_list *l) {
+    for (uint32_t i = 0; i < l->count; i++) free_entry(p, l->items[i]);
+    reset_ids(pool, l);
+}
+
+void pane_commit(slab_pool *pool, pane *p) {
+    drop_dirty(pool, p);
+    if (!p->removals) return;
+    free_entries(pool, p, &p->removals->removed);
+    free_entries(pool, p, &p->removals->deleted);
+    reset_ids(pool, &p->removals->reused);
 }
 
 /* Make the index anew from the slots whose ids lie before `end`. Removing single slots would not
@@ -86,8 +157,8 @@ static void keep_before(slab_pool *pool, pane *p, uint64_t end) {
     slab_put(pool, old, slots_len(old_mask));
 }
 
-void pane_undo(slab_pool *pool, pane *p) {
-    pane_commit(pool, p);
+/* Take what this batch made behind the mark out of index and slabs. */
+static void cut_back(slab_pool *pool, pane *p) {
     const pane_slab *last = &p->slabs[p->mark_slabs - 1];
     if (p->slab_count == p->mark_slabs && last->used == p->mark_used) return;
     /* a slab longer than ids reach holds one entry, at its begin */
@@ -99,18 +170,55 @@ void pane_undo(slab_pool *pool, pane *p) {
         slab_put(pool, s->data, slab_len(s));
     }
     p->slabs[p->mark_slabs - 1].used = p->mark_used;
+}
+
+/* Empty slot `hole` and move later ones of its run up, so that no search stops short of what it
+ * looks for. Source: Knuth, TAOCP 3, 6.4, algorithm R. */
+static void close_hole(pane *p, uint32_t hole) {
+    for (uint32_t at = (hole + 1) & p->mask; p->slots[at]; at = (at + 1) & p->mask) {
+        uint32_t home = (uint32_t)(p->slots[at] >> 32) & p->mask;
+        if (((at - home) & p->mask) < ((at - hole) & p->mask)) continue;
+        p->slots[hole] = p->slots[at];
+        hole = at;
+    }
+    p->slots[hole] = 0;
+}
+
+/* Take an entry out of the index; its id. */
+static uint32_t take_slot(pane *p, const entry *e) {
+    uint32_t tag = (uint32_t)(e->hash >> 32), at = tag & p->mask;
+    while (p->slots[at] >> 32 != tag || pane_entry(p, (uint32_t)p->slots[at]) != e) {
+        at = (at + 1) & p->mask;
+    }
+    uint32_t id = (uint32_t)p->slots[at];
+    close_hole(p, at);
+    return id;
+}
+
+void pane_undo(slab_pool *pool, pane *p) {
+    drop_dirty(pool, p);
+    cut_back(pool, p);
     p->count = p->mark_count;
+    if (!p->removals) return;
+    id_list *reused = &p->removals->reused, *removed = &p->removals->removed;
+    for (uint32_t i = 0; i < reused->count; i++) {
+        entry *e = pane_entry(p, reused->items[i]);
+        if (e->batch != UINT64_MAX) take_slot(p, e);
+    }
+    free_entries(pool, p, reused);
+    for (uint32_t i = 0; i < removed->count; i++) {
+        entry *e = pane_entry(p, removed->items[i]);
+        e->batch = 0;
+        put_slot(p, (e->hash >> 32 << 32) | removed->items[i]);
+    }
+    reset_ids(pool, removed);
+    reset_ids(pool, &p->removals->deleted);
 }
 
 void pane_push_dirty(slab_pool *pool, pane *p, entry *e) {
     if (p->dirty_count == p->dirty_room) {
-        size_t old_len = dirty_len(p);
-        uint32_t room = p->dirty_room ? 2 * p->dirty_room : DIRTY_FIRST;
-        entry **dirty = slab_take(pool, room * sizeof *dirty);
-        if (old_len) memcpy(dirty, p->dirty, old_len);
-        slab_put(pool, p->dirty, old_len);
-        p->dirty = dirty;
-        p->dirty_room = room;
+        p->dirty = grow_array(pool, p->dirty, dirty_len(p), DIRTY_FIRST * sizeof *p->dirty);
+        p->dirty_room = p->dirty_room ? 2 * p->dirty_room : DIRTY_FIRST;
     }
     p->dirty[p->dirty_count++] = e;
 }
@@ -154,38 +262,41 @@ static pane_slab *add_slab(slab_pool *pool, pane *p, size_t units) {
     return s;
 }
 
+/* Memory for an entry of `units`, and its id. */
+static entry *take_memory(slab_pool *pool, pane *p, uint32_t units, uint32_t *id) {
+    uint32_t *head = p->removals ? &p->removals->free[class_of(units)] : NULL;
+    if (head && *head) {
+        *id = *head;
+        entry *e = pane_entry(p, *id);
+        *head = (uint32_t)(uintptr_t)e->old;
+        push_id(pool, &p->removals->reused, *id);
+        return e;
+    }
+    pane_slab *s = &p->slabs[p->slab_count - 1];
+    if (s->room - s->used < units || s->used >> PANE_PLACE_BITS) s = add_slab(pool, p, units);
+    *id = ((p->slab_count - 1) << PANE_PLACE_BITS) + s->used;
+    entry *e = (entry *)(s->data + (size_t)s->used * 8);
+    s->used += units;
+    return e;
+}
+
 entry *pane_insert(slab_pool *pool, pane *p, uint64_t hash, const char *key, uint32_t key_len,
                    uint32_t state_size) {
     size_t key_offset = sizeof(entry) + state_size;
-    size_t units = (key_offset + key_len + 7) / 8;
-    pane_slab *s = &p->slabs[p->slab_count - 1];
-    if (s->room - s->used < units || s->used >> PANE_PLACE_BITS) s = add_slab(pool, p, units);
-    uint32_t id = ((p->slab_count - 1) << PANE_PLACE_BITS) + s->used;
-    entry *e = (entry *)(s->data + (size_t)s->used * 8);
-    s->used += (uint32_t)units;
+    uint32_t id;
+    entry *e = take_memory(pool, p, units_for(key_offset + key_len), &id);
     e->hash = hash;
+    e->batch = 0;
     e->key_len = key_len;
     e->key_offset = (uint32_t)key_offset;
     if (key_len) {
-        memset((char *)e + units * 8 - 8, 0, 8);
+        memset((char *)e + (key_offset + key_len + 7) / 8 * 8 - 8, 0, 8);
         memcpy((char *)e + key_offset, key, key_len);
     }
     if (p->count >= p->limit) grow(pool, p);
     put_slot(p, (hash >> 32 << 32) | id);
     p->count++;
     return e;
-}
-
-/* Empty slot `hole` and move later ones of its run up, so that no search stops short of what it
- * looks for. Source: Knuth, TAOCP 3, 6.4, algorithm R. */
-static void close_hole(pane *p, uint32_t hole) {
-    for (uint32_t at = (hole + 1) & p->mask; p->slots[at]; at = (at + 1) & p->mask) {
-        uint32_t home = (uint32_t)(p->slots[at] >> 32) & p->mask;
-        if (((at - home) & p->mask) < ((at - hole) & p->mask)) continue;
-        p->slots[hole] = p->slots[at];
-        hole = at;
-    }
-    p->slots[hole] = 0;
 }
 
 void pane_clean(pane *p, const entry *e) {
@@ -195,15 +306,20 @@ void pane_clean(pane *p, const entry *e) {
     memmove(&p->dirty[i], &p->dirty[i + 1], (p->dirty_count - i) * sizeof *p->dirty);
 }
 
-void pane_delete(pane *p, entry *e) {
-    uint32_t tag = (uint32_t)(e->hash >> 32), at = tag & p->mask;
-    while (p->slots[at] >> 32 != tag || pane_entry(p, (uint32_t)p->slots[at]) != e) {
-        at = (at + 1) & p->mask;
+void pane_remove(slab_pool *pool, pane *p, entry *e, bool is_new) {
+    if (!p->removals) {
+        p->removals = slab_take(pool, sizeof *p->removals);
+        memset(p->removals, 0, sizeof *p->removals);
     }
-    close_hole(p, at);
+    uint32_t id = take_slot(p, e);
+    push_id(pool, is_new ? &p->removals->deleted : &p->removals->removed, id);
     p->count--;
-    pane_clean(p, e);
     e->batch = UINT64_MAX;
+}
+
+void pane_delete(slab_pool *pool, pane *p, entry *e) {
+    pane_clean(p, e);
+    pane_remove(pool, p, e, true);
 }
 
 int64_t pane_start(const pane *p) {
@@ -228,7 +344,7 @@ entry *table_scan(const pane *p, table_cursor *at) {
             continue;
         }
         entry *e = (entry *)(s->data + (size_t)at->at * 8);
-        at->at += (uint32_t)(((size_t)e->key_offset + e->key_len + 7) / 8);
+        at->at += units_of(e);
         if (e->batch != UINT64_MAX) return e;
     }
     return NULL;

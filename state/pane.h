@@ -10,8 +10,11 @@
  *   31..18  number of the slab, from 1
  *   17..0   place in the slab, in units of 8 bytes
  *
- * The low 32 bits are the entry's id. Ids rise in the order entries are made: what a batch has made
- * is what lies behind a mark. */
+ * The low 32 bits are the entry's id. Ids rise in the order memory is taken: what a batch has made
+ * is what lies behind a mark, and what it made in the memory of entries that earlier ones removed.
+ *
+ * Memory of removed entries is kept by size class, as lists linked by id through `old`. Classes are
+ * exact up to 256 bytes, then eight to a doubling, so that memory of one class always fits. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +24,22 @@
 #include "state/slab.h"
 
 enum { PANE_PLACE_BITS = 18,
-       PANE_SLABS = 1 << 14 };
+       PANE_SLABS = 1 << 14,
+       PANE_CLASSES = 232 };
+
+/* Ids of entries. */
+typedef struct id_list {
+    uint32_t *items; /* from the pool; owned */
+    uint32_t count, room;
+} id_list;
+
+/* What a pane needs once an entry of it has been removed; from the pool. */
+typedef struct pane_removals {
+    uint32_t free[PANE_CLASSES]; /* first id of each list; 0: none */
+    id_list removed;             /* in this batch, made by earlier ones: undo puts them back */
+    id_list deleted;             /* in this batch, made by it too */
+    id_list reused;              /* made in this batch, in memory from a list */
+} pane_removals;
 
 typedef struct pane_slab {
     char *data;    /* from the pool; owned */
@@ -45,10 +63,11 @@ typedef struct pane {
     entry **dirty;     /* entries touched in that batch; from the pool; owned */
     uint32_t dirty_count;
     uint32_t dirty_room;
-    uint32_t mark_count; /* `count` when the batch first touched it */
-    uint32_t mark_slabs; /* slab_count then */
-    uint32_t mark_used;  /* units used of the last slab then */
-    bool dropped;        /* waits for commit */
+    uint32_t mark_count;     /* `count` when the batch first touched it */
+    uint32_t mark_slabs;     /* slab_count then */
+    uint32_t mark_used;      /* units used of the last slab then */
+    bool dropped;            /* waits for commit */
+    pane_removals *removals; /* NULL: nothing was ever removed; owned */
 } pane;
 
 /* Make an empty pane. `expected`: entries it will probably get. */
@@ -58,10 +77,11 @@ void pane_free(slab_pool *pool, pane *p);
 /* First touch in a batch: remember where its new entries begin. */
 void pane_begin(pane *p, uint64_t batch);
 
-/* The batch is kept: give up the dirty list. */
+/* The batch is kept: give up the dirty list; memory of what was removed can be used again. */
 void pane_commit(slab_pool *pool, pane *p);
 
-/* The batch is not: also take the entries made since pane_begin out. States are not looked at. */
+/* The batch is not: give up the dirty list, take out the entries made since pane_begin, put back
+ * those removed. States are not looked at. */
 void pane_undo(slab_pool *pool, pane *p);
 
 /* Put an entry on the dirty list. */
@@ -72,7 +92,10 @@ entry *pane_insert(slab_pool *pool, pane *p, uint64_t hash, const char *key, uin
                    uint32_t state_size);
 
 /* Take an entry made in this batch out of index and dirty list. */
-void pane_delete(pane *p, entry *e);
+void pane_delete(slab_pool *pool, pane *p, entry *e);
+
+/* Take an entry out of the index. `is_new`: this batch made it. It may stay on the dirty list. */
+void pane_remove(slab_pool *pool, pane *p, entry *e, bool is_new);
 
 /* Take a dirty entry off the dirty list. O(dirty entries). */
 void pane_clean(pane *p, const entry *e);

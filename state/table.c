@@ -332,7 +332,15 @@ void table_find_many(const pane *p, uint32_t count, entry *const *like, entry **
 void table_delete(table *t, pane *p, entry *e) {
     assert(t->in_batch && e->batch == t->batch && !e->old);
     for (uint32_t i = 0; i < t->part_count; i++) part_release(&t->parts, part_of(t, e, i));
-    pane_delete(p, e);
+    pane_delete(&t->pool, p, e);
+}
+
+void table_remove(table *t, pane *p, entry *e) {
+    assert(t->in_batch && !p->dropped && !entry_is_removed(e));
+    begin_pane(t, p);
+    if (t->part_count && e->batch != t->batch) make_dirty(t, p, e, entry_state(e));
+    for (uint32_t i = 0; i < t->part_count; i++) part_release(&t->parts, part_of(t, e, i));
+    pane_remove(&t->pool, p, e, e->batch == t->batch && !e->old);
 }
 
 void table_untouch(table *t, pane *p, entry *e) {

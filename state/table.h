@@ -89,8 +89,9 @@ int64_t pane_start(const pane *p);
 /* Entries of a pane. */
 uint32_t pane_count(const pane *p);
 
-/* The entries touched in this batch, each once, in the order of their first touch. `old` of each
- * tells what it was before. Borrowed until the next touch, commit or undo. */
+/* The entries touched in this batch, each once, in the order of their first touch, also those that
+ * it removed since (entry_is_removed). `old` of each tells what it was before. Borrowed until the
+ * next touch, removal, commit or undo. */
 entry *const *pane_dirty(const pane *p, uint32_t *count);
 
 /* Find or make the entry of a key and make it dirty: before its first change in a batch its bytes
@@ -112,6 +113,13 @@ void table_find_many(const pane *p, uint32_t count, entry *const *like, entry **
 /* Delete an entry that this batch made (its only row was given up).
  * O(dirty entries of the pane). After table_epoch_undo, if both are called for. */
 void table_delete(table *t, pane *p, entry *e);
+
+/* Remove an entry, whoever made it: table_find and table_scan pass over it from now on, its parts
+ * are none, the rest can be read until commit. Its key can come again at once, as a new entry. Undo
+ * brings it back at its old address. At commit its memory is kept for the next entry of its size in
+ * this pane: a pane that lives for ever does not grow by what passes through it. O(1). In a batch;
+ * not in a step that will be undone. */
+void table_remove(table *t, pane *p, entry *e);
 
 /* Forget that this batch touched an entry made by an earlier one, whose state the caller has put
  * back (its only row was given up). O(dirty entries of the pane). */

@@ -275,6 +275,118 @@ static void a_deleted_entry_is_gone_and_its_key_can_come_again(void **state) {
     table_free(t);
 }
 
+static void a_removed_entry_can_be_read_and_comes_back_at_undo(void **state) {
+    (void)state;
+    table *t = new_table();
+    table_epoch_begin(t);
+    pane *p = table_pane(t, 0);
+    for (uint64_t i = 0; i < 100; i++) {
+        sample *s = touch_number(t, p, i);
+        s->count = (int64_t)i;
+        sl_part_set(t, &s->text, "some text", 9);
+    }
+    table_commit(t);
+    for (int touches = 0; touches < 2; touches++) {
+        table_epoch_begin(t);
+        sample *s = find_number(p, 7);
+        entry *e = entry_of(s);
+        if (touches) touch_number(t, p, 7)->count = 70;
+        table_remove(t, p, e);
+        assert_true(entry_is_removed(e));
+        assert_int_equal(e->hash, mix(7));
+        assert_int_equal(s->count, touches ? 70 : 7);
+        assert_null(find_number(p, 7));
+        assert_int_equal(pane_count(p), 99);
+        sample *again = touch_number(t, p, 7); /* an entry of its own */
+        assert_ptr_not_equal(again, s);
+        assert_int_equal(again->count, 0);
+        table_undo(t);
+        assert_ptr_equal(find_number(p, 7), s);
+        assert_false(entry_is_removed(e));
+        assert_int_equal(s->count, 7);
+        assert_memory_equal(s->text.data, "some text", 9);
+        assert_int_equal(pane_count(p), 100);
+        assert_int_equal(table_part_count(t), 100);
+    }
+    table_epoch_begin(t);
+    for (uint64_t i = 0; i < 100; i += 2) table_remove(t, p, entry_of(find_number(p, i)));
+    table_commit(t);
+    assert_int_equal(table_part_count(t), 50);
+    for (uint64_t i = 0; i < 100; i++) assert_int_equal(find_number(p, i) != NULL, i % 2);
+    table_free(t);
+}
+
+static void an_entry_made_in_the_memory_of_another_goes_at_undo(void **state) {
+    (void)state;
+    table *t = new_table();
+    table_epoch_begin(t);
+    pane *p = table_pane(t, 0);
+    sample *old = touch_number(t, p, 1);
+    touch_number(t, p, 2);
+    table_commit(t);
+    table_epoch_begin(t);
+    table_remove(t, p, entry_of(old));
+    table_commit(t);
+    table_epoch_begin(t);
+    assert_ptr_equal(touch_number(t, p, 3), old);
+    for (uint64_t i = 100; i < 1000; i++) touch_number(t, p, i); /* the index grows */
+    table_undo(t);
+    assert_null(find_number(p, 3));
+    assert_non_null(find_number(p, 2));
+    assert_int_equal(pane_count(p), 1);
+    table_epoch_begin(t);
+    assert_ptr_equal(touch_number(t, p, 4), old);
+    table_delete(t, p, entry_of(old));
+    table_commit(t);
+    table_epoch_begin(t);
+    assert_ptr_equal(touch_number(t, p, 5), old);
+    table_commit(t);
+    table_free(t);
+}
+
+/* Keys of many lengths pass through a pane that lives for ever. */
+static void a_pane_does_not_grow_by_what_passes_through_it(void **state) {
+    (void)state;
+    enum { LIVE = 1000,
+           BATCH = 500 };
+    char key[600] = { 0 };
+    table *t = new_table();
+    size_t held = 0;
+    for (uint64_t batch = 0; batch < 6000; batch++) {
+        table_epoch_begin(t);
+        pane *p = table_pane(t, INT64_MIN);
+        for (uint64_t i = batch * BATCH; i < (batch + 1) * BATCH; i++) {
+            memcpy(key, &i, sizeof i);
+            uint32_t len = (uint32_t)(8 + i * 7919 % LIVE % 590);
+            entry *e = table_touch(t, p, mix(i), key, len);
+            assert_null(e->old);
+            if (i % 3 == 0) sl_part_set(t, &((sample *)entry_state(e))->text, key, len);
+            if (i < LIVE) continue;
+            uint64_t gone = i - LIVE;
+            memcpy(key, &gone, sizeof gone);
+            table_remove(t, p, table_find(p, mix(gone), key, len));
+        }
+        (batch % 10 == 7 ? table_undo : table_commit)(t);
+        if (batch % 10 == 7) { /* what the undone batch did is done by the next */
+            table_epoch_begin(t);
+            for (uint64_t i = batch * BATCH; i < (batch + 1) * BATCH; i++) {
+                memcpy(key, &i, sizeof i);
+                uint32_t len = (uint32_t)(8 + i * 7919 % LIVE % 590);
+                table_touch(t, p, mix(i), key, len);
+                if (i < LIVE) continue;
+                uint64_t gone = i - LIVE;
+                memcpy(key, &gone, sizeof gone);
+                table_remove(t, p, table_find(p, mix(gone), key, len));
+            }
+            table_commit(t);
+        }
+        assert_int_equal(pane_count(p), (batch + 1) * BATCH < LIVE ? (batch + 1) * BATCH : LIVE);
+        if (batch == 40) held = table_held_bytes(t);
+    }
+    assert_true(table_held_bytes(t) <= held);
+    table_free(t);
+}
+
 enum { VECTOR = 1000 };
 
 /* Rows of one vector over two panes, touched at once. */
@@ -456,7 +568,7 @@ static void set_text(table *t, sample *s, model_cell *cell) {
     sl_part_set(t, &s->text, cell->text ? bytes : NULL, (uint32_t)(8 + cell->text % 50));
 }
 
-/* Touch, delete, set a part, or drop a pane: one change to both. */
+/* Touch, delete, remove, set a part, or drop a pane: one change to both. */
 static void change(table *t, model *m, hash_function *hash) {
     uint32_t i = (uint32_t)rand() % PANES;
     if (rand() % 60 == 0) {
@@ -471,6 +583,11 @@ static void change(table *t, model *m, hash_function *hash) {
     uint32_t len = key_of(k, bytes);
     pane *p = table_pane(t, i * 1000);
     m->has_pane[i] = 1;
+    if (cell->count && rand() % 6 == 0) {
+        table_remove(t, p, table_find(p, hash(k), bytes, len));
+        *cell = (model_cell){ 0 };
+        return;
+    }
     entry *e = table_touch(t, p, hash(k), bytes, len);
     if (!e->old && rand() % 4 == 0) {
         table_delete(t, p, e);
@@ -562,6 +679,9 @@ int main(void) {
         cmocka_unit_test(a_dropped_pane_can_be_read_and_comes_back_at_undo),
         cmocka_unit_test(an_untouched_entry_is_as_no_batch_had_met_it),
         cmocka_unit_test(a_deleted_entry_is_gone_and_its_key_can_come_again),
+        cmocka_unit_test(a_removed_entry_can_be_read_and_comes_back_at_undo),
+        cmocka_unit_test(an_entry_made_in_the_memory_of_another_goes_at_undo),
+        cmocka_unit_test(a_pane_does_not_grow_by_what_passes_through_it),
         cmocka_unit_test(vectors_touch_as_rows_one_by_one_do),
         cmocka_unit_test(the_same_keys_are_found_in_another_pane),
         cmocka_unit_test(a_million_entries_come_and_go),
