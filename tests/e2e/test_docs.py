@@ -238,7 +238,7 @@ class ExampleScriptsTest(harness.E2ETest):
         self.assertEqual(headers["sluice.watermark"], str(BASE_MS + 5 * MINUTE - 10_000).encode())
         self.assertEqual(summary.source["late_windows"], 1)
 
-    def test_dead_letters(self):
+    def test_redrive(self):
         """Rides with amounts as text go into the quarantine, are repaired, and are counted."""
         rides, counts, quarantine, dead = (self.topic(name=n) for n in ("rides", "counts", "ride-counts",
                                                                         "dead"))
@@ -250,7 +250,7 @@ class ExampleScriptsTest(harness.E2ETest):
         self.client.create_topic(name + "-quarantine")
         first = self.run_script("ride_counts.lua", "name=" + name, *count)
         self.assertEqual(first.source["quarantined"], 4)
-        again = self.run_script("dead_letters.lua", f"source.topics={name}-quarantine",
+        again = self.run_script("redrive.lua", f"source.topics={name}-quarantine",
                                 "sink.topic=" + rides, "ride-dead-letters.topic=" + dead)
         self.assertEqual((again.source["passed"], again.source["quarantined"]), (1, 2))
         repaired = self.client.consume(rides)[-1]
@@ -261,24 +261,25 @@ class ExampleScriptsTest(harness.E2ETest):
                          {(name + "-quarantine").encode()})
         self.assertEqual(self.run_script("ride_counts.lua", "name=" + name, *count).source["passed"], 2)
 
-    def test_load_and_peek(self):
+    def test_file_to_topic_and_back(self):
         """A file into a topic, its counts, and these on stdout."""
         rides, counts = self.topic(name="rides"), self.topic(name="counts")
         lines = [ride(n, ms=BASE_MS + n)["value"] for n in range(5)]
         self.file("my_rides.jsonl", "\n\n".join([*lines, '{"event_id":7}']))
-        loaded = self.run_script("load.lua", "source.path=my_rides.jsonl", "sink.topic=" + rides)
+        loaded = self.run_script("file_to_topic.lua", "source.path=my_rides.jsonl", "sink.topic=" + rides)
         self.assertEqual((loaded.source["passed"], loaded.source["quarantined"]), (5, 1))
         self.assertEqual([r.key for r in self.client.consume(rides)], [b"u-1"] * 5)
         self.run_script("ride_counts.lua", "trigger=available-now", "source.start=earliest",
                         "source.topics=" + rides, "sink.topic=" + counts)
-        run = self.run_sluice("run", os.path.join(SCRIPTS, "peek.lua"), "--set", "source.topics=" + counts)
+        run = self.run_sluice("run", os.path.join(SCRIPTS, "topic_to_file.lua"), "--set", "source.topics=" + counts,
+                              "--set", "sink.path=-")
         self.assertEqual(run.code, 0, run.err)
         rows = [json.loads(line) for line in run.out.splitlines()]
         self.assertEqual([(row["offset"], row["event_count"], row["revenue"]) for row in rows],
                          [(0, 5, 50), (1, 5, 50)])
         self.assertRegex(rows[0]["window_start"], r"^\d{4}-.*Z$")
         self.assertEqual({name for name in os.listdir(self.folder) if name.endswith(".jsonl")},
-                         {"my_rides.jsonl", "ride-load-quarantine.jsonl"})
+                         {"my_rides.jsonl", "file-to-topic-quarantine.jsonl"})
 
     def test_stdin_counts(self):
         lines = [{"page": "/", "ms": 12, "at": "2026-05-01T10:00:03Z"},

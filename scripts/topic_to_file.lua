@@ -1,5 +1,6 @@
--- What lies in a topic, as lines on stdout: here the results of scripts/ride_counts.lua.
---    sluice run scripts/peek.lua 2>/dev/null
+-- A topic into files, one a batch, each complete when it appears: here the results of
+-- scripts/ride_counts.lua. Only to look at them:
+--    sluice run scripts/topic_to_file.lua --set sink.path=- 2>/dev/null
 -- Ends with what is there now; with --set trigger=continuous it goes on. Nothing is
 -- committed: looking changes nothing for others.
 local sluice = require "sluice"
@@ -13,9 +14,9 @@ local counts = sluice.kafka { topics = "ride_event_counts", start = "earliest" }
       sluice.int64 "event_count" :required(),
       sluice.double "revenue",
    }
-   :quarantine_to(sluice.file { path = "peek-quarantine.jsonl", append = true })
-   :to(sluice.file { path = "-", times = "iso" })
+   :quarantine_to(sluice.file { path = "topic-to-file-quarantine.jsonl", append = true })
+   :to(sluice.file { path = "ride_event_counts", times = "iso" })
 
 return sluice.pipeline {
-   name = "peek", checkpoint = "none", trigger = "available-now", counts,
+   name = "topic-to-file", checkpoint = "none", trigger = "available-now", counts,
 }

@@ -1,7 +1,7 @@
 -- A second chance for what scripts/ride_counts.lua put into its quarantine: a producer
 -- wrote amounts as text ("12.50"). They go back into the topic, repaired; what cannot be
 -- helped goes to a topic of its own, so that it does not come round again.
---    sluice run scripts/dead_letters.lua
+--    sluice run scripts/redrive.lua
 local sluice = require "sluice"
 
 local rides = sluice.kafka { topics = "ride-counts-quarantine" }
@@ -25,5 +25,5 @@ local rides = sluice.kafka { topics = "ride-counts-quarantine" }
    :to(sluice.kafka { topic = "ride_events" })
 
 return sluice.pipeline {
-   name = "dead-letters", trigger = "available-now", checkpoint = "none", rides,
+   name = "redrive", trigger = "available-now", checkpoint = "none", rides,
 }

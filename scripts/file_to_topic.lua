@@ -1,7 +1,7 @@
 -- JSON lines of a file into a topic: own data to try a pipeline on. The schema is that of
 -- scripts/ride_counts.lua; write down your own fields.
---    sluice run scripts/load.lua --set source.path=my_rides.jsonl
--- The topic must exist. What does not fit the schema is in ride-load-quarantine.jsonl.
+--    sluice run scripts/file_to_topic.lua --set source.path=my_rides.jsonl
+-- The topic must exist. What does not fit the schema is in file-to-topic-quarantine.jsonl.
 local sluice = require "sluice"
 
 local rides = sluice.file { path = "rides.jsonl" }
@@ -14,4 +14,4 @@ local rides = sluice.file { path = "rides.jsonl" }
    }
    :to(sluice.kafka { topic = "ride_events", key = "user_id" })
 
-return sluice.pipeline { name = "ride-load", checkpoint = "none", rides }
+return sluice.pipeline { name = "file-to-topic", checkpoint = "none", rides }
