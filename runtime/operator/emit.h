@@ -1,5 +1,5 @@
 #pragma once
-/* The arrays a worker emits with; emit.c alone looks inside. thread: worker. */
+/* The arrays a worker emits with; emission.h alone knows what is inside. thread: worker. */
 #include <stdint.h>
 
 typedef struct emit_space emit_space;

@@ -1,0 +1,149 @@
+/* DESIGN. Results go through the emission driver in vectors: a row is begun with what C knows (group,
+ * bounds), the states of the window's panes are gathered, oldest first, and one call of Lua merges
+ * them, writes the results and runs the stages behind. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/codec/nulls.h"
+#include "runtime/operator/emission.h"
+#include "runtime/operator/key.h"
+
+enum { AHEAD = 12 };
+
+static void put_time(sl_row *row, const sl_column *column, int64_t time_ms) {
+    *(int64_t *)((char *)row + column->offset) = time_ms;
+    nulls_delete(row->nulls, column->null_bit);
+}
+
+void emit_start_row(const emission *m, sl_row *row, const result *r) {
+    const entry *e = r->group.entry;
+    const sl_aggregate *plan = m->plan;
+    row->time_ms = r->window.end == INT64_MAX ? INT64_MAX : r->window.end - 1;
+    row->record = NO_RECORD;
+    row->partition = 0;
+    row->offset = 0;
+    memset(row->nulls, 0xff, plan->null_words * 8u);
+    key_read(entry_key(e), e->key_len, plan->group, plan->group_count, row);
+    if (plan->window.kind != SL_WINDOW_NONE) {
+        put_time(row, &plan->window_start, r->window.start);
+        put_time(row, &plan->window_end, r->window.end);
+    }
+    if (plan->final) {
+        const sl_column *column = &plan->final_column;
+        *((uint8_t *)row + column->offset) = r->final;
+        nulls_delete(row->nulls, column->null_bit);
+    }
+}
+
+/* The entries of the vector's groups in pane `p` of the window; NULL where it has none. */
+static void find_in_pane(const emission *m, uint32_t count, uint32_t p, entry **found) {
+    emit_space *s = m->w->emit;
+    uint32_t asked = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const group_item *item = &s->results[i].group;
+        found[i] = item->pane == p ? item->entry : NULL;
+        /* Unless only dirty entries were listed, an item's pane is the oldest that has it. */
+        if (item->pane == p || (!m->dirty_only && item->pane > p)) continue;
+        s->asked[asked] = i;
+        s->like[asked++] = item->entry;
+    }
+    table_find_many(m->panes[p], asked, s->like, s->answers);
+    for (uint32_t i = 0; i < asked; i++) found[s->asked[i]] = s->answers[i];
+}
+
+/* The states of each group, oldest pane first: a copy of the first to merge into, the others as
+ * parts. */
+static void gather(const emission *m, uint32_t count) {
+    emit_space *s = m->w->emit;
+    size_t need = (size_t)m->pane_count * EMIT_ROWS, part_count = 0;
+    if (s->part_room < need) {
+        s->part_room = need;
+        s->parts = mem_realloc(s->parts, need * sizeof *s->parts);
+        s->found = mem_realloc(s->found, need * sizeof *s->found);
+    }
+    for (uint32_t p = 0; p < m->pane_count; p++)
+        find_in_pane(m, count, p, s->found + (size_t)p * EMIT_ROWS);
+    for (uint32_t i = 0; i < count; i++) {
+        s->part_first[i] = (uint32_t)part_count;
+        s->states[i] = NULL;
+        for (uint32_t p = 0; p < m->pane_count; p++) {
+            const entry *e = s->found[(size_t)p * EMIT_ROWS + i];
+            if (!e) continue;
+            if (s->states[i]) {
+                s->parts[part_count++] = entry_state(e);
+                continue;
+            }
+            s->states[i] = s->state_memory + (size_t)i * m->plan->state_size;
+            memcpy(s->states[i], entry_state(e), m->plan->state_size);
+        }
+    }
+    s->part_first[count] = (uint32_t)part_count;
+}
+
+static err *emit_failure(const emission *m, const result *r) {
+    worker *w = m->w;
+    const entry *e = r->group.entry;
+    emit_space *s = w->emit;
+    char window[80] = "";
+    s->failed = (failed_result){ m->aggregate, r->window, e->hash };
+    buf_reset(&s->failed_key);
+    buf_put(&s->failed_key, entry_key(e), e->key_len);
+    emit_start_row(m, s->rows[0], r);
+    buf_reset(&s->key);
+    encode_value(w->group_encoders[m->aggregate], &s->key, s->rows[0], &(uint64_t){ 0 });
+    if (m->plan->window.kind != SL_WINDOW_NONE)
+        snprintf(window, sizeof window, ", window [%" PRId64 ", %" PRId64 ")", r->window.start,
+                 r->window.end);
+    return err_new(ERR_SCRIPT, "%s\nwhile making the result of `%.*s`, group %s%s",
+                   worker_failure(w), (int)m->plan->name.len, m->plan->name.data, buf_text(&s->key),
+                   window);
+}
+
+/* Entries lie in memory as they were made, rows leave by hash: fetch what the next rows need. */
+static void prefetch(const emission *m, uint32_t count, uint32_t i) {
+    if (i + AHEAD >= count) return;
+    const char *at = (const char *)m->w->emit->results[i + AHEAD].group.entry;
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + sizeof(entry) + m->plan->state_size);
+}
+
+bool emit_make_rows(const emission *m, uint32_t count) {
+    worker *w = m->w;
+    emit_space *s = w->emit;
+    sl_vector *v = w->vector;
+    arena_reset(&s->text, 1u << 20);
+    for (uint32_t i = 0; i < count; i++) {
+        prefetch(m, count, i);
+        s->rows[i] = s->row_memory + (size_t)i * m->plan->row_size;
+        emit_start_row(m, s->rows[i], &s->results[i]);
+        s->bounds[i] = (sl_bounds){ (double)s->results[i].window.start,
+                                    (double)s->results[i].window.end };
+    }
+    gather(m, count);
+    v->count = count;
+    v->first = 0;
+    v->rows = s->rows;
+    v->states = s->states;
+    v->parts = s->parts;
+    v->part_first = s->part_first;
+    v->bounds = s->bounds;
+    v->outputs = s->outputs;
+    v->text = &s->text;
+    v->now_ms = m->b->now_ms;
+    return script_run(w->script, m->plan->emit_driver);
+}
+
+err *emit_rows(const emission *m, uint32_t count) {
+    worker *w = m->w;
+    if (!emit_make_rows(m, count)) {
+        const result *failed = &w->emit->results[w->vector->pos];
+        w->failed_at[0] = (uint64_t)failed->window.start ^ 1ull << 63;
+        w->failed_at[1] = failed->group.order;
+        return emit_failure(m, failed);
+    }
+    emit_send(m, count);
+    return NULL;
+}

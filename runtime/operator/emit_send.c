@@ -1,0 +1,82 @@
+/* DESIGN. Where a filter stands behind the aggregation, or only changes are wanted, a second table
+ * remembers by (window end, group) the hash of what each output was last sent, and 0 where nothing
+ * stands. */
+#include <string.h>
+
+/* The whole library inline: a call costs as much as hashing a short key. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "runtime/operator/emission.h"
+#include "runtime/operator/message.h"
+
+static out_message *add_message(outbox *box, const result *r) {
+    out_message *message = outbox_add(box);
+    message->order = r->group.order;
+    message->window_start = r->window.start;
+    message->window_end = r->window.end;
+    return message;
+}
+
+/* Where the hashes of what was sent for this group stand. */
+static uint64_t *sent_hashes(const emission *m, const result *r) {
+    table *sent = m->w->sent[m->aggregate];
+    const entry *e = r->group.entry;
+    if (!sent) return NULL;
+    pane *p = table_pane(sent, r->window.end);
+    return entry_state(table_touch(sent, p, e->hash, entry_key(e), e->key_len));
+}
+
+static void send_row(const emission *m, uint32_t k, const sl_row *row, const result *r,
+                     uint64_t *sent) {
+    uint32_t number = output_number(m->plan->step, k);
+    outbox *box = &m->boxes[k];
+    size_t len_before = box->bytes.len;
+    out_message *message = add_message(box, r);
+    message_put_key(m->w, number, &m->step->outputs[k], row, box, message);
+    message_put_value(m->w, number, row, box, message);
+    if (!sent) return;
+    uint64_t hash = XXH3_64bits(box->bytes.data + message->value_at, message->value_len) | 1;
+    if (m->plan->only_if_changed && !r->final && sent[k] == hash) {
+        box->count--;
+        box->bytes.len = len_before;
+        return;
+    }
+    sent[k] = hash;
+}
+
+static void retract_row(const emission *m, uint32_t k, const sl_row *row, const result *r,
+                        uint64_t *sent) {
+    outbox *box = &m->retracted[k];
+    out_message *message = add_message(box, r);
+    message_put_retraction(m->w, output_number(m->plan->step, k), &m->step->outputs[k], row, box,
+                           message);
+    sent[k] = 0;
+}
+
+static void send_result(const emission *m, uint32_t i) {
+    const emit_space *s = m->w->emit;
+    const result *r = &s->results[i];
+    uint64_t *sent = sent_hashes(m, r);
+    for (uint32_t k = 0; k < m->step->output_count; k++) {
+        if (s->outputs[i] >> k & 1)
+            send_row(m, k, s->rows[i], r, sent);
+        else if (sent && sent[k])
+            retract_row(m, k, s->rows[i], r, sent);
+    }
+}
+
+void emit_send(const emission *m, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) send_result(m, i);
+}
+
+void emit_forget_sent(const emission *m, int64_t watermark) {
+    table *sent = m->w->sent[m->aggregate];
+    uint32_t count;
+    if (!sent) return;
+    pane *const *panes = table_panes(sent, &count);
+    while (count && window_is_late(&m->plan->window, pane_start(panes[0]), watermark)) {
+        table_drop_pane(sent, panes[0]);
+        panes = table_panes(sent, &count);
+    }
+}
