@@ -21,6 +21,7 @@ local METADATA = {
    processing_time = { "timestamp", "int64" },
 }
 
+local NESTED = { list = true, map = true, struct = true }
 local NUMBERS = { int32 = true, int64 = true, double = true }
 
 local methods = {}
@@ -162,7 +163,8 @@ function methods:from(path)
    return from(self, "from", { kind = "value", path = keys })
 end
 
---- Take the value from the record's key: all of it as text, or a place in a JSON key.
+--- Take the value from the record's key: all of it as text that says a value of the
+-- field's type, or a place in a JSON key.
 -- @tparam ?string path keys from the outside in, between dots
 -- @treturn sluice.field.Field
 -- @usage sluice.string "user" :from_key()
@@ -172,15 +174,16 @@ function methods:from_key(path)
       return from(self, "from_key", { kind = "key_path",
          path = path_of(spec, path, "from_key") })
    end
-   if spec.type ~= "string" then
-      place.fail(nil, "field `%s` is %s: a whole key is text, write sluice.string or "
-         .. "`:from_key(path)`",
+   if NESTED[spec.type] then
+      place.fail(nil, "field `%s` is a %s: a whole key is one value, write sluice.string "
+         .. "or `:from_key(path)`",
          spec.name, spec.type)
    end
    return from(self, "from_key", { kind = "key", path = {} })
 end
 
---- Take the value from a header of the record.
+--- Take the value from a header of the record: text that says a value of the field's
+-- type.
 -- @tparam string name of the header
 -- @treturn sluice.field.Field
 -- @usage sluice.string "trace" :from_header "trace-id"
@@ -191,8 +194,8 @@ function methods:from_header(name)
          spec.name,
          options.show(name))
    end
-   if spec.type ~= "string" then
-      place.fail(nil, "field `%s` is %s: a header is text, write sluice.string",
+   if NESTED[spec.type] then
+      place.fail(nil, "field `%s` is a %s: a header is one value, write sluice.string",
          spec.name, spec.type)
    end
    return from(self, "from_header", { kind = "header", path = { name } })

@@ -18,7 +18,7 @@ later.CONSTRUCTORS = set [[postgres http sink param cumulate session running rol
    quantile top histogram collect time text hash random]]
 
 --- Methods of a stream.
-later.METHODS = set [[csv raw avro protobuf json_schema flat_map distinct process union
+later.METHODS = set [[avro protobuf json_schema flat_map distinct process union
    join table lookup]]
 
 --- Methods of a field.

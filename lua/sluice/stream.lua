@@ -10,6 +10,7 @@
 local connector = require "sluice.connector"
 local decode = require "sluice.stage.decode"
 local deliver = require "sluice.stage.deliver"
+local format = require "sluice.format"
 local group = require "sluice.stage.group"
 local later = require "sluice.later"
 local nearest = require "sluice.nearest"
@@ -26,7 +27,6 @@ local DECODED = { decoded = "decoded", rows = "rows", results = "results" }
 
 -- Method → how its node is made, and from which phase it leads to which.
 local STAGES = {
-   json = { make = decode.json, phases = { source = "decoded" } },
    rows = { make = decode.rows, phases = { source = "decoded" } },
    event_time = { make = decode.event_time, phases = { decoded = "rows" } },
    filter = { make = transform.filter, phases = ROWS },
@@ -46,6 +46,9 @@ local STAGES = {
    late_to = { make = deliver.late_to, phases = { results = "results" } },
    quarantine_to = { make = deliver.quarantine_to, phases = DECODED },
 }
+for name in pairs(format.FORMATS) do
+   STAGES[name] = { make = decode.format(name), phases = { source = "decoded" } }
+end
 
 local ONLY_BEHIND_JSON = "`:event_time` stands right behind `:json { … }` or `:rows { … "
    .. "}`: the watermark sees every good record"
@@ -59,7 +62,6 @@ local REASONS = {
       .. "fields }`) first",
    },
    decoded = {
-      json = "the fields are said already: one `:json { … }` a source",
       rows = "the fields are said already: one `:rows { … }` a source",
       late_to = "nothing before it can be late: write `:late_to` behind `:aggregate`",
    },
@@ -77,12 +79,16 @@ local REASONS = {
    results = { group_by = NO_SECOND, window = NO_SECOND, aggregate = NO_SECOND },
 }
 REASONS.rows = {
-   event_time = ONLY_BEHIND_JSON, json = REASONS.decoded.json,
+   event_time = ONLY_BEHIND_JSON,
    rows = REASONS.decoded.rows,
    late_to = REASONS.decoded.late_to,
 }
 REASONS.results.event_time = ONLY_BEHIND_JSON
-REASONS.results.json, REASONS.results.rows = REASONS.decoded.json, REASONS.decoded.rows
+REASONS.results.rows = REASONS.decoded.rows
+for name in pairs(format.FORMATS) do
+   local reason = ("the fields are said already: one `:%s { … }` a source"):format(name)
+   REASONS.decoded[name], REASONS.rows[name], REASONS.results[name] = reason, reason, reason
+end
 
 local function refuse_phase(name, phase)
    local reasons = REASONS[phase]

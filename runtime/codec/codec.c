@@ -4,11 +4,13 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/codec/bad.h"
+#include "runtime/codec/decode_csv.h"
 #include "runtime/codec/decode_json.h"
+#include "runtime/codec/decode_raw.h"
 #include "runtime/codec/field.h"
 
 /* A new format is a line here. */
-static const codec_ops *const FORMATS[] = { &codec_json };
+static const codec_ops *const FORMATS[] = { &codec_json, &codec_csv, &codec_raw };
 
 struct decoder {
     const sl_source *source; /* borrowed */
@@ -55,7 +57,8 @@ err *decoder_new(const sl_source *source, decoder **out) {
     d->outside = mem_zalloc(source->field_count + 1, sizeof *d->outside);
     d->wanted = mem_zalloc(source->null_words + 1, sizeof *d->wanted);
     err *e = NULL;
-    if (!d->ops) e = err_new(ERR_PLAN, "format %.*s of source %.*s is not known, wanted json",
+    if (!d->ops) e = err_new(ERR_PLAN, "format %.*s of source %.*s is not known, wanted json, "
+                                       "csv or raw",
                              (int)source->format.len, source->format.data,
                              (int)source->name.len, source->name.data);
     for (uint32_t i = 0; !e && i < source->field_count; i++) e = add_field(d, i);
@@ -68,32 +71,25 @@ err *decoder_new(const sl_source *source, decoder **out) {
     return NULL;
 }
 
-/* What a field from metadata may take its value from. */
-typedef struct origin {
-    const sl_record *record;
-    int64_t now_ms;
-    const char *topic;
-    int32_t partition;
-} origin;
-
 static sl_string text_of(const char *text) {
     return (sl_string){ .data = text, .len = (uint32_t)strlen(text) };
 }
 
 /* Kafka's time is in ms whatever the field's unit says. */
-static bool put_metadata(const field *f, sl_row *row, const origin *o, bad_record *bad) {
+static bool put_metadata(const field *f, sl_row *row, const sl_record *record,
+                         const record_origin *o, bad_record *bad) {
     static const char *const TIME_KINDS[] = { "create", "append" };
     switch ((enum sl_metadata)f->plan->metadata) {
     case SL_META_TOPIC: return field_put_text(f, row, text_of(o->topic), bad);
     case SL_META_PARTITION: return field_put_integer(f, row, o->partition, bad);
-    case SL_META_OFFSET: return field_put_integer(f, row, o->record->offset, bad);
+    case SL_META_OFFSET: return field_put_integer(f, row, record->offset, bad);
     case SL_META_PROCESSING_TIME: return field_put_integer(f, row, o->now_ms, bad);
     case SL_META_KAFKA_TIME:
-        if (o->record->time_ms == -1) return true;
-        return field_put_integer(f, row, o->record->time_ms, bad);
+        if (record->time_ms == -1) return true;
+        return field_put_integer(f, row, record->time_ms, bad);
     case SL_META_KAFKA_TIME_TYPE:
-        if (!o->record->time_kind) return true;
-        return field_put_text(f, row, text_of(TIME_KINDS[o->record->time_kind == 2]), bad);
+        if (!record->time_kind) return true;
+        return field_put_text(f, row, text_of(TIME_KINDS[record->time_kind == 2]), bad);
     }
     return true;
 }
@@ -111,13 +107,14 @@ static bool put_header(const field *f, sl_row *row, const sl_record *record, bad
     return true;
 }
 
-static bool put_outside(const field *f, sl_row *row, const origin *o, bad_record *bad) {
+static bool put_outside(const field *f, sl_row *row, const sl_record *record,
+                        const record_origin *o, bad_record *bad) {
     const sl_string *name = &f->plan->column.name;
-    if (f->plan->from == SL_FROM_HEADER) return put_header(f, row, o->record, bad);
+    if (f->plan->from == SL_FROM_HEADER) return put_header(f, row, record, bad);
     if (f->plan->from == SL_FROM_METADATA)
-        return put_metadata(f, row, o, bad) || bad_under(bad, name->data, name->len);
-    if (!o->record->key.data) return true;
-    return field_put_plain(f, row, o->record->key, bad) || bad_under(bad, "key", 3);
+        return put_metadata(f, row, record, o, bad) || bad_under(bad, name->data, name->len);
+    if (!record->key.data) return true;
+    return field_put_plain(f, row, record->key, bad) || bad_under(bad, "key", 3);
 }
 
 /* A required field is null: say where it was looked for. */
@@ -146,15 +143,14 @@ static bool settle_nulls(const decoder *d, sl_row *row, bad_record *bad) {
     return true;
 }
 
-bool decoder_decode(decoder *d, const sl_record *record, sl_row *row, arena *strings,
-                    int64_t now_ms, const char *topic, int32_t partition, bad_record *bad) {
+bool decoder_decode(decoder *d, const sl_record *record, const record_origin *origin, sl_row *row,
+                    arena *strings, bad_record *bad) {
     uint32_t words = d->source->null_words;
     for (uint32_t i = 0; i < words; i++) row->nulls[i] = UINT64_MAX;
-    if (record->value.data) {
-        const origin o = { record, now_ms, topic, partition };
+    if (record->value.data || d->ops->reads_null) {
         for (uint32_t i = 0; i < d->outside_count; i++)
-            if (!put_outside(&d->fields[d->outside[i]], row, &o, bad)) return false;
-        if (!d->ops->decode(d->state, record, row, strings, bad)) return false;
+            if (!put_outside(&d->fields[d->outside[i]], row, record, origin, bad)) return false;
+        if (!d->ops->decode(d->state, record, origin, row, strings, bad)) return false;
     }
     uint64_t left = 0;
     for (uint32_t i = 0; i < words; i++) left |= row->nulls[i] & d->wanted[i];
@@ -162,5 +158,7 @@ bool decoder_decode(decoder *d, const sl_record *record, sl_row *row, arena *str
 }
 
 uint32_t decoder_drift(const decoder *d, const drift_name **names, uint64_t *others) {
-    return d->ops->drift(d->state, names, others);
+    if (d->ops->drift) return d->ops->drift(d->state, names, others);
+    *others = 0;
+    return 0;
 }

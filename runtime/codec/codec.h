@@ -30,6 +30,16 @@ typedef struct drift_name {
     uint32_t partition; /* index into the source's partitions */
 } drift_name;
 
+/* What a batch and a partition say of a record beyond its bytes; borrowed as long as the row's
+ * strings are. */
+typedef struct record_origin {
+    int64_t now_ms;    /* processing time */
+    const char *topic; /* of the partition */
+    int32_t partition; /* its number */
+    sl_string header;  /* sl_source.has_header: the record that names the columns, the same bytes
+                          at one address for all records of a partition; else empty */
+} record_origin;
+
 typedef struct decoder decoder;
 
 /* Make a decoder for `source`. ERR_PLAN: the format is not known, or a field cannot be read by
@@ -38,11 +48,10 @@ err *decoder_new(const sl_source *source, decoder **out);
 void decoder_free(decoder *d);
 
 /* Fill in `row` (null words and values of all fields; the header's time_ms and record are the
- * caller's) from `record`. `now_ms`, `topic`, `partition`: processing time and the partition's
- * name and number, for fields from metadata; `topic` is borrowed as long as the row's strings
- * are. False: the record is bad, `bad` says why, and the row is not to be used. thread: worker */
-bool decoder_decode(decoder *d, const sl_record *record, sl_row *row, arena *strings,
-                    int64_t now_ms, const char *topic, int32_t partition, bad_record *bad);
+ * caller's) from `record`. False: the record is bad, `bad` says why, and the row is not to be
+ * used. thread: worker */
+bool decoder_decode(decoder *d, const sl_record *record, const record_origin *origin, sl_row *row,
+                    arena *strings, bad_record *bad);
 
 /* Names seen that the schema does not declare, in the order of first sight, at most
  * DRIFT_MAX_NAMES; `others` counts sightings of further ones. Borrowed until the next decode. */
@@ -51,11 +60,13 @@ uint32_t decoder_drift(const decoder *d, const drift_name **names, uint64_t *oth
 /* What a format does. `state` belongs to one decoder. */
 typedef struct codec_ops {
     const char *name; /* as sl_source.format */
+    bool reads_null;  /* a record without a value is read, too; else all its fields are null */
     err *(*open)(const sl_source *source, void **state);
     /* Read the fields of the value and those of a document in the key. The row's nulls are all
      * set. */
-    bool (*decode)(void *state, const sl_record *record, sl_row *row, arena *strings,
-                   bad_record *bad);
+    bool (*decode)(void *state, const sl_record *record, const record_origin *origin, sl_row *row,
+                   arena *strings, bad_record *bad);
+    /* NULL: the format has no names of its own. */
     uint32_t (*drift)(const void *state, const drift_name **names, uint64_t *others);
     void (*close)(void *state);
 } codec_ops;

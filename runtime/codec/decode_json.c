@@ -269,8 +269,9 @@ static bool read_any(codec_state *s, const json_walk *w, const sl_record *record
     return true;
 }
 
-static bool json_decode(void *state, const sl_record *record, sl_row *row, arena *strings,
-                        bad_record *bad) {
+static bool json_decode(void *state, const sl_record *record, const record_origin *origin,
+                        sl_row *row, arena *strings, bad_record *bad) {
+    (void)origin;
     codec_state *s = state;
     json_walk walk;
     if (s->key->child_count && record->key.data && !read_key(s, record, row, strings, bad))

@@ -105,6 +105,7 @@ static err *batch_fetch(batch *b) {
         b->sources[i] = (source_view){
             .partitions = in->partitions,
             .places = in->places,
+            .headers = in->headers,
             .records = in->records.items,
             .record_count = in->records.count,
             .skew_limit_ms = watermark_skew_limit(&in->plan->time, b->view.now_ms,

@@ -7,6 +7,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/event/saturate.h"
 #include "runtime/flow/blank.h"
+#include "runtime/flow/header.h"
 
 enum {
     CONFIRM_MS = 5000, /* at the start of a bounded run */
@@ -84,6 +85,7 @@ void input_close(input *in) {
     watermark_done(&in->watermark);
     arena_done(&in->bytes);
     mem_free(in->blanks);
+    header_free(in);
     mem_free(in->views);
     mem_free(in->order);
     mem_free(in->places);
@@ -189,6 +191,7 @@ err *input_fetch(input *in) {
         err_free(e);
         e = NULL;
     }
+    if (!e && in->plan->has_header) e = header_take(in);
     in->pending.read = in->records.count;
     if (in->records.count) in->last_records_ms = began_ms;
     return e;

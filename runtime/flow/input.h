@@ -41,6 +41,8 @@ typedef struct input {
     int64_t silent_until_ms;    /* steady time until which a silent leader is not asked again */
     source_counters counters;   /* of batches that were committed */
     struct blank_field *blanks; /* one a field; owned */
+    struct column_header *headers; /* sl_source.has_header: one a partition; owned */
+    uint32_t header_count;
     char first_bad[400];        /* of the running batch: the first record thrown out, and why */
     uint64_t untold;            /* records thrown out since the last line about them */
     int64_t told_ms;            /* steady time of that line; INT64_MIN: none */

@@ -66,12 +66,16 @@ static err *decode_rows(worker *w, const batch_view *b, chunk *c) {
     const sl_source *source = &b->plan->sources[c->source];
     const source_view *view = &b->sources[c->source];
     decoder *d = w->decoders[c->source];
+    record_origin origin = { .now_ms = b->now_ms };
     bad_record bad;
     for (uint32_t i = 0; i < c->record_count; i++) {
         const sl_record *r = &view->records[c->first_record + i];
         const sl_partition *p = &view->partitions[r->partition];
         sl_row *row = row_start(c, source, i, r);
-        if (decoder_decode(d, r, row, &c->text, b->now_ms, p->topic, p->number, &bad)) {
+        origin.topic = p->topic;
+        origin.partition = p->number;
+        if (source->has_header) origin.header = view->headers[r->partition].text;
+        if (decoder_decode(d, r, &origin, row, &c->text, &bad)) {
             c->rows[c->row_count++] = row;
             continue;
         }

@@ -24,10 +24,17 @@
 #include "runtime/shared/vector.h"
 #include "state/table.h"
 
+/* The record that names the columns of a partition (sl_source.has_header). */
+typedef struct column_header {
+    sl_string text; /* data NULL: not seen yet; else owned by the input */
+    int64_t offset; /* of that record */
+} column_header;
+
 /* A source's part of a batch. */
 typedef struct source_view {
     const sl_partition *partitions; /* borrowed from the source */
     const uint32_t *places;         /* of each partition among all there can be; borrowed */
+    const column_header *headers;   /* sl_source.has_header: one a partition; borrowed */
     const sl_record *records;       /* of the batch, by topic, partition and offset */
     uint32_t record_count;
     int64_t skew_limit_ms; /* latest event time that moves a watermark; INT64_MAX: no guard */

@@ -7,6 +7,8 @@
  * function: when it throws, C knows the row.
  *   time, rows (generator): C drops the row and goes on behind it. time: sets each row's `time_ms`;
  *     INT64_MIN: the function gave nil.
+ *   checks: outputs[i] = 0, or 1 + the number of the first of the source's checks that the row does
+ *     not keep. When a user's function throws: as time.
  *   prepare: C sets the node's bit in dead[pos], `guarded`, and goes on from the same row; a
  *     guarded run does not call nodes whose bit is set in dead[i], nor sets outputs behind them.
  *   fold: with user code, `scratch` gets the row's state before it is touched. C puts it back,

@@ -77,12 +77,13 @@ static void run(const char *title, const char *form, uint32_t declared) {
     ride *rows = calloc(RECORDS, sizeof *rows);
     double ns[RUNS];
     bad_record bad;
+    const record_origin origin = { .topic = "rides" };
     for (int r = 0; r < RUNS; r++) {
         arena_reset(&strings, 1 << 20);
         int64_t start = now_ns();
         for (int i = 0; i < RECORDS; i++) {
             sl_row *row = &rows[i].head;
-            if (decoder_decode(d, &records[i], row, &strings, 0, "rides", 0, &bad)) continue;
+            if (decoder_decode(d, &records[i], &origin, row, &strings, &bad)) continue;
             fprintf(stderr, "%s: %s: %s\n", title, bad.path, bad.reason);
             exit(1);
         }

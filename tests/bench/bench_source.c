@@ -95,10 +95,11 @@ static sl_source ride_source(const char *connector, const char *name, const sl_v
 
 static void decode(decoder *d, const input *in, ride *rows, arena *strings, totals *t) {
     bad_record bad;
+    const record_origin origin = { .topic = "rides" };
     for (uint32_t i = 0; i < in->records.count; i++) {
         ride *row = &rows[i % VECTOR];
         if (i % VECTOR == 0) arena_reset(strings, 1 << 20);
-        if (!decoder_decode(d, &in->records.items[i], &row->head, strings, 0, "rides", 0, &bad))
+        if (!decoder_decode(d, &in->records.items[i], &origin, &row->head, strings, &bad))
             fail(bad.reason);
         t->ts_sum += row->ts;
         t->amount_sum += row->amount;

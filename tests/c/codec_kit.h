@@ -58,6 +58,8 @@ typedef struct kit {
     sl_record record;
 } kit;
 
+static const record_origin ORIGIN = { .now_ms = 1234, .topic = "topic", .partition = 7 };
+
 static void kit_init(kit *k) {
     memset(k, 0, sizeof *k);
     memcpy(k->fields, FIELDS, sizeof FIELDS);
@@ -94,8 +96,7 @@ static bool kit_decode_bytes(kit *k, const char *text, size_t len) {
     k->record.value = (sl_string){ .data = copy, .len = (uint32_t)len };
     memset(&k->row, 0x5a, sizeof k->row);
     memset(&k->bad, 0, sizeof k->bad);
-    bool is_good = decoder_decode(k->decoder, &k->record, &k->row.head, &k->strings, 1234, "topic",
-                                  7, &k->bad);
+    bool is_good = decoder_decode(k->decoder, &k->record, &ORIGIN, &k->row.head, &k->strings, &k->bad);
     assert_memory_equal(copy, before, len); /* raw bytes are the quarantine's */
     assert_true(is_good || k->bad.reason[0]);
     mem_free(before);

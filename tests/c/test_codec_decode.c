@@ -573,12 +573,12 @@ static void a_tombstone_has_only_nulls(void **state) {
     kit_open(&k);
     k.record.key = (sl_string)TEXT("key");
     k.record.value = (sl_string){ 0 };
-    assert_true(decoder_decode(k.decoder, &k.record, &k.row.head, &k.strings, 0, "t", 0, &k.bad));
+    assert_true(decoder_decode(k.decoder, &k.record, &ORIGIN, &k.row.head, &k.strings, &k.bad));
     assert_true(k.row.head.nulls[0] == UINT64_MAX);
     decoder_free(k.decoder);
     k.fields[I].required = 1;
     kit_open(&k);
-    assert_false(decoder_decode(k.decoder, &k.record, &k.row.head, &k.strings, 0, "t", 0, &k.bad));
+    assert_false(decoder_decode(k.decoder, &k.record, &ORIGIN, &k.row.head, &k.strings, &k.bad));
     assert_string_equal(k.bad.path, "i");
     assert_false(kit_decode(&k, ""));
     kit_done(&k);

@@ -86,7 +86,9 @@ function analyse_source.add(work, node)
    check_trigger(work, node, node.connector, bounded)
    local source = {
       name = unique_name(graph, one.name(values)), connector = node.connector,
-      options = one.fill(values, graph.name), format = decode.format, bounded = bounded,
+      options = one.fill(values, graph.name), bounded = bounded,
+      format = decode.format, format_options = decode.format_options,
+      has_header = decode.has_header or false,
       fields = fields_of(decode), rows = values.row, events = values.events,
       schema = decode.schema, time = time and time.time, line = node.line,
    }

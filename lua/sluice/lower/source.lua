@@ -117,6 +117,10 @@ function lower_source.fill(memory, into, source, layout, drivers)
    memory:text(into.connector, source.connector)
    memory:text(into.format, source.format)
    into.options = memory:value(source.options)
+   if source.format_options then
+      into.format_options = memory:value(source.format_options)
+   end
+   into.has_header = flag(source.has_header)
    fields_of(memory, into, source, layout)
    into.row_size, into.null_words = layout.size, layout.null_words
    into.step = source.step - 1

@@ -1,8 +1,10 @@
---- The stages right behind a source: `:json`, `:rows`, `:event_time`.
+--- The stages right behind a source: `:json` and the other formats, `:rows`,
+-- `:event_time`.
 -- @module sluice.stage.decode
 
 local connector = require "sluice.connector"
 local field = require "sluice.field"
+local format = require "sluice.format"
 local options = require "sluice.options"
 local place = require "sluice.place"
 local schema = require "sluice.schema"
@@ -31,20 +33,22 @@ local function spec_of(entry, method)
    return spec
 end
 
-local function read_fields(method, given)
+-- Fields in order, and the named options beside them.
+local function read_fields(method, given, known)
    if type(given) ~= "table" or field.spec(given) then
       place.fail(nil, "`:%s` takes a table of fields, got %s: write { … }", method,
          field.spec(given) and "one field" or options.show(given))
    end
    local positional, named = options.split(given)
-   if named[1] then
+   if named[1] and not known then
       place.fail(nil, "`:%s` takes fields in order, got `%s =`: a field's name stands in "
          .. "its constructor",
          method, tostring(named[1][1]))
    end
-   local specs = {}
+   local specs, values = {}, {}
    for i, entry in ipairs(positional) do specs[i] = spec_of(entry, method) end
-   return specs
+   for _, pair in ipairs(named) do values[pair[1]] = pair[2] end
+   return specs, options.read(("`:%s`"):format(method), known or {}, values)
 end
 
 local NEVER_NULL = { topic = true, partition = true, offset = true,
@@ -65,8 +69,7 @@ local function columns_of(specs)
    return columns
 end
 
-local function take_fields(node, method, given)
-   local specs = read_fields(method, given)
+local function take_fields(node, method, specs)
    local made, twice = schema.new(columns_of(specs))
    if not made then
       place.fail(nil, "`:%s`: field `%s` stands twice: take one out, or name it anew "
@@ -76,17 +79,40 @@ local function take_fields(node, method, given)
    node.fields, node.schema, node.source = specs, made, node.parent
 end
 
---- `:json { fields }`: each record is a JSON object.
--- @tparam table node being made
--- @tparam table given fields in order
--- @raise for a source without `:json`, and whatever is no field
-function decode.json(node, given)
-   if node.parent.connector == "generator" then
-      place.fail(nil, "a generator makes rows, not JSON: write `:rows { fields }`")
+-- The plan's options of a format, after a look at each field.
+local function fill_format(node, name, values)
+   local of = format.FORMATS[name]
+   for _, spec in ipairs(node.fields) do
+      local wrong = of.problem and of.problem(spec, values)
+      if wrong then
+         place.fail(spec.line, "`:%s`: field `%s`: %s", name, spec.name, wrong)
+      end
    end
-   need_source(node, "json")
-   take_fields(node, "json", given)
-   node.op, node.format = "decode", "json"
+   if not of.fill then return end
+   local filled, header = of.fill(node.fields, values, node.parent.connector)
+   if not filled then place.fail(nil, "`:%s`: %s", name, header) end
+   node.format_options, node.has_header = filled, header
+end
+
+--- Make the stage of a format.
+-- @tparam string name of the format
+-- @treturn function (node, fields in order and named options); raises for a source
+--  without bytes, and whatever is no field
+function decode.format(name)
+   local of = format.FORMATS[name]
+   return function(node, given)
+      if node.parent.connector == "generator" then
+         place.fail(nil, "a generator makes rows, not %s: write `:rows { fields }`",
+            name == "json" and "JSON" or "bytes")
+      end
+      need_source(node, name)
+      if given == nil and of.fields then given = {} end
+      local specs, values = read_fields(name, given, of.OPTIONS)
+      if of.fields then specs = of.fields(specs) end
+      take_fields(node, name, specs)
+      fill_format(node, name, values)
+      node.op, node.format = "decode", name
+   end
 end
 
 --- `:rows { fields }`: the generator's function gives rows.
@@ -99,7 +125,7 @@ function decode.rows(node, given)
       place.fail(nil, "sluice.%s gives bytes, not rows: write `:json { fields }`", kind)
    end
    need_source(node, "rows")
-   take_fields(node, "rows", given)
+   take_fields(node, "rows", (read_fields("rows", given)))
    for _, spec in ipairs(node.fields) do
       if spec.from and spec.from.kind ~= "metadata" then
          place.fail(spec.line, "field `%s`: a generator's rows have no bytes to take it "

@@ -1,0 +1,9 @@
+#pragma once
+/* Sources whose partitions begin with a record that names the columns (a CSV file's header line):
+ * it is taken out of the batch, not counted, and handed to decoders. thread: main. */
+#include "runtime/flow/input.h"
+
+/* Take the headers out of the records that were fetched, and keep them. ERR_DATA: reading begins
+ * behind a partition's header. */
+struct err *header_take(input *in);
+void header_free(input *in);
