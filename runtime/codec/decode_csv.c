@@ -1,4 +1,4 @@
-/* DESIGN: a line is read once, column by column, straight into the row. Which field a column goes to
+/* DESIGN: a line is read once, column by column, into the row. Which field a column goes to
  * is settled once for each header (each partition, so each file, has its own), not by record. Lines
  * have as many columns as there are names: a shorter one is half a record, in a longer one nobody
  * knows which column is the stray one. */
@@ -247,7 +247,8 @@ static bool csv_decode(void *state, const sl_record *record, const record_origin
     }
     if (bad->reason[0]) return false;
     if (line.column == columns->count) return true;
-    return bad_because(bad, "seen %u columns, wanted %u", line.column, columns->count);
+    return bad_because(bad, "seen %u column%s, wanted %u", line.column,
+                       line.column == 1 ? "" : "s", columns->count);
 }
 
 static uint32_t csv_drift(const void *state, const drift_name **names, uint64_t *others) {

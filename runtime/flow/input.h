@@ -33,20 +33,20 @@ typedef struct input {
     limits_rate rate;
     sl_range *ranges; /* of the running batch; owned */
     uint32_t range_count, range_room;
-    sl_records records;         /* of the running batch; items owned */
-    arena bytes;                /* their bytes */
-    bool was_cut_short;         /* a limit other than max_rate left something behind */
-    bool has_ended;             /* bounded, and everything was taken */
-    int64_t last_records_ms;    /* when the last batch with records began; INT64_MIN: none */
-    int64_t silent_until_ms;    /* steady time until which a silent leader is not asked again */
-    source_counters counters;   /* of batches that were committed */
-    struct blank_field *blanks; /* one a field; owned */
+    sl_records records;            /* of the running batch; items owned */
+    arena bytes;                   /* their bytes */
+    bool was_cut_short;            /* a limit other than max_rate left something behind */
+    bool has_ended;                /* bounded, and everything was taken */
+    int64_t last_records_ms;       /* when the last batch with records began; INT64_MIN: none */
+    int64_t silent_until_ms;       /* steady time until which a silent leader is not asked again */
+    source_counters counters;      /* of batches that were committed */
+    struct blank_field *blanks;    /* one a field; owned */
     struct column_header *headers; /* sl_source.has_header: one a partition; owned */
     uint32_t header_count;
-    char first_bad[400];        /* of the running batch: the first record thrown out, and why */
-    uint64_t untold;            /* records thrown out since the last line about them */
-    int64_t told_ms;            /* steady time of that line; INT64_MIN: none */
-    source_counters pending;    /* of the running one */
+    char first_bad[400];     /* of the running batch: the first record thrown out, and why */
+    uint64_t untold;         /* records thrown out since the last line about them */
+    int64_t told_ms;         /* steady time of that line; INT64_MIN: none */
+    source_counters pending; /* of the running one */
 } input;
 
 /* Open the connector of `plan` and take a first look. `bounded_run`: available-now or once, ends

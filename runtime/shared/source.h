@@ -48,7 +48,7 @@ typedef struct sl_field {
 
 /* A constraint that the checks driver tests: what is said of values that do not keep it. */
 typedef struct sl_check {
-    uint32_t field;    /* index into the source's fields */
+    uint32_t field; /* index into the source's fields */
     uint32_t unused;
     sl_string refusal; /* "does not match `^%d+$`", "check failed at p.lua:7" */
 } sl_check;
@@ -94,30 +94,30 @@ typedef struct sl_time {
 } sl_time;
 
 typedef struct sl_source {
-    sl_string name;          /* for `source.X` and metrics: topics or path; unique in the plan */
-    sl_string connector;     /* "kafka", "file", "generator": a line in connect/connectors.c */
-    sl_string format;        /* a line in codec.c; empty: rows come from a Lua driver (generator) */
-    const sl_value *options; /* SL_TABLE, defaults filled in */
+    sl_string name;                 /* for `source.X` and metrics: topics or path; unique in the plan */
+    sl_string connector;            /* "kafka", "file", "generator": a line in connect/connectors.c */
+    sl_string format;               /* a line in codec.c; empty: rows come from a Lua driver (generator) */
+    const sl_value *options;        /* SL_TABLE, defaults filled in */
     const sl_value *format_options; /* SL_TABLE, of the format; NULL: it has none */
     const sl_field *fields;
     uint32_t field_count;
-    uint32_t row_size;    /* bytes, a multiple of 8 */
-    uint32_t null_words;  /* 64-bit words behind the header */
-    uint32_t step;        /* index of its step */
-    int32_t on_bad;       /* sl_bad_policy */
-    int32_t quarantine;   /* index of a sink; -1: nothing is quarantined */
-    uint32_t rows_driver; /* generator: Lua driver that fills rows from offsets */
-    uint32_t bounded;     /* ends by itself (file not followed, generator with count) */
-    uint32_t has_header;  /* the first record of each partition names the columns */
+    uint32_t row_size;      /* bytes, a multiple of 8 */
+    uint32_t null_words;    /* 64-bit words behind the header */
+    uint32_t step;          /* index of its step */
+    int32_t on_bad;         /* sl_bad_policy */
+    int32_t quarantine;     /* index of a sink; -1: nothing is quarantined */
+    uint32_t rows_driver;   /* generator: Lua driver that fills rows from offsets */
+    uint32_t bounded;       /* ends by itself (file not followed, generator with count) */
+    uint32_t has_header;    /* the first record of each partition names the columns */
     const sl_check *checks; /* of all fields, in their order */
     uint32_t check_count;
     uint32_t checks_driver; /* check_count > 0: Lua driver that tests good rows */
-    double max_bad_share; /* 0..1 */
-    int64_t max_records;  /* per batch, > 0 */
-    int64_t max_bytes;    /* per batch, > 0 */
-    int64_t max_time_ms;  /* of fetching, > 0 */
-    double max_rate;      /* records a second; 0: none */
-    int64_t min_records;  /* 0: none */
-    int64_t max_delay_ms; /* with min_records */
+    double max_bad_share;   /* 0..1 */
+    int64_t max_records;    /* per batch, > 0 */
+    int64_t max_bytes;      /* per batch, > 0 */
+    int64_t max_time_ms;    /* of fetching, > 0 */
+    double max_rate;        /* records a second; 0: none */
+    int64_t min_records;    /* 0: none */
+    int64_t max_delay_ms;   /* with min_records */
     sl_time time;
 } sl_source;

@@ -8,6 +8,7 @@
 local cluster = require "sluice.cluster"
 local connector = require "sluice.connector"
 local decode = require "sluice.stage.decode"
+local format = require "sluice.format"
 local later = require "sluice.later"
 local limits = require "sluice.source.limits"
 local nearest = require "sluice.nearest"
@@ -186,6 +187,9 @@ end
 
 function Page:stages()
    self:line "## Stages\n"
+   for _, name in ipairs(nearest.names(format.FORMATS)) do
+      self:line("- %s", format.FORMATS[name].doc)
+   end
    for _, file in ipairs { "decode", "transform", "group", "deliver" } do
       local path = "lua/sluice/stage/" .. file .. ".lua"
       local pattern = "^function " .. file .. "%.([%w_]+)(%b())"
@@ -195,6 +199,12 @@ function Page:stages()
       end
    end
    self:line(NOT_YET, table.concat(nearest.names(later.METHODS), "`, `:"))
+   for _, name in ipairs(nearest.names(format.FORMATS)) do
+      if format.FORMATS[name].OPTIONS then
+         self:line("### :%s\n", name)
+         self:options(format.FORMATS[name].OPTIONS)
+      end
+   end
    self:line "### :event_time\n"
    self:options(decode.TIME)
    self:line "### Windows: sluice.tumbling, sluice.hopping\n"

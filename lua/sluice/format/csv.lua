@@ -41,23 +41,28 @@ end
 --- Options beside the fields.
 csv.OPTIONS = {
    header = { check = options.flag(), default = false, about = "correctness",
+      risk = "a first line of data is taken for names, or the other way round",
       doc = "the first line of a file names the columns" },
    columns = {
       check = options.checker('names of all columns in order, as { "id", "", "at" }',
          check_names),
-      about = "correctness",
+      about = "correctness", risk = "a wrong order puts values into wrong fields",
       doc = "names of the columns, where no header line has them; \"\" for one that "
          .. "nothing reads",
    },
    delimiter = { check = byte("one ASCII character"), default = ",",
-      about = "correctness", doc = "what stands between columns" },
+      about = "correctness", risk = "with another one all lines are bad",
+      doc = "what stands between columns" },
    quote = { check = byte('one ASCII character, or "" for no quoting', ""),
-      default = '"', about = "correctness", doc = "what stands around a column" },
+      default = '"', about = "correctness",
+      risk = "with another one columns that hold delimiters make their lines bad",
+      doc = "what stands around a column" },
    null = {
       check = options.checker("text", function(value)
          if type(value) == "string" then return value end
       end),
       default = "", about = "correctness",
+      risk = "a column that holds this text is null",
       doc = "text that means null, where it stands without quotes",
    },
 }
@@ -91,6 +96,14 @@ local function column_of(field)
    return field.from and table.concat(field.from.path, ".") or field.name
 end
 
+-- Fields are a script's, and may stand in other schemas, too.
+local function placed(field, name)
+   local copy = {}
+   for key, value in pairs(field) do copy[key] = value end
+   copy.from = { kind = "value", path = { name } }
+   return copy
+end
+
 local function has(names, wanted)
    for _, name in ipairs(names) do
       if name == wanted then return true end
@@ -108,7 +121,7 @@ local function conflict(given)
 end
 
 --- Options as they go into the plan, and whether the first record is a header.
--- @tparam {table,...} fields specs, whose `from` is made a path of one name
+-- @tparam {table,...} fields specs; those of columns get a path of one name
 -- @tparam table given options as read
 -- @tparam string connector of the source
 -- @treturn ?table
@@ -122,13 +135,13 @@ function csv.fill(fields, given, connector)
          .. "columns = { … }"):format(connector)
    end
    local names = {}
-   for _, field in ipairs(fields) do
+   for i, field in ipairs(fields) do
       if not field.from or field.from.kind == "value" then
          local name = column_of(field)
          if filled.columns and not has(filled.columns, name) then
             return nil, ("field `%s`: `columns` has no %q"):format(field.name, name)
          end
-         field.from = { kind = "value", path = { name } }
+         fields[i] = placed(field, name)
          names[#names + 1] = name
       end
    end
