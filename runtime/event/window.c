@@ -32,7 +32,7 @@ static uint64_t steps_in(wide length, int64_t step) {
 }
 
 window_bounds window_pane_bounds(const sl_window *w, int64_t time_ms) {
-    if (w->kind == SL_WINDOW_NONE) return (window_bounds){ INT64_MIN, INT64_MAX };
+    if (!w->pane_ms) return (window_bounds){ INT64_MIN, INT64_MAX };
     int64_t rest = pane_phase(w, time_ms);
     return (window_bounds){
         .start = saturate_sub(time_ms, rest),
@@ -40,38 +40,51 @@ window_bounds window_pane_bounds(const sl_window *w, int64_t time_ms) {
     };
 }
 
-/* Starts of the first and the last window that hold a pane. */
-static wide first_start(const sl_window *w, int64_t pane) {
-    wide lowest = (wide)pane - pane_phase(w, pane) + w->pane_ms - w->size_ms;
-    wide highest = lowest + w->every_ms - 1;
-    return highest - phase(highest, w->offset_ms, w->every_ms);
+/* The true start of a pane, also of one named INT64_MIN. */
+static wide pane_of(const sl_window *w, int64_t pane) {
+    return (wide)pane - pane_phase(w, pane);
 }
 
+/* Where the windows of a pane begin: the last one, cumulate: all. */
 static wide last_start(const sl_window *w, int64_t pane) {
-    return (wide)pane - phase(pane, w->offset_ms, w->every_ms);
+    int64_t step = w->kind == SL_WINDOW_CUMULATE ? w->size_ms : w->every_ms;
+    return (wide)pane - phase(pane, w->offset_ms, step);
+}
+
+static window_run cumulate_run(const sl_window *w, int64_t pane) {
+    wide start = last_start(w, pane), end = pane_of(w, pane) + w->pane_ms;
+    return (window_run){
+        .start = start,
+        .end = end,
+        .end_step = w->every_ms,
+        .count = 1 + steps_in(start + w->size_ms - end, w->every_ms),
+    };
 }
 
 window_run window_of_pane(const sl_window *w, int64_t pane) {
-    if (w->kind == SL_WINDOW_NONE) return (window_run){ .start = INT64_MIN, .count = 1 };
-    wide first = first_start(w, pane);
-    uint64_t steps = steps_in(last_start(w, pane) - first, w->every_ms);
-    return (window_run){ .start = first, .count = steps < UINT64_MAX ? steps + 1 : steps };
+    if (!w->pane_ms) return (window_run){ .start = INT64_MIN, .end = INT64_MAX, .count = 1 };
+    if (w->kind == SL_WINDOW_CUMULATE) return cumulate_run(w, pane);
+    wide lowest = pane_of(w, pane) + w->pane_ms - w->size_ms, last = last_start(w, pane);
+    wide highest = lowest + w->every_ms - 1;
+    wide first = w->kind == SL_WINDOW_ROLLING
+                     ? last
+                     : highest - phase(highest, w->offset_ms, w->every_ms);
+    uint64_t steps = steps_in(last - first, w->every_ms);
+    return (window_run){
+        .start = first,
+        .end = first + w->size_ms,
+        .start_step = w->every_ms,
+        .end_step = w->every_ms,
+        .count = steps < UINT64_MAX ? steps + 1 : steps,
+    };
 }
 
-/* What lies between a window's start and the watermark that closes it. */
-static wide start_to_close(const sl_window *w) {
-    return (wide)w->size_ms + w->allowed_lateness_ms;
-}
-
-bool window_next(const sl_window *w, window_run *run, window_bounds *bounds) {
+bool window_next(window_run *run, window_bounds *bounds) {
     if (!run->count) return false;
     run->count--;
-    if (w->kind == SL_WINDOW_NONE) {
-        *bounds = (window_bounds){ INT64_MIN, INT64_MAX };
-        return true;
-    }
-    *bounds = (window_bounds){ saturate(run->start), saturate(run->start + w->size_ms) };
-    run->start += w->every_ms;
+    *bounds = (window_bounds){ saturate(run->start), saturate(run->end) };
+    run->start += run->start_step;
+    run->end += run->end_step;
     return true;
 }
 
@@ -81,24 +94,24 @@ bool window_is_late(const sl_window *w, int64_t end, int64_t watermark) {
 
 uint64_t window_late_count_slow(const sl_window *w, int64_t pane, int64_t watermark) {
     if (watermark == WATERMARK_NONE) return 0;
-    if (w->kind == SL_WINDOW_NONE) return watermark == INT64_MAX;
+    if (!w->pane_ms) return watermark == INT64_MAX;
     window_run run = window_of_pane(w, pane);
     if (watermark == INT64_MAX) return run.count;
-    wide past = (wide)watermark - start_to_close(w) - run.start;
+    wide past = (wide)watermark - w->allowed_lateness_ms - run.end;
     if (past < 0) return 0;
-    uint64_t count = steps_in(past, w->every_ms);
+    uint64_t count = steps_in(past, run.end_step);
     return count < run.count ? count + 1 : run.count;
 }
 
 int64_t window_pane_goes(const sl_window *w, int64_t pane) {
-    if (w->kind == SL_WINDOW_NONE) return INT64_MAX;
-    return saturate(last_start(w, pane) + start_to_close(w));
+    if (!w->pane_ms) return INT64_MAX;
+    return saturate(last_start(w, pane) + w->size_ms + w->allowed_lateness_ms);
 }
 
 int64_t window_next_close(const sl_window *w, int64_t pane, int64_t watermark) {
-    if (w->kind == SL_WINDOW_NONE) return INT64_MAX;
+    if (!w->pane_ms) return INT64_MAX;
     window_run run = window_of_pane(w, pane);
     uint64_t late = window_late_count(w, pane, watermark);
     if (late >= run.count) return INT64_MAX;
-    return saturate(run.start + (wide)late * w->every_ms + start_to_close(w));
+    return saturate(run.end + (wide)late * run.end_step + w->allowed_lateness_ms);
 }

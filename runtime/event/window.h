@@ -9,12 +9,18 @@
  *                    [2       5)
  *                            [4      ..
  *
+ * Cumulate: windows share a start, and end one after the other. Rolling: to each pane belongs the
+ * one window that begins with it, the last that it can be part of. Running and session
+ * (window_is_own): a row has a window of its own, [t, t + size), which judges it; what a group's
+ * rows make together is not known here. Panes of sessions are a gap long: rows of one pane are
+ * always of one session, and only neighbouring panes can belong together.
+ *
  * Bounds saturate: a pane or window that begins before INT64_MIN is named INT64_MIN, one that ends
  * beyond INT64_MAX ends there (and closes at watermark +infinity only). Event times lie in
  * (INT64_MIN, INT64_MAX); others are placed without harm. A watermark is Unix ms, WATERMARK_NONE
  * (INT64_MIN: none yet, nothing is late or closed) or INT64_MAX (+infinity: everything is). Kind
- * NONE is one pane and one window, [INT64_MIN, INT64_MAX), closed by +infinity alone. Nothing here
- * keeps state but window_cache. thread: any. */
+ * NONE is one pane and one window, [INT64_MIN, INT64_MAX), closed by +infinity alone; RUNNING has
+ * that one pane. Nothing here keeps state but window_cache. thread: any. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,9 +34,26 @@ typedef struct window_bounds {
 
 /* Windows one `every` apart, oldest first; window_next walks them. */
 typedef struct window_run {
-    __int128 start; /* of the next window, before saturation */
-    uint64_t count; /* windows left */
+    __int128 start, end; /* of the next window, before saturation */
+    int64_t start_step;  /* from a window's start to the next one's; cumulate: 0 */
+    int64_t end_step;    /* likewise of their ends */
+    uint64_t count;      /* windows left */
 } window_run;
+
+/* Whether rows have windows of their own: then window_own alone tells when a row is late. */
+static inline bool window_is_own(const sl_window *w) {
+    return w->kind == SL_WINDOW_RUNNING || w->kind == SL_WINDOW_SESSION;
+}
+
+/* Whether windows have a start and an end that results show. */
+static inline bool window_has_bounds(const sl_window *w) {
+    return w->kind != SL_WINDOW_NONE && w->kind != SL_WINDOW_RUNNING;
+}
+
+/* The window of a row of its own. */
+static inline window_bounds window_own(const sl_window *w, int64_t time_ms) {
+    return (window_bounds){ time_ms, saturate_add(time_ms, w->size_ms) };
+}
 
 /* The pane found last; owned by whoever calls window_pane in a loop, one per window and thread. */
 typedef struct window_cache {
@@ -52,11 +75,12 @@ static inline int64_t window_pane(const sl_window *w, window_cache *cache, int64
     return cache->pane.start;
 }
 
-/* The windows that hold pane `pane` (any time in it names it), oldest first; at least one. O(1). */
+/* The windows that hold pane `pane` (any time in it names it), oldest first; at least one. Not for
+ * windows of rows' own, as all below that take a pane. O(1). */
 window_run window_of_pane(const sl_window *w, int64_t pane);
 
 /* Take the next window of a run; false at its end. */
-bool window_next(const sl_window *w, window_run *run, window_bounds *bounds);
+bool window_next(window_run *run, window_bounds *bounds);
 
 /* The watermark that closes the window ending at `end`: end + allowed_lateness. */
 static inline int64_t window_close_time(const sl_window *w, int64_t end) {

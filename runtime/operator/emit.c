@@ -101,7 +101,7 @@ static err *visit_windows(emission *m, table *t, bool reached) {
                                                view->watermark_before) <= view->watermark_after;
         if (!due) continue;
         window_run run = window_of_pane(window, pane_start(panes[i]));
-        while (window_next(window, &run, &m->window)) {
+        while (window_next(&run, &m->window)) {
             if (m->window.end < last.end) continue;
             if (m->window.end == last.end && m->window.start <= last.start) continue;
             last = m->window;

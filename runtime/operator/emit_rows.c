@@ -1,6 +1,6 @@
-/* DESIGN. Results go through the emission driver in vectors: a row is begun with what C knows (group,
- * bounds), the states of the window's panes are gathered, oldest first, and one call of Lua merges
- * them, writes the results and runs the stages behind. */
+/* DESIGN. Results go through the emission driver in vectors: a row is begun with what C knows (its
+ * group, bounds), the states of the window's panes are gathered, oldest first, and one call of Lua
+ * merges them, writes the results and runs the stages behind. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

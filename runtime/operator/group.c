@@ -35,7 +35,7 @@ static bool judge_late(worker *w, const batch_view *b, chunk *c, uint32_t k, uin
     c->late_pairs += late;
     if (plan->late < 0) return all;
     window_bounds bounds;
-    for (uint64_t i = 0; i < late && window_next(window, &run, &bounds); i++)
+    for (uint64_t i = 0; i < late && window_next(&run, &bounds); i++)
         worker_note(w, (note){ .kind = NOTE_LATE,
                                .place = note_place(PHASE_GROUP, k),
                                .source = c->source,

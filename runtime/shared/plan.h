@@ -15,6 +15,10 @@ enum sl_window_kind {
     SL_WINDOW_NONE = 0,
     SL_WINDOW_TUMBLING,
     SL_WINDOW_HOPPING,
+    SL_WINDOW_CUMULATE, /* [start, start + every), [start, start + 2 * every) .. of one size */
+    SL_WINDOW_ROLLING,  /* of a group: the last size up to its newest pane */
+    SL_WINDOW_RUNNING,  /* one pane for ever; a group goes by its own time */
+    SL_WINDOW_SESSION,  /* of a group: rows no more than a gap apart */
 };
 enum sl_mode {
     SL_APPEND = 1,
@@ -25,9 +29,10 @@ enum sl_mode {
 typedef struct sl_window {
     int32_t kind; /* sl_window_kind; NONE: one pane for ever */
     int32_t unused;
-    int64_t size_ms, every_ms;   /* tumbling: equal */
-    int64_t offset_ms;           /* 0 <= offset < every */
-    int64_t pane_ms;             /* gcd(size, every) */
+    int64_t size_ms;             /* session: the gap; running: retain, INT64_MAX: for ever */
+    int64_t every_ms;            /* tumbling, session: the size; running: 0 */
+    int64_t offset_ms;           /* 0 <= offset < every; cumulate: < size */
+    int64_t pane_ms;             /* gcd(size, every); running: 0 */
     int64_t allowed_lateness_ms; /* >= 0 */
 } sl_window;
 
@@ -51,6 +56,8 @@ typedef struct sl_aggregate {
     uint32_t part_count;          /* variable-size parts in a state */
     const uint32_t *part_offsets; /* byte offsets of sl_part members in the state */
     const void *state_init;       /* state_size bytes a new group starts with */
+    uint32_t span_offset;         /* of an sl_span in the state, where has_span */
+    uint32_t has_span;            /* running, session: C keeps the times of the rows there */
     uint32_t emit_driver;         /* Lua: merge panes, results, stages behind */
     uint32_t row_size;            /* of result rows */
     uint32_t null_words;

@@ -27,6 +27,12 @@ typedef struct sl_row {
     uint64_t nulls[1];  /* null words; more may follow */
 } sl_row;
 
+/* The times of rows: what a state keeps of them for windows that depend on its own rows. */
+typedef struct sl_span {
+    int64_t first_ms; /* event time of the earliest; INT64_MAX: there is none */
+    int64_t last_ms;  /* of the latest; INT64_MIN: there is none */
+} sl_span;
+
 typedef struct sl_header {
     sl_string name;
     sl_string value; /* data NULL: null */

@@ -85,7 +85,7 @@ static void check_against_model(const sl_window *w, int64_t time, int64_t waterm
         if ((start - w->offset_ms) % w->every_ms) continue;
         if (time < start || time >= start + w->size_ms) continue;
         window_bounds bounds;
-        assert_true(window_next(w, &run, &bounds));
+        assert_true(window_next(&run, &bounds));
         assert_int_equal(bounds.start, start);
         assert_int_equal(bounds.end, start + w->size_ms);
         int64_t close = bounds.end + w->allowed_lateness_ms;
@@ -110,6 +110,81 @@ static void windows_of_a_pane_are_those_that_hold_its_times(void **state) {
         sl_window w = hopping(size, every, rand() % every, rand() % 3 * (rand() % 20));
         check_against_model(&w, rand() % 200 - 100, rand() % 300 - 150);
     }
+}
+
+static sl_window stepped(int32_t kind, int64_t every, int64_t steps, int64_t offset) {
+    return (sl_window){
+        .kind = kind,
+        .size_ms = every * steps,
+        .every_ms = every,
+        .offset_ms = offset,
+        .pane_ms = every,
+        .allowed_lateness_ms = rand() % 3 * (rand() % 20),
+    };
+}
+
+/* What a pane's windows, listed by their ends, must come to. */
+static void check_run(const sl_window *w, int64_t pane, int64_t watermark,
+                      const window_bounds *expected, uint64_t expected_count) {
+    window_run run = window_of_pane(w, pane);
+    assert_int_equal(run.count, expected_count);
+    uint64_t late = 0;
+    int64_t next = INT64_MAX, goes = INT64_MIN;
+    for (uint64_t i = 0; i < expected_count; i++) {
+        window_bounds bounds;
+        assert_true(window_next(&run, &bounds));
+        assert_int_equal(bounds.start, expected[i].start);
+        assert_int_equal(bounds.end, expected[i].end);
+        int64_t close = bounds.end + w->allowed_lateness_ms;
+        late += close <= watermark;
+        if (close > watermark && close < next) next = close;
+        goes = close;
+    }
+    assert_int_equal(window_late_count(w, pane, watermark), late);
+    assert_int_equal(window_pane_goes(w, pane), goes);
+    assert_int_equal(window_next_close(w, pane, watermark), next);
+}
+
+static void cumulating_windows_share_a_start(void **state) {
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        int64_t every = 1 + rand() % 12, steps = 1 + rand() % 8;
+        sl_window w = stepped(SL_WINDOW_CUMULATE, every, steps, rand() % (int)(every * steps));
+        int64_t time = rand() % 400 - 200, start = w.offset_ms - 300 * w.size_ms;
+        while (start + w.size_ms <= time) start += w.size_ms;
+        window_bounds expected[8];
+        uint64_t count = 0;
+        for (int64_t end = start + every; end <= start + w.size_ms; end += every)
+            if (time < end) expected[count++] = (window_bounds){ start, end };
+        check_run(&w, pane_of(&w, time), rand() % 500 - 250, expected, count);
+    }
+}
+
+static void a_rolling_window_begins_with_its_pane(void **state) {
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        int64_t every = 1 + rand() % 12;
+        sl_window w = stepped(SL_WINDOW_ROLLING, every, 1 + rand() % 8, rand() % (int)every);
+        int64_t pane = pane_of(&w, rand() % 400 - 200);
+        window_bounds expected = { pane, pane + w.size_ms };
+        check_run(&w, pane, rand() % 500 - 250, &expected, 1);
+    }
+}
+
+static void a_row_of_a_session_or_a_running_total_has_its_own_window(void **state) {
+    (void)state;
+    sl_window session = { .kind = SL_WINDOW_SESSION, .size_ms = 10, .every_ms = 10, .pane_ms = 10 };
+    sl_window running = { .kind = SL_WINDOW_RUNNING, .size_ms = INT64_MAX };
+    assert_true(window_is_own(&session) && window_is_own(&running));
+    assert_true(window_has_bounds(&session));
+    assert_false(window_has_bounds(&running));
+    assert_int_equal(window_own(&session, -3).start, -3);
+    assert_int_equal(window_own(&session, -3).end, 7);
+    assert_true(window_is_late(&session, window_own(&session, -3).end, 7));
+    assert_false(window_is_late(&session, window_own(&session, -3).end, 6));
+    assert_int_equal(window_own(&running, 5).end, INT64_MAX);
+    assert_int_equal(pane_of(&session, -1), -10);
+    assert_int_equal(pane_of(&running, -1), INT64_MIN);
 }
 
 static void without_a_watermark_nothing_is_late_and_nothing_closes(void **state) {
@@ -138,9 +213,9 @@ static void without_windows_there_is_one_pane_that_only_the_end_closes(void **st
     }
     window_run run = window_of_pane(&w, INT64_MIN);
     window_bounds bounds;
-    assert_true(window_next(&w, &run, &bounds));
+    assert_true(window_next(&run, &bounds));
     assert_true(bounds.start == INT64_MIN && bounds.end == INT64_MAX);
-    assert_false(window_next(&w, &run, &bounds));
+    assert_false(window_next(&run, &bounds));
     assert_int_equal(window_pane_goes(&w, INT64_MIN), INT64_MAX);
     assert_int_equal(window_next_close(&w, INT64_MIN, 0), INT64_MAX);
 }
@@ -173,7 +248,7 @@ static void no_window_at_the_edges_is_undefined(void **state) {
         window_run run = window_of_pane(&w, pane);
         assert_true(run.count > 0);
         window_bounds bounds;
-        assert_true(window_next(&w, &run, &bounds));
+        assert_true(window_next(&run, &bounds));
         assert_true(bounds.start <= pane && bounds.end >= pane);
         assert_true(window_late_count(&w, pane, edges[i % 7]) <= run.count + 1);
         window_next_close(&w, pane, edges[i % 7]);
@@ -188,6 +263,9 @@ int main(void) {
         cmocka_unit_test(times_of_the_year_55000_have_windows),
         cmocka_unit_test(the_cache_changes_nothing),
         cmocka_unit_test(windows_of_a_pane_are_those_that_hold_its_times),
+        cmocka_unit_test(cumulating_windows_share_a_start),
+        cmocka_unit_test(a_rolling_window_begins_with_its_pane),
+        cmocka_unit_test(a_row_of_a_session_or_a_running_total_has_its_own_window),
         cmocka_unit_test(without_a_watermark_nothing_is_late_and_nothing_closes),
         cmocka_unit_test(the_end_of_a_bounded_input_closes_every_window),
         cmocka_unit_test(without_windows_there_is_one_pane_that_only_the_end_closes),
