@@ -9,40 +9,20 @@ local explain = require "sluice.explain"
 local fallback = require "sluice.fallback"
 local ffi = require "ffi"
 local functions = require "sluice.check.functions"
-local inspect = require "sluice.check.inspect"
 local lower = require "sluice.lower"
 local pipeline = require "sluice.pipeline"
 local place = require "sluice.place"
-local probe = require "sluice.check.probe"
 local sandbox = require "sluice.sandbox"
 local stream = require "sluice.stream"
 local syntax = require "sluice.syntax"
 local unused = require "sluice.check.unused"
+local view = require "sluice.check.view"
+local warnings = require "sluice.check.warnings"
 
 local main = {}
 
 local function address_of(pointer)
    return tonumber(ffi.cast("uintptr_t", ffi.cast("const void *", pointer)))
-end
-
-local function one_line(text)
-   return (text:gsub("%s*\n%s*", " "))
-end
-
---- Look at every user function: what is refused and what is doubtful, in their order.
-local function check_functions(list, globals)
-   local refused, warnings = {}, {}
-   for _, entry in ipairs(list) do
-      local problems = inspect.check(entry.fn, { globals = globals, what = entry.what,
-         args = entry.args, must_give = entry.gives ~= nil })
-      for _, problem in ipairs(problems) do refused[#refused + 1] = problem end
-      if #problems == 0 then
-         local problem, warning = probe.check(entry)
-         refused[#refused + 1] = problem
-         warnings[#warnings + 1] = warning and one_line(warning)
-      end
-   end
-   return refused, warnings
 end
 
 --- How messages call the drivers: "prepare of ride_events".
@@ -87,8 +67,8 @@ end
 --   `print(text)`, `hash(text)`
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
 --   these, `fingerprint`,
---   and the functions C calls: `explain(json)`, `warnings()`, `event(source, i, seed,
---   now_ms)`, `fallbacks()`
+--   and the functions C calls: `explain(json, color)`, `warnings()`, `event(source, i,
+--   seed, now_ms)`, `fallbacks()`
 -- @raise "FILE:LINE: message" for what the script's code threw
 function main.load(host)
    cdef.load(require "sluice.headers")
@@ -107,10 +87,14 @@ function main.load(host)
    local list = functions.of(graph)
    local was_silent = silent
    silent = true -- what functions print belongs to records, not to the check
-   local refused, warnings = check_functions(list, box.globals)
+   local found = warnings.new()
+   local refused = view.check_functions(list, box.globals, found)
    silent = was_silent
    if #refused > 0 then return { problem = table.concat(refused, "\n") } end
-   for _, warning in ipairs(vain_warnings) do warnings[#warnings + 1] = warning end
+   for _, warning in ipairs(vain_warnings) do
+      found.add("never-used", warning.at, "%s", warning.text)
+   end
+   local seen = view.new(graph, value, found)
 
    local lowered = lower.plan(graph)
    local drivers, descriptions = lowered.drivers(ffi.cast("sl_vector *", host.vector))
@@ -120,12 +104,9 @@ function main.load(host)
       plan = address_of(lowered.plan),
       drivers = drivers,
       names = names_of(descriptions),
-      fingerprint = explain.json(graph),
-      explain = function(json)
-         if json then return explain.json(graph) end
-         return explain.text(graph)
-      end,
-      warnings = function() return table.concat(warnings, "\n") end,
+      fingerprint = explain.plan_json(graph),
+      explain = function(json, color) return seen:explain(json, color) end,
+      warnings = function() return seen:warnings() end,
       event = function(source, i, seed, now_ms)
          return events.make(graph.sources[source], i, seed, now_ms)
       end,

@@ -195,10 +195,12 @@ static err *call_for_text(script *s, const char *name, int args, size_t *len) {
     return NULL;
 }
 
-err *script_explain(script *s, bool json, const char **text) {
+err *script_explain(script *s, const script_explanation *wanted, const char **text) {
     size_t len;
-    lua_pushboolean(s->L, json);
-    err *e = call_for_text(s, "explain", 1, &len);
+    lua_pushboolean(s->L, wanted->json);
+    lua_pushboolean(s->L, wanted->color);
+    lua_pushstring(s->L, wanted->facts); /* nil for NULL */
+    err *e = call_for_text(s, "explain", 3, &len);
     *text = s->text.data;
     return e;
 }

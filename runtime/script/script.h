@@ -75,12 +75,19 @@ const char *script_traceback(const script *s);
 typedef void script_fallback(void *arg, const char *text);
 void script_fallbacks(script *s, script_fallback *report, void *arg);
 
-/* What `sluice check` prints: the plan and every knob. Result in `text`, borrowed until the next
- * call of script_explain, script_event or script_warnings. ERR_SCRIPT when user code throws. */
-err *script_explain(script *s, bool json, const char **text);
+/* How script_explain writes. */
+typedef struct script_explanation {
+    bool json, color;  /* color: for a terminal */
+    const char *facts; /* what brokers said, JSON of connect's kafka_inspect.h; NULL: not asked */
+} script_explanation;
 
-/* What is doubtful in the script but no error, a line each; "" when nothing is. Borrowed as
- * above. */
+/* What `sluice check` prints: the plan, every knob, what brokers said; warnings only in JSON. Result
+ * in `text`, borrowed until the next call of script_explain, script_event or script_warnings.
+ * ERR_SCRIPT when user code throws. */
+err *script_explain(script *s, const script_explanation *wanted, const char **text);
+
+/* What is doubtful in the script but no error, a line each; "" when nothing is: also in what brokers
+ * said, once script_explain got it. Borrowed as above. */
 err *script_warnings(script *s, const char **text);
 
 /* Make event `i` of a source for --embedded, as JSON: by the source's `events` function or from

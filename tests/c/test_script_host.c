@@ -134,8 +134,8 @@ static void test_shipped_script_opens(void **state) {
     err *e = script_open(&(script_options){ .path = path }, &s);
     if (e) fail_msg("%s", e->message);
     const char *text;
-    assert_null(script_explain(s, false, &text));
-    assert_null(script_explain(s, true, &text));
+    assert_null(script_explain(s, &(script_explanation){ 0 }, &text));
+    assert_null(script_explain(s, &(script_explanation){ .json = true }, &text));
     script_close(s);
 }
 

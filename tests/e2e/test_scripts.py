@@ -178,7 +178,7 @@ class ScriptsTest(harness.E2ETest):
         self.file("p.lua", GOOD.replace(':group_by "id"', doubtful + doubtful + ':group_by "id"').replace(
             'sluice.kafka { topics = "rides" }', 'sluice.file { path = "none.jsonl" }').replace(
             "sluice.kafka", "sluice.file").replace('topic = "counts"', 'path = "-"'))
-        lines = [r"warning: p.lua:7: filter: [^\n]*\(on a made-up row, at check\)"] * 2
+        lines = [r"warning: p.lua:7: filter: [^\n]*\(on a made-up row, at check\) \[W21 function-throws\]"] * 2
         run = self.run_sluice("check", "p.lua")
         self.assertEqual(run.code, 0)
         self.assertRegex(run.err, r"\A" + r"\n".join(lines) + r"\n\Z")

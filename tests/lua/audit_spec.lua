@@ -39,7 +39,8 @@ describe("options", function()
       end
       local gaps = {}
       for path, known in pairs(found) do
-         for _, gap in ipairs(audit.gaps(known)) do gaps[#gaps + 1] = path .. ": " .. gap end
+         for _, gap in ipairs(audit.gaps(known)) do gaps[#gaps + 1] = path .. ": "
+            .. "" .. gap end
       end
       table.sort(gaps)
       assert.equal("", table.concat(gaps, "\n"))
@@ -68,7 +69,8 @@ describe("audit", function()
    it("tells defaults, settings and the environment apart", function()
       local by = knobs({ "source.max_bytes=64 MiB", "trigger=1 minute" }, counts())
       assert.equal("64 MiB", by["source ride_events.max_bytes"].value)
-      assert.equal("--set source.max_bytes=64 MiB", by["source ride_events.max_bytes"].from)
+      assert.equal("--set source.max_bytes=64 MiB", by["source "
+         .. "ride_events.max_bytes"].from)
       assert.equal("--set trigger=1 minute", by["pipeline test.trigger"].from)
       assert.equal("1 minute", by["pipeline test.trigger"].value)
       assert.equal("default", by["source ride_events.max_records"].from)

@@ -1,8 +1,13 @@
 local analyse = require "sluice.analyse"
+local check_view = require "sluice.check.view"
+local cost = require "sluice.explain.cost"
+local driver_state = require "sluice.driver.state"
 local explain = require "sluice.explain"
 local kit = require "tests.lua.kit"
 local pipeline = require "sluice.pipeline"
+local page = require "sluice.explain.page"
 local sluice = require "sluice"
+local warnings = require "sluice.check.warnings"
 
 local refuses, rides, sink = kit.refuses, kit.rides, kit.sink
 
@@ -152,16 +157,24 @@ describe("--set", function()
 end)
 
 describe("explain", function()
-   local made = kit.graph(kit.timed():filter(function() return true end)
-      :group_by "event_type"
-      :window(sluice.hopping { size = "1 minute", every = "30 seconds" })
-      :aggregate { rows = sluice.count() }:to(sink "update"))
+   local function view(...)
+      local of = kit.pipeline(...)
+      return check_view.new(analyse.graph(of), of, warnings.new())
+   end
+
+   local function counts(options)
+      return kit.timed():filter(function() return true end)
+         :group_by "event_type"
+         :window(sluice.hopping { size = "1 minute", every = "30 seconds" })
+         :aggregate { rows = sluice.count(), worst = sluice.max(options or "amount") }
+         :to(sink "update")
+   end
 
    it("draws the plan", function()
-      local text = explain.text(made)
+      local text = view(counts()):explain(false, false)
       for _, line in ipairs {
          "source kafka ride_events", "└─ filter (tests/lua/pipeline_spec.lua:",
-         "hopping window of 1 minute every 30 seconds", "mode update",
+         "hopping window of 1 minute every 30 seconds", "sends: mode update",
          "key: { event_type, window_start }", "rows int64",
          "about 22 windows live per key at 10 minutes and 30 seconds",
          'note: checkpoint "none"', "note: delivery is at-least-once",
@@ -170,19 +183,56 @@ describe("explain", function()
       end
    end)
 
+   it("fits 100 columns, and paints only where it is asked to", function()
+      local many = {}
+      for i = 1, 30 do many[i] = sluice.double("a_rather_long_name_" .. i) end
+      local wide = view(sluice.kafka { topics = "in" }:json(many):to(sink()))
+      local text = wide:explain(false, false)
+      for line in text:gmatch "[^\n]+" do
+         assert(page.columns(line) <= page.WIDTH, line)
+      end
+      assert.is_nil(text:find("\27", 1, true))
+      local painted = wide:explain(false, true)
+      assert.truthy(painted:find("\27[1mpipeline test\27[0m", 1, true))
+      assert.equal(text, (painted:gsub("\27%[%d+m", "")))
+   end)
+
    it("draws branches, and notes few groups", function()
       local all = sluice.kafka { topics = "a" }:json { sluice.string "k" :one_of { "x" } }
-      local text = explain.text(kit.graph(all:to(sink(nil, "raw")),
-         all:group_by "k":aggregate { n = sluice.count() }:to(sink "complete")))
+      local text = view(all:to(sink(nil, "raw")),
+         all:group_by "k":aggregate { n = sluice.count() }:to(sink "complete"))
+         :explain(false, false)
       assert.truthy(text:find("├─ to kafka raw", 1, true))
       assert.truthy(text:find("└─ aggregate aggregate: no window", 1, true))
       assert.truthy(text:find("at most 1 groups (`k` alone)", 1, true))
    end)
 
+   it("says what a key costs by the real size of its state", function()
+      local made = analyse.graph(kit.pipeline(counts()))
+      local found = cost.of(made, made.aggregates[1])
+      assert.equal(22, found.windows)
+      assert.equal(22, found.panes)
+      assert.equal(driver_state.layout(made.aggregates[1].items).size, found.state_bytes)
+      assert.equal(32 + found.state_bytes + 24 + 16, found.entry_bytes)
+      assert.equal(22 * found.entry_bytes, found.key_bytes)
+      assert.equal(660000 + 0, found.closes_after_ms)
+   end)
+
+   it("gives all of it as JSON", function()
+      local json = view(counts()):explain(true, false)
+      local read = require("cjson").decode(json)
+      assert.equal("test", read.plan.name)
+      assert.equal("aggregate", read.state[1].aggregation)
+      assert.equal("pipeline test", read.options[1].of)
+      assert.equal("W05", read.findings[1].code)
+      assert.equal("note", read.findings[1].level)
+      assert.is_nil(read.connect)
+   end)
+
    it("gives the same JSON for the same plan", function()
-      local json = explain.json(made)
-      assert.equal(json, explain.json(made))
-      assert.equal("test", require("cjson").decode(json).name)
+      local of = kit.pipeline(counts())
+      assert.equal(explain.plan_json(analyse.graph(of)),
+         explain.plan_json(analyse.graph(of)))
    end)
 
    it("counts live windows", function()

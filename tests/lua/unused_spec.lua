@@ -58,7 +58,7 @@ describe("unused streams", function()
       end)
       assert.is_nil(refused)
       assert.equal(2, #warnings)
-      assert.matches("this source or sink is never used", warnings[2], 1, true)
+      assert.matches("this source or sink is never used", warnings[2].text, 1, true)
    end)
 end)
 

@@ -23,6 +23,17 @@ local function show_secret(value)
    return ("sluice.secret_file %q"):format(value.file)
 end
 
+local function show_table(value)
+   local parts = {}
+   for _, key in ipairs(options.sorted_keys(value)) do
+      local shown = audit.show(value[key])
+      parts[#parts + 1] = type(key) == "number" and shown
+         or ("%s = %s"):format(tostring(key), shown)
+   end
+   local text = table.concat(parts, ", ")
+   return #value > 0 and text or "{ " .. text .. " }"
+end
+
 --- How a value in the plan's form looks to people: never a secret, never a function's
 -- insides.
 -- @param value any
@@ -35,14 +46,7 @@ function audit.show(value, entry)
    if type(value) == "number" then return ("%.15g"):format(value) end
    if type(value) ~= "table" then return tostring(value) end
    if secret.is(value) then return show_secret(value) end
-   local parts = {}
-   for _, key in ipairs(options.sorted_keys(value)) do
-      local shown = audit.show(value[key])
-      parts[#parts + 1] = type(key) == "number" and shown
-         or ("%s = %s"):format(tostring(key), shown)
-   end
-   return #value > 0 and table.concat(parts, ", ") or "{ " .. table.concat(parts, ", ")
-      .. " }"
+   return show_table(value)
 end
 
 -- The setting that stands in for an option of a node.
@@ -86,7 +90,8 @@ local function add_group(list, graph, group)
       local entry = group.known[name]
       local value = group.filled[entry.as or name]
       if value == nil then value = group.given[name] end
-      if value ~= nil and not entry.later then
+      local is_empty = type(value) == "table" and next(value) == nil
+      if value ~= nil and not is_empty and not entry.later then
          list[#list + 1] = {
             of = group.of, name = name, value = audit.show(value, entry),
             from = from_where(group, name, entry), about = entry.about,

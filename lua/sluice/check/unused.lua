@@ -8,7 +8,7 @@ local DELIVERS = { to = true, late_to = true, quarantine_to = true }
 
 local NEVER = "%s: this stream is never used: put it into sluice.pipeline (each method "
    .. "gives a new stream)"
-local NEVER_ENDS = "%s: this %s is never used"
+local NEVER_ENDS = "this %s is never used"
 
 -- Nodes on the way of a branch, and the sinks they deliver to.
 local function used_by(branches)
@@ -53,8 +53,8 @@ end
 -- @tparam table branches nodes in which the pipeline's branches end
 -- @treturn ?string why the script is refused: "FILE:LINE: message", of the first stream
 --   that delivers and is not used
--- @treturn {string,...} warnings of the same form: other streams that nothing goes on
---   from
+-- @treturn table warnings, `{ at = "FILE:LINE", text = }`: other streams that nothing
+--   goes on from
 function unused.find(made, branches)
    local delivering, others = split(made, used_by(branches))
    local continued = continued_by(delivering)
@@ -66,7 +66,8 @@ function unused.find(made, branches)
    for _, node in ipairs(others) do
       if not continued[node] then
          local what = node.op == "source" and "source or sink" or "stream"
-         warnings[#warnings + 1] = NEVER_ENDS:format(node.line or "?", what)
+         warnings[#warnings + 1] = { at = node.line or "?",
+            text = NEVER_ENDS:format(what) }
       end
    end
    return nil, warnings

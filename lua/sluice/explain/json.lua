@@ -129,18 +129,24 @@ local function map(list, fn, more)
    return made
 end
 
---- Encode a graph.
+--- A graph as plain tables for programs.
 -- @tparam table graph from `sluice.analyse`
--- @tparam {string,...} notes
--- @treturn string JSON, names in order
-function explain_json.encode(graph, notes)
-   return encode {
-      name = graph.name, options = graph.options, notes = notes,
+-- @treturn table
+function explain_json.plan(graph)
+   return {
+      name = graph.name, options = graph.options,
       sources = map(graph.sources, source_of, graph.sinks),
       steps = map(graph.steps, step_of),
       aggregates = map(graph.aggregates, aggregate_of, graph.sinks),
       sinks = map(graph.sinks, sink_of),
    }
+end
+
+--- Encode tables, text, numbers and flags.
+-- @tparam table value
+-- @treturn string JSON, names in order
+function explain_json.encode(value)
+   return encode(value)
 end
 
 return explain_json

@@ -1,0 +1,93 @@
+--- The codes of what `sluice check` tells: stable, for `--json` and for those who look
+-- one up. A warning is an error under `--strict`; a note tells what was chosen, and what
+-- it costs. docs/check.md is printed from this table.
+-- @module sluice.check.codes
+
+local codes = {}
+
+--- In order. `doc`: what it means, then what to do.
+codes.LIST = {
+   { code = "W01", name = "key-overwrites-windows", level = "warning",
+      doc = "Rows of several windows of a group leave with the same key. On a compacted "
+         .. "topic, and for every reader that keeps the newest row of a key, the windows "
+         .. "overwrite each other. Leave `key` out (it is then the group and "
+         .. "`window_start`), or name the window's bound in it." },
+   { code = "W02", name = "rate-below-input", level = "warning",
+      doc = "`max_rate` lets in fewer records a second than come: the backlog grows "
+         .. "until the broker deletes what was never read. Raise it above the input's "
+         .. "rate, or leave it out; `max_records` and `max_bytes` bound the memory." },
+   { code = "W03", name = "append-delay", level = "note",
+      doc = "In mode append a result comes when its window closes: size + delay + "
+         .. "allowed lateness behind its first record, plus the pace of batches. mode = "
+         .. "\"update\" sends results at once and again." },
+   { code = "W04", name = "idle-within-trigger", level = "warning",
+      doc = "`idle` is no longer than the trigger's interval, and `delay` shorter: one "
+         .. "batch without a record of a partition takes it out of the watermark, and "
+         .. "what it sends next is late. Write a longer `idle`, or a longer `delay`." },
+   { code = "W05", name = "at-least-once", level = "note",
+      doc = "After a failure rows may come twice. Readers must cope: by key and newest "
+         .. "row, or by an id in the row." },
+   { code = "W06", name = "transaction-timeout", level = "warning",
+      doc = "A transaction that stays open longer than `transaction.timeout.ms` is given "
+         .. "up by the broker. It must be longer than a batch takes." },
+   { code = "W07", name = "retention-against-lag", level = "warning",
+      doc = "The broker deletes records before the pipeline has read them, or before the "
+         .. "windows they belong to close. Raise retention.ms, or catch up." },
+   { code = "W08", name = "watermark-max", level = "warning",
+      doc = "The fastest partition moves the watermark: what slower ones still hold is "
+         .. "late. `watermark = \"min\"` waits for the slowest that is not idle." },
+   { code = "W09", name = "never-idle", level = "note",
+      doc = "A partition without records holds the watermark, and with it every result, "
+         .. "for ever. Give `idle` a duration, unless silence must hold results back." },
+   { code = "W10", name = "append-waits-for-lateness", level = "note",
+      doc = "In mode append `allowed_lateness` only makes results later: a longer "
+         .. "`delay` says the same. In mode update it sends corrections." },
+   { code = "W11", name = "complete-sends-all", level = "note",
+      doc = "mode = \"complete\" sends the whole result with every batch, keeps it for "
+         .. "ever, and fails beyond `max_rows`." },
+   { code = "W12", name = "time-unit", level = "warning",
+      doc = "Event times do not look like the unit that is declared: seconds read as ms "
+         .. "put everything into January 1970. Declare the unit: `sluice.timestamp(name, "
+         .. "\"s\")`, or `unit = \"s\"` of `:event_time`." },
+   { code = "W13", name = "grows-for-ever", level = "note",
+      doc = "State of this stage is never dropped: it grows with the number of keys. "
+         .. "Give a time, unless the number of keys is bounded." },
+   { code = "W14", name = "order-of-pairs", level = "note",
+      doc = "The order of `pairs` and `next` can differ from process to process: a "
+         .. "result that depends on it is not the same when a batch is done again. Sort "
+         .. "the keys, or use `ipairs`." },
+   { code = "W15", name = "drops-bad-records", level = "note",
+      doc = "Records that cannot be decoded are counted and gone. `bad_records = "
+         .. "\"quarantine\"` keeps them, with the reason." },
+   { code = "W16", name = "bad-share-off", level = "note",
+      doc = "`max_bad_share` of 1 lets a batch through in which every record is bad: a "
+         .. "producer's broken schema is set aside at line speed." },
+   { code = "W17", name = "late-rows-dropped", level = "note",
+      doc = "Rows that come too late are counted and dropped. `:late_to(sink)` keeps "
+         .. "them with window, watermark and position." },
+   { code = "W18", name = "few-groups", level = "note",
+      doc = "Few groups do all the work: they are spread over as many workers at most." },
+   { code = "W19", name = "nothing-kept", level = "note",
+      doc = "checkpoint = \"none\": a restart begins at `start` with empty state; with "
+         .. "start = \"latest\" what came in between is never read." },
+   { code = "W20", name = "trigger-above-delay", level = "note",
+      doc = "The watermark moves once a batch: a trigger's interval longer than `delay` "
+         .. "decides when results come, not `delay`." },
+   { code = "W21", name = "function-throws", level = "warning",
+      doc = "A function threw on a made-up row, and perhaps on none that comes. Guard "
+         .. "it, or say what a field can be: `:required()`, `:one_of`, `:range`." },
+   { code = "W22", name = "never-used", level = "warning",
+      doc = "A stream is made and put into no pipeline: each method gives a new "
+         .. "stream." },
+   { code = "W23", name = "own-sink", level = "note",
+      doc = "A sink written in Lua runs with `io` and `os`: it can do whatever the "
+         .. "process may." },
+}
+
+codes.BY_CODE, codes.BY_NAME = {}, {}
+for _, entry in ipairs(codes.LIST) do
+   codes.BY_CODE[entry.code] = entry
+   codes.BY_NAME[entry.name] = entry
+end
+
+return codes

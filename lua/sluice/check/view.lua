@@ -1,0 +1,79 @@
+--- All that `sluice check` knows of a script: its functions are looked at when it loads,
+-- the rest only when somebody asks.
+-- @module sluice.check.view
+
+local explain = require "sluice.explain"
+local inspect = require "sluice.check.inspect"
+local probe = require "sluice.check.probe"
+local warnings = require "sluice.check.warnings"
+
+local view = {}
+
+local function one_line(text)
+   return (text:gsub("%s*\n%s*", " "))
+end
+
+-- "FILE:LINE: text" apart.
+local function split(text)
+   local at, rest = text:match "^(.-:%d+): (.*)$"
+   return at, rest or text
+end
+
+--- Look at every user function.
+-- @tparam table list from `functions.of`
+-- @tparam table globals of the script
+-- @tparam table found from `warnings.new`: what is doubtful goes there
+-- @treturn {string,...} what is refused, in the order of the functions
+function view.check_functions(list, globals, found)
+   local refused = {}
+   for _, entry in ipairs(list) do
+      local problems = inspect.check(entry.fn, { globals = globals, what = entry.what,
+         args = entry.args, must_give = entry.gives ~= nil, add = found.add })
+      for _, problem in ipairs(problems) do refused[#refused + 1] = problem end
+      if #problems == 0 then
+         local problem, warning = probe.check(entry)
+         refused[#refused + 1] = problem
+         if warning then found.add("function-throws", split(one_line(warning))) end
+      end
+   end
+   return refused
+end
+
+local View = {}
+View.__index = View
+
+--- Begin a view.
+-- @tparam table graph from `sluice.analyse`
+-- @tparam sluice.pipeline.Pipeline pipeline of the graph
+-- @tparam table found from `warnings.new`, with what loading found
+-- @treturn table View
+function view.new(graph, pipeline, found)
+   return setmetatable({ graph = graph, pipeline = pipeline, found = found }, View)
+end
+
+--- What is doubtful, once.
+function View:look()
+   if not self.findings then self.findings = warnings.of(self.graph, self.found) end
+   return self.findings
+end
+
+--- Warnings (no notes), a line each.
+-- @treturn string
+function View:warnings()
+   local lines = {}
+   for _, one in ipairs(self:look()) do
+      if one.level == "warning" then lines[#lines + 1] = warnings.say(one) end
+   end
+   return table.concat(lines, "\n")
+end
+
+--- What `sluice check` prints.
+-- @tparam boolean json
+-- @tparam boolean color
+-- @treturn string
+function View:explain(json, color)
+   self:look()
+   return json and explain.json(self) or explain.text(self, color)
+end
+
+return view

@@ -1,0 +1,78 @@
+--- What is doubtful about sinks and what they get.
+-- @module sluice.check.warn.sinks
+
+local units = require "sluice.units"
+
+local sinks = {}
+
+local BOUNDS = { window_start = true, window_end = true }
+
+-- Windows whose rows are told apart by their bounds. (Of rolling and running ones a group
+-- has one row, which is meant to be replaced.)
+local BOUNDED = { tumbling = true, hopping = true, cumulate = true, session = true }
+
+-- Slots of a window's bounds in rows of an aggregation.
+local function bound_slots(aggregate)
+   local first = #aggregate.group
+   return { [first + 1] = "window_start", [first + 2] = "window_end" }
+end
+
+local function has_bound(output, slots)
+   for _, column in ipairs(output.key) do
+      if slots[column.slot] or BOUNDS[column.name] and not column.fn then return true end
+   end
+   return false
+end
+
+local function look_at_key(graph, step, output, add)
+   local aggregate = step.input.kind == "aggregate" and graph.aggregates[step.input.index]
+   local sink = output.kind == "sink" and graph.sinks[output.target]
+   if not aggregate or not sink or sink.connector ~= "kafka"
+      or not BOUNDED[aggregate.window.kind] or output.key_kind == "record"
+      or has_bound(output, bound_slots(aggregate)) then
+      return
+   end
+   local names = {}
+   for i, column in ipairs(output.key) do names[i] = "`" .. column.name .. "`" end
+   add("key-overwrites-windows", sink.line, "rows of all windows of %s go to %s with the "
+      .. "key %s alone: each overwrites the last one's; leave `key` out (it is then the "
+      .. "group and `window_start`), or put `window_start` into it", aggregate.name,
+      sink.name, #names > 0 and table.concat(names, ", ") or "{}")
+end
+
+local function look_at_transaction(graph, sink, add)
+   local config = sink.options and sink.options.config
+   local given = config and tonumber(config["transaction.timeout.ms"])
+   local trigger = graph.options.trigger
+   if given and trigger.kind == "interval" and trigger.interval_ms > given then
+      add("transaction-timeout", sink.line, "transaction.timeout.ms of %s is %s, the "
+         .. "trigger's interval %s: a batch that takes as long is given up", sink.name,
+         units.say(given), units.say(trigger.interval_ms))
+   end
+end
+
+local function look_at_own(sink, add)
+   if sink.connector == "sink" or sink.connector == "lua" then
+      add("own-sink", sink.line, "sink %s is the script's own code, with `io` and `os`",
+         sink.name)
+   end
+end
+
+--- Look through the sinks of a graph.
+-- @tparam table graph
+-- @tparam function add (name of the code, place, text, …)
+function sinks.find(graph, add)
+   if graph.options.delivery == "at-least-once" then
+      add("at-least-once", nil, "delivery is at-least-once: after a failure rows may "
+         .. "come twice")
+   end
+   for _, step in ipairs(graph.steps) do
+      for _, output in ipairs(step.outputs) do look_at_key(graph, step, output, add) end
+   end
+   for _, sink in ipairs(graph.sinks) do
+      look_at_transaction(graph, sink, add)
+      look_at_own(sink, add)
+   end
+end
+
+return sinks
