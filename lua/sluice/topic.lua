@@ -12,14 +12,11 @@ end
 
 local NAME = "a topic's name (letters, digits, `.`, `_`, `-`)"
 
---- Checker for one topic.
+--- Checker for one topic, or a function that names one for each row.
 -- @treturn table checker
 function topic.name()
-   return options.checker(NAME, function(value)
-      if type(value) == "function" then
-         return nil, NAME .. "; not yet: a topic for each row comes with a later release"
-      end
-      return is_name(value) and value or nil
+   return options.checker(NAME .. ", or a function(row) that gives one", function(value)
+      return (type(value) == "function" or is_name(value)) and value or nil
    end)
 end
 

@@ -1,6 +1,7 @@
 --- Sinks of a graph. One constructor call is one sink, however many branches end in it.
 -- @module sluice.analyse.sink
 
+local analyse_message = require "sluice.analyse.message"
 local common = require "sluice.sink.common"
 local connector = require "sluice.connector"
 local options = require "sluice.options"
@@ -101,6 +102,7 @@ function analyse_sink.finish(work)
       end
    end
    mark_enveloped(work)
+   analyse_message.finish(work.graph)
 end
 
 return analyse_sink

@@ -3,6 +3,7 @@
 -- @module sluice.analyse.step
 
 local analyse_aggregate = require "sluice.analyse.aggregate"
+local analyse_message = require "sluice.analyse.message"
 local analyse_sink = require "sluice.analyse.sink"
 local override = require "sluice.override"
 local place = require "sluice.place"
@@ -45,7 +46,7 @@ local function place_columns(walk, columns, what, line)
       placed[i] = {
          name = column.name, type = column.type, exact = column.exact,
          nullable = column.nullable,
-         fn = column.fn, slot = walk.slots,
+         fn = column.fn, slot = walk.slots, what = column.what,
          node = add_function(walk, column.fn, what, line),
       }
    end
@@ -68,20 +69,22 @@ local function add_derive(walk, node, of, what)
    return entry, schema.derive(of, as_columns(placed))
 end
 
--- The value's columns and key of a row that goes to a sink.
-local function sink_output(walk, node, of)
-   local key, kind = walk.key, walk.key_kind
-   local wanted = override.values(walk.work.pipeline, node.sink).key
-   if wanted and kind == "record" then
-      key = {}
-      for i, name in ipairs(wanted) do
-         local column, message = schema.column(of, name)
-         if not column then place.fail(node.line, "`key`: %s", message) end
-         key[i] = column
-      end
-      kind = #key == 1 and "plain" or "object"
+-- The value's columns, key and extras of a row that goes to a sink; functions among the
+-- sink's options are a stage in front of the output.
+local function add_sink_output(walk, list, node, of)
+   local values = override.values(walk.work.pipeline, node.sink)
+   local output = { kind = "sink", columns = of.columns, schema = of, line = node.line,
+      key_kind = walk.key_kind, key = walk.key }
+   local columns = analyse_message.columns(values)
+   if #columns > 0 then
+      local placed = place_columns(walk, columns, "to", node.line)
+      local entry = { op = "derive", columns = placed, schema = of, next = {} }
+      list[#list + 1], list = entry, entry.next
+      columns = placed
    end
-   return { kind = "sink", columns = of.columns, key_kind = kind, key = key, schema = of }
+   analyse_message.fill(output, values, of, columns)
+   list[#list + 1] = add_output(walk, output, node.line)
+   return output
 end
 
 local handlers = {}
@@ -119,9 +122,8 @@ function handlers.aggregate(walk, list, node, of)
 end
 
 function handlers.to(walk, list, node, of)
-   local output = sink_output(walk, node, of)
+   local output = add_sink_output(walk, list, node, of)
    output.target = analyse_sink.add(walk.work, node, false)
-   list[#list + 1] = add_output(walk, output, node.line)
    walk.sinks[#walk.sinks + 1] = node
    grow(walk, list, node, of)
 end

@@ -54,8 +54,8 @@ local function add_tree(list, tree, fields)
       elseif branch.op == "derive" then
          local row = row_of(branch.schema, fields)
          for _, column in ipairs(branch.columns) do
-            add(list, column.fn, ("derive `%s`"):format(column.name), { row },
-               { type = column.type })
+            local what = column.what or ("derive `%s`"):format(column.name)
+            add(list, column.fn, what, { row }, { type = column.type })
          end
       end
       add_tree(list, branch.next, fields)

@@ -17,7 +17,7 @@ local function add_tree(list, tree, first)
          list[first + stage.node] = name_of("filter", stage.fn)
       end
       for _, column in ipairs(stage.columns or {}) do
-         local what = ("derive `%s`"):format(column.name)
+         local what = column.what or ("derive `%s`"):format(column.name)
          list[first + column.node] = name_of(what, column.fn)
       end
       if stage.next then add_tree(list, stage.next, first) end

@@ -57,7 +57,7 @@ function STAGES.derive(code, step, stage, options)
    code:line("if %strue then", alive(options, mask))
    code:line("local r = %s[i][0]", rows)
    for _, column in ipairs(stage.columns) do
-      local label = ("derive `%s`"):format(column.name)
+      local label = column.what or ("derive `%s`"):format(column.name)
       local set = code:use(step.layout:setter(column.slot, label, step.calls))
       code:line("v.node = %d", options.first_node + column.node - 1)
       code:line("%s(r, %s(r), v)", set, code:use(column.fn))

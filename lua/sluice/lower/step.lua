@@ -7,6 +7,7 @@ local ffi = require "ffi"
 
 local driver = require "sluice.driver"
 local driver_step = require "sluice.driver.step"
+local lower_extras = require "sluice.lower.extras"
 
 local lower_step = {}
 
@@ -18,6 +19,7 @@ local KINDS = {
 }
 local KEYS = {
    record = "SL_KEY_RECORD", object = "SL_KEY_OBJECT", plain = "SL_KEY_PLAIN",
+   raw = "SL_KEY_RAW",
 }
 
 -- Columns of an aggregation's result rows by slot.
@@ -137,10 +139,13 @@ function fill_kind.aggregate(plan, into, output, step)
    into.driver = plan:add_driver(driver.fold(step, name, state, output.schema))
 end
 
-function fill_kind.sink(plan, into, output)
+function fill_kind.sink(plan, into, output, step)
    into.key_kind = C[KEYS[output.key_kind]]
    into.key, into.key_count =
       plan.memory:columns(plan.steps[into.key_step + 1].layout, output.key or {})
+   if output.extras then
+      into.extras = lower_extras.make(plan.memory, step.layout, output.extras)
+   end
 end
 
 function fill_kind.distinct() end

@@ -8,11 +8,10 @@ local topic = require "sluice.topic"
 
 local kafka = {}
 
-local KEY = options.checker("a column's name or a list of names", function(value)
-   if type(value) == "function" then
-      return nil, "a column's name or a list of names; not yet: a key function comes "
-         .. "with a later release"
-   end
+local OR_FUNCTION = "a column's name, a list of names, or a function(row)"
+
+local KEY = options.checker(OR_FUNCTION, function(value)
+   if type(value) == "function" then return value end
    local list = type(value) == "table" and value or { value }
    local names = {}
    for i, name in ipairs(list) do
@@ -22,22 +21,57 @@ local KEY = options.checker("a column's name or a list of names", function(value
    return #names > 0 and names or nil
 end)
 
+-- What of a record no header of ours may claim to be.
+local VERDICTS = "^sluice%."
+
+local HEADERS = options.checker("a table of header = column's name or function(row)",
+   function(value)
+   if type(value) ~= "table" then return nil end
+   local list = {}
+   for i, name in ipairs(options.sorted_keys(value)) do
+      local from = value[name]
+      local right = type(from) == "function" or (type(from) == "string" and from ~= "")
+      if type(name) ~= "string" or name == "" or name:find "%z" or not right then
+         return nil
+      end
+      if name:find(VERDICTS) then
+         return nil, "it without headers `sluice.…`: those are verdicts on records"
+      end
+      list[i] = { name = name, from = from }
+   end
+   return #list > 0 and list or nil
+end)
+
 --- The option without which it is no sink.
 kafka.required = "topic"
 
 --- Options by name.
 kafka.options = options.merge(common.options, cluster.options, cluster.reference, {
-   topic = { check = topic.name(), doc = "where rows go",
+   topic = { check = topic.name(), doc = "where rows go: a name, or function(row) → name",
       about = "access",
       risk = "where results go",
    },
-   key = { check = KEY, doc = "columns of the key; else the group, or the record's key",
+   key = { check = KEY, doc = "columns of the key, or function(row) → text; else the group, or the "
+         .. "record's key",
       about = "correctness",
       risk = "on a compacted topic only the newest row of each key stays",
    },
-   value = { later = true, doc = "what the value holds" },
-   headers = { later = true, doc = "headers of each record" },
-   partition_by = { later = true, doc = "what chooses the partition" },
+   value = { check = options.fn "a function(row) that returns the value as text",
+      doc = "makes the value's bytes; nil: a tombstone; else the columns as JSON",
+      about = "correctness",
+      risk = "readers get what it makes: no columns, no types",
+   },
+   headers = { check = HEADERS,
+      doc = "header = column or function(row) → text; of nil there is none",
+      about = "correctness",
+      risk = "rows that are taken back have none",
+   },
+   partition_by = { check = KEY,
+      doc = "columns that choose the partition as a key of them would, or function(row) "
+         .. "→ its number (nil: by the key)",
+      about = "correctness",
+      risk = "rows of one key on several partitions have no order among them",
+   },
    compression = { check = options.word { "none", "gzip", "snappy", "lz4", "zstd" },
       default = "lz4",
       doc = "of batches on the wire",
@@ -50,7 +84,7 @@ kafka.options = options.merge(common.options, cluster.options, cluster.reference
 -- @tparam table values checked options
 -- @treturn string
 function kafka.name(values)
-   return values.topic
+   return type(values.topic) == "string" and values.topic or "topic(row)"
 end
 
 --- Say what is wrong between options.
@@ -65,7 +99,8 @@ end
 -- @treturn table with every default
 function kafka.fill(values)
    local filled = options.filled(kafka.options, values)
-   filled.key = nil
+   if type(filled.topic) == "function" then filled.topic = nil end
+   filled.key, filled.value, filled.headers, filled.partition_by = nil, nil, nil, nil
    cluster.fill(filled)
    return filled
 end

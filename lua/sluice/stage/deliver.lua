@@ -31,14 +31,24 @@ local function sink_of(method, given)
    return node
 end
 
-local function check_key(node, key)
-   if node.phase == "results" then
-      place.fail(nil, "`key`: rows of an aggregation go by their group and window; not "
-         .. "yet: another key comes with a later release")
-   end
-   for _, name in ipairs(key) do
+local function check_columns(node, option, names)
+   for _, name in ipairs(names) do
       local column, message = schema.column(node.schema, name)
-      if not column then place.fail(nil, "`key`: %s", message) end
+      if not column then place.fail(nil, "`%s`: %s", option, message) end
+   end
+end
+
+-- What the options name must be a column here: `--set` cannot change them later.
+local function check_names(node, values)
+   for _, option in ipairs { "key", "partition_by" } do
+      if type(values[option]) == "table" then
+         check_columns(node, option, values[option])
+      end
+   end
+   for _, header in ipairs(values.headers or {}) do
+      if type(header.from) == "string" then
+         check_columns(node, "headers", { header.from })
+      end
    end
 end
 
@@ -49,7 +59,7 @@ end
 -- @raise for what is no sink
 function deliver.to(node, given)
    node.sink = sink_of("to", given)
-   if node.sink.values.key then check_key(node, node.sink.values.key) end
+   check_names(node, node.sink.values)
 end
 
 local function side(node, method, given)
@@ -61,8 +71,15 @@ local function side(node, method, given)
             name)
       end
    end
-   if node.sink.values.key then
-      place.fail(nil, "`:%s`: records keep their key: leave `key` out", method)
+   for _, name in ipairs { "key", "value", "headers", "partition_by" } do
+      if node.sink.values[name] then
+         place.fail(nil, "`:%s`: records keep their key, value and headers: leave `%s` "
+            .. "out", method, name)
+      end
+   end
+   if type(node.sink.values.topic) == "function" then
+      place.fail(nil, "`:%s`: records have no columns that a function could see: name "
+         .. "one topic", method)
    end
 end
 
