@@ -10,6 +10,8 @@ void world_init(world *w) { *w = (world){ .clock = { .manual = true } }; }
 void world_record_done(world_record *r) {
     mem_free(r->key);
     mem_free(r->value);
+    mem_free(r->to_topic);
+    mem_free(r->place);
     for (uint32_t h = 0; h < r->header_count; h++) {
         mem_free((char *)r->headers[h].name.data);
         mem_free((char *)r->headers[h].value.data);
@@ -23,6 +25,9 @@ world_record world_record_copy(const world_record *r) {
     world_record made = *r;
     made.key = copy(r->key, r->key_len);
     made.value = copy(r->value, r->value_len);
+    made.to_topic = copy(r->to_topic, r->to_topic_len);
+    made.place = copy(r->place, r->place_len);
+    made.headers = NULL;
     if (!r->header_count) return made;
     made.headers = mem_alloc(r->header_count * sizeof *made.headers);
     for (uint32_t h = 0; h < r->header_count; h++) {

@@ -19,6 +19,9 @@ typedef struct world_record {
     uint32_t key_len, value_len;
     sl_header *headers; /* owned, with their texts */
     uint32_t header_count;
+    int32_t partition;      /* message only: where its sink wants it; -1: by `place` or the key */
+    char *to_topic, *place; /* message only; owned; NULL: the sink's own, the key */
+    uint32_t to_topic_len, place_len;
 } world_record;
 
 typedef struct world_partition {

@@ -41,6 +41,11 @@ static void hold(world_sink *s, const sl_message *m) {
         .value_len = m->value.len,
         .headers = (sl_header *)(uintptr_t)m->headers,
         .header_count = m->header_count,
+        .partition = m->partition,
+        .to_topic = (char *)(uintptr_t)m->topic.data,
+        .to_topic_len = m->topic.len,
+        .place = (char *)(uintptr_t)m->place.data,
+        .place_len = m->place.len,
     };
     add(&s->held, &s->held_count, &s->held_room, world_record_copy(&r));
     s->kept++;
@@ -50,17 +55,35 @@ static bool holds(const sl_string *value, const char *text) {
     return text && value->data && memmem(value->data, value->len, text, strlen(text)) != NULL;
 }
 
+/* Whether the sink is a file, or has a topic of its own: rows need not say where they go. */
+static bool has_topic(const sl_sink *plan) {
+    const sl_value *options = plan->options;
+    bool is_kafka = plan->connector.len == 5 && !memcmp(plan->connector.data, "kafka", 5);
+    for (uint32_t i = 0; is_kafka && options && i < options->item_count; i++)
+        if (options->items[i].name.len == 5 && !memcmp(options->items[i].name.data, "topic", 5))
+            return true;
+    return !is_kafka;
+}
+
+/* Why the sink does not take a message; NULL: it does. */
+static const char *refusal(const world_sink *s, const sl_message *m) {
+    if (s->plan->is_side) return NULL;
+    if (!m->topic.data && !has_topic(s->plan)) return "its topic is nil";
+    return holds(&m->value, s->world->refused) ? "message too large" : NULL;
+}
+
 static err *sink_write(void *sink, const sl_message *messages, uint32_t count) {
     world_sink *s = sink;
     for (uint32_t i = 0; i < count; i++) {
-        if (s->plan->is_side || !holds(&messages[i].value, s->world->refused)) {
+        const char *reason = refusal(s, &messages[i]);
+        if (!reason) {
             hold(s, &messages[i]);
             continue;
         }
         s->rejections =
             mem_realloc(s->rejections, (s->rejection_count + 1) * sizeof *s->rejections);
         s->rejections[s->rejection_count++] =
-            (sl_rejection){ .row = messages[i].row, .reason = "message too large" };
+            (sl_rejection){ .row = messages[i].row, .reason = reason };
     }
     return NULL;
 }

@@ -131,6 +131,6 @@ void extras_read(const outbox *box, const out_message *m, sl_message *message, a
         sl_string text = take_text(&at);
         if (text.data) headers[count++] = (sl_header){ plan->headers[i].name, text };
     }
-    message->headers = headers;
+    message->headers = count ? headers : NULL;
     message->header_count = count;
 }

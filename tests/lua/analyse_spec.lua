@@ -171,8 +171,8 @@ describe("keys", function()
       assert.equal("ts amount", names(two.key))
       refuses(function() rides():to(sluice.kafka { topic = "a", key = "tss" }) end,
          "`ts`")
-      refuses(function() kit.counts():to(sluice.kafka { topic = "a", key = "rows" }) end,
-         "not yet")
+      refuses(function() kit.counts():to(sluice.kafka { topic = "a", key = "rowss" }) end,
+         "`rows`")
    end)
 
    it("are plain for one group field without a window", function()

@@ -100,9 +100,15 @@ describe("sluice.kafka", function()
 
    it("says what comes later", function()
       refuses(function() sluice.kafka { pattern = "a.*" } end, "not yet: `pattern`")
-      refuses(function() sluice.kafka { topic = function() end } end, "not yet")
-      refuses(function() sluice.kafka { topic = "a", headers = {} } end,
-         "not yet: `headers`")
+   end)
+
+   it("takes headers that are columns or functions", function()
+      for _, headers in ipairs { {}, { "a" }, { a = 1 }, { [""] = "a" } } do
+         refuses(function() sluice.kafka { topic = "a", headers = headers } end,
+            "header = column's name or function(row)")
+      end
+      refuses(function() sluice.kafka { topic = "a",
+         headers = { ["sluice.kind"] = "a" } } end, "those are verdicts")
    end)
 
    it("refuses names that no topic can have", function()

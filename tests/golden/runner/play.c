@@ -200,6 +200,24 @@ static void compare(play *p, const section *sec, lines *got, bool loose) {
     lines_done(&wanted);
 }
 
+static void add_text(lines *l, const char *name, const char *text, uint32_t len) {
+    buf line;
+    buf_init(&line);
+    buf_printf(&line, "  %s: ", name);
+    text_put(&line, text, len);
+    lines_add(l, line);
+}
+
+/* Where options of the sink want a message, as headers that no record can have. */
+static void add_destination(lines *l, const world_record *m) {
+    char number[16];
+    if (m->to_topic) add_text(l, "(topic)", m->to_topic, m->to_topic_len);
+    if (m->place) add_text(l, "(place)", m->place, m->place_len);
+    if (m->partition < 0) return;
+    snprintf(number, sizeof number, "%d", m->partition);
+    add_text(l, "(partition)", number, (uint32_t)strlen(number));
+}
+
 /* One message as the lines `KEY => VALUE` and, indented, its headers. */
 static void add_message(lines *l, const world_record *m) {
     buf line;
@@ -208,6 +226,7 @@ static void add_message(lines *l, const world_record *m) {
     buf_put_text(&line, " => ");
     text_put(&line, m->value, m->value_len);
     lines_add(l, line);
+    add_destination(l, m);
     for (uint32_t h = 0; h < m->header_count; h++) {
         buf_init(&line);
         buf_put_text(&line, "  ");
