@@ -345,6 +345,19 @@ err *kafka_client_partitions(kafka_client *c, rd_kafka_topic_t *topic, int32_t *
     }
 }
 
+err *kafka_client_await(kafka_client *c) {
+    int64_t start_ms = kafka_now_ms();
+    for (;;) {
+        const rd_kafka_metadata_t *answer = NULL;
+        rd_kafka_resp_err_t code = rd_kafka_metadata(c->rk, 0, NULL, &answer, 4 * KAFKA_SLICE_MS);
+        if (answer) rd_kafka_metadata_destroy(answer);
+        err *e = kafka_client_check(c);
+        if (!e && !code) c->started = true;
+        if (e || !code) return e;
+        if (kafka_now_ms() - start_ms >= KAFKA_START_MS) return nobody_there(c);
+    }
+}
+
 void kafka_client_lost(kafka_client *c, const char *broker) {
     pthread_mutex_lock(&c->lock);
     bool is_news = !c->lost_ms;

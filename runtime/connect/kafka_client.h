@@ -64,6 +64,9 @@ err *kafka_client_check(kafka_client *c);
 err *kafka_client_partitions(kafka_client *c, rd_kafka_topic_t *topic, int32_t *count,
                              bool *missing);
 
+/* Wait for a first broker up to KAFKA_START_MS. ERR_BROKER: nobody there. */
+err *kafka_client_await(kafka_client *c);
+
 /* A broker does not answer: write "broker lost", once. thread: any. */
 void kafka_client_lost(kafka_client *c, const char *broker);
 

@@ -12,10 +12,10 @@
 
 #include "runtime/base/buf.h"
 #include "runtime/base/mem.h"
-#include "runtime/connect/kafka_admin.h"
 #include "runtime/connect/kafka_client.h"
 #include "runtime/connect/kafka_options.h"
 #include "runtime/connect/kafka_partitioner.h"
+#include "runtime/connect/kafka_topics.h"
 #include "runtime/connect/options.h"
 
 enum {
@@ -34,9 +34,9 @@ typedef struct kafka_sink {
     kafka_client client;      /* first: reports come with a pointer to it */
     const sl_sink *plan;      /* borrowed */
     sl_system system;         /* its members are borrowed */
-    char *name;               /* owned; topic */
-    rd_kafka_topic_t *topic;  /* owned */
-    int32_t partition_count;  /* as at open: keys keep their partitions while the process lives */
+    char *title;              /* owned; as the plan calls it */
+    char *name;               /* owned; its own topic; NULL: each row names one */
+    kafka_topics topics;      /* written so far; its own is the first */
     message_list refused;     /* for themselves, maybe: to be sent alone */
     message_list again;       /* to be sent again */
     err *trouble;             /* owned; a report says that nothing can be delivered */
@@ -44,9 +44,10 @@ typedef struct kafka_sink {
     sl_rejection *rejections; /* owned */
     uint32_t rejection_count, rejection_room;
     uint32_t *order;     /* owned; scratch: messages sorted by partition */
-    int32_t *partitions; /* owned; scratch: partition of each message */
-    uint32_t *first;     /* owned; scratch: partition_count + 1 */
-    uint32_t scratch_room;
+    int32_t *partitions; /* owned; scratch: partition of each message; -1: it is refused */
+    kafka_target **to;   /* owned; scratch: topic of each message */
+    uint32_t *first;     /* owned; scratch: one a partition of all topics, and one */
+    uint32_t scratch_room, first_room;
     int waiting;      /* messages without a report at the last look */
     int64_t moved_ms; /* steady time at which their number last fell */
 } kafka_sink;
@@ -94,23 +95,23 @@ static bool is_refusal(rd_kafka_resp_err_t code) {
 }
 
 /* The error that ends the sink, or NULL when sending again may help. */
-static err *judge(const kafka_sink *s, rd_kafka_resp_err_t code) {
+static err *judge(const kafka_sink *s, const char *topic, rd_kafka_resp_err_t code) {
     switch (code) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
         return err_new(ERR_AUTH,
-                       "writing to topic %s on %s: %s (check the account's rights: Write)", s->name,
+                       "writing to topic %s on %s: %s (check the account's rights: Write)", topic,
                        s->client.brokers, rd_kafka_err2str(code));
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-        return err_new(ERR_BROKER, "writing to topic %s: it is gone from %s", s->name,
+        return err_new(ERR_BROKER, "writing to topic %s: it is gone from %s", topic,
                        s->client.brokers);
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
     case RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE:
     case RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT:
     case RD_KAFKA_RESP_ERR__INVALID_ARG:
-        return err_new(ERR_BROKER, "writing to topic %s on %s: %s", s->name, s->client.brokers,
+        return err_new(ERR_BROKER, "writing to topic %s on %s: %s", topic, s->client.brokers,
                        rd_kafka_err2str(code));
     default: return NULL;
     }
@@ -124,7 +125,8 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
         list_put(&s->refused, message->_private);
         return;
     }
-    if (!s->trouble) s->trouble = judge(s, message->err);
+    if (!s->trouble)
+        s->trouble = judge(s, rd_kafka_topic_name(message->rkt), message->err);
     list_put(&s->again, message->_private);
 }
 
@@ -140,7 +142,6 @@ static err *open_handle(kafka_sink *s) {
     err *e = kafka_client_open(&s->client, RD_KAFKA_PRODUCER, s->plan->options, &s->system,
                                settings, OWN + 1, on_report);
     mem_free(compression);
-    if (!e) s->topic = rd_kafka_topic_new(s->client.rk, s->name, NULL);
     return e;
 }
 
@@ -149,8 +150,7 @@ static void close_handle(kafka_sink *s) {
     if (!s->client.rk) return;
     rd_kafka_purge(s->client.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     while (rd_kafka_outq_len(s->client.rk) > 0) rd_kafka_poll(s->client.rk, KAFKA_SLICE_MS);
-    if (s->topic) rd_kafka_topic_destroy(s->topic);
-    s->topic = NULL;
+    kafka_topics_drop(&s->topics);
     kafka_client_close(&s->client);
 }
 
@@ -158,12 +158,10 @@ static void close_handle(kafka_sink *s) {
 static err *replace_handle(kafka_sink *s) {
     char text[256];
     rd_kafka_fatal_error(s->client.rk, text, sizeof text);
-    log_warn(s->client.log, "producer replaced", log_text("topic", s->name),
+    log_warn(s->client.log, "producer replaced", log_text("sink", s->title),
              log_text("reason", text));
     close_handle(s);
-    err *e = open_handle(s);
-    int32_t count;
-    return e ? e : kafka_client_partitions(&s->client, s->topic, &count, NULL);
+    return open_handle(s);
 }
 
 /* Look after the connection while waiting; ERR_STOPPED once stop is set and no reports come. */
@@ -188,11 +186,36 @@ static err *watch(kafka_sink *s) {
 
 /* -- writing */
 
-static int32_t partition_of(const kafka_sink *s, const sl_message *m) {
+static int32_t partition_of(const kafka_target *to, const sl_message *m) {
+    const sl_string *by = m->place.data ? &m->place : &m->key;
     if (m->partition >= 0) return m->partition;
-    if (m->key.data) return kafka_partition_of(m->key.data, m->key.len, s->partition_count);
+    if (by->data) return kafka_partition_of(by->data, by->len, to->partition_count);
     /* even, and the same when done again */
-    return (int32_t)(m->row % (uint32_t)s->partition_count);
+    return (int32_t)(m->row % (uint32_t)to->partition_count);
+}
+
+/* Where a message goes; `*partition` -1: nowhere, it is rejected. */
+static err *locate(kafka_sink *s, const sl_message *m, kafka_target **to, int32_t *partition) {
+    const char *name = m->topic.data ? m->topic.data : s->name;
+    size_t len = m->topic.data ? m->topic.len : s->name ? strlen(s->name)
+                                                        : 0;
+    *partition = -1;
+    if (!name) {
+        reject(s, m, "its topic is nil");
+        return NULL;
+    }
+    err *e = kafka_topics_find(&s->topics, &s->client, name, len, to);
+    if (e) return e;
+    if ((*to)->reason) {
+        reject(s, m, (*to)->reason);
+        return NULL;
+    }
+    int32_t number = partition_of(*to, m);
+    if (number < (*to)->partition_count)
+        *partition = number;
+    else
+        reject(s, m, "the topic has no such partition");
+    return NULL;
 }
 
 static rd_kafka_headers_t *headers_of(const sl_message *m) {
@@ -205,10 +228,11 @@ static rd_kafka_headers_t *headers_of(const sl_message *m) {
     return headers;
 }
 
-static rd_kafka_resp_err_t try_produce(kafka_sink *s, const sl_message *m, int32_t partition) {
+static rd_kafka_resp_err_t try_produce(kafka_sink *s, const sl_message *m,
+                                       const kafka_target *to, int32_t partition) {
     /* the casts: librdkafka copies, but takes pointers to what is not const */
     rd_kafka_vu_t parts[MAX_PARTS] = {
-        { .vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = s->topic },
+        { .vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = to->handle },
         { .vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition },
         { .vtype = RD_KAFKA_VTYPE_VALUE,
           .u.mem = { (void *)(uintptr_t)m->value.data, m->value.len } },
@@ -229,9 +253,9 @@ static rd_kafka_resp_err_t try_produce(kafka_sink *s, const sl_message *m, int32
     return code;
 }
 
-static err *produce(kafka_sink *s, const sl_message *m, int32_t partition) {
+static err *produce(kafka_sink *s, const sl_message *m, kafka_target *to, int32_t partition) {
     for (;;) {
-        rd_kafka_resp_err_t code = try_produce(s, m, partition);
+        rd_kafka_resp_err_t code = try_produce(s, m, to, partition);
         if (!code) return NULL;
         if (is_refusal(code)) {
             reject(s, m, rd_kafka_err2str(code));
@@ -243,48 +267,76 @@ static err *produce(kafka_sink *s, const sl_message *m, int32_t partition) {
             e = watch(s);
         } else if (code == RD_KAFKA_RESP_ERR__FATAL) {
             e = replace_handle(s);
+            if (!e) e = kafka_topics_find(&s->topics, &s->client, to->name, strlen(to->name), &to);
         } else {
-            e = judge(s, code);
+            e = judge(s, to->name, code);
             if (!e)
-                e = err_new(ERR_BROKER, "writing to topic %s: %s", s->name, rd_kafka_err2str(code));
+                e = err_new(ERR_BROKER, "writing to topic %s: %s", to->name,
+                            rd_kafka_err2str(code));
         }
         if (e) return e;
     }
 }
 
-/* Sort by partition, stable: fills `order` with the numbers of those that can be sent. */
-static uint32_t sort(kafka_sink *s, const sl_message *messages, uint32_t count) {
-    if (s->scratch_room < count) {
-        s->scratch_room = count;
-        s->order = mem_realloc(s->order, count * sizeof *s->order);
-        s->partitions = mem_realloc(s->partitions, count * sizeof *s->partitions);
+static void make_scratch(kafka_sink *s, uint32_t count) {
+    if (s->scratch_room >= count) return;
+    s->scratch_room = count;
+    s->order = mem_realloc(s->order, count * sizeof *s->order);
+    s->partitions = mem_realloc(s->partitions, count * sizeof *s->partitions);
+    s->to = mem_realloc(s->to, count * sizeof *s->to);
+}
+
+/* Number the partitions of all topics from 0; `first` gets a zero for each, and one more. */
+static uint32_t number_places(kafka_sink *s) {
+    uint32_t places = 0;
+    for (uint32_t i = 0; i < s->topics.count; i++) {
+        s->topics.items[i]->place = places;
+        places += (uint32_t)s->topics.items[i]->partition_count;
     }
-    uint32_t places = (uint32_t)s->partition_count;
+    if (s->first_room <= places) {
+        s->first_room = 2 * (places + 1);
+        s->first = mem_realloc(s->first, s->first_room * sizeof *s->first);
+    }
     memset(s->first, 0, (places + 1) * sizeof *s->first);
+    return places;
+}
+
+/* Sort by topic and partition, stable: fills `order` with the numbers of those that can be sent. */
+static err *sort(kafka_sink *s, const sl_message *messages, uint32_t count, uint32_t *sendable) {
+    make_scratch(s, count);
     for (uint32_t i = 0; i < count; i++) {
-        s->partitions[i] = partition_of(s, &messages[i]);
-        if (s->partitions[i] < s->partition_count) s->first[s->partitions[i] + 1]++;
+        err *e = locate(s, &messages[i], &s->to[i], &s->partitions[i]);
+        if (e) return e;
     }
+    uint32_t places = number_places(s);
+    for (uint32_t i = 0; i < count; i++)
+        if (s->partitions[i] >= 0) s->first[s->to[i]->place + (uint32_t)s->partitions[i] + 1]++;
     for (uint32_t p = 0; p < places; p++) s->first[p + 1] += s->first[p];
-    uint32_t sendable = s->first[places];
-    for (uint32_t i = 0; i < count; i++) {
-        if (s->partitions[i] < s->partition_count)
-            s->order[s->first[s->partitions[i]]++] = i;
-        else
-            reject(s, &messages[i], "the topic has no such partition");
-    }
-    return sendable;
+    *sendable = s->first[places];
+    for (uint32_t i = 0; i < count; i++)
+        if (s->partitions[i] >= 0)
+            s->order[s->first[s->to[i]->place + (uint32_t)s->partitions[i]]++] = i;
+    return NULL;
 }
 
 static err *sink_write(void *sink, const sl_message *messages, uint32_t count) {
     kafka_sink *s = sink;
-    uint32_t sendable = sort(s, messages, count);
-    for (uint32_t i = 0; i < sendable; i++) {
-        err *e = produce(s, &messages[s->order[i]], s->partitions[s->order[i]]);
-        if (e) return e;
+    uint32_t sendable = 0;
+    err *e = sort(s, messages, count, &sendable);
+    for (uint32_t i = 0; !e && i < sendable; i++) {
+        uint32_t at = s->order[i];
+        e = produce(s, &messages[at], s->to[at], s->partitions[at]);
     }
-    rd_kafka_poll(s->client.rk, 0);
-    return NULL;
+    if (!e) rd_kafka_poll(s->client.rk, 0);
+    return e;
+}
+
+/* Send one message where it belongs. */
+static err *send_message(kafka_sink *s, const sl_message *m) {
+    kafka_target *to;
+    int32_t partition;
+    err *e = locate(s, m, &to, &partition);
+    return e || partition < 0 ? e : produce(s, m, to, partition);
 }
 
 /* Wait until every message has its report. */
@@ -306,8 +358,7 @@ static err *send_again(kafka_sink *s) {
     message_list list = s->again;
     s->again = (message_list){ 0 };
     err *e = NULL;
-    for (uint32_t i = 0; !e && i < list.count; i++)
-        e = produce(s, list.items[i], partition_of(s, list.items[i]));
+    for (uint32_t i = 0; !e && i < list.count; i++) e = send_message(s, list.items[i]);
     mem_free(list.items);
     return e;
 }
@@ -319,7 +370,7 @@ static err *send_alone(kafka_sink *s) {
     err *e = NULL;
     for (uint32_t i = 0; !e && i < list.count; i++) {
         const sl_message *m = list.items[i];
-        e = produce(s, m, partition_of(s, m));
+        e = send_message(s, m);
         if (!e) e = drain(s);
         if (e || !s->refused.count) continue;
         s->refused.count = 0;
@@ -372,35 +423,42 @@ static void sink_close(void *sink) {
     mem_free(s->order);
     mem_free(s->partitions);
     mem_free(s->first);
+    mem_free(s->to);
+    kafka_topics_done(&s->topics);
     mem_free(s->name);
+    mem_free(s->title);
     err_free(s->trouble);
     mem_free(s);
 }
 
-/* Know the topic, and make it if the plan says so. */
+/* Know the sink's own topic, and make it if the plan says so. */
 static err *find_topic(kafka_sink *s) {
-    bool may_create = option_flag(s->plan->options, "create", false), is_missing = false;
-    err *e = kafka_client_partitions(&s->client, s->topic, &s->partition_count,
-                                     may_create ? &is_missing : NULL);
-    if (e || !is_missing) return e;
-    int32_t partitions = (int32_t)option_number(s->plan->options, "partitions", 1);
-    e = kafka_topic_create(&s->client, s->name, partitions);
-    return e ? e : kafka_client_partitions(&s->client, s->topic, &s->partition_count, NULL);
+    kafka_target *own;
+    s->topics.may_create = option_flag(s->plan->options, "create", false);
+    s->topics.partitions = (int32_t)option_number(s->plan->options, "partitions", 1);
+    if (!s->name) return kafka_client_await(&s->client);
+    err *e = kafka_topics_find(&s->topics, &s->client, s->name, strlen(s->name), &own);
+    if (e || !own->reason) return e;
+    e = kafka_client_partitions(&s->client, own->handle, &own->partition_count, NULL);
+    if (!e) {
+        mem_free(own->reason);
+        own->reason = NULL;
+    }
+    return e;
 }
 
 static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink) {
     kafka_sink *s = mem_zalloc(1, sizeof *s);
     s->plan = plan;
     s->system = *system;
+    s->title = mem_copy_text(plan->name.data, plan->name.len);
     s->name = option_copy(plan->options, "topic", NULL);
-    if (!s->name) s->name = mem_copy_text(plan->name.data, plan->name.len);
     err *e = open_handle(s);
     if (!e) e = find_topic(s);
     if (e) {
         sink_close(s);
         return e;
     }
-    s->first = mem_zalloc((size_t)s->partition_count + 1, sizeof *s->first);
     *sink = s;
     return NULL;
 }

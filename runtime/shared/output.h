@@ -26,10 +26,12 @@ typedef struct sl_header_column {
 /* What a sink's options say of a message beside its key and the columns of its value. Columns are
  * of the step's rows, like those of the output; texts of functions are hidden columns there. */
 typedef struct sl_extras {
-    const sl_column *topic;          /* text: the topic it goes to, null: the row is refused; NULL: the
-                                        sink's own */
-    const sl_column *value;          /* text: the value as it is, null: a tombstone; NULL: the columns */
-    const sl_column *partition;      /* int32: where it goes, null: by the key; NULL: by `place` */
+    /* text: the topic it goes to, null: the row is refused; NULL: the sink's own */
+    const sl_column *topic;
+    /* text: the value as it is, null: a tombstone; NULL: the columns as JSON */
+    const sl_column *value;
+    /* int32: the partition it goes to, null: by the key; NULL: by `place` */
+    const sl_column *partition;
     const sl_column *place;          /* columns whose key places it; `place_count` 0: its own key */
     const sl_header_column *headers; /* in their order */
     uint32_t place_count;

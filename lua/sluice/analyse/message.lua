@@ -121,7 +121,8 @@ local function check_taken_back(output, fixed)
    end
    local loose = output.key_given and first_loose(output.key, fixed)
    if loose then
-      refuse("key", ("`%s` changes with each row, name fields of the group"):format(loose))
+      refuse("key", ("`%s` changes with each row, name fields of the group")
+         :format(loose))
    end
    if extras.topic then refuse("topic", "name one topic") end
    if extras.partition then

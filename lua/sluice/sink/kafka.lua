@@ -42,6 +42,15 @@ local HEADERS = options.checker("a table of header = column's name or function(r
    return #list > 0 and list or nil
 end)
 
+local CREATE = options.checker("true, false, or a number of partitions", function(value)
+   local right = type(value) == "boolean" or (type(value) == "number" and value % 1 == 0
+      and value >= 1 and value <= 10000)
+   if right then return value end
+end, function(text)
+   if text == "true" or text == "false" then return text == "true" end
+   return tonumber(text) or text
+end)
+
 --- The option without which it is no sink.
 kafka.required = "topic"
 
@@ -51,7 +60,8 @@ kafka.options = options.merge(common.options, cluster.options, cluster.reference
       about = "access",
       risk = "where results go",
    },
-   key = { check = KEY, doc = "columns of the key, or function(row) → text; else the group, or the "
+   key = { check = KEY,
+      doc = "columns of the key, or function(row) → text; else the group, or the "
          .. "record's key",
       about = "correctness",
       risk = "on a compacted topic only the newest row of each key stays",
@@ -71,6 +81,11 @@ kafka.options = options.merge(common.options, cluster.options, cluster.reference
          .. "→ its number (nil: by the key)",
       about = "correctness",
       risk = "rows of one key on several partitions have no order among them",
+   },
+   create = { check = CREATE, default = false,
+      doc = "make topics that are missing; a number: with so many partitions",
+      about = "access",
+      risk = "a topic name that is mistyped, or made by a function, becomes a topic",
    },
    compression = { check = options.word { "none", "gzip", "snappy", "lz4", "zstd" },
       default = "lz4",
@@ -100,6 +115,10 @@ end
 function kafka.fill(values)
    local filled = options.filled(kafka.options, values)
    if type(filled.topic) == "function" then filled.topic = nil end
+   if filled.create then
+      filled.partitions = type(filled.create) == "number" and filled.create or -1
+      filled.create = true
+   end
    filled.key, filled.value, filled.headers, filled.partition_by = nil, nil, nil, nil
    cluster.fill(filled)
    return filled

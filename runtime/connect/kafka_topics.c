@@ -1,0 +1,135 @@
+#include "runtime/connect/kafka_topics.h"
+
+#include <string.h>
+
+#include "runtime/base/buf.h"
+#include "runtime/base/mem.h"
+#include "runtime/connect/kafka_admin.h"
+#include "runtime/connect/kafka_partitioner.h"
+
+enum {
+    AGAIN_MS = 5000, /* a missing topic is asked for again, not for each row */
+    NAME_BYTES = 249,
+    FIRST_SLOTS = 64,
+};
+
+void kafka_topics_drop(kafka_topics *t) {
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (t->items[i]->handle) rd_kafka_topic_destroy(t->items[i]->handle);
+        t->items[i]->handle = NULL;
+    }
+}
+
+void kafka_topics_done(kafka_topics *t) {
+    kafka_topics_drop(t);
+    for (uint32_t i = 0; i < t->count; i++) {
+        mem_free(t->items[i]->name);
+        mem_free(t->items[i]->reason);
+        mem_free(t->items[i]);
+    }
+    mem_free(t->items);
+    mem_free(t->slots);
+    *t = (kafka_topics){ 0 };
+}
+
+static bool is_named(const kafka_target *target, const char *name, size_t len) {
+    return strlen(target->name) == len && memcmp(target->name, name, len) == 0;
+}
+
+/* The slot where `name` is, or would be. `slot_count` is a power of two, never full. */
+static uint32_t *slot_of(const kafka_topics *t, const char *name, size_t len) {
+    uint32_t at = kafka_murmur2(name, len) & (t->slot_count - 1);
+    while (t->slots[at] && !is_named(t->items[t->slots[at] - 1], name, len))
+        at = (at + 1) & (t->slot_count - 1);
+    return &t->slots[at];
+}
+
+static void grow_slots(kafka_topics *t) {
+    if (t->slot_count && 2 * (t->count + 1) < t->slot_count) return;
+    mem_free(t->slots);
+    t->slot_count = t->slot_count ? 2 * t->slot_count : FIRST_SLOTS;
+    t->slots = mem_zalloc(t->slot_count, sizeof *t->slots);
+    for (uint32_t i = 0; i < t->count; i++)
+        *slot_of(t, t->items[i]->name, strlen(t->items[i]->name)) = i + 1;
+}
+
+static kafka_target *add(kafka_topics *t, const char *name, size_t len) {
+    grow_slots(t);
+    if (t->count == t->room) {
+        t->room = t->room ? 2 * t->room : 8;
+        t->items = mem_realloc(t->items, t->room * sizeof *t->items);
+    }
+    kafka_target *target = mem_zalloc(1, sizeof *target);
+    target->name = mem_copy_text(name, len);
+    uint32_t *slot = slot_of(t, name, len);
+    t->items[t->count++] = target;
+    *slot = t->count;
+    return target;
+}
+
+/* What Kafka allows as a topic's name. */
+static bool is_name(const char *name) {
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t len = strlen(name);
+    return len > 0 && len <= NAME_BYTES && strspn(name, allowed) == len &&
+           strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static void refuse(kafka_target *target, char *reason) {
+    mem_free(target->reason);
+    target->reason = reason;
+    target->asked_ms = kafka_now_ms();
+}
+
+static void refuse_missing(const kafka_topics *t, kafka_client *c, kafka_target *target) {
+    buf text;
+    char *command = kafka_create_command(c, target->name, t->partitions > 0 ? t->partitions : 4);
+    buf_init(&text);
+    buf_printf(&text, "topic %s does not exist on %s (make it: %s; or write create = true)",
+               target->name, c->brokers, command);
+    mem_free(command);
+    refuse(target, mem_copy_text(buf_text(&text), text.len));
+    buf_done(&text);
+}
+
+/* Ask for the topic's partitions; make it if it may be. */
+static err *ask(kafka_topics *t, kafka_client *c, kafka_target *target) {
+    bool is_missing = false;
+    err *e = kafka_client_partitions(c, target->handle, &target->partition_count, &is_missing);
+    if (!e && is_missing && t->may_create) {
+        e = kafka_topic_create(c, target->name, t->partitions);
+        if (!e) e = kafka_client_partitions(c, target->handle, &target->partition_count, NULL);
+        is_missing = false;
+    }
+    if (e) return e;
+    if (is_missing) {
+        target->partition_count = 0;
+        refuse_missing(t, c, target);
+        return NULL;
+    }
+    mem_free(target->reason);
+    target->reason = NULL;
+    return NULL;
+}
+
+err *kafka_topics_find(kafka_topics *t, kafka_client *c, const char *name, size_t len,
+                       kafka_target **found) {
+    kafka_target *target = t->last;
+    if (!target || !is_named(target, name, len)) {
+        uint32_t index = t->slot_count ? *slot_of(t, name, len) : 0;
+        target = index ? t->items[index - 1] : add(t, name, len);
+        t->last = target;
+    }
+    *found = target;
+    if (target->partition_count && target->handle) return NULL;
+    if (strlen(target->name) != len || !is_name(target->name)) {
+        static const char bad[] = "Kafka does not allow the name that its topic has";
+        if (!target->reason) refuse(target, mem_copy_text(bad, sizeof bad - 1));
+        return NULL;
+    }
+    if (!target->handle) target->handle = rd_kafka_topic_new(c->rk, target->name, NULL);
+    if (target->partition_count) return NULL; /* keys keep their partitions */
+    if (target->reason && kafka_now_ms() - target->asked_ms < AGAIN_MS) return NULL;
+    return ask(t, c, target);
+}

@@ -1,0 +1,84 @@
+"""What a Kafka sink takes beside a topic: functions that name topic, key, value, headers, partition."""
+import json
+
+import harness
+
+SCRIPT = """
+local sluice = require "sluice"
+return sluice.pipeline {{ name = "{name}", checkpoint = "none", trigger = "available-now",
+   sluice.kafka {{ topics = "{topic}" }}
+   :json {{ sluice.string "city", sluice.int64 "n" }}
+   :to(sluice.kafka {{ {sink} }}) }}
+"""
+
+
+class SinkExtrasTest(harness.E2ETest):
+    def setUp(self):
+        super().setUp()
+        self.topic_in = self.topic(name="in")
+        self.name = self.topic_in + "-p"
+
+    def produce(self, *rows):
+        self.client.produce(self.topic_in, [{"value": json.dumps(row), "key": "k"} for row in rows])
+
+    def run_script(self, sink):
+        self.file("p.lua", SCRIPT.format(name=self.name, topic=self.topic_in, sink=sink))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        return run
+
+    def test_each_row_goes_to_the_topic_that_the_function_names(self):
+        rome, oslo = self.topic(3, name="rome"), self.topic(2, name="oslo")
+        self.produce(*({"city": rome if n % 3 else oslo, "n": n} for n in range(3000)))
+        self.run_script("topic = function(r) return r.city end, "
+                        "key = function(r) return tostring(r.n) end")
+        read = {name: self.client.consume(name) for name in (rome, oslo)}
+        self.assertEqual((len(read[rome]), len(read[oslo])), (2000, 1000))
+        self.assertEqual({r.json()["n"] % 3 for r in read[oslo]}, {0})
+        self.assertEqual({r.partition for r in read[rome]}, {0, 1, 2})
+
+    def test_a_topic_that_is_missing_quarantines_its_rows_only(self):
+        good = self.topic(name="good")
+        self.produce({"city": good, "n": 1}, {"city": good + "-no", "n": 2}, {"city": "a b", "n": 3},
+                     {"n": 4})
+        run = self.run_script("topic = function(r) return r.city end")
+        self.assertEqual([r.json()["n"] for r in self.client.consume(good)], [1])
+        out = self.client.consume(self.name + "-quarantine")
+        reasons = {r.json()["n"]: dict(r.headers)["sluice.reason"].decode() for r in out}
+        self.assertIn(f"topic {good}-no does not exist", reasons[2])
+        self.assertIn("kafka-topics", reasons[2])
+        self.assertIn("does not allow the name", reasons[3])
+        self.assertIn("topic is nil", reasons[4])
+        self.assertIn("refused=3", run.err)
+
+    def test_create_makes_what_is_missing(self):
+        name = self.topic_in + "-made"
+        self.produce({"city": name, "n": 1}, {"city": name, "n": 2})
+        self.run_script("topic = function(r) return r.city end, create = 3")
+        self.assertEqual([r.json()["n"] for r in self.client.consume(name)], [1, 2])
+        self.assertEqual(len(self.client.end_offsets(name)), 3)
+
+    def test_headers_value_and_partition(self):
+        out = self.topic(4, name="out")
+        self.produce({"city": "rome", "n": 3}, {"n": 1}, {"city": "oslo", "n": 9})
+        self.run_script(f'topic = "{out}", headers = {{ city = "city", double = function(r) '
+                        'return tostring((r.n or 0) * 2) end }, '
+                        'value = function(r) return "<" .. tostring(r.n) .. ">" end, '
+                        'partition_by = function(r) return r.n end')
+        read = sorted(self.client.consume(out), key=lambda r: r.partition)
+        self.assertEqual([(r.partition, r.value) for r in read], [(1, b"<1>"), (3, b"<3>")])
+        self.assertEqual(read[1].headers, [("city", b"rome"), ("double", b"6")])
+        self.assertEqual(read[0].headers, [("double", b"2")])
+        refused = self.client.consume(self.name + "-quarantine")
+        self.assertEqual([r.value for r in refused], [b"<9>"])
+
+    def test_partition_by_columns_places_rows_as_a_topic_keyed_by_them(self):
+        keyed, placed = self.topic(5, name="keyed"), self.topic(5, name="placed")
+        self.produce(*({"city": f"c{n}", "n": n} for n in range(50)))
+        self.run_script(f'topic = "{keyed}", key = "city"')
+        self.run_script(f'topic = "{placed}", key = "n", partition_by = "city"')
+        where = [{r.json()["n"]: r.partition for r in self.client.consume(name)}
+                 for name in (keyed, placed)]
+        self.assertEqual(where[0], where[1])
+        self.assertEqual({r.key for r in self.client.consume(placed)},
+                         {str(n).encode() for n in range(50)})
