@@ -157,6 +157,19 @@ void part_undo(part_store *s) {
     list_clear(&s->made);
 }
 
+/* Give the part a new block of `room` bytes that begins with `len` bytes of `data`. */
+static void move_to_new(part_store *s, sl_part *part, const char *data, uint32_t len,
+                        uint32_t room) {
+    part_block *b = block_new(s, room);
+    if (len) memcpy(b + 1, data, len);
+    part_release(s, part); /* after the copy: `data` may lie in it */
+    size_t there = class_size(b->size_class) - sizeof *b;
+    part->data = (char *)(b + 1);
+    part->len = room;
+    part->room = there > UINT32_MAX ? UINT32_MAX : (uint32_t)there;
+    part->epoch = s->epoch;
+}
+
 void part_set(part_store *s, sl_part *part, const char *data, uint32_t len) {
     if (!data) {
         part_release(s, part);
@@ -167,14 +180,27 @@ void part_set(part_store *s, sl_part *part, const char *data, uint32_t len) {
         part->len = len;
         return;
     }
-    part_block *b = block_new(s, len);
-    memcpy(b + 1, data, len);
-    part_release(s, part); /* after the copy: `data` may lie in it */
-    size_t room = class_size(b->size_class) - sizeof *b;
-    part->data = (char *)(b + 1);
-    part->len = len;
-    part->room = room > UINT32_MAX ? UINT32_MAX : (uint32_t)room;
-    part->epoch = s->epoch;
+    move_to_new(s, part, data, len, len);
+}
+
+char *part_edit(part_store *s, sl_part *part, uint32_t len) {
+    if (part->data && part->epoch == s->epoch && len <= part->room)
+        part->len = len;
+    else
+        move_to_new(s, part, part->data, part->len < len ? part->len : len, len);
+    return part->data;
+}
+
+char *part_append(part_store *s, sl_part *part, uint32_t len) {
+    uint32_t before = part->len;
+    size_t need = (size_t)before + len;
+    assert(need <= UINT32_MAX);
+    if (!part->data || need > part->room) {
+        size_t room = need + before / 2; /* so that it moves seldom */
+        move_to_new(s, part, part->data, before, room > UINT32_MAX ? UINT32_MAX : (uint32_t)room);
+    }
+    part->len = (uint32_t)need;
+    return part->data + before;
 }
 
 void part_release(part_store *s, sl_part *part) {

@@ -56,6 +56,10 @@ void part_undo(part_store *s);
 /* Put bytes into a part: sl_part_set. */
 void part_set(part_store *s, sl_part *part, const char *data, uint32_t len);
 
+/* sl_part_edit and sl_part_append: room for bytes that the caller writes. */
+char *part_edit(part_store *s, sl_part *part, uint32_t len);
+char *part_append(part_store *s, sl_part *part, uint32_t len);
+
 /* Let the block of a part go; the part becomes none. */
 void part_release(part_store *s, sl_part *part);
 

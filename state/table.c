@@ -364,3 +364,13 @@ __attribute__((visibility("default"), noinline, used)) void sl_part_set(void *t,
                                                                         uint32_t len) {
     part_set(&((table *)t)->parts, part, data, len);
 }
+
+__attribute__((visibility("default"), noinline, used)) char *sl_part_edit(void *t, sl_part *part,
+                                                                          uint32_t len) {
+    return part_edit(&((table *)t)->parts, part, len);
+}
+
+__attribute__((visibility("default"), noinline, used)) char *sl_part_append(void *t, sl_part *part,
+                                                                            uint32_t len) {
+    return part_append(&((table *)t)->parts, part, len);
+}

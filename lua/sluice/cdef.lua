@@ -6,7 +6,9 @@ local ffi = require "ffi"
 local cdef = {}
 
 -- runtime/shared, in the order in which they build on each other.
-local HEADERS = { "types.h", "row.h", "vector.h", "source.h", "output.h", "step.h", "plan.h" }
+local HEADERS = {
+   "types.h", "row.h", "vector.h", "sketch.h", "source.h", "output.h", "step.h", "plan.h",
+}
 
 -- The checkout's headers, for tests that run without the binary.
 local function read_headers()

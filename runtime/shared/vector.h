@@ -25,7 +25,7 @@ typedef struct sl_part {
     char *data;
     uint32_t len;   /* bytes in use */
     uint32_t room;  /* bytes there */
-    uint64_t epoch; /* batch that made the block; an older one is never written in place (undo) */
+    uint64_t epoch; /* step that made the block: what an older one holds is never overwritten */
 } sl_part;
 
 typedef struct sl_bounds {
@@ -61,3 +61,14 @@ const char *sl_text_copy(void *text, const char *data, uint32_t len);
 
 /* Put `len` bytes into the part of a state in `table`, so that a failed batch can be undone. */
 void sl_part_set(void *table, sl_part *part, const char *data, uint32_t len);
+
+/* Make the part `len` bytes long and writable until the step ends: what it held is kept as far as
+ * it reaches, what lies behind is not cleared. A block of this step with room stays where it is,
+ * else the bytes move to a new one. As for sl_part_set, no user code of the row runs behind it.
+ * Gives its data; O(len) on the first edit of a step. */
+char *sl_part_edit(void *table, sl_part *part, uint32_t len);
+
+/* Put `len` bytes behind those that are there. What is there stays as it is, so an older block is
+ * appended to in place as well: bytes saved before know its length. Gives where they go, to be
+ * written by the caller. Amortised O(len). */
+char *sl_part_append(void *table, sl_part *part, uint32_t len);

@@ -113,6 +113,67 @@ static void a_step_can_be_put_back_inside_a_batch(void **state) {
     fixture_done(&f);
 }
 
+static void an_edit_copies_once_a_step_and_is_undone(void **state) {
+    (void)state;
+    fixture f;
+    fixture_init(&f);
+    sl_part part = { 0 };
+    part_begin(&f.store);
+    memcpy(part_edit(&f.store, &part, 4), "abcd", 4);
+    part_commit(&f.store);
+
+    part_begin(&f.store);
+    sl_part saved = part;
+    char *data = part_edit(&f.store, &part, 6);
+    assert_ptr_not_equal(data, saved.data);
+    memcpy(data, "ABcdEF", 6);
+    assert_ptr_equal(part_edit(&f.store, &part, 7), data); /* there is room */
+    assert_ptr_equal(part_edit(&f.store, &part, 2), data);
+    assert_text(&part, "AB");
+    assert_text(&saved, "abcd");
+    assert_int_equal(f.store.block_count, 2);
+    part_undo(&f.store);
+    assert_int_equal(f.store.block_count, 1);
+    part_free(&f.store, &saved);
+    fixture_done(&f);
+}
+
+static void append(fixture *f, sl_part *part, const char *text) {
+    memcpy(part_append(&f->store, part, (uint32_t)strlen(text)), text, strlen(text));
+}
+
+static void an_append_leaves_what_is_there_in_place(void **state) {
+    (void)state;
+    fixture f;
+    fixture_init(&f);
+    sl_part part = { 0 };
+    part_begin(&f.store);
+    append(&f, &part, "abc");
+    part_commit(&f.store);
+
+    part_begin(&f.store);
+    sl_part saved = part;
+    append(&f, &part, "def");
+    assert_ptr_equal(part.data, saved.data); /* a block of the batch before */
+    assert_text(&part, "abcdef");
+    part_undo(&f.store);
+    part = saved;
+    assert_text(&part, "abc");
+
+    part_begin(&f.store);
+    for (int i = 0; i < 1000; i++) append(&f, &part, "0123456789");
+    assert_text(&saved, "abc");
+    assert_int_equal(part.len, 10003);
+    assert_memory_equal(part.data, "abc01234567890", 14);
+    part_commit(&f.store);
+    assert_int_equal(f.store.block_count, 1);
+    part_begin(&f.store);
+    set_text(&f, &part, "new");
+    part_commit(&f.store);
+    part_free(&f.store, &part);
+    fixture_done(&f);
+}
+
 static void many_steps_of_a_batch_hold_few_blocks(void **state) {
     (void)state;
     fixture f;
@@ -300,6 +361,8 @@ int main(void) {
         cmocka_unit_test(a_block_of_this_step_is_written_in_place),
         cmocka_unit_test(a_block_of_an_earlier_batch_is_never_written),
         cmocka_unit_test(a_step_can_be_put_back_inside_a_batch),
+        cmocka_unit_test(an_edit_copies_once_a_step_and_is_undone),
+        cmocka_unit_test(an_append_leaves_what_is_there_in_place),
         cmocka_unit_test(many_steps_of_a_batch_hold_few_blocks),
         cmocka_unit_test(a_part_can_be_none_empty_or_a_piece_of_itself),
         cmocka_unit_test(blocks_of_all_sizes_hold_what_they_promise),
