@@ -30,12 +30,13 @@ driver.JIT = {
 -- @treturn cdata namespace of the binary
 function driver.binary() return ffi.C end
 
-local function define(what, name, title, write)
+local function define(what, name, title, sees, write)
    return function(v, calls)
       local code = driver_code.new(what)
       write(code)
       local run = code:compile(v, calls)
-      return run, { what = what, name = name, title = title, loops = { run } }
+      return run, { what = what, name = name, title = title, loops = { run },
+         sees = sees }
    end
 end
 
@@ -45,10 +46,11 @@ end
 -- @tparam table source of the graph
 -- @tparam table schema what the function sees
 -- @treturn function (v, calls) → driver, `{ what =, name =, title =,
---  loops = { function, … } }`
+--  loops = { function, … }, sees = of `driver_names.sees` }`
 function driver.time(step, source, schema)
    local title = driver_names.of_source("time", source.name, "event_time", source.time.fn)
-   return define("time", source.name, title, function(code)
+   return define("time", source.name, title, driver_names.sees(step, nil, schema),
+      function(code)
       driver_source.write_time(code, step, source.time, schema)
    end)
 end
@@ -73,6 +75,7 @@ function driver.prepare(step, name, tree)
          if v.guarded ~= 0 then guarded() else plain() end
       end
       return run, { what = "prepare", name = name, loops = loops,
+         sees = driver_names.sees(step, tree),
          title = driver_names.of("prepare", name, nil, tree) }
    end
 end
@@ -85,7 +88,8 @@ end
 -- @treturn function as above
 function driver.fold(step, name, state, schema)
    local title = driver_names.of("fold", name, state.items)
-   return define("fold", name, title, function(code)
+   return define("fold", name, title, driver_names.sees(step, nil, schema),
+      function(code)
       driver_fold.write(code, state, step, schema)
    end)
 end
@@ -99,7 +103,8 @@ end
 -- @treturn function as above
 function driver.emit(step, name, state, tree, result)
    local title = driver_names.of("emit", name, state.items, tree)
-   return define("emit", name, title, function(code)
+   local sees = driver_names.sees(step, tree, nil, #state.items)
+   return define("emit", name, title, sees, function(code)
       driver_emit.write(code, state, step, tree, result)
    end)
 end
@@ -110,7 +115,7 @@ end
 -- @treturn function as above
 function driver.rows(step, source)
    local title = driver_names.of_source("rows", source.name, "row", source.rows)
-   return define("rows", source.name, title, function(code)
+   return define("rows", source.name, title, nil, function(code)
       driver_source.write_rows(code, step, source)
    end)
 end

@@ -6,6 +6,7 @@ local analyse = require "sluice.analyse"
 local cdef = require "sluice.cdef"
 local events = require "sluice.events"
 local explain = require "sluice.explain"
+local failure = require "sluice.failure"
 local fallback = require "sluice.fallback"
 local ffi = require "ffi"
 local functions = require "sluice.check.functions"
@@ -68,7 +69,7 @@ end
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
 --   these, `fingerprint`,
 --   and the functions C calls: `explain(json, color)`, `warnings()`, `event(source, i,
---   seed, now_ms)`, `fallbacks()`
+--   seed, now_ms)`, `fallbacks()`, `tell(driver, message, frames)`
 -- @raise "FILE:LINE: message" for what the script's code threw
 function main.load(host)
    cdef.load(require "sluice.headers")
@@ -97,8 +98,10 @@ function main.load(host)
    local seen = view.new(graph, value, found)
 
    local lowered = lower.plan(graph)
-   local drivers, descriptions = lowered.drivers(ffi.cast("sl_vector *", host.vector))
+   local v = ffi.cast("sl_vector *", host.vector)
+   local drivers, descriptions = lowered.drivers(v)
    local watch = fallback.watch(descriptions, list)
+   local teller = failure.new(v, descriptions, { [host.path] = host.text })
    return {
       keep = { graph, lowered },
       plan = address_of(lowered.plan),
@@ -109,6 +112,9 @@ function main.load(host)
       warnings = function() return seen:warnings() end,
       event = function(source, i, seed, now_ms)
          return events.make(graph.sources[source], i, seed, now_ms)
+      end,
+      tell = function(number, message, frames)
+         return teller:tell(number, message, frames)
       end,
       fallbacks = function() return table.concat(watch:poll(), "\n") end,
    }

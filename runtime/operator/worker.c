@@ -169,6 +169,8 @@ void worker_note(worker *w, note n) {
 const char *worker_failure(worker *w) {
     buf_reset(&w->scratch);
     buf_put_text(&w->scratch, script_error(w->script));
+    const char *details = script_details(w->script);
+    if (*details) buf_printf(&w->scratch, "\n%s", details);
     const char *trace = script_traceback(w->script);
     if (*trace) buf_printf(&w->scratch, "\n%s", trace);
     return buf_text(&w->scratch);

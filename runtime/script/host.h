@@ -26,6 +26,7 @@ struct script {
     sl_vector *vector;      /* owned */
     watchdog *dog;          /* owned; NULL: nobody watches */
     uint32_t driver;        /* being run; UINT32_MAX: something else */
+    uint32_t failed;        /* the one that was run last; UINT32_MAX: nothing can be told of it */
     uint32_t driver_count;
     char **driver_names;  /* owned, `driver_count` of them, for messages: lines, the driver and
                              then each user function in it by its number */

@@ -158,6 +158,7 @@ static bool call(script *s, uint32_t driver, int args, int results) {
     int status = lua_pcall(s->L, args, results, HOST_HANDLER);
     watchdog_leave(s->dog);
     s->driver = NO_DRIVER;
+    s->failed = status == LUA_ERRMEM ? NO_DRIVER : driver;
     if (status) failure_finish(s, status);
     return status == 0;
 }
@@ -168,14 +169,6 @@ bool script_run(script *s, uint32_t driver) {
     bool done = call(s, driver, 0, 0);
     assert(lua_gettop(s->L) == HOST_TOP);
     return done;
-}
-
-const char *script_error(const script *s) {
-    return s->message.data;
-}
-
-const char *script_traceback(const script *s) {
-    return s->frames.data;
 }
 
 /* Call function `name` of the loaded script, whose arguments are at the top of the stack, for a
@@ -193,6 +186,33 @@ static err *call_for_text(script *s, const char *name, int args, size_t *len) {
     buf_text(&s->text);
     lua_pop(s->L, 1);
     return NULL;
+}
+
+const char *script_error(const script *s) {
+    return s->message.data;
+}
+
+const char *script_traceback(const script *s) {
+    return s->frames.data;
+}
+
+const char *script_details(script *s) {
+    if (s->failed == NO_DRIVER) return "";
+    buf message = s->message, frames = s->frames; /* a failure of this call would write them */
+    buf_init(&s->message);
+    buf_init(&s->frames);
+    lua_pushnumber(s->L, s->failed + 1.0);
+    lua_pushlstring(s->L, message.data, message.len);
+    lua_pushlstring(s->L, frames.data, frames.len);
+    size_t len;
+    err *e = call_for_text(s, "tell", 3, &len);
+    buf_done(&s->message);
+    buf_done(&s->frames);
+    s->message = message;
+    s->frames = frames;
+    if (!e) return s->text.data;
+    err_free(e);
+    return "";
 }
 
 err *script_explain(script *s, const script_explanation *wanted, const char **text) {

@@ -70,6 +70,11 @@ const char *script_error(const script *s);
  * filter". */
 const char *script_traceback(const script *s);
 
+/* More on the last failed script_run, lines: the line of the script, a hint, the row. The vector
+ * must be as it was left. "" when nothing is known. Borrowed until the next call. Costs a call into
+ * Lua. */
+const char *script_details(script *s);
+
 /* Call `report` for every user function or driver loop that the JIT gave up on since the last
  * call. Text: what fell back, where, and why. Cheap when nothing new was compiled. */
 typedef void script_fallback(void *arg, const char *text);
@@ -81,13 +86,13 @@ typedef struct script_explanation {
     const char *facts; /* what brokers said, JSON of connect's kafka_inspect.h; NULL: not asked */
 } script_explanation;
 
-/* What `sluice check` prints: the plan, every knob, what brokers said; warnings only in JSON. Result
- * in `text`, borrowed until the next call of script_explain, script_event or script_warnings.
- * ERR_SCRIPT when user code throws. */
+/* What `sluice check` prints: the plan, every knob, what brokers said; warnings only in JSON.
+ * Result in `text`, borrowed until the next call of script_explain, script_event or
+ * script_warnings. ERR_SCRIPT when user code throws. */
 err *script_explain(script *s, const script_explanation *wanted, const char **text);
 
-/* What is doubtful in the script but no error, a line each; "" when nothing is: also in what brokers
- * said, once script_explain got it. Borrowed as above. */
+/* What is doubtful in the script but no error, a line each; "" when nothing is: also in what
+ * brokers said, once script_explain got it. Borrowed as above. */
 err *script_warnings(script *s, const char **text);
 
 /* Make event `i` of a source for --embedded, as JSON: by the source's `events` function or from

@@ -68,4 +68,27 @@ function driver_names.of(what, name, items, tree)
    return text_of(what, name, list)
 end
 
+local function add_schemas(schemas, tree, first)
+   for _, stage in ipairs(tree) do
+      if stage.node then schemas[first + stage.node] = stage.schema end
+      for _, column in ipairs(stage.columns or {}) do
+         if column.node then schemas[first + column.node] = stage.schema end
+      end
+      if stage.next then add_schemas(schemas, stage.next, first) end
+   end
+end
+
+--- What the functions of a driver see, for what is said when one throws.
+-- @tparam table step Step
+-- @tparam ?table tree of stages
+-- @tparam ?table schema that all other functions see
+-- @tparam ?integer first how many functions are numbered before those of the tree
+-- @treturn table `{ step =, schema = or nil, schemas = number of a function, from 1 →
+--  schema }`
+function driver_names.sees(step, tree, schema, first)
+   local schemas = {}
+   if tree then add_schemas(schemas, tree, first or 0) end
+   return { step = step, schema = schema, schemas = schemas }
+end
+
 return driver_names
