@@ -129,6 +129,7 @@ function analyse.graph(of)
    analyse_sink.finish(work)
    analyse_source.finish(work)
    analyse_quarantine.finish(graph)
+   analyse_source.exclude(graph)
    return graph
 end
 

@@ -22,6 +22,17 @@ local function known_of(kind, role)
    return one and one.options or {}
 end
 
+-- Whether the options say where to read or write: `required`, or what may stand instead.
+local function has_required(one, values)
+   return values[one.required] ~= nil
+      or (one.instead ~= nil and values[one.instead] ~= nil)
+end
+
+local function show_required(one)
+   if not one.instead then return ("`%s`"):format(one.required) end
+   return ("`%s` or `%s`"):format(one.required, one.instead)
+end
+
 -- Options that only one of the two ends takes decide which one it is.
 local function role_of(kind, values)
    local role, because
@@ -44,8 +55,8 @@ local function missing(kind, values)
    local wanted = {}
    for _, role in ipairs(ROLES) do
       local one = ENDS[kind][role]
-      if one and values[one.required] ~= nil then return nil end
-      if one then wanted[#wanted + 1] = ("`%s` for a %s"):format(one.required, role) end
+      if one and has_required(one, values) then return nil end
+      if one then wanted[#wanted + 1] = ("%s for a %s"):format(show_required(one), role) end
    end
    return "give " .. table.concat(wanted, ", or ")
 end
@@ -84,8 +95,8 @@ function connector.conflict(kind, role, values)
             nearest.hint(name, nearest.names(one.options)))
       end
    end
-   if values[one.required] == nil then
-      return ("a %s needs `%s`"):format(role, one.required)
+   if not has_required(one, values) then
+      return ("a %s needs %s"):format(role, show_required(one))
    end
    return one.conflict(values)
 end

@@ -26,7 +26,8 @@ function topic.names()
    return options.checker(NAME .. " or a list of them", function(value)
       local list = type(value) == "table" and value or { value }
       if type(value) == "table" and value.pattern ~= nil then
-         return nil, NAME .. "; not yet: topic patterns come with a later release"
+         return nil, NAME .. ("; write pattern = %q, without `topics`"):format(
+            tostring(value.pattern))
       end
       local names, seen = {}, {}
       for i, name in ipairs(list) do
@@ -39,6 +40,26 @@ function topic.names()
       for name in text:gmatch "[^,]+" do list[#list + 1] = name end
       return list
    end)
+end
+
+--- Checker for a pattern of topics' names.
+-- @treturn table checker
+function topic.pattern()
+   return options.checker('a regular expression (POSIX extended), as in "rides_.*"',
+      function(value)
+      local right = type(value) == "string" and value ~= "" and not value:find "[%z\n]"
+      return right and value or nil
+   end)
+end
+
+--- A name that matches a pattern, if it is a simple one: what `--embedded` feeds.
+-- @tparam string pattern
+-- @treturn string a topic's name
+-- @usage topic.example "rides_.*" --> "rides_1"
+function topic.example(pattern)
+   local name = pattern:gsub("%[[^%]]*%][*+]?", "1"):gsub("%.[*+?]?", "1")
+   name = name:gsub("%((%w+)|[^)]*%)", "%1"):gsub("[^%w_-]", "")
+   return name == "" and "topic" or name
 end
 
 return topic

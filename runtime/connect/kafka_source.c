@@ -14,6 +14,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
+#include "runtime/connect/kafka_discover.h"
 #include "runtime/connect/kafka_options.h"
 #include "runtime/connect/options.h"
 #include "runtime/connect/kafka_state.h"
@@ -69,42 +70,16 @@ static err *open_handle(kafka_source *s, const sl_source *plan, const sl_system 
     mem_free(isolation);
     if (e) return e;
     for (uint32_t i = 0; i < s->topic_count; i++)
-        s->topics[i].handle = rd_kafka_topic_new(s->client.rk, s->topics[i].name, NULL);
+        s->topics[i]->handle = rd_kafka_topic_new(s->client.rk, s->topics[i]->name, NULL);
     return NULL;
 }
 
 static void close_handle(kafka_source *s) {
     for (uint32_t i = 0; i < s->topic_count; i++) {
-        if (s->topics[i].handle) rd_kafka_topic_destroy(s->topics[i].handle);
-        s->topics[i].handle = NULL;
+        if (s->topics[i]->handle) rd_kafka_topic_destroy(s->topics[i]->handle);
+        s->topics[i]->handle = NULL;
     }
     kafka_client_close(&s->client);
-}
-
-/* Count the partitions of all topics; waits for the first broker. */
-static err *discover(kafka_source *s, int32_t *total) {
-    *total = 0;
-    for (uint32_t i = 0; i < s->topic_count; i++) {
-        int32_t count = 0;
-        err *e = kafka_client_partitions(&s->client, s->topics[i].handle, &count, NULL);
-        if (e) return e;
-        s->topics[i].partition_count = count;
-        *total += count;
-    }
-    return NULL;
-}
-
-static err *read_topics(kafka_source *s, const sl_source *plan) {
-    const sl_value *topics = kafka_option(plan->options, "topics");
-    if (!topics || (topics->kind == SL_TABLE && !topics->item_count))
-        return err_new(ERR_PLAN, "option topics: a name or a list of names is wanted");
-    uint32_t count = topics->kind == SL_TABLE ? topics->item_count : 1;
-    const sl_value *items = topics->kind == SL_TABLE ? topics->items : topics;
-    s->topics = mem_zalloc(count, sizeof *s->topics);
-    for (uint32_t i = 0; i < count; i++)
-        s->topics[i].name = mem_copy_text(items[i].text.data, items[i].text.len);
-    s->topic_count = count;
-    return NULL;
 }
 
 err *kafka_partition_add(kafka_source *s, kafka_topic *topic, int32_t number, int64_t position,
@@ -147,7 +122,7 @@ static void partition_free(kafka_partition *p) {
 
 static bool has_gone_topic(const kafka_source *s) {
     for (uint32_t i = 0; i < s->topic_count; i++)
-        if (s->topics[i].missing_ms) return true;
+        if (s->topics[i]->missing_ms) return true;
     return false;
 }
 
@@ -162,8 +137,7 @@ static void source_close(void *source) {
     }
     for (uint32_t i = 0; i < s->count; i++) partition_free(s->partitions[i]);
     close_handle(s);
-    for (uint32_t i = 0; i < s->topic_count; i++) mem_free(s->topics[i].name);
-    mem_free(s->topics);
+    kafka_discover_done(s);
     mem_free(s->partitions);
     mem_free(s->mine);
     mem_free(s->view);
@@ -193,13 +167,13 @@ static err *source_open(const sl_source *plan, const sl_system *system, void **s
     kafka_source *s = source_new(plan, system);
     int32_t total = 0;
     err *e = s->wake_fd < 0 ? err_new(ERR_IO, "eventfd: no descriptor left") : NULL;
-    if (!e) e = read_topics(s, plan);
+    if (!e) e = kafka_discover_read(s, plan->options);
     if (!e) e = open_handle(s, plan, system, GUESS_PARTITIONS);
-    if (!e) e = discover(s, &total);
+    if (!e) e = kafka_discover(s, &total);
     if (!e && total > GUESS_PARTITIONS) {
         close_handle(s);
         e = open_handle(s, plan, system, total);
-        if (!e) e = discover(s, &total);
+        if (!e) e = kafka_discover(s, &total);
     }
     if (!e) e = kafka_start(s, plan->options);
     if (!e) e = kafka_watch_open(s);
@@ -211,6 +185,11 @@ static err *source_open(const sl_source *plan, const sl_system *system, void **s
     return e;
 }
 
+/* A topic that was there and is unknown for KAFKA_GONE_MS. Lock held. */
+static bool is_gone_for_good(const kafka_topic *topic, int64_t now_ms) {
+    return topic->missing_ms && now_ms - topic->missing_ms >= KAFKA_GONE_MS;
+}
+
 /* Copy what the watchers wrote; a partition that main has not seen yet joins. */
 static err *source_look(void *source, const sl_partition **partitions, uint32_t *count) {
     kafka_source *s = source;
@@ -220,8 +199,11 @@ static err *source_look(void *source, const sl_partition **partitions, uint32_t 
         s->view = mem_realloc(s->view, s->count * sizeof *s->view);
         s->mine = mem_realloc(s->mine, s->count * sizeof *s->mine);
     }
+    int64_t now_ms = kafka_now_ms();
     for (uint32_t i = 0; i < s->count; i++) {
         kafka_partition *p = s->partitions[i];
+        /* Metadata says that there is no such topic: nobody else will confirm its end. */
+        bool is_gone = is_gone_for_good(p->topic, now_ms);
         s->mine[i] = p;
         s->view[i] = (sl_partition){
             .topic = p->topic->name,
@@ -230,8 +212,8 @@ static err *source_look(void *source, const sl_partition **partitions, uint32_t 
             .is_stalled = p->is_stalled,
             .position = p->position,
             .begin = p->begin,
-            .end = p->end,
-            .confirmed_ms = p->confirmed_ms,
+            .end = is_gone ? p->position : p->end,
+            .confirmed_ms = is_gone ? clock_steady_ms(s->clock) : p->confirmed_ms,
             .lost = p->lost,
         };
     }
@@ -272,17 +254,15 @@ static err *source_confirm(void *source, int64_t timeout_ms) {
     return kafka_client_check(&s->client);
 }
 
-/* A topic that was there and is unknown for KAFKA_GONE_MS. */
 static err *gone_topic(kafka_source *s) {
     err *e = NULL;
     pthread_mutex_lock(&s->lock);
     for (uint32_t i = 0; !e && !s->goes_on && i < s->topic_count; i++) {
-        int64_t since_ms = s->topics[i].missing_ms;
-        if (since_ms && kafka_now_ms() - since_ms >= KAFKA_GONE_MS)
+        if (is_gone_for_good(s->topics[i], kafka_now_ms()))
             e = err_new(ERR_BROKER,
                         "topic %s is gone from %s (on_data_loss = \"continue\" would wait "
                         "until it is made anew)",
-                        s->topics[i].name, s->client.brokers);
+                        s->topics[i]->name, s->client.brokers);
     }
     pthread_mutex_unlock(&s->lock);
     return e;

@@ -26,10 +26,10 @@ static err *ask_offsets(kafka_source *s, int64_t time_ms, rd_kafka_topic_partiti
         if (!code) return NULL;
         if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
             return err_new(ERR_AUTH, "Kafka at %s refused to tell the offsets of topic %s",
-                           s->client.brokers, bad ? bad->topic : s->topics[0].name);
+                           s->client.brokers, bad ? bad->topic : s->topics[0]->name);
         if (kafka_now_ms() - start_ms >= KAFKA_START_MS)
             return err_new(ERR_BROKER, "the offsets of topic %s at %s did not come within %d s: %s",
-                           bad ? bad->topic : s->topics[0].name, s->client.brokers,
+                           bad ? bad->topic : s->topics[0]->name, s->client.brokers,
                            KAFKA_START_MS / 1000, rd_kafka_err2str(code));
         rd_kafka_poll(s->client.rk, KAFKA_SLICE_MS);
     }
@@ -86,8 +86,8 @@ static err *place(kafka_source *s, const sl_value *start, const rd_kafka_topic_p
 static rd_kafka_topic_partition_list_t *all_partitions(const kafka_source *s) {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
     for (uint32_t t = 0; t < s->topic_count; t++)
-        for (int32_t n = 0; n < s->topics[t].partition_count; n++)
-            if (kafka_is_read(s, n)) rd_kafka_topic_partition_list_add(list, s->topics[t].name, n);
+        for (int32_t n = 0; n < s->topics[t]->partition_count; n++)
+            if (kafka_is_read(s, n)) rd_kafka_topic_partition_list_add(list, s->topics[t]->name, n);
     return list;
 }
 
@@ -101,11 +101,11 @@ bool kafka_is_read(const kafka_source *s, int32_t number) {
 static err *check_only(const kafka_source *s) {
     for (uint32_t i = 0; s->only && i < s->only->item_count; i++)
         for (uint32_t t = 0; t < s->topic_count; t++)
-            if ((int32_t)s->only->items[i].number >= s->topics[t].partition_count)
+            if ((int32_t)s->only->items[i].number >= s->topics[t]->partition_count)
                 return err_new(ERR_PLAN,
                                "option partitions: topic %s has no partition %d: it has %d",
-                               s->topics[t].name, (int)s->only->items[i].number,
-                               (int)s->topics[t].partition_count);
+                               s->topics[t]->name, (int)s->only->items[i].number,
+                               (int)s->topics[t]->partition_count);
     return NULL;
 }
 
@@ -116,7 +116,7 @@ static err *check_names(const kafka_source *s, const sl_value *start) {
         int name_len = (int)item->name.len;
         const kafka_topic *topic = NULL;
         for (uint32_t t = 0; t < s->topic_count; t++)
-            if (kafka_is(&item->name, s->topics[t].name)) topic = &s->topics[t];
+            if (kafka_is(&item->name, s->topics[t]->name)) topic = s->topics[t];
         if (!topic)
             return err_new(ERR_PLAN, "option start: %.*s is not among the topics", name_len,
                            item->name.data);
@@ -133,9 +133,9 @@ static err *check_names(const kafka_source *s, const sl_value *start) {
 }
 
 static kafka_topic *topic_named(kafka_source *s, const char *name) {
-    kafka_topic *topic = s->topics;
-    while (strcmp(topic->name, name) != 0) topic++;
-    return topic;
+    uint32_t t = 0;
+    while (strcmp(s->topics[t]->name, name) != 0) t++;
+    return s->topics[t];
 }
 
 err *kafka_start(kafka_source *s, const sl_value *options) {

@@ -1,5 +1,6 @@
 #pragma once
-/* What the parts of the Kafka source share: kafka_source.c (ops), kafka_start.c (where to begin),
+/* What the parts of the Kafka source share: kafka_source.c (ops),
+ * kafka_discover.c (which topics), kafka_start.c (where to begin),
  * kafka_watch.c (background questions to the leaders), kafka_read.c (records of a range).
  *
  * One consumer handle of the simple kind: no group, no commits, a queue a partition. So a range is
@@ -9,6 +10,7 @@
  * lock, "lock" is guarded by kafka_source.lock, "fixed" never changes once it can be seen. */
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
+#include <regex.h>
 
 #include "runtime/connect/kafka_client.h"
 #include "runtime/shared/connect.h"
@@ -66,8 +68,12 @@ typedef struct kafka_partition {
 
 typedef struct kafka_source {
     kafka_client client;
-    kafka_topic *topics;              /* owned; fixed */
-    uint32_t topic_count;             /* fixed */
+    kafka_topic **topics;             /* owned; lock; a watcher appends those of a pattern */
+    uint32_t topic_count, topic_room; /* likewise */
+    regex_t pattern;                  /* of topics to read; fixed */
+    bool has_pattern;                 /* fixed */
+    sl_string pattern_text;           /* as in the script; borrowed; fixed */
+    const sl_value *without;          /* topics that never match, or NULL; borrowed; fixed */
     const struct clock_source *clock; /* borrowed */
     int wake_fd;                      /* eventfd: a queue has records, or `is_changed` */
     bool goes_on;                     /* on_data_loss = "continue" */

@@ -18,7 +18,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
-#include "runtime/connect/kafka_state.h"
+#include "runtime/connect/kafka_discover.h"
 
 enum {
     BUSY_MS = 10,      /* between questions to a leader during a fetch */
@@ -258,27 +258,37 @@ static void add_new(kafka_source *s, kafka_topic *topic, int32_t count) {
     }
 }
 
+static const rd_kafka_metadata_topic_t *topic_in(const rd_kafka_metadata_t *answer,
+                                                 const char *name) {
+    for (int i = 0; i < answer->topic_cnt; i++)
+        if (strcmp(answer->topics[i].topic, name) == 0) return &answer->topics[i];
+    return NULL;
+}
+
+/* Take in what an answer says of one topic; an answer about all may not have it. */
+static void note_topic(kafka_source *s, const rd_kafka_metadata_t *answer, kafka_topic *topic) {
+    const rd_kafka_metadata_topic_t *told = topic_in(answer, topic->name);
+    if (!told && !s->has_pattern) return;
+    if (told && !told->err) add_new(s, topic, told->partition_cnt);
+    pthread_mutex_lock(&s->lock);
+    bool is_missing = !told || told->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    if (!is_missing) topic->missing_ms = 0;
+    if (is_missing && !topic->missing_ms) topic->missing_ms = kafka_now_ms();
+    if (told && !told->err) note_leaders(s, answer, topic, told);
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* Lock held; released while waiting for the answer. */
 static void refresh(kafka_source *s) {
     s->is_refreshing = true;
     s->refreshed_ms = kafka_now_ms();
     pthread_mutex_unlock(&s->lock);
     const rd_kafka_metadata_t *answer = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(s->client.rk, 0, NULL, &answer, KAFKA_ANSWER_MS);
-    for (int i = 0; !code && i < answer->topic_cnt; i++) {
-        const rd_kafka_metadata_topic_t *told = &answer->topics[i];
-        for (uint32_t t = 0; t < s->topic_count; t++) {
-            kafka_topic *topic = &s->topics[t];
-            if (strcmp(topic->name, told->topic) != 0) continue;
-            if (!told->err) add_new(s, topic, told->partition_cnt);
-            pthread_mutex_lock(&s->lock);
-            bool is_missing = told->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-            if (!is_missing) topic->missing_ms = 0;
-            if (is_missing && !topic->missing_ms) topic->missing_ms = kafka_now_ms();
-            if (!told->err) note_leaders(s, answer, topic, told);
-            pthread_mutex_unlock(&s->lock);
-        }
-    }
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(s->client.rk, s->has_pattern, NULL, &answer, KAFKA_ANSWER_MS);
+    if (!code) kafka_discover_new(s, answer);
+    /* nobody else changes the list */
+    for (uint32_t t = 0; !code && t < s->topic_count; t++) note_topic(s, answer, s->topics[t]);
     if (answer) rd_kafka_metadata_destroy(answer);
     pthread_mutex_lock(&s->lock);
     s->is_refreshing = false;

@@ -14,39 +14,52 @@ enum {
     ASK_MS = 250,      /* in a batch */
     SILENCE_MS = 1000,
     TELL_MS = 10000, /* between two lines on bad records */
-    PLACE_BITS = 20, /* of a partition's number in its place */
 };
 
 /* Topics stand in the list as in the script, each at first with its lowest partition. */
 static uint32_t topic_number(const input *in, uint32_t p) {
     uint32_t topics = 0;
     for (uint32_t i = 0; i < p; i++) {
-        if (in->places[i] >> PLACE_BITS == topics) topics++;
+        if (in->places[i] / SL_MOST_PARTITIONS == topics) topics++;
         if (strcmp(in->partitions[i].topic, in->partitions[p].topic) == 0)
-            return in->places[i] >> PLACE_BITS;
+            return in->places[i] / SL_MOST_PARTITIONS;
     }
     return topics;
 }
 
+static err *too_many(const input *in, const sl_partition *p) {
+    if (p->number >= SL_MOST_PARTITIONS)
+        return err_new(ERR_PLAN, "topic %s has a partition %d: numbers go up to %d", p->topic,
+                       p->number, SL_MOST_PARTITIONS - 1);
+    bool is_file = in->plan->connector.len == 4 && !memcmp(in->plan->connector.data, "file", 4);
+    return err_new(ERR_PLAN, "`%s` is one %s too many: a source reads up to %d, name fewer",
+                   p->topic, is_file ? "file" : "topic", SL_MOST_TOPICS);
+}
+
 /* A partition that appears late stands last in the connector's list, but not in a batch. */
-static void put_in_order(input *in, uint32_t known) {
+static err *put_in_order(input *in, uint32_t known) {
     in->order = mem_realloc(in->order, in->partition_count * sizeof *in->order);
     in->places = mem_realloc(in->places, in->partition_count * sizeof *in->places);
     for (uint32_t p = known; p < in->partition_count; p++) {
-        uint32_t at = p;
-        in->places[p] = topic_number(in, p) << PLACE_BITS | (uint32_t)in->partitions[p].number;
+        uint32_t at = p, topic = topic_number(in, p);
+        if (topic >= SL_MOST_TOPICS || in->partitions[p].number >= SL_MOST_PARTITIONS)
+            return too_many(in, &in->partitions[p]);
+        in->places[p] = topic * SL_MOST_PARTITIONS + (uint32_t)in->partitions[p].number;
         for (; at > 0 && in->places[in->order[at - 1]] > in->places[p]; at--)
             in->order[at] = in->order[at - 1];
         in->order[at] = p;
     }
+    return NULL;
 }
 
 /* Partitions that appeared since the last look begin to count for the watermark. */
-static void discover(input *in) {
-    if (in->partition_count == in->watermark.count) return;
+static err *discover(input *in) {
+    if (in->partition_count == in->watermark.count) return NULL;
     in->views = mem_realloc(in->views, in->partition_count * sizeof *in->views);
-    put_in_order(in, in->watermark.count);
+    err *e = put_in_order(in, in->watermark.count);
+    if (e) return e;
     watermark_discover(&in->watermark, in->partition_count, clock_now_ms(in->system->clock));
+    return NULL;
 }
 
 /* An end that a bounded run goes to; partitions discovered later are not part of it. */
@@ -102,7 +115,7 @@ err *input_look(input *in) {
         return NULL;
     }
     if (e) return e;
-    discover(in);
+    if ((e = discover(in))) return e;
     in->counters.lost = 0;
     for (uint32_t p = 0; p < in->partition_count; p++)
         in->counters.lost += (uint64_t)in->partitions[p].lost;

@@ -22,6 +22,11 @@ typedef struct sl_system {
     const volatile int *stop;         /* != 0: asked to stop, waits end with ERR_STOPPED */
 } sl_system;
 
+enum {
+    SL_MOST_TOPICS = 1 << 12,     /* of a source */
+    SL_MOST_PARTITIONS = 1 << 20, /* of a topic */
+};
+
 /* A partition as its leader last told. Index in the source's list = sl_record.partition; at
  * first in the order topic (of the script), number; new ones are appended, those of a topic in the
  * order of their numbers. Files and generators have one. */

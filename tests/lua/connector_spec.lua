@@ -25,7 +25,7 @@ describe("sluice.kafka", function()
    end)
 
    it("knows from its options at which end it stands", function()
-      refuses(function() sluice.kafka {} end, "`topics` for a source",
+      refuses(function() sluice.kafka {} end, "`topics` or `pattern` for a source",
          "`topic` for a sink")
       refuses(function() sluice.kafka { topics = "a", topic = "b" } end,
          "make one of each")
@@ -98,8 +98,17 @@ describe("sluice.kafka", function()
          "write it into sluice.cluster")
    end)
 
-   it("says what comes later", function()
-      refuses(function() sluice.kafka { pattern = "a.*" } end, "not yet: `pattern`")
+   it("reads topics by a pattern, but none that the pipeline writes", function()
+      local options = options_of { pattern = "rides_.*" }
+      assert.equal("rides_.*", options.pattern)
+      assert.same({ "rides_1" }, options.topics)
+      assert.same({ "out", "test-quarantine" }, options.without)
+      refuses(function() sluice.kafka { topics = { pattern = "a.*" } } end,
+         'write pattern = "a.*"')
+      refuses(function() options_of { pattern = "a.*", topics = "a" } end,
+         "write one of them")
+      refuses(function() sluice.kafka { brokers = "a:1" } end,
+         "`topics` or `pattern` for a source")
    end)
 
    it("takes headers that are columns or functions", function()

@@ -115,4 +115,25 @@ function analyse_source.finish(work)
    check_names(work.graph)
 end
 
+-- A pattern that matched what the pipeline writes would read it round and round.
+local function topics_written(graph, brokers)
+   local names = {}
+   for _, sink in ipairs(graph.sinks) do
+      local topic = sink.connector == "kafka" and sink.options.brokers == brokers
+         and sink.options.topic
+      if topic then names[#names + 1] = topic end
+   end
+   return names
+end
+
+--- Tell sources that read by a pattern which topics are never theirs.
+-- @tparam table graph with all its sinks
+function analyse_source.exclude(graph)
+   for _, source in ipairs(graph.sources) do
+      if source.options.pattern then
+         source.options.without = topics_written(graph, source.options.brokers)
+      end
+   end
+end
+
 return analyse_source

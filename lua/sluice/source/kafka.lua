@@ -31,8 +31,8 @@ local EVENTS = options.checker("a function(i, random, now_ms) or a list of rows"
       and #value > 0) then return value end
 end)
 
---- The option without which it is no source.
-kafka.required = "topics"
+--- The option without which it is no source, and what may stand instead of it.
+kafka.required, kafka.instead = "topics", "pattern"
 
 --- Options by name.
 kafka.options = options.merge(limits.options, cluster.options, cluster.reference, {
@@ -40,7 +40,12 @@ kafka.options = options.merge(limits.options, cluster.options, cluster.reference
       about = "access",
       risk = "what the pipeline reads",
    },
-   pattern = { later = true, doc = "topics whose names match" },
+   pattern = { check = topic.pattern(),
+      doc = "instead of `topics`: all whose whole name matches, also those that come "
+         .. "later, but not what the pipeline writes",
+      about = "access",
+      risk = "reads whatever is called so, from its earliest record when it comes later",
+   },
    partitions = { check = PARTITIONS, doc = "only these partitions of each topic",
       about = "correctness",
       risk = "the records of all others are never seen",
@@ -73,14 +78,17 @@ kafka.options = options.merge(limits.options, cluster.options, cluster.reference
 -- @tparam table values checked options
 -- @treturn string topics with commas between
 function kafka.name(values)
-   return table.concat(values.topics, ",")
+   return values.pattern or table.concat(values.topics, ",")
 end
 
 --- Say what is wrong between options.
 -- @tparam table values checked options
 -- @treturn ?string a message
 function kafka.conflict(values)
-   local stranger = start.stranger(values.start, values.topics)
+   if values.pattern and values.topics then
+      return "`topics` and `pattern` are given: write one of them"
+   end
+   local stranger = values.topics and start.stranger(values.start, values.topics)
    if stranger then
       return ("`start` names topic `%s`, which `topics` does not"):format(stranger)
    end
@@ -94,6 +102,7 @@ end
 function kafka.fill(values, pipeline)
    local filled = options.filled(kafka.options, values)
    filled.events = nil
+   if values.pattern then filled.topics = { topic.example(values.pattern) } end
    filled.group = filled.group or pipeline
    cluster.fill(filled)
    limits.fill(filled)
