@@ -43,6 +43,14 @@ err *err_wrap(err *e, const char *format, ...) {
     return e;
 }
 
+err *err_join(err *first, err *second) {
+    if (!first || !second) return first ? first : second;
+    err *joined = err_new(first->code, "%s\n%s", first->message, second->message);
+    err_free(first);
+    err_free(second);
+    return joined;
+}
+
 void err_free(err *e) {
     if (!e) return;
     mem_free(e->message);

@@ -11,7 +11,8 @@ typedef enum err_code {
     ERR_DATA,      /* a record is bad and the policy is `fail`, or too many are */
     ERR_STATE,     /* a result that cannot be represented, or stored state that cannot be used */
     ERR_IO,        /* file or socket */
-    ERR_BROKER,    /* Kafka: unreachable, topic missing, offset gone */
+    ERR_BROKER,    /* Kafka: unreachable, topic or offset gone */
+    ERR_MISSING,   /* Kafka: topics that do not exist at the start; all of them are told at once */
     ERR_AUTH,      /* Kafka: refused for good */
     ERR_STOPPED,   /* asked to stop while waiting */
 } err_code;
@@ -30,6 +31,10 @@ err *err_new(err_code code, const char *format, ...)
 /* Put "context: " in front of the message of `e`, which is taken and given back. NULL stays NULL.
  */
 err *err_wrap(err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Two errors as one, of the first one's code: the messages in lines. Both are taken; either may be
+ * NULL. */
+err *err_join(err *first, err *second);
 
 /* Free `e`; NULL is allowed. */
 void err_free(err *e);

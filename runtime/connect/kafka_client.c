@@ -311,7 +311,7 @@ static err *judge_topic(kafka_client *c, const rd_kafka_metadata_topic_t *topic,
 
 static err *unknown_topic(kafka_client *c, const char *topic) {
     char *command = kafka_create_command(c, topic, 4);
-    err *e = err_new(ERR_BROKER, "topic %s does not exist on %s (check the name, or make it: %s)",
+    err *e = err_new(ERR_MISSING, "topic %s does not exist on %s (check the name, or make it: %s)",
                      topic, c->brokers, command);
     mem_free(command);
     return e;

@@ -25,15 +25,17 @@ err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const s
     *d = (delivery){ .refusals_to = UINT32_MAX };
     d->sinks = mem_zalloc(plan->sink_count, sizeof *d->sinks);
     arena_init(&d->side_text, 64 << 10);
+    err *missing = NULL;
     for (uint32_t i = 0; i < plan->sink_count; i++) {
         err *e = open_sink(&d->sinks[i], &plan->sinks[i], find, system);
         d->count = i + 1;
-        if (e) return e;
+        if (e && e->code != ERR_MISSING) return err_join(e, missing);
+        missing = err_join(missing, e);
     }
     for (uint32_t i = plan->source_count; i > 0; i--)
         if (plan->sources[i - 1].quarantine >= 0)
             d->refusals_to = (uint32_t)plan->sources[i - 1].quarantine;
-    return NULL;
+    return missing;
 }
 
 void delivery_close(delivery *d) {

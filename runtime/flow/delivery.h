@@ -28,6 +28,7 @@ typedef struct delivery {
 /* Finds the implementation of a connector by name; NULL: there is none. */
 typedef const sl_sink_ops *(*find_sink_ops)(const sl_string *name);
 
+/* Open all sinks. ERR_MISSING: topics are, those of all sinks are told; other errors at once. */
 struct err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find,
                           const sl_system *system);
 void delivery_close(delivery *d);

@@ -64,8 +64,9 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     p->sink_system = p->system;
     p->sink_system.stop = options->stop_now;
     if (!e) e = delivery_open(&p->out, p->plan, options->find_sink, &p->sink_system);
-    for (uint32_t i = 0; !e && i < p->plan->source_count; i++)
-        e = open_input(p, i, options->find_source);
+    /* topics that are missing are told all at once */
+    for (uint32_t i = 0; (!e || e->code == ERR_MISSING) && i < p->plan->source_count; i++)
+        e = err_join(e, open_input(p, i, options->find_source));
     return e;
 }
 

@@ -109,3 +109,12 @@ class MissingTopicsTest(harness.E2ETest):
         self.assertEqual(run.code, 1)
         self.assertIn(f"topics {prefix}-1, {prefix}-2 do not exist on", run.err)
         self.assertEqual(run.err.count("kafka-topics.sh"), 2)
+
+    def test_those_of_sinks_and_sources_together(self):
+        prefix = self.topic(name="m")
+        self.file("p.lua", SCRIPT.format(name=prefix, out=prefix + "-out", trigger="once",
+                                         source=f'topics = "{prefix}-in"'))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 1)
+        for name in ("in", "out"):
+            self.assertIn(f"topic {prefix}-{name} does not exist on", run.err)
