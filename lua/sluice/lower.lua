@@ -62,6 +62,7 @@ function Plan:fill_distinct(into, index)
    into.within_ms = distinct.within_ms or FOREVER
    into.late = distinct.late and distinct.late - 1 or -1
    into.level = distinct.level
+   lower_step.fill_feeds(self, into, "distinct", index)
 end
 
 local function user_code(aggregate)
@@ -121,6 +122,7 @@ function Plan:fill_aggregate(into, index)
    into.max_rows = aggregate.max_rows or 0
    into.step, into.level = aggregate.step - 1, aggregate.level or 0
    into.late = aggregate.late and aggregate.late - 1 or -1
+   lower_step.fill_feeds(self, into, "aggregate", index)
    self:fill_state(into, state)
    local result = self:fill_result(into, aggregate, step)
    local emit = driver.emit(step, aggregate.name, state, tree, result)
@@ -155,6 +157,7 @@ function Plan:fill_sink(into, index)
    into.options = self.memory:value(sink.options)
    into.times = constant(TIMES, sink.times or "ms")
    into.on_error = constant(ERRORS, sink.on_error or "quarantine")
+   lower_step.fill_feeds(self, into, "sink", index)
    into.enveloped, into.is_side = flag(sink.enveloped), flag(sink.is_side)
 end
 
@@ -189,9 +192,10 @@ function lower.plan(graph, calls)
    calls = calls or driver.binary()
    local plan = setmetatable({
       graph = graph, memory = lower_value.new(),
-      definitions = {}, states = {},
+      definitions = {}, folds = {}, states = {},
    }, Plan)
    plan.steps = lower_step.layouts(graph, calls)
+   plan.orders, plan.feeds = lower_step.feeds(graph)
    for i, aggregate in ipairs(graph.aggregates) do
       plan.states[i] = driver_state.layout(aggregate.items)
    end

@@ -12,6 +12,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/flow/collect.h"
 #include "runtime/flow/record.h"
+#include "runtime/flow/walk.h"
 #include "runtime/operator/operators.h"
 
 enum { CHUNKS_PER_WORKER = 4,
@@ -23,56 +24,50 @@ typedef struct batch {
     batch_view view;
     source_view *sources;       /* owned */
     aggregate_view *aggregates; /* owned */
+    distinct_view *distincts;   /* owned */
+    int64_t *next;              /* watermarks of aggregates, then of distincts, at its end; owned */
     bool threaded;
     uint32_t chunk_count; /* of the running round */
     uint32_t next_source, next_record;
     uint32_t aggregate; /* being emitted */
 } batch;
 
-/* The watermark where the inputs of `a` meet, each at `time_of` it. */
-static int64_t combine(const pipeline *p, const aggregate_run *a,
-                       int64_t (*time_of)(input *, void *), void *arg) {
-    if (a->input_count == 1) { /* meets nobody: idle or not, it is the watermark */
-        int64_t time = time_of(&p->inputs[a->inputs[0]], arg);
-        return time > a->watermark ? time : a->watermark;
-    }
-    for (uint32_t i = 0; i < a->input_count; i++) {
-        input *in = &p->inputs[a->inputs[i]];
-        a->meeting[i] = watermark_input_of(&in->watermark);
-        a->meeting[i].time = time_of(in, arg);
-    }
-    return watermark_combine(a->meeting, a->input_count, a->watermark);
-}
-
-static int64_t settled_time(input *in, void *arg) {
-    (void)arg;
-    return in->watermark.time;
-}
-
-typedef struct preview_at {
-    int64_t now_ms, since_ms;
-} preview_at;
-
-static int64_t preview_time(input *in, void *arg) {
-    const preview_at *at = arg;
-    return input_preview(in, at->now_ms, at->since_ms);
-}
-
-bool batch_is_due(pipeline *p, int64_t now_ms) {
-    preview_at at = { now_ms, p->since_ms };
+/* Whether a batch at `now_ms` without records would move a watermark that goes by the clock. */
+static bool clock_is_due(pipeline *p, int64_t now_ms) {
     for (uint32_t i = 0; i < p->input_count; i++) {
         input *in = &p->inputs[i];
         if (!in->plan->time.wall_clock) continue;
-        if (watermark_is_behind(&in->watermark, preview_time(in, &at))) return true;
+        if (watermark_is_behind(&in->watermark, input_preview(in, now_ms, p->since_ms)))
+            return true;
         if (watermark_turns_idle(&in->watermark, now_ms, in->views)) return true;
     }
-    for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
-        int64_t next = combine(p, &p->aggregates[a], preview_time, &at);
-        for (uint32_t w = 0; w < crew_count(p->crew); w++)
-            if (emit_is_due(crew_worker(p->crew, w), p->plan, a, p->aggregates[a].watermark, next))
-                return true;
-    }
     return false;
+}
+
+/* The watermarks of all stages if the sources' were `sources`. */
+static int64_t *meet(pipeline *p, const watermark_input *sources) {
+    uint32_t count = p->plan->aggregate_count;
+    int64_t *times = mem_alloc((count + p->plan->distinct_count) * sizeof *times);
+    stages_meet(&p->stages, sources, times, times + count);
+    return times;
+}
+
+bool batch_is_due(pipeline *p, int64_t now_ms) {
+    if (clock_is_due(p, now_ms)) return true;
+    watermark_input *sources = mem_alloc(p->input_count * sizeof *sources);
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        sources[i] = watermark_input_of(&p->inputs[i].watermark);
+        sources[i].time = input_preview(&p->inputs[i], now_ms, p->since_ms);
+    }
+    int64_t *next = meet(p, sources);
+    bool is_due = false;
+    for (uint32_t a = 0; a < p->plan->aggregate_count && !is_due; a++)
+        for (uint32_t w = 0; w < crew_count(p->crew) && !is_due; w++)
+            is_due = emit_is_due(crew_worker(p->crew, w), p->plan, a,
+                                 p->stages.aggregates[a].watermark, next[a]);
+    mem_free(next);
+    mem_free(sources);
+    return is_due;
 }
 
 /* Decide what the batch is: its number, processing time, ranges, the watermarks that judge it. */
@@ -80,18 +75,22 @@ static void batch_plan(batch *b, pipeline *p) {
     *b = (batch){ .p = p };
     b->sources = mem_zalloc(p->input_count, sizeof *b->sources);
     b->aggregates = mem_zalloc(p->plan->aggregate_count, sizeof *b->aggregates);
+    b->distincts = mem_zalloc(p->plan->distinct_count, sizeof *b->distincts);
     b->view = (batch_view){ .plan = p->plan,
                             .batch = p->batch,
                             .now_ms = clock_now_ms(p->system.clock),
                             .sources = b->sources,
-                            .aggregates = b->aggregates };
+                            .aggregates = b->aggregates,
+                            .distincts = b->distincts };
     for (uint32_t i = 0; i < p->input_count; i++)
         input_plan(&p->inputs[i], p->batch, b->view.now_ms);
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
-        p->aggregates[a].reached = false;
+        p->stages.aggregates[a].reached = false;
         b->aggregates[a].watermark_before = b->aggregates[a].watermark_after =
-            p->aggregates[a].watermark;
+            p->stages.aggregates[a].watermark;
     }
+    for (uint32_t d = 0; d < p->plan->distinct_count; d++)
+        b->distincts[d].watermark_before = p->stages.distincts[d].watermark;
 }
 
 /* Bring the records; ranges are final afterwards. */
@@ -117,6 +116,12 @@ static err *batch_fetch(batch *b) {
     return NULL;
 }
 
+static void begin_chunk(const pipeline *p, chunk *c, uint32_t source, uint32_t record) {
+    c->source = source;
+    c->root = p->plan->sources[source].step;
+    c->first_record = record;
+}
+
 /* Cut the next chunks off the records. False: none are left. */
 static bool next_round(batch *b) {
     pipeline *p = b->p;
@@ -129,48 +134,17 @@ static bool next_round(batch *b) {
             continue;
         }
         chunk *c = p->chunks[b->chunk_count++];
-        c->source = b->next_source;
-        c->first_record = b->next_record;
+        begin_chunk(p, c, b->next_source, b->next_record);
         c->record_count = left < p->chunk_records ? left : p->chunk_records;
         b->next_record += c->record_count;
     }
     return b->chunk_count > 0;
 }
 
-static err *prepare_phase(worker *w, void *arg) {
-    batch *b = arg;
-    for (uint32_t i = w->number; i < b->chunk_count; i += w->count) {
-        chunk *c = b->p->chunks[i];
-        w->failed_at[0] = i;
-        w->failed_at[1] = 0;
-        err *e = prepare_chunk(w, &b->view, c);
-        if (e) return e;
-        write_chunk(w, &b->view, c);
-        group_chunk(w, &b->view, c);
-    }
-    return NULL;
-}
-
-static err *fold_phase(worker *w, void *arg) {
-    batch *b = arg;
-    for (uint32_t i = 0; i < b->chunk_count; i++) {
-        w->failed_at[0] = i;
-        err *e = fold_chunk(w, &b->view, b->p->chunks[i]);
-        if (e) return e;
-    }
-    return NULL;
-}
-
 /* Decode, stamp, prepare, group and fold every record. */
 static err *batch_walk(batch *b) {
     while (next_round(b)) {
-        err *e = crew_run(b->p->crew, prepare_phase, b, b->threaded);
-        if (e) b->chunk_count = (uint32_t)crew_failed(b->p->crew)->failed_at[0];
-        err *earlier = crew_run(b->p->crew, fold_phase, b, b->threaded);
-        if (earlier) {
-            err_free(e);
-            e = earlier;
-        }
+        err *e = walk_round(b->p, &b->view, b->chunk_count, b->threaded);
         if (e) return e;
         collect_round(b->p, &b->view, b->chunk_count);
     }
@@ -185,8 +159,13 @@ static err *batch_settle(batch *b, bool flush) {
         if (e) return e;
         if (flush) watermark_finish(&p->inputs[i].watermark);
     }
+    watermark_input *sources = mem_alloc(p->input_count * sizeof *sources);
+    for (uint32_t i = 0; i < p->input_count; i++)
+        sources[i] = watermark_input_of(&p->inputs[i].watermark);
+    b->next = meet(p, sources);
+    mem_free(sources);
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
-        b->aggregates[a].watermark_after = combine(p, &p->aggregates[a], settled_time, NULL);
+        b->aggregates[a].watermark_after = b->next[a];
     return NULL;
 }
 
@@ -194,47 +173,57 @@ static err *emit_phase(worker *w, void *arg) {
     batch *b = arg;
     outbox *boxes = collect_boxes(b->p, w->number);
     for (uint32_t k = 0; k < 2 * SL_MAX_OUTPUTS; k++) outbox_reset(&boxes[k]);
-    return emit_aggregate(w, &b->view, b->aggregate, b->p->aggregates[b->aggregate].reached, boxes,
-                          boxes + SL_MAX_OUTPUTS);
+    return emit_aggregate(w, &b->view, b->aggregate, b->p->stages.aggregates[b->aggregate].reached,
+                          boxes, boxes + SL_MAX_OUTPUTS);
 }
 
 /* Whether a row of the chunk went to the group with `hash` of the aggregation. */
-static bool chunk_reaches(const batch *b, const chunk *c, uint32_t aggregate, uint64_t hash) {
-    const sl_step *step = &b->p->plan->steps[b->p->plan->sources[c->source].step];
-    for (uint32_t k = 0; k < step->output_count; k++) {
-        if (step->outputs[k].kind != SL_TO_AGGREGATE || step->outputs[k].target != aggregate)
-            continue;
-        for (uint32_t i = 0; i < c->groups[k].count; i++)
-            if (c->groups[k].hashes[i] == hash) return true;
+static bool chunk_reaches(const sl_plan *plan, const chunk *c, uint32_t aggregate, uint64_t hash) {
+    for (uint32_t f = 0; f < plan->aggregates[aggregate].feed_count; f++) {
+        sl_feed feed = plan->aggregates[aggregate].feeds[f];
+        if (plan->steps[feed.step].root != c->root) continue;
+        const grouping *g = &chunk_rows(c, feed.step)->groups[feed.output];
+        for (uint32_t i = 0; i < g->count; i++)
+            if (g->hashes[i] == hash) return true;
     }
     return false;
 }
 
+static void begin_again(pipeline *p) {
+    for (uint32_t i = 0; i < crew_count(p->crew); i++) {
+        worker_end(crew_worker(p->crew, i), p->plan, false);
+        worker_begin(crew_worker(p->crew, i), p->plan);
+    }
+}
+
+/* Walk one record alone, as the batch did. */
+static bool walk_record(batch *b, uint32_t source, uint32_t i) {
+    pipeline *p = b->p;
+    begin_chunk(p, p->chunks[0], source, i);
+    p->chunks[0]->record_count = 1;
+    err *e = walk_round(p, &b->view, 1, false);
+    for (uint32_t w = 0; w < crew_count(p->crew); w++) crew_worker(p->crew, w)->note_count = 0;
+    err_free(e);
+    return !e;
+}
+
 /* A result failed: fold the batch again, record by record, and name the one since which it does. A
- * result that failed before this batch, or fails whatever it is made of, is nobody's. Slow, and the
- * last thing that the batch does. */
+ * result that failed before this batch, or fails whatever it is made of, is nobody's; nor is one
+ * made of other results. Slow, and the last thing that the batch does. */
 static err *batch_locate(batch *b, err *e) {
     pipeline *p = b->p;
     worker *w = crew_failed(p->crew);
-    chunk *c = p->chunks[0];
     uint32_t aggregate;
     uint64_t hash = emit_failed_group(w, &aggregate);
     const sl_record *since = NULL;
     uint32_t source = 0;
-    worker_end(w, p->plan, false);
-    worker_begin(w, p->plan);
+    if (!stage_has_sources_only(&p->stages.aggregates[aggregate])) return e;
+    begin_again(p);
     bool fails = emit_fails_again(w, &b->view);
     for (uint32_t s = 0; s < p->input_count; s++) {
         for (uint32_t i = 0; i < b->sources[s].record_count; i++) {
-            c->source = s;
-            c->first_record = i;
-            c->record_count = 1;
-            err *again = prepare_chunk(w, &b->view, c);
-            if (!again) group_chunk(w, &b->view, c);
-            if (!again) again = fold_chunk(w, &b->view, c);
-            err_free(again);
-            w->note_count = 0;
-            if (again || !chunk_reaches(b, c, aggregate, hash)) continue;
+            if (!walk_record(b, s, i)) continue;
+            if (!chunk_reaches(p->plan, p->chunks[0], aggregate, hash)) continue;
             bool before = fails;
             fails = emit_fails_again(w, &b->view);
             if (fails && !before) since = &b->sources[s].records[i], source = s;
@@ -249,10 +238,13 @@ static err *batch_locate(batch *b, err *e) {
 }
 
 static err *batch_emit(batch *b) {
-    for (b->aggregate = 0; b->aggregate < b->p->plan->aggregate_count; b->aggregate++) {
+    const sl_plan *plan = b->p->plan;
+    for (b->aggregate = 0; b->aggregate < plan->aggregate_count; b->aggregate++) {
         err *e = crew_run(b->p->crew, emit_phase, b, b->threaded);
         if (e) return batch_locate(b, e);
         e = collect_results(b->p, b->aggregate);
+        if (!e && plan->steps[plan->aggregates[b->aggregate].step].going_on)
+            e = walk_results(b->p, &b->view, b->aggregate, b->threaded);
         if (e) return e;
     }
     return NULL;
@@ -270,13 +262,17 @@ static void batch_end(batch *b, bool committed) {
     if (committed) {
         record_write(p, &b->view);
         for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
-            p->aggregates[a].watermark = b->aggregates[a].watermark_after;
+            p->stages.aggregates[a].watermark = b->next[a];
+        for (uint32_t d = 0; d < p->plan->distinct_count; d++)
+            p->stages.distincts[d].watermark = b->next[p->plan->aggregate_count + d];
         p->batch++;
         p->counters.batches++;
     }
     for (uint32_t i = 0; i < p->input_count; i++) input_release(&p->inputs[i], committed);
     mem_free(b->sources);
     mem_free(b->aggregates);
+    mem_free(b->distincts);
+    mem_free(b->next);
 }
 
 static bool is_empty(const batch *b) {

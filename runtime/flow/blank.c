@@ -18,25 +18,27 @@ static void tell(const blank_field *f, const sl_field *plan, const sl_partition 
 
 /* The chunk's last rows in which the field is null: a run of nulls may begin with them. */
 static void begin_run(blank_field *f, uint32_t bit, const sl_record *records, const chunk *c) {
-    uint32_t from = c->row_count;
-    while (from > 0 && nulls_has(((const sl_row *)c->rows[from - 1])->nulls, bit)) from--;
-    f->run = c->row_count - from;
+    const row_set *set = chunk_rows(c, c->root);
+    uint32_t from = set->count;
+    while (from > 0 && nulls_has(((const sl_row *)set->rows[from - 1])->nulls, bit)) from--;
+    f->run = set->count - from;
     if (!f->run) return;
-    const sl_record *first = &records[((const sl_row *)c->rows[from])->record];
+    const sl_record *first = &records[((const sl_row *)set->rows[from])->record];
     f->partition = first->partition;
     f->offset = first->offset;
 }
 
 void blank_look(blank_field *fields, const sl_source *source, const sl_partition *partitions,
                 const sl_record *records, const chunk *c, logger *log) {
-    for (uint32_t i = 0; i < source->field_count && c->row_count; i++) {
+    uint32_t count = chunk_rows(c, c->root)->count;
+    for (uint32_t i = 0; i < source->field_count && count; i++) {
         blank_field *f = &fields[i];
         uint32_t bit = source->fields[i].column.null_bit;
         bool is_blank = nulls_has(c->nulls, bit);
         if (!is_blank) *f = (blank_field){ .had_value = true };
         if (!f->had_value) continue;
         if (f->run)
-            f->run += c->row_count;
+            f->run += count;
         else
             begin_run(f, bit, records, c);
         if (f->is_told || f->run < BLANK_RECORDS) continue;

@@ -8,30 +8,15 @@
 #include "runtime/base/mem.h"
 #include "runtime/flow/blank.h"
 #include "runtime/flow/side.h"
+#include "runtime/flow/verdict.h"
 
 enum { BAD_SHARE_FROM = 1000 };
 
-/* Count each row once: passed if any output took it, else by what happened at the first output. */
-static void tally(input *in, const chunk *c) {
-    source_counters *counters = &in->pending;
-    uint64_t passed = 0;
-    for (uint32_t i = 0; i < c->row_count; i++) {
-        uint32_t threw =
-            c->threw_at[i] | atomic_load_explicit(&c->folded_out[i], memory_order_relaxed);
-        if (atomic_load_explicit(&c->passed[i], memory_order_relaxed)) {
-            passed++;
-            counters->partly_quarantined += threw != 0;
-        } else if (c->late[i] & 1)
-            counters->late++;
-        else if (threw & 1)
-            counters->quarantined++;
-        else
-            counters->filtered++;
-    }
-    counters->passed += passed;
-    counters->quarantined += c->bad;
-    counters->skipped += c->skipped;
-    counters->late_windows += c->late_pairs;
+static int compare_messages(const out_message *a, const out_message *b) {
+    if (a->window_end != b->window_end) return a->window_end < b->window_end ? -1 : 1;
+    if (a->window_start != b->window_start) return a->window_start < b->window_start ? -1 : 1;
+    if (a->order != b->order) return a->order < b->order ? -1 : 1;
+    return 0;
 }
 
 static void observe(input *in, const chunk *c) {
@@ -40,57 +25,79 @@ static void observe(input *in, const chunk *c) {
             watermark_observe(&in->watermark, c->highs[i].partition, c->highs[i].high_ms);
 }
 
-/* Rows of a chunk that outputs of its step send to `target`, in the order of their records, then of
- * the outputs: not as the chunk was cut. */
-static void append_by_record(outbox *to, const sl_step *step, const chunk *c, uint32_t target) {
-    uint32_t at[SL_MAX_OUTPUTS] = { 0 };
-    for (;;) {
-        const out_message *least = NULL;
-        uint32_t from = 0;
-        for (uint32_t k = 0; k < step->output_count; k++) {
-            const sl_output *output = &step->outputs[k];
-            if (output->kind != SL_TO_SINK || output->target != target) continue;
-            if (at[k] == c->messages[k].count) continue;
-            const out_message *m = &c->messages[k].items[at[k]];
-            if (least && m->record >= least->record) continue;
-            least = m;
-            from = k;
-        }
-        if (!least) return;
-        outbox_append_one(to, &c->messages[from], at[from]++);
+/* The rows of a chunk that go to one sink: in the order of their records, then of the outputs, not
+ * as the chunk was cut. */
+typedef struct gathering {
+    const outbox **boxes; /* of its outputs in their order; owned */
+    uint32_t *at;         /* owned */
+    uint32_t count;
+} gathering;
+
+static void gather_boxes(gathering *g, const sl_plan *plan, const chunk *c, const sl_sink *sink) {
+    g->count = 0;
+    for (uint32_t f = 0; f < sink->feed_count; f++) {
+        sl_feed feed = sink->feeds[f];
+        if (plan->steps[feed.step].root != c->root) continue;
+        if (feed.step == c->root && c->source == NO_SOURCE) continue; /* as they were emitted */
+        g->at[g->count] = 0;
+        g->boxes[g->count++] = &chunk_rows(c, feed.step)->messages[feed.output];
     }
 }
 
-/* Outputs [first, end) of a step that send to `sink`. */
-static uint32_t count_outputs(const sl_step *step, uint32_t first, uint32_t end, uint32_t sink) {
-    uint32_t count = 0;
-    for (uint32_t k = first; k < end; k++)
-        count += step->outputs[k].kind == SL_TO_SINK && step->outputs[k].target == sink;
-    return count;
+/* Which record, or which result, a message stems from. */
+static bool comes_before(const out_message *a, const out_message *b) {
+    return a->record != NO_RECORD ? a->record < b->record : compare_messages(a, b) < 0;
+}
+
+static void append_merged(outbox *to, gathering *g) {
+    for (;;) {
+        const out_message *least = NULL;
+        uint32_t from = 0;
+        for (uint32_t i = 0; i < g->count; i++) {
+            if (g->at[i] == g->boxes[i]->count) continue;
+            const out_message *m = &g->boxes[i]->items[g->at[i]];
+            if (least && !comes_before(m, least)) continue;
+            least = m;
+            from = i;
+        }
+        if (!least) return;
+        outbox_append_one(to, g->boxes[from], g->at[from]++);
+    }
+}
+
+static void take_messages(pipeline *p, const chunk *c) {
+    for (uint32_t i = 0; i < p->plan->sink_count; i++) {
+        const sl_sink *sink = &p->plan->sinks[i];
+        if (!sink->feed_count) continue;
+        gathering g = { .boxes = mem_alloc(sink->feed_count * sizeof *g.boxes),
+                        .at = mem_alloc(sink->feed_count * sizeof *g.at) };
+        gather_boxes(&g, p->plan, c, sink);
+        if (g.count == 1)
+            outbox_append(&p->out.sinks[i].rows, g.boxes[0]);
+        else
+            append_merged(&p->out.sinks[i].rows, &g);
+        mem_free(g.boxes);
+        mem_free(g.at);
+    }
 }
 
 /* Whether a row of output `k` is in the aggregation: not if user code threw it out of the fold. */
-static bool has_reached(const chunk *c, uint32_t k) {
-    const grouping *g = &c->groups[k];
+static bool has_reached(const row_set *set, uint32_t k) {
+    const grouping *g = &set->groups[k];
     for (uint32_t i = 0; i < g->count; i++)
-        if (atomic_load_explicit(&c->passed[g->indices[i]], memory_order_relaxed) >> k & 1)
+        if (atomic_load_explicit(&set->passed[g->indices[i]], memory_order_relaxed) >> k & 1)
             return true;
     return false;
 }
 
-static void take_messages(pipeline *p, const sl_step *step, const chunk *c) {
-    for (uint32_t k = 0; k < step->output_count; k++) {
-        uint32_t target = step->outputs[k].target;
-        if (step->outputs[k].kind != SL_TO_SINK) {
-            p->aggregates[target].reached |= has_reached(c, k);
-            continue;
-        }
-        if (count_outputs(step, 0, k, target)) continue; /* taken with the first of them */
-        outbox *to = &p->out.sinks[target].rows;
-        if (count_outputs(step, k, step->output_count, target) == 1)
-            outbox_append(to, &c->messages[k]);
-        else
-            append_by_record(to, step, c, target);
+static void note_reached(pipeline *p, const chunk *c) {
+    for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
+        const sl_aggregate *plan = &p->plan->aggregates[a];
+        stage_run *run = &p->stages.aggregates[a];
+        for (uint32_t f = 0; f < plan->feed_count && !run->reached; f++)
+            if (p->plan->steps[plan->feeds[f].step].root == c->root)
+                run->reached =
+                    has_reached(chunk_rows(c, plan->feeds[f].step), plan->feeds[f].output);
     }
 }
 
@@ -99,7 +106,14 @@ static int compare_notes(const void *a, const void *b) {
     if (x->source != y->source) return x->source < y->source ? -1 : 1;
     if (x->record != y->record) return x->record < y->record ? -1 : 1;
     if (x->place != y->place) return x->place < y->place ? -1 : 1;
-    return x->window_start < y->window_start ? -1 : x->window_start > y->window_start;
+    if (x->window_start != y->window_start) return x->window_start < y->window_start ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* Whether two notes, of which `b` is the next, say the same of one record: it was several rows. */
+static bool says_the_same(const note *a, const note *b) {
+    return a->source == b->source && a->record == b->record && a->place == b->place &&
+           a->kind == b->kind && a->window_start == b->window_start;
 }
 
 /* Keep the first record that was thrown out, for the case that they are too many. */
@@ -112,12 +126,15 @@ static void remember_bad(input *in, const note *n) {
              (int)strcspn(n->reason, "\n"), n->reason);
 }
 
+static int32_t late_sink(const sl_plan *plan, const note *n) {
+    return n->is_distinct ? plan->distincts[n->stage].late : plan->aggregates[n->stage].late;
+}
+
 static void send_note(pipeline *p, const batch_view *b, const note *n) {
     const sl_source *source = &p->plan->sources[n->source];
     remember_bad(&p->inputs[n->source], n);
     if (n->is_skipped) return;
-    int32_t sink =
-        n->kind == NOTE_LATE ? p->plan->aggregates[n->aggregate].late : source->quarantine;
+    int32_t sink = n->kind == NOTE_LATE ? late_sink(p->plan, n) : source->quarantine;
     if (sink >= 0)
         side_write(&p->out.sinks[sink].rows, &p->out.side_text, b, &p->inputs[n->source], n);
 }
@@ -133,19 +150,25 @@ static void take_notes(pipeline *p, const batch_view *b) {
         from->note_count = 0;
     }
     qsort(all, count, sizeof *all, compare_notes);
-    for (uint32_t i = 0; i < count; i++) send_note(p, b, all[i]);
+    for (uint32_t i = 0; i < count; i++)
+        if (!i || !says_the_same(all[i - 1], all[i])) send_note(p, b, all[i]);
     mem_free(all);
+}
+
+/* What a chunk of records says beside its rows. */
+static void take_records(pipeline *p, const chunk *c) {
+    input *in = &p->inputs[c->source];
+    verdict_count(&in->pending, p->plan, c);
+    observe(in, c);
+    blank_look(in->blanks, in->plan, in->partitions, in->records.items, c, p->system.log);
 }
 
 void collect_round(pipeline *p, const batch_view *b, uint32_t chunk_count) {
     for (uint32_t i = 0; i < chunk_count; i++) {
         const chunk *c = p->chunks[i];
-        input *in = &p->inputs[c->source];
-        const sl_step *step = &p->plan->steps[in->plan->step];
-        tally(in, c);
-        observe(in, c);
-        blank_look(in->blanks, in->plan, in->partitions, in->records.items, c, p->system.log);
-        take_messages(p, step, c);
+        if (c->source != NO_SOURCE) take_records(p, c);
+        note_reached(p, c);
+        take_messages(p, c);
     }
     take_notes(p, b);
 }
@@ -170,13 +193,6 @@ err *collect_check(const pipeline *p) {
 
 outbox *collect_boxes(pipeline *p, uint32_t worker_number) {
     return &p->worker_boxes[worker_number * 2 * SL_MAX_OUTPUTS];
-}
-
-static int compare_messages(const out_message *a, const out_message *b) {
-    if (a->window_end != b->window_end) return a->window_end < b->window_end ? -1 : 1;
-    if (a->window_start != b->window_start) return a->window_start < b->window_start ? -1 : 1;
-    if (a->order != b->order) return a->order < b->order ? -1 : 1;
-    return 0;
 }
 
 /* Merge box `k` of all workers into `to`. Each is in order, and no group is on two workers. */
@@ -253,4 +269,13 @@ err *collect_results(pipeline *p, uint32_t aggregate) {
         add_results(p, SL_MAX_OUTPUTS + k, &sink->rows);
     }
     return check_complete(p, aggregate);
+}
+
+void collect_results_begin(pipeline *p) {
+    for (uint32_t i = 0; i < p->out.count; i++) p->rows_before[i] = p->out.sinks[i].rows.count;
+}
+
+void collect_results_end(pipeline *p) {
+    for (uint32_t i = 0; i < p->out.count; i++)
+        merge_results(&p->out.sinks[i].rows, p->rows_before[i]);
 }

@@ -14,3 +14,8 @@ outbox *collect_boxes(pipeline *p, uint32_t worker);
 
 /* After the emission of `aggregate`: results of all workers go to their sinks, merged. */
 err *collect_results(pipeline *p, uint32_t aggregate);
+
+/* Around the rounds of results that go on (walk_results): the rows they became are merged with
+ * those of other results, each sink's in order. */
+void collect_results_begin(pipeline *p);
+void collect_results_end(pipeline *p);

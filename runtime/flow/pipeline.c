@@ -4,6 +4,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/connect/outage.h"
 #include "runtime/flow/batch.h"
+#include "runtime/flow/walk.h"
 
 enum { ROUND_CHUNKS = 4 };
 
@@ -19,31 +20,11 @@ static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
                     "source `%.*s`", len, plan->name.data);
 }
 
-static void add_input(aggregate_run *a, uint32_t source) {
-    if (a->input_count && a->inputs[a->input_count - 1] == source) return; /* by two branches */
-    a->inputs = mem_realloc(a->inputs, (a->input_count + 1) * sizeof *a->inputs);
-    a->inputs[a->input_count++] = source;
-    a->meeting = mem_realloc(a->meeting, a->input_count * sizeof *a->meeting);
-}
-
-/* Which sources feed which aggregation. */
-static void connect_aggregates(pipeline *p) {
-    p->aggregates = mem_zalloc(p->plan->aggregate_count, sizeof *p->aggregates);
-    for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
-        p->aggregates[a].watermark = WATERMARK_NONE;
-    for (uint32_t s = 0; s < p->plan->source_count; s++) {
-        const sl_step *step = &p->plan->steps[p->plan->sources[s].step];
-        for (uint32_t k = 0; k < step->output_count; k++)
-            if (step->outputs[k].kind == SL_TO_AGGREGATE)
-                add_input(&p->aggregates[step->outputs[k].target], s);
-    }
-}
-
 /* One chunk a round with one worker: its rows stay in the cache between preparing and folding. */
 static void make_rounds(pipeline *p, uint32_t workers) {
     p->chunk_room = workers == 1 ? 1 : workers * ROUND_CHUNKS;
     p->chunks = mem_zalloc(p->chunk_room, sizeof(chunk *));
-    for (uint32_t i = 0; i < p->chunk_room; i++) p->chunks[i] = chunk_new();
+    for (uint32_t i = 0; i < p->chunk_room; i++) p->chunks[i] = chunk_new(p->plan->step_count);
     p->worker_boxes = mem_zalloc(workers * 2 * SL_MAX_OUTPUTS, sizeof(outbox));
     for (uint32_t i = 0; i < workers * 2 * SL_MAX_OUTPUTS; i++) outbox_init(&p->worker_boxes[i]);
 }
@@ -57,7 +38,10 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     p->since_ms = INT64_MIN;
     p->always_threaded = options->always_threaded;
     p->chunk_records = options->chunk_records ? options->chunk_records : VECTOR_ROWS;
-    connect_aggregates(p);
+    stages_init(&p->stages, p->plan);
+    walk_init(p);
+    onward_list_init(&p->onward);
+    p->rows_before = mem_zalloc(p->plan->sink_count, sizeof *p->rows_before);
     make_rounds(p, options->worker_count);
     trigger_init(&p->trigger, p->plan->trigger, p->plan->interval_ms);
     p->system.outages = outages_new();
@@ -78,11 +62,10 @@ void pipeline_close(pipeline *p) {
     outages_free(p->system.outages);
     for (uint32_t i = 0; i < p->chunk_room; i++) chunk_free(p->chunks[i]);
     for (uint32_t i = 0; i < workers * 2 * SL_MAX_OUTPUTS; i++) outbox_done(&p->worker_boxes[i]);
-    for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
-        mem_free(p->aggregates[a].inputs);
-        mem_free(p->aggregates[a].meeting);
-    }
-    mem_free(p->aggregates);
+    stages_done(&p->stages);
+    onward_list_done(&p->onward);
+    mem_free(p->depths);
+    mem_free(p->rows_before);
     mem_free(p->worker_boxes);
     mem_free(p->chunks);
     mem_free(p->inputs);

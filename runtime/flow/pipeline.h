@@ -10,15 +10,7 @@
 #include "runtime/flow/crew.h"
 #include "runtime/flow/delivery.h"
 #include "runtime/flow/input.h"
-
-/* An aggregation at run time. */
-typedef struct aggregate_run {
-    uint32_t *inputs; /* indices of the sources that feed it; owned */
-    uint32_t input_count;
-    watermark_input *meeting; /* one an input, for combining their watermarks; owned */
-    int64_t watermark;        /* where its inputs meet */
-    bool reached;             /* a row of the running batch came to it */
-} aggregate_run;
+#include "runtime/flow/meet.h"
 
 /* Implementations of connectors by name; NULL: none. */
 typedef const sl_source_ops *(*find_source_ops)(const sl_string *name);
@@ -46,10 +38,13 @@ typedef struct pipeline {
     crew *crew;
     chunk **chunks; /* of a round; owned */
     uint32_t chunk_room;
-    uint32_t chunk_records;    /* most of a chunk */
-    bool always_threaded;      /* as the options say */
-    aggregate_run *aggregates; /* by plan; owned */
-    outbox *worker_boxes;      /* emission: by worker, retracted and rows of each output; owned */
+    uint32_t chunk_records; /* most of a chunk */
+    bool always_threaded;   /* as the options say */
+    stages stages;
+    uint32_t *depths;      /* by root of a tree of steps: its highest level; owned */
+    onward_list onward;    /* of all workers, in order: what goes on of the last emission */
+    uint32_t *rows_before; /* by sink: its rows before those results; owned */
+    outbox *worker_boxes;  /* emission: by worker, retracted and rows of each output; owned */
     trigger trigger;
     uint64_t batch;   /* number of the next batch */
     int64_t since_ms; /* steady time the last batch began; what leaders said since is fresh */

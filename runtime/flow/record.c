@@ -48,6 +48,10 @@ void record_write(pipeline *p, const batch_view *b) {
         if (a) buf_put_char(&out, ',');
         json_text_put(&out, p->plan->aggregates[a].name.data, p->plan->aggregates[a].name.len);
     }
+    for (uint32_t d = 0; d < p->plan->distinct_count; d++) {
+        if (d || p->plan->aggregate_count) buf_put_char(&out, ',');
+        json_text_put(&out, p->plan->distincts[d].name.data, p->plan->distincts[d].name.len);
+    }
     buf_put_text(&out, "],\"sources\":[");
     for (uint32_t i = 0; i < p->input_count; i++) {
         if (i) buf_put_char(&out, ',');

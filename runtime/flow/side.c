@@ -59,16 +59,27 @@ static void add_slowest(header_list *list, const input *in) {
     add_text(list, "sluice.slowest", text);
 }
 
-static void add_lateness(header_list *list, const batch_view *b, const input *in, const note *n) {
+static void add_stage(header_list *list, const sl_string *name) {
     char stage[128];
-    const sl_aggregate *a = &b->plan->aggregates[n->aggregate];
-    snprintf(stage, sizeof stage, "%.*s", (int)a->name.len, a->name.data);
+    snprintf(stage, sizeof stage, "%.*s", (int)name->len, name->data);
     add_text(list, "sluice.stage", stage);
-    if (a->window.kind != SL_WINDOW_NONE) {
-        add_number(list, "sluice.window_start", n->window_start);
-        add_number(list, "sluice.window_end", n->window_end);
+}
+
+static void add_lateness(header_list *list, const batch_view *b, const input *in, const note *n) {
+    int64_t watermark;
+    if (n->is_distinct) {
+        add_stage(list, &b->plan->distincts[n->stage].name);
+        watermark = b->distincts[n->stage].watermark_before;
+    } else {
+        const sl_aggregate *a = &b->plan->aggregates[n->stage];
+        add_stage(list, &a->name);
+        if (a->window.kind != SL_WINDOW_NONE) {
+            add_number(list, "sluice.window_start", n->window_start);
+            add_number(list, "sluice.window_end", n->window_end);
+        }
+        watermark = b->aggregates[n->stage].watermark_before;
     }
-    add_number(list, "sluice.watermark", b->aggregates[n->aggregate].watermark_before);
+    add_number(list, "sluice.watermark", watermark);
     add_slowest(list, in);
 }
 

@@ -4,26 +4,24 @@
 
 enum { CHUNK_TEXT = 256 << 10 };
 
-chunk *chunk_new(void) {
+chunk *chunk_new(uint32_t step_count) {
     chunk *c = mem_zalloc(1, sizeof *c);
     arena_init(&c->text, CHUNK_TEXT);
-    for (uint32_t k = 0; k < SL_MAX_OUTPUTS; k++) outbox_init(&c->messages[k]);
+    c->set_count = step_count;
+    c->sets = mem_zalloc(step_count, sizeof *c->sets);
     return c;
+}
+
+row_set *chunk_set(chunk *c, uint32_t step) {
+    if (!c->sets[step]) c->sets[step] = row_set_new();
+    return c->sets[step];
 }
 
 void chunk_free(chunk *c) {
     if (!c) return;
-    for (uint32_t k = 0; k < SL_MAX_OUTPUTS; k++) {
-        grouping *g = &c->groups[k];
-        outbox_done(&c->messages[k]);
-        mem_free(g->indices);
-        mem_free(g->panes);
-        mem_free(g->hashes);
-        mem_free(g->keys);
-        mem_free(g->key_lens);
-    }
+    for (uint32_t s = 0; s < c->set_count; s++) row_set_free(c->sets[s]);
     arena_done(&c->text);
-    mem_free(c->row_memory);
+    mem_free(c->sets);
     mem_free(c->nulls);
     mem_free(c->highs);
     mem_free(c);

@@ -1,15 +1,15 @@
 #pragma once
-/* A chunk: one vector of neighbouring records of one source on its way (see work.h), and the notes
- * on what did not pass. Written by the worker that prepares it, afterwards read by all (masks by
- * atomics). */
+/* A chunk: one vector of neighbouring records of one source, or of results of one aggregation that
+ * go on, on its way (see work.h), and the notes on what did not pass. Written by the worker that
+ * prepares it, afterwards read by all (masks by atomics). */
 #include <stdatomic.h>
 #include <stdbool.h>
 
 #include "runtime/base/arena.h"
 #include "runtime/operator/outbox.h"
+#include "runtime/operator/onward.h"
+#include "runtime/operator/row_set.h"
 #include "runtime/shared/plan.h"
-
-enum { VECTOR_ROWS = 2048 };
 
 /* Why a record, or a pair of row and window, did not pass. */
 typedef enum note_kind {
@@ -22,23 +22,15 @@ typedef enum note_kind {
 typedef struct note {
     note_kind kind;
     uint32_t place;  /* sorts the notes of one record: see note_place */
+    uint32_t row;    /* sorts those of one place: number of the row in its set */
     bool is_skipped; /* by policy: told of, not sent anywhere; one a chunk is enough */
     uint32_t source, record;
-    uint32_t aggregate;               /* NOTE_LATE */
+    bool is_distinct;                 /* NOTE_LATE: for a distinct, not an aggregation */
+    uint32_t stage;                   /* NOTE_LATE: index of it */
     int64_t window_start, window_end; /* NOTE_LATE; without bounds: 0 */
     const char *path;                 /* NOTE_BAD: of the field, else ""; in the batch's text */
     const char *reason;               /* NOTE_LATE: NULL. NOTE_THREW: message and traceback */
 } note;
-
-/* Rows of a chunk that go to one aggregation. */
-typedef struct grouping {
-    uint32_t count;
-    uint32_t *indices;  /* place of each in the chunk's rows */
-    int64_t *panes;     /* pane start */
-    uint64_t *hashes;   /* XXH3 of the key */
-    const char **keys;  /* in the chunk's text */
-    uint32_t *key_lens; /* bytes */
-} grouping;
 
 typedef struct partition_high {
     uint32_t partition;
@@ -46,25 +38,20 @@ typedef struct partition_high {
     int64_t high_ms; /* highest event time that moves a watermark; INT64_MIN: none */
 } partition_high;
 
+enum { NO_SOURCE = UINT32_MAX };
+
 typedef struct chunk {
-    uint32_t source;                          /* index into the plan's */
-    uint32_t first_record, record_count;      /* among the batch's records of the source */
-    uint32_t row_count;                       /* good rows */
-    char *row_memory;                         /* VECTOR_ROWS rows; owned */
-    size_t row_room;                          /* bytes there */
-    void *rows[VECTOR_ROWS];                  /* into row_memory */
-    uint32_t outputs[VECTOR_ROWS];            /* mask of outputs that the row passed to */
-    uint32_t dead[VECTOR_ROWS];               /* mask of nodes that threw for it */
-    _Atomic uint32_t passed[VECTOR_ROWS];     /* outputs less late and thrown out */
-    uint32_t late[VECTOR_ROWS];               /* outputs where it was late for all */
-    uint32_t threw_at[VECTOR_ROWS];           /* outputs lost to user code before the fold */
-    _Atomic uint32_t folded_out[VECTOR_ROWS]; /* the same, in the fold */
-    grouping groups[SL_MAX_OUTPUTS];          /* by output to an aggregation; arrays owned */
-    outbox messages[SL_MAX_OUTPUTS];          /* by output that feeds a sink */
-    arena text;                               /* decoded and derived strings, keys */
-    uint64_t *nulls;                          /* null words of all good rows, AND; owned */
-    uint32_t null_room;                       /* words */
-    partition_high *highs;                    /* owned, in the order of partitions */
+    uint32_t root;                       /* step at which its rows begin */
+    uint32_t source;                     /* index into the plan's; NO_SOURCE: results */
+    uint32_t aggregate;                  /* results: of this aggregation */
+    uint32_t first_record, record_count; /* among the batch's records of the source, or `onward` */
+    const onward *onward;                /* all that go on; borrowed */
+    row_set **sets;                      /* by step, made when needed; owned */
+    uint32_t set_count;
+    arena text;            /* decoded and derived strings, keys */
+    uint64_t *nulls;       /* null words of all good rows, AND; owned */
+    uint32_t null_room;    /* words */
+    partition_high *highs; /* owned, in the order of partitions */
     uint32_t high_count, high_room;
     uint64_t bad, skipped; /* records that never became rows; skipped by policy */
     uint64_t late_pairs;   /* of row and window */
@@ -72,13 +59,23 @@ typedef struct chunk {
 
 /* Where in a record's way a note was made. */
 enum note_phase {
-    PHASE_PREPARE,
+    PHASE_FUNCTIONS,
     PHASE_GROUP,
-    PHASE_FOLD,
+    PHASE_SHARD,
 };
-static inline uint32_t note_place(enum note_phase phase, uint32_t output) {
-    return phase * SL_MAX_OUTPUTS + output;
+enum { NOTE_OUTPUTS = 1 << 16 }; /* more than a tree of steps has */
+
+/* `order`: of the output (sl_output), from 1; 0: the record's own way to the first functions. */
+static inline uint32_t note_place(uint32_t level, enum note_phase phase, uint32_t order) {
+    return (level * 4 + phase) * NOTE_OUTPUTS + order;
 }
 
-chunk *chunk_new(void);
+/* Make a chunk for a plan of so many steps. */
+chunk *chunk_new(uint32_t step_count);
 void chunk_free(chunk *c);
+
+/* The rows of a step; made if there were none yet. */
+row_set *chunk_set(chunk *c, uint32_t step);
+
+/* The rows of a step, which chunk_set has made. */
+static inline row_set *chunk_rows(const chunk *c, uint32_t step) { return c->sets[step]; }

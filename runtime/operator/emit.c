@@ -139,6 +139,7 @@ err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool rea
                    .boxes = boxes };
     table *t = w->tables[aggregate];
     w->result_count = 0;
+    onward_list_reset(&w->onward);
     err *e = visit_windows(&m, t, reached);
     if (!e) evict(&m, t);
     return e;

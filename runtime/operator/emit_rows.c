@@ -114,7 +114,7 @@ bool emit_make_rows(const emission *m, uint32_t count) {
     worker *w = m->w;
     emit_space *s = w->emit;
     sl_vector *v = w->vector;
-    arena_reset(&s->text, 1u << 20);
+    if (!m->w->onward.count) arena_reset(&s->text, 1u << 20); /* else rows that go on borrow it */
     for (uint32_t i = 0; i < count; i++) {
         prefetch(m, count, i);
         s->rows[i] = s->row_memory + (size_t)i * m->plan->row_size;

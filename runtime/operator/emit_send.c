@@ -54,11 +54,25 @@ static void retract_row(const emission *m, uint32_t k, const sl_row *row, const 
     sent[k] = 0;
 }
 
+/* The row goes on to other stages. */
+static void keep_row(const emission *m, uint32_t i) {
+    const emit_space *s = m->w->emit;
+    onward_list_keep(&m->w->onward,
+                     &(onward){ .row = s->rows[i],
+                                .outputs = s->outputs[i],
+                                .window_start = s->results[i].window.start,
+                                .window_end = s->results[i].window.end,
+                                .order = s->results[i].group.order },
+                     m->plan->row_size);
+}
+
 static void send_result(const emission *m, uint32_t i) {
     const emit_space *s = m->w->emit;
     const result *r = &s->results[i];
     uint64_t *sent = sent_hashes(m, r);
+    if (s->outputs[i] & m->step->going_on) keep_row(m, i);
     for (uint32_t k = 0; k < m->step->output_count; k++) {
+        if (m->step->going_on >> k & 1) continue;
         if (s->outputs[i] >> k & 1)
             send_row(m, k, s->rows[i], r, sent);
         else if (sent && sent[k])

@@ -9,8 +9,10 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/operator/blame.h"
 #include "runtime/operator/fold.h"
 #include "runtime/operator/operators.h"
+#include "runtime/operator/select.h"
 
 /* Where a pane's dirty list ended before this vector: what stands behind it and is new was made in
  * it. */
@@ -20,13 +22,7 @@ typedef struct pane_mark {
 } pane_mark;
 
 struct fold_space {
-    uint32_t count;
-    uint32_t indices[VECTOR_ROWS]; /* place of each row in its chunk */
     pane *panes[VECTOR_ROWS];
-    uint64_t hashes[VECTOR_ROWS];
-    const char *keys[VECTOR_ROWS];
-    uint32_t key_lens[VECTOR_ROWS];
-    void *rows[VECTOR_ROWS];
     void *states[VECTOR_ROWS];
     bool given_up[VECTOR_ROWS];
     pane_mark marks[VECTOR_ROWS];
@@ -36,6 +32,19 @@ struct fold_space {
     char *saved;   /* VECTOR_ROWS states, with a fold_batch; owned */
     size_t saved_room;
 };
+
+/* A run of rows on its way into one aggregation. */
+typedef struct fold_run {
+    worker *w;
+    const batch_view *b;
+    chunk *c;
+    uint32_t aggregate;
+    const sl_aggregate *plan;
+    const selection *rows;
+    fold_space *f;
+    table *t;
+    bool threw;
+} fold_run;
 
 fold_space *fold_space_new(uint32_t largest_state) {
     fold_space *space = mem_zalloc(1, sizeof *space);
@@ -58,99 +67,76 @@ static void mark_pane(fold_space *f, pane *p) {
     pane_dirty(p, &mark->dirty_before);
 }
 
-/* Pick this worker's rows and find their panes. */
-static void select_rows(worker *w, const batch_view *b, const chunk *c, uint32_t k, table *t) {
-    const grouping *g = &c->groups[k];
-    fold_space *f = w->fold;
-    uint32_t shard_mask = b->plan->shards - 1;
+/* The panes of the run's rows. */
+static void find_panes(const fold_run *run) {
+    fold_space *f = run->f;
+    const selection *rows = run->rows;
     int64_t last_start = 0;
     pane *last = NULL;
-    f->count = f->mark_count = 0;
-    for (uint32_t i = 0; i < g->count; i++) {
-        if (w->count > 1 && (g->hashes[i] & shard_mask) % w->count != w->number) continue;
-        if (!last || g->panes[i] != last_start) {
-            last = table_pane(t, last_start = g->panes[i]);
+    f->mark_count = 0;
+    for (uint32_t n = 0; n < rows->count; n++) {
+        if (!last || rows->panes[n] != last_start) {
+            last = table_pane(run->t, last_start = rows->panes[n]);
             mark_pane(f, last);
         }
-        uint32_t n = f->count++;
-        f->indices[n] = g->indices[i];
         f->panes[n] = last;
-        f->hashes[n] = g->hashes[i];
-        f->keys[n] = g->keys[i];
-        f->key_lens[n] = g->key_lens[i];
-        f->rows[n] = c->rows[g->indices[i]];
     }
 }
 
-static err *give_up(worker *w, const batch_view *b, chunk *c, uint32_t k, uint32_t n) {
-    fold_space *f = w->fold;
-    uint32_t i = f->indices[n];
-    const sl_row *row = f->rows[n];
-    if (b->plan->on_error == SL_ON_ERROR_FAIL) {
-        w->failed_at[1] = (uint64_t)k << 32 | i;
-        const sl_partition *p = &b->sources[c->source].partitions[row->partition];
-        return err_new(ERR_SCRIPT,
-                       "%s\nwhile folding %s:%d:%lld; on_error = \"fail\" stops here, "
-                       "\"quarantine\" would go on",
-                       worker_failure(w), p->topic, p->number, (long long)row->offset);
-    }
-    f->given_up[n] = true;
-    atomic_fetch_and_explicit(&c->passed[i], ~(1u << k), memory_order_relaxed);
-    atomic_fetch_or_explicit(&c->folded_out[i], 1u << k, memory_order_relaxed);
-    worker_note(w, (note){ .kind = NOTE_THREW,
-                           .place = note_place(PHASE_FOLD, k),
-                           .source = c->source,
-                           .record = row->record,
-                           .path = "",
-                           .reason = worker_failure(w) });
-    return NULL;
+static err *give_up(fold_run *run, uint32_t n) {
+    const select_cursor *from = select_from(run->w->selector, n);
+    uint32_t i = run->rows->indices[n];
+    const sl_row *row = run->rows->rows[n];
+    run->threw = true;
+    run->w->failed_at[1] = (uint64_t)run->aggregate << 56 | (uint64_t)row->record << 24 |
+                           (from->output->order & 0xffffff);
+    run->f->given_up[n] = true;
+    atomic_fetch_and_explicit(&from->set->passed[i], ~from->bit, memory_order_relaxed);
+    atomic_fetch_or_explicit(&from->set->folded_out[i], from->bit, memory_order_relaxed);
+    uint32_t place = note_place(from->level, PHASE_SHARD, from->output->order + 1);
+    return blame_row(run->w, run->b, run->c, row, i, place, "folding");
 }
 
-static err *fold_rows(worker *w, const batch_view *b, chunk *c, uint32_t k, const sl_output *output,
-                      bool *threw) {
-    fold_space *f = w->fold;
-    sl_vector *v = w->vector;
-    v->count = f->count;
-    for (v->first = 0; v->first < v->count && !script_run(w->script, output->driver);
+static err *fold_rows(fold_run *run) {
+    fold_space *f = run->f;
+    sl_vector *v = run->w->vector;
+    v->count = run->rows->count;
+    for (v->first = 0; v->first < v->count && !script_run(run->w->script, run->rows->driver);
          v->first = v->pos + 1) {
         memcpy(f->states[v->pos], f->scratch, f->state_size);
-        *threw = true;
-        err *e = give_up(w, b, c, k, v->pos);
+        err *e = give_up(run, v->pos);
         if (e) return e;
     }
     return NULL;
 }
 
 /* Fold rows [first, end); when something throws, put the states back and try halves. */
-static err *fold_range(worker *w, const batch_view *b, chunk *c, uint32_t k,
-                       const sl_output *output, uint32_t first, uint32_t end, bool *threw) {
-    fold_space *f = w->fold;
-    sl_vector *v = w->vector;
-    table *t = w->tables[output->target];
+static err *fold_range(fold_run *run, uint32_t first, uint32_t end) {
+    fold_space *f = run->f;
+    sl_vector *v = run->w->vector;
     size_t size = f->state_size;
     if (first == end) return NULL;
     for (uint32_t i = first; i < end; i++) memcpy(f->saved + i * size, f->states[i], size);
-    table_epoch_next(t);
+    table_epoch_next(run->t);
     v->first = first;
     v->count = end;
-    if (script_run(w->script, output->driver)) return NULL;
+    if (script_run(run->w->script, run->rows->driver)) return NULL;
     for (uint32_t i = end; i > first; i--)
         memcpy(f->states[i - 1], f->saved + (i - 1) * size, size);
-    table_epoch_undo(t);
-    *threw = true;
-    if (end - first == 1) return give_up(w, b, c, k, first);
+    table_epoch_undo(run->t);
+    if (end - first == 1) return give_up(run, first);
     uint32_t middle = first + (end - first) / 2;
-    err *e = fold_range(w, b, c, k, output, first, middle, threw);
-    return e ? e : fold_range(w, b, c, k, output, middle, end, threw);
+    err *e = fold_range(run, first, middle);
+    return e ? e : fold_range(run, middle, end);
 }
 
-static bool has_survivor(const fold_space *f, const void *state) {
-    for (uint32_t i = 0; i < f->count; i++)
-        if (f->states[i] == state && !f->given_up[i]) return true;
+static bool has_survivor(const fold_run *run, const void *state) {
+    for (uint32_t i = 0; i < run->rows->count; i++)
+        if (run->f->states[i] == state && !run->f->given_up[i]) return true;
     return false;
 }
 
-/* Make the entry of `state` as if this vector had never met it: gone if it made it, else
+/* Make the entry of `state` as if this run had never met it: gone if it made it, else
  * untouched. */
 static void forget_entry(const fold_space *f, table *t, pane *p, void *state) {
     uint32_t from = 0, count;
@@ -165,48 +151,63 @@ static void forget_entry(const fold_space *f, table *t, pane *p, void *state) {
 }
 
 /* A group must neither exist nor be emitted because of a row that was given up. */
-static void forget_orphans(const fold_space *f, table *t) {
-    for (uint32_t i = 0; i < f->count; i++)
-        if (f->given_up[i] && !has_survivor(f, f->states[i]))
-            forget_entry(f, t, f->panes[i], f->states[i]);
+static void forget_orphans(const fold_run *run) {
+    const fold_space *f = run->f;
+    for (uint32_t i = 0; i < run->rows->count; i++)
+        if (f->given_up[i] && !has_survivor(run, f->states[i]))
+            forget_entry(f, run->t, f->panes[i], f->states[i]);
 }
 
-static err *fold_output(worker *w, const batch_view *b, chunk *c, uint32_t k,
-                        const sl_output *output) {
-    const sl_aggregate *plan = &b->plan->aggregates[output->target];
-    table *t = w->tables[output->target];
-    fold_space *f = w->fold;
-    select_rows(w, b, c, k, t);
-    if (!f->count) return NULL;
-    table_touch_many(t, f->count, f->panes, f->hashes, f->keys, f->key_lens, f->states);
+/* Places of partitions (vector.h) of rows that are results. */
+static const uint32_t NO_PLACES[1] = { 0 };
+
+static err *fold_selected(fold_run *run) {
+    fold_space *f = run->f;
+    const selection *rows = run->rows;
+    const sl_aggregate *plan = run->plan;
+    find_panes(run);
+    table_touch_many(run->t, rows->count, f->panes, rows->hashes, rows->keys, rows->key_lens,
+                     f->states);
     f->state_size = plan->state_size;
-    sl_vector *v = w->vector;
-    v->rows = f->rows;
+    sl_vector *v = run->w->vector;
+    v->rows = run->w->selector->rows.rows;
     v->states = f->states;
     v->scratch = f->scratch;
-    v->table = t;
-    v->places = b->sources[c->source].places;
-    v->now_ms = b->now_ms;
-    bool threw = false;
-    if (plan->user_code != SL_NO_USER_CODE) memset(f->given_up, 0, f->count * sizeof *f->given_up);
+    v->table = run->t;
+    v->places = run->c->source == NO_SOURCE ? NO_PLACES : run->b->sources[run->c->source].places;
+    v->now_ms = run->b->now_ms;
+    run->threw = false;
+    if (plan->user_code != SL_NO_USER_CODE)
+        memset(f->given_up, 0, rows->count * sizeof *f->given_up);
     err *e;
     if (plan->user_code == SL_USER_BATCHES) {
         size_t need = (size_t)VECTOR_ROWS * plan->state_size;
         if (f->saved_room < need) f->saved = mem_realloc(f->saved, f->saved_room = need);
-        e = fold_range(w, b, c, k, output, 0, f->count, &threw);
+        e = fold_range(run, 0, rows->count);
     } else {
-        e = fold_rows(w, b, c, k, output, &threw);
+        e = fold_rows(run);
     }
-    if (!e && threw) forget_orphans(f, t);
+    if (!e && run->threw) forget_orphans(run);
     return e;
 }
 
-err *fold_chunk(worker *w, const batch_view *b, chunk *c) {
-    const sl_step *step = &b->plan->steps[b->plan->sources[c->source].step];
-    for (uint32_t k = 0; k < step->output_count; k++) {
-        if (step->outputs[k].kind != SL_TO_AGGREGATE) continue;
-        err *e = fold_output(w, b, c, k, &step->outputs[k]);
-        if (e) return e;
+err *fold_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level) {
+    for (uint32_t a = 0; a < b->plan->aggregate_count; a++) {
+        const sl_aggregate *plan = &b->plan->aggregates[a];
+        if (plan->level != level) continue;
+        if (!select_begin(w->selector, b, c, plan->feeds, plan->feed_count)) continue;
+        fold_run run = { .w = w,
+                         .b = b,
+                         .c = c,
+                         .aggregate = a,
+                         .plan = plan,
+                         .rows = &w->selector->rows,
+                         .f = w->fold,
+                         .t = w->tables[a] };
+        while (select_next(w->selector, w)) {
+            err *e = fold_selected(&run);
+            if (e) return e;
+        }
     }
     return NULL;
 }

@@ -7,24 +7,16 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "runtime/base/mem.h"
+#include "runtime/event/saturate.h"
 #include "runtime/event/watermark.h"
 #include "runtime/event/window.h"
 #include "runtime/operator/key.h"
 #include "runtime/operator/operators.h"
 
-static void grouping_need(grouping *g) {
-    if (g->indices) return;
-    g->indices = mem_alloc(VECTOR_ROWS * sizeof *g->indices);
-    g->panes = mem_alloc(VECTOR_ROWS * sizeof *g->panes);
-    g->hashes = mem_alloc(VECTOR_ROWS * sizeof *g->hashes);
-    g->keys = mem_alloc(VECTOR_ROWS * sizeof *g->keys);
-    g->key_lens = mem_alloc(VECTOR_ROWS * sizeof *g->key_lens);
-}
-
 /* Note each window of `pane` that `row` is late for; true: late for all of them. */
-static bool judge_late(worker *w, const batch_view *b, chunk *c, uint32_t k, uint32_t aggregate,
-                       const sl_row *row, int64_t start) {
+static bool judge_late(worker *w, const batch_view *b, chunk *c, const sl_output *output,
+                       uint32_t level, const sl_row *row, int64_t start) {
+    uint32_t aggregate = output->target;
     const sl_aggregate *plan = &b->plan->aggregates[aggregate];
     const sl_window *window = &plan->window;
     int64_t watermark = b->aggregates[aggregate].watermark_before;
@@ -33,59 +25,104 @@ static bool judge_late(worker *w, const batch_view *b, chunk *c, uint32_t k, uin
     window_run run = window_of_pane(window, start);
     bool all = late == run.count;
     c->late_pairs += late;
-    if (plan->late < 0) return all;
+    if (plan->late < 0 || c->source == NO_SOURCE) return all;
     window_bounds bounds;
     for (uint64_t i = 0; i < late && window_next(&run, &bounds); i++)
         worker_note(w, (note){ .kind = NOTE_LATE,
-                               .place = note_place(PHASE_GROUP, k),
+                               .place = note_place(level, PHASE_GROUP, output->order + 1),
                                .source = c->source,
                                .record = row->record,
-                               .aggregate = aggregate,
+                               .stage = aggregate,
                                .window_start = bounds.start,
                                .window_end = bounds.end,
                                .path = "" });
     return all;
 }
 
-/* The rows of one output. Neighbours mostly lie in one pane: `judged` remembers the last that was
- * late for nothing, so that lateness costs one comparison. */
-static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t k,
-                         const sl_output *output) {
+static void lose_late(row_set *set, uint32_t i, uint32_t k) {
+    set->late[i] |= 1u << k;
+    atomic_fetch_and_explicit(&set->passed[i], ~(1u << k), memory_order_relaxed);
+}
+
+static void add_row(chunk *c, const row_set *set, const sl_output *output, grouping *g, uint32_t i,
+                    int64_t start) {
+    uint32_t n = g->count++;
+    const char *key =
+        key_make(&c->text, output->columns, output->column_count, set->rows[i], &g->key_lens[n]);
+    g->keys[n] = key;
+    g->hashes[n] = XXH3_64bits(key, g->key_lens[n]);
+    g->panes[n] = start;
+    g->indices[n] = i;
+}
+
+/* The rows of one output to an aggregation. Neighbours mostly lie in one pane: `judged` remembers
+ * the last that was late for nothing, so that lateness costs one comparison. */
+static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t s, uint32_t k) {
+    const sl_output *output = &b->plan->steps[s].outputs[k];
     const sl_window *window = &b->plan->aggregates[output->target].window;
     int64_t watermark = b->aggregates[output->target].watermark_before;
     if (b->plan->aggregates[output->target].mode == SL_COMPLETE)
         watermark = WATERMARK_NONE; /* nothing is late */
-    grouping *g = &c->groups[k];
+    row_set *set = chunk_rows(c, s);
+    grouping *g = &set->groups[k];
     window_cache cache;
     window_cache_init(&cache);
-    grouping_need(g);
-    uint32_t count = 0;
     int64_t judged = INT64_MAX;
-    for (uint32_t i = 0; i < c->row_count; i++) {
-        if (!(c->outputs[i] >> k & 1)) continue;
-        const sl_row *row = c->rows[i];
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (!(set->outputs[i] >> k & 1)) continue;
+        const sl_row *row = set->rows[i];
         int64_t start =
             window->kind == SL_WINDOW_NONE ? INT64_MIN : window_pane(window, &cache, row->time_ms);
         if (start != judged && watermark != WATERMARK_NONE) {
-            if (judge_late(w, b, c, k, output->target, row, start)) {
-                c->late[i] |= 1u << k;
-                atomic_fetch_and_explicit(&c->passed[i], ~(1u << k), memory_order_relaxed);
+            if (judge_late(w, b, c, output, b->plan->steps[s].level, row, start)) {
+                lose_late(set, i, k);
                 continue;
             }
             if (!window_late_count(window, start, watermark)) judged = start;
         }
-        const char *key =
-            key_make(&c->text, output->columns, output->column_count, row, &g->key_lens[count]);
-        g->keys[count] = key;
-        g->hashes[count] = XXH3_64bits(key, g->key_lens[count]);
-        g->panes[count] = start;
-        g->indices[count++] = i;
+        add_row(c, set, output, g, i, start);
     }
-    g->count = count;
 }
 
-void group_chunk(worker *w, const batch_view *b, chunk *c) {
-    const sl_step *step = &b->plan->steps[b->plan->sources[c->source].step];
-    for (uint32_t k = 0; k < step->output_count; k++)
-        if (step->outputs[k].kind == SL_TO_AGGREGATE) group_output(w, b, c, k, &step->outputs[k]);
+static void note_late_for_distinct(worker *w, const batch_view *b, const chunk *c,
+                                   const sl_output *output, uint32_t level, const sl_row *row) {
+    if (b->plan->distincts[output->target].late < 0 || c->source == NO_SOURCE) return;
+    worker_note(w, (note){ .kind = NOTE_LATE,
+                           .place = note_place(level, PHASE_GROUP, output->order + 1),
+                           .source = c->source,
+                           .record = row->record,
+                           .is_distinct = true,
+                           .stage = output->target,
+                           .path = "" });
+}
+
+/* The rows of one output to a distinct: a row that is late for it is judged first. */
+static void key_output(worker *w, const batch_view *b, chunk *c, uint32_t s, uint32_t k) {
+    const sl_output *output = &b->plan->steps[s].outputs[k];
+    int64_t within_ms = b->plan->distincts[output->target].within_ms;
+    int64_t watermark = b->distincts[output->target].watermark_before;
+    if (within_ms == INT64_MAX) watermark = WATERMARK_NONE; /* nothing is late */
+    row_set *set = chunk_rows(c, s);
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (!(set->outputs[i] >> k & 1)) continue;
+        const sl_row *row = set->rows[i];
+        if (watermark != WATERMARK_NONE && saturate_add(row->time_ms, within_ms) <= watermark) {
+            note_late_for_distinct(w, b, c, output, b->plan->steps[s].level, row);
+            lose_late(set, i, k);
+            continue;
+        }
+        add_row(c, set, output, &set->groups[k], i, 0);
+    }
+}
+
+void group_rows(worker *w, const batch_view *b, chunk *c, uint32_t s) {
+    const sl_step *step = &b->plan->steps[s];
+    row_set *set = chunk_rows(c, s);
+    for (uint32_t k = 0; k < step->output_count; k++) {
+        int32_t kind = step->outputs[k].kind;
+        if (kind != SL_TO_AGGREGATE && kind != SL_TO_DISTINCT) continue;
+        set->groups[k].count = 0;
+        grouping_need(&set->groups[k], set->count);
+        (kind == SL_TO_AGGREGATE ? group_output : key_output)(w, b, c, s, k);
+    }
 }

@@ -3,21 +3,29 @@
  * All return an error only when the whole batch fails. thread: worker. */
 #include "runtime/operator/work.h"
 
-/* prepare.c: records [first_record, first_record + record_count) of c->source to rows that passed
- * the source's step: decode, event time, skew guard, the Lua driver. What is bad becomes a note. */
+/* prepare.c: records [first_record, first_record + record_count) of c->source to good rows: decode,
+ * event time, skew guard. What is bad becomes a note. */
 struct err *prepare_chunk(worker *w, const batch_view *b, chunk *c);
 
-/* write.c: messages of the rows that go straight to sinks. */
-void write_chunk(worker *w, const batch_view *b, chunk *c);
+/* advance.c: functions of the chunk's steps of one level, then messages and keys of their rows. */
+struct err *advance_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level);
 
-/* group.c: key, hash, pane and lateness of the rows that go to aggregations. */
-void group_chunk(worker *w, const batch_view *b, chunk *c);
+/* write.c: messages of the rows of step `s` that go to sinks. */
+void write_rows(worker *w, const batch_view *b, chunk *c, uint32_t s);
 
-/* fold.c: fold the rows of this worker's shards into its tables. */
-struct err *fold_chunk(worker *w, const batch_view *b, chunk *c);
+/* group.c: key, hash, pane and lateness of the rows of step `s` that go to aggregations and
+ * distincts. */
+void group_rows(worker *w, const batch_view *b, chunk *c, uint32_t s);
+
+/* distinct.c: judge the rows of this worker's shards that go to distincts of `level`. */
+void distinct_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level);
+
+/* fold.c: fold the rows of this worker's shards into its tables, of aggregations of `level`. */
+struct err *fold_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level);
 
 /* emit.c: results of one aggregation on this worker, ordered by (window end, start, shard, hash,
- * key): `retracted[k]` and `boxes[k]` get the messages of output k of the step behind it.
+ * key): `retracted[k]` and `boxes[k]` get the messages of output k of the step behind it,
+ * w->results what goes on otherwise.
  * `reached`: a row of this batch came to the aggregation (any worker). */
 struct err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool reached,
                            outbox *retracted, outbox *boxes);

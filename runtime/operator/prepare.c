@@ -1,8 +1,6 @@
-/* DESIGN. Records become rows in three passes over one chunk, each a straight loop: decode (C),
- * stamp (event time and skew guard), the step's Lua driver. A record that falls out becomes a note
- * and its row is left out of `rows`; neighbours never notice. A row that throws in the driver is
- * marked dead for that function and the driver goes on from it, so a vector of n rows and t throws
- * costs n + t, not n * t. */
+/* DESIGN. Records become rows in two passes over one chunk, each a straight loop: decode (C, or Lua
+ * for generators) and stamp (event time and skew guard). A record that falls out becomes a note and
+ * its row is left out of `rows`; neighbours never notice. */
 #include "runtime/operator/operators.h"
 
 #include <inttypes.h>
@@ -12,15 +10,14 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/codec/nulls.h"
+#include "runtime/operator/blame.h"
 
 static void chunk_begin(chunk *c, const sl_source *source) {
-    size_t need = (size_t)source->row_size * VECTOR_ROWS;
-    if (c->row_room < need) {
-        mem_free(c->row_memory);
-        c->row_memory = mem_alloc_aligned(64, need);
-        c->row_room = need;
-    }
-    c->row_count = c->high_count = 0;
+    row_set *set = chunk_set(c, c->root);
+    row_set_reset(set, source->row_size, source->null_words);
+    row_set_need(set, VECTOR_ROWS);
+    row_set_need_memory(set, VECTOR_ROWS);
+    c->high_count = 0;
     c->bad = c->skipped = c->late_pairs = 0;
     arena_reset(&c->text, 4u << 20);
 }
@@ -53,8 +50,8 @@ static err *refuse(worker *w, const batch_view *b, chunk *c, uint32_t record, co
     return NULL;
 }
 
-static sl_row *row_start(const chunk *c, const sl_source *source, uint32_t i, const sl_record *r) {
-    sl_row *row = (sl_row *)(c->row_memory + (size_t)i * source->row_size);
+static sl_row *row_start(const chunk *c, const row_set *set, uint32_t i, const sl_record *r) {
+    sl_row *row = row_set_memory(set, i);
     row->time_ms = INT64_MIN;
     row->record = c->first_record + i;
     row->partition = r->partition;
@@ -63,20 +60,21 @@ static sl_row *row_start(const chunk *c, const sl_source *source, uint32_t i, co
 }
 
 static err *decode_rows(worker *w, const batch_view *b, chunk *c) {
-    const sl_source *source = &b->plan->sources[c->source];
     const source_view *view = &b->sources[c->source];
     decoder *d = w->decoders[c->source];
+    const sl_source *source = &b->plan->sources[c->source];
     record_origin origin = { .now_ms = b->now_ms };
+    row_set *set = chunk_rows(c, c->root);
     bad_record bad;
     for (uint32_t i = 0; i < c->record_count; i++) {
         const sl_record *r = &view->records[c->first_record + i];
         const sl_partition *p = &view->partitions[r->partition];
-        sl_row *row = row_start(c, source, i, r);
+        sl_row *row = row_start(c, set, i, r);
         origin.topic = p->topic;
         origin.partition = p->number;
         if (source->has_header) origin.header = view->headers[r->partition].text;
         if (decoder_decode(d, r, &origin, row, &c->text, &bad)) {
-            c->rows[c->row_count++] = row;
+            set->rows[set->count++] = row;
             continue;
         }
         err *e = refuse(w, b, c, row->record, bad.path, bad.reason);
@@ -85,49 +83,29 @@ static err *decode_rows(worker *w, const batch_view *b, chunk *c) {
     return NULL;
 }
 
-static err *script_failure(worker *w, const batch_view *b, const chunk *c, uint32_t record) {
-    const source_view *view = &b->sources[c->source];
-    const sl_record *r = &view->records[record];
-    const sl_partition *p = &view->partitions[r->partition];
-    return err_new(ERR_SCRIPT,
-                   "%s\nwhile working on %s:%d:%" PRId64
-                   "; on_error = \"fail\" stops here, \"quarantine\" would go on",
-                   worker_failure(w), p->topic, p->number, r->offset);
-}
-
-/* Note that user code threw for `record`. */
-static err *throw_out(worker *w, const batch_view *b, const chunk *c, uint32_t record) {
-    if (b->plan->on_error == SL_ON_ERROR_FAIL) return script_failure(w, b, c, record);
-    worker_note(w, (note){ .kind = NOTE_THREW,
-                           .source = c->source,
-                           .record = record,
-                           .path = "",
-                           .reason = worker_failure(w) });
-    return NULL;
-}
-
-/* Run a driver over c->rows; rows for which it throws are dropped from c->rows and count as bad. */
+/* Run a driver over the rows; those for which it throws are dropped and count as bad. */
 static err *run_dropping(worker *w, const batch_view *b, chunk *c, uint32_t driver) {
+    row_set *set = chunk_rows(c, c->root);
     sl_vector *v = w->vector;
-    v->count = c->row_count;
-    v->rows = c->rows;
+    v->count = set->count;
+    v->rows = set->rows;
     v->guarded = 0;
     v->text = &c->text;
     v->now_ms = b->now_ms;
     bool dropped = false;
     for (v->first = 0; v->first < v->count && !script_run(w->script, driver);
          v->first = v->pos + 1) {
-        err *e = throw_out(w, b, c, ((sl_row *)c->rows[v->pos])->record);
+        err *e = blame_row(w, b, c, set->rows[v->pos], v->pos, 0, "working on");
         if (e) return e;
-        c->rows[v->pos] = NULL;
+        set->rows[v->pos] = NULL;
         c->bad++;
         dropped = true;
     }
     if (!dropped) return NULL;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < c->row_count; i++)
-        if (c->rows[i]) c->rows[kept++] = c->rows[i];
-    c->row_count = kept;
+    for (uint32_t i = 0; i < set->count; i++)
+        if (set->rows[i]) set->rows[kept++] = set->rows[i];
+    set->count = kept;
     return NULL;
 }
 
@@ -135,14 +113,15 @@ static err *run_dropping(worker *w, const batch_view *b, chunk *c, uint32_t driv
 static err *make_rows(worker *w, const batch_view *b, chunk *c) {
     const sl_source *source = &b->plan->sources[c->source];
     const sl_record *records = &b->sources[c->source].records[c->first_record];
+    row_set *set = chunk_rows(c, c->root);
     int64_t *offsets = arena_take(&c->text, c->record_count * sizeof *offsets, 8);
     for (uint32_t i = 0; i < c->record_count; i++) {
-        sl_row *row = row_start(c, source, i, &records[i]);
+        sl_row *row = row_start(c, set, i, &records[i]);
         memset(row->nulls, 0xff, source->null_words * 8u);
         offsets[i] = records[i].offset;
-        c->rows[i] = row;
+        set->rows[i] = row;
     }
-    c->row_count = c->record_count;
+    set->count = c->record_count;
     w->vector->offsets = offsets;
     return run_dropping(w, b, c, source->rows_driver);
 }
@@ -228,9 +207,10 @@ static err *stamp_rows(worker *w, const batch_view *b, chunk *c) {
         err *e = run_dropping(w, b, c, time->driver);
         if (e) return e;
     }
+    row_set *set = chunk_rows(c, c->root);
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < c->row_count; i++) {
-        sl_row *row = c->rows[i];
+    for (uint32_t i = 0; i < set->count; i++) {
+        sl_row *row = set->rows[i];
         bool stays = true;
         err *e = NULL;
         if (time->kind != SL_TIME_NONE)
@@ -238,67 +218,24 @@ static err *stamp_rows(worker *w, const batch_view *b, chunk *c) {
         else
             raise_high(c, row->partition, 0, false);
         if (e) return e;
-        if (stays) c->rows[kept++] = row;
+        if (stays) set->rows[kept++] = row;
     }
-    c->row_count = kept;
+    set->count = kept;
     return NULL;
 }
 
 /* Which fields are null in every row. */
 static void gather_nulls(chunk *c, uint32_t words) {
+    const row_set *set = chunk_rows(c, c->root);
     if (c->null_room < words) {
         c->nulls = mem_realloc(c->nulls, words * sizeof *c->nulls);
         c->null_room = words;
     }
     memset(c->nulls, 0xff, words * sizeof *c->nulls);
-    for (uint32_t i = 0; i < c->row_count; i++) {
-        const sl_row *row = c->rows[i];
+    for (uint32_t i = 0; i < set->count; i++) {
+        const sl_row *row = set->rows[i];
         for (uint32_t k = 0; k < words; k++) c->nulls[k] &= row->nulls[k];
     }
-}
-
-/* Lose everything behind `node` for row `i`; where to go on. A throw that no live node can have
- * made (the watchdog strikes between two) gives the whole row up: the loop must get on. */
-static uint32_t lose_node(chunk *c, const sl_step *step, uint32_t i, uint32_t node) {
-    bool is_known = node < step->node_count && !(c->dead[i] >> node & 1);
-    if (is_known) {
-        c->dead[i] |= 1u << node;
-        c->threw_at[i] |= step->node_outputs[node];
-        return i;
-    }
-    c->dead[i] = UINT32_MAX;
-    c->threw_at[i] = (1u << step->output_count) - 1;
-    c->outputs[i] = 0;
-    return i + 1;
-}
-
-static err *run_step(worker *w, const batch_view *b, chunk *c) {
-    const sl_step *step = &b->plan->steps[b->plan->sources[c->source].step];
-    size_t mask_len = c->row_count * sizeof(uint32_t);
-    memset(c->threw_at, 0, mask_len);
-    if (!step->has_functions) {
-        for (uint32_t i = 0; i < c->row_count; i++) c->outputs[i] = (1u << step->output_count) - 1;
-        return NULL;
-    }
-    sl_vector *v = w->vector;
-    memset(c->dead, 0, mask_len);
-    v->count = c->row_count;
-    v->rows = c->rows;
-    v->outputs = c->outputs;
-    v->dead = c->dead;
-    v->guarded = 0;
-    v->text = &c->text;
-    v->now_ms = b->now_ms;
-    v->first = 0;
-    while (v->first < v->count && !script_run(w->script, step->driver)) {
-        if (!c->dead[v->pos]) {
-            err *e = throw_out(w, b, c, ((sl_row *)c->rows[v->pos])->record);
-            if (e) return e;
-        }
-        v->first = lose_node(c, step, v->pos, v->node);
-        v->guarded = 1;
-    }
-    return NULL;
 }
 
 err *prepare_chunk(worker *w, const batch_view *b, chunk *c) {
@@ -307,11 +244,5 @@ err *prepare_chunk(worker *w, const batch_view *b, chunk *c) {
     err *e = source->format.len ? decode_rows(w, b, c) : make_rows(w, b, c);
     if (!e) e = stamp_rows(w, b, c);
     if (!e) gather_nulls(c, source->null_words);
-    if (!e) e = run_step(w, b, c);
-    for (uint32_t i = 0; !e && i < c->row_count; i++) {
-        atomic_store_explicit(&c->passed[i], c->outputs[i], memory_order_relaxed);
-        atomic_store_explicit(&c->folded_out[i], 0, memory_order_relaxed);
-        c->late[i] = 0;
-    }
     return e;
 }

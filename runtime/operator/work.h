@@ -2,11 +2,16 @@
 /* What the operators of a batch share.
  *
  * A batch is walked in rounds; a round is a few chunks, a chunk is one vector of neighbouring
- * records of one source. Per round: every worker prepares whole chunks (decode, stamp, Lua prepare,
- * key extraction); then every worker folds the rows of its own shards from all chunks, in the
- * batch's order. With one worker a round is one chunk, so that its rows stay in L2.
+ * records of one source. Per round, level by level (shared/step.h): every worker takes whole chunks
+ * through functions (decode, stamp, Lua, key extraction); then every worker takes the rows of its
+ * own shards from all chunks, in the batch's order, to distincts and aggregations. With one worker
+ * a round is one chunk, so that its rows stay in L2. What an aggregation emits and is not a sink's
+ * is walked likewise.
  *
- *   records ─▶ chunk ─prepare.c─▶ rows, masks ─group.c─▶ groups ─fold.c─▶ states ─emit.c─▶ outboxes
+ *   records ─prepare─▶ rows ─advance─▶ masks ─group─▶ groups ─fold─▶ states ─emit─▶ outboxes
+ *                       ▲      ▲                        │                      └▶ results
+ *                       │      └──── distinct ◀─────────┘                            │
+ *                       └────────────────────────────────────────────────────────────┘
  *
  * batch_view: read-only while a phase runs. chunk: written by the one worker that prepares it,
  * afterwards read by all (masks by atomics). worker: its own thread's only. */
@@ -45,12 +50,17 @@ typedef struct aggregate_view {
     int64_t watermark_after;  /* closes windows; set before emission */
 } aggregate_view;
 
+typedef struct distinct_view {
+    int64_t watermark_before; /* judges rows; WATERMARK_NONE: none yet */
+} distinct_view;
+
 typedef struct batch_view {
     const sl_plan *plan;
     uint64_t batch; /* number, from 0 in this process */
     int64_t now_ms; /* processing time */
     const source_view *sources;
     const aggregate_view *aggregates;
+    const distinct_view *distincts;
 } batch_view;
 
 typedef struct worker {
@@ -63,16 +73,20 @@ typedef struct worker {
     extras_writer **extras;   /* by output_number; NULL where there are none; owned */
     encoder **group_encoders; /* by aggregate: the group, for messages; owned */
     table **tables;           /* by aggregate; owned */
+    table **seen;             /* by distinct: its keys; owned */
     table **sent;             /* by aggregate: hashes of what was sent, or NULL; owned */
     note *notes;              /* of this round; owned */
     uint32_t note_count, note_room;
-    arena note_text;         /* their texts, until the batch ends */
-    buf scratch;             /* any short-lived bytes */
-    struct fold_space *fold; /* fold.c's own; owned */
-    struct emit_space *emit; /* emit.c's own; owned */
-    uint64_t failed_at[2];   /* where the error of the last phase stands: the lowest is told */
-    uint64_t result_count;   /* of the aggregation emitted last: results, before any filter */
-    uint64_t nulled_numbers; /* NaN and infinity written as null, in this batch */
+    arena note_text;           /* their texts, until the batch ends */
+    buf scratch;               /* any short-lived bytes */
+    onward_list onward;        /* of the aggregation emitted last: those that go on */
+    struct selector *selector; /* rows of the stage being worked on; owned */
+    struct judge_space *judge; /* distinct.c's own; owned */
+    struct fold_space *fold;   /* fold.c's own; owned */
+    struct emit_space *emit;   /* emit.c's own; owned */
+    uint64_t failed_at[2];     /* where the error of the last phase stands: the lowest is told */
+    uint64_t result_count;     /* of the aggregation emitted last: results, before any filter */
+    uint64_t nulled_numbers;   /* NaN and infinity written as null, in this batch */
 } worker;
 
 /* Number of output `k` of step `step` among all outputs. */

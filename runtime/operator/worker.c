@@ -4,8 +4,10 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/operator/distinct.h"
 #include "runtime/operator/emit.h"
 #include "runtime/operator/fold.h"
+#include "runtime/operator/select.h"
 
 enum { NOTE_TEXT = 16 << 10 };
 
@@ -39,6 +41,11 @@ static void make_tables(worker *w, const sl_plan *plan) {
         if (a->state_size > largest_state) largest_state = a->state_size;
         if (a->row_size > largest_row) largest_row = a->row_size;
     }
+    w->seen = mem_zalloc(plan->distinct_count, sizeof *w->seen);
+    for (uint32_t i = 0; i < plan->distinct_count; i++) w->seen[i] = distinct_table_new();
+    onward_list_init(&w->onward);
+    w->selector = mem_zalloc(1, sizeof *w->selector);
+    w->judge = judge_space_new();
     w->fold = fold_space_new(largest_state);
     w->emit = emit_space_new(largest_row, largest_state);
 }
@@ -124,8 +131,14 @@ void worker_free(worker *w, const sl_plan *plan) {
         encoder_free(w->key_encoders[i]);
         extras_writer_free(w->extras[i]);
     }
+    for (uint32_t i = 0; i < plan->distinct_count; i++) table_free(w->seen[i]);
+    onward_list_done(&w->onward);
+    selector_done(w->selector);
+    mem_free(w->selector);
+    judge_space_free(w->judge);
     mem_free(w->decoders);
     mem_free(w->tables);
+    mem_free(w->seen);
     mem_free(w->sent);
     mem_free(w->group_encoders);
     mem_free(w->value_encoders);
@@ -147,6 +160,7 @@ void worker_begin(worker *w, const sl_plan *plan) {
         table_epoch_begin(w->tables[i]);
         if (w->sent[i]) table_epoch_begin(w->sent[i]);
     }
+    for (uint32_t i = 0; i < plan->distinct_count; i++) table_epoch_begin(w->seen[i]);
 }
 
 void worker_end(worker *w, const sl_plan *plan, bool commit) {
@@ -154,6 +168,8 @@ void worker_end(worker *w, const sl_plan *plan, bool commit) {
         (commit ? table_commit : table_undo)(w->tables[i]);
         if (w->sent[i]) (commit ? table_commit : table_undo)(w->sent[i]);
     }
+    for (uint32_t i = 0; i < plan->distinct_count; i++)
+        (commit ? table_commit : table_undo)(w->seen[i]);
 }
 
 void worker_note(worker *w, note n) {

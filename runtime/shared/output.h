@@ -49,9 +49,15 @@ typedef struct sl_output {
     int32_t key_kind;     /* sink: sl_key_kind */
     const sl_column *key; /* sink: columns of the rows of step `key_step` */
     uint32_t key_count;
-    uint32_t key_step; /* sink: this step, or one before flat_maps, from whose row this one stems */
-    uint32_t driver;   /* aggregate: Lua driver that folds rows of this layout into its states.
-                          EXPAND: the one that calls the flat_map's function */
-    uint32_t next;     /* DISTINCT, EXPAND: index of the step behind; else SL_NO_STEP */
+    uint32_t key_step;       /* sink: this step, or that of the row from which a flat_map's stems */
+    uint32_t driver;         /* aggregate: Lua driver that folds rows of this layout.
+                                EXPAND: the one that calls the flat_map's function */
+    uint32_t next;           /* DISTINCT, EXPAND: index of the step behind; else SL_NO_STEP */
+    uint32_t order;          /* its number in its tree of steps, depth first as in the script */
     const sl_extras *extras; /* sink; NULL: key and value are all */
 } sl_output;
+
+/* An output as its target lists it: by tree, there by `order`. */
+typedef struct sl_feed {
+    uint32_t step, output;
+} sl_feed;

@@ -61,8 +61,10 @@ typedef struct sl_aggregate {
     uint32_t emit_driver;         /* Lua: merge panes, results, stages behind */
     uint32_t row_size;            /* of result rows */
     uint32_t null_words;
-    uint32_t step;          /* the step behind it; `going_on` there: its mode is append */
-    uint32_t level;         /* of the phase in which rows are folded (step.h) */
+    uint32_t step;        /* the step behind it; `going_on` there: its mode is append */
+    uint32_t level;       /* of the phase in which rows are folded (step.h) */
+    const sl_feed *feeds; /* outputs that feed it */
+    uint32_t feed_count;
     const sl_column *group; /* result row: group columns, in key order */
     uint32_t group_count;
     int32_t late;                       /* index of the sink for late rows; -1: counted only */
@@ -87,6 +89,9 @@ typedef struct sl_sink {
     int32_t on_error;        /* sl_error_policy: a row that the sink refuses for itself */
     uint32_t enveloped;      /* files that may get retractions: {"key":..,"value":..} */
     uint32_t is_side;        /* gets late or quarantined records, not rows */
+    const sl_feed *feeds;    /* outputs that feed it; a side sink: none */
+    uint32_t feed_count;
+    uint32_t unused;
 } sl_sink;
 
 enum sl_trigger_kind {

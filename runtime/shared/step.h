@@ -46,4 +46,7 @@ typedef struct sl_distinct {
     int64_t within_ms; /* > 0; INT64_MAX: forever, nothing is late */
     int32_t late;      /* index of the sink for late rows; -1: counted only */
     uint32_t level;
+    const sl_feed *feeds;
+    uint32_t feed_count;
+    uint32_t unused;
 } sl_distinct;

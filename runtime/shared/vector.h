@@ -11,6 +11,7 @@
  *     not keep. When a user's function throws: as time.
  *   prepare: C sets the node's bit in dead[pos], `guarded`, and goes on from the same row; a
  *     guarded run does not call nodes whose bit is set in dead[i], nor sets outputs behind them.
+ *   flat_map: rows made for row `pos` are taken back, C goes on behind it.
  *   fold: with user code, `scratch` gets the row's state before it is touched. C puts it back,
  *     drops the row and goes on behind it. All user code of a row runs before its sl_part_set.
  *     With a fold_batch C saves all states itself, puts them back, and runs the vector again in
@@ -50,6 +51,7 @@ typedef struct sl_vector {
     void *scratch;              /* fold with user code: out, the state of row `pos` before it */
     const int64_t *offsets;     /* rows driver of a generator: the `i` of each row */
     void *text;                 /* for sl_text_copy: arena of this vector; opaque */
+    void *grown;                /* flat_map: for sl_row_add, what takes its rows; opaque */
     void *table;                /* for sl_part_set: table of the states; opaque */
     const uint32_t *places;     /* fold: by a row's `partition`; a lower one comes before */
     int64_t now_ms;             /* processing time of the batch */
@@ -72,3 +74,10 @@ char *sl_part_edit(void *table, sl_part *part, uint32_t len);
  * appended to in place as well: bytes saved before know its length. Gives where they go, to be
  * written by the caller. Amortised O(len). */
 char *sl_part_append(void *table, sl_part *part, uint32_t len);
+
+enum { SL_MAX_ROWS_MADE = 1000000 };
+
+/* Add a row to what a flat_map makes, for row `from` of the vector: header as that one's, all
+ * columns null. NULL: it has made SL_MAX_ROWS_MADE for that row already. Borrowed until the chunk
+ * is done. */
+void *sl_row_add(void *grown, uint32_t from);

@@ -104,6 +104,55 @@ function lower_step.layouts(graph, calls)
    return steps
 end
 
+-- Number the outputs of a tree of steps, depth first.
+local function number_outputs(graph, index, orders, last)
+   for _, output in ipairs(graph.steps[index].outputs) do
+      orders[output], last = last, last + 1
+      if output.next then last = number_outputs(graph, output.next, orders, last) end
+   end
+   return last
+end
+
+--- Find which outputs feed what.
+-- @tparam table graph
+-- @treturn table output → its number in its tree
+-- @treturn table kind → index of the target → list of `{ step =, output = }` as `sl_feed`
+function lower_step.feeds(graph)
+   local orders, feeds = {}, { aggregate = {}, distinct = {}, sink = {} }
+   local function add(index)
+      for k, output in ipairs(graph.steps[index].outputs) do
+         local of_kind = feeds[output.kind]
+         if of_kind then
+            local list = of_kind[output.target] or {}
+            of_kind[output.target] = list
+            list[#list + 1] = { step = index, output = k }
+         end
+         if output.next then add(output.next) end
+      end
+   end
+   for i, step in ipairs(graph.steps) do
+      if (step.root or i) == i then
+         number_outputs(graph, i, orders, 0)
+         add(i)
+      end
+   end
+   return orders, feeds
+end
+
+--- Fill in the list of what feeds a target.
+-- @tparam table plan being lowered
+-- @tparam cdata into sl_aggregate, sl_distinct or sl_sink
+-- @tparam string kind of target
+-- @tparam integer index of it
+function lower_step.fill_feeds(plan, into, kind, index)
+   local list = plan.feeds[kind][index] or {}
+   local feeds = plan.memory:array("sl_feed", #list)
+   for i, feed in ipairs(list) do
+      feeds[i - 1].step, feeds[i - 1].output = feed.step - 1, feed.output - 1
+   end
+   into.feeds, into.feed_count = feeds, #list
+end
+
 local function outputs_behind(tree)
    local mask = 0
    for _, stage in ipairs(tree) do
@@ -133,10 +182,24 @@ end
 
 local fill_kind = {}
 
+-- Where the fold of an aggregation finds its columns: outputs that agree share a driver,
+-- and rows of both are folded in one call.
+local function fold_key(output, step)
+   local parts = { tostring(output.target), tostring(step.layout.ctype) }
+   for _, column in ipairs(output.schema.columns) do
+      parts[#parts + 1] = ("%s=%d"):format(column.name, column.slot)
+   end
+   return table.concat(parts, "\0")
+end
+
 function fill_kind.aggregate(plan, into, output, step)
-   local name, state = plan.graph.aggregates[output.target].name,
-      plan.states[output.target]
-   into.driver = plan:add_driver(driver.fold(step, name, state, output.schema))
+   local key = fold_key(output, step)
+   if not plan.folds[key] then
+      local name = plan.graph.aggregates[output.target].name
+      local state = plan.states[output.target]
+      plan.folds[key] = plan:add_driver(driver.fold(step, name, state, output.schema))
+   end
+   into.driver = plan.folds[key]
 end
 
 function fill_kind.sink(plan, into, output, step)
@@ -162,7 +225,7 @@ local function fill_output(plan, into, output, index)
    into.target = (output.target or 1) - 1
    into.columns, into.column_count =
       plan.memory:columns(step.layout, output.columns or {})
-   into.key_step = (output.key_step or index) - 1
+   into.key_step, into.order = (output.key_step or index) - 1, plan.orders[output]
    into.next = output.next and output.next - 1 or C.SL_NO_STEP
    fill_kind[output.kind](plan, into, output, step, plan.graph.steps[index])
 end

@@ -430,7 +430,7 @@ static lines watermark_lines(play *p) {
         const sl_string *name = &p->p.plan->aggregates[i].name;
         buf_init(&line);
         buf_printf(&line, "%.*s:", (int)name->len, name->data);
-        put_watermark(&line, p->p.aggregates[i].watermark);
+        put_watermark(&line, p->p.stages.aggregates[i].watermark);
         lines_add(&out, line);
     }
     return out;

@@ -1,0 +1,50 @@
+#pragma once
+/* The rows of a chunk that go to one aggregation or distinct and are of this worker's shards, in
+ * the order of their records: those of one record by the script's order of the outputs they come
+ * through, then as a flat_map made them. So nothing depends on how records were cut into chunks.
+ * One owner; thread: worker. */
+#include "runtime/operator/work.h"
+
+/* A run of rows: of one driver, at most VECTOR_ROWS. */
+typedef struct selection {
+    uint32_t driver; /* of their outputs */
+    uint32_t count;
+    uint32_t indices[VECTOR_ROWS]; /* place of each in its set */
+    uint16_t cursors[VECTOR_ROWS]; /* through which output it came */
+    int64_t panes[VECTOR_ROWS];    /* pane start */
+    uint64_t hashes[VECTOR_ROWS];
+    const char *keys[VECTOR_ROWS];
+    uint32_t key_lens[VECTOR_ROWS];
+    void *rows[VECTOR_ROWS];
+} selection;
+
+/* Where one output's rows stand. */
+typedef struct select_cursor {
+    row_set *set;
+    const grouping *group;
+    const sl_output *output;
+    uint32_t bit; /* of the output in masks */
+    uint32_t level;
+    uint32_t at;
+} select_cursor;
+
+typedef struct selector {
+    select_cursor *cursors; /* owned */
+    uint32_t count, room;
+    uint32_t shard_mask;
+    selection rows;
+} selector;
+
+void selector_done(selector *s);
+
+/* Begin with the rows that `feeds` bring from `c`; false: it has none of them. */
+bool select_begin(selector *s, const batch_view *b, const chunk *c, const sl_feed *feeds,
+                  uint32_t feed_count);
+
+/* The next run into s->rows; false: there are no more. */
+bool select_next(selector *s, const worker *w);
+
+/* How row `n` of the run came. */
+static inline const select_cursor *select_from(const selector *s, uint32_t n) {
+    return &s->cursors[s->rows.cursors[n]];
+}
