@@ -7,7 +7,8 @@ local cdef = {}
 
 -- runtime/shared, in the order in which they build on each other.
 local HEADERS = {
-   "types.h", "row.h", "vector.h", "sketch.h", "source.h", "output.h", "step.h", "plan.h",
+   "types.h", "row.h", "vector.h", "sketch.h", "helper.h", "source.h", "output.h",
+   "step.h", "plan.h",
 }
 
 -- The checkout's headers, for tests that run without the binary.
@@ -31,12 +32,12 @@ function cdef.declarations(text)
 end
 
 --- Declare everything in the shared headers, once in a Lua state.
--- @tparam ?table headers list of `{ name =, text = }`, each after those it includes; nil:
---  the checkout's
--- @usage cdef.load(require "sluice.headers")
-function cdef.load(headers)
+-- The texts are the binary's, or the checkout's.
+-- @usage cdef.load()
+function cdef.load()
    if pcall(ffi.typeof, "sl_vector") then return end
-   for _, header in ipairs(headers or read_headers()) do
+   local built_in, headers = pcall(require, "sluice.headers")
+   for _, header in ipairs(built_in and headers or read_headers()) do
       local right, message = pcall(ffi.cdef, cdef.declarations(header.text))
       if not right then error(header.name .. ": " .. message, 0) end
    end

@@ -55,6 +55,20 @@ function driver.time(step, source, schema)
    end)
 end
 
+--- Constraints that Lua tests; what a row does not keep goes to `v.outputs` (vector.h).
+-- When a function throws, C drops the row and goes on behind it.
+-- @tparam table step Step of the source
+-- @tparam table source of the graph
+-- @tparam table schema its fields
+-- @treturn function as above
+function driver.checks(step, source, schema)
+   local title = driver_names.of_checks(source.name, source.fields)
+   return define("checks", source.name, title, driver_names.sees(step, nil, schema),
+      function(code)
+      driver_source.write_checks(code, step, source)
+   end)
+end
+
 --- Filters and derived columns behind a source; outputs of each row in `v.outputs`. There
 -- are two loops: the guarded one runs once a row of the vector has thrown.
 -- @tparam table step Step of the source

@@ -2,6 +2,7 @@
 -- A field is never changed: each method gives a new one.
 -- @module sluice.field
 
+local constraint = require "sluice.constraint"
 local later = require "sluice.later"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
@@ -152,6 +153,42 @@ function methods:one_of(values)
       checked[i] = one
    end
    return with(self, { one_of = checked })
+end
+
+--- Text that does not match makes the record bad. A pattern matches anywhere, unless it
+-- begins with `^` and ends with `$`.
+-- @tparam string pattern of Lua
+-- @treturn sluice.field.Field
+-- @usage sluice.string "plate" :matches "^%u%u%-%d+$"
+function methods:matches(pattern)
+   local spec = spec_of(self, "matches")
+   if spec.type ~= "string" then
+      place.fail(nil, "field `%s` is %s: `:matches` is for strings", spec.name, spec.type)
+   end
+   if type(pattern) ~= "string" then
+      place.fail(nil, "field `%s`: `:matches` takes a pattern of Lua, got %s", spec.name,
+         options.show(pattern))
+   end
+   local made, wrong = constraint.matches(pattern)
+   if not made then
+      place.fail(nil, "field `%s`: `:matches` %q is no pattern of Lua: %s", spec.name,
+         pattern, wrong)
+   end
+   return with(self, { checks = constraint.add(spec.checks, made) })
+end
+
+--- Values for which the function gives false or nil make the record bad; null is not
+-- checked. It is called before event time and watermark see the record.
+-- @tparam function fn (value) → true
+-- @treturn sluice.field.Field
+-- @usage sluice.string "code" :check(function(code) return #code == 8 end)
+function methods:check(fn)
+   local spec = spec_of(self, "check")
+   if type(fn) ~= "function" then
+      place.fail(nil, "field `%s`: `:check` takes a function(value), got %s", spec.name,
+         options.show(fn))
+   end
+   return with(self, { checks = constraint.add(spec.checks, constraint.check(fn)) })
 end
 
 --- Take the value from another place of the JSON document.

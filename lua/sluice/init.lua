@@ -5,6 +5,7 @@
 local aggregate = require "sluice.aggregate"
 local cluster = require "sluice.cluster"
 local field = require "sluice.field"
+local helper = require "sluice.helper"
 local later = require "sluice.later"
 local nearest = require "sluice.nearest"
 local pipeline = require "sluice.pipeline"
@@ -27,6 +28,7 @@ local sluice = {
    pipeline = pipeline.pipeline,
 }
 
+for name in pairs(helper.LIBRARIES) do sluice[name] = helper.shown(name) end
 for kind in pairs(schema.TYPES) do sluice[kind] = field.constructor(kind) end
 for name, constructor in pairs(aggregate.constructors) do sluice[name] = constructor end
 

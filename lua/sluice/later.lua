@@ -15,14 +15,14 @@ end
 --- What `sluice.NAME` will be.
 later.CONSTRUCTORS = set [[postgres http sink param cumulate session running rolling
    bytes date decimal list map struct variance stddev arg_min arg_max count_distinct
-   quantile top histogram collect time text hash random]]
+   quantile top histogram collect random]]
 
 --- Methods of a stream.
 later.METHODS = set [[avro protobuf json_schema flat_map distinct process union
    join table lookup]]
 
 --- Methods of a field.
-later.FIELD_METHODS = set [[matches check]]
+later.FIELD_METHODS = set [[]]
 
 --- Raise when a word is one of a later release.
 -- @tparam table words one of this module's sets

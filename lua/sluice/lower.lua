@@ -3,6 +3,7 @@
 
 local ffi = require "ffi"
 
+local constraint = require "sluice.constraint"
 local driver = require "sluice.driver"
 local driver_fold = require "sluice.driver.fold"
 local driver_state = require "sluice.driver.state"
@@ -144,6 +145,10 @@ function Plan:fill_source(into, index)
    local source = self.graph.sources[index]
    local step, drivers = self.steps[source.step], {}
    if source.rows then drivers.rows = self:add_driver(driver.rows(step, source)) end
+   if constraint.list(source.fields)[1] then
+      local checks = driver.checks(step, source, decoded_schema(source))
+      drivers.checks = self:add_driver(checks)
+   end
    if source.time and source.time.fn then
       drivers.time = self:add_driver(driver.time(step, source, decoded_schema(source)))
    end

@@ -72,7 +72,7 @@ end
 --   seed, now_ms)`, `fallbacks()`, `tell(driver, message, frames)`
 -- @raise "FILE:LINE: message" for what the script's code threw
 function main.load(host)
-   cdef.load(require "sluice.headers")
+   cdef.load()
    local silent = host.worker > 0
    local box = sandbox.new {
       folder = host.path:match("^(.*/)") or "",

@@ -87,7 +87,9 @@ REASONS.results.event_time = ONLY_BEHIND_JSON
 REASONS.results.rows = REASONS.decoded.rows
 for name in pairs(format.FORMATS) do
    local reason = ("the fields are said already: one `:%s { … }` a source"):format(name)
-   REASONS.decoded[name], REASONS.rows[name], REASONS.results[name] = reason, reason, reason
+   for _, phase in ipairs { "decoded", "rows", "results" } do
+      REASONS[phase][name] = reason
+   end
 end
 
 local function refuse_phase(name, phase)

@@ -2,6 +2,7 @@
 -- type.
 -- @module sluice.value
 
+local constraint = require "sluice.constraint"
 local units = require "sluice.units"
 
 local value = {}
@@ -72,6 +73,8 @@ function value.conflict(spec)
          :format(default, spec.range[1],
          spec.range[2])
    end
+   local unkept = constraint.unkept(spec.checks, default)
+   if unkept then return ("the default %s %s"):format(tostring(default), unkept) end
    if not spec.one_of then return nil end
    for _, allowed in ipairs(spec.one_of) do
       if allowed == default then return nil end

@@ -8,6 +8,7 @@
 #include "runtime/codec/decode_json.h"
 #include "runtime/codec/decode_raw.h"
 #include "runtime/codec/field.h"
+#include "runtime/codec/unkept.h"
 
 /* A new format is a line here. */
 static const codec_ops *const FORMATS[] = { &codec_json, &codec_csv, &codec_raw };
@@ -119,15 +120,8 @@ static bool put_outside(const field *f, sl_row *row, const sl_record *record,
 
 /* A required field is null: say where it was looked for. */
 static bool refuse_null(const field *f, bad_record *bad) {
-    const sl_field *plan = f->plan;
     bad_because(bad, "missing or null, wanted %s", field_wants(f));
-    for (uint32_t i = plan->path_count; i-- > 0;)
-        bad_under(bad, plan->path[i].data, plan->path[i].len);
-    if (plan->from == SL_FROM_HEADER) return bad_under(bad, "header", 6);
-    if (plan->from == SL_FROM_KEY || plan->from == SL_FROM_KEY_PATH)
-        return bad_under(bad, "key", 3);
-    if (plan->path_count) return false;
-    return bad_under(bad, plan->column.name.data, plan->column.name.len);
+    return unkept_path(f->plan, bad);
 }
 
 /* A field with a default or a `required` is null: give it the one or refuse the record. */

@@ -10,6 +10,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/codec/nulls.h"
+#include "runtime/codec/unkept.h"
 #include "runtime/operator/blame.h"
 
 static void chunk_begin(chunk *c, const sl_source *source) {
@@ -83,8 +84,18 @@ static err *decode_rows(worker *w, const batch_view *b, chunk *c) {
     return NULL;
 }
 
-/* Run a driver over the rows; those for which it throws are dropped and count as bad. */
-static err *run_dropping(worker *w, const batch_view *b, chunk *c, uint32_t driver) {
+/* Leave out what became NULL. */
+static void drop_rows(row_set *set) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < set->count; i++)
+        if (set->rows[i]) set->rows[kept++] = set->rows[i];
+    set->count = kept;
+}
+
+/* Run a driver over the rows; those for which it throws become NULL and count as bad. `dropped`:
+ * there are some. */
+static err *run_throwing(worker *w, const batch_view *b, chunk *c, uint32_t driver,
+                         bool *dropped) {
     row_set *set = chunk_rows(c, c->root);
     sl_vector *v = w->vector;
     v->count = set->count;
@@ -92,21 +103,44 @@ static err *run_dropping(worker *w, const batch_view *b, chunk *c, uint32_t driv
     v->guarded = 0;
     v->text = &c->text;
     v->now_ms = b->now_ms;
-    bool dropped = false;
+    *dropped = false;
     for (v->first = 0; v->first < v->count && !script_run(w->script, driver);
          v->first = v->pos + 1) {
         err *e = blame_row(w, b, c, set->rows[v->pos], v->pos, 0, "working on");
         if (e) return e;
         set->rows[v->pos] = NULL;
         c->bad++;
+        *dropped = true;
+    }
+    return NULL;
+}
+
+/* The same; the rows are dropped. */
+static err *run_dropping(worker *w, const batch_view *b, chunk *c, uint32_t driver) {
+    bool dropped;
+    err *e = run_throwing(w, b, c, driver, &dropped);
+    if (!e && dropped) drop_rows(chunk_rows(c, c->root));
+    return e;
+}
+
+/* Rows that do not keep a constraint which Lua tests are bad. */
+static err *check_rows(worker *w, const batch_view *b, chunk *c) {
+    const sl_source *source = &b->plan->sources[c->source];
+    row_set *set = chunk_rows(c, c->root);
+    bool dropped;
+    w->vector->outputs = set->outputs;
+    err *e = run_throwing(w, b, c, source->checks_driver, &dropped);
+    for (uint32_t i = 0; !e && i < set->count; i++) {
+        const sl_row *row = set->rows[i];
+        if (!row || !set->outputs[i]) continue;
+        bad_record bad;
+        unkept_check(source, &source->checks[set->outputs[i] - 1], row, &bad);
+        e = refuse(w, b, c, row->record, bad.path, bad.reason);
+        set->rows[i] = NULL;
         dropped = true;
     }
-    if (!dropped) return NULL;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < set->count; i++)
-        if (set->rows[i]) set->rows[kept++] = set->rows[i];
-    set->count = kept;
-    return NULL;
+    if (!e && dropped) drop_rows(set);
+    return e;
 }
 
 /* A generator's rows: Lua fills them from their offsets. */
@@ -242,6 +276,7 @@ err *prepare_chunk(worker *w, const batch_view *b, chunk *c) {
     const sl_source *source = &b->plan->sources[c->source];
     chunk_begin(c, source);
     err *e = source->format.len ? decode_rows(w, b, c) : make_rows(w, b, c);
+    if (!e && source->check_count) e = check_rows(w, b, c);
     if (!e) e = stamp_rows(w, b, c);
     if (!e) gather_nulls(c, source->null_words);
     return e;

@@ -96,7 +96,8 @@ static bool kit_decode_bytes(kit *k, const char *text, size_t len) {
     k->record.value = (sl_string){ .data = copy, .len = (uint32_t)len };
     memset(&k->row, 0x5a, sizeof k->row);
     memset(&k->bad, 0, sizeof k->bad);
-    bool is_good = decoder_decode(k->decoder, &k->record, &ORIGIN, &k->row.head, &k->strings, &k->bad);
+    bool is_good = decoder_decode(k->decoder, &k->record, &ORIGIN, &k->row.head, &k->strings,
+                                  &k->bad);
     assert_memory_equal(copy, before, len); /* raw bytes are the quarantine's */
     assert_true(is_good || k->bad.reason[0]);
     mem_free(before);

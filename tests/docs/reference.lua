@@ -9,6 +9,7 @@ local cluster = require "sluice.cluster"
 local connector = require "sluice.connector"
 local decode = require "sluice.stage.decode"
 local format = require "sluice.format"
+local helper = require "sluice.helper"
 local later = require "sluice.later"
 local limits = require "sluice.source.limits"
 local nearest = require "sluice.nearest"
@@ -182,7 +183,10 @@ function Page:fields()
       self:line("| `:%s%s` | %s | `%s` |", one.name, one.arguments, cell(prose),
          cell(usage))
    end
-   self:line(NOT_YET, table.concat(nearest.names(later.FIELD_METHODS), "`, `:"))
+   if next(later.FIELD_METHODS) then
+      self:line(NOT_YET, table.concat(nearest.names(later.FIELD_METHODS), "`, `:"))
+   end
+   self:line ""
 end
 
 function Page:stages()
@@ -255,6 +259,22 @@ local function c_text(path, start)
    return (whole:gsub('"%s*"', ""):gsub("\\n", " "):gsub("%s+$", ""))
 end
 
+function Page:helpers()
+   self:line "## Helpers\n"
+   self:line "Functions that filters, derived columns and aggregates may call for each"
+   self:line "row: they are compiled with the loop.\n"
+   for _, name in ipairs(nearest.names(helper.LIBRARIES)) do
+      local path = "lua/sluice/helper/" .. name .. ".lua"
+      local pattern = "^function " .. name .. "%.([%w_]+)(%b())"
+      for _, one in ipairs(documented(path, pattern)) do
+         local prose, usage = parts_of(one.comment)
+         self:line("- `sluice.%s.%s%s`: %s `%s`", name, one.name, one.arguments, prose,
+            usage)
+      end
+   end
+   self:line ""
+end
+
 function Page:command_line()
    self:line "## Command line\n"
    self:line "| command | what it does |"
@@ -293,6 +313,7 @@ function reference.text()
    page:fields()
    page:stages()
    page:aggregates()
+   page:helpers()
    page:command_line()
    return table.concat(page, "\n") .. "\n"
 end

@@ -78,10 +78,19 @@ describe("a field", function()
       end, "not in `:one_of`")
    end)
 
-   it("names the nearest method, and those that come later", function()
+   it("checks patterns and functions", function()
+      local plate = field.spec(sluice.string "p" :matches "^a" :check(tostring))
+      assert.equal("does not match `^a`", plate.checks[1].refusal)
+      assert.equal(tostring, plate.checks[2].fn)
+      refuses(function() return sluice.int64 "n" :matches "a", 1 end, "is for strings")
+      refuses(function() return sluice.string "s" :matches(5), 1 end, "a pattern of Lua")
+      refuses(function() return sluice.string "s" :matches "a[", 1 end, "no `]`")
+      refuses(function() return sluice.string "s" :check "x", 1 end, "a function(value)")
+   end)
+
+   it("names the nearest method", function()
       refuses(function() return sluice.string "n" :requierd() end,
          "did you mean `required`?")
-      refuses(function() return sluice.string "n" :matches "a" end, "not yet: `:matches`")
    end)
 
    it("refuses names that no column can have", function()

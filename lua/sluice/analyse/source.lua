@@ -13,7 +13,7 @@ local function field_of(spec)
    return {
       name = spec.name, type = spec.type, exact = spec.exact or false, unit = spec.unit,
       required = spec.required or false, default = spec.default,
-      one_of = spec.one_of, range = spec.range, from = from, line = spec.line,
+      one_of = spec.one_of, range = spec.range, checks = spec.checks, from = from, line = spec.line,
    }
 end
 

@@ -3,6 +3,7 @@
 -- @module sluice.check.functions
 
 local aggregate = require "sluice.aggregate"
+local constraint = require "sluice.constraint"
 local place = require "sluice.place"
 local schema = require "sluice.schema"
 
@@ -91,6 +92,10 @@ function functions.of(graph)
    for _, source in ipairs(graph.sources) do
       if type(source.events) == "function" then add(list, source.events, "events") end
       add(list, source.rows, "row")
+      for _, one in ipairs(constraint.list(source.fields)) do
+         add(list, one.check.fn, ("check of field `%s`"):format(one.field.name), nil,
+            ANYTHING)
+      end
       if source.time and source.time.fn then
          local row = row_of(source.schema, source.fields)
          add(list, source.time.fn, "event_time", { row }, { type = "int64" })

@@ -3,6 +3,7 @@
 -- number (`v.node`).
 -- @module sluice.driver.names
 
+local constraint = require "sluice.constraint"
 local place = require "sluice.place"
 
 local driver_names = {}
@@ -53,6 +54,18 @@ end
 -- @treturn string
 function driver_names.of_source(what, name, stage, fn)
    return text_of(what, name, { name_of(stage, fn) })
+end
+
+--- Name the driver of a source's constraints.
+-- @tparam string name of the source
+-- @tparam table fields of the source
+-- @treturn string
+function driver_names.of_checks(name, fields)
+   local list = {}
+   for k, one in ipairs(constraint.list(fields)) do
+      list[k] = name_of(("check of field `%s`"):format(one.field.name), one.check.fn)
+   end
+   return text_of("checks", name, list)
 end
 
 --- Name a driver by what it works on.

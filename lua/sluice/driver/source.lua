@@ -1,9 +1,12 @@
 --- The code of what runs at a source: event times by a function, rows of a generator.
 -- @module sluice.driver.source
 
+local binary = require "sluice.helper.binary"
+local constraint = require "sluice.constraint"
 local driver_random = require "sluice.driver.random"
 local event = require "sluice.event"
 local nearest = require "sluice.nearest"
+local row = require "sluice.row"
 
 local driver_source = {}
 
@@ -26,8 +29,8 @@ local function missing(name)
    error(("field `%s` is required, the row has none"):format(name), 0)
 end
 
--- Constraints that a field of the schema holds values to; nil: none.
-local function constraint(field)
+-- Range and list that a field of the schema holds values to; nil: none.
+local function bounds_of(field)
    local allowed, range = nil, field.range
    if field.one_of then
       allowed = {}
@@ -43,16 +46,44 @@ local function constraint(field)
 end
 
 -- Called for the first row of a vector only: `pairs` for each row would cost too much.
-local function check_names(row, fields)
-   if type(row) ~= "table" then return end
+local function check_names(made, fields)
+   if type(made) ~= "table" then return end
    local names = {}
    for i, field in ipairs(fields) do names[i], names[field.name] = field.name, true end
-   for name in pairs(row) do
+   for name in pairs(made) do
       if not names[name] then
          error(("the row has a field `%s` that is not in :rows%s"):format(tostring(name),
             nearest.hint(tostring(name), names)), 0)
       end
    end
+end
+
+local MATCH = "if failed == 0 and not (%s) and %s(%s, r.__f%d, r.__l%d, 0) ~= 1 then"
+local CHECK = "if failed == 0 and not (%s) and not %s(%s(r)) then"
+
+--- Write the test of row `i` by all constraints of the fields: 0, or the number of the
+-- first that it does not keep, from 1.
+-- @tparam table code Code
+-- @tparam table step Step of the source
+-- @tparam table source of the graph
+function driver_source.write_checks(code, step, source)
+   local rows = code:array("rows", step.layout.ctype)
+   code:line("v.pos = i")
+   code:line("local r = %s[i][0]", rows)
+   code:line("local failed = 0")
+   for k, one in ipairs(constraint.list(source.fields)) do
+      local is_null, slot = row.is_null(one.slot, "r"), one.slot
+      if one.check.regex then
+         code:line(MATCH, is_null, code:use(binary.sl_regex_match),
+            code:use(one.check.regex), slot, slot)
+      else
+         code:line("v.node = %d", k - 1)
+         local get = step.layout:getter(slot, one.field.exact)
+         code:line(CHECK, is_null, code:use(one.check.fn), code:use(get))
+      end
+      code:line("failed = %d end", k)
+   end
+   code:line("v.outputs[i] = failed")
 end
 
 local function no_row(x)
@@ -80,7 +111,7 @@ local function write_field(code, step, field, slot, name)
       code:line("if x == nil then %s(%q) end", code:use(missing), field.name)
    end
    code:line("%s(r, x, v)", code:use(step.layout:setter(slot, label, step.calls)))
-   local check = constraint(field)
+   local check = bounds_of(field)
    if check then code:line("if x ~= nil then %s(x) end", code:use(check)) end
 end
 

@@ -13,8 +13,8 @@ local csv = {}
 csv.doc = "`:csv { fields, header = true }`: each record is a line of comma-separated "
    .. "values (RFC 4180). Columns are found by the header line of a file, by "
    .. "`columns`, or else stand in the order of the fields. Every line has all columns. "
-   .. "A line of a file is a record: a quote ends on its line. A bool is `true t yes y 1` "
-   .. "or `false f no n 0`, in any case; a quoted column is never null."
+   .. "A line of a file is a record: a quote ends on its line. A bool is `true t yes y "
+   .. "1` or `false f no n 0`, in any case; a quoted column is never null."
 
 local function byte(wanted, none)
    return options.checker(wanted, function(value)
@@ -81,8 +81,8 @@ local UNFIT = {
 function csv.problem(field, given)
    local from = field.from
    if from and from.kind == "key_path" then
-      return "a key that is JSON is read beside `:json` only: write `:from_key()` for all "
-         .. "of the key"
+      return "a key that is JSON is read beside `:json` only: write `:from_key()` for "
+         .. "all of the key"
    end
    if from and from.kind ~= "value" then return nil end
    if UNFIT[field.type] then return UNFIT[field.type] end

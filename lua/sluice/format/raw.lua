@@ -8,9 +8,9 @@ local raw = {}
 
 --- What the reference says.
 raw.doc = "`:raw()` or `:raw { fields }`: each record as it came: `key` and `value` as "
-   .. "bytes, null where there is none, and the fields from headers and metadata. A field "
-   .. "named `key` or `value` takes the place of that one, with its own type: `:raw { "
-   .. "sluice.string \"value\" }`. Records without a value (tombstones) are rows, too."
+   .. "bytes, null where there is none, and the fields from headers and metadata. A "
+   .. "field named `key` or `value` takes the place of that one, with its own type: "
+   .. "`:raw { sluice.string \"value\" }`. Records without a value (tombstones) are rows, too."
 
 -- Until there is a type for bytes, a key and a value must be text.
 local BYTES = schema.TYPES.bytes and "bytes" or "string"
@@ -48,8 +48,8 @@ end
 function raw.problem(spec)
    local from = spec.from
    if from and from.kind == "key_path" then
-      return "a key that is JSON is read beside `:json` only: write `:from_key()` for all "
-         .. "of the key"
+      return "a key that is JSON is read beside `:json` only: write `:from_key()` for "
+         .. "all of the key"
    end
    if NESTED[spec.type] then
       return ("a raw value is no %s: write `:json { fields }`"):format(spec.type)
@@ -57,9 +57,10 @@ function raw.problem(spec)
    if spec.name == "key" and not from then
       return "all of the key is meant: add `:from_key()`"
    end
-   if from and from.kind ~= "value" or not from and spec.name == "value" then return nil end
-   return "what a raw record has beside its key and value comes from headers and metadata: "
-      .. "add `:from_header(…)` or `:from_metadata(…)`"
+   if from and from.kind ~= "value" then return nil end
+   if not from and spec.name == "value" then return nil end
+   return "what a raw record has beside its key and value comes from headers and "
+      .. "metadata: add `:from_header(…)` or `:from_metadata(…)`"
 end
 
 return raw

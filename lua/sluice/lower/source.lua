@@ -3,6 +3,8 @@
 
 local ffi = require "ffi"
 
+local constraint = require "sluice.constraint"
+
 local lower_source = {}
 
 local C = ffi.C
@@ -82,6 +84,16 @@ local function fields_of(memory, into, source, layout)
    into.fields, into.field_count = fields, #source.fields
 end
 
+local function checks_of(memory, into, source, driver)
+   local list = constraint.list(source.fields)
+   local checks = memory:array("sl_check", #list)
+   for i, one in ipairs(list) do
+      checks[i - 1].field = one.slot - 1
+      memory:text(checks[i - 1].refusal, one.check.refusal)
+   end
+   into.checks, into.check_count, into.checks_driver = checks, #list, driver or 0
+end
+
 local function slot_of(source, name)
    for slot, field in ipairs(source.fields) do
       if field.name == name then return slot end
@@ -111,7 +123,7 @@ end
 -- @tparam cdata into sl_source
 -- @tparam table source of the graph
 -- @tparam table layout of its rows
--- @tparam table drivers `{ time = number|nil, rows = number|nil }`
+-- @tparam table drivers `{ time = number|nil, rows = number|nil, checks = number|nil }`
 function lower_source.fill(memory, into, source, layout, drivers)
    memory:text(into.name, source.name)
    memory:text(into.connector, source.connector)
@@ -122,6 +134,7 @@ function lower_source.fill(memory, into, source, layout, drivers)
    end
    into.has_header = flag(source.has_header)
    fields_of(memory, into, source, layout)
+   checks_of(memory, into, source, drivers.checks)
    into.row_size, into.null_words = layout.size, layout.null_words
    into.step = source.step - 1
    into.on_bad = C[BAD[source.options.bad_records or "quarantine"]]
