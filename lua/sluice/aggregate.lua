@@ -2,6 +2,7 @@
 -- schema.
 -- @module sluice.aggregate
 
+local field = require "sluice.field"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
@@ -10,22 +11,39 @@ local user = require "sluice.aggregate.user"
 
 local aggregate = {}
 
--- name → `{ resolve = function(input) → code, accepts = "any" | "number", optional = flag
--- }`. `input` is `{ type =, exact = }`, nil without a field. The code is text for
--- lua/sluice/fold.lua: `$a.NAME` a member of the state, `$b.NAME` of the state merged
--- into it; in `fold`: `x` the value (numbers; int64 and timestamps as int64 cdata),
--- `data` and `len` of text, `r` the row; `result` sets `y`, or `data` and `len`.
+-- name → `{ resolve = function(input, given, by) → code, accepts = types of the field, by
+-- = types of a second one, read = function(what stands behind the field) → given,
+-- optional = flag }`. `input` is `{ type =, exact =, field = or fn = }`, nil without a
+-- field. The code is text for lua/sluice/driver/fold.lua: `$a.NAME` a member of the
+-- state, `$b.NAME` of the state merged into it, `$k.NAME` one of the `constants`; in
+-- `fold` (and `check`, which may throw): `x` the value (numbers; int64 and timestamps
+-- as int64 cdata), `data` and `len` of text, with `takes_bytes` of all types, `x2` …
+-- the second value, `r` the row; `result` sets `y`, or `data` and `len`. `is_shared`:
+-- equal states over one field are kept once.
 local BUILTINS = {
+   arg_max = require "sluice.aggregate.arg_max",
+   arg_min = require "sluice.aggregate.arg_min",
    avg = require "sluice.aggregate.avg",
    count = require "sluice.aggregate.count",
+   count_distinct = require "sluice.aggregate.count_distinct",
    first = require "sluice.aggregate.first",
    last = require "sluice.aggregate.last",
    max = require "sluice.aggregate.max",
    min = require "sluice.aggregate.min",
+   quantile = require "sluice.aggregate.quantile",
+   stddev = require "sluice.aggregate.stddev",
    sum = require "sluice.aggregate.sum",
+   variance = require "sluice.aggregate.variance",
 }
 
-local NUMBERS = { int32 = true, int64 = true, double = true }
+-- What `accepts` and `by` say: types, and how a message names them.
+local ACCEPTS = {
+   any = {},
+   number = { types = { int32 = true, int64 = true, double = true },
+      wanted = "int32, int64 or double" },
+   ordered = { types = { int32 = true, int64 = true, double = true, timestamp = true,
+      bool = true, string = true }, wanted = "a type whose values have an order" },
+}
 local NEEDS_MERGE = { hopping = true }
 
 local Spec = {}
@@ -74,26 +92,49 @@ function methods:where(condition)
    return new(changed)
 end
 
-local function input_of(parts, builtin, columns)
-   local of = parts.field
-   if of == nil then return nil end
+-- What a function gives: a number, or what `sluice.TYPE(fn)` says.
+local function of_function(of)
    if type(of) == "function" then return { type = "double", fn = of } end
-   local column, message = schema.column(columns, of)
-   if not column then return nil, ("%s: %s"):format(parts.label, message) end
-   if builtin.accepts == "number" and not NUMBERS[column.type] then
-      return nil, ("%s: `%s` is %s, wanted int32, int64 or double")
-         :format(parts.label, of, column.type)
+   return { type = of.type, exact = of.exact, fn = of.fn, of = of }
+end
+
+local function input_of(label, of, accepts, columns)
+   local input
+   if type(of) == "string" then
+      local column, message = schema.column(columns, of)
+      if not column then return nil, ("%s: %s"):format(label, message) end
+      input = { type = column.type, exact = column.exact, field = of, column = column }
+   else
+      input = of_function(of)
    end
-   return { type = column.type, exact = column.exact, field = of }
+   local types = ACCEPTS[accepts].types
+   if types and not types[input.type] then
+      return nil, ("%s: %s is %s, wanted %s"):format(label,
+         input.field and ("`%s`"):format(of) or "the function", input.type,
+         ACCEPTS[accepts].wanted)
+   end
+   return input
+end
+
+local function inputs_of(parts, builtin, columns)
+   local inputs = {}
+   if parts.field == nil then return inputs end
+   for n, of in ipairs { parts.field, parts.by } do
+      local accepts = n == 1 and builtin.accepts or builtin.by
+      local input, message = input_of(parts.label, of, accepts, columns)
+      if not input then return nil, message end
+      inputs[n] = input
+   end
+   return inputs
 end
 
 local function resolve_builtin(parts, columns)
    local builtin = BUILTINS[parts.kind]
-   local input, message = input_of(parts, builtin, columns)
+   local inputs, message = inputs_of(parts, builtin, columns)
    if message then return nil, message end
-   local resolved = builtin.resolve(input)
-   resolved.kind, resolved.input = parts.kind, input
-   resolved.nullable = parts.kind ~= "count"
+   local resolved = builtin.resolve(inputs[1], parts.given, inputs[2])
+   resolved.kind, resolved.inputs = parts.kind, inputs
+   resolved.nullable = not resolved.never_null
    return resolved
 end
 
@@ -130,17 +171,19 @@ end
 
 --- The user's functions in a resolved aggregate, in the order in which they are called.
 -- @tparam table resolved
--- @treturn table list of `{ fn =, what = "where" | "value" | "fold" | "fold_batch" |
---  "merge" | "result" | "init" }`
+-- @treturn table list of `{ fn =, what = "where" | "value" | "by" | "fold" |
+--  "fold_batch" | "merge" | "result" | "init", type = what "value" and "by" give }`
 function aggregate.functions(resolved)
    local of = resolved.user or {}
    local list = {}
-   local function add(what, fn)
-      if fn then list[#list + 1] = { fn = fn, what = what } end
+   local function add(what, fn, kind)
+      if fn then list[#list + 1] = { fn = fn, what = what, type = kind } end
    end
    add("init", of.init)
    add("where", resolved.where)
-   add("value", resolved.input and resolved.input.fn)
+   for n, input in ipairs(resolved.inputs or {}) do
+      add(n == 1 and "value" or "by", input.fn, input.type)
+   end
    add("fold", of.fold)
    add("fold_batch", of.fold_batch)
    add("merge", of.merge)
@@ -148,26 +191,52 @@ function aggregate.functions(resolved)
    return list
 end
 
+local function is_input(of)
+   return type(of) == "string" or type(of) == "function" or field.is_typed(of)
+end
+
+local function show_input(of)
+   if type(of) == "string" then return ("%q"):format(of) end
+   return field.is_typed(of) and ("sluice.%s(function)"):format(of.type) or "function"
+end
+
+-- How messages call an aggregate: as it was written, functions and options apart.
+local function label_of(kind, of, more)
+   if of == nil then return kind .. "()" end
+   if type(of) == "string" and more == nil then return ("%s %q"):format(kind, of) end
+   local shown = show_input(of)
+   if type(more) == "number" or is_input(more) then
+      local second = type(more) == "number" and ("%.15g"):format(more) or show_input(more)
+      shown = shown .. ", " .. second
+   end
+   return ("%s(%s)"):format(kind, shown)
+end
+
+local function check_input(kind, of, what)
+   if is_input(of) then return end
+   place.fail(nil, "sluice.%s takes a field's name or a function%s, got %s", kind, what,
+      options.show(of))
+end
+
 local function constructor(kind, builtin)
+   local most = (builtin.by or builtin.read) and 1 or 0
    return function(of, ...)
-      if select("#", ...) > 0 then
-         place.fail(nil, "sluice.%s takes one field or function, got %s behind it", kind,
-            options.show((...)))
+      local more, count = (...), select("#", ...)
+      if count > most then
+         place.fail(nil, "sluice.%s takes one field or function%s, got %s behind it",
+            kind, most == 0 and "" or " and what stands behind it",
+            options.show((select(most + 1, ...))))
       end
-      local given = type(of)
-      local right = given == "string" or given == "function"
-      if not right and not (of == nil and builtin.optional) then
-         place.fail(nil, "sluice.%s takes a field's name or a function, got %s", kind,
-            options.show(of))
-      end
-      local shown = of and "(function)" or "()"
-      if given == "string" then shown = (" %q"):format(of) end
-      return new { kind = kind, field = of, label = kind .. shown, line = place.here() }
+      if not (of == nil and builtin.optional) then check_input(kind, of, "") end
+      if builtin.by then check_input(kind, more, " behind the first") end
+      return new { kind = kind, field = of, by = builtin.by and more,
+         given = builtin.read and builtin.read(more), label = label_of(kind, of, more),
+         line = place.here() }
    end
 end
 
---- Constructors by name, for `require "sluice"`: `count` … `sum`, each (field | function)
--- → Spec.
+--- Constructors by name, for `require "sluice"`: `count` … `variance`, each (field |
+-- function | typed function, what else it takes) → Spec.
 aggregate.constructors = {}
 for kind, builtin in pairs(BUILTINS) do
    aggregate.constructors[kind] = constructor(kind, builtin)

@@ -7,6 +7,7 @@
  * until the row is found), and a group that only this row had made or touched is as it was. */
 #include <string.h>
 
+#include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/operator/blame.h"
@@ -29,6 +30,7 @@ struct fold_space {
     uint32_t mark_count;
     uint32_t state_size;
     char *scratch; /* one state; owned */
+    arena text;    /* of one vector: text that functions of aggregates give */
     char *saved;   /* VECTOR_ROWS states, with a fold_batch; owned */
     size_t saved_room;
 };
@@ -49,12 +51,14 @@ typedef struct fold_run {
 fold_space *fold_space_new(uint32_t largest_state) {
     fold_space *space = mem_zalloc(1, sizeof *space);
     space->scratch = mem_alloc(largest_state ? largest_state : 8);
+    arena_init(&space->text, 64 << 10);
     return space;
 }
 
 void fold_space_free(fold_space *space) {
     if (!space) return;
     mem_free(space->scratch);
+    arena_done(&space->text);
     mem_free(space->saved);
     mem_free(space);
 }
@@ -173,6 +177,8 @@ static err *fold_selected(fold_run *run) {
     v->rows = run->w->selector->rows.rows;
     v->states = f->states;
     v->scratch = f->scratch;
+    arena_reset(&f->text, 1 << 20);
+    v->text = &f->text;
     v->table = run->t;
     v->places = run->c->source == NO_SOURCE ? NO_PLACES : run->b->sources[run->c->source].places;
     v->now_ms = run->b->now_ms;

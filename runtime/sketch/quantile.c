@@ -1,11 +1,11 @@
 /* DESIGN. Quantiles: the values themselves while they are few, then DDSketch (Masson, Rim, Lee
  * 2019, VLDB 12(12)): a value x counts in bucket ceil(log(|x|) / log(GAMMA)) of its sign, whose
- * middle is within ACCURACY of all that it holds. 16 neighbouring buckets are a chunk; of the chunks that
- * have counted something, the MOST_CHUNKS with the largest magnitudes are kept (positive before
- * negative), what lay in others counts as small and comes out as 0, held to [min, max]. So the
- * bound holds for all values down to a factor of 130,000 below the largest (signs mixed: the room
- * is shared), further if there are gaps. Which chunks are kept follows from the set of those ever
- * needed, so the sketch does not depend on the order of values or of merges.
+ * middle is within ACCURACY of all that it holds. 16 neighbouring buckets are a chunk; of the
+ * chunks that have counted something, the MOST_CHUNKS with the largest magnitudes are kept
+ * (positive before negative), what lay in others counts as small and comes out as 0, held to [min,
+ * max]. So the bound holds for all values down to a factor of 130,000 below the largest (signs
+ * mixed: the room is shared), further if there are gaps. Which chunks are kept follows from the
+ * set of those ever needed, so the sketch does not depend on the order of values or of merges.
  *
  *   OFFSET  SIZE       WHAT
  *   0       1          width: 0 values, else bytes of a count: 1, 2, 4, 8

@@ -1,10 +1,10 @@
 /* DESIGN. The most frequent values: Space-Saving (Metwally, Agrawal, El Abbadi 2005): so many
- * counters; a value without one takes over that of the smallest count, which is its error then.
- * A count is never below the true one, and above it by at most its error, which is at most n /
+ * counters; a value without one takes over that of the smallest count, which is its error then. A
+ * count is never below the true one, and above it by at most its error, which is at most n /
  * capacity. Merged as mergeable summaries are (Agarwal et al. 2012; the bound for this form:
- * Cafaro, Pulimeno, Tempesta 2016): counts of one value add up, a value that the other summary does not
- * hold gets its smallest count, if it is full, as count and error; the largest counters stay. The
- * first FEW values are kept as they come and counted later: most keys see no more.
+ * Cafaro, Pulimeno, Tempesta 2016): counts of one value add up, a value that the other summary
+ * does not hold gets its smallest count, if it is full, as count and error; the largest counters
+ * stay. The first FEW values are kept as they come and counted later: most keys see no more.
  *
  *   OFFSET     SIZE     WHAT
  *   0          4        entries; 0: values as they came

@@ -1,6 +1,7 @@
 local ffi = require "ffi"
 
 local aggregate = require "sluice.aggregate"
+local driver_state = require "sluice.driver.state"
 local field = require "sluice.field"
 local vectors = dofile "tests/lua/vectors.lua"
 
@@ -159,6 +160,56 @@ describe("builtin aggregates", function()
          vectors.results(of, { first = make.first "x", last = make.last "x" }, rows))
    end)
 
+   it("variance and stddev are of a sample", function()
+      local specs = { v = make.variance "x", s = make.stddev "x" }
+      assert.same({ v = 4, s = 2 }, over("double", specs, { 1, 3, 5, nil, n = 4 }))
+      assert.same({ v = 4, s = 2 }, over("int64", specs, { 1 }, { n = 1 }, { 3, 5 }))
+      assert.same({}, over("double", specs, { 7 }, {}))
+      assert.equal(30, over("double", specs, { 1e9 + 4, 1e9 + 7 },
+         { 1e9 + 13, 1e9 + 16 }).v)
+   end)
+
+   it("arg_min and arg_max give the field of the best row, of equal ones the first",
+      function()
+         local of = vectors.schema { { "x", "double" }, { "s", "string" } }
+         local specs = {
+            lo = make.arg_min("s", "x"), hi = make.arg_max("s", "x"),
+            text = make.arg_max("x", "s"),
+         }
+         local rows = {
+            { 3, x = 1, s = "late" }, { 2, x = 1, s = "b" }, { 2, 1, x = 1, s = "c" },
+            { 9, x = 4, s = "top" }, { 1, x = 0 }, { 1, s = "z" },
+            { 1, x = 0 / 0, s = "n" },
+         }
+         for turn = 1, #rows do
+            table.insert(rows, table.remove(rows, 1))
+            local wanted = { lo = "b", hi = "top", text = 4 }
+            local got = vectors.results(of, specs, rows)
+            assert.same(wanted, got)
+            assert.same(wanted, vectors.results(of, specs, { unpack(rows, 1, turn) },
+               { unpack(rows, turn + 1) }))
+         end
+      end)
+
+   it("take a typed function, checked as a derived column is", function()
+      local of = vectors.schema { { "x", "double" } }
+      local text = field.constructor "string"
+      local specs = {
+         max = make.max(text(function(row) return row.x and "n" .. row.x end)),
+         first = make.first(field.constructor "bool"(function(row)
+            return row.x == 2
+         end)),
+         at = make.arg_min(text(function(row) return row.x and "a" .. row.x end),
+            field.constructor "int64"(function(row) return row.x end)),
+      }
+      local rows = { { x = 2 }, { x = 10 }, {} }
+      assert.same({ max = "n2", first = true, at = "a2" },
+         vectors.results(of, specs, rows))
+      specs = { max = make.max(text(function() return 3 end)) }
+      assert.error_matches(function() vectors.results(of, specs, rows) end,
+         "max%(sluice.string%(function%)%): got 3, wanted string")
+   end)
+
    it("take a function of the row", function()
       local of = vectors.schema { { "x", "double" } }
       local function double(row) return row.x and row.x * 2 end
@@ -200,6 +251,40 @@ describe("builtin aggregates", function()
    end)
 end)
 
+describe("sketches", function()
+   local ffi_of = vectors.schema { { "x", "double" }, { "s", "string" } }
+
+   local function states_of(specs)
+      return driver_state.layout(vectors.items(ffi_of, specs))
+   end
+
+   it("that are equal are kept once", function()
+      local one = states_of { a = make.quantile("x", 0.5) }
+      local several = states_of { a = make.quantile("x", 0.5),
+         b = make.quantile("x", 0.9) }
+      assert.equal(one.size, several.size)
+      assert.same({ 1, 1 }, several.owners)
+      local function large(row) return row.x > 1 end
+      assert.same({ 1, 2, 3, 4, 5, 2, 5 }, states_of {
+         a = make.quantile("x", 0.5),
+         b = make.quantile("x", 0.5):where(large),
+         c = make.quantile(function(row) return row.x end, 0.5),
+         d = make.count_distinct "x", e = make.count_distinct "s",
+         f = make.quantile("x", 0.9):where(large), g = make.count_distinct "s",
+      }.owners)
+   end)
+
+   it("that are equal take in each value once", function()
+      local seen = 0
+      local original = vectors.calls.sl_quantile_add
+      vectors.calls.sl_quantile_add = function(_, _, x) seen = seen + x end
+      local specs = { a = make.quantile("x", 0.5), b = make.quantile("x", 0.9) }
+      vectors.fold(vectors.items(ffi_of, specs), ffi_of, { { x = 1 }, {}, { x = 5 } })
+      vectors.calls.sl_quantile_add = original
+      assert.equal(6, seen)
+   end)
+end)
+
 describe("what is refused", function()
    local of = vectors.schema { { "amount", "double" }, { "name", "string" },
       { "at", "timestamp" } }
@@ -219,6 +304,31 @@ describe("what is refused", function()
       assert.equal('sum "name": `name` is string, wanted int32, int64 or double',
          message(make.sum "name"))
       assert.matches('avg "at": `at` is timestamp', message(make.avg "at"), 1, true)
+   end)
+
+   it("values that cannot be compared, and typed functions of a wrong type", function()
+      local text = field.constructor "string" (function() return "a" end)
+      assert.equal("variance(sluice.string(function)): the function is string, wanted "
+         .. "int32, int64 or double", message(make.variance(text)))
+      assert.matches('quantile("name", 0.5): `name` is string',
+         message(make.quantile("name", 0.5)), 1, true)
+      assert.matches('arg_min("name", "amuont"): unknown field `amuont`',
+         message(make.arg_min("name", "amuont")), 1, true)
+   end)
+
+   it("wrong arguments behind the field", function()
+      assert.error_matches(function() make.arg_min "amount" end,
+         "a function behind the first, got nil")
+      assert.error_matches(function() make.arg_min("amount", "name", 1) end,
+         "got 1 behind")
+      assert.error_matches(function() make.sum("amount", 1) end,
+         "takes one field or function, got 1 behind it")
+      assert.error_matches(function() make.quantile "amount" end, "from 0 to 1")
+      assert.error_matches(function() make.quantile("amount", 1.5) end, "got 1.5")
+      assert.error_matches(function() make.count_distinct("amount", { exakt = true }) end,
+         "did you mean `exact`")
+      assert.error_matches(function() make.count_distinct("amount", { limit = 3 }) end,
+         "goes with `exact = true`")
    end)
 
    it("missing and wrong arguments", function()

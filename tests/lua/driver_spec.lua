@@ -195,7 +195,7 @@ describe("fold", function()
       start()
       assert.equal(2, states[1].m3.hi)
       assert.equal(2, states[1].m1_n)
-      assert.equal("a", ffi.string(states[1].m2_text.data, states[1].m2_text.len))
+      assert.equal("a", ffi.string(states[1].m2_best.data, states[1].m2_best.len))
    end)
 
    it("names the aggregate whose where or value throws", function()

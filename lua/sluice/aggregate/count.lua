@@ -6,7 +6,7 @@ local count = { optional = true, accepts = "any" }
 -- A double counts exactly to 2^53.
 function count.resolve()
    return {
-      type = "int64",
+      type = "int64", never_null = true,
       members = { { name = "n", type = "double" } },
       fold = "$a.n = $a.n + 1",
       merge = "$a.n = $a.n + $b.n",

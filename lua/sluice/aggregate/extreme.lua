@@ -2,41 +2,16 @@
 -- NaN is passed over like null: the result does not depend on the order of the rows.
 -- @module sluice.aggregate.extreme
 
+local held = require "sluice.aggregate.held"
+
 local extreme = {}
 
---- The member that holds a value of a type, as rows do; text has a part of its own.
-extreme.MEMBERS = {
-   bool = "uint8_t", int32 = "int32_t", int64 = "int64_t", double = "double",
-   timestamp = "int64_t",
-}
-
--- Smaller and larger of two strings: as Lua strings, whose order is that of their bytes.
-local TEXT = {
-   fold = [[
-local part = $a.text
-if part.data == nil or text(data, len) OP text(part.data, part.len) then
-   calls.sl_part_set(v.table, part, data, len)
-end]],
-   merge = [[
-local a_part, b_part = $a.text, $b.text
-if b_part.data ~= nil and (a_part.data == nil
-   or text(b_part.data, b_part.len) OP text(a_part.data, a_part.len)) then
-   a_part.data, a_part.len = b_part.data, b_part.len
-end]],
-   result = "data, len = $a.text.data, $a.text.len",
-}
-
-local NUMBER = {
-   fold = "if x == x and ($a.seen == 0 or x OP $a.best) then $a.best, $a.seen = x, 1 end",
-   merge = [[
-if $b.seen ~= 0 and ($a.seen == 0 or $b.best OP $a.best) then
-   $a.best, $a.seen = $b.best, 1
-end]],
-   result = "if $a.seen ~= 0 then y = $a.best end",
-}
-
-local function with(code, operator)
-   return (code:gsub("OP", operator))
+--- The condition that a value is one that can be compared: NaN cannot.
+-- @tparam string kind its type
+-- @tparam string x its variable
+-- @treturn string Lua
+function extreme.comparable(kind, x)
+   return kind == "double" and ("%s == %s"):format(x, x) or "true"
 end
 
 --- Make `min` or `max`.
@@ -45,25 +20,17 @@ end
 -- @treturn table the aggregate
 function extreme.new(operator)
    local function resolve(input)
-      local text = input.type == "string"
-      local code = text and TEXT or NUMBER
-      local made = {
-         type = input.type, exact = input.exact,
-         fold = with(code.fold, operator),
-         merge = with(code.merge, operator),
-         result = code.result,
-      }
-      if text then
-         made.members = { { name = "text", type = "sl_part" } }
-      else
-         made.members = {
-            { name = "best", type = extreme.MEMBERS[input.type] },
-            { name = "seen", type = "uint8_t" },
-         }
-      end
-      return made
+      local best = held.of(input.type, "best")
+      return held.like({
+         members = { best.member, { name = "seen", type = "uint8_t" } },
+         fold = ("if %s and ($a.seen == 0 or %s) then %s; $a.seen = 1 end"):format(
+            extreme.comparable(input.type, "x"), best:row_is(operator), best.take),
+         merge = ("if $b.seen ~= 0 and ($a.seen == 0 or %s) then %s; $a.seen = 1 end")
+            :format(best:other_is(operator), best.copy),
+         result = ("if $a.seen ~= 0 then %s end"):format(best.give),
+      }, input)
    end
-   return { accepts = "any", resolve = resolve }
+   return { accepts = "ordered", resolve = resolve }
 end
 
 return extreme

@@ -1,53 +1,30 @@
---- What `first` and `last` share: the value of the first or last row in which it is not
--- null, by event time, then topic, partition, offset, whatever the order of arrival.
+--- What aggregates share that go by a row's position: event time, then source, topic,
+-- partition, offset, whatever the order of arrival.
 -- @module sluice.aggregate.position
 
-local extreme = require "sluice.aggregate.extreme"
+local held = require "sluice.aggregate.held"
 
 local position = {}
 
-local BEFORE = [[
-$a.seen == 0 or time OP $a.time or (time == $a.time and (place OP $a.place
-   or (place == $a.place and offset OP $a.offset)))]]
+--- Members that hold a position.
+position.MEMBERS = {
+   { name = "time", type = "int64_t" }, { name = "offset", type = "int64_t" },
+   { name = "place", type = "uint32_t" }, { name = "seen", type = "uint8_t" },
+}
 
-local PLACE = "$a.time, $a.offset, $a.place, $a.seen = time, offset, place, 1"
+--- Statements that name the position of a row, of a state merged, and that take it over.
+position.OF_ROW =
+   "local time, offset, place = r.__time, r.__offset, v.places[r.__partition]"
+position.OF_OTHER = "local time, offset, place = $b.time, $b.offset, $b.place"
+position.TAKE = "$a.time, $a.offset, $a.place, $a.seen = time, offset, place, 1"
 
-local FOLD = [[
-local time, offset, place = r.__time, r.__offset, v.places[r.__partition]
-if BEFORE then
-   PLACE
-   TAKE
-end]]
-
-local MERGE = [[
-local time, offset, place = $b.time, $b.offset, $b.place
-if $b.seen ~= 0 and (BEFORE) then
-   PLACE
-   TAKE
-end]]
-
-local function code(template, operator, take)
-   local parts = { BEFORE = BEFORE:gsub("OP", operator), PLACE = PLACE, TAKE = take }
-   return (template:gsub("%u%u+", parts))
-end
-
-local function of_text(operator)
-   return {
-      value = { name = "text", type = "sl_part" },
-      fold = code(FOLD, operator, "calls.sl_part_set(v.table, $a.text, data, len)"),
-      merge = code(MERGE, operator,
-         "$a.text.data, $a.text.len = $b.text.data, $b.text.len"),
-      result = "if $a.seen ~= 0 then data, len = $a.text.data, $a.text.len end",
-   }
-end
-
-local function of_number(operator, kind)
-   return {
-      value = { name = "value", type = extreme.MEMBERS[kind] },
-      fold = code(FOLD, operator, "$a.value = x"),
-      merge = code(MERGE, operator, "$a.value = $b.value"),
-      result = "if $a.seen ~= 0 then y = $a.value end",
-   }
+--- The condition that `time, place, offset` stand so to the position held.
+-- @tparam string operator "<" or ">"
+-- @treturn string Lua
+function position.is(operator)
+   local text = "(time OP $a.time or (time == $a.time and (place OP $a.place "
+      .. "or (place == $a.place and offset OP $a.offset))))"
+   return (text:gsub("OP", operator))
 end
 
 --- Make `first` or `last`.
@@ -56,15 +33,18 @@ end
 -- @treturn table the aggregate
 function position.new(operator)
    local function resolve(input)
-      local text = input.type == "string"
-      local made = text and of_text(operator) or of_number(operator, input.type)
-      made.type, made.exact = input.type, input.exact
-      made.members = {
-         made.value,
-         { name = "time", type = "int64_t" }, { name = "offset", type = "int64_t" },
-         { name = "place", type = "uint32_t" }, { name = "seen", type = "uint8_t" },
-      }
-      return made
+      local value = held.of(input.type, "value")
+      local members = { value.member }
+      for _, member in ipairs(position.MEMBERS) do members[#members + 1] = member end
+      local taken = ("%s; %s"):format(position.TAKE, "%s")
+      return held.like({
+         members = members,
+         fold = ("%s\nif $a.seen == 0 or %s then %s end"):format(position.OF_ROW,
+            position.is(operator), taken:format(value.take)),
+         merge = ("%s\nif $b.seen ~= 0 and ($a.seen == 0 or %s) then %s end"):format(
+            position.OF_OTHER, position.is(operator), taken:format(value.copy)),
+         result = ("if $a.seen ~= 0 then %s end"):format(value.give),
+      }, input)
    end
    return { accepts = "any", resolve = resolve }
 end

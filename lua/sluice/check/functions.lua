@@ -24,7 +24,7 @@ end
 
 --- Arguments of an aggregate's functions, by what they do.
 local function arguments(what, row, spec)
-   if what == "where" or what == "value" then return { row } end
+   if what == "where" or what == "value" or what == "by" then return { row } end
    if what == "fold_batch" then return nil end
    local state = { kind = "state", spec = spec, names = names_of_state(spec), row = row }
    if what == "fold" then return { state, row } end
@@ -64,8 +64,11 @@ local function add_tree(list, tree, fields)
 end
 
 --- What a function of an aggregate must give, where anything will not do.
-local function given_by(what, spec)
-   if what == "value" and spec.kind ~= "count" then return { type = "double" } end
+local function given_by(entry, spec)
+   local what = entry.what
+   if what == "by" or what == "value" and spec.kind ~= "count" then
+      return { type = entry.type }
+   end
    if what == "value" or what == "where" then return ANYTHING end
    if what == "result" then return { type = spec.type, fields = spec.fields } end
 end
@@ -110,7 +113,7 @@ function functions.of(graph)
          for _, entry in ipairs(aggregate.functions(item.spec)) do
             add(list, entry.fn, ("%s of `%s`"):format(entry.what, item.name),
                arguments(entry.what, row, item.spec.user),
-               given_by(entry.what, item.spec))
+               given_by(entry, item.spec))
          end
       end
    end

@@ -18,6 +18,7 @@ local v, calls, K, library, bit, cast, copy, text, int64, uint64 = ...
 local band, bor, bnot = bit.band, bit.bor, bit.bnot
 local rshift, arshift = bit.rshift, bit.arshift
 local tonumber, type, error = library.tonumber, library.type, library.error
+local sqrt = library.sqrt
 return function()
 %s
    for i = v.first, v.count - 1 do
@@ -28,7 +29,7 @@ end]]
 -- A driver without a loop of its own: a fold_batch beside no other aggregate.
 local NO_LOOP = FUNCTION:gsub("   for i.-end\n", "%%s\n")
 
-local LIBRARY = { tonumber = tonumber, type = type, error = error }
+local LIBRARY = { tonumber = tonumber, type = type, error = error, sqrt = math.sqrt }
 
 local Code = {}
 Code.__index = Code
@@ -38,7 +39,7 @@ Code.__index = Code
 -- @treturn table Code
 function driver_code.new(name)
    return setmetatable({
-      name = name, head_lines = {}, lines = {}, values = {}, arrays = {},
+      name = name, head_lines = {}, lines = {}, values = {}, arrays = {}, cells = {},
    }, Code)
 end
 

@@ -2,6 +2,7 @@
 -- the stages behind the aggregation.
 -- @module sluice.driver.emit
 
+local held = require "sluice.aggregate.held"
 local driver_fold = require "sluice.driver.fold"
 local driver_step = require "sluice.driver.step"
 local row = require "sluice.row"
@@ -16,8 +17,8 @@ end
 local function write_builtin(code, k, item, slot, state)
    local f, l = "r.__f" .. slot, "r.__l" .. slot
    code:line("do local y, data, len")
-   code:line(state:code(k, item.spec.result))
-   if item.spec.type == "string" then
+   code:line(state:code(k, item.spec.result, code))
+   if held.is_text(item.spec.type) then
       code:line("if data ~= nil then %s, %s = data, len", f, l)
    else
       code:line("if y ~= nil then %s = y", f)

@@ -3,32 +3,26 @@
 
 local ffi = require "ffi"
 
-local row = require "sluice.row"
+local driver_input = require "sluice.driver.input"
 
 local driver_fold = {}
 
 -- Where-functions and functions of a row keep what they gave in locals until all user
 -- code of the row has run; Lua has 200 of them.
-local MOST_FUNCTIONS = 60
+local MOST_FUNCTIONS = 80
 
-local function number(label, x)
-   if ffi.istype("int64_t", x) then return tonumber(x) end
-   error(("%s: the function gave %s, wanted a number or nil"):format(label, type(x)), 0)
-end
-
-local function user_value(code, k, spec, condition)
-   code:line("local x%d", k)
-   code:line("%sx%d = %s(r)%s", condition, k, code:use(spec.input.fn),
-      condition ~= "" and " end" or "")
-   if spec.kind ~= "count" then
-      code:line("if x%d ~= nil and type(x%d) ~= 'number' then", k, k)
-      code:line("x%d = %s(%q, x%d) end", k, code:use(number), spec.label, k)
-   end
+-- What may throw before anything is touched.
+local function write_check(code, k, spec, at)
+   if not spec.check then return end
+   code:line(spec.where and ("if w%d then"):format(k) or "do")
+   local ends = driver_input.write_begin(code, k, spec, at.schema, at.step.layout)
+   code:line(at.state:code(k, spec.check, code))
+   code:line(ends .. " end")
 end
 
 -- The user's functions of item k for row `r`: they run before any builtin touches the
 -- state.
-local function write_user(code, k, spec)
+local function write_user(code, k, spec, at)
    if not driver_fold.has_functions(spec) then return end
    local condition = ""
    code:line("v.node = %d", k - 1)
@@ -39,40 +33,29 @@ local function write_user(code, k, spec)
    if spec.user then
       local ending = condition ~= "" and " end" or ""
       code:line("%s%s(a.m%d, r)%s", condition, code:use(spec.user.fold), k, ending)
-   elseif spec.input and spec.input.fn then
-      user_value(code, k, spec, condition)
-   end
-end
-
-local function write_builtin(code, k, spec, state, schema)
-   local fold = state:code(k, spec.fold)
-   code:line(spec.where and ("if w%d then"):format(k) or "do")
-   if not spec.input then
-      code:line(fold)
-   elseif spec.input.fn then
-      code:line("if x%d ~= nil then local x = x%d", k, k)
-      code:line(fold)
-      code:line "end"
    else
-      local column = schema.by_name[spec.input.field]
-      code:line("if not (%s) then", row.is_null(column.slot, "r"))
-      if column.type == "string" then
-         code:line("local data, len = r.__f%d, r.__l%d", column.slot, column.slot)
-      else
-         code:line("local x = r.__f%d", column.slot)
-      end
-      code:line(fold)
-      code:line "end"
+      driver_input.write_calls(code, k, spec, condition, at.step.calls)
+      write_check(code, k, spec, at)
    end
-   code:line "end"
 end
 
---- Tell whether a row-wise fold of an aggregate calls functions of the user.
+local function write_builtin(code, k, spec, at)
+   code:line(spec.where and ("if w%d then"):format(k) or "do")
+   local ends = driver_input.write_begin(code, k, spec, at.schema, at.step.layout)
+   code:line(at.state:code(k, spec.fold, code))
+   code:line(ends .. " end")
+end
+
+--- Tell whether a row-wise fold of an aggregate calls functions of the user, or may throw
+-- of itself.
 -- @tparam table spec resolved
 -- @treturn boolean
 function driver_fold.has_functions(spec)
-   return spec.where ~= nil or (spec.user ~= nil and spec.user.fold ~= nil)
-      or (spec.input ~= nil and spec.input.fn ~= nil)
+   if spec.where or spec.check or (spec.user and spec.user.fold) then return true end
+   for _, input in ipairs(spec.inputs or {}) do
+      if input.fn then return true end
+   end
+   return false
 end
 
 -- Pointers for a fold_batch: made once, larger when a vector is.
@@ -111,19 +94,28 @@ local function is_batch(spec)
    return spec.user ~= nil and spec.user.fold_batch ~= nil
 end
 
-local function count_functions(items)
-   local row_wise, functions = 0, 0
-   for _, item in ipairs(items) do
-      if not is_batch(item.spec) then
+local function count_of(spec)
+   local count = (spec.where and 1 or 0) + (spec.user and spec.user.fold and 1 or 0)
+   for _, input in ipairs(spec.inputs or {}) do
+      if input.fn then count = count + 1 end
+   end
+   return count
+end
+
+local function count_functions(state)
+   local row_wise, functions, checks = 0, 0, 0
+   for k, item in ipairs(state.items) do
+      if not is_batch(item.spec) and not state:is_shared(k) then
          row_wise = row_wise + 1
-         if driver_fold.has_functions(item.spec) then functions = functions + 1 end
+         functions = functions + count_of(item.spec)
+         checks = checks + (item.spec.check and 1 or 0)
       end
    end
    if functions > MOST_FUNCTIONS then
       error(("an aggregation holds %d functions, at most %d"):format(functions,
          MOST_FUNCTIONS), 0)
    end
-   return row_wise, functions
+   return row_wise, functions, checks
 end
 
 --- Write the fold of all aggregates: fold_batch functions over the vector, then one loop
@@ -141,20 +133,23 @@ function driver_fold.write(code, state, step, schema)
          write_batch(code, k, item.spec, arrays, view, state.users[k])
       end
    end
-   local row_wise, functions = count_functions(state.items)
+   local row_wise, functions, checks = count_functions(state)
    if row_wise == 0 then return end
    code:line("v.pos = i")
    code:line("local r, a = %s[i][0], %s[i]", arrays.rows, arrays.states)
-   if functions > 0 then
+   if functions + checks > 0 then
       code:head "local scratch = v.scratch"
       code:line("copy(scratch, a, %d)", state.size)
    end
+   local at = { state = state, step = step, schema = schema }
    for k, item in ipairs(state.items) do
-      if not is_batch(item.spec) then write_user(code, k, item.spec) end
+      if not is_batch(item.spec) and not state:is_shared(k) then
+         write_user(code, k, item.spec, at)
+      end
    end
    for k, item in ipairs(state.items) do
-      if not item.spec.user then
-         write_builtin(code, k, item.spec, state, schema)
+      if not item.spec.user and not state:is_shared(k) then
+         write_builtin(code, k, item.spec, at)
       end
    end
 end
@@ -178,9 +173,9 @@ function driver_fold.write_merge(code, state)
       if of then
          code:line("v.node = %d", k - 1)
          code:line("%s(a.m%d, b.m%d)", code:use(of.merge), k, k)
-      else
+      elseif not state:is_shared(k) then
          code:line("do")
-         code:line(state:code(k, item.spec.merge))
+         code:line(state:code(k, item.spec.merge, code))
          code:line("end")
       end
    end

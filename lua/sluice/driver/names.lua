@@ -28,7 +28,9 @@ end
 local function first_of(spec, emits)
    local user = spec.user
    if user then return emits and user.result or user.fold or user.fold_batch end
-   return not emits and (spec.where or spec.input and spec.input.fn) or nil
+   if emits then return nil end
+   local first, second = (spec.inputs or {})[1], (spec.inputs or {})[2]
+   return spec.where or first and first.fn or second and second.fn
 end
 
 local function add_items(list, items, emits)

@@ -1,7 +1,8 @@
 --- The state of a group: the members of all aggregates in one struct.
 --
 -- A builtin's members are flat, `mK_NAME` for item K; a user's are a struct of their own,
--- `mK`, which is what the user's functions get.
+-- `mK`, which is what the user's functions get. Equal sketches of the same values are
+-- one: the later items use the members of the first.
 -- @module sluice.driver.state
 
 local ffi = require "ffi"
@@ -13,15 +14,41 @@ local driver_state = {}
 local State = {}
 State.__index = State
 
+local function same_input(a, b)
+   return a.field == b.field and a.fn == b.fn and a.type == b.type
+end
+
+local function same_state(a, b)
+   local same = a.is_shared and b.is_shared and a.fold == b.fold and a.merge == b.merge
+      and a.check == b.check and a.where == b.where and #a.inputs == #b.inputs
+   for n, input in ipairs(same and a.inputs or {}) do
+      same = same and same_input(input, b.inputs[n])
+   end
+   return same
+end
+
+-- By item: the number of the first one with the same state, itself in most cases.
+local function owners_of(items)
+   local owners = {}
+   for k, item in ipairs(items) do
+      owners[k] = k
+      for j = k - 1, 1, -1 do
+         if same_state(items[j].spec, item.spec) then owners[k] = j end
+      end
+   end
+   return owners
+end
+
 -- Large members first, so that small ones leave no holes.
-local function sorted_members(items)
+local function sorted_members(items, owners)
    local members = {}
    for k, item in ipairs(items) do
-      for _, member in ipairs(item.spec.members or {}) do
+      for _, member in ipairs(owners[k] == k and item.spec.members or {}) do
          local size = ffi.sizeof(member.type)
+         local suffix = member.count and ("[%d]"):format(member.count) or ""
          members[#members + 1] = {
             name = ("m%d_%s"):format(k, member.name), type = member.type, size = size,
-            order = #members,
+            suffix = suffix, order = #members,
          }
       end
    end
@@ -34,9 +61,10 @@ end
 
 --- Lay out the state of an aggregation.
 -- @tparam table items of the graph: `{ { name =, spec = }, … }`
--- @treturn table `{ ctype =, size = bytes, part_offsets = {…}, users = item → ctype }`
+-- @treturn table `{ ctype =, size = bytes, part_offsets = {…}, users = item → ctype,
+--  owners = item → the one whose members it uses }`
 function driver_state.layout(items)
-   local text, types, users = {}, {}, {}
+   local text, types, users, owners = {}, {}, {}, owners_of(items)
    for k, item in ipairs(items) do
       if item.spec.user then
          users[k] = user.struct(item.spec.user)
@@ -44,9 +72,9 @@ function driver_state.layout(items)
          text[#text + 1] = ("$ m%d;"):format(k)
       end
    end
-   local members = sorted_members(items)
+   local members = sorted_members(items, owners)
    for _, member in ipairs(members) do
-      text[#text + 1] = ("%s %s;"):format(member.type, member.name)
+      text[#text + 1] = ("%s %s%s;"):format(member.type, member.name, member.suffix)
    end
    local struct = "struct __attribute__((aligned(8))) { %s }"
    local ctype = ffi.typeof(struct:format(table.concat(text, " ")), unpack(types))
@@ -57,7 +85,7 @@ function driver_state.layout(items)
       end
    end
    local state = { ctype = ctype, size = ffi.sizeof(ctype), part_offsets = offsets }
-   state.users, state.items = users, items
+   state.users, state.items, state.owners = users, items, owners
    return setmetatable(state, State)
 end
 
@@ -71,14 +99,26 @@ function State:initial()
    return initial
 end
 
+--- Tell whether an item uses the members of an earlier one, which folds and merges them.
+-- @tparam integer k number of the item, from 1
+-- @treturn boolean
+function State:is_shared(k)
+   return self.owners[k] ~= k
+end
+
 --- Write an aggregate's code for its place in the state.
 -- @tparam integer k number of the item, from 1
--- @tparam string code with `$a.NAME`, `$b.NAME`, `$label`
+-- @tparam string text with `$a.NAME`, `$b.NAME` for members, `$label`, and `$k.NAME` for
+--  what stands in the `constants` of the aggregate
+-- @tparam table code Code that it will stand in
 -- @treturn string Lua
-function State:code(k, code)
-   local label = self.items[k].spec.label
-   code = code:gsub("%$label", function() return ("%q"):format(label) end)
-   return (code:gsub("%$([ab])%.([%w_]+)", "%1.m" .. k .. "_%2"))
+function State:code(k, text, code)
+   local spec, owner = self.items[k].spec, self.owners[k]
+   text = text:gsub("%$label", function() return ("%q"):format(spec.label) end)
+   text = text:gsub("%$k%.([%w_]+)", function(name)
+      return code:use(spec.constants[name])
+   end)
+   return (text:gsub("%$([ab])%.([%w_]+)", "%1.m" .. owner .. "_%2"))
 end
 
 return driver_state
