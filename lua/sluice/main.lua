@@ -4,6 +4,7 @@
 
 local analyse = require "sluice.analyse"
 local cdef = require "sluice.cdef"
+local describe = require "sluice.test.describe"
 local events = require "sluice.events"
 local explain = require "sluice.explain"
 local failure = require "sluice.failure"
@@ -43,7 +44,7 @@ end
 --- Run the script: its pipeline with the overrides, or nil and what is wrong. The nodes
 -- of its streams go into `made`.
 local function run_script(host, box, made)
-   host.hash(host.text)
+   host.hash(host.text, host.path)
    if host.text:sub(1, 1) == "\27" then
       return nil, host.path .. ": this is bytecode, wanted the text of a script"
    end
@@ -63,13 +64,39 @@ local function run_script(host, box, made)
    return pipeline.override(value, host.overrides)
 end
 
+-- Lower a graph and make its drivers: what C gets.
+local function finish(host, graph, list, seen)
+   local lowered = lower.plan(graph)
+   local v = ffi.cast("sl_vector *", host.vector)
+   local drivers, descriptions = lowered.drivers(v)
+   local watch = fallback.watch(descriptions, list)
+   local teller = failure.new(v, descriptions, { [host.path] = host.text })
+   return {
+      keep = { graph, lowered },
+      plan = address_of(lowered.plan),
+      drivers = drivers,
+      names = names_of(descriptions),
+      fingerprint = explain.plan_json(graph),
+      explain = function(...) return seen:explain(...) end,
+      describe = function() return describe.json(graph) end,
+      warnings = function() return seen:warnings() end,
+      event = function(source, i, seed, now_ms)
+         return events.make(graph.sources[source], i, seed, now_ms)
+      end,
+      tell = function(number, message, frames)
+         return teller:tell(number, message, frames)
+      end,
+      fallbacks = function() return table.concat(watch:poll(), "\n") end,
+   }
+end
+
 --- Load a script.
 -- @tparam table host from C: `path`, `text`, `overrides`, `worker`, `vector` (address),
---   `print(text)`, `hash(text)`
+--   `print(text)`, `hash(text, path)`
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
 --   these, `fingerprint`,
---   and the functions C calls: `explain(json, color)`, `warnings()`, `event(source, i,
---   seed, now_ms)`, `fallbacks()`, `tell(driver, message, frames)`
+--   and the functions C calls: `explain(json, color)`, `describe()`, `warnings()`,
+--   `event(source, i, seed, now_ms)`, `fallbacks()`, `tell(driver, message, frames)`
 -- @raise "FILE:LINE: message" for what the script's code threw
 function main.load(host)
    cdef.load()
@@ -95,29 +122,23 @@ function main.load(host)
    for _, warning in ipairs(vain_warnings) do
       found.add("never-used", warning.at, "%s", warning.text)
    end
-   local seen = view.new(graph, value, found)
+   return finish(host, graph, list, view.new(graph, value, found))
+end
 
-   local lowered = lower.plan(graph)
-   local v = ffi.cast("sl_vector *", host.vector)
-   local drivers, descriptions = lowered.drivers(v)
-   local watch = fallback.watch(descriptions, list)
-   local teller = failure.new(v, descriptions, { [host.path] = host.text })
-   return {
-      keep = { graph, lowered },
-      plan = address_of(lowered.plan),
-      drivers = drivers,
-      names = names_of(descriptions),
-      fingerprint = explain.plan_json(graph),
-      explain = function(json, color) return seen:explain(json, color) end,
-      warnings = function() return seen:warnings() end,
-      event = function(source, i, seed, now_ms)
-         return events.make(graph.sources[source], i, seed, now_ms)
-      end,
-      tell = function(number, message, frames)
-         return teller:tell(number, message, frames)
-      end,
-      fallbacks = function() return table.concat(watch:poll(), "\n") end,
-   }
+--- The same for a pipeline that somebody made in this Lua state (specs of `sluice test`).
+-- @tparam table host as for `load`
+-- @tparam sluice.pipeline.Pipeline value
+-- @treturn table as `load`
+-- @raise "FILE:LINE: message" for what is refused
+function main.attach(host, value)
+   cdef.load(require "sluice.headers")
+   local made, problem = pipeline.override(value, host.overrides)
+   if not made then return { problem = problem } end
+   local graph = analyse.graph(made)
+   local list, found = functions.of(graph), warnings.new()
+   local refused = view.check_functions(list, _G, found)
+   if #refused > 0 then return { problem = table.concat(refused, "\n") } end
+   return finish(host, graph, list, view.new(graph, made, found))
 end
 
 return main

@@ -157,7 +157,7 @@ local function own_require(globals, options)
       local text = read_file(path)
       if not text then error(("require %q: there is no %s"):format(name, path), 2) end
       if loading[name] then error(("require %q: it requires itself"):format(name), 2) end
-      options.add_text(text)
+      options.add_text(text, path)
       local chunk, problem = load(text, "@" .. path, "t", globals)
       if not chunk then error(syntax.explain(problem, text), 0) end
       loading[name] = true
@@ -179,7 +179,8 @@ end
 --- Make the environment of one script. Changes the metatable of strings, for the whole
 -- Lua state: methods of strings are looked up in a copy that scripts cannot reach.
 -- @tparam table options `folder`: where `require` looks, "" or ending in "/"; `print`:
---   function(text); `add_text`: function(text), called with every file that is required
+--   function(text); `add_text`: function(text, path), called with every file that is
+--   required
 -- @treturn table `globals`: the environment; `load(text, name)`: function or nil,
 --   problem; `freeze()`: from now on new globals are an error
 -- @usage local box = sandbox.new { folder = "", print = print, add_text = print }

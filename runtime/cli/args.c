@@ -133,7 +133,7 @@ static bool is_path(const char *word) {
 }
 
 static err *unknown_command(const char *given, const command *commands, uint32_t count) {
-    static const char *const LATER[] = { "try", "test", "lag", "why",
+    static const char *const LATER[] = { "try", "lag", "why",
                                          "state", "checkpoint", "reload", "status",
                                          "stop", "replay", "schema", "new" };
     const char *names[32];
@@ -161,8 +161,11 @@ err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t
     if (argc < 2) return NULL;
     a->command = find_command(command_word(argv[1]), commands, count);
     if (!a->command) return unknown_command(argv[1], commands, count);
+    a->words = (const char *const *)argv + 2;
+    a->word_count = argc - 2;
     for (int i = 2; i < argc; i++) {
         err *e = NULL;
+        if (a->command->takes_words && !is_help(argv[i])) continue;
         if (is_help(argv[i])) {
             a->wants_help = true;
             return NULL;

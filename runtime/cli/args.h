@@ -15,6 +15,8 @@ typedef struct args {
     const char *operand;             /* the script, or the topic of help; NULL: none */
     const char *sets[ARGS_MAX_SETS]; /* --set, in order; borrowed from argv */
     uint32_t set_count;
+    const char *const *words; /* what stands behind a command that takes_words; borrowed */
+    int word_count;
     bool wants_help; /* --help stands behind the command: nothing further was read */
     bool embedded;   /* run: --embedded */
     bool json;       /* check: --json */
@@ -29,6 +31,7 @@ typedef struct command {
     const char *operand;       /* as the manual shows it, in brackets if optional; NULL: none */
     const char *summary;       /* of the manual */
     int (*run)(const args *a); /* gives the exit code */
+    bool takes_words;          /* it reads what stands behind it itself: args.words */
 } command;
 
 /* Read argv. ERR_USAGE names what is wrong and the nearest right word. */

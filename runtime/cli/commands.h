@@ -4,6 +4,7 @@
 
 int command_run(const args *a);
 int command_check(const args *a);
+int command_test(const args *a);
 void command_version(void);
 
 /* 2 for wrong usage, script or plan, else 1. */

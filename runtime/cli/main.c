@@ -10,10 +10,12 @@ static int version(const args *a);
 
 // clang-format off
 static const command COMMANDS[] = {
-    { "run", "SCRIPT.lua", "run a pipeline until it is done or stopped", command_run },
-    { "check", "SCRIPT.lua", "validate a script and explain its plan", command_check },
-    { "help", "[COMMAND]", "print this", help },
-    { "version", NULL, "print the versions of sluice and what it is linked with", version },
+    { "run", "SCRIPT.lua", "run a pipeline until it is done or stopped", command_run, false },
+    { "check", "SCRIPT.lua", "validate a script and explain its plan", command_check, false },
+    { "test", "[FILE…]", "run specs of pipelines: busted, a clock by hand, no broker", command_test,
+      true },
+    { "help", "[COMMAND]", "print this", help, false },
+    { "version", NULL, "print the versions of sluice and what it is linked with", version, false },
 };
 // clang-format on
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };

@@ -6,18 +6,26 @@
 
 enum { SMALL_CHUNK = 2 };
 
-static err *open_worker(const kit_options *options, worker **workers, uint32_t i) {
+static err *take_script(const kit_options *options, uint32_t number, script **s) {
     script_options own = *options->script;
-    own.worker = i;
+    own.worker = number;
+    *s = options->guest;
+    if (*s) return NULL;
+    return options->pool ? pool_take(options->pool, &own, s) : script_open(&own, s);
+}
+
+static err *open_worker(const kit_options *options, worker **workers, uint32_t i) {
     script *s = NULL;
-    err *e = script_open(&own, &s);
+    err *e = take_script(options, i, &s);
     if (e) return e;
-    const sl_plan *plan = i ? script_plan(workers[0]->script) : script_plan(s);
-    if (i && (e = script_agree(workers[0]->script, s))) {
+    const sl_plan *plan = script_plan(i ? workers[0]->script : s);
+    if (i) e = script_agree(workers[0]->script, s);
+    if (!e) return worker_new(plan, s, i, options->workers, &workers[i]);
+    if (options->pool)
+        pool_give(options->pool, s);
+    else
         script_close(s);
-        return e;
-    }
-    return worker_new(plan, s, i, options->workers, &workers[i]);
+    return e;
 }
 
 /* All of them, or none. */
@@ -25,7 +33,13 @@ static err *open_workers(const kit_options *options, worker **workers) {
     for (uint32_t i = 0; i < options->workers; i++) {
         err *e = open_worker(options, workers, i);
         if (!e) continue;
-        while (i--) worker_free(workers[i], script_plan(workers[0]->script));
+        while (i--) {
+            script *kept = options->pool ? workers[i]->script : NULL;
+            const sl_plan *plan = script_plan(workers[0]->script);
+            if (kept) workers[i]->script = NULL;
+            worker_free(workers[i], plan);
+            if (kept) pool_give(options->pool, kept);
+        }
         return e;
     }
     return NULL;
@@ -55,7 +69,22 @@ err *kit_open(pipeline *p, world *w, const kit_options *options) {
     return e;
 }
 
-void kit_close(pipeline *p) { pipeline_close(p); }
+void kit_close(pipeline *p, script_pool *pool) {
+    if (!p->plan) return;
+    /* what the pool drops must not be the plan in use: scripts are given when all is closed */
+    uint32_t count = crew_count(p->crew);
+    script **scripts = mem_zalloc(count, sizeof *scripts);
+    for (uint32_t i = 0; pool && i < count; i++) {
+        worker *w = crew_worker(p->crew, i);
+        if (script_is_guest(w->script)) continue;
+        scripts[i] = w->script;
+        w->script = NULL;
+    }
+    pipeline_close(p);
+    for (uint32_t i = 0; i < count; i++)
+        if (scripts[i]) pool_give(pool, scripts[i]);
+    mem_free(scripts);
+}
 
 static bool was_cut_short(const pipeline *p) {
     for (uint32_t i = 0; i < p->input_count; i++)

@@ -2,10 +2,13 @@
 /* Opening a pipeline in a world: what golden tests and `sluice test` share. Batches are then run by
  * hand, nothing waits. thread: main. */
 #include "runtime/flow/pipeline.h"
+#include "runtime/kit/pool.h"
 #include "runtime/kit/world.h"
 
 typedef struct kit_options {
     const script_options *script; /* for every worker; `worker` is filled in */
+    script *guest;                /* not NULL: the one of the only worker; taken, on error too */
+    script_pool *pool;            /* scripts come from there; NULL: they are opened and closed */
     const volatile int *stop;     /* as for sl_system */
     logger *log;
     bool by_hand;     /* batches by kit_run: the trigger fixes no ends at the start */
@@ -14,9 +17,9 @@ typedef struct kit_options {
 } kit_options;
 
 /* Open `p` on the topics and the clock of `w`, which outlives it. On error, too, it is to be closed
- * by kit_close. */
+ * by kit_close, with the same pool. */
 err *kit_open(pipeline *p, world *w, const kit_options *options);
-void kit_close(pipeline *p);
+void kit_close(pipeline *p, script_pool *pool);
 
 /* Take all records that are there, in as many batches as the limits make of them; one batch at
  * least if one is due or records came. `batches`: how many ran. The trigger is not asked. */

@@ -107,7 +107,7 @@ static void put_frames(lua_State *L, buf *out) {
 }
 
 int failure_handler(lua_State *L) {
-    script *s = host_script(L);
+    script *s = host_of(L);
     buf_reset(&s->message);
     buf_reset(&s->frames);
     put_message(L, &s->message, 1);

@@ -20,7 +20,8 @@ typedef struct prints {
 } prints;
 
 struct script {
-    lua_State *L;           /* owned */
+    lua_State *L;           /* owned; of a guest: a thread of the host's state */
+    int anchor;             /* of a guest: keeps that thread, in the registry; LUA_NOREF: none */
     script_options options; /* strings borrowed */
     const sl_plan *plan;    /* memory of the state */
     sl_vector *vector;      /* owned */
@@ -30,6 +31,8 @@ struct script {
     uint32_t driver_count;
     char **driver_names;  /* owned, `driver_count` of them, for messages: lines, the driver and
                              then each user function in it by its number */
+    char **files;         /* paths of the script and of what it required, in order; owned */
+    uint32_t file_count;  /* 0: it is not from files */
     uint64_t hash;        /* FNV-1a of the script and what it required, in order */
     uint64_t fingerprint; /* FNV-1a of the explained plan */
     /* limits while loading */
@@ -47,8 +50,14 @@ struct script {
     buf text;    /* of script_explain, script_event, script_warnings */
 };
 
-/* The script that a state belongs to. */
+/* The script that a state belongs to; not for guests. */
 script *host_script(lua_State *L);
+
+/* Push a C function that knows its script as its first upvalue: host_of. */
+void host_push_function(script *s, lua_CFunction function);
+
+/* The script of the function that runs, pushed by host_push_function. */
+script *host_of(lua_State *L);
 
 /* Write file:line of the innermost frame of the user's code into `place` ("" when there is
  * none). */

@@ -89,12 +89,24 @@ static int load_headers(lua_State *L) {
     return 1;
 }
 
-void library_install(lua_State *L, const char *folder) {
+/* Put the loader at the top before those at `place` and behind of package.loaders, which lies below
+ * it. */
+static void insert_loader(lua_State *L, int place) {
+    for (int i = (int)lua_objlen(L, -2); i >= place; i--) {
+        lua_rawgeti(L, -2, i);
+        lua_rawseti(L, -3, i + 1);
+    }
+    lua_rawseti(L, -2, place);
+}
+
+void library_install(lua_State *L, const char *folder, bool alone) {
     lua_getglobal(L, "package");
-    lua_pushliteral(L, "");
-    lua_setfield(L, -2, "path");
-    lua_pushliteral(L, "");
-    lua_setfield(L, -2, "cpath");
+    if (alone) {
+        lua_pushliteral(L, "");
+        lua_setfield(L, -2, "path");
+        lua_pushliteral(L, "");
+        lua_setfield(L, -2, "cpath");
+    }
 
     lua_getfield(L, -1, "preload");
     lua_pushcfunction(L, luaopen_cjson);
@@ -103,18 +115,17 @@ void library_install(lua_State *L, const char *folder) {
     lua_setfield(L, -2, "sluice.headers");
     lua_pop(L, 1);
 
-    /* the preloaded first, as ever; then the library; no search of the system */
+    /* the preloaded first, as ever; then the library */
     lua_getfield(L, -1, "loaders");
-    int count = (int)lua_objlen(L, -1);
     int next = 2;
     if (folder) {
         lua_pushstring(L, folder);
         lua_pushcclosure(L, load_from_folder, 1);
-        lua_rawseti(L, -2, next++);
+        insert_loader(L, next++);
     }
     lua_pushcfunction(L, load_built_in);
-    lua_rawseti(L, -2, next++);
-    for (int i = next; i <= count; i++) {
+    insert_loader(L, next++);
+    for (int i = (int)lua_objlen(L, -1); alone && i >= next; i--) { /* no search of the system */
         lua_pushnil(L);
         lua_rawseti(L, -2, i);
     }

@@ -14,7 +14,7 @@ extern const size_t library_module_count;
 extern const library_file library_headers[]; /* runtime/shared; each needs only those before it */
 extern const size_t library_header_count;
 
-/* Make `require` find the library and nothing else: sluice.*, cjson, bit, ffi, jit.*; the texts
- * of the shared headers are the module "sluice.headers", a list of { name =, text = }. May
+/* Make `require` find the library: sluice.*, cjson, bit, ffi, jit.*; `alone`: and nothing else. The
+ * texts of the shared headers are the module "sluice.headers", a list of { name =, text = }. May
  * throw. */
-void library_install(lua_State *L, const char *folder);
+void library_install(lua_State *L, const char *folder, bool alone);

@@ -28,6 +28,13 @@ script *host_script(lua_State *L) {
     return s;
 }
 
+script *host_of(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(1)); }
+
+void host_push_function(script *s, lua_CFunction function) {
+    lua_pushlightuserdata(s->L, s);
+    lua_pushcclosure(s->L, function, 1);
+}
+
 uint64_t host_hash(uint64_t hash, const void *data, size_t len) {
     const unsigned char *bytes = data;
     for (size_t i = 0; i < len; i++) hash = (hash ^ bytes[i]) * 0x100000001b3u;
@@ -67,17 +74,23 @@ static void load_hook(lua_State *L, lua_Debug *ar) {
     lua_error(L);
 }
 
-/* host.hash(text): make `text` part of the script's hash. */
+static uint64_t add_text(uint64_t hash, const char *text, size_t len) {
+    return host_hash(host_hash(hash, &len, sizeof len), text, len);
+}
+
+/* host.hash(text, path): make `text` of the file `path` part of the script's hash. */
 static int host_add_text(lua_State *L) {
-    script *s = host_script(L);
-    size_t len;
+    script *s = host_of(L);
+    size_t len, path_len;
     const char *text = luaL_checklstring(L, 1, &len);
-    s->hash = host_hash(s->hash, &len, sizeof len);
-    s->hash = host_hash(s->hash, text, len);
+    const char *path = luaL_checklstring(L, 2, &path_len);
+    s->hash = add_text(s->hash, text, len);
+    s->files = mem_realloc(s->files, (s->file_count + 1) * sizeof *s->files);
+    s->files[s->file_count++] = mem_copy_text(path, path_len);
     return 0;
 }
 
-/* Push the table that main.load gets. */
+/* Push the table that main.load and main.attach get. */
 static void push_host(lua_State *L, script *s) {
     lua_newtable(L);
     lua_pushstring(L, s->options.path);
@@ -94,9 +107,9 @@ static void push_host(lua_State *L, script *s) {
     lua_setfield(L, -2, "overrides");
     lua_pushlightuserdata(L, s->vector);
     lua_setfield(L, -2, "vector");
-    lua_pushcfunction(L, print_line);
+    host_push_function(s, print_line);
     lua_setfield(L, -2, "print");
-    lua_pushcfunction(L, host_add_text);
+    host_push_function(s, host_add_text);
     lua_setfield(L, -2, "hash");
 }
 
@@ -120,7 +133,7 @@ static int open_inside(lua_State *L) {
     script *s = host_script(L);
     luaL_openlibs(L);
     luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
-    library_install(L, s->options.library);
+    library_install(L, s->options.library, true);
     raise_jit_limits(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "sluice.main");
@@ -226,7 +239,7 @@ static err *run_load(script *s) {
     lua_sethook(s->L, load_hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
     watchdog_enter(s->dog, timeout_ms * 2); /* the hook cannot break string.find and the like */
 
-    lua_pushcfunction(s->L, failure_handler);
+    host_push_function(s, failure_handler);
     lua_pushnil(s->L); /* HOST_DRIVERS */
     lua_pushcfunction(s->L, open_inside);
     int status = lua_pcall(s->L, 0, 1, HOST_HANDLER);
@@ -251,4 +264,44 @@ err *load_script(script *s) {
     if (text) s->options.text = NULL;
     mem_free(text);
     return e;
+}
+
+/* Protected part of attaching; argument: the pipeline. */
+static int attach_inside(lua_State *L) {
+    script *s = host_of(L);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "sluice.main");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "attach");
+    push_host(L, s);
+    lua_pushvalue(L, 1);
+    lua_call(L, 2, 1);
+    return 1;
+}
+
+err *load_guest(script *s, lua_State *host) {
+    s->L = lua_newthread(host);
+    s->anchor = luaL_ref(host, LUA_REGISTRYINDEX);
+    host_push_function(s, failure_handler);
+    lua_pushnil(s->L); /* HOST_DRIVERS */
+    host_push_function(s, attach_inside);
+    lua_xmove(host, s->L, 1);
+    int status = lua_pcall(s->L, 1, 1, HOST_HANDLER);
+    return status ? load_error(s, status) : take_loaded(s);
+}
+
+bool script_is_current(const script *s) {
+    uint64_t hash = HOST_FNV_START;
+    for (uint32_t i = 0; i < s->file_count; i++) {
+        char *text;
+        size_t len;
+        err *e = read_file(s->files[i], &text, &len);
+        if (e) {
+            err_free(e);
+            return false;
+        }
+        hash = add_text(hash, text, len);
+        mem_free(text);
+    }
+    return hash == s->hash;
 }

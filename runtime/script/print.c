@@ -26,7 +26,7 @@ static void write_line(script *s, const char *text) {
 }
 
 int print_line(lua_State *L) {
-    script *s = host_script(L);
+    script *s = host_of(L);
     luaL_checkstring(L, 1); /* throws before there is memory to free */
     int64_t now_ms = clock_steady_ms(&(clock_source){ 0 });
     if (s->prints.shown >= PRINT_FREE && now_ms - s->prints.last_ms < PRINT_EVERY_MS) {

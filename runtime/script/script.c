@@ -96,17 +96,20 @@ static void start_watchdog(script *s) {
     });
 }
 
-err *script_open(const script_options *options, script **out) {
+static script *new_script(const script_options *options) {
     script *s = mem_zalloc(1, sizeof *s);
     s->options = *options;
+    s->anchor = LUA_NOREF;
     s->hash = HOST_FNV_START;
     s->driver = NO_DRIVER;
     s->vector = mem_zalloc(1, sizeof *s->vector);
     buf_text(&s->message);
     buf_text(&s->frames);
-    s->L = lua_newstate(load_allocate, s);
-    start_watchdog(s);
-    err *e = load_script(s);
+    return s;
+}
+
+/* The script is loaded, or failed to (`e`). */
+static err *give(script *s, err *e, script **out) {
     if (e) {
         script_close(s);
         return e;
@@ -119,11 +122,36 @@ err *script_open(const script_options *options, script **out) {
     return NULL;
 }
 
+err *script_open(const script_options *options, script **out) {
+    script *s = new_script(options);
+    s->L = lua_newstate(load_allocate, s);
+    start_watchdog(s);
+    return give(s, load_script(s), out);
+}
+
+err *script_attach(struct lua_State *host, const script_options *options, script **out) {
+    script *s = new_script(options);
+    return give(s, load_guest(s, host), out);
+}
+
+bool script_is_guest(const script *s) {
+    return s->anchor != LUA_NOREF;
+}
+
+static void close_state(script *s) {
+    if (!script_is_guest(s))
+        lua_close(s->L);
+    else
+        luaL_unref(s->L, LUA_REGISTRYINDEX, s->anchor);
+}
+
 void script_close(script *s) {
     if (!s) return;
     watchdog_free(s->dog);
     print_finish(s);
-    if (s->L) lua_close(s->L);
+    if (s->L) close_state(s);
+    for (uint32_t i = 0; i < s->file_count; i++) mem_free(s->files[i]);
+    mem_free(s->files);
     for (uint32_t i = 0; i < s->driver_count; i++) mem_free(s->driver_names[i]);
     mem_free(s->driver_names);
     buf_done(&s->message);
@@ -213,6 +241,13 @@ const char *script_details(script *s) {
     if (!e) return s->text.data;
     err_free(e);
     return "";
+}
+
+err *script_describe(script *s, const char **text) {
+    size_t len;
+    err *e = call_for_text(s, "describe", 0, &len);
+    *text = s->text.data;
+    return e;
 }
 
 err *script_explain(script *s, const script_explanation *wanted, const char **text) {

@@ -47,7 +47,22 @@ typedef struct script_options {
  * ERR_STOPPED. Owned by the caller: script_close. Strings of the options are borrowed until
  * then. */
 err *script_open(const script_options *options, script **s);
+
+/* Make a script of a sluice.pipeline that stands at the top of the stack of somebody else's state,
+ * and pop it: its functions run there, in the open (specs of `sluice test`). Of the options, path,
+ * overrides and library are heeded. The state outlives the script, or closes it. */
+struct lua_State;
+err *script_attach(struct lua_State *host, const script_options *options, script **s);
 void script_close(script *s); /* NULL is allowed */
+
+/* Whether it was attached. */
+bool script_is_guest(const script *s);
+
+/* Whether the files of the script are what they were when it was loaded. */
+bool script_is_current(const script *s);
+
+/* What the test kit needs to know of the plan, as JSON; borrowed as for script_explain. */
+err *script_describe(script *s, const char **text);
 
 /* The plan; borrowed until script_close. */
 const sl_plan *script_plan(const script *s);

@@ -143,6 +143,7 @@ local function documented(path, pattern)
    for line in (read_file(path) .. "\n"):gmatch "(.-)\n" do
       local more = line:match "^%-%-%-? ?(.*)$"
       if more then
+         comment.is_public = comment.is_public or line:find "^%-%-%-" ~= nil
          comment[#comment + 1] = more
       else
          local name, arguments = line:match(pattern)
@@ -233,6 +234,37 @@ function Page:aggregates()
    self:line(OF_AGGREGATE)
 end
 
+local OF_KIT = [[
+`local test = require "sluice.test"` in a spec, which `sluice test` runs
+([testing-pipelines.md](testing-pipelines.md)).
+]]
+
+--- Sentence, parameters and usage of a public function, as a list item.
+function Page:functions(path, pattern, shown)
+   for _, one in ipairs(documented(path, pattern)) do
+      if one.comment.is_public then
+         local prose, usage = parts_of(one.comment)
+         self:line("- `%s%s%s`: %s%s", shown, one.name, one.arguments, prose,
+            usage ~= "" and (" As in `%s`."):format(usage) or "")
+      end
+   end
+   self:line ""
+end
+
+function Page:kit()
+   self:line "## sluice.test\n"
+   self:line(OF_KIT)
+   self:functions("lua/sluice/test.lua", "^function test%.([%w_]+)(%b())", "test.")
+   self:line "### A pipeline under test\n"
+   self:functions("lua/sluice/test/driver.lua", "^function Driver:([%w_]+)(%b())", ":")
+   self:line "### Assertions\n"
+   local text = read_file "lua/sluice/test/matchers.lua"
+   for line in text:match("^(.-)%-%- @module"):gmatch "[^\n]+" do
+      self:line("%s", (line:gsub("^%-%-%-? ?", "")))
+   end
+   self:line ""
+end
+
 local function c_strings(text)
    local found = {}
    for one in text:gmatch '"(.-)"' do found[#found + 1] = one end
@@ -314,6 +346,7 @@ function reference.text()
    page:stages()
    page:aggregates()
    page:helpers()
+   page:kit()
    page:command_line()
    return table.concat(page, "\n") .. "\n"
 end

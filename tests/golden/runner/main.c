@@ -1,6 +1,6 @@
 /* golden_runner [--workers N] [-joff] [--only TEXT] [--update] PATH…: plays the golden files below
- * each PATH. Prints what differs, and ends with `golden: P passed, F failed`; exit code 1 if any failed.
- */
+ * each PATH. Prints what differs, and ends with `golden: P passed, F failed`; exit code 1 if any
+ * failed. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -107,7 +107,7 @@ static void open_pipeline(play *p) {
 }
 
 static void close_play(play *p) {
-    kit_close(&p->p);
+    kit_close(&p->p, NULL);
     mem_free(p->expected);
     for (uint32_t i = 0; i < p->set_count; i++) mem_free(p->sets[i]);
     mem_free(p->sets);

@@ -1,0 +1,110 @@
+--- What the test kit needs to know of a plan: where to feed rows, how to read what comes
+-- out, and what limits `test.check_invariance`. Runs in the script's own Lua state.
+-- @module sluice.test.describe
+
+local cjson = require "cjson"
+
+local describe = {}
+
+local function topics_of(source)
+   local given = source.options
+   if type(given.topics) == "table" and #given.topics > 0 then return given.topics end
+   return { given.path or source.name }
+end
+
+local function time_of(source)
+   local time = source.time
+   return time and { delay_ms = time.delay_ms, field = time.field, unit = time.unit,
+      rule = time.rule }
+end
+
+local function source_of(source, sinks)
+   local fields = {}
+   for i, field in ipairs(source.fields) do
+      fields[i] = { name = field.name, type = field.type, from = field.from }
+   end
+   return {
+      name = source.name, connector = source.connector, topics = topics_of(source),
+      format = source.format, fields = fields, bounded = source.bounded,
+      time = time_of(source),
+      quarantine = source.quarantine and sinks[source.quarantine].name,
+   }
+end
+
+-- Names of the columns in a sink's plain key: a retraction shows nothing else.
+local function plain_keys(graph)
+   local names = {}
+   for _, step in ipairs(graph.steps) do
+      for _, output in ipairs(step.outputs) do
+         if output.kind == "sink" and output.key_kind == "plain" and output.key[1] then
+            names[output.target] = output.key[1].name
+         end
+      end
+   end
+   return names
+end
+
+-- Columns of each sink whose numbers are whole beyond 2^53.
+local function exact_columns(graph)
+   local exact = {}
+   for _, step in ipairs(graph.steps) do
+      for _, output in ipairs(step.outputs) do
+         local of = exact[output.target] or {}
+         if output.kind == "sink" then exact[output.target] = of end
+         for _, column in ipairs(output.kind == "sink" and output.columns or {}) do
+            if column.exact or column.type ~= "double" then of[column.name] = true end
+         end
+      end
+   end
+   return exact
+end
+
+local function sinks_of(graph)
+   local names, exact, sinks = plain_keys(graph), exact_columns(graph), {}
+   for i, sink in ipairs(graph.sinks) do
+      sinks[i] = { name = sink.name, is_side = sink.is_side or false,
+         plain_key = names[i], exact = exact[i] }
+   end
+   return sinks
+end
+
+local function aggregate_of(aggregate, sinks)
+   local kinds = {}
+   for i, item in ipairs(aggregate.items) do
+      local user = item.spec.user
+      kinds[i] = { name = item.name, kind = item.spec.kind,
+         order = type(user) == "table" and user.order or nil }
+   end
+   return {
+      name = aggregate.name, mode = aggregate.mode, window = aggregate.window.kind,
+      retain_ms = aggregate.window.retain_ms,
+      final = aggregate.final, items = kinds,
+      late = aggregate.late and sinks[aggregate.late].name,
+   }
+end
+
+local function has_distinct(graph)
+   for _, step in ipairs(graph.steps) do
+      for _, output in ipairs(step.outputs) do
+         if output.kind == "distinct" then return true end
+      end
+   end
+   return false
+end
+
+--- Describe a graph.
+-- @tparam table graph from `sluice.analyse`
+-- @treturn string JSON
+function describe.json(graph)
+   local made = { name = graph.name, sources = {}, sinks = sinks_of(graph),
+      aggregates = {}, has_distinct = has_distinct(graph) }
+   for i, source in ipairs(graph.sources) do
+      made.sources[i] = source_of(source, graph.sinks)
+   end
+   for i, aggregate in ipairs(graph.aggregates) do
+      made.aggregates[i] = aggregate_of(aggregate, graph.sinks)
+   end
+   return cjson.encode(made)
+end
+
+return describe

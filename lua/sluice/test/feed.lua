@@ -1,0 +1,197 @@
+--- Rows of a spec as records of topics.
+-- @module sluice.test.feed
+
+local host = require "sluice.test.host"
+local json = require "sluice.test.json"
+local nearest = require "sluice.nearest"
+local options = require "sluice.options"
+
+local feed = {}
+
+local RECORD = {}
+
+local PARTS = { key = true, value = true, headers = true, timestamp = true,
+   offset = true }
+
+--- A record with more than a value.
+-- @tparam table parts
+-- @treturn table
+function feed.record(parts)
+   if type(parts) ~= "table" then error("test.record takes a table", 3) end
+   for name in pairs(parts) do
+      if not PARTS[name] then
+         error(("test.record: there is no `%s`%s"):format(tostring(name),
+            nearest.hint(tostring(name), nearest.names(PARTS))), 3)
+      end
+   end
+   return setmetatable(parts, RECORD)
+end
+
+-- A table is a record, not a row, when all its names are those of a record, `value` is
+-- one of them or `key` has the row's place, and the schema has no such fields.
+local function is_record(row, source)
+   if getmetatable(row) == RECORD then return true end
+   if next(row) == nil then return false end
+   for name in pairs(row) do
+      if not PARTS[name] or source.names[name] then return false end
+   end
+   return true
+end
+
+local function text_of(value, encode)
+   if value == nil or value == json.null then return nil end
+   if type(value) == "string" then return value end
+   return encode(value)
+end
+
+local function headers_of(given)
+   local list = {}
+   for _, name in ipairs(options.sorted_keys(given or {})) do
+      local value = given[name]
+      if type(value) == "table" then
+         list[#list + 1] = value
+      else
+         list[#list + 1] = { name, tostring(value) }
+      end
+   end
+   return list
+end
+
+local function csv_cell(value)
+   if value == nil then return "" end
+   local text = type(value) == "table" and json.encode(value) or tostring(value)
+   if text:find '[,"\r\n]' then return '"' .. text:gsub('"', '""') .. '"' end
+   return text
+end
+
+local ENCODERS = {}
+
+function ENCODERS.json() return json.encode end
+
+-- Cells in the order of the schema's fields that come from the value.
+function ENCODERS.csv(source)
+   return function(row)
+      local cells = {}
+      for _, field in ipairs(source.fields) do
+         local kind = field.from and field.from.kind or "value"
+         if kind == "value" then cells[#cells + 1] = csv_cell(row[field.name]) end
+      end
+      return table.concat(cells, ",")
+   end
+end
+
+function ENCODERS.raw(source)
+   return function(row)
+      local name = source.fields[1] and source.fields[1].name
+      return tostring(row[name])
+   end
+end
+
+local function prepare(source)
+   if source.names then return source end
+   source.names = {}
+   for _, field in ipairs(source.fields) do source.names[field.name] = true end
+   source.encode = (ENCODERS[source.format] or ENCODERS.json)(source)
+   return source
+end
+
+local function record_of(row, source)
+   if type(row) == "string" then return { value = row } end
+   if type(row) ~= "table" then
+      error(("a row is %s, wanted a table of fields, or the record's bytes as a text")
+         :format(options.show(row)), 0)
+   end
+   if row == json.null then return {} end
+   if not is_record(row, source) then return { value = source.encode(row) } end
+   return {
+      value = text_of(row.value, source.encode), key = text_of(row.key, json.encode),
+      headers = headers_of(row.headers), time = row.timestamp, offset = row.offset,
+   }
+end
+
+local function is_rows(list)
+   if list == json.null or type(list) ~= "table" then return false end
+   local first = list[1]
+   if first == nil then return next(list) == nil end
+   return type(first) ~= "table" or first == json.null or first[1] == nil
+end
+
+-- `add(record, source, topic, partition, row)` for each.
+local function each_row(add, source, topic, partition, list)
+   for i, row in ipairs(list) do
+      local made, record = pcall(record_of, row, source)
+      if not made then
+         error(("row %d of %s/%d: %s"):format(i, topic, partition, record), 6)
+      end
+      add(record, source, topic, partition, row)
+   end
+end
+
+local function each_of_topic(add, source, topic, given)
+   if is_rows(given) then return each_row(add, source, topic, 0, given) end
+   for _, partition in ipairs(options.sorted_keys(given)) do
+      local list = given[partition]
+      if type(partition) ~= "number" or partition < 0 or partition % 1 ~= 0
+         or type(list) ~= "table" then
+         error((":batch: in %s stands [%s] = %s, wanted rows by partition: { [0] = { "
+            .. "row, … }, [1] = { row, … } }"):format(topic, tostring(partition),
+            options.show(list)), 5)
+      end
+      each_row(add, source, topic, partition, list)
+   end
+end
+
+local function find(about, name)
+   local names = {}
+   for _, source in ipairs(about.sources) do
+      if source.name == name then return source, source.topics[1] end
+      names[#names + 1] = source.name
+      for _, topic in ipairs(source.topics) do
+         if topic == name then return source, topic end
+         names[#names + 1] = topic
+      end
+   end
+   error((":batch: there is no source `%s`%s"):format(tostring(name),
+      nearest.hint(tostring(name), names)), 5)
+end
+
+local function only_source(about)
+   if #about.sources == 1 then return about.sources[1] end
+   local names = {}
+   for i, one in ipairs(about.sources) do names[i] = one.name end
+   error((":batch: there are several sources, say which: { [%q] = { row, … } }; there "
+      .. "are: %s"):format(names[1], table.concat(names, ", ")), 5)
+end
+
+--- Go through the records of a batch.
+-- @tparam table about description of the pipeline
+-- @tparam table given as `:batch` takes it
+-- @tparam function add (record, source, topic, partition, row), called for each
+function feed.each(about, given, add)
+   if type(given) ~= "table" then
+      error((":batch takes a table of rows, got %s"):format(options.show(given)), 4)
+   end
+   local by_name = false
+   for key in pairs(given) do by_name = by_name or type(key) == "string" end
+   if by_name then
+      for _, name in ipairs(options.sorted_keys(given)) do
+         local source, topic = find(about, name)
+         each_of_topic(add, prepare(source), topic, given[name])
+      end
+   elseif next(given) ~= nil then
+      local source = prepare(only_source(about))
+      each_of_topic(add, source, source.topics[1], given)
+   end
+end
+
+--- Append the records of a batch to their topics.
+-- @tparam userdata handle of the pipeline
+-- @tparam table about its description
+-- @tparam table given as `:batch` takes it
+function feed.all(handle, about, given)
+   feed.each(about, given, function(record, _, topic, partition)
+      host.feed(handle, topic, partition, record)
+   end)
+end
+
+return feed

@@ -1,0 +1,221 @@
+--- `test.check_invariance`: the same rows, split, ordered and worked on in other ways,
+-- give the same result; else a small case that shows where they do not.
+-- @module sluice.test.invariance
+
+local compare = require "sluice.test.compare"
+local driver = require "sluice.test.driver"
+local feed = require "sluice.test.feed"
+local shrink = require "sluice.test.shrink"
+local times = require "sluice.test.times"
+local units = require "sluice.units"
+
+local invariance = {}
+
+local OWN = { runs = true, seed = true, order = true, sink = true }
+
+-- What depends on the order of arrival, by what semantics say.
+local BY_ORDER = { collect = true, top = true }
+
+-- Random numbers of a seed, so that a failure comes again. Source: Park and Miller 1988.
+local function random_of(seed)
+   local state = seed % 2147483646 + 1
+   return function(low, high)
+      state = state * 48271 % 2147483647
+      return low + state % (high - low + 1)
+   end
+end
+
+-- What may vary: all, `splits` and workers, or workers alone.
+local function limits_of(about)
+   local may = { order = true, splits = true }
+   if about.has_distinct then may.order, may.splits = false, false end
+   for _, aggregate in ipairs(about.aggregates) do
+      if aggregate.retain_ms then may.order, may.splits = false, false end
+      for _, item in ipairs(aggregate.items) do
+         if BY_ORDER[item.kind] then may.order = false end
+         if item.order then may.order, may.splits = false, false end
+      end
+   end
+   for _, source in ipairs(about.sources) do
+      for _, field in ipairs(source.fields) do
+         local from = field.from
+         if from and from.kind == "metadata" and from.metadata == "offset" then
+            may.order = false
+         end
+      end
+   end
+   return may
+end
+
+-- All records of a case, numbered: `{ record =, topic =, partition =, row =, time = }`.
+local function records_of(about, given)
+   local records = {}
+   feed.each(about, given, function(record, source, topic, partition, row)
+      records[#records + 1] = { record = record, topic = topic, partition = partition,
+         row = row, source = source, place = topic .. "/" .. partition,
+         time = times.of(record, source) }
+   end)
+   return records
+end
+
+local TOO_LATE = "check_invariance: row %d (%s) lies %s behind a row before it in its "
+   .. "partition, and `delay` is %s: what is late depends on the batches; give rows "
+   .. "whose disorder stays within the delay"
+
+-- What comes later than the delay allows may be late or not, by how batches are cut.
+local function check_disorder(records)
+   local high = {}
+   for i, one in ipairs(records) do
+      local time = one.source.time
+      local place = time and time.rule == "max" and one.source.name or one.place
+      if one.time and time and time.delay_ms then
+         local behind = (high[place] or one.time) - one.time
+         if behind > time.delay_ms then
+            error(TOO_LATE:format(i, one.place, units.say(behind),
+               units.say(time.delay_ms)), 4)
+         end
+         high[place] = math.max(high[place] or one.time, one.time)
+      end
+   end
+end
+
+-- An order of arrival in which no row lies further behind than the delay: by time plus a
+-- random part of it. Rows of one time keep their order, rows without one their place.
+local function shuffle(records, random)
+   local keys, last, extra = {}, {}, {}
+   for i, one in ipairs(records) do
+      local time = one.source.time
+      local at = one.time or last[one.place] or 0
+      last[one.place] = at
+      local id = one.place .. ":" .. at
+      extra[id] = extra[id] or (time and time.delay_ms and random(0, time.delay_ms)) or 0
+      keys[i] = at + extra[id]
+   end
+   return keys
+end
+
+local function places_of(records)
+   local places, by_place = {}, {}
+   for i, one in ipairs(records) do
+      if not by_place[one.place] then
+         by_place[one.place] = {}
+         places[#places + 1] = one.place
+      end
+      table.insert(by_place[one.place], i)
+   end
+   return places, by_place
+end
+
+-- One way to play the records: `{ workers =, batches = { { number, … }, … } }`.
+local function vary(records, may, workers, random)
+   local places, by_place = places_of(records)
+   local count = may.splits and random(1, math.min(#records, 8)) or 1
+   local batches = {}
+   for b = 1, count do batches[b] = {} end
+   local keys = may.order and shuffle(records, random)
+   for _, place in ipairs(places) do
+      local list = by_place[place]
+      if keys then
+         table.sort(list, function(a, b)
+            if keys[a] ~= keys[b] then return keys[a] < keys[b] end
+            return a < b
+         end)
+      end
+      local cuts = {}
+      for b = 1, count - 1 do cuts[b] = random(0, #list) end
+      table.sort(cuts)
+      cuts[count] = #list
+      local at = 1
+      for b = 1, count do
+         for k = at, cuts[b] do table.insert(batches[b], list[k]) end
+         at = cuts[b] + 1
+      end
+   end
+   return { workers = workers[random(1, #workers)], batches = batches }
+end
+
+local function modes_of(about)
+   for _, aggregate in ipairs(about.aggregates) do
+      if aggregate.mode ~= "append" then return "latest" end
+   end
+   return "all"
+end
+
+-- What each sink has in the end: all rows, or the last of each key.
+local function play(case, way)
+   local options = { workers = way.workers, set = case.options.set,
+      params = case.options.params, now = case.options.now, jit = case.options.jit }
+   local p = driver.open(case.of, options)
+   for _, batch in ipairs(way.batches) do
+      for _, i in ipairs(batch) do
+         local one = case.records[i]
+         p:append(one.topic, one.partition, one.record)
+      end
+      p:tick()
+   end
+   p:finish()
+   local results, kind = {}, modes_of(p.about)
+   for _, sink in ipairs(p.about.sinks) do
+      if not sink.is_side and (not case.sink or case.sink == sink.name) then
+         results[#results + 1] = { name = sink.name,
+            rows = kind == "all" and p:output(sink.name) or p:latest(sink.name) }
+      end
+   end
+   p:close()
+   return results
+end
+
+--- How the results of two ways differ; nil: they do not.
+local function difference(case, way, other)
+   local done, wanted = pcall(play, case, way)
+   local done_too, got = pcall(play, case, other)
+   if not done or not done_too then
+      if not done and not done_too then return nil end
+      return "one of them fails: " .. tostring(done and got or wanted)
+   end
+   for i, sink in ipairs(wanted) do
+      local report = compare.sets(sink.rows, got[i].rows)
+      if report then
+         return ("sink %s, wanted is A, got is B:\n%s"):format(sink.name,
+            report:gsub("^[^\n]*\n", ""))
+      end
+   end
+end
+
+local function check_options(options)
+   local passed = {}
+   for name, value in pairs(options) do
+      if not OWN[name] and name ~= "workers" then passed[name] = value end
+   end
+   return passed
+end
+
+--- Check that a result does not depend on splits, order and workers.
+-- @param of as `test.pipeline` takes it
+-- @tparam table given as `:batch` takes it
+-- @tparam table options as `test.check_invariance` takes them
+-- @raise when it does, with a small case
+function invariance.check(of, given, options)
+   local case = { of = of, options = check_options(options), sink = options.sink }
+   local first = driver.open(of, case.options)
+   local may = limits_of(first.about)
+   case.records = records_of(first.about, given)
+   first:close()
+   if #case.records == 0 then error("check_invariance: there are no rows", 3) end
+   if may.splits then check_disorder(case.records) end
+   if options.order == false then may.order = false end
+   local workers = options.workers or { 1, 2, 3, 4 }
+   if type(of) ~= "string" then workers = { 1 } end
+   local random = random_of(options.seed or 1)
+   local base = { workers = 1, batches = { {} } }
+   for i = 1, #case.records do base.batches[1][i] = i end
+   play(case, base) -- raises what is wrong with the case itself
+   for _ = 1, options.runs or 30 do
+      local way = vary(case.records, may, workers, random)
+      if difference(case, base, way) then
+         error(shrink.report(case, base, way, difference), 3)
+      end
+   end
+end
+
+return invariance

@@ -1,0 +1,16 @@
+#pragma once
+/* What Lua calls to play a pipeline: the module "sluice.test.host", for lua/sluice/test/driver.lua,
+ * which checks all arguments before. Functions of a pipeline that fail give nil and a message.
+ *
+ *   open { path = | plan =, sets = {…}, workers =, now =, jit_off = }   a pipeline, as userdata
+ *   feed(p, topic, partition, { value =, key =, headers = { { name, value }, … }, time =,
+ *        offset = })
+ *   run(p) → batches; finish(p); advance(p, ms); now(p) → ms; close(p)
+ *   take(p, sink) → { { key =, value =, headers = { { name, value }, … } }, … } since the last take
+ *   describe(p) → JSON; metrics(p) → { sources = {…}, sinks = {…}, run = {…} }
+ *
+ * thread: main. */
+#include <lua.h>
+
+/* Push the module. It owns a pool of scripts, which goes with the state. */
+int kit_host_open(lua_State *L);

@@ -1,0 +1,217 @@
+-- The test kit, tested by itself.
+local sluice = require "sluice"
+local test = require "sluice.test"
+
+local SUMS = "tests/specs/pipelines/sums.lua"
+
+-- A pipeline of this spec: numbers by key, every change.
+local function totals(fold)
+   return sluice.pipeline {
+      name = "totals", checkpoint = "none",
+      sluice.kafka { topics = "in" }
+         :json { sluice.string "k", sluice.double "n" :required(), sluice.int64 "ts" }
+         :event_time("ts", { delay = "5 seconds" })
+         :group_by "k"
+         :window(sluice.tumbling { size = "10 seconds" })
+         :aggregate { total = sluice.aggregate {
+            state = { x = 0 }, fold = fold,
+            merge = function(a, b) a.x = a.x + b.x end,
+            result = function(a) return a.x end } }
+         :to(sluice.kafka { topic = "out", mode = "append" }),
+   }
+end
+
+local function adds(a, row) a.x = a.x + row.n end
+local function mixes(a, row) a.x = a.x * 0.5 + row.n end
+
+local function fails(fn, ...)
+   local done, message = pcall(fn)
+   assert(not done, "nothing was raised")
+   for _, text in ipairs { ... } do
+      assert(tostring(message):find(text, 1, true),
+         ("%q is not in %q"):format(text, tostring(message)))
+   end
+end
+
+describe("a driver", function()
+   it("feeds rows, runs batches, gives rows", function()
+      local p = test.pipeline(SUMS)
+      p:batch { { k = "a", n = 1, ts = 1000 }, { k = "b", n = 5, ts = 2000 } }
+      assert.are.same({}, p:output())
+      p:batch { { k = "a", n = 2, ts = 80000 } }
+      assert.are.same_rows_in_order({
+         { k = "a", window_start = 0, window_end = 60000, rows = 1, total = 1 },
+         { k = "b", window_start = 0, window_end = 60000, rows = 1, total = 5 },
+      }, p:output())
+      assert.are.same({}, p:output())
+      p:finish()
+      assert.rows_match({ { k = "a", total = 2 } }, p:output "sums")
+      assert.are.equal(3, #p:latest())
+      fails(function() p:batch {} end, "kit_spec.lua:", "the pipeline has finished")
+   end)
+
+   it("gives records a key, headers, a time", function()
+      local p = test.pipeline(SUMS)
+      p:batch { { key = "K", headers = { from = "me" },
+         value = { k = "a", n = 1, ts = 5 } } }:finish()
+      local row = p:output()[1]
+      assert.rows_match({ { by = "K", last = "me" } }, { row })
+      assert.are.equal('{"k":"a","window_start":0}', test.message(row).key)
+   end)
+
+   it("keeps whole numbers beyond 2^53", function()
+      local p = test.pipeline(SUMS)
+      p:batch { { k = "a", n = 1, ts = 5, id = 9007199254740993LL } }:finish()
+      assert.is_true(p:output()[1].id == 9007199254740993LL)
+   end)
+
+   it("feeds several partitions: the slowest holds the watermark", function()
+      local p = test.pipeline(SUMS)
+      p:batch {
+         numbers = { [0] = { { n = 1, ts = 200000 } }, [1] = { { n = 1, ts = 0 } } },
+      }
+      assert.are.same({}, p:output())
+      assert.are.equal(-10000, p:metrics().watermark)
+      p:advance("1 minute"):batch { { n = 1, ts = 200001 } } -- partition 1 is idle now
+      assert.are.equal(190001, p:metrics().watermark)
+      assert.are.equal(1, #p:output())
+   end)
+
+   it("moves the clock, and runs an empty batch when one is due", function()
+      local p = test.pipeline(SUMS, { now = "2026-05-01T00:00:00Z" })
+      p:batch { [0] = { { n = 1, ts = 200000 } }, [1] = { { n = 1, ts = 0 } } }
+      local before = p:now()
+      p:advance "30 seconds":batch { { n = 1, ts = 200001 } }
+      assert.are.equal(0, p:tick().batches)
+      p:advance "30 seconds"
+      assert.are.equal(before + 60000, p:now())
+      assert.are.equal(1, p:tick().batches)
+      assert.are.equal(1, #p:output())
+   end)
+
+   it("shows what was late and what was thrown out, and counts add up", function()
+      local p = test.pipeline(SUMS)
+      p:batch { { n = 1, ts = 200000 } }
+      p:batch { { n = 1, ts = 5 }, '{"broken', { n = "text", ts = 1 }, test.null }
+      assert.rows_match({ { offset = 1, window_start = 0, watermark = 190000 } },
+         p:late())
+      assert.rows_match({
+         { value = '{"broken', partition = 0, offset = 2, kind = "bad" },
+         { offset = 3, field = "n", value = '{"n":"text","ts":1}' },
+         { offset = 4, value = test.null },
+      }, p:quarantined())
+      local m = p:metrics()
+      assert.are.equal(m.read, m.passed + m.filtered + m.duplicate + m.late
+         + m.quarantined + m.skipped)
+      assert.are.equal(3, m.quarantined)
+      assert.are.equal(4, m.sinks.too_late.rows + m.sinks["sums-quarantine"].rows)
+   end)
+
+   it("shows retractions", function()
+      local p = test.pipeline(sluice.pipeline {
+         name = "few", checkpoint = "none",
+         sluice.kafka { topics = "in" }:json { sluice.string "k" }
+            :group_by "k":aggregate { n = sluice.count() }
+            :filter(function(row) return row.n < 2 end)
+            :to(sluice.kafka { topic = "out", mode = "complete" }),
+      })
+      p:batch { { k = "a" } }
+      assert.are.same_rows({ { k = "a", n = 1 } }, p:output())
+      p:batch { { k = "a" } }
+      assert.are.same_rows({ { k = "a", retracted = true } }, p:output())
+      assert.are.same({}, p:latest())
+   end)
+
+   it("takes options as --set does", function()
+      local p = test.pipeline(SUMS, { set = { ["sink.mode"] = "update" }, workers = 2 })
+      p:batch { { k = "a", n = 1, ts = 1 } }
+      assert.rows_match({ { total = 1 } }, p:output())
+   end)
+
+   it("keeps scripts, but not when they change", function()
+      local path = os.tmpname()
+      local function write(limit)
+         local file = assert(io.open(path, "w"))
+         file:write(([[local sluice = require "sluice"
+            return sluice.pipeline { name = "x", checkpoint = "none",
+               sluice.kafka { topics = "in" }:json { sluice.int64 "n" :required() }
+               :filter(function(row) return row.n > %d end)
+               :to(sluice.kafka { topic = "out" }) }]]):format(limit))
+         file:close()
+      end
+      for _, limit in ipairs { 0, 10 } do
+         write(limit)
+         for _ = 1, 3 do
+            local p = test.pipeline(path)
+            p:batch { { n = 5 } }
+            assert.are.equal(limit == 0 and 1 or 0, #p:output())
+            p:close()
+         end
+      end
+      os.remove(path)
+   end)
+
+   it("says what is wrong", function()
+      fails(function() test.pipeline("no.lua") end, "opening the script no.lua")
+      fails(function() test.pipeline(SUMS, { worker = 2 }) end, "did you mean `workers`?")
+      fails(function() test.pipeline(totals(adds), { workers = 2 }) end, "one worker")
+      local p = test.pipeline(SUMS)
+      fails(function() p:batch { number = { { n = 1 } } } end, "kit_spec.lua:",
+         "did you mean `numbers`?")
+      fails(function() p:batch { 5 } end, "row 1 of numbers/0: a row is 5")
+      fails(function() p:output "sum" end, "did you mean `sums`?")
+      fails(function() p:advance "soon" end, "wanted a time")
+      fails(function() p:restart() end, "not yet")
+      p:close()
+      fails(function() p:tick() end, "closed")
+   end)
+
+   it("raises what fails a batch", function()
+      local p = test.pipeline(SUMS, { set = { ["source.bad_records"] = "fail" } })
+      fails(function() p:batch { "{" } end, "numbers:0:0")
+      fails(function() p:tick() end, "failed: ")
+   end)
+end)
+
+describe("check_invariance", function()
+   local rows = {}
+   for i = 1, 30 do rows[i] = { k = "k" .. i % 3, n = i, ts = i * 900 } end
+
+   it("passes what does not depend on order, splits and workers", function()
+      test.check_invariance(SUMS, { [0] = rows, [1] = rows })
+      test.check_invariance(totals(adds), rows)
+   end)
+
+   it("shows a small case of what does", function()
+      fails(function() test.check_invariance(totals(mixes), rows) end,
+         "kit_spec.lua:", "the smallest case found:\n  1  in/0  { k =",
+         "A: 1 worker, batches: 1 2\nB: 1 worker, batches: 2 1\nsink out", "differs")
+      test.check_invariance(totals(mixes), rows, { order = false })
+   end)
+
+   it("wants rows within the delay", function()
+      fails(function()
+         test.check_invariance(SUMS, { { n = 1, ts = 20000 }, { n = 1, ts = 1 } })
+      end, "row 2 (numbers/0) lies 19999 ms behind", "`delay` is 10 seconds")
+   end)
+end)
+
+describe("matchers", function()
+   it("tell missing, unexpected and differing rows", function()
+      fails(function()
+         assert.are.same_rows({ { a = 1, b = 2 }, { a = 9, b = 9 } },
+            { { a = 1, b = 3 }, { c = "x" } })
+      end, "2 rows wanted, 2 got", 'differs    { a = 1, b = >3< (wanted 2) }',
+         "missing    { a = 9, b = 9 }", 'unexpected { c = "x" }')
+      fails(function() assert.are.same_rows_in_order({ { a = 1 }, { a = 2 } },
+         { { a = 2 }, { a = 1 } }) end, "not in this order")
+      fails(function() assert.has_row({ a = 3, b = 1 }, { { a = 2, b = 1 } }) end,
+         "None of 1 rows", "a = >2< (wanted 3)")
+   end)
+
+   it("allow for the last digits of doubles", function()
+      assert.are.same_rows({ { a = 0.3 } }, { { a = 0.1 + 0.2 } })
+      assert.are_not.same_rows({ { a = 0.3 } }, { { a = 0.3001 } })
+      assert.has_no_row({ a = 1 }, { { a = 2 } })
+   end)
+end)
