@@ -8,6 +8,7 @@ local field = require "sluice.field"
 local helper = require "sluice.helper"
 local later = require "sluice.later"
 local nearest = require "sluice.nearest"
+local param = require "sluice.param"
 local pipeline = require "sluice.pipeline"
 local place = require "sluice.place"
 local schema = require "sluice.schema"
@@ -25,6 +26,7 @@ local sluice = {
    tumbling = window.tumbling,
    hopping = window.hopping,
    aggregate = aggregate.aggregate,
+   param = param.param,
    pipeline = pipeline.pipeline,
 }
 

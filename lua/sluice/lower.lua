@@ -189,14 +189,15 @@ end
 -- @tparam table graph from `sluice.analyse`
 -- @param[opt] calls where `sl_text_copy` and `sl_part_set` are: the binary, or a table in
 --  tests
+-- @tparam ?boolean hides_secrets look none up: options that hold one are left out
 -- @treturn table `{ plan = cdata sl_plan *, drivers = function (v) → list of functions,
 --  list of `{ what =, name =, loops = { function, … } }`; anchors = what keeps the plan
 --  alive, steps = { { layout =, view = … } } by number, states = of the aggregations }`
 -- @usage local lowered = lower.plan(graph); local run = lowered.drivers(v)
-function lower.plan(graph, calls)
+function lower.plan(graph, calls, hides_secrets)
    calls = calls or driver.binary()
    local plan = setmetatable({
-      graph = graph, memory = lower_value.new(),
+      graph = graph, memory = lower_value.new(hides_secrets),
       definitions = {}, folds = {}, states = {},
    }, Plan)
    plan.steps = lower_step.layouts(graph, calls)

@@ -12,6 +12,7 @@ local fallback = require "sluice.fallback"
 local ffi = require "ffi"
 local functions = require "sluice.check.functions"
 local lower = require "sluice.lower"
+local param = require "sluice.param"
 local pipeline = require "sluice.pipeline"
 local place = require "sluice.place"
 local sandbox = require "sluice.sandbox"
@@ -41,8 +42,8 @@ local function show_returned(value)
    return "returns a " .. type(value)
 end
 
---- Run the script: its pipeline with the overrides, or nil and what is wrong. The nodes
--- of its streams go into `made`.
+--- Run the script: its pipeline with the overrides, or nil and what is wrong; and its
+-- parameters. The nodes of its streams go into `made`.
 local function run_script(host, box, made)
    host.hash(host.text, host.path)
    if host.text:sub(1, 1) == "\27" then
@@ -51,22 +52,27 @@ local function run_script(host, box, made)
    local text = host.text:gsub("^#[^\n]*", "")
    local chunk, problem = box.load(text, host.path)
    if not chunk then return nil, syntax.explain(problem, text) end
+   local wrong = param.begin(host.params or {})
+   if wrong then return nil, wrong end
    stream.note(made)
    local value = chunk()
    stream.note(nil)
    box.freeze()
+   local params, unknown = param.finish()
+   if unknown then return nil, unknown end
    if not pipeline.is(value) then
       return nil, ("%s: the script %s, wanted `return sluice.pipeline { … }`"):format(
          host.path, show_returned(value))
    end
    -- A tail call hides the line, and without a branch nothing else tells it.
    value.line = value.line or place.of_word(host.path .. ":1", "sluice.pipeline")
-   return pipeline.override(value, host.overrides)
+   local replaced, message = pipeline.override(value, host.overrides)
+   return replaced, message, params
 end
 
 -- Lower a graph and make its drivers: what C gets.
 local function finish(host, graph, list, seen)
-   local lowered = lower.plan(graph)
+   local lowered = lower.plan(graph, nil, not host.shows_secrets)
    local v = ffi.cast("sl_vector *", host.vector)
    local drivers, descriptions = lowered.drivers(v)
    local watch = fallback.watch(descriptions, list)
@@ -91,8 +97,8 @@ local function finish(host, graph, list, seen)
 end
 
 --- Load a script.
--- @tparam table host from C: `path`, `text`, `overrides`, `worker`, `vector` (address),
---   `print(text)`, `hash(text, path)`
+-- @tparam table host from C: `path`, `text`, `overrides`, `params`, `shows_secrets`,
+--   `worker`, `vector` (address), `print(text)`, `hash(text, path)`
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
 --   these, `fingerprint`,
 --   and the functions C calls: `explain(json, color)`, `describe()`, `warnings()`,
@@ -107,9 +113,10 @@ function main.load(host)
       add_text = host.hash,
    }
    local made = {}
-   local value, problem = run_script(host, box, made)
+   local value, problem, params = run_script(host, box, made)
    if not value then return { problem = problem } end
    local graph = analyse.graph(value)
+   graph.params = params
    local in_vain, vain_warnings = unused.find(made, value.branches)
    if in_vain then return { problem = in_vain } end
    local list = functions.of(graph)

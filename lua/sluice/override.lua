@@ -3,6 +3,7 @@
 -- @module sluice.override
 
 local connector = require "sluice.connector"
+local decode = require "sluice.stage.decode"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local window = require "sluice.window"
@@ -46,9 +47,19 @@ local function target_of(of, node)
    end
 end
 
+-- Options of its event time are a source's, too.
+local function note_time(found, node)
+   local source = node
+   while source.parent do source = source.parent end
+   for _, target in ipairs(found) do
+      if target.node == source and target.role == "source" then target.time = node end
+   end
+end
+
 --- Everything in a pipeline that has options, in the script's order.
 -- @tparam table of pipeline
--- @treturn table list of `{ node =, role =, name =, known = }`
+-- @treturn table list of `{ node =, role =, name =, known =, time = node of the source's
+--   event time }`
 function override.targets(of)
    local found, seen = {}, {}
    for _, leaf in ipairs(of.branches) do
@@ -64,6 +75,7 @@ function override.targets(of)
             seen[key] = true
             found[#found + 1] = target
          end
+         if one.op == "event_time" then note_time(found, one) end
       end
    end
    return found
@@ -135,6 +147,9 @@ function override.apply(of, known, setting)
    end
    local target, message = find(override.targets(of), owner)
    if not target then return message end
+   if target.time and not target.known[name] then
+      target = { node = target.time, known = options.merge(target.known, decode.TIME) }
+   end
    local value
    value, message = options.parse(target.known, name, text)
    if value == nil then return message end

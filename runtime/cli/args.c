@@ -23,6 +23,15 @@ static err *set_override(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_param(args *a, const char *value) {
+    if (!strchr(value, '='))
+        return err_new(ERR_USAGE, "--param %s: wanted NAME=VALUE, as in --param share=0.5", value);
+    if (a->param_count == ARGS_MAX_SETS)
+        return err_new(ERR_USAGE, "--param: at most %d are taken", ARGS_MAX_SETS);
+    a->params[a->param_count++] = value;
+    return NULL;
+}
+
 static err *set_embedded(args *a, const char *value) {
     (void)value;
     a->embedded = true;
@@ -69,13 +78,14 @@ static const option OPTIONS[] = {
     { "--set", "PATH=VALUE", " run check ",
       "override one option: trigger=once, source.start=earliest, sink.mode=append, NAME.X=…",
       set_override },
+    { "--param", "NAME=VALUE", " run check ", "a value for the script's sluice.param(NAME, …)",
+      set_param },
     { "--log", "STYLE", " run ", "of log lines: plain (default on a terminal), logfmt (else), json",
       set_log },
     { "--log-level", "LEVEL", " run ", "debug, info (default), warn, error", set_log_level },
     { "--json", NULL, " check ", "print the plan as JSON", set_json },
     { "--strict", NULL, " check ", "warnings are errors", set_strict },
     { "--connect", NULL, " check ", "look at the broker, too", NULL },
-    { "--param", "K=V", " run check ", "a value for sluice.param", NULL },
     { "--http", "ADDRESS", " run ", "serve metrics and status", NULL },
 };
 // clang-format on

@@ -28,6 +28,8 @@ int command_check(const args *a) {
     script_options options = { .path = a->operand,
                                .overrides = a->sets,
                                .override_count = a->set_count,
+                               .params = a->params,
+                               .param_count = a->param_count,
                                .library = getenv("SLUICE_LUA") };
     script_explanation wanted = { .json = a->json, .color = !a->json && isatty(1) };
     err *e = script_open(&options, &s);

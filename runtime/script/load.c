@@ -90,6 +90,14 @@ static int host_add_text(lua_State *L) {
     return 0;
 }
 
+static void push_list(lua_State *L, const char *const *texts, uint32_t count) {
+    lua_createtable(L, (int)count, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        lua_pushstring(L, texts[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+}
+
 /* Push the table that main.load and main.attach get. */
 static void push_host(lua_State *L, script *s) {
     lua_newtable(L);
@@ -99,12 +107,12 @@ static void push_host(lua_State *L, script *s) {
     lua_setfield(L, -2, "text");
     lua_pushinteger(L, (lua_Integer)s->options.worker);
     lua_setfield(L, -2, "worker");
-    lua_createtable(L, (int)s->options.override_count, 0);
-    for (uint32_t i = 0; i < s->options.override_count; i++) {
-        lua_pushstring(L, s->options.overrides[i]);
-        lua_rawseti(L, -2, (int)i + 1);
-    }
+    push_list(L, s->options.overrides, s->options.override_count);
     lua_setfield(L, -2, "overrides");
+    push_list(L, s->options.params, s->options.param_count);
+    lua_setfield(L, -2, "params");
+    lua_pushboolean(L, s->options.shows_secrets);
+    lua_setfield(L, -2, "shows_secrets");
     lua_pushlightuserdata(L, s->vector);
     lua_setfield(L, -2, "vector");
     host_push_function(s, print_line);

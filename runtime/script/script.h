@@ -29,6 +29,9 @@ typedef struct script_options {
     size_t text_len;
     const char *const *overrides; /* `--set`: "PATH=VALUE" each */
     uint32_t override_count;
+    const char *const *params; /* `--param`: "NAME=VALUE" each */
+    uint32_t param_count;
+    bool shows_secrets;        /* look secrets up, for a run; else the plan has none */
     uint32_t worker;           /* its number, from 0 */
     const char *library;       /* folder of sluice/init.lua (SLUICE_LUA); NULL: built in */
     const volatile int *stop;  /* != 0: stop loading; may be NULL */

@@ -104,6 +104,18 @@ describe("--set", function()
       assert.equal(120000, made.aggregates[1].window.size_ms)
    end)
 
+   it("replaces options of the source's event time", function()
+      local made = set({ "source.delay=1 minute", "ride_events.idle=never",
+         "source.max_skew=0" }, kit.counts():to(sink "append"))
+      local time = made.sources[1].time
+      assert.equal(60000, time.delay_ms)
+      assert.equal(-1, time.idle_ms)
+      assert.is_true(time.skew_given)
+      assert.equal("ts", time.field)
+      local _, text = set({ "source.dely=1" }, kit.counts():to(sink "append"))
+      assert.truthy(text:find("did you mean `delay`?", 1, true))
+   end)
+
    it("leaves the script's pipeline as it is", function()
       local made = kit.pipeline(rides():to(sink()))
       assert(pipeline.override(made, { "source.start=latest" }))

@@ -1,3 +1,4 @@
+local decode = require "sluice.stage.decode"
 local kit = require "tests.lua.kit"
 local sluice = require "sluice"
 local stream = require "sluice.stream"
@@ -88,9 +89,14 @@ describe(":json", function()
    end)
 end)
 
+local function time_of(timed)
+   local node = stream.node(timed)
+   return decode.time_of(node, node.values)
+end
+
 describe(":event_time", function()
    it("fills in every default", function()
-      local time = stream.node(rides():event_time("ts", { delay = "10 minutes" })).time
+      local time = time_of(rides():event_time("ts", { delay = "10 minutes" }))
       assert.same({
          field = "ts", unit = "ms", delay_ms = 600000, idle_ms = 30000,
          max_skew_ms = 300000,
@@ -99,10 +105,10 @@ describe(":event_time", function()
    end)
 
    it("takes every option", function()
-      local time = stream.node(rides():event_time(function(ride) return ride.ts end, {
+      local time = time_of(rides():event_time(function(ride) return ride.ts end, {
          unit = "s", delay = 0, idle = "never", max_skew = "1 hour", on_skew = "accept",
          advance = "wall-clock", watermark = "max",
-      })).time
+      }))
       assert.equal(-1, time.idle_ms)
       assert.is_true(time.skew_given)
       assert.is_true(time.wall_clock)
@@ -122,7 +128,7 @@ describe(":event_time", function()
       local timed = sluice.kafka { topics = "a" }:json { sluice.timestamp("at", "iso") }
       refuses(function() timed:event_time("at", { unit = "s" }) end,
          "`unit` is for integers")
-      assert.equal("at", stream.node(timed:event_time "at").time.field)
+      assert.equal("at", time_of(timed:event_time "at").field)
    end)
 
    it("refuses options of a watermark that is not there", function()

@@ -3,6 +3,7 @@
 
 local analyse_step = require "sluice.analyse.step"
 local connector = require "sluice.connector"
+local decode_stage = require "sluice.stage.decode"
 local override = require "sluice.override"
 local place = require "sluice.place"
 
@@ -42,6 +43,14 @@ end
 local function find_time(work, node)
    return only(collect(work, node, "event_time", {}), "the event time",
       "a source has one; keep the stream behind it in a variable and branch there")
+end
+
+local function time_of(work, node)
+   if not node then return nil end
+   local values, set = override.values(work.pipeline, node)
+   local message = decode_stage.time_conflict(node, values)
+   if message then place.fail(node.line, "`:event_time`: %s%s", message, set) end
+   return decode_stage.time_of(node, values)
 end
 
 local function unique_name(graph, name)
@@ -90,7 +99,7 @@ function analyse_source.add(work, node)
       format = decode.format, format_options = decode.format_options,
       has_header = decode.has_header or false,
       fields = fields_of(decode), rows = values.row, events = values.events,
-      schema = decode.schema, time = time and time.time, line = node.line,
+      schema = decode.schema, time = time_of(work, time), line = node.line,
    }
    graph.sources[#graph.sources + 1] = source
    source.step = analyse_step.behind_source(work, #graph.sources, decode)

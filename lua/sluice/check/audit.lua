@@ -132,7 +132,8 @@ end
 
 local function of_time(of, node, name)
    return { of = "event time of " .. name, known = decode.TIME, node = node,
-      given = node.values or {}, filled = node.time, first = "delay", line = node.line,
+      given = node.values or {}, filled = decode.time_of(node, override.values(of, node)),
+      first = "delay", line = node.line,
       pipeline = of }
 end
 
@@ -154,7 +155,17 @@ local function source_of(node)
    return node
 end
 
---- List the options in effect: the pipeline's, then those of sources, event times,
+-- Parameters of the script: what they are about is their type, what they risk is said by
+-- whoever wrote them.
+local function add_params(list, graph)
+   for _, one in ipairs(graph.params or {}) do
+      list[#list + 1] = { of = "the script (sluice.param)", name = one.name,
+         value = tostring(one.value), from = one.is_set and "--param" or one.line
+            or "default", about = one.type, risk = one.help }
+   end
+end
+
+--- List the options in effect: the script's parameters, the pipeline's, then those of sources, event times,
 -- windows and sinks in the script's order.
 -- @tparam table graph from `sluice.analyse`
 -- @tparam sluice.pipeline.Pipeline of the graph
@@ -162,6 +173,7 @@ end
 --   "default"|"FILE:LINE"|"--set …"|"$NAME", about =, risk = text or nil }`
 function audit.of(graph, of)
    local list = {}
+   add_params(list, graph)
    add_group(list, graph, of_pipeline(graph, of))
    local times = times_of(of)
    for _, target in ipairs(override.targets(of)) do

@@ -14,9 +14,10 @@ local Memory = {}
 Memory.__index = Memory
 
 --- Begin a plan's memory.
+-- @tparam ?boolean hides_secrets look none up: such a value is left out
 -- @treturn table Memory
-function lower_value.new()
-   return setmetatable({ anchors = {} }, Memory)
+function lower_value.new(hides_secrets)
+   return setmetatable({ anchors = {}, hides_secrets = hides_secrets }, Memory)
 end
 
 --- Make an array of structs, zeroed.
@@ -86,7 +87,10 @@ local function revealed(given)
 end
 
 function fill(memory, into, given)
-   if secret.is(given) then given = revealed(given) end
+   if secret.is(given) then
+      if memory.hides_secrets then return end -- SL_NIL: as if it were not given
+      given = revealed(given)
+   end
    local kind = type(given)
    if kind == "table" then
       fill_table(memory, into, given)

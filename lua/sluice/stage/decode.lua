@@ -187,26 +187,45 @@ local OF_WATERMARK = { "idle", "advance", "watermark" }
 
 local INTEGERS = { int32 = true, int64 = true }
 
-local function check_time_field(node, name, values)
+local function check_time_field(node, name)
    local column, message = schema.column(node.schema, name)
    if not column then place.fail(nil, "`:event_time`: %s", message) end
-   if column.type == "timestamp" then
-      if values.unit then
-         place.fail(nil, "`:event_time`: `unit` is for integers, `%s` is a timestamp: "
-            .. "leave it out, the unit stands in sluice.timestamp", name)
-      end
-   elseif not INTEGERS[column.type] then
+   if column.type ~= "timestamp" and not INTEGERS[column.type] then
       place.fail(nil, "`:event_time`: `%s` is %s: write sluice.timestamp(%q, \"iso\") "
          .. "for text, or sluice.int64 for a number", name, column.type, name)
    end
 end
 
-local function fill_time(values)
+--- Say what is wrong between options of `:event_time`.
+-- @tparam table node of it
+-- @tparam table values checked options
+-- @treturn ?string a message
+function decode.time_conflict(node, values)
+   local field = node.time_field
+   if field and values.unit and node.schema.by_name[field].type == "timestamp" then
+      return ("`unit` is for integers, `%s` is a timestamp: leave it out, the unit stands "
+         .. "in sluice.timestamp"):format(field)
+   end
+   if values.delay then return nil end
+   for _, name in ipairs(OF_WATERMARK) do
+      if values[name] then
+         return ("`%s` moves a watermark, and without `delay` there is none: write delay "
+            .. "= \"10 minutes\", or leave it out"):format(name)
+      end
+   end
+end
+
+--- The event time of a source as the graph has it.
+-- @tparam table node of `:event_time`
+-- @tparam table values checked options
+-- @treturn table
+function decode.time_of(node, values)
    local filled = options.filled(decode.TIME, values)
    filled.unit = values.unit or "ms"
    filled.skew_given = values.max_skew ~= nil
    filled.wall_clock = filled.advance == "wall-clock"
    filled.advance = nil
+   filled.field, filled.fn = node.time_field, node.time_fn
    return filled
 end
 
@@ -219,23 +238,16 @@ function decode.event_time(node, time, given)
    local values = options.read("`:event_time`", decode.TIME, given == nil and {} or given)
    node.values = values
    if type(time) == "string" then
-      check_time_field(node, time, values)
-      node.time = fill_time(values)
-      node.time.field = time
+      check_time_field(node, time)
+      node.time_field = time
    elseif type(time) == "function" then
-      node.time = fill_time(values)
-      node.time.fn = time
+      node.time_fn = time
    else
       place.fail(nil, "`:event_time` takes a field's name or a function(row), got %s",
          options.show(time))
    end
-   if values.delay then return end
-   for _, name in ipairs(OF_WATERMARK) do
-      if values[name] then
-         place.fail(nil, "`:event_time`: `%s` moves a watermark, and without `delay` "
-            .. "there is none: write delay = \"10 minutes\", or leave it out", name)
-      end
-   end
+   local message = decode.time_conflict(node, values)
+   if message then place.fail(nil, "`:event_time`: %s", message) end
 end
 
 return decode
