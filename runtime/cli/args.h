@@ -15,13 +15,10 @@ typedef struct args {
     const char *operand;             /* the script, or the topic of help; NULL: none */
     const char *sets[ARGS_MAX_SETS]; /* --set, in order; borrowed from argv */
     uint32_t set_count;
-<<<<<<< HEAD
     const char *const *words; /* what stands behind a command that takes_words; borrowed */
     int word_count;
-=======
     const char *params[ARGS_MAX_SETS]; /* --param, likewise */
     uint32_t param_count;
->>>>>>> 1bb7c4c (scripts: sluice.param and --param; --set reaches event times)
     bool wants_help; /* --help stands behind the command: nothing further was read */
     bool embedded;   /* run: --embedded */
     bool json;       /* check: --json */
