@@ -21,10 +21,20 @@ local rows = require "sluice.test.rows"
 
 local test = {}
 
+-- A path as the spec means it: beside the spec, else from the current folder.
+local function located(of, level)
+   if type(of) ~= "string" or of:sub(1, 1) == "/" then return of end
+   local folder = debug.getinfo(level + 1, "S").source:match "^@(.*/)"
+   local file = folder and io.open(folder .. of, "rb")
+   if not file then return of end
+   file:close()
+   return folder .. of
+end
+
 --- Open a pipeline. A script is loaded once and kept for the next case, as long as its
 -- files are the same; topics, state and clock are new each time.
--- @tparam string|sluice.pipeline.Pipeline of path of a script, which runs as it does in
---  production; or a pipeline made in the spec
+-- @tparam string|sluice.pipeline.Pipeline of path of a script, beside the spec or from the
+--  current folder, which runs as it does in production; or a pipeline made in the spec
 -- @tparam ?table given `set`: options as `--set` gives them, `{ trigger = "once",
 --  ["source.max_records"] = 2 }`; `params`: values of `sluice.param`; `now`: the clock at
 --  the start, "2026-01-01T00:00:00Z" if not given, or Unix ms; `workers`: 1 if not given,
@@ -33,7 +43,7 @@ local test = {}
 -- @raise what `sluice check` would say of the script
 -- @usage local p = test.pipeline("ride_counts.lua", { workers = 4 })
 function test.pipeline(of, given)
-   return driver.open(of, given or {})
+   return driver.open(located(of, 2), given or {})
 end
 
 --- A record with more than a value. Where no field of the schema is called so, the plain
@@ -70,7 +80,7 @@ test.null = json.null
 -- @raise when two runs differ
 -- @usage test.check_invariance("ride_counts.lua", rides)
 function test.check_invariance(of, given, options)
-   invariance.check(of, given, options or {})
+   invariance.check(located(of, 2), given, options or {})
 end
 
 return test

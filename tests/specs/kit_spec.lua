@@ -2,7 +2,7 @@
 local sluice = require "sluice"
 local test = require "sluice.test"
 
-local SUMS = "tests/specs/pipelines/sums.lua"
+local SUMS = "pipelines/sums.lua"
 
 -- A pipeline of this spec: numbers by key, every change.
 local function totals(fold)
