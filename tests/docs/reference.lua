@@ -45,8 +45,10 @@ local OF_PIPELINE = [[
 ]]
 
 local OF_AGGREGATE = [[
-`result` is needed too, and `fold` or `fold_batch`. Types of a member: `double int64 int32
-bool timestamp`, and arrays such as `"double[8]"` (places from 0).
+`result` is needed too, and `fold` or `fold_batch`. Types of a member: `double int64 bool
+timestamp`; `int8 int16 int32 uint8 uint16 uint32 date` (a number that does not fit is an
+error); `"string(32)"`, text of at most so many bytes; arrays of all but bool, such as
+`"double[8]"` (places from 0; a place outside is an error).
 ]]
 
 local NOT_YET = "\nNot yet: `:%s`.\n"

@@ -432,13 +432,77 @@ describe("a user's aggregate", function()
          vectors.results(of, { s = spec }, ROWS))
    end)
 
+   -- What one assignment in a fold raises; nil: it is done.
+   local function raised(state, fold)
+      local spec = aggregate.aggregate { state = state, fold = fold,
+         result = function() return 0 end }
+      local right, message = pcall(vectors.results, of, { s = spec }, { {} })
+      return not right and message or nil
+   end
+
    it("is held to the bounds of its arrays", function()
+      local state = { bins = "int32[4]" }
+      for _, place in ipairs { 4, -1, 1.5, 0 / 0, math.huge, -0.5 } do
+         local function write(a) a.bins[place] = 1 end
+         assert.matches("spec.lua:%d+: `bins`: an array of 4 has the places 0 to 3, got ",
+            raised(state, write))
+         local function read(a) return a.bins[place] + 1 end
+         assert.matches("places 0 to 3", raised(state, read))
+      end
+      assert.matches("got nil", raised(state, function(a) a.bins[nil] = 1 end))
+      assert.matches("got first", raised(state, function(a) return a.bins.first end))
+      assert.is_nil(raised(state, function(a) a.bins[3] = 1 end))
+   end)
+
+   it("keeps text of a fixed size", function()
       local spec = aggregate.aggregate {
-         state = { bins = "int32[4]" }, fold = function(a) a.bins[4] = 1 end,
-         result = function() return 0 end,
+         state = { name = "string(5)", names = "string(3)[2]" },
+         fold = function(a, row)
+            a.names[1] = a.name:sub(1, 3)
+            a.name = "n" .. (row.x or "-")
+         end,
+         result = function(a) return a.name .. "/" .. a.names[0] .. "/" .. a.names[1] end,
+         returns = "string",
       }
-      assert.error_matches(function() vectors.results(of, { s = spec }, ROWS) end,
-         "places 0 to 3, got 4")
+      assert.same({ s = "n3//n-" }, vectors.results(of, { s = spec }, ROWS))
+      local state = { name = "string(5)", names = "string(3)[2]" }
+      assert.is_nil(raised(state, function(a) a.name = "12345" end))
+      assert.matches("spec.lua:%d+: `name`: got text of 6 bytes, wanted text of at most",
+         raised(state, function(a) a.name = "123456" end))
+      assert.matches("`name`: got nil", raised(state, function(a) a.name = nil end))
+      assert.matches("`name`: got 7", raised(state, function(a) a.name = 7 end))
+      assert.matches("`names`: got text of 4 bytes",
+         raised(state, function(a) a.names[1] = "1234" end))
+   end)
+
+   it("keeps numbers of few bits, which do not wrap around", function()
+      local state = { small = "uint8", day = "date", bins = "uint16[2]", n = "int32" }
+      assert.is_nil(raised(state, function(a)
+         a.small, a.day, a.bins[1], a.n = 255, -19000, 65535, -2147483648
+         assert(a.small == 255 and a.day == -19000 and a.bins[1] == 65535)
+         a.bins[1] = a.bins[1] - 1
+         assert(a.bins[1] == 65534 and a.n == -2147483648)
+      end))
+      local wrong = { 256, -1, 1.5, 0 / 0, "1" }
+      for _, x in pairs(wrong) do
+         assert.matches("`small`: got .*, wanted a whole number from 0 to 255",
+            raised(state, function(a) a.small = x end))
+      end
+      assert.matches("`bins`: got 65536",
+         raised(state, function(a) a.bins[0] = 65536 end))
+      assert.matches("`n`: got 2147483648", raised(state, function(a) a.n = 2 ^ 31 end))
+   end)
+
+   it("refuses types that there are not", function()
+      for _, kind in ipairs { "string", "string(0)", "string(70000)", "bool[4]",
+         "double[0]", "double[x]", "uint64", "decimal" } do
+         assert.error_matches(function()
+            aggregate.aggregate { state = { n = kind }, fold = print, result = print }
+         end, "`n` is .*, wanted a number to start with or a type")
+      end
+      assert.error_matches(function()
+         aggregate.aggregate { state = { __n = 1 }, fold = print, result = print }
+      end, "named by letters")
    end)
 
    it("returns a type or fields, and sees its window", function()

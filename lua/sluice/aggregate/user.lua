@@ -2,21 +2,13 @@
 -- user's functions over a flat struct.
 -- @module sluice.aggregate.user
 
-local ffi = require "ffi"
-
 local field = require "sluice.field"
-local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
 local schema = require "sluice.schema"
+local struct = require "sluice.aggregate.struct"
 
 local user = {}
-
--- What a member of the state can be, and in C. `bool` is true or false in Lua.
-local TYPES = {
-   double = "double", int64 = "int64_t", int32 = "int32_t", timestamp = "int64_t",
-   bool = "bool",
-}
 
 local fn = options.fn "a function"
 
@@ -61,48 +53,6 @@ user.OPTIONS = {
    order = { later = true, doc = "the order in which rows come" },
 }
 
-local function array_of(text)
-   local kind, count = text:match "^(%w+)%[(%d+)%]$"
-   count = tonumber(count)
-   if TYPES[kind] and kind ~= "bool" and count > 0 and count <= 65536 then
-      return kind, count
-   end
-end
-
-local function check_name(name)
-   if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then
-      place.fail(nil, "sluice.aggregate: state: a member is named by letters, digits "
-         .. "and _, got %s", options.show(name))
-   end
-   if not pcall(ffi.typeof, ("struct { double %s; }"):format(name)) then
-      place.fail(nil, "sluice.aggregate: state: `%s` is a word of C: choose another name",
-         name)
-   end
-end
-
-local function member_of(name, given)
-   check_name(name)
-   if type(given) == "number" then
-      return { name = name, type = "double", start = given }
-   end
-   if type(given) == "string" then
-      if TYPES[given] then return { name = name, type = given } end
-      local kind, count = array_of(given)
-      if kind then return { name = name, type = kind, count = count } end
-   end
-   place.fail(nil, "sluice.aggregate: state: `%s` is %s, wanted a number to start with "
-      .. 'or a type ("double", "int64", "int32", "bool", "timestamp", "double[8]")',
-      name, options.show(given))
-end
-
-local function members_of(state)
-   local members = {}
-   for i, name in ipairs(options.sorted_keys(state)) do
-      members[i] = member_of(name, state[name])
-   end
-   return members
-end
-
 local function returned_fields(list)
    local fields = {}
    for i, entry in ipairs(list) do
@@ -131,7 +81,7 @@ function user.read(given)
       place.fail(nil, "sluice.aggregate: give `fold` or `fold_batch`, %s",
          read.fold and "not both" or "there is none")
    end
-   read.members = members_of(read.state)
+   read.members = struct.members(read.state)
    local returns = read.returns or "double"
    if type(returns) == "table" then
       read.fields = returned_fields(returns)
@@ -141,43 +91,11 @@ function user.read(given)
    return read
 end
 
--- An array member: 0-based, held to its bounds.
-local function array_type(kind, count)
-   local function at(i)
-      if type(i) ~= "number" or i < 0 or i >= count then
-         error(("an array of %d has the places 0 to %d, got %s"):format(count, count - 1,
-            tostring(i)), 3)
-      end
-      return i
-   end
-   local text = ("struct { %s items[%d]; }"):format(TYPES[kind], count)
-   return ffi.metatype(ffi.typeof(text), {
-      __index = function(array, i) return array.items[at(i)] end,
-      __newindex = function(array, i, value) array.items[at(i)] = value end,
-      __len = function() return count end,
-   })
-end
-
 --- Make the struct of a state: members by name, an error for every other name.
 -- @tparam table spec from `user.read`
 -- @treturn cdata ctype
 function user.struct(spec)
-   local text, types, names = {}, {}, {}
-   for i, member in ipairs(spec.members) do
-      names[i] = member.name
-      text[i] = (member.count and "$" or TYPES[member.type]) .. " " .. member.name .. ";"
-      if member.count then
-         types[#types + 1] = array_type(member.type, member.count)
-      end
-   end
-   local function unknown(_, name)
-      error(("the state has no member `%s`%s"):format(tostring(name),
-         nearest.hint(tostring(name), names)), 2)
-   end
-   local struct = "struct { " .. table.concat(text, " ") .. " }"
-   return ffi.metatype(ffi.typeof(struct, unpack(types)), {
-      __index = unknown, __newindex = unknown,
-   })
+   return struct.make(spec.members)
 end
 
 --- Put a state to what a new group starts with; runs `init`.
