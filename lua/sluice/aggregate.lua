@@ -42,7 +42,8 @@ local ACCEPTS = {
    number = { types = { int32 = true, int64 = true, double = true },
       wanted = "int32, int64 or double" },
    ordered = { types = { int32 = true, int64 = true, double = true, timestamp = true,
-      bool = true, string = true }, wanted = "a type whose values have an order" },
+      bool = true, string = true, bytes = true, date = true, decimal = true },
+      wanted = "a type whose values have an order" },
 }
 local NEEDS_MERGE = { hopping = true }
 
@@ -95,7 +96,7 @@ end
 -- What a function gives: a number, or what `sluice.TYPE(fn)` says.
 local function of_function(of)
    if type(of) == "function" then return { type = "double", fn = of } end
-   return { type = of.type, exact = of.exact, fn = of.fn, of = of }
+   return { type = of.type, exact = of.exact, shape = of.shape, fn = of.fn, of = of }
 end
 
 local function input_of(label, of, accepts, columns)
@@ -103,7 +104,8 @@ local function input_of(label, of, accepts, columns)
    if type(of) == "string" then
       local column, message = schema.column(columns, of)
       if not column then return nil, ("%s: %s"):format(label, message) end
-      input = { type = column.type, exact = column.exact, field = of, column = column }
+      input = { type = column.type, exact = column.exact, shape = column.shape,
+         field = of, column = column }
    else
       input = of_function(of)
    end

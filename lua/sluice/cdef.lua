@@ -7,7 +7,8 @@ local cdef = {}
 
 -- runtime/shared, in the order in which they build on each other.
 local HEADERS = {
-   "types.h", "row.h", "vector.h", "sketch.h", "helper.h", "source.h", "output.h",
+   "types.h", "nested.h", "row.h", "vector.h", "sketch.h", "helper.h", "source.h",
+   "output.h",
    "step.h", "plan.h",
 }
 

@@ -2,18 +2,27 @@
 -- A field is never changed: each method gives a new one.
 -- @module sluice.field
 
+local bounds = require "sluice.bounds"
 local constraint = require "sluice.constraint"
+local class = require "sluice.field.class"
+local kind = require "sluice.field.kind"
 local later = require "sluice.later"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
-local schema = require "sluice.schema"
+local shape = require "sluice.shape"
 local value = require "sluice.value"
 
 local field = {}
 
 --- Units that a timestamp field can come in.
-field.UNITS = { "s", "ms", "us", "ns", "iso" }
+field.UNITS = kind.UNITS
+
+--- Make the constructor of a type: see `sluice.field.kind`.
+field.constructor = kind.constructor
+
+--- What a type written in a script says: see `sluice.field.kind`.
+field.type_of = kind.of
 
 -- What `:from_metadata` gives, and the types that hold it.
 local METADATA = {
@@ -22,12 +31,20 @@ local METADATA = {
    processing_time = { "timestamp", "int64" },
 }
 
-local NESTED = { list = true, map = true, struct = true }
-local NUMBERS = { int32 = true, int64 = true, double = true }
+local RANGES = { int32 = true, int64 = true, double = true, timestamp = true,
+   date = true, decimal = true }
+
+-- Numbers of `:range` may lie outside of the type: then all values are inside.
+local function bound(spec, given)
+   if type(given) == "number" and given == given
+      and (spec.type == "int32" or spec.type == "int64" or spec.type == "double") then
+      return given
+   end
+   return value.of(spec, given)
+end
 
 local methods = {}
-local Field = {}
-local Typed = {}
+local Field, Typed = class.Field, class.Typed
 
 function Field.__index(_, name)
    if methods[name] then return methods[name] end
@@ -40,11 +57,11 @@ local function with(self, changes)
    local spec = {}
    for key, old in pairs(rawget(self, "spec")) do spec[key] = old end
    for key, new in pairs(changes) do spec[key] = new end
-   return setmetatable({ spec = spec }, Field)
+   return class.new(spec)
 end
 
 local function spec_of(self, method)
-   local spec = getmetatable(self) == Field and rawget(self, "spec")
+   local spec = class.spec(self)
    if not spec then
       place.fail(nil, "write a field's method with a colon: `:%s()`", method)
    end
@@ -85,8 +102,8 @@ function methods:required()
 end
 
 --- What stands for an absent or null value.
--- @param given of the field's type; timestamps: Unix ms or RFC 3339 text; exact int64:
---   digits as text too
+-- @param given of the field's type; timestamps: Unix ms or RFC 3339 text; dates: text;
+--   decimals: text or a number; exact int64: digits as text too
 -- @treturn sluice.field.Field
 -- @usage sluice.double "tip" :default(0)
 function methods:default(given)
@@ -114,34 +131,40 @@ function methods:exact()
    return with(self, { exact = true })
 end
 
---- Numbers outside make the record bad.
--- @tparam number low least
--- @tparam number high most
+--- Values outside make the record bad.
+-- @tparam number|string low least: of numbers, dates, timestamps, decimals
+-- @tparam number|string high most
 -- @treturn sluice.field.Field
 -- @usage sluice.double "amount" :range(0, 500)
 function methods:range(low, high)
    local spec = spec_of(self, "range")
-   if not NUMBERS[spec.type] then
-      place.fail(nil, "field `%s` is %s: `:range` is for numbers", spec.name, spec.type)
+   local shown = spec.name or spec.type
+   if not RANGES[spec.type] then
+      place.fail(nil, "field `%s` is %s: `:range` is for numbers, dates and times", shown,
+         spec.type)
    end
-   local right = type(low) == "number" and type(high) == "number" and low <= high
-   if not right then
-      place.fail(nil, "field `%s`: `:range` takes the least and the most number, got %s "
-         .. "and %s",
-         spec.name, options.show(low), options.show(high))
+   local least, wanted = bound(spec, low)
+   local most, wanted_too = bound(spec, high)
+   local wrong = least and most and bounds.of { type = spec.type,
+      range = { least, most }, shape = spec.shape }
+   if not wrong or wrong(least) then
+      place.fail(nil, "field `%s`: `:range` takes the least and the most, %s, got %s "
+         .. "and %s", shown, wanted or wanted_too or "in this order", options.show(low),
+         options.show(high))
    end
-   return with(self, { range = { low, high } })
+   return with(self, { range = { least, most } })
 end
 
 --- Values that are not in the list make the record bad.
--- @tparam table values of the field's type
+-- @tparam table values of the field's type; no bools, lists, maps or structs
 -- @treturn sluice.field.Field
 -- @usage sluice.string "kind" :one_of { "start", "end" }
 function methods:one_of(values)
    local spec = spec_of(self, "one_of")
-   if type(values) ~= "table" or #values == 0 or spec.type == "bool" then
-      place.fail(nil, "field `%s`: `:one_of` takes a list of values (no bools), got %s",
-         spec.name, options.show(values))
+   if type(values) ~= "table" or #values == 0 or spec.type == "bool"
+      or shape.BLOCKS[spec.type] then
+      place.fail(nil, "field `%s`: `:one_of` takes a list of values (no bools, lists, "
+         .. "maps or structs), got %s", spec.name or spec.type, options.show(values))
    end
    local checked = {}
    for i, given in ipairs(values) do
@@ -211,7 +234,7 @@ function methods:from_key(path)
       return from(self, "from_key", { kind = "key_path",
          path = path_of(spec, path, "from_key") })
    end
-   if NESTED[spec.type] then
+   if shape.BLOCKS[spec.type] then
       place.fail(nil, "field `%s` is a %s: a whole key is one value, write sluice.string "
          .. "or `:from_key(path)`",
          spec.name, spec.type)
@@ -231,7 +254,7 @@ function methods:from_header(name)
          spec.name,
          options.show(name))
    end
-   if NESTED[spec.type] then
+   if shape.BLOCKS[spec.type] then
       place.fail(nil, "field `%s` is a %s: a header is one value, write sluice.string",
          spec.name, spec.type)
    end
@@ -262,46 +285,11 @@ function methods:from_metadata(what)
       table.concat(types, " or sluice."))
 end
 
-local function unit_of(kind, name, unit)
-   if kind ~= "timestamp" then
-      if unit ~= nil then
-         place.fail(nil, "sluice.%s takes a name only, got %s behind it", kind,
-            options.show(unit))
-      end
-      return nil
-   end
-   local entry = { check = options.word(field.UNITS) }
-   local checked, message = options.value("unit", entry, unit == nil and "ms" or unit)
-   if not checked then place.fail(nil, "sluice.timestamp %q: %s", name, message) end
-   return checked
-end
-
---- Make the constructor of a type.
--- @tparam string kind name of the type
--- @treturn function (name, unit) → field, (function) → typed function
-function field.constructor(kind)
-   return function(name, unit)
-      if type(name) == "function" then
-         return setmetatable({ type = kind, fn = name, line = place.of_function(name) },
-            Typed)
-      end
-      local wrong = schema.bad_name(name)
-      if wrong then
-         place.fail(nil, "sluice.%s takes a field's name or a function, got %s: %s", kind,
-            options.show(name), wrong)
-      end
-      local spec = { name = name, type = kind, unit = unit_of(kind, name, unit),
-         line = place.here() }
-      return setmetatable({ spec = spec }, Field)
-   end
-end
-
 --- Tell a field from other values.
 -- @param it any
--- @treturn ?table what the field says: `{ name =, type =, … }`, borrowed
-function field.spec(it)
-   return getmetatable(it) == Field and rawget(it, "spec") or nil
-end
+-- @treturn ?table what the field says: `{ name =, type =, shape =, … }`, borrowed; the
+--   types of `sluice.shape`; a type without a name has `name` nil
+field.spec = class.spec
 
 --- Tell a typed function from other values.
 -- @param it any

@@ -2,6 +2,8 @@
 -- loaded.
 -- @module sluice
 
+local cjson = require "cjson"
+
 local aggregate = require "sluice.aggregate"
 local cluster = require "sluice.cluster"
 local field = require "sluice.field"
@@ -32,6 +34,7 @@ local sluice = {
 
 for name in pairs(helper.LIBRARIES) do sluice[name] = helper.shown(name) end
 for kind in pairs(schema.TYPES) do sluice[kind] = field.constructor(kind) end
+sluice.null = cjson.null
 for name, constructor in pairs(aggregate.constructors) do sluice[name] = constructor end
 
 local names = nearest.names(sluice)

@@ -14,7 +14,7 @@ end
 
 --- What `sluice.NAME` will be.
 later.CONSTRUCTORS = set [[postgres http sink cumulate session running rolling
-   bytes date decimal list map struct top histogram collect random]]
+   top histogram collect random]]
 
 --- Methods of a stream.
 later.METHODS = set [[avro protobuf json_schema flat_map distinct process union

@@ -135,7 +135,8 @@ local function decoded_schema(source)
    local columns = {}
    for slot, field in ipairs(source.fields) do
       columns[slot] = {
-         name = field.name, type = field.type, exact = field.exact, slot = slot,
+         name = field.name, type = field.type, exact = field.exact, shape = field.shape,
+         slot = slot,
       }
    end
    return schema.new(columns)

@@ -2,10 +2,10 @@
 -- and setters.
 --
 -- A layout has hidden members (`runtime/shared/row.h`): `__time __record __partition
--- __offset`, a byte `__nK` for each 8 null bits, and `__fS` for slot S (text: and its
--- length `__lS`). A real member would win over the metatype's `__index` and could never
--- be nil: hence the hidden names, which no field can have. Null bits are read by bytes,
--- since 64-bit words would be boxed outside of traces.
+-- __offset`, a byte `__nK` for each 8 null bits, and `__fS` for slot S (text, bytes,
+-- blocks: and its length `__lS`). A real member would win over the metatype's `__index`
+-- and could never be nil: hence the hidden names, which no field can have. Null bits are
+-- read by bytes, since 64-bit words would be boxed outside of traces.
 --
 -- A view is a second ctype of the same layout whose metatype knows the names of one
 -- schema.
@@ -14,8 +14,13 @@
 local bit = require "bit"
 local ffi = require "ffi"
 
+local decimal = require "sluice.decimal"
 local nearest = require "sluice.nearest"
+local read = require "sluice.nested.read"
 local schema = require "sluice.schema"
+local shape = require "sluice.shape"
+local units = require "sluice.units"
+local write = require "sluice.nested.write"
 
 local row = {}
 
@@ -27,17 +32,21 @@ local MEMBERS = {
    int64 = "int64_t __f%d;",
    double = "double __f%d;",
    timestamp = "int64_t __f%d;",
-   string = "const char *__f%d; uint32_t __l%d, __u%d;",
+   date = "int32_t __f%d;",
+   decimal = "sl_decimal __f%d;",
 }
+for kind in pairs(shape.TEXTS) do
+   MEMBERS[kind] = "const char *__f%d; uint32_t __l%d, __u%d;"
+end
 
 --- Number of each type in `sl_type`.
-row.TYPES = { bool = 1, int32 = 2, int64 = 3, double = 4, timestamp = 5, string = 6 }
+row.TYPES = shape.TYPES
 
 local Layout = {}
 Layout.__index = Layout
 
 --- Lay out the rows of a step.
--- @tparam table columns by slot, from 1: `{ type =, exact =, … }`
+-- @tparam table columns by slot, from 1: `{ type =, exact =, shape =, … }`
 -- @treturn table `{ columns =, size = bytes, null_words =, text = of the struct }`
 function row.layout(columns)
    local words = math.max(1, math.ceil(#columns / 64))
@@ -99,10 +108,14 @@ local READ = {
    double = "r.__fS",
    timestamp = "(tonumber(r.__fS))",
    string = "(text(r.__fS, r.__lS))",
+   bytes = "(text(r.__fS, r.__lS))",
+   date = "r.__fS",
+   decimal = "(decimal(r.__fS.low, r.__fS.high, more))",
+   block = "((more(r.__fS, 0)))",
 }
 
 local GETTER = [[
-local tonumber, band, text = ...
+local tonumber, band, text, decimal, more = ...
 return function(r)
    if NULL then return nil end
    return VALUE
@@ -112,19 +125,27 @@ local function fill(template, values, name)
    return assert(load(template:gsub("%u%u+", values), "=sluice:" .. name))
 end
 
+-- What a getter needs beside the row: the scale of a decimal, the reader of a block.
+local function more_of(column)
+   if shape.BLOCKS[column.type] then return (read.reader(column)) end
+   return column.shape and column.shape.scale
+end
+
 --- The function that reads a slot: nil when null, a number, a boolean, a string made only
--- now, or int64 cdata for an exact int64.
+-- now, int64 cdata for an exact int64, days for a date, a decimal, or a table made anew.
 -- @tparam integer slot
 -- @tparam boolean exact give int64 as cdata
 -- @treturn function (row) → value
 function Layout:getter(slot, exact)
-   local kind = self.columns[slot].type
+   local column = self.columns[slot]
+   local kind = shape.BLOCKS[column.type] and "block" or column.type
    if kind == "int64" and exact then kind = "exact" end
    local key = kind .. slot
    if not self.getters[key] then
       local value = READ[kind]:gsub("S", slot)
       local made = fill(GETTER, { NULL = row.is_null(slot, "r"), VALUE = value }, "get")
-      self.getters[key] = made(tonumber, bit.band, ffi.string)
+      self.getters[key] = made(tonumber, bit.band, ffi.string, decimal.new,
+         more_of(column))
    end
    return self.getters[key]
 end
@@ -160,7 +181,7 @@ end
 
 local function shown(x)
    if type(x) == "number" then return ("%.17g"):format(x) end
-   if type(x) == "boolean" then return tostring(x) end
+   if type(x) == "boolean" or decimal.is(x) then return tostring(x) end
    if type(x) == "cdata" then return "cdata" end
    return type(x)
 end
@@ -170,6 +191,7 @@ local function refuse(label, x, wanted)
 end
 
 local INT64 = ffi.typeof "int64_t"
+local WANTED_DATE = "date: days since 1970-01-01, or text like \"2024-05-01\""
 
 -- What is no plain number of the right kind: int64 cdata within the limit, or an error.
 local function integer(label, x, wanted, limit)
@@ -181,6 +203,15 @@ end
 local function number(label, x)
    if ffi.istype(INT64, x) then return tonumber(x) end
    refuse(label, x, "double")
+end
+
+local function days(label, x)
+   local day = type(x) == "string" and units.date(x) or x
+   if type(day) == "number" and day % 1 == 0 and day >= -2 ^ 31 and day < 2 ^ 31 then
+      return day
+   end
+   if type(x) ~= "string" then refuse(label, x, WANTED_DATE) end
+   error(("%s: got %q, wanted %s"):format(label, x, WANTED_DATE), 0)
 end
 
 local WANTED = {
@@ -207,11 +238,20 @@ local WRITE = {
    local data = calls.sl_text_copy(v.text, x, #x)
    if data == nil then refuse(label, "", "string of valid UTF-8") end
    r.__fS, r.__lS = data, #x]],
+   bytes = [[if type(x) ~= "string" then refuse(label, x, "bytes: a string") end
+   r.__fS, r.__lS = calls.sl_bytes_copy(v.text, x, #x), #x]],
+   date = [[r.__fS = days(label, x)]],
+   decimal = [[local low, high = words(x, PRECISION, SCALE)
+   if not low then refuse(label, x, wanted) end
+   r.__fS.low, r.__fS.high = low, high]],
+   block = [[local data, len = write(x)
+   r.__fS, r.__lS = calls.sl_bytes_copy(v.text, data, len), len]],
 }
 WRITE.timestamp = WRITE.int64
 
 local SETTER = [[
-local band, bor, calls, label, number, integer, refuse, wanted, limit = ...
+local band, bor, calls, label, number, integer, refuse, wanted, limit, days, words,
+   write = ...
 return function(r, x, v)
    if x == nil then EMPTY return end
    BODY
@@ -222,19 +262,24 @@ end]]
 -- are checked and converted.
 -- @tparam integer slot
 -- @tparam string label who gives the value, for messages: "derive `x`"
--- @param calls where `sl_text_copy` is: ffi.C, or a table in tests
+-- @param calls where `sl_text_copy`, `sl_bytes_copy`, `sl_text_is_valid` are: ffi.C, or a
+--  table in tests
 -- @treturn function (row, value, vector); raises "LABEL: got string, wanted double"
 function Layout:setter(slot, label, calls)
    local column = self.columns[slot]
    local exact = column.type == "int64" and column.exact
-   local body = WRITE[column.type]:gsub("S%f[%W]", slot)
+   local is_block, inner = shape.BLOCKS[column.type], column.shape or {}
+   local body = WRITE[is_block and "block" or column.type]:gsub("S%f[%W]", slot)
    local made = fill(SETTER, {
       EMPTY = row.set_null(slot, "r", true),
       FULL = row.set_null(slot, "r", false),
-      BODY = body:gsub("LIMIT", ("%.0f"):format(EXACT)),
+      BODY = body:gsub("%u%u+", { LIMIT = ("%.0f"):format(EXACT),
+         PRECISION = inner.precision, SCALE = inner.scale }),
    }, "set")
    return made(bit.band, bit.bor, calls, label, number, integer, refuse,
-      WANTED[exact and "exact" or column.type], not exact and EXACT or nil)
+      WANTED[exact and "exact" or column.type] or shape.text(column),
+      not exact and EXACT or nil, days, decimal.words,
+      is_block and write.writer(column, label, calls))
 end
 
 return row

@@ -1,6 +1,6 @@
 --- Lists of columns: what a row has at one place of a chain. Never changed, only made
--- anew. `{ columns = { { name =, type =, slot =, exact =, nullable = }, … }, by_name =
--- {…} }`
+-- anew. `{ columns = { { name =, type =, shape =, slot =, exact =, nullable = }, … },
+-- by_name = {…} }`; `shape`: see `sluice.shape`
 -- @module sluice.schema
 
 local nearest = require "sluice.nearest"
@@ -9,7 +9,8 @@ local schema = {}
 
 --- What a column may be.
 schema.TYPES = { bool = true, int32 = true, int64 = true, double = true, timestamp = true,
-   string = true }
+   string = true, bytes = true, date = true, decimal = true, list = true, map = true,
+   struct = true }
 
 --- Names of the columns that a window adds.
 schema.WINDOW_COLUMNS = { window_start = true, window_end = true }

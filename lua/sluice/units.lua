@@ -82,9 +82,50 @@ function units.say(ms)
    return ("%d ms"):format(ms)
 end
 
---- Date and time of RFC 3339 as Unix ms.
--- Days from the civil calendar: Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+-- Days since 1970-01-01: Hinnant, "chrono-Compatible Low-Level Date Algorithms",
 -- days_from_civil.
+local function days_from_civil(year, month, day)
+   local y = month <= 2 and year - 1 or year
+   local era = math.floor(y / 400)
+   local year_of_era = y - era * 400
+   local day_of_year = math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1
+   local day_of_era = year_of_era * 365 + math.floor(year_of_era / 4)
+      - math.floor(year_of_era / 100) + day_of_year
+   return era * 146097 + day_of_era - 719468
+end
+
+--- A date as days since 1970-01-01.
+-- @tparam string text "2024-05-01"
+-- @treturn ?integer nil: there is no such day
+-- @usage units.date "2024-05-01" --> 19844
+function units.date(text)
+   local year, month, day = text:match "^(%d%d%d%d)%-(%d%d)%-(%d%d)$"
+   if not year then return nil end
+   year, month, day = tonumber(year), tonumber(month), tonumber(day)
+   if month < 1 or month > 12 or day < 1 then return nil end
+   local days = days_from_civil(year, month, day)
+   local next_year = month == 12 and year + 1 or year
+   return days < days_from_civil(next_year, month % 12 + 1, 1) and days or nil
+end
+
+--- The inverse, for years 0 to 9999.
+-- @tparam integer days since 1970-01-01
+-- @treturn string
+function units.date_text(days)
+   local shifted = days + 719468
+   local era = math.floor(shifted / 146097)
+   local of_era = shifted - era * 146097
+   local leaps = math.floor(of_era / 1460) - math.floor(of_era / 36524)
+      + math.floor(of_era / 146096)
+   local year = math.floor((of_era - leaps) / 365)
+   local of_year = of_era - (365 * year + math.floor(year / 4) - math.floor(year / 100))
+   local march = math.floor((5 * of_year + 2) / 153)
+   local month = march < 10 and march + 3 or march - 9
+   return ("%04d-%02d-%02d"):format(year + era * 400 + (month <= 2 and 1 or 0), month,
+      of_year - math.floor((153 * march + 2) / 5) + 1)
+end
+
+--- Date and time of RFC 3339 as Unix ms.
 -- @tparam string text "2024-05-01T12:30:00Z", "2024-05-01T12:30:00.250+02:00",
 --   "2024-05-01"
 -- @treturn ?integer Unix ms
@@ -95,13 +136,7 @@ function units.time(text)
    if month < 1 or month > 12 or day < 1 or day > 31 then return nil end
    local clock_ms = units.clock(rest)
    if not clock_ms then return nil end
-   local y = month <= 2 and year - 1 or year
-   local era = math.floor(y / 400)
-   local year_of_era = y - era * 400
-   local day_of_year = math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1
-   local day_of_era = year_of_era * 365 + math.floor(year_of_era / 4)
-      - math.floor(year_of_era / 100) + day_of_year
-   return (era * 146097 + day_of_era - 719468) * 86400000 + clock_ms
+   return days_from_civil(year, month, day) * 86400000 + clock_ms
 end
 
 --- The time of day of RFC 3339, zone taken off.

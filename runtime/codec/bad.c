@@ -55,12 +55,25 @@ bool bad_because(bad_record *bad, const char *format, ...) {
     return false;
 }
 
+/* Put what was the path behind the first `used` bytes of it. */
+static void put_inner(bad_record *bad, size_t used, const char *inner) {
+    if (!inner[0] || used + 1 >= sizeof bad->path) return;
+    bool is_element = inner[0] == '[';
+    snprintf(bad->path + used, sizeof bad->path - used, "%s%.*s", is_element ? "" : ".",
+             (int)(sizeof bad->path - used - 2), inner);
+}
+
 bool bad_under(bad_record *bad, const char *name, size_t len) {
     char inner[sizeof bad->path];
     memcpy(inner, bad->path, sizeof inner);
     size_t used = put_shown(bad->path, sizeof bad->path, name, len);
-    if (inner[0] && used + 1 < sizeof bad->path)
-        snprintf(bad->path + used, sizeof bad->path - used, ".%.*s",
-                 (int)(sizeof bad->path - used - 2), inner);
+    put_inner(bad, used, inner);
+    return false;
+}
+
+bool bad_at(bad_record *bad, uint32_t place) {
+    char inner[sizeof bad->path];
+    memcpy(inner, bad->path, sizeof inner);
+    put_inner(bad, (size_t)snprintf(bad->path, sizeof bad->path, "[%u]", place), inner);
     return false;
 }

@@ -14,6 +14,9 @@ bool bad_seen(bad_record *bad, const char *seen, size_t len, const char *wanted)
  * false. */
 bool bad_because(bad_record *bad, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Put the place of an element, from 1, in front of the path: "[2].lat". Returns false. */
+bool bad_at(bad_record *bad, uint32_t place);
+
 /* Put the name of the enclosing field (`len` bytes of anything) in front of the path. Returns
  * false. */
 bool bad_under(bad_record *bad, const char *name, size_t len);

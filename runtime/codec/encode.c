@@ -1,18 +1,23 @@
 #include "runtime/codec/encode.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
+#include "runtime/codec/base64.h"
+#include "runtime/codec/decimal.h"
 #include "runtime/codec/nulls.h"
 #include "runtime/codec/number.h"
 #include "runtime/codec/rfc3339.h"
 
-/* A column with what stands in front of its value. */
+/* A column, or a value inside of a block, with what stands in front of it. */
 typedef struct item {
     sl_column column;
     uint32_t prefix; /* offset of `,"name":` in `prefixes` */
     uint32_t prefix_len;
+    struct item *inner; /* owned; blocks: what is inside, nested.h; NULL: nothing */
+    uint32_t inner_count;
 } item;
 
 struct encoder {
@@ -22,28 +27,43 @@ struct encoder {
     int32_t times; /* sl_times */
 };
 
+/* Make `i` the item number `at` of an object. */
+static void item_init(item *i, buf *prefixes, const sl_column *column, uint32_t at) {
+    const sl_shape *shape = column->shape;
+    size_t start = prefixes->len;
+    buf_put_char(prefixes, at ? ',' : '{');
+    json_text_put(prefixes, column->name.data, column->name.len);
+    buf_put_char(prefixes, ':');
+    *i = (item){
+        .column = *column,
+        .prefix = (uint32_t)start,
+        .prefix_len = (uint32_t)(prefixes->len - start),
+        .inner_count = shape ? shape->item_count : 0,
+    };
+    if (!i->inner_count) return;
+    i->inner = mem_zalloc(i->inner_count, sizeof *i->inner);
+    for (uint32_t k = 0; k < i->inner_count; k++)
+        item_init(&i->inner[k], prefixes, &shape->items[k].column, k);
+}
+
+static void item_done(item *i) {
+    for (uint32_t k = 0; k < i->inner_count; k++) item_done(&i->inner[k]);
+    mem_free(i->inner);
+}
+
 encoder *encoder_new(const sl_column *columns, uint32_t count, int32_t times) {
     encoder *e = mem_zalloc(1, sizeof *e);
     e->items = mem_zalloc(count ? count : 1, sizeof *e->items);
     e->count = count;
     e->times = times;
     buf_init(&e->prefixes);
-    for (uint32_t i = 0; i < count; i++) {
-        size_t start = e->prefixes.len;
-        buf_put_char(&e->prefixes, i ? ',' : '{');
-        json_text_put(&e->prefixes, columns[i].name.data, columns[i].name.len);
-        buf_put_char(&e->prefixes, ':');
-        e->items[i] = (item){
-            .column = columns[i],
-            .prefix = (uint32_t)start,
-            .prefix_len = (uint32_t)(e->prefixes.len - start),
-        };
-    }
+    for (uint32_t i = 0; i < count; i++) item_init(&e->items[i], &e->prefixes, &columns[i], i);
     return e;
 }
 
 void encoder_free(encoder *e) {
     if (!e) return;
+    for (uint32_t i = 0; i < e->count; i++) item_done(&e->items[i]);
     buf_done(&e->prefixes);
     mem_free(e->items);
     mem_free(e);
@@ -84,21 +104,160 @@ static void put_double(buf *out, double value, uint64_t *not_finite) {
     encode_double(out, value);
 }
 
-/* Append the value of a column that is not null. */
-static void put_value(const encoder *e, buf *out, const sl_row *row, const sl_column *column,
-                      uint64_t *not_finite) {
-    const char *at = (const char *)row + column->offset;
-    switch ((enum sl_type)column->type) {
-    case SL_BOOL: *(const uint8_t *)at ? buf_put(out, "true", 4) : buf_put(out, "false", 5); return;
-    case SL_INT32: encode_int64(out, *(const int32_t *)at); return;
-    case SL_INT64: encode_int64(out, *(const int64_t *)at); return;
-    case SL_DOUBLE: put_double(out, *(const double *)at, not_finite); return;
-    case SL_TIMESTAMP: encode_time(out, *(const int64_t *)at, e->times); return;
-    case SL_STRING: {
-        const sl_string *text = (const sl_string *)at;
-        json_text_put(out, text->data, text->len);
-        return;
+/* Append the text of a decimal or date, without quotes. */
+static void put_words(buf *out, const sl_column *column, const char *at) {
+    sl_decimal decimal;
+    int32_t days;
+    if (column->type == SL_DECIMAL) {
+        memcpy(&decimal, at, sizeof decimal);
+        out->len += decimal_write(buf_need(out, DECIMAL_TEXT_BYTES), &decimal,
+                                  column->shape->scale);
+    } else {
+        memcpy(&days, at, sizeof days);
+        out->len += rfc3339_write_date(buf_need(out, RFC3339_TEXT_BYTES), days);
     }
+}
+
+/* Append a value that is no text; `at` need not be aligned. */
+static void put_fixed(const encoder *e, buf *out, const sl_column *column, const char *at,
+                      uint64_t *not_finite) {
+    int32_t small;
+    int64_t whole;
+    double real;
+    switch ((enum sl_type)column->type) {
+    case SL_BOOL: *at ? buf_put(out, "true", 4) : buf_put(out, "false", 5); return;
+    case SL_INT32:
+        memcpy(&small, at, sizeof small);
+        encode_int64(out, small);
+        return;
+    case SL_DOUBLE:
+        memcpy(&real, at, sizeof real);
+        put_double(out, real, not_finite);
+        return;
+    case SL_TIMESTAMP:
+        memcpy(&whole, at, sizeof whole);
+        encode_time(out, whole, e->times);
+        return;
+    case SL_DATE:
+    case SL_DECIMAL:
+        buf_put_char(out, '"');
+        put_words(out, column, at);
+        buf_put_char(out, '"');
+        return;
+    default:
+        memcpy(&whole, at, sizeof whole);
+        encode_int64(out, whole);
+    }
+}
+
+static void put_base64(buf *out, const char *data, size_t len) {
+    size_t text_len = base64_text_len(len);
+    char *to = buf_need(out, text_len + 2);
+    to[0] = to[text_len + 1] = '"';
+    base64_encode(data, len, to + 1);
+    out->len += text_len + 2;
+}
+
+/* Bytes of a value in a block that is no text and no block. */
+static size_t fixed_bytes(uint8_t type) {
+    switch (type) {
+    case SL_BOOL: return 1;
+    case SL_INT32:
+    case SL_DATE: return 4;
+    case SL_DECIMAL: return 16;
+    default: return 8;
+    }
+}
+
+static uint32_t count_at(const char *at) {
+    uint32_t count;
+    memcpy(&count, at, sizeof count);
+    return count;
+}
+
+static const char *put_inner(const encoder *e, buf *out, const item *i, const char *at,
+                             uint64_t *not_finite);
+
+/* Append a list's element or a map's value, null or not; returns what lies behind. */
+static const char *put_element(const encoder *e, buf *out, const item *i, const char *at,
+                               uint64_t *not_finite) {
+    if (!*at) return put_inner(e, out, i, at + 1, not_finite);
+    buf_put(out, "null", 4);
+    return at + 1;
+}
+
+static const char *put_list(const encoder *e, buf *out, const item *i, const char *at,
+                            uint64_t *not_finite) {
+    uint32_t count = count_at(at);
+    at += 4;
+    buf_put_char(out, '[');
+    for (uint32_t k = 0; k < count; k++) {
+        if (k) buf_put_char(out, ',');
+        at = put_element(e, out, i->inner, at, not_finite);
+    }
+    buf_put_char(out, ']');
+    return at;
+}
+
+static const char *put_map(const encoder *e, buf *out, const item *i, const char *at,
+                           uint64_t *not_finite) {
+    uint32_t count = count_at(at);
+    at += 4;
+    buf_put_char(out, '{');
+    for (uint32_t k = 0; k < count; k++) {
+        uint32_t len = count_at(at);
+        if (k) buf_put_char(out, ',');
+        json_text_put(out, at + 4, len);
+        buf_put_char(out, ':');
+        at = put_element(e, out, i->inner, at + 4 + len, not_finite);
+    }
+    buf_put_char(out, '}');
+    return at;
+}
+
+static const char *put_struct(const encoder *e, buf *out, const item *i, const char *at,
+                              uint64_t *not_finite) {
+    const char *nulls = at;
+    at += (i->inner_count + 7) / 8;
+    for (uint32_t k = 0; k < i->inner_count; k++) {
+        const item *field = &i->inner[k];
+        buf_put(out, e->prefixes.data + field->prefix, field->prefix_len);
+        if ((unsigned char)nulls[k / 8] >> (k % 8) & 1)
+            buf_put(out, "null", 4);
+        else
+            at = put_inner(e, out, field, at, not_finite);
+    }
+    buf_put_char(out, '}');
+    return at;
+}
+
+/* Append the value at `at` of a block; returns what lies behind. */
+static const char *put_inner(const encoder *e, buf *out, const item *i, const char *at,
+                             uint64_t *not_finite) {
+    switch (i->column.type) {
+    case SL_LIST: return put_list(e, out, i, at, not_finite);
+    case SL_MAP: return put_map(e, out, i, at, not_finite);
+    case SL_STRUCT: return put_struct(e, out, i, at, not_finite);
+    case SL_STRING: json_text_put(out, at + 4, count_at(at)); return at + 4 + count_at(at);
+    case SL_BYTES: put_base64(out, at + 4, count_at(at)); return at + 4 + count_at(at);
+    default:
+        put_fixed(e, out, &i->column, at, not_finite);
+        return at + fixed_bytes(i->column.type);
+    }
+}
+
+/* Append the value of a column that is not null. */
+static void put_value(const encoder *e, buf *out, const sl_row *row, const item *i,
+                      uint64_t *not_finite) {
+    const char *at = (const char *)row + i->column.offset;
+    const sl_string *text = (const sl_string *)at;
+    switch (i->column.type) {
+    case SL_STRING: json_text_put(out, text->data, text->len); return;
+    case SL_BYTES: put_base64(out, text->data, text->len); return;
+    case SL_LIST:
+    case SL_MAP:
+    case SL_STRUCT: put_inner(e, out, i, text->data, not_finite); return;
+    default: put_fixed(e, out, &i->column, at, not_finite);
     }
 }
 
@@ -108,7 +267,7 @@ void encode_value(const encoder *e, buf *out, const sl_row *row, uint64_t *not_f
         if (nulls_has(row->nulls, i->column.null_bit))
             buf_put(out, "null", 4);
         else
-            put_value(e, out, row, &i->column, not_finite);
+            put_value(e, out, row, i, not_finite);
     }
     if (e->count)
         buf_put_char(out, '}');
@@ -116,25 +275,29 @@ void encode_value(const encoder *e, buf *out, const sl_row *row, uint64_t *not_f
         buf_put(out, "{}", 2);
 }
 
-/* The text of a value that is not null: as in JSON, without quotes and escapes. */
-static void put_plain(const encoder *e, buf *out, const sl_row *row, const sl_column *column,
+/* The text of a value that is not null: as in JSON, without quotes and escapes; bytes as they
+ * are. */
+static void put_plain(const encoder *e, buf *out, const sl_row *row, const item *i,
                       uint64_t *not_finite) {
+    const sl_column *column = &i->column;
     const char *at = (const char *)row + column->offset;
-    if (column->type == SL_STRING) {
+    if (column->type == SL_STRING || column->type == SL_BYTES) {
         const sl_string *text = (const sl_string *)at;
         buf_put(out, text->data, text->len);
+    } else if (column->type == SL_DATE || column->type == SL_DECIMAL) {
+        put_words(out, column, at);
     } else if (column->type == SL_TIMESTAMP && e->times == SL_TIMES_ISO) {
         out->len += rfc3339_write(buf_need(out, RFC3339_TEXT_BYTES), *(const int64_t *)at);
     } else {
-        put_value(e, out, row, column, not_finite);
+        put_value(e, out, row, i, not_finite);
     }
 }
 
 void encode_key(const encoder *e, buf *out, const sl_row *row, int32_t kind, uint64_t *not_finite) {
-    const sl_column *column = &e->items[0].column;
-    bool is_plain = kind == SL_KEY_PLAIN && e->count == 1 && has_plain_text(row, column);
+    const item *first = &e->items[0];
+    bool is_plain = kind == SL_KEY_PLAIN && e->count == 1 && has_plain_text(row, &first->column);
     if (is_plain)
-        put_plain(e, out, row, column, not_finite);
+        put_plain(e, out, row, first, not_finite);
     else
         encode_value(e, out, row, not_finite);
 }

@@ -1,11 +1,14 @@
 #include "runtime/codec/field.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
 #include "runtime/codec/bad.h"
+#include "runtime/codec/base64.h"
+#include "runtime/codec/decimal.h"
 #include "runtime/codec/number.h"
 #include "runtime/codec/number_short.h"
 #include "runtime/codec/rfc3339.h"
@@ -32,8 +35,23 @@ const char *field_wants(const field *f) {
     case SL_DOUBLE: return "a number";
     case SL_TIMESTAMP: return f->takes_text ? "an RFC 3339 time" : "an integer time";
     case SL_STRING: return "a string";
+    case SL_BYTES: return "bytes in base64";
+    case SL_DATE: return "a date like 2024-05-01";
+    case SL_DECIMAL: return "a decimal that fits";
+    case SL_LIST: return "an array";
+    case SL_MAP:
+    case SL_STRUCT: return "an object";
     }
     return "";
+}
+
+/* What a decimal may be: precision and scale are the field's. */
+static bool refuse_decimal(const field *f, const char *token, size_t len, bad_record *bad) {
+    char wanted[60];
+    const sl_shape *shape = f->plan->column.shape;
+    snprintf(wanted, sizeof wanted, "a decimal of %u digits, %u of them behind the point",
+             shape->precision, shape->scale);
+    return bad_seen(bad, token, len, wanted);
 }
 
 /* The scalar at `token` is not what the field wants: say so. */
@@ -42,6 +60,7 @@ static bool refuse_token(const field *f, const char *token, bad_record *bad) {
     while (len < 48 && !ENDS[(unsigned char)token[len]]) len++;
     if (*token == '{') return bad_because(bad, "seen an object, wanted %s", field_wants(f));
     if (*token == '[') return bad_because(bad, "seen an array, wanted %s", field_wants(f));
+    if (f->type == SL_DECIMAL) return refuse_decimal(f, token, len, bad);
     return bad_seen(bad, token, len, field_wants(f));
 }
 
@@ -49,18 +68,25 @@ static void store(const field *f, sl_row *row, const field_value *value) {
     char *at = (char *)row + f->offset;
     switch ((enum sl_type)f->type) {
     case SL_BOOL: *(uint8_t *)at = (uint8_t)value->integer; break;
-    case SL_INT32: *(int32_t *)at = (int32_t)value->integer; break;
+    case SL_INT32:
+    case SL_DATE: *(int32_t *)at = (int32_t)value->integer; break;
     case SL_INT64:
     case SL_TIMESTAMP: *(int64_t *)at = value->integer; break;
     case SL_DOUBLE: *(double *)at = value->number; break;
-    case SL_STRING: *(sl_string *)at = value->text; break;
+    case SL_DECIMAL: *(sl_decimal *)at = value->decimal; break;
+    case SL_STRING:
+    case SL_BYTES:
+    case SL_LIST:
+    case SL_MAP:
+    case SL_STRUCT: *(sl_string *)at = value->text; break;
     }
     field_clear_null(f, row);
 }
 
 static bool equal(const field *f, const field_value *a, const field_value *b) {
     if (f->type == SL_DOUBLE) return a->number == b->number;
-    if (f->type != SL_STRING) return a->integer == b->integer;
+    if (f->type == SL_DECIMAL) return !decimal_compare(&a->decimal, &b->decimal);
+    if (f->type != SL_STRING && f->type != SL_BYTES) return a->integer == b->integer;
     return a->text.len == b->text.len &&
            (!a->text.len || !memcmp(a->text.data, b->text.data, a->text.len));
 }
@@ -69,6 +95,9 @@ static bool is_in_range(const field *f, const field_value *value) {
     const sl_field *plan = f->plan;
     if (!plan->has_range) return true;
     if (f->type == SL_DOUBLE) return value->number >= plan->low && value->number <= plan->high;
+    if (f->type == SL_DECIMAL)
+        return decimal_compare(&value->decimal, &f->low) >= 0 &&
+               decimal_compare(&value->decimal, &f->high) <= 0;
     long double x = value->integer; /* holds every int64 and every double */
     return x >= plan->low && x <= plan->high;
 }
@@ -83,23 +112,49 @@ bool field_allows(const field *f, const field_value *value) {
     return is_in_range(f, value) && is_one_of(f, value);
 }
 
+/* Write a value that is no text, as JSON has it but without quotes; its length. */
+static size_t write_shown(const field *f, const field_value *value, char *to) {
+    switch (f->type) {
+    case SL_DOUBLE: return number_write(to, value->number);
+    case SL_DATE: return rfc3339_write_date(to, (int32_t)value->integer);
+    case SL_DECIMAL: return decimal_write(to, &value->decimal, f->plan->column.shape->scale);
+    default: return number_write_int64(to, value->integer);
+    }
+}
+
+static void write_bounds(const field *f, char *low, char *high) {
+    if (f->type == SL_DECIMAL || f->type == SL_DATE) {
+        field_value least = { .integer = (int64_t)f->plan->low, .decimal = f->low };
+        field_value most = { .integer = (int64_t)f->plan->high, .decimal = f->high };
+        low[write_shown(f, &least, low)] = high[write_shown(f, &most, high)] = 0;
+        return;
+    }
+    snprintf(low, DECIMAL_TEXT_BYTES, "%.17g", f->plan->low);
+    snprintf(high, DECIMAL_TEXT_BYTES, "%.17g", f->plan->high);
+}
+
 /* Say which of `one_of` and `range` is not kept. */
 static bool refuse(const field *f, const field_value *value, bad_record *bad) {
-    char text[NUMBER_TEXT_BYTES];
+    char text[DECIMAL_TEXT_BYTES], low[DECIMAL_TEXT_BYTES], high[DECIMAL_TEXT_BYTES];
     sl_string seen = value->text;
-    if (f->type != SL_STRING) {
-        seen.len = (uint32_t)(f->type == SL_DOUBLE ? number_write(text, value->number)
-                                                   : number_write_int64(text, value->integer));
+    if (f->type != SL_STRING && f->type != SL_BYTES) {
+        seen.len = (uint32_t)write_shown(f, value, text);
         seen.data = text;
     }
-    if (!is_in_range(f, value))
-        return bad_because(bad, "seen %.*s, wanted a value from %.17g to %.17g", (int)seen.len,
-                           text, f->plan->low, f->plan->high);
+    if (!is_in_range(f, value)) {
+        write_bounds(f, low, high);
+        return bad_because(bad, "seen %.*s, wanted a value from %s to %s", (int)seen.len, text,
+                           low, high);
+    }
     return bad_seen(bad, seen.data, seen.len, "one of the values that the field allows");
 }
 
+static inline bool is_kept(const field *f, const field_value *value, bad_record *bad) {
+    return !f->has_checks || field_allows(f, value) || refuse(f, value, bad);
+}
+
 static inline bool put(const field *f, sl_row *row, const field_value *value, bad_record *bad) {
-    if (f->has_checks && !field_allows(f, value)) return refuse(f, value, bad);
+    if (!is_kept(f, value, bad)) return false;
     store(f, row, value);
     return true;
 }
@@ -133,9 +188,19 @@ static const char *scan_bool(const char *token, int64_t *out) {
     return strncmp(token, "false", 5) ? NULL : token + 5;
 }
 
+/* The decimal at `token`, in quotes or not; its end, or NULL. */
+static const char *scan_decimal(const field *f, const char *token, sl_decimal *out) {
+    const sl_shape *shape = f->plan->column.shape;
+    bool is_quoted = *token == '"';
+    const char *end = decimal_scan(token + is_quoted, shape->precision, shape->scale, out);
+    if (!end || !is_quoted) return end;
+    return *end == '"' ? end + 1 : NULL;
+}
+
 /* Read the scalar at `token` as the field's type; its end, or NULL. */
 static inline const char *scan(const field *f, const char *token, field_value *value) {
     if (f->type == SL_BOOL) return scan_bool(token, &value->integer);
+    if (f->type == SL_DECIMAL) return scan_decimal(f, token, &value->decimal);
     number n;
     if (!number_scan(token, &n)) return NULL;
     if (f->type == SL_DOUBLE) return number_double(&n, token, &value->number) ? n.end : NULL;
@@ -143,12 +208,18 @@ static inline const char *scan(const field *f, const char *token, field_value *v
     return n.end;
 }
 
+bool field_read_scalar(const field *f, const char *token, field_value *out, bad_record *bad) {
+    const char *end = scan(f, token, out);
+    if (!end || !ENDS[(unsigned char)*end]) return refuse_token(f, token, bad);
+    return is_kept(f, out, bad);
+}
+
 /* The whole way, for every type and with checks. */
 static bool put_scalar(const field *f, sl_row *row, const char *token, bad_record *bad) {
     field_value value;
-    const char *end = scan(f, token, &value);
-    if (!end || !ENDS[(unsigned char)*end]) return refuse_token(f, token, bad);
-    return put(f, row, &value, bad);
+    if (!field_read_scalar(f, token, &value, bad)) return false;
+    store(f, row, &value);
+    return true;
 }
 
 bool field_put_scalar(const field *f, sl_row *row, const char *token, size_t len, bad_record *bad) {
@@ -164,14 +235,54 @@ bool field_put_scalar(const field *f, sl_row *row, const char *token, size_t len
     return true;
 }
 
+/* Read the times and dates that text says. */
+static bool scan_text(const field *f, field_value *value) {
+    if (f->type == SL_TIMESTAMP)
+        return rfc3339_parse(value->text.data, value->text.len, &value->integer);
+    if (f->type == SL_DATE)
+        return rfc3339_parse_date(value->text.data, value->text.len, &value->integer);
+    return true;
+}
+
 bool field_put_text(const field *f, sl_row *row, sl_string text, bad_record *bad) {
     field_value value = { .text = text };
-    if (f->type == SL_TIMESTAMP && !rfc3339_parse(text.data, text.len, &value.integer))
-        return bad_seen(bad, text.data, text.len, field_wants(f));
+    if (!scan_text(f, &value)) return bad_seen(bad, text.data, text.len, field_wants(f));
     return put(f, row, &value, bad);
 }
 
+/* Decode base64 into `strings`. */
+static bool read_base64(sl_string text, arena *strings, sl_string *out) {
+    size_t len;
+    char *bytes = arena_take(strings, base64_room(text.len), 1);
+    if (!base64_decode(text.data, text.len, bytes, &len)) return false;
+    *out = (sl_string){ .data = bytes, .len = (uint32_t)len };
+    return true;
+}
+
+bool field_read_string(const field *f, sl_string text, arena *strings, field_value *out,
+                       bad_record *bad) {
+    out->text = text;
+    bool is_good = f->type == SL_BYTES ? read_base64(text, strings, &out->text)
+                                       : scan_text(f, out);
+    if (!is_good) return bad_seen(bad, text.data, text.len, field_wants(f));
+    return is_kept(f, out, bad);
+}
+
+bool field_put_string(const field *f, sl_row *row, sl_string text, arena *strings,
+                      bad_record *bad) {
+    field_value value;
+    if (!field_read_string(f, text, strings, &value, bad)) return false;
+    store(f, row, &value);
+    return true;
+}
+
+static bool refuse_plain(const field *f, sl_string text, bad_record *bad) {
+    if (f->type == SL_DECIMAL) return refuse_decimal(f, text.data, text.len, bad);
+    return bad_seen(bad, text.data, text.len, field_wants(f));
+}
+
 bool field_put_plain(const field *f, sl_row *row, sl_string text, bad_record *bad) {
+    if (f->type == SL_BYTES) return put(f, row, &(field_value){ .text = text }, bad);
     if (f->takes_text) {
         if (!json_text_is_utf8(text.data, text.len))
             return bad_seen(bad, text.data, text.len, "valid UTF-8");
@@ -182,8 +293,8 @@ bool field_put_plain(const field *f, sl_row *row, sl_string text, bad_record *ba
     if (text.len) memcpy(token, text.data, text.len);
     token[text.len] = 0;
     field_value value;
-    if (scan(f, token, &value) != token + text.len)
-        return bad_seen(bad, text.data, text.len, field_wants(f));
+    if (*token == '"' || scan(f, token, &value) != token + text.len)
+        return refuse_plain(f, text, bad);
     return put(f, row, &value, bad);
 }
 
@@ -212,15 +323,27 @@ static bool read_number(const field *f, const sl_value *from, field_value *out) 
     if (!(from->number >= -0x1p63 && from->number < 0x1p63)) return false;
     out->integer = (int64_t)from->number;
     return (double)out->integer == from->number &&
-           (f->type != SL_INT32 || fit_integer(f, &out->integer));
+           (f->type != SL_INT32 || fit_integer(f, &out->integer)) &&
+           (f->type != SL_DATE || (int32_t)out->integer == out->integer);
+}
+
+static bool read_decimal(const field *f, const sl_value *from, sl_decimal *out) {
+    char text[DECIMAL_TEXT_BYTES];
+    if (from->kind != SL_TEXT || from->text.len >= sizeof text) return false;
+    memcpy(text, from->text.data, from->text.len);
+    text[from->text.len] = 0;
+    const char *end = scan_decimal(f, text, out);
+    return end && !*end;
 }
 
 /* Read a constant of the plan as the field's type. */
 static err *constant(const field *f, const sl_value *from, const char *what, field_value *out) {
     bool fits;
     *out = (field_value){ .text = from->text };
-    if (f->type == SL_STRING)
+    if (f->type == SL_STRING || f->type == SL_BYTES || f->is_block)
         fits = from->kind == SL_TEXT;
+    else if (f->type == SL_DECIMAL)
+        fits = read_decimal(f, from, &out->decimal);
     else if (f->type == SL_BOOL)
         fits = from->kind == SL_FLAG;
     else
@@ -229,6 +352,26 @@ static err *constant(const field *f, const sl_value *from, const char *what, fie
     if (fits) return NULL;
     return err_new(ERR_PLAN, "%s of field %.*s is not %s", what, (int)f->plan->column.name.len,
                    f->plan->column.name.data, field_wants(f));
+}
+
+static bool has_shape(uint8_t type) { return type >= SL_DECIMAL && type <= SL_STRUCT; }
+
+/* Does the format know the type, and does what it needs stand in the plan? */
+static bool is_sound(const sl_column *column) {
+    if (column->type < SL_BOOL || column->type > SL_STRUCT) return false;
+    return !has_shape(column->type) || column->shape;
+}
+
+/* Make the fields inside a block. */
+static err *init_items(field *f) {
+    const sl_shape *shape = f->plan->column.shape;
+    err *e = NULL;
+    f->items = mem_zalloc(shape->item_count + 1, sizeof *f->items);
+    for (uint32_t i = 0; !e && i < shape->item_count; i++) {
+        f->has_wanted |= shape->items[i].required || shape->items[i].has_default;
+        e = field_init(&f->items[i], &shape->items[i]);
+    }
+    return e;
 }
 
 err *field_init(field *f, const sl_field *plan) {
@@ -240,16 +383,28 @@ err *field_init(field *f, const sl_field *plan) {
         .has_checks = plan->one_of_count || plan->has_range,
         .allowed = mem_zalloc(plan->one_of_count + 1, sizeof *f->allowed),
     };
-    if (f->type < SL_BOOL || f->type > SL_STRING)
-        return err_new(ERR_PLAN, "field %.*s has type %d, which JSON has not",
+    if (!is_sound(&plan->column))
+        return err_new(ERR_PLAN, "field %.*s has type %d, which is not known",
                        (int)plan->column.name.len, plan->column.name.data, f->type);
-    f->takes_text = f->type == SL_STRING || (f->type == SL_TIMESTAMP && plan->unit == SL_UNIT_ISO);
+    f->takes_text = f->type == SL_STRING || f->type == SL_BYTES || f->type == SL_DATE ||
+                    (f->type == SL_TIMESTAMP && plan->unit == SL_UNIT_ISO);
     f->is_any_text = f->type == SL_STRING && !f->has_checks;
+    f->is_block = f->type >= SL_LIST;
     err *e = NULL;
-    if (plan->has_default) e = constant(f, plan->default_value, "default", &f->fallback);
+    if (f->is_block) e = init_items(f);
+    if (!e && plan->has_default) e = constant(f, plan->default_value, "default", &f->fallback);
+    if (!e && plan->has_range && f->type == SL_DECIMAL &&
+        !(read_decimal(f, &plan->bounds[0], &f->low) && read_decimal(f, &plan->bounds[1], &f->high)))
+        e = err_new(ERR_PLAN, "bounds of field %.*s are no decimals", (int)plan->column.name.len,
+                    plan->column.name.data);
     for (uint32_t i = 0; !e && i < plan->one_of_count; i++)
         e = constant(f, &plan->one_of[i], "one_of", &f->allowed[i]);
     return e;
 }
 
-void field_done(field *f) { mem_free(f->allowed); }
+void field_done(field *f) {
+    uint32_t count = f->items ? f->plan->column.shape->item_count : 0;
+    for (uint32_t i = 0; i < count; i++) field_done(&f->items[i]);
+    mem_free(f->items);
+    mem_free(f->allowed);
+}

@@ -12,9 +12,10 @@ static const int64_t SAFE_INTEGER = INT64_C(1) << 53;
 
 /* A value of any field type. */
 typedef struct field_value {
-    int64_t integer; /* SL_BOOL, SL_INT32, SL_INT64, SL_TIMESTAMP */
-    double number;   /* SL_DOUBLE */
-    sl_string text;  /* SL_STRING; borrowed from the plan or the record */
+    int64_t integer;    /* SL_BOOL, SL_INT32, SL_INT64, SL_TIMESTAMP, SL_DATE */
+    double number;      /* SL_DOUBLE */
+    sl_string text;     /* SL_STRING, SL_BYTES, blocks; borrowed from the plan or the record */
+    sl_decimal decimal; /* SL_DECIMAL */
 } field_value;
 
 typedef struct field {
@@ -22,10 +23,16 @@ typedef struct field {
     uint32_t offset;          /* of the value in the row */
     uint16_t null_bit;        /* of the column */
     uint8_t type;             /* sl_type */
-    uint8_t takes_text;       /* made from a string: SL_STRING, or SL_TIMESTAMP as RFC 3339 */
+    uint8_t takes_text;       /* made from a string: SL_STRING, SL_BYTES, SL_DATE, or SL_TIMESTAMP as
+                                 RFC 3339 */
     uint8_t has_checks;       /* one_of or range */
     uint8_t is_any_text;      /* SL_STRING without checks */
+    uint8_t is_block;         /* SL_LIST, SL_MAP, SL_STRUCT: read by the format, not by put functions */
     field_value fallback;     /* plan->has_default */
+    sl_decimal low, high;     /* SL_DECIMAL with plan->has_range */
+    uint8_t has_wanted;       /* SL_STRUCT: a field inside is required or has a default */
+    struct name_node *names;  /* blocks: what is inside, by name; borrowed from the format; or NULL */
+    struct field *items;      /* owned; blocks: plan->column.shape->item_count fields inside */
     field_value *allowed;     /* owned; plan->one_of_count values */
     const struct field *same; /* next field with the same path; NULL: none */
 } field;
@@ -34,8 +41,8 @@ typedef struct field {
 err *field_init(field *f, const sl_field *plan);
 void field_done(field *f);
 
-/* Put the number, true or false that `token` begins with; the next token stands `len` bytes on. A
- * byte that ends a JSON scalar (or a NUL) must follow it. */
+/* Put the number (a decimal: or the number in quotes), true or false that `token` begins with; the
+ * next token stands `len` bytes on. A byte that ends a JSON scalar (or a NUL) must follow it. */
 bool field_put_scalar(const field *f, sl_row *row, const char *token, size_t len, bad_record *bad);
 
 /* Mark the field as not null. */
@@ -51,10 +58,21 @@ static inline bool field_holds_int64(const field *f, int64_t value) {
 /* Are `one_of` and `range` kept? */
 bool field_allows(const field *f, const field_value *value);
 
-/* Put valid UTF-8; only if `takes_text`. The row borrows `text`. */
+/* Put valid UTF-8; only if `takes_text` and not SL_BYTES. The row borrows `text`. */
 bool field_put_text(const field *f, sl_row *row, sl_string text, bad_record *bad);
 
-/* Put what `text`, any bytes, says by the field's type: a key or a header. */
+/* Put the string of a JSON document; only if `takes_text`. Bytes are decoded into `strings`. */
+bool field_put_string(const field *f, sl_row *row, sl_string text, arena *strings,
+                      bad_record *bad);
+
+/* Read a scalar without putting it: a token as for field_put_scalar, or a string. Constraints are
+ * held. */
+bool field_read_scalar(const field *f, const char *token, field_value *out, bad_record *bad);
+bool field_read_string(const field *f, sl_string text, arena *strings, field_value *out,
+                       bad_record *bad);
+
+/* Put what `text`, any bytes, says by the field's type: a key or a header. SL_BYTES: `text`
+ * itself. */
 bool field_put_plain(const field *f, sl_row *row, sl_string text, bad_record *bad);
 
 /* Put an integer from metadata, converted to the field's type. */

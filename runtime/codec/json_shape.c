@@ -9,7 +9,7 @@ enum {
 
 enum step_kind {
     STEP_TEXT,
-    STEP_CHECKED_TEXT, /* by field_put_text */
+    STEP_CHECKED_TEXT, /* by field_put_string */
     STEP_DOUBLE,
     STEP_INT64,
     STEP_SCALAR, /* by field_put_scalar */
@@ -37,7 +37,7 @@ static inline bool is_allowed(const field *f, int64_t integer, double number) {
 
 /* Read the value at token `at`. */
 static inline bool read_step(const json_walk *w, const shape_step *step, const uint32_t *at,
-                             sl_row *row) {
+                             sl_row *row, arena *strings) {
     const char *token = w->json + at[0];
     size_t len = at[1] - at[0];
     char *to = (char *)row + step->offset;
@@ -47,9 +47,9 @@ static inline bool read_step(const json_walk *w, const shape_step *step, const u
         if (is_read) *(sl_string *)to = (sl_string){ .data = token + 1, .len = (uint32_t)len - 2 };
     } else if (step->kind == STEP_CHECKED_TEXT) {
         if (*token == '"' && token[len - 1] == '"' && len > 1)
-            return field_put_text(step->field, row,
-                                  (sl_string){ .data = token + 1, .len = (uint32_t)len - 2 },
-                                  w->bad);
+            return field_put_string(step->field, row,
+                                    (sl_string){ .data = token + 1, .len = (uint32_t)len - 2 },
+                                    strings, w->bad);
     } else if (step->kind == STEP_DOUBLE) {
         is_read = number_short_double(token, len, (double *)to);
         if (is_read && !is_allowed(step->field, 0, *(double *)to)) return false;
@@ -63,7 +63,7 @@ static inline bool read_step(const json_walk *w, const shape_step *step, const u
     return true;
 }
 
-bool shape_read(json_shape *s, const json_walk *w, sl_row *row) {
+bool shape_read(json_shape *s, const json_walk *w, sl_row *row, arena *strings) {
     const char *json = w->json;
     const uint32_t *at = w->at + 1;
     if (w->end - at != 4 * (ptrdiff_t)s->count || w->has_escapes) return false;
@@ -71,7 +71,7 @@ bool shape_read(json_shape *s, const json_walk *w, sl_row *row) {
         const char *name = json + at[0];
         if (*name != '"' || json[at[1]] != ':' || json[at[3]] != step->behind ||
             !name_matches(step->node, name + 1, w->len - at[0] - 1) ||
-            !read_step(w, step, at + 2, row))
+            !read_step(w, step, at + 2, row, strings))
             return false;
     }
     s->patience = PATIENCE;

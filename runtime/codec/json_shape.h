@@ -33,9 +33,9 @@ typedef struct json_shape {
     uint32_t drift_count;
 } json_shape;
 
-/* Read the document at whose { `w` stands into `row`. False: it does not have the shape; values of
+/* Read the document at whose { `w` stands into `row`; bytes are decoded into `strings`. False: it does not have the shape; values of
  * the row and their null bits may have been set, as reading it otherwise would set them. */
-bool shape_read(json_shape *s, const json_walk *w, sl_row *row);
+bool shape_read(json_shape *s, const json_walk *w, sl_row *row, arena *strings);
 
 /* Note that the document `w`, of which shape_read did not know the shape, was read well; `root`:
  * of its names, `other` stands for names that are not in the tree. */

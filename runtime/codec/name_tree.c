@@ -33,6 +33,14 @@ name_node *name_tree_new(void) {
     return node;
 }
 
+name_node *name_root_new(const char *mark, name_node *above) {
+    name_node *node = node_new(mark, strlen(mark), NAME_UNDECLARED);
+    never_match(node);
+    node->behind = node->first = node;
+    node->parent = above;
+    return node;
+}
+
 void name_tree_free(name_node *node) {
     if (!node) return;
     for (uint32_t i = 0; i < node->slot_count; i++) name_tree_free(node->slots[i]);

@@ -18,6 +18,7 @@ typedef struct name_node {
     uint32_t len;
     uint32_t id;              /* declared: number of its bit among those seen; NAME_UNDECLARED */
     const field *field;       /* what the value is read into; NULL: none */
+    const field *block;       /* the same for lists, maps and structs, `field` is NULL then */
     struct name_node *parent; /* NULL: the root */
     struct name_node *behind; /* guess: what comes next in the object */
     struct name_node *first;  /* guess: what the object that it names begins with */
@@ -29,6 +30,9 @@ typedef struct name_node {
 } name_node;
 
 enum { NAME_UNDECLARED = UINT32_MAX };
+
+/* A root called `mark` below `above`, for paths only: no name in a document is found to be it. */
+name_node *name_root_new(const char *mark, name_node *above);
 
 /* A node without a name, to hang paths from. Nothing ever compares equal to it. */
 name_node *name_tree_new(void);

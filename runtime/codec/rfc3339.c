@@ -94,12 +94,24 @@ static bool take_zone(rest *r, int64_t *minutes) {
     return true;
 }
 
+/* Take a date as days. */
+static bool take_date(rest *r, int64_t *days) {
+    int64_t year, month, day;
+    if (!take_year(r, &year) || !take_any(r, "-") || !take_digits(r, 2, 1, 12, &month) ||
+        !take_any(r, "-") || !take_digits(r, 2, 1, days_of_month(year, month), &day)) return false;
+    *days = days_of_date(year, month, day);
+    return true;
+}
+
+bool rfc3339_parse_date(const char *text, size_t len, int64_t *days) {
+    rest r = { text, text + len };
+    return take_date(&r, days) && r.at == r.end;
+}
+
 bool rfc3339_parse(const char *text, size_t len, int64_t *time_ms) {
     rest r = { text, text + len };
-    int64_t year, month, day, hour, minute, second, ms, zone;
-    if (!take_year(&r, &year) || !take_any(&r, "-") || !take_digits(&r, 2, 1, 12, &month) ||
-        !take_any(&r, "-")) return false;
-    if (!take_digits(&r, 2, 1, days_of_month(year, month), &day)) return false;
+    int64_t days, hour, minute, second, ms, zone;
+    if (!take_date(&r, &days)) return false;
     if (!take_any(&r, "Tt ") || !take_digits(&r, 2, 0, 23, &hour) || !take_any(&r, ":") ||
         !take_digits(&r, 2, 0, 59, &minute) || !take_any(&r, ":") ||
         !take_digits(&r, 2, 0, 60, &second)) return false;
@@ -107,7 +119,7 @@ bool rfc3339_parse(const char *text, size_t len, int64_t *time_ms) {
     int64_t minute_of_day = hour * 60 + minute - zone;
     /* a leap second is the last of a UTC day */
     if (second == 60 && (minute_of_day + 1440) % 1440 != 1439) return false;
-    *time_ms = days_of_date(year, month, day) * DAY_MS + minute_of_day * MINUTE_MS +
+    *time_ms = days * DAY_MS + minute_of_day * MINUTE_MS +
                second * 1000 + ms;
     return true;
 }
@@ -121,19 +133,25 @@ static char *put_digits(char *to, int64_t value, int count) {
     return to;
 }
 
-size_t rfc3339_write(char *to, int64_t time_ms) {
-    int64_t days = time_ms / DAY_MS - (time_ms % DAY_MS < 0);
-    int64_t ms = (time_ms % DAY_MS + DAY_MS) % DAY_MS;
+/* Write days since 1970-01-01. */
+static char *put_date(char *s, int64_t days) {
     int64_t year, month, day;
     date_of_days(days, &year, &month, &day);
     bool is_plain = year >= 0 && year <= 9999;
-    char *s = to;
     if (!is_plain) *s++ = year < 0 ? '-' : '+';
     s = put_digits(s, year < 0 ? -year : year, is_plain ? 4 : 6);
     *s++ = '-';
     s = put_digits(s, month, 2);
     *s++ = '-';
-    s = put_digits(s, day, 2);
+    return put_digits(s, day, 2);
+}
+
+size_t rfc3339_write_date(char *to, int32_t days) { return (size_t)(put_date(to, days) - to); }
+
+size_t rfc3339_write(char *to, int64_t time_ms) {
+    int64_t days = time_ms / DAY_MS - (time_ms % DAY_MS < 0);
+    int64_t ms = (time_ms % DAY_MS + DAY_MS) % DAY_MS;
+    char *s = put_date(to, days);
     *s++ = 'T';
     s = put_digits(s, ms / 3600000, 2);
     *s++ = ':';

@@ -1,8 +1,11 @@
 /* Key bytes, also the key in the state: each group column in order,
  *
  *   null               00
- *   number, bool, time 01, 8 bytes: int64 or double as stored, little-endian; -0 as 0, one NaN
- *   string             01, 4 bytes of length (not in the last column), the bytes
+ *   number, bool, time,
+ *   date               01, 8 bytes: int64 or double as stored, little-endian; -0 as 0, one NaN
+ *   decimal            01, 16 bytes: sl_decimal
+ *   string, bytes, list,
+ *   map, struct        01, 4 bytes of length (not in the last column), the bytes; of a block all
  *
  * so that equal keys have equal bytes, and the columns can be read back. */
 #include "runtime/operator/key.h"
@@ -12,6 +15,7 @@
 #include <string.h>
 
 #include "runtime/codec/nulls.h"
+#include "runtime/shared/nested.h"
 
 /* All NaNs are one key, whatever their sign and payload. */
 static const uint64_t NAN_BITS = 0x7ff8000000000000;
@@ -22,7 +26,8 @@ static uint64_t fixed_bits(const sl_row *row, const sl_column *column) {
     uint64_t bits;
     switch (column->type) {
     case SL_BOOL: return *(const uint8_t *)at;
-    case SL_INT32: return (uint64_t)(int64_t)(*(const int32_t *)at);
+    case SL_INT32:
+    case SL_DATE: return (uint64_t)(int64_t)(*(const int32_t *)at);
     case SL_DOUBLE: {
         double value = *(const double *)at;
         if (value == 0) value = 0; /* -0 groups with 0 */
@@ -34,12 +39,17 @@ static uint64_t fixed_bits(const sl_row *row, const sl_column *column) {
     }
 }
 
+/* Kept as sl_string: text, bytes, blocks (nested.h: equal values, equal bytes). */
+static bool is_text(uint8_t type) {
+    return type == SL_STRING || type == SL_BYTES || type >= SL_LIST;
+}
+
 static size_t key_size(const sl_column *columns, uint32_t count, const sl_row *row) {
     size_t size = 0;
     for (uint32_t i = 0; i < count; i++) {
         const sl_string *text = (const sl_string *)((const char *)row + columns[i].offset);
-        bool has_text = columns[i].type == SL_STRING && !nulls_has(row->nulls, columns[i].null_bit);
-        size += 1u + (has_text ? 4u + (size_t)text->len : 8u);
+        bool has_text = is_text(columns[i].type) && !nulls_has(row->nulls, columns[i].null_bit);
+        size += 1u + (has_text ? 4u + (size_t)text->len : sizeof(sl_decimal));
     }
     return size;
 }
@@ -54,7 +64,12 @@ const char *key_make(arena *memory, const sl_column *columns, uint32_t count, co
             continue;
         }
         *at++ = 1;
-        if (column->type != SL_STRING) {
+        if (column->type == SL_DECIMAL) {
+            memcpy(at, (const char *)row + column->offset, sizeof(sl_decimal));
+            at += sizeof(sl_decimal);
+            continue;
+        }
+        if (!is_text(column->type)) {
             uint64_t bits = fixed_bits(row, column);
             memcpy(at, &bits, 8);
             at += 8;
@@ -65,7 +80,7 @@ const char *key_make(arena *memory, const sl_column *columns, uint32_t count, co
             memcpy(at, &text->len, 4);
             at += 4;
         }
-        memcpy(at, text->data, text->len);
+        if (text->len) memcpy(at, text->data, text->len);
         at += text->len;
     }
     *len = (uint32_t)(at - key);
@@ -78,7 +93,7 @@ static void put_fixed(sl_row *row, const sl_column *column, const char *bytes) {
     memcpy(&value, bytes, 8);
     if (column->type == SL_BOOL)
         *(uint8_t *)at = (uint8_t)value;
-    else if (column->type == SL_INT32)
+    else if (column->type == SL_INT32 || column->type == SL_DATE)
         *(int32_t *)at = (int32_t)value;
     else
         memcpy(at, bytes, 8);
@@ -95,7 +110,12 @@ void key_read(const char *key, uint32_t len, const sl_column *columns, uint32_t 
             continue;
         }
         nulls_delete(row->nulls, column->null_bit);
-        if (column->type != SL_STRING) {
+        if (column->type == SL_DECIMAL) {
+            memcpy((char *)row + column->offset, at, sizeof(sl_decimal));
+            at += sizeof(sl_decimal);
+            continue;
+        }
+        if (!is_text(column->type)) {
             put_fixed(row, column, at);
             at += 8;
             continue;

@@ -25,6 +25,14 @@ const char *sl_text_copy(void *text, const char *data, uint32_t len) {
     return json_text_is_utf8(data, len) ? arena_copy(text, data, len) : NULL;
 }
 
+const char *sl_bytes_copy(void *text, const char *data, uint32_t len) {
+    return arena_copy(text, data, len);
+}
+
+int32_t sl_text_is_valid(const char *data, uint32_t len) {
+    return json_text_is_utf8(data, len);
+}
+
 /* Set by the watchdog once a call is over its time; strikes at every instruction from then on. */
 static void break_call(lua_State *L, lua_Debug *ar) {
     (void)ar;

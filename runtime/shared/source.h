@@ -1,5 +1,6 @@
 #pragma once
 /* The sources of a plan: schema, event time, limits. Part of the plan (plan.h): read-only for C. */
+#include "runtime/shared/nested.h"
 #include "runtime/shared/types.h"
 
 /* Where a field is taken from. */
@@ -26,7 +27,8 @@ enum sl_unit {
     SL_UNIT_ISO,
 };
 
-/* A declared field of a source. */
+/* A declared field of a source, or one inside a list, map or struct (nested.h): there `from`,
+ * `metadata`, `path`, and of the column offset and null_bit, mean nothing. */
 typedef struct sl_field {
     sl_column column;
     int32_t from;          /* sl_from */
@@ -41,9 +43,11 @@ typedef struct sl_field {
     uint8_t unused;
     uint32_t one_of_count;
     const sl_value *default_value; /* SL_FLAG, SL_NUMBER or SL_TEXT; exact int64 beyond 2^53 as
-                                      SL_TEXT digits */
+                                      SL_TEXT digits; dates as days; decimals as SL_TEXT; list,
+                                      map, struct: SL_TEXT, the block */
     const sl_value *one_of;        /* allowed values */
-    double low, high;              /* has_range: low <= v <= high, numbers only */
+    double low, high;              /* has_range: low <= v <= high; numbers, dates, timestamps */
+    const sl_value *bounds;        /* has_range of a decimal: two SL_TEXT, least and most */
 } sl_field;
 
 /* A constraint that the checks driver tests: what is said of values that do not keep it. */

@@ -13,6 +13,12 @@ enum sl_type {
     SL_DOUBLE,    /* double */
     SL_TIMESTAMP, /* int64_t, Unix ms */
     SL_STRING,    /* sl_string, valid UTF-8 */
+    SL_BYTES,     /* sl_string, any bytes */
+    SL_DATE,      /* int32_t, days since 1970-01-01 */
+    SL_DECIMAL,   /* sl_decimal; precision and scale stand in the shape */
+    SL_LIST,      /* sl_string, a block: nested.h */
+    SL_MAP,       /* the same; keys are strings */
+    SL_STRUCT,    /* the same */
 };
 
 /* Bytes that somebody else owns. `data` may be NULL only where the holder says what that means. */
@@ -44,8 +50,9 @@ typedef struct sl_value {
 /* Where a column's value lies in a row. */
 typedef struct sl_column {
     sl_string name;
-    uint32_t offset;   /* bytes from the row's start */
-    uint16_t null_bit; /* number of its bit in the row's null words: set = null */
-    uint8_t type;      /* sl_type */
-    uint8_t exact;     /* SL_INT64: values beyond 2^53 are allowed */
+    uint32_t offset;              /* bytes from the row's start */
+    uint16_t null_bit;            /* number of its bit in the row's null words: set = null */
+    uint8_t type;                 /* sl_type */
+    uint8_t exact;                /* SL_INT64: values beyond 2^53 are allowed */
+    const struct sl_shape *shape; /* SL_DECIMAL, SL_LIST, SL_MAP, SL_STRUCT: nested.h; else NULL */
 } sl_column;

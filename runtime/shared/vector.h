@@ -61,6 +61,12 @@ typedef struct sl_vector {
  * they are not valid UTF-8; never NULL for no bytes. */
 const char *sl_text_copy(void *text, const char *data, uint32_t len);
 
+/* The same for any bytes, and for blocks (nested.h); never NULL. */
+const char *sl_bytes_copy(void *text, const char *data, uint32_t len);
+
+/* Are the `len` bytes valid UTF-8? 1 or 0. */
+int32_t sl_text_is_valid(const char *data, uint32_t len);
+
 /* Put `len` bytes into the part of a state in `table`, so that a failed batch can be undone. */
 void sl_part_set(void *table, sl_part *part, const char *data, uint32_t len);
 

@@ -38,6 +38,12 @@ vectors.calls = {
       if text:find "\255" then return nil end
       return keep(ffi.new("char[?]", len + 1, text))
    end,
+   sl_bytes_copy = function(_, data, len)
+      return keep(ffi.new("char[?]", len + 1, ffi.string(data, len)))
+   end,
+   sl_text_is_valid = function(data, len)
+      return ffi.string(data, len):find "\255" and 0 or 1
+   end,
    sl_part_set = function(_, part, data, len)
       part.data, part.len = keep(ffi.new("char[?]", len + 1, ffi.string(data, len))), len
    end,

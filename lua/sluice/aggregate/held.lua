@@ -8,7 +8,7 @@ local held = {}
 --- The C type of values that lie in a state as they lie in rows.
 held.MEMBERS = {
    bool = "uint8_t", int32 = "int32_t", int64 = "int64_t", double = "double",
-   timestamp = "int64_t",
+   timestamp = "int64_t", date = "int32_t", decimal = "sl_decimal",
 }
 
 -- NAME: the member; SUFFIX: which value of the row it takes (`x` and `data, len`, or of a
@@ -19,6 +19,17 @@ local NUMBER = {
    give = "y = $a.NAME",
    row_is = "xSUFFIX OP $a.NAME",
    other_is = "$b.NAME OP $a.NAME",
+}
+
+-- Both words, of one scale. Only `high` has a sign.
+local DECIMAL = {
+   take = NUMBER.take, copy = NUMBER.copy, give = NUMBER.give,
+   row_is = [[(xSUFFIX.high OP $a.NAME.high
+      or (xSUFFIX.high == $a.NAME.high and xSUFFIX.low OP $a.NAME.low))]],
+   other_is = [[($b.NAME.high OP $a.NAME.high
+      or ($b.NAME.high == $a.NAME.high and $b.NAME.low OP $a.NAME.low))]],
+   row_equals = "(xSUFFIX.high == $a.NAME.high and xSUFFIX.low == $a.NAME.low)",
+   other_equals = "($b.NAME.high == $a.NAME.high and $b.NAME.low == $a.NAME.low)",
 }
 
 -- Compared as Lua strings, whose order is that of their bytes.
@@ -42,9 +53,12 @@ end
 -- @tparam table input `{ type =, exact = }`
 -- @treturn table made
 function held.like(made, input)
-   made.type, made.exact = input.type, input.exact
+   made.type, made.exact, made.shape = input.type, input.exact, input.shape
    return made
 end
+
+-- Where "==" is not what "<" is with another sign.
+local EQUALS = { [DECIMAL] = true, row_is = "row_equals", other_is = "other_equals" }
 
 local Held = {}
 Held.__index = Held
@@ -55,7 +69,7 @@ Held.__index = Held
 -- @tparam ?string suffix of the row's value: "" when absent
 -- @treturn table Held: `{ member =, take =, copy =, give = }`
 function held.of(kind, name, suffix)
-   local code = held.is_text(kind) and TEXT or NUMBER
+   local code = held.is_text(kind) and TEXT or kind == "decimal" and DECIMAL or NUMBER
    local made = {
       code = code, name = name, suffix = suffix or "",
       member = { name = name, type = held.MEMBERS[kind] or "sl_part" },
@@ -66,6 +80,7 @@ function held.of(kind, name, suffix)
 end
 
 function Held:fill(what, operator)
+   if operator == "==" then what = EQUALS[self.code] and EQUALS[what] or what end
    local text = self.code[what]:gsub("NAME", self.name):gsub("SUFFIX", self.suffix)
    return (text:gsub("OP", operator or ""))
 end

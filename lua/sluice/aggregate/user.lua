@@ -61,7 +61,8 @@ local function returned_fields(list)
          place.fail(nil, "sluice.aggregate: `returns` holds %s, wanted fields "
             .. "(sluice.double \"lo\")", options.show(entry))
       end
-      fields[i] = { name = spec.name, type = spec.type, exact = spec.exact }
+      fields[i] = { name = spec.name, type = spec.type, exact = spec.exact,
+         shape = spec.shape }
    end
    return fields
 end

@@ -62,7 +62,7 @@ function analyse_aggregate.add(work, node, of, step, source)
    for i, column in ipairs(key) do
       made.group[i] = {
          name = column.name, type = column.type, exact = column.exact,
-         nullable = column.nullable,
+         shape = column.shape, nullable = column.nullable,
       }
    end
    for i, item in ipairs(items) do

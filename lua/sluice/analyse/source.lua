@@ -13,8 +13,10 @@ local function field_of(spec)
    local from = spec.from or { kind = "value", path = { spec.name } }
    return {
       name = spec.name, type = spec.type, exact = spec.exact or false, unit = spec.unit,
+      shape = spec.shape,
       required = spec.required or false, default = spec.default,
-      one_of = spec.one_of, range = spec.range, checks = spec.checks, from = from, line = spec.line,
+      one_of = spec.one_of, range = spec.range, checks = spec.checks, from = from,
+      line = spec.line,
    }
 end
 

@@ -45,7 +45,7 @@ local function place_columns(walk, columns, what, line)
       walk.slots = walk.slots + 1
       placed[i] = {
          name = column.name, type = column.type, exact = column.exact,
-         nullable = column.nullable,
+         shape = column.shape, nullable = column.nullable,
          fn = column.fn, slot = walk.slots, what = column.what,
          node = add_function(walk, column.fn, what, line),
       }
@@ -57,7 +57,7 @@ local function as_columns(placed)
    local columns = {}
    for i, one in ipairs(placed) do
       columns[i] = { name = one.name, type = one.type, exact = one.exact,
-         nullable = one.nullable,
+         shape = one.shape, nullable = one.nullable,
          slot = one.slot }
    end
    return columns

@@ -56,7 +56,8 @@ local function add_tree(list, tree, fields)
          local row = row_of(branch.schema, fields)
          for _, column in ipairs(branch.columns) do
             local what = column.what or ("derive `%s`"):format(column.name)
-            add(list, column.fn, what, { row }, { type = column.type })
+            add(list, column.fn, what, { row },
+               { type = column.type, shape = column.shape })
          end
       end
       add_tree(list, branch.next, fields)
@@ -67,10 +68,12 @@ end
 local function given_by(entry, spec)
    local what = entry.what
    if what == "by" or what == "value" and spec.kind ~= "count" then
-      return { type = entry.type }
+      return { type = entry.type, shape = entry.shape }
    end
    if what == "value" or what == "where" then return ANYTHING end
-   if what == "result" then return { type = spec.type, fields = spec.fields } end
+   if what == "result" then
+      return { type = spec.type, shape = spec.shape, fields = spec.fields }
+   end
 end
 
 --- The rows that flow into an aggregate: those of the first output that feeds it.

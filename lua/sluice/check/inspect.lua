@@ -10,6 +10,7 @@
 local bytecode = require "sluice.check.bytecode"
 local nearest = require "sluice.nearest"
 local sandbox = require "sluice.sandbox"
+local shape = require "sluice.shape"
 local util = require "jit.util"
 
 local inspect = {}
@@ -22,6 +23,7 @@ local GIVES = { RET1 = true, RET = true, RETM = true, CALLT = true, CALLMT = tru
 local TESTS = { IST = true, ISF = true, ISTC = true, ISFC = true }
 
 local TEXT = { kind = "text" }
+local DECIMAL = { round = true, tonumber = true }
 local ANY = {} -- stands for the name of a member that is not known
 
 -- Functions that change the table they are given.
@@ -102,9 +104,22 @@ function View:upvalue(index)
    return self:outside(index, name, value)
 end
 
+local function as_field(name, of)
+   return { kind = "field", name = name, type = of.type, shape = of.shape,
+      inside = shape.BLOCKS[of.type] and {} or nil }
+end
+
 local function field_of(arg, name)
    local column = arg.schema and arg.schema.by_name[name]
-   return column and { kind = "field", name = name, type = column.type }
+   return column and as_field(name, column)
+end
+
+-- What stands inside of a list, map or struct.
+local function inner_of(of, name)
+   if of.shape.item then return as_field(of.name .. "[]", of.shape.item) end
+   for _, one in ipairs(of.shape.fields) do
+      if one.name == name then return as_field(of.name .. "." .. name, one) end
+   end
 end
 
 local function part_of(outside, name)
@@ -119,7 +134,8 @@ local function member(of, name)
    local key = name or ANY
    if not inside[key] then
       inside[key] = of.kind == "argument" and field_of(of.arg, name)
-         or of.kind == "outside" and part_of(of, name) or nil
+         or of.kind == "outside" and part_of(of, name)
+         or of.kind == "field" and inner_of(of, name) or nil
    end
    return inside[key]
 end
@@ -158,11 +174,28 @@ function Walk:argument(view, pc, name, arg)
       ("member of the " .. arg.kind), name, nearest.hint(name, arg.names))
 end
 
+--- A field that is read of a struct.
+function Walk:nested(view, pc, name, of)
+   local names = {}
+   for i, one in ipairs(of.shape.fields) do names[i] = one.name end
+   if has_value(names, name) then return end
+   self:report(view.code, pc, "`%s` has no field `%s`%s", of.name, name,
+      nearest.hint(name, names))
+end
+
+local function has_members(kind, name)
+   return kind == "map" or kind == "decimal" and DECIMAL[name]
+end
+
 --- A method or member that is read of text or a number.
 function Walk:plain(view, pc, name, of)
    local kind = of.type or "string"
    local strings = rawget(self.globals, "string")
-   if kind ~= "string" then
+   if kind == "struct" then
+      self:nested(view, pc, name, of)
+   elseif has_members(kind, name) then
+      return
+   elseif kind ~= "string" and kind ~= "bytes" then
       self:report(view.code, pc, "`%s` is a %s: it has no `%s`", of.name, kind, name)
    elseif type(strings) == "table" and rawget(strings, name) == nil then
       local found = nearest.find(name, nearest.names(strings))

@@ -6,23 +6,42 @@
 -- @module sluice.check.probe
 
 local ffi = require "ffi"
+
+local decimal = require "sluice.decimal"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
+local shape = require "sluice.shape"
 local user = require "sluice.aggregate.user"
+local value_of = require "sluice.value"
 
 local probe = {}
 
 -- Numbers that scripts hardly treat apart, as they do 0 and 1.
 local SAMPLE = 12345
 local SAMPLES = { bool = true, int32 = SAMPLE, int64 = SAMPLE, double = 1.5, string = "a",
-   timestamp = 1700000000000 }
+   timestamp = 1700000000000, date = 19844, bytes = "a" }
 local WINDOW_MS = 60000
 
+-- Values of the types that hold others.
+local COMPOSED = {}
+
 local function sample_of(column, field)
-   if field and field.one_of then return field.one_of[1] end
-   if field and field.range then return field.range[1] end
-   if column.type == "int64" and column.exact then return ffi.new("int64_t", SAMPLE) end
-   return SAMPLES[column.type]
+   local spec = field or column
+   if spec.one_of then return value_of.in_lua(spec, spec.one_of[1]) end
+   if spec.range then return value_of.in_lua(spec, spec.range[1]) end
+   if spec.type == "int64" and spec.exact then return ffi.new("int64_t", SAMPLE) end
+   local make = COMPOSED[spec.type]
+   if make then return make(spec.shape) end
+   return SAMPLES[spec.type]
+end
+
+function COMPOSED.decimal(of) return decimal.new(1, 0, of.scale) end
+function COMPOSED.list(of) return { sample_of(of.item), sample_of(of.item) } end
+function COMPOSED.map(of) return { a = sample_of(of.item) } end
+function COMPOSED.struct(of)
+   local made = {}
+   for _, one in ipairs(of.fields) do made[one.name] = sample_of(one) end
+   return made
 end
 
 --- A stand-in for a row that remembers which fields were nil when they were read.
@@ -106,15 +125,24 @@ local function hint(names)
       #names == 1 and "it" or "them")
 end
 
-local KINDS = { bool = "boolean", string = "string" }
+local KINDS = { bool = "boolean", string = "string", bytes = "string", list = "table",
+   map = "table", struct = "table" }
+
+-- A number, or what is taken for one.
+local function is_number(x, kind)
+   if type(x) == "number" or ffi.istype("int64_t", x) then return true end
+   if type(x) == "string" then return kind == "date" or kind == "decimal" end
+   return kind == "decimal" and decimal.is(x)
+end
 
 --- Why a value cannot go into a column of a type: its kind is another one. Whether a
 -- number fits depends on the records.
-local function misfit(value, kind)
-   local wanted = KINDS[kind] or "number"
-   local kind_of = ffi.istype("int64_t", value) and "number" or type(value)
-   if value == nil or kind_of == wanted then return nil end
-   return ("gives a %s, wanted %s or nil"):format(type(value), kind)
+local function misfit(given, of)
+   if given == nil then return nil end
+   local wanted = KINDS[of.type]
+   local fits = wanted and type(given) == wanted
+   if fits or not wanted and is_number(given, of.type) then return nil end
+   return ("gives a %s, wanted %s or nil"):format(type(given), shape.text(of))
 end
 
 -- A result's field that `returns` does not name: its column would be null for ever.
@@ -133,7 +161,7 @@ end
 
 local function misfit_of(value, gives)
    if not gives.fields or value == nil then
-      return gives.type and misfit(value, gives.type)
+      return gives.type and misfit(value, gives)
    end
    if type(value) ~= "table" then
       return ("gives a %s, wanted a table of its fields, as in { %s = … }"):format(
@@ -142,7 +170,7 @@ local function misfit_of(value, gives)
    local unknown = undeclared(value, gives.fields)
    if unknown then return unknown end
    for _, field in ipairs(gives.fields) do
-      local wrong = misfit(value[field.name], field.type)
+      local wrong = misfit(value[field.name], field)
       if wrong then return ("`%s` %s"):format(field.name, wrong) end
    end
 end

@@ -2,6 +2,7 @@
 -- @module sluice.explain.json
 
 local options = require "sluice.options"
+local shape = require "sluice.shape"
 
 local explain_json = {}
 
@@ -40,8 +41,8 @@ end
 local function columns_of(columns)
    local shown = {}
    for i, column in ipairs(columns) do
-      shown[i] = { name = column.name, type = column.type, nullable = column.nullable
-         or false }
+      shown[i] = { name = column.name, type = shape.text(column),
+         nullable = column.nullable or false }
    end
    return shown
 end
@@ -67,7 +68,7 @@ local function fields_of(fields)
    local shown = {}
    for i, field in ipairs(fields) do
       shown[i] = {
-         name = field.name, type = field.type, unit = field.unit,
+         name = field.name, type = shape.text(field), unit = field.unit,
          required = field.required,
          exact = field.exact, default = field.default, one_of = field.one_of,
          range = field.range, from = field.from,

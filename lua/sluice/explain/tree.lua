@@ -4,6 +4,7 @@
 -- @module sluice.explain.tree
 
 local cost = require "sluice.explain.cost"
+local shape = require "sluice.shape"
 local units = require "sluice.units"
 
 local tree = {}
@@ -16,8 +17,8 @@ end
 local function say_columns(columns)
    local parts = {}
    for i, column in ipairs(columns) do
-      local kind = type(column.type) == "string" and column.type or "…"
-      parts[i] = ("%s %s%s"):format(column.name, kind, column.nullable and "?" or "")
+      parts[i] = ("%s %s%s"):format(column.name, shape.text(column),
+         column.nullable and "?" or "")
    end
    return #parts > 0 and table.concat(parts, ", ") or "nothing"
 end
@@ -100,6 +101,7 @@ function Drawing:aggregate(index, first, rest)
    local results = {}
    for i, item in ipairs(aggregate.items) do
       results[i] = { name = item.name, type = item.spec.type or "several columns",
+         shape = item.spec.shape,
          nullable = item.spec.nullable ~= false and item.spec.kind ~= "count" }
    end
    self.page:add(first, rest, "aggregate " .. aggregate.name, ": "

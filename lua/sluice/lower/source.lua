@@ -58,28 +58,13 @@ local function place_of(memory, into, from, name)
    into.path, into.path_count = texts, #path
 end
 
-local function constraints_of(memory, into, field)
-   into.required = flag(field.required)
-   if field.default ~= nil then
-      into.has_default, into.default_value = 1, memory:value(field.default)
-   end
-   if field.range then
-      into.has_range, into.low, into.high = 1, field.range[1], field.range[2]
-   end
-   if field.one_of then
-      local values = memory:value(field.one_of)
-      into.one_of_count, into.one_of = #field.one_of, values[0].items
-   end
-end
-
 local function fields_of(memory, into, source, layout)
    local fields = memory:array("sl_field", #source.fields)
    for slot, field in ipairs(source.fields) do
       local one = fields[slot - 1]
       memory:column(one.column, layout, slot, field.name)
       place_of(memory, one, field.from, field.name)
-      constraints_of(memory, one, field)
-      if field.type == "timestamp" then one.unit = C[UNITS[field.unit or "ms"]] end
+      memory:constraints(one, field)
    end
    into.fields, into.field_count = fields, #source.fields
 end

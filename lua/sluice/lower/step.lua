@@ -25,11 +25,11 @@ local KEYS = {
 -- Columns of an aggregation's result rows by slot.
 local function result_columns(aggregate)
    local columns = {}
-   local function add(name, kind, exact)
-      columns[#columns + 1] = { name = name, type = kind, exact = exact }
+   local function add(name, kind, exact, shape)
+      columns[#columns + 1] = { name = name, type = kind, exact = exact, shape = shape }
    end
    for _, column in ipairs(aggregate.group) do
-      add(column.name, column.type, column.exact)
+      add(column.name, column.type, column.exact, column.shape)
    end
    if aggregate.window and aggregate.window.kind ~= "none" then
       add("window_start", "timestamp")
@@ -38,10 +38,10 @@ local function result_columns(aggregate)
    for _, item in ipairs(aggregate.items) do
       if item.spec.fields then
          for _, field in ipairs(item.spec.fields) do
-            add(item.name .. "_" .. field.name, field.type, field.exact)
+            add(item.name .. "_" .. field.name, field.type, field.exact, field.shape)
          end
       else
-         add(item.name, item.spec.type, item.spec.exact)
+         add(item.name, item.spec.type, item.spec.exact, item.spec.shape)
       end
    end
    return columns

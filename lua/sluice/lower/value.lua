@@ -5,8 +5,8 @@
 local ffi = require "ffi"
 
 local options = require "sluice.options"
-local row = require "sluice.row"
 local secret = require "sluice.secret"
+local shape = require "sluice.shape"
 
 local lower_value = {}
 
@@ -39,6 +39,57 @@ function Memory:text(into, text)
    into.data, into.len = text, #text
 end
 
+-- An sl_shape of a column, or of what is inside of it.
+local function shape_of(memory, column)
+   local inner = column.shape
+   if not inner then return nil end
+   local made = memory:array("sl_shape", 1)
+   if inner.precision then
+      made[0].precision, made[0].scale = inner.precision, inner.scale
+      return made
+   end
+   local specs = inner.fields or { inner.item }
+   local items = memory:array("sl_field", #specs)
+   for i, spec in ipairs(specs) do
+      local into = items[i - 1]
+      memory:text(into.column.name, spec.name)
+      memory:type(into.column, spec, spec.exact)
+      memory:constraints(into, spec)
+   end
+   made[0].items, made[0].item_count = items, #specs
+   return made
+end
+
+--- Say of what type an sl_column is.
+-- @tparam cdata into sl_column
+-- @tparam table of column or spec: `type`, `shape`
+-- @tparam ?boolean exact
+function Memory:type(into, of, exact)
+   into.type, into.exact = shape.TYPES[of.type], exact and 1 or 0
+   into.shape = shape_of(self, of)
+end
+
+local UNITS = { s = 1, ms = 2, us = 3, ns = 4, iso = 5 }
+
+--- Fill in what holds for the values of a field.
+-- @tparam cdata into sl_field
+-- @tparam table spec `unit`, `required`, `default`, `range`, `one_of`
+function Memory:constraints(into, spec)
+   if spec.type == "timestamp" then into.unit = UNITS[spec.unit or "ms"] end
+   into.required = spec.required and 1 or 0
+   if spec.default ~= nil then
+      into.has_default, into.default_value = 1, self:value(spec.default)
+   end
+   if spec.range and spec.type == "decimal" then
+      into.has_range, into.bounds = 1, self:value(spec.range)[0].items
+   elseif spec.range then
+      into.has_range, into.low, into.high = 1, spec.range[1], spec.range[2]
+   end
+   if spec.one_of then
+      into.one_of_count, into.one_of = #spec.one_of, self:value(spec.one_of)[0].items
+   end
+end
+
 --- Fill in an sl_column.
 -- @tparam cdata into sl_column
 -- @tparam table layout of the row
@@ -50,7 +101,7 @@ function Memory:column(into, layout, slot, name, exact)
    if exact == nil then exact = column.exact end
    self:text(into.name, name)
    into.offset, into.null_bit = layout:offset(slot), slot - 1
-   into.type, into.exact = row.TYPES[column.type], exact and 1 or 0
+   self:type(into, column, exact)
 end
 
 --- Fill in a list of columns.

@@ -64,6 +64,7 @@ local function columns_of(specs)
    local columns = {}
    for i, spec in ipairs(specs) do
       columns[i] = { name = spec.name, type = spec.type, exact = spec.exact or false,
+         shape = spec.shape,
          nullable = is_nullable(spec), slot = i }
    end
    return columns

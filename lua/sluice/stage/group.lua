@@ -144,7 +144,7 @@ end
 
 local function add_result(columns, name, of)
    columns[#columns + 1] = {
-      name = name, type = of.type, exact = of.exact or false,
+      name = name, type = of.type, exact = of.exact or false, shape = of.shape,
       nullable = of.nullable ~= false,
    }
 end
@@ -159,7 +159,7 @@ function group.result_columns(key, windowed, items)
    for _, column in ipairs(key) do
       columns[#columns + 1] = {
          name = column.name, type = column.type, exact = column.exact,
-         nullable = column.nullable,
+         shape = column.shape, nullable = column.nullable,
       }
    end
    for _, name in ipairs(windowed and { "window_start", "window_end" } or {}) do

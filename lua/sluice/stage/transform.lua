@@ -45,8 +45,8 @@ function transform.typed_columns(method, named)
    for i, entry in ipairs(named) do
       local name, it = entry[1], entry[2]
       check_typed(method, name, it)
-      columns[i] = { name = name, type = it.type, fn = it.fn, line = it.line,
-         exact = false, nullable = true }
+      columns[i] = { name = name, type = it.type, shape = it.shape, fn = it.fn,
+         line = it.line, exact = false, nullable = true }
    end
    return columns
 end

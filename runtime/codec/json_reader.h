@@ -1,0 +1,78 @@
+#pragma once
+/* What reading one JSON document works on, shared by decode_json (fields of the row) and json_block
+ * (values inside lists, maps and structs): the names of the schema and those that drift in. One
+ * owner; thread: worker. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/arena.h"
+#include "runtime/base/buf.h"
+#include "runtime/codec/codec.h"
+#include "runtime/codec/json_walk.h"
+#include "runtime/codec/name_tree.h"
+
+/* Where bytes of a block lie while it is written. */
+typedef struct block_span {
+    uint32_t start; /* in the block; 0: not seen */
+    uint32_t len;
+} block_span;
+
+/* Memory for blocks, kept from one document to the next. */
+typedef struct block_memory {
+    buf block;         /* the one being written */
+    buf ordered;       /* fields or entries on their way into order */
+    block_span *spans; /* owned; of all structs and maps that are open, a stack */
+    uint32_t span_count, span_room;
+} block_memory;
+
+/* Names of a source's documents. */
+typedef struct json_names {
+    name_node *value;  /* owned; declared paths of the value */
+    name_node *key;    /* owned; of a key that is a document; without children: none */
+    name_node *other;  /* owned; stands for undeclared names beyond the cap */
+    name_node **inner; /* owned, `inner_count`; roots of the names inside blocks */
+    uint32_t inner_count;
+    uint32_t drift_count;
+    uint64_t others;                   /* sightings beyond the cap */
+    drift_name drift[DRIFT_MAX_NAMES]; /* paths owned */
+} json_names;
+
+/* One document on its way into a row. */
+typedef struct json_reader {
+    json_walk walk;
+    json_names *names;
+    block_memory *memory;
+    const sl_record *record;
+    sl_row *row;
+    arena *strings;
+} json_reader;
+
+void json_names_init(json_names *names);
+void json_names_done(json_names *names);
+
+/* Make the names inside block `f`, whose value is named by `above`. */
+void json_names_inside(json_names *names, field *f, name_node *above);
+
+/* The node of the name at the next token, which is not what was guessed: one that nobody declared
+ * is remembered while there is room. NULL: bad. */
+name_node *json_find_name(json_reader *r, name_node *parent);
+
+/* What stands at token `at` is no name with a colon; NULL. */
+name_node *json_refuse_name(json_walk *w, const uint32_t *at);
+
+/* Put the name at `token` in front of the path of what is wrong; false. */
+bool json_refuse_under(json_reader *r, const uint32_t *token);
+
+/* Find the node of the name at token `at`; NULL: that is no name, or no colon follows. */
+static inline name_node *json_read_name(json_reader *r, name_node *parent, name_node **guess,
+                                        const uint32_t *at) {
+    json_walk *w = &r->walk;
+    const char *name = w->json + *at;
+    name_node *node = *guess;
+    if (*name != '"' || w->json[at[1]] != ':') return json_refuse_name(w, at);
+    if (name_matches(node, name + 1, w->len - *at - 1)) return node;
+    w->at = at;
+    node = json_find_name(r, parent);
+    if (node && node != r->names->other) *guess = node;
+    return node;
+}
