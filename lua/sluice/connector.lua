@@ -11,6 +11,7 @@ local connector = {}
 local ENDS = {
    kafka = { source = require "sluice.source.kafka", sink = require "sluice.sink.kafka" },
    file = { source = require "sluice.source.file", sink = require "sluice.sink.file" },
+   sink = { sink = require "sluice.sink.script" },
    generator = { source = require "sluice.source.generator" },
 }
 

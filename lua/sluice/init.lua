@@ -21,6 +21,7 @@ local window = require "sluice.window"
 local sluice = {
    kafka = stream.constructor "kafka",
    file = stream.constructor "file",
+   sink = stream.constructor "sink",
    generator = stream.constructor "generator",
    cluster = cluster.cluster,
    env = secret.env,

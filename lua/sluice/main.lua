@@ -5,6 +5,7 @@
 local analyse = require "sluice.analyse"
 local cdef = require "sluice.cdef"
 local describe = require "sluice.test.describe"
+local driver_sink = require "sluice.driver.sink"
 local events = require "sluice.events"
 local explain = require "sluice.explain"
 local failure = require "sluice.failure"
@@ -81,6 +82,7 @@ local function finish(host, graph, list, seen)
       keep = { graph, lowered },
       plan = address_of(lowered.plan),
       drivers = drivers,
+      sinks = driver_sink.new(graph),
       names = names_of(descriptions),
       fingerprint = explain.plan_json(graph),
       explain = function(...) return seen:explain(...) end,

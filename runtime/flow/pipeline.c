@@ -45,6 +45,7 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     make_rounds(p, options->worker_count);
     trigger_init(&p->trigger, p->plan->trigger, p->plan->interval_ms);
     p->system.outages = outages_new();
+    p->system.script = options->workers[0]->script;
     p->sink_system = p->system;
     p->sink_system.stop = options->stop_now;
     if (!e) e = delivery_open(&p->out, p->plan, options->find_sink, &p->sink_system);

@@ -63,6 +63,10 @@ script *host_of(lua_State *L);
  * none). */
 void host_user_place(lua_State *L, char *place, size_t room);
 
+/* Call the function below `args` arguments at the top of the stack, watched; false: it threw, see
+ * script_error. */
+bool host_call(script *s, int args, int results);
+
 static const uint64_t HOST_FNV_START = 0xcbf29ce484222325u;
 
 /* FNV-1a, 64 bits (Fowler, Noll, Vo 1991), carried on from `hash`. */

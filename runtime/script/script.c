@@ -199,6 +199,8 @@ static bool call(script *s, uint32_t driver, int args, int results) {
     return status == 0;
 }
 
+bool host_call(script *s, int args, int results) { return call(s, NO_DRIVER, args, results); }
+
 bool script_run(script *s, uint32_t driver) {
     assert(driver < s->driver_count && lua_gettop(s->L) == HOST_TOP);
     lua_rawgeti(s->L, HOST_DRIVERS, (int)driver + 1);

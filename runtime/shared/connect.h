@@ -11,6 +11,7 @@ struct err;
 struct logger;
 struct clock_source;
 struct outages;
+struct script;
 
 /* What connectors get from outside. */
 typedef struct sl_system {
@@ -19,6 +20,7 @@ typedef struct sl_system {
     struct logger *log;               /* borrowed */
     const struct clock_source *clock; /* borrowed */
     struct outages *outages;          /* for one "broker lost" a cluster; may be NULL */
+    struct script *script;            /* worker 0's, borrowed: sinks of the script run in it */
     const volatile int *stop;         /* != 0: asked to stop, waits end with ERR_STOPPED */
 } sl_system;
 

@@ -82,3 +82,68 @@ class SinkExtrasTest(harness.E2ETest):
         self.assertEqual(where[0], where[1])
         self.assertEqual({r.key for r in self.client.consume(placed)},
                          {str(n).encode() for n in range(50)})
+
+
+OWN = """
+local sluice = require "sluice"
+local own = sluice.sink {{ mode = {mode},
+   open = function(system) return assert(system.io.open("out.txt", "w")) end,
+   write = function(rows, batch, file)
+      for _, row in ipairs(rows) do {each} end
+      if batch.is_last then file:write("end of ", batch.id, "\\n") end
+   end,
+   close = function(file) file:write("closed") file:close() end }}
+return sluice.pipeline {{ name = "{name}", checkpoint = "none", trigger = "available-now",
+   flush = true, script_timeout = "500 ms",
+   sluice.kafka {{ topics = "{topic}", max_records = 2 }}
+   :json {{ sluice.string "city", sluice.int64 "n", sluice.int64 "ts" :required() }}
+   {stages}
+   :to(own) }}
+"""
+
+
+class OwnSinkTest(harness.E2ETest):
+    WINDOWS = """:event_time("ts", { delay = 0 }):group_by "city"
+       :window(sluice.tumbling { size = 10 }):aggregate { n = sluice.sum "n" }
+       :filter(function(r) return (r.n or 0) < 5 end)"""
+
+    def setUp(self):
+        super().setUp()
+        self.topic_in = self.topic(name="in")
+
+    def run_script(self, each, *rows, mode="nil", stages="", code=0):
+        self.client.produce(self.topic_in, [{"value": json.dumps(row), "key": "k"} for row in rows])
+        self.file("p.lua", OWN.format(name=self.topic_in, topic=self.topic_in, each=each, mode=mode,
+                                      stages=stages))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, code, run.err)
+        return run, harness.read(f"{self.folder}/out.txt").split("\n")
+
+    def test_rows_come_as_tables_batch_by_batch(self):
+        _, lines = self.run_script(
+            'file:write(row.key, " ", tostring(row.value.city), " ", row.value.n, "\\n")',
+            {"city": "rome", "n": 1, "ts": 1}, {"n": 2, "ts": 1}, {"city": "oslo", "n": 3, "ts": 1})
+        self.assertEqual(lines, ["k rome 1", "k nil 2", "end of 0", "k oslo 3", "end of 1", "closed"])
+
+    def test_a_row_that_is_taken_back_has_no_value(self):
+        _, lines = self.run_script(
+            'file:write(row.key.city, " ", row.key.window_start, " ", '
+            'row.value and row.value.n or "gone", "\\n")',
+            {"city": "rome", "n": 1, "ts": 1}, {"city": "oslo", "n": 1, "ts": 2},
+            {"city": "rome", "n": 9, "ts": 3}, mode='"update"', stages=self.WINDOWS)
+        self.assertEqual(lines[:2], ["oslo 0 1", "rome 0 1"] if lines[0][0] == "o" else
+                         ["rome 0 1", "oslo 0 1"])
+        self.assertEqual(lines[2:], ["end of 0", "rome 0 gone", "end of 1", "closed"])
+
+    def test_a_throw_ends_the_run_with_its_line(self):
+        run, lines = self.run_script('error("disk on fire")', {"n": 1, "ts": 1}, code=1)
+        self.assertIn("p.lua:6: disk on fire", run.err)
+        self.assertEqual(lines, ["closed"])
+
+    def test_a_write_that_does_not_return_ends_the_run(self):
+        run, _ = self.run_script("while true do end", {"n": 1, "ts": 1}, code=1)
+        self.assertIn("has not returned for", run.err)
+
+    def test_what_write_reports_is_an_error(self):
+        run, _ = self.run_script('return nil, "quota exceeded"', {"n": 1, "ts": 1}, code=1)
+        self.assertIn("write of the sink at p.lua:5: quota exceeded", run.err)

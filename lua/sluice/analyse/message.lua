@@ -72,6 +72,20 @@ local function fill_key(output, values, of, hidden)
    output.key_kind = #output.key == 1 and "plain" or "object"
 end
 
+-- A script's own sink gets keys as tables, and says so to driver/sink.lua.
+local function mark_own(sink, output)
+   if output.key_kind == "plain" then output.key_kind = "object" end
+   sink.decodes_key = sink.decodes_key ~= false and output.key_kind == "object"
+end
+
+--- Say how a script's own sink gets the keys of an output: as a table of columns, unless
+-- one of its outputs has the records' keys.
+-- @tparam table sink of the graph
+-- @tparam table output that goes there
+function analyse_message.into(sink, output)
+   if sink.connector == "sink" then mark_own(sink, output) end
+end
+
 --- Fill in key and extras of an output.
 -- @tparam table output of the graph, with the key that rows have by themselves
 -- @tparam table values checked options of its sink

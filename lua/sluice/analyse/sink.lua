@@ -34,7 +34,10 @@ local function make(work, node, is_side)
    local filled = one.fill(values, work.graph.name)
    check_file(work, sink, one.name(values))
    for _, name in ipairs(common.OF_AGGREGATION) do filled[name] = nil end
+   local own = sink.connector == "sink" and { open = values.open, write = values.write,
+      close = values.close } or nil
    return {
+      script = own,
       name = one.name(values), connector = sink.connector, options = filled,
       times = filled.times,
       on_error = filled.on_error, enveloped = false, is_side = is_side, line = sink.line,

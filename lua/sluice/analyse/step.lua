@@ -124,6 +124,7 @@ end
 function handlers.to(walk, list, node, of)
    local output = add_sink_output(walk, list, node, of)
    output.target = analyse_sink.add(walk.work, node, false)
+   analyse_message.into(walk.work.graph.sinks[output.target], output)
    walk.sinks[#walk.sinks + 1] = node
    grow(walk, list, node, of)
 end

@@ -1,0 +1,60 @@
+--- `sluice.sink { … }`: a sink of the script's own, in Lua, with `io` and `os`.
+-- @module sluice.sink.script
+
+local common = require "sluice.sink.common"
+local options = require "sluice.options"
+
+local script = {}
+
+--- The option without which it is no sink.
+script.required = "write"
+
+--- Options by name.
+script.options = options.merge(common.options, {
+   name = { check = options.text(), default = "sink",
+      doc = "how messages, metrics and `--set` call it",
+      about = "access",
+      risk = "metrics go by it",
+   },
+   open = { check = options.fn "a function(system) that returns a handle, or nothing",
+      doc = "called once, at the start; `system` has `io`, `os` and `require`",
+      about = "access",
+      risk = "it can do whatever the process may",
+   },
+   write = { check = options.fn "a function(rows, batch, handle)",
+      doc = "takes the rows of a batch: `row.key`, `row.value` (nil: the row is taken "
+         .. "back), `row.headers`; `batch.id`, `batch.time`, `batch.is_last`",
+      about = "correctness",
+      risk = "at-least-once: a batch that failed comes again",
+   },
+   close = { check = options.fn "a function(handle)",
+      doc = "called once, at the end, also of a run that failed",
+      about = "correctness",
+      risk = "not called when the process is killed",
+   },
+})
+
+--- How the plan calls it.
+-- @tparam table values checked options
+-- @treturn string
+function script.name(values)
+   return values.name or script.options.name.default
+end
+
+--- Say what is wrong between options.
+-- @tparam table values checked options
+-- @treturn ?string a message
+function script.conflict(values)
+   return common.conflict(values)
+end
+
+--- Options as they go into the plan.
+-- @tparam table values checked options
+-- @treturn table with every default, without the functions
+function script.fill(values)
+   local filled = options.filled(script.options, values)
+   filled.open, filled.write, filled.close = nil, nil, nil
+   return filled
+end
+
+return script
