@@ -86,6 +86,7 @@ local function finish(host, graph, list, seen)
       names = names_of(descriptions),
       fingerprint = explain.plan_json(graph),
       explain = function(...) return seen:explain(...) end,
+      verdict = function() return seen:verdict() end,
       describe = function() return describe.json(graph) end,
       warnings = function() return seen:warnings() end,
       event = function(source, i, seed, now_ms)
@@ -103,8 +104,9 @@ end
 --   `worker`, `vector` (address), `print(text)`, `hash(text, path)`
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
 --   these, `fingerprint`,
---   and the functions C calls: `explain(json, color)`, `describe()`, `warnings()`,
---   `event(source, i, seed, now_ms)`, `fallbacks()`, `tell(driver, message, frames)`
+--   and the functions C calls: `explain(json, color, said)`, `verdict()`, `describe()`,
+--   `warnings()`, `event(source, i, seed, now_ms)`, `fallbacks()`, `tell(driver, message,
+--   frames)`
 -- @raise "FILE:LINE: message" for what the script's code threw
 function main.load(host)
    cdef.load()

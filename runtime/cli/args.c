@@ -44,6 +44,12 @@ static err *set_json(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_connect(args *a, const char *value) {
+    (void)value;
+    a->connect = true;
+    return NULL;
+}
+
 static err *set_strict(args *a, const char *value) {
     (void)value;
     a->strict = true;
@@ -85,7 +91,8 @@ static const option OPTIONS[] = {
     { "--log-level", "LEVEL", " run ", "debug, info (default), warn, error", set_log_level },
     { "--json", NULL, " check ", "print the plan as JSON", set_json },
     { "--strict", NULL, " check ", "warnings are errors", set_strict },
-    { "--connect", NULL, " check ", "look at the broker, too", NULL },
+    { "--connect", NULL, " check ", "ask the brokers, too: topics, limits, rights",
+      set_connect },
     { "--http", "ADDRESS", " run ", "serve metrics and status", NULL },
 };
 // clang-format on

@@ -23,6 +23,7 @@ typedef struct args {
     bool embedded;   /* run: --embedded */
     bool json;       /* check: --json */
     bool strict;     /* check: --strict */
+    bool connect;    /* check: --connect */
     bool log_given;  /* --log: log_style is meant */
     log_style log_style;
     log_level log_level; /* LOG_INFO unless given */

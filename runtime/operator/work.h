@@ -106,6 +106,6 @@ void worker_free(worker *w, const sl_plan *plan);
 void worker_begin(worker *w, const sl_plan *plan);
 void worker_end(worker *w, const sl_plan *plan, bool commit);
 
-/* What user code threw last: message, the line of the script, a hint, the row, traceback. The vector
- * is as the throw left it. Borrowed until the next call. */
+/* What user code threw last: message, the line of the script, a hint, the row, traceback. The
+ * vector is as the throw left it. Borrowed until the next call. */
 const char *worker_failure(worker *w);

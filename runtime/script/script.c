@@ -270,6 +270,14 @@ err *script_explain(script *s, const script_explanation *wanted, const char **te
     return e;
 }
 
+err *script_verdict(script *s, uint32_t *warnings, uint32_t *errors) {
+    size_t len;
+    *warnings = *errors = 0;
+    err *e = call_for_text(s, "verdict", 0, &len);
+    if (!e) sscanf(s->text.data, "%u %u", warnings, errors);
+    return e;
+}
+
 err *script_warnings(script *s, const char **text) {
     size_t len;
     err *e = call_for_text(s, "warnings", 0, &len);

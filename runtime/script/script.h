@@ -109,8 +109,11 @@ typedef struct script_explanation {
  * script_warnings. ERR_SCRIPT when user code throws. */
 err *script_explain(script *s, const script_explanation *wanted, const char **text);
 
-/* What is doubtful in the script but no error, a line each; "" when nothing is: also in what
- * brokers said, once script_explain got it. Borrowed as above. */
+/* How many warnings and errors script_explain told, those of brokers included. */
+err *script_verdict(script *s, uint32_t *warnings, uint32_t *errors);
+
+/* What is doubtful in the script but no error, a line each; "" when nothing is. Borrowed as
+ * above. */
 err *script_warnings(script *s, const char **text);
 
 /* Make event `i` of a source for --embedded, as JSON: by the source's `events` function or from

@@ -28,6 +28,13 @@ prints
 A warning tells of what is probably a mistake; with `--strict` it is an error (exit 2). A
 note tells what was chosen and what it costs. `sluice run` logs warnings, not notes.
 
+`--connect` asks each Kafka of the plan for 4 s at most (9 s for a first answer): brokers,
+topics, partitions, replicas, settings, the consumer group, what lies unread, how much came
+in the last 10 minutes, and whether a quarantine that is missing could be made. Where there
+is an authorizer, rights are tried: reading at the end of partition 0, writing with a record
+larger than `max.message.bytes`, which a broker refuses after it has looked at the rights.
+An error (no broker, no topic, no right, fewer replicas than `min.insync.replicas`) exits 1.
+
 Sizes of state are those of the tables: an entry is a header of 32 bytes, the state, the
 key, and its share of the index. Texts in keys are taken as 16 bytes. "about 22 windows
 live per key at 10 minutes and 30 seconds" is (size + delay + allowed lateness) / every.

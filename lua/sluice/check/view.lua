@@ -3,6 +3,7 @@
 -- @module sluice.check.view
 
 local explain = require "sluice.explain"
+local facts = require "sluice.check.facts"
 local inspect = require "sluice.check.inspect"
 local probe = require "sluice.check.probe"
 local warnings = require "sluice.check.warnings"
@@ -67,12 +68,24 @@ function View:warnings()
    return table.concat(lines, "\n")
 end
 
+--- How many warnings and errors there are, those of brokers included.
+-- @treturn string "WARNINGS ERRORS"
+function View:verdict()
+   local counts = { warning = 0, error = 0, note = 0, ok = 0 }
+   for _, list in ipairs { self:look(), self.connect or {} } do
+      for _, one in ipairs(list) do counts[one.level] = counts[one.level] + 1 end
+   end
+   return ("%d %d"):format(counts.warning, counts.error)
+end
+
 --- What `sluice check` prints.
 -- @tparam boolean json
 -- @tparam boolean color
+-- @tparam ?string said what brokers said, JSON
 -- @treturn string
-function View:explain(json, color)
+function View:explain(json, color, said)
    self:look()
+   self.connect = said and facts.judge(self.graph, said) or nil
    return json and explain.json(self) or explain.text(self, color)
 end
 

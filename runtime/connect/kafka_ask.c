@@ -1,0 +1,219 @@
+#include "runtime/connect/kafka_ask.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/json_text.h"
+
+enum { BROKER_DEFAULT = -1 }; /* replication factor: KIP-464 */
+
+/* -- JSON */
+
+static void say_name(buf *out, const char *name) {
+    json_text_put(out, name, strlen(name));
+    buf_put_char(out, ':');
+}
+
+void kafka_say_text(buf *out, const char *name, const char *text) {
+    say_name(out, name);
+    if (text && json_text_is_utf8(text, strlen(text)))
+        json_text_put(out, text, strlen(text));
+    else
+        buf_put_text(out, "null");
+    buf_put_char(out, ',');
+}
+
+void kafka_say_number(buf *out, const char *name, int64_t number) {
+    say_name(out, name);
+    buf_printf(out, "%" PRId64 ",", number);
+}
+
+void kafka_say_flag(buf *out, const char *name, bool flag) {
+    say_name(out, name);
+    buf_put_text(out, flag ? "true," : "false,");
+}
+
+void kafka_say_end(buf *out, char end) {
+    if (out->len && out->data[out->len - 1] == ',') out->len--;
+    buf_put_char(out, end);
+}
+
+/* -- one question: options and queue in, an event out */
+
+typedef struct question {
+    rd_kafka_AdminOptions_t *options;
+    rd_kafka_queue_t *queue;
+} question;
+
+static question question_begin(kafka_client *c, rd_kafka_admin_op_t op) {
+    char text[256];
+    question q = { .options = rd_kafka_AdminOptions_new(c->rk, op),
+                   .queue = rd_kafka_queue_new(c->rk) };
+    rd_kafka_AdminOptions_set_request_timeout(q.options, KAFKA_ASK_MS, text, sizeof text);
+    return q;
+}
+
+/* Wait for the answer; NULL: it did not come. What was asked may be destroyed before. */
+static rd_kafka_event_t *question_end(kafka_client *c, question *q) {
+    rd_kafka_event_t *event = NULL;
+    err *e = NULL;
+    int64_t end_ms = kafka_now_ms() + KAFKA_ASK_MS + KAFKA_SLICE_MS;
+    while (!event && !e && kafka_now_ms() < end_ms) {
+        event = rd_kafka_queue_poll(q->queue, KAFKA_SLICE_MS);
+        e = kafka_client_check(c);
+    }
+    err_free(e);
+    rd_kafka_queue_destroy(q->queue);
+    rd_kafka_AdminOptions_destroy(q->options);
+    return event;
+}
+
+/* Say why there is no answer; false: there is one. */
+static bool say_failure(buf *out, const char *name, const rd_kafka_event_t *event) {
+    if (!event) {
+        kafka_say_text(out, name, "no answer");
+        return true;
+    }
+    rd_kafka_event_t *asked = (rd_kafka_event_t *)(uintptr_t)event;
+    if (!rd_kafka_event_error(asked)) return false;
+    kafka_say_text(out, name, rd_kafka_err2name(rd_kafka_event_error(asked)));
+    return true;
+}
+
+/* -- questions */
+
+static void say_configs(buf *out, const rd_kafka_ConfigResource_t *resource, int64_t *max_bytes) {
+    size_t count = 0;
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
+    buf_put_text(out, "\"configs\":{");
+    for (size_t i = 0; i < count; i++) {
+        const char *name = rd_kafka_ConfigEntry_name(entries[i]);
+        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+        if (rd_kafka_ConfigEntry_is_sensitive(entries[i])) continue;
+        kafka_say_text(out, name, value);
+        if (max_bytes && value && !strcmp(name, "max.message.bytes"))
+            *max_bytes = strtoll(value, NULL, 10);
+    }
+    kafka_say_end(out, '}');
+    buf_put_char(out, ',');
+}
+
+void kafka_ask_configs(kafka_client *c, rd_kafka_ResourceType_t type, const char *name, buf *out,
+                       int64_t *max_bytes) {
+    if (max_bytes) *max_bytes = 0;
+    rd_kafka_ConfigResource_t *wish = rd_kafka_ConfigResource_new(type, name);
+    question q = question_begin(c, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_DescribeConfigs(c->rk, &wish, 1, q.options, q.queue);
+    rd_kafka_event_t *event = question_end(c, &q);
+    if (!say_failure(out, "configs_error", event)) {
+        size_t count = 0;
+        const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(
+            rd_kafka_event_DescribeConfigs_result(event), &count);
+        rd_kafka_resp_err_t code = count ? rd_kafka_ConfigResource_error(resources[0])
+                                         : RD_KAFKA_RESP_ERR_UNKNOWN;
+        if (code)
+            kafka_say_text(out, "configs_error", rd_kafka_err2name(code));
+        else
+            say_configs(out, resources[0], max_bytes);
+    }
+    if (event) rd_kafka_event_destroy(event);
+    rd_kafka_ConfigResource_destroy(wish);
+}
+
+void kafka_ask_acls(kafka_client *c, buf *out) {
+    char text[256];
+    rd_kafka_AclBindingFilter_t *all = rd_kafka_AclBindingFilter_new(
+        RD_KAFKA_RESOURCE_ANY, NULL, RD_KAFKA_RESOURCE_PATTERN_ANY, NULL, NULL,
+        RD_KAFKA_ACL_OPERATION_ANY, RD_KAFKA_ACL_PERMISSION_TYPE_ANY, text, sizeof text);
+    question q = question_begin(c, RD_KAFKA_ADMIN_OP_DESCRIBEACLS);
+    rd_kafka_DescribeAcls(c->rk, all, q.options, q.queue);
+    rd_kafka_event_t *event = question_end(c, &q);
+    if (!say_failure(out, "acls_error", event)) {
+        size_t count = 0;
+        rd_kafka_DescribeAcls_result_acls(rd_kafka_event_DescribeAcls_result(event), &count);
+        kafka_say_number(out, "acls", (int64_t)count);
+    }
+    if (event) rd_kafka_event_destroy(event);
+    rd_kafka_AclBinding_destroy(all);
+}
+
+/* The only group of an answer; NULL: there is none. */
+static const rd_kafka_ConsumerGroupDescription_t *group_of(rd_kafka_event_t *event) {
+    size_t count = 0;
+    const rd_kafka_ConsumerGroupDescription_t **groups =
+        rd_kafka_DescribeConsumerGroups_result_groups(
+            rd_kafka_event_DescribeConsumerGroups_result(event), &count);
+    return count ? groups[0] : NULL;
+}
+
+static rd_kafka_resp_err_t group_error(rd_kafka_event_t *event) {
+    if (!event || rd_kafka_event_error(event)) return RD_KAFKA_RESP_ERR_NO_ERROR;
+    const rd_kafka_ConsumerGroupDescription_t *group = group_of(event);
+    const rd_kafka_error_t *error = group ? rd_kafka_ConsumerGroupDescription_error(group) : NULL;
+    return error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* A coordinator that is just being found or loaded. */
+static bool is_passing(rd_kafka_resp_err_t code) {
+    return code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
+           code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS ||
+           code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE;
+}
+
+static rd_kafka_event_t *describe_group(kafka_client *c, const char *group) {
+    int64_t end_ms = kafka_now_ms() + KAFKA_ASK_MS;
+    for (;;) {
+        question q = question_begin(c, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+        rd_kafka_DescribeConsumerGroups(c->rk, &group, 1, q.options, q.queue);
+        rd_kafka_event_t *event = question_end(c, &q);
+        if (!is_passing(group_error(event)) || kafka_now_ms() > end_ms) return event;
+        rd_kafka_event_destroy(event);
+        rd_kafka_poll(c->rk, KAFKA_SLICE_MS);
+    }
+}
+
+void kafka_ask_group(kafka_client *c, const char *name, buf *out) {
+    rd_kafka_event_t *event = describe_group(c, name);
+    rd_kafka_resp_err_t code = group_error(event);
+    kafka_say_text(out, "name", name);
+    if (code) {
+        kafka_say_text(out, "error", rd_kafka_err2name(code));
+    } else if (!say_failure(out, "error", event) && group_of(event)) {
+        const rd_kafka_ConsumerGroupDescription_t *group = group_of(event);
+        kafka_say_text(out, "state",
+                       rd_kafka_consumer_group_state_name(
+                           rd_kafka_ConsumerGroupDescription_state(group)));
+        kafka_say_number(out, "members",
+                         (int64_t)rd_kafka_ConsumerGroupDescription_member_count(group));
+    }
+    if (event) rd_kafka_event_destroy(event);
+}
+
+void kafka_ask_creatable(kafka_client *c, const char *topic, int32_t partitions, buf *out) {
+    char text[256];
+    rd_kafka_NewTopic_t *wish =
+        rd_kafka_NewTopic_new(topic, partitions, BROKER_DEFAULT, text, sizeof text);
+    if (!wish) {
+        kafka_say_text(out, "creatable_error", text);
+        return;
+    }
+    question q = question_begin(c, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_AdminOptions_set_validate_only(q.options, 1, text, sizeof text);
+    rd_kafka_CreateTopics(c->rk, &wish, 1, q.options, q.queue);
+    rd_kafka_event_t *event = question_end(c, &q);
+    if (!say_failure(out, "creatable_error", event)) {
+        size_t count = 0;
+        const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(
+            rd_kafka_event_CreateTopics_result(event), &count);
+        rd_kafka_resp_err_t code =
+            count ? rd_kafka_topic_result_error(results[0]) : RD_KAFKA_RESP_ERR_UNKNOWN;
+        if (code && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+            kafka_say_text(out, "creatable_error", rd_kafka_err2name(code));
+        else
+            kafka_say_flag(out, "creatable", true);
+    }
+    if (event) rd_kafka_event_destroy(event);
+    rd_kafka_NewTopic_destroy(wish);
+}
