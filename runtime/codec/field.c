@@ -15,9 +15,8 @@
 
 enum { PLAIN_BYTES = 1024 }; /* longest number that is read from a key or a header */
 
-/* Bytes that end a JSON scalar. NUL: the end of a key's or header's text. */
+/* Bytes that end a JSON scalar. */
 static const bool ENDS[256] = {
-    [0] = true,
     ['\t'] = true,
     ['\n'] = true,
     ['\r'] = true,

@@ -42,7 +42,7 @@ err *field_init(field *f, const sl_field *plan);
 void field_done(field *f);
 
 /* Put the number (a decimal: or the number in quotes), true or false that `token` begins with; the
- * next token stands `len` bytes on. A byte that ends a JSON scalar (or a NUL) must follow it. */
+ * next token stands `len` bytes on. A byte that ends a JSON scalar must follow it. */
 bool field_put_scalar(const field *f, sl_row *row, const char *token, size_t len, bad_record *bad);
 
 /* Mark the field as not null. */
