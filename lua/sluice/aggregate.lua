@@ -147,7 +147,8 @@ local function resolve_user(parts, window)
          .. "give `merge = function(a, b) … end`"):format(parts.label, window)
    end
    return {
-      kind = "user", type = spec.type, fields = spec.fields, nullable = true, user = spec,
+      kind = "user", type = spec.type, shape = spec.shape, exact = spec.exact,
+      fields = spec.fields, nullable = true, user = spec,
    }
 end
 

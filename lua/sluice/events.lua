@@ -3,7 +3,10 @@
 -- @module sluice.events
 
 local cjson = require "cjson"
+local base64 = require "sluice.base64"
+local decimal = require "sluice.decimal"
 local driver_random = require "sluice.driver.random"
+local units = require "sluice.units"
 
 local events = {}
 
@@ -11,6 +14,9 @@ local NULL_SHARE = 0.04
 local DISORDER_MS, LATE_SHARE = 400, 0.05
 local LATE_MS = 4000
 local FEW = 12
+local DAY_MS = 86400000
+-- Digits of a made-up decimal, items of a list.
+local DIGITS, MOST_ITEMS = 6, 3
 
 local function quoted(text)
    return cjson.encode(text)
@@ -46,6 +52,9 @@ local function plain(value)
    return cjson.encode(value)
 end
 
+-- A value inside of a list, map or struct.
+local inner
+
 local MAKE = {
    bool = function(_, random) return tostring(random() < 0.5) end,
    int32 = function(_, random) return number(random(1, 1000)) end,
@@ -55,7 +64,7 @@ local MAKE = {
       return time_text(event_time(now_ms, random), field.unit)
    end,
    string = function(field, random, i)
-      local base = field.name:gsub("_?id$", "")
+      local base = (field.name or "item"):gsub("_?id$", "")
       if base == "" or base == "event" then
          return quoted(("%s-%d"):format(base == "" and "id" or base, i))
       end
@@ -63,12 +72,81 @@ local MAKE = {
    end,
 }
 
+function MAKE.bytes(_, random)
+   return quoted(base64.encode(("%08x"):format(random(0, 2 ^ 31))))
+end
+
+function MAKE.date(_, random, _, now_ms)
+   return quoted(units.date_text(math.floor(now_ms / DAY_MS) - random(0, FEW)))
+end
+
+function MAKE.decimal(field, random)
+   local of = field.shape
+   local digits = random(0, 10 ^ math.min(of.precision, DIGITS) - 1)
+   return quoted(tostring(decimal.new(digits, 0, of.scale)))
+end
+
+function MAKE.list(field, random, i, now_ms)
+   local items = {}
+   for k = 1, random(0, MOST_ITEMS) do
+      items[k] = inner(field.shape.item, random, i, now_ms)
+   end
+   return "[" .. table.concat(items, ",") .. "]"
+end
+
+function MAKE.map(field, random, i, now_ms)
+   local items = {}
+   for k = 1, random(0, MOST_ITEMS) do
+      items[k] = ('"key-%d":'):format(k) .. inner(field.shape.item, random, i, now_ms)
+   end
+   return "{" .. table.concat(items, ",") .. "}"
+end
+
+function MAKE.struct(field, random, i, now_ms)
+   local items = {}
+   for k, one in ipairs(field.shape.fields) do
+      items[k] = quoted(one.name) .. ":" .. inner(one, random, i, now_ms)
+   end
+   return "{" .. table.concat(items, ",") .. "}"
+end
+
+-- Between the bounds, which have the field's scale.
+local function decimal_in_range(field, random)
+   local scale = field.shape.scale
+   local low, high = decimal.of(field.range[1]), decimal.of(field.range[2])
+   local part = decimal.of(math.floor(random() * 1000)) * "0.001"
+   local value = low + ((high - low):round(math.min(scale, 15)) * part):round(scale)
+   return quoted(tostring(value))
+end
+
 local function in_range(field, random)
    local low, high = field.range[1], field.range[2]
+   if field.type == "decimal" then return decimal_in_range(field, random) end
+   if field.type == "date" then return quoted(units.date_text(random(low, high))) end
    if field.type == "double" then
       return number(low + math.floor(random() * (high - low) * 100) / 100)
    end
    return number(random(math.ceil(low), math.floor(high)))
+end
+
+-- One of the field's values as its records write them.
+local function one_of(field, random)
+   local value = field.one_of[random(#field.one_of)]
+   if field.type == "date" then return quoted(units.date_text(value)) end
+   if field.type == "bytes" then return quoted(base64.encode(value)) end
+   return plain(value)
+end
+
+local function made(field, random, i, now_ms)
+   if field.one_of then return one_of(field, random) end
+   if field.range then return in_range(field, random) end
+   return MAKE[field.type](field, random, i, now_ms)
+end
+
+function inner(field, random, i, now_ms)
+   local can_be_null = not field.required and field.default == nil
+   if can_be_null and random() < NULL_SHARE then return "null" end
+   return made(field, random, i, now_ms)
 end
 
 local function value_of(source, field, random, i, now_ms)
@@ -78,9 +156,7 @@ local function value_of(source, field, random, i, now_ms)
    end
    local can_be_null = not field.required and field.default == nil
    if can_be_null and random() < NULL_SHARE then return "null" end
-   if field.one_of then return plain(field.one_of[random(#field.one_of)]) end
-   if field.range then return in_range(field, random) end
-   return MAKE[field.type](field, random, i, now_ms)
+   return made(field, random, i, now_ms)
 end
 
 --- Put a value's text at a path of objects that keep the order of their members.

@@ -5,6 +5,7 @@
 
 local bit = require "bit"
 local cjson = require "cjson"
+local decimal = require "sluice.decimal"
 local nearest = require "sluice.nearest"
 local syntax = require "sluice.syntax"
 
@@ -176,6 +177,12 @@ local function printer(write)
    end
 end
 
+-- Lua's knows no decimals, and would give nil for them.
+local function number_of(x, base)
+   if decimal.is(x) then return x:tonumber() end
+   return tonumber(x, base)
+end
+
 --- Make the environment of one script. Changes the metatable of strings, for the whole
 -- Lua state: methods of strings are looked up in a copy that scripts cannot reach.
 -- @tparam table options `folder`: where `require` looks, "" or ending in "/"; `print`:
@@ -189,6 +196,7 @@ function sandbox.new(options)
    for _, name in ipairs(BASE) do globals[name] = _G[name] end
    for name, library in pairs(library_copies()) do globals[name] = library end
    globals._G = globals
+   globals.tonumber = number_of
    globals.print = printer(options.print)
    globals.load = text_loader(globals)
    globals.loadstring = globals.load

@@ -5,7 +5,6 @@
 local field = require "sluice.field"
 local options = require "sluice.options"
 local place = require "sluice.place"
-local schema = require "sluice.schema"
 local struct = require "sluice.aggregate.struct"
 
 local user = {}
@@ -44,8 +43,12 @@ user.OPTIONS = {
       risk = "must depend on states and rows alone",
    },
    returns = { check = options.checker("a type or a list of fields", function(value)
-      local right = type(value) == "table" and #value > 0 or schema.TYPES[value]
-      return right and value or nil
+      if type(value) == "table" and not field.spec(value) and #value > 0 then
+         return value
+      end
+      local spec, message = field.type_of(value)
+      if spec and spec.name then return nil, "a type without a name, or { fields }" end
+      return spec and value, message
    end), default = "double", doc = "what `result` gives; a list: columns NAME_FIELD",
       about = "correctness",
       risk = "readers must expect this type",
@@ -84,10 +87,11 @@ function user.read(given)
    end
    read.members = struct.members(read.state)
    local returns = read.returns or "double"
-   if type(returns) == "table" then
+   if type(returns) == "table" and not field.spec(returns) then
       read.fields = returned_fields(returns)
    else
-      read.type = returns
+      local spec = field.type_of(returns)
+      read.type, read.shape, read.exact = spec.type, spec.shape, spec.exact
    end
    return read
 end

@@ -2,11 +2,13 @@
 -- @module sluice.driver.source
 
 local binary = require "sluice.helper.binary"
+local bounds = require "sluice.bounds"
 local constraint = require "sluice.constraint"
 local driver_random = require "sluice.driver.random"
 local event = require "sluice.event"
 local nearest = require "sluice.nearest"
 local row = require "sluice.row"
+local value = require "sluice.value"
 
 local driver_source = {}
 
@@ -29,19 +31,13 @@ local function missing(name)
    error(("field `%s` is required, the row has none"):format(name), 0)
 end
 
--- Range and list that a field of the schema holds values to; nil: none.
+-- Holds a value to the range and list of its field; nil: it has neither.
 local function bounds_of(field)
-   local allowed, range = nil, field.range
-   if field.one_of then
-      allowed = {}
-      for _, value in ipairs(field.one_of) do allowed[value] = true end
-   end
-   if not allowed and not range then return nil end
-   return function(x)
-      local inside = not range or (x >= range[1] and x <= range[2])
-      if inside and (not allowed or allowed[x]) then return x end
-      local what = inside and "none of those that it may be" or "out of range"
-      error(("field `%s`: %s is %s"):format(field.name, tostring(x), what), 0)
+   local wrong = bounds.of(field)
+   return wrong and function(x)
+      local wanted = wrong(x)
+      if not wanted then return end
+      error(("field `%s`: got %s, wanted %s"):format(field.name, tostring(x), wanted), 0)
    end
 end
 
@@ -105,7 +101,8 @@ local function write_field(code, step, field, slot, name)
       code:line("x = t[%q]", field.name)
    end
    if field.default ~= nil then
-      code:line("if x == nil then x = %s end", code:use(field.default))
+      local default = code:use(value.in_lua(field, field.default))
+      code:line("if x == nil then x = %s end", default)
    end
    if field.required then
       code:line("if x == nil then %s(%q) end", code:use(missing), field.name)

@@ -9,6 +9,7 @@ local options = require "sluice.options"
 local place = require "sluice.place"
 local schema = require "sluice.schema"
 local shape = require "sluice.shape"
+local value = require "sluice.value"
 
 local kind = {}
 
@@ -62,6 +63,12 @@ local function check_inner(label, spec)
       place.fail(nil, "%s: `:from…` is for fields of the record, not inside of one",
          label)
    end
+   if spec.checks then
+      place.fail(nil, "%s: `:matches` and `:check` are for fields of the record: write "
+         .. "`:check(function(value) … end)` there", label)
+   end
+   local wrong = value.conflict(spec)
+   if wrong then place.fail(spec.line, "%s: %s", label, wrong) end
    if shape.depth(spec) >= shape.DEPTH then
       place.fail(nil, "%s: at most %d lists, maps and structs inside each other", label,
          shape.DEPTH)

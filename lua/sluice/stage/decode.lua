@@ -8,6 +8,7 @@ local format = require "sluice.format"
 local options = require "sluice.options"
 local place = require "sluice.place"
 local schema = require "sluice.schema"
+local shape = require "sluice.shape"
 local value = require "sluice.value"
 
 local decode = {}
@@ -27,6 +28,10 @@ local function spec_of(entry, method)
       local near = type(entry) == "string" and entry or "name"
       place.fail(nil, "`:%s` takes fields, got %s: write sluice.string %q or another",
          method, options.show(entry), near)
+   end
+   if not spec.name then
+      place.fail(spec.line, "`:%s` takes fields, and a %s has no name here: write "
+         .. "sluice.%s(\"name\", …)", method, spec.type, spec.type)
    end
    local wrong = value.conflict(spec)
    if wrong then place.fail(spec.line, "field `%s`: %s", spec.name, wrong) end
@@ -70,7 +75,34 @@ local function columns_of(specs)
    return columns
 end
 
+-- Fields of one place are all of them one value, or all lists, maps, structs; none lies
+-- inside of another.
+local function check_paths(method, specs)
+   local at = {}
+   local function check(spec, path, is_end)
+      local other = at[path]
+      local alike = is_end and other and other.is_end
+         and not shape.BLOCKS[spec.type] == not shape.BLOCKS[other.type]
+      if other and (is_end or other.is_end) and not alike then
+         place.fail(spec.line, "`:%s`: fields `%s` and `%s` are taken from inside of each "
+            .. "other: declare the outer one only, as a struct", method, spec.name,
+            other.name)
+      end
+      at[path] = { name = spec.name, type = spec.type, is_end = is_end }
+   end
+   for _, spec in ipairs(specs) do
+      local from = spec.from or { kind = "value", path = { spec.name } }
+      local path = from.kind
+      local count = (from.kind == "value" or from.kind == "key_path") and #from.path or 0
+      for i = 1, count do
+         path = path .. "\0" .. from.path[i]
+         check(spec, path, i == count)
+      end
+   end
+end
+
 local function take_fields(node, method, specs)
+   check_paths(method, specs)
    local made, twice = schema.new(columns_of(specs))
    if not made then
       place.fail(nil, "`:%s`: field `%s` stands twice: take one out, or name it anew "

@@ -1,7 +1,10 @@
 --- JSON of the test kit: rows to records and messages to rows, whole numbers exact.
 -- @module sluice.test.json
 
+local cjson = require "cjson"
 local ffi = require "ffi"
+
+local decimal = require "sluice.decimal"
 
 local json = {}
 
@@ -53,7 +56,8 @@ end
 
 function encode(value)
    local kind = type(value)
-   if value == nil or value == json.null then return "null" end
+   if value == nil or value == json.null or value == cjson.null then return "null" end
+   if decimal.is(value) then return quote(tostring(value)) end
    if kind == "table" then return encode_table(value) end
    if kind == "string" then return quote(value) end
    if kind == "number" then return number_text(value) end
