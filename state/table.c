@@ -271,6 +271,11 @@ entry *table_touch(table *t, pane *p, uint64_t hash, const char *key, uint32_t k
     return touch(t, p, hash, key, key_len);
 }
 
+const void *table_state_before(const table *t, const entry *e) {
+    assert(t->in_batch && !entry_is_removed(e));
+    return e->batch == t->batch ? e->old : entry_state(e);
+}
+
 static inline void prefetch_slot(const pane *p, uint64_t hash) {
     __builtin_prefetch(&p->slots[(uint32_t)(hash >> 32) & p->mask], 1);
 }

@@ -94,6 +94,10 @@ uint32_t pane_count(const pane *p);
  * next touch, removal, commit or undo. */
 entry *const *pane_dirty(const pane *p, uint32_t *count);
 
+/* The bytes of an entry's state from before this batch: NULL if the batch made it, its state itself
+ * if the batch has not touched it. In a batch. */
+const void *table_state_before(const table *t, const entry *e);
+
 /* Find or make the entry of a key and make it dirty: before its first change in a batch its bytes
  * are saved. `key` may be NULL if key_len is 0, and is copied. O(1). In a batch. */
 entry *table_touch(table *t, pane *p, uint64_t hash, const char *key, uint32_t key_len);

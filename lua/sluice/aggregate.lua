@@ -45,7 +45,7 @@ local ACCEPTS = {
       bool = true, string = true, bytes = true, date = true, decimal = true },
       wanted = "a type whose values have an order" },
 }
-local NEEDS_MERGE = { hopping = true }
+local NEEDS_MERGE = { hopping = true, cumulate = true, rolling = true, session = true }
 
 local Spec = {}
 local methods = {}
@@ -154,7 +154,7 @@ end
 
 --- Say what the aggregate comes to over the rows of a schema.
 -- @tparam table columns schema of the rows
--- @tparam string window kind: "none", "tumbling" or "hopping"
+-- @tparam string window kind: "none", "tumbling", …
 -- @treturn ?table `{ kind =, type = or fields = { { name =, type = }, … }, exact =,
 --  nullable =, label =, where = function|nil, input = nil or { type =, field = or fn = },
 --  members =, fold =, merge =, result =, user = nil or spec }`

@@ -13,7 +13,7 @@ local function set(words)
 end
 
 --- What `sluice.NAME` will be.
-later.CONSTRUCTORS = set [[postgres http cumulate session running rolling
+later.CONSTRUCTORS = set [[postgres http
    top histogram collect random]]
 
 --- Methods of a stream.

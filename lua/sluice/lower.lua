@@ -11,6 +11,7 @@ local lower_source = require "sluice.lower.source"
 local lower_step = require "sluice.lower.step"
 local lower_value = require "sluice.lower.value"
 local schema = require "sluice.schema"
+local window = require "sluice.window"
 
 local lower = {}
 
@@ -18,7 +19,9 @@ local C = ffi.C
 
 local WINDOWS = {
    none = "SL_WINDOW_NONE", tumbling = "SL_WINDOW_TUMBLING",
-   hopping = "SL_WINDOW_HOPPING",
+   hopping = "SL_WINDOW_HOPPING", cumulate = "SL_WINDOW_CUMULATE",
+   rolling = "SL_WINDOW_ROLLING", session = "SL_WINDOW_SESSION",
+   running = "SL_WINDOW_RUNNING",
 }
 local WINDOW_TIMES = {
    "size_ms", "every_ms", "offset_ms", "pane_ms", "allowed_lateness_ms",
@@ -35,13 +38,13 @@ local function constant(words, word)
    return C[words[word] or error("no such word in a plan: " .. tostring(word), 0)]
 end
 
--- Of a distinct that remembers its keys for good.
+-- Of what is remembered for good.
 local FOREVER = 0x7fffffffffffffffLL
 
 local function flag(value) return value and 1 or 0 end
 
 local function is_windowed(aggregate)
-   return aggregate.window ~= nil and aggregate.window.kind ~= "none"
+   return aggregate.window ~= nil and window.has_bounds(aggregate.window.kind)
 end
 
 local Plan = {}
@@ -76,10 +79,11 @@ local function user_code(aggregate)
    return kind
 end
 
-local function fill_window(into, window)
-   if not window then return end
-   into.kind = constant(WINDOWS, window.kind)
-   for _, name in ipairs(WINDOW_TIMES) do into[name] = window[name] or 0 end
+local function fill_window(into, given)
+   if not given then return end
+   into.kind = constant(WINDOWS, given.kind)
+   for _, name in ipairs(WINDOW_TIMES) do into[name] = given[name] or 0 end
+   if given.size_ms and given.size_ms < 0 then into.size_ms = FOREVER end
 end
 
 function Plan:fill_state(into, state)
@@ -87,6 +91,7 @@ function Plan:fill_state(into, state)
    local offsets = self.memory:array("uint32_t", #state.part_offsets)
    for i, offset in ipairs(state.part_offsets) do offsets[i - 1] = offset end
    into.part_offsets = offsets
+   into.has_span, into.span_offset = flag(state.span_offset), state.span_offset or 0
    local initial = state:initial()
    self.memory.anchors[#self.memory.anchors + 1] = initial
    into.state_init = initial
@@ -204,7 +209,8 @@ function lower.plan(graph, calls, hides_secrets)
    plan.steps = lower_step.layouts(graph, calls)
    plan.orders, plan.feeds = lower_step.feeds(graph)
    for i, aggregate in ipairs(graph.aggregates) do
-      plan.states[i] = driver_state.layout(aggregate.items)
+      plan.states[i] = driver_state.layout(aggregate.items,
+         aggregate.window and window.keeps_span(aggregate.window))
    end
    local into = plan.memory:array("sl_plan", 1)
    plan.memory:text(into[0].name, graph.name)

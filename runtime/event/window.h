@@ -52,7 +52,8 @@ static inline bool window_has_bounds(const sl_window *w) {
 
 /* The window of a row of its own. */
 static inline window_bounds window_own(const sl_window *w, int64_t time_ms) {
-    return (window_bounds){ time_ms, saturate_add(time_ms, w->size_ms) };
+    bool forever = w->size_ms == INT64_MAX; /* also of times before 1970 */
+    return (window_bounds){ time_ms, forever ? INT64_MAX : saturate_add(time_ms, w->size_ms) };
 }
 
 /* The pane found last; owned by whoever calls window_pane in a loop, one per window and thread. */
@@ -93,14 +94,14 @@ bool window_is_late(const sl_window *w, int64_t end, int64_t watermark);
 /* Slow path of window_late_count. */
 uint64_t window_late_count_slow(const sl_window *w, int64_t pane, int64_t watermark);
 
-/* How many of the windows that hold `pane` (its start) a row is late for; equal to
+/* How many of the windows that hold the pane at `start` a row is late for; equal to
  * window_of_pane().count: for all. They are the oldest ones. O(1). */
-static inline uint64_t window_late_count(const sl_window *w, int64_t pane, int64_t watermark) {
+static inline uint64_t window_late_count(const sl_window *w, int64_t start, int64_t watermark) {
     /* No window ends before its panes do, and few rows are late for any. A saturated pane ends
      * before its start + pane_ms. */
-    int64_t pane_end = pane == INT64_MIN ? pane : saturate_add(pane, w->pane_ms);
+    int64_t pane_end = start == INT64_MIN ? start : saturate_add(start, w->pane_ms);
     if (watermark < window_close_time(w, pane_end)) return 0;
-    return window_late_count_slow(w, pane, watermark);
+    return window_late_count_slow(w, start, watermark);
 }
 
 /* The watermark from which on `pane` can go: the one that closes its last window. A row is late

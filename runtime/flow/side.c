@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/event/window.h"
+
 enum { MAX_VERDICT = 10 };
 
 /* Headers being put together behind those of the record. */
@@ -73,7 +75,7 @@ static void add_lateness(header_list *list, const batch_view *b, const input *in
     } else {
         const sl_aggregate *a = &b->plan->aggregates[n->stage];
         add_stage(list, &a->name);
-        if (a->window.kind != SL_WINDOW_NONE) {
+        if (window_has_bounds(&a->window)) {
             add_number(list, "sluice.window_start", n->window_start);
             add_number(list, "sluice.window_end", n->window_end);
         }

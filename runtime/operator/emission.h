@@ -2,6 +2,7 @@
 /* What the files of emission share (emit*.c only); operators.h is the interface for others.
  *
  *   emit.c: which windows and groups are due, what goes
+ *   emit_session.c, emit_rolling.c, emit_running.c: the same where groups have their own times
  *     └─▶ emit_rows.c: a vector of results ─▶ rows
  *           └─▶ emit_send.c: rows ─▶ messages of the outputs behind
  *
@@ -18,7 +19,9 @@ enum { EMIT_ROWS = 1024 };
 typedef struct result {
     group_item group;
     window_bounds window;
-    bool final; /* its row is marked final and sent even if unchanged */
+    entry *const *chain;  /* sessions: its entries, oldest first; NULL: in the emission's panes */
+    uint32_t chain_count; /* sessions */
+    bool final;           /* its row is marked final and sent even if unchanged */
 } result;
 
 /* A result that user code or an aggregate could not make. */
@@ -46,6 +49,9 @@ typedef struct emit_space {
     buf key;              /* of messages about a group */
     failed_result failed; /* the result that failed last; its key in failed_key */
     buf failed_key;
+    entry **going; /* running, session: what the watermark lets go; owned */
+    uint32_t going_count, going_room;
+    struct session_space *sessions; /* emit_session.c's own; owned */
 } emit_space;
 
 typedef struct emission {
@@ -62,6 +68,32 @@ typedef struct emission {
     bool dirty_only;      /* its groups were listed by dirty entries: others may stand before them */
 } emission;
 
+/* emit.c: find the panes of the emission's window among `all`, by start; `near`: index of one of
+ * them, or close to it. */
+void emit_find_panes(emission *m, pane *const *all, uint32_t count, uint32_t near);
+
+/* emit.c: make the groups of the space's list results of the emission's window and send them. */
+struct err *emit_groups(const emission *m);
+
+/* emit.c: list in the space what goes by its own time at the batch's end. */
+void emit_list_going(const emission *m);
+
+/* emit_rolling.c: one row for each group touched: the last `size` up to its newest pane. Panes that
+ * nothing can need any more go. */
+struct err *emit_rolling(emission *m, table *t);
+
+/* emit_running.c: groups touched (complete: all); those whose time is over go. */
+struct err *emit_running(emission *m, table *t, bool reached);
+
+/* emit_session.c: sessions touched, closed, or all; those closed go. */
+struct err *emit_sessions(emission *m, table *t, bool reached);
+struct session_space *session_space_new(void);
+void session_space_free(struct session_space *s);
+
+/* emit_session.c: result 0 of the space becomes what the group of the failed result holds in the
+ * emission's window; false: nothing. */
+bool session_find_failed(const emission *m, const table *t);
+
 /* emit_rows.c: make the rows of results [0, count) of the space, from the panes of the emission;
  * false: the driver threw. */
 bool emit_make_rows(const emission *m, uint32_t count);
@@ -69,12 +101,21 @@ bool emit_make_rows(const emission *m, uint32_t count);
 /* emit_rows.c: make the rows and send them; an error when a result fails. */
 struct err *emit_rows(const emission *m, uint32_t count);
 
+/* emit_rows.c: likewise, and retract them: their windows are no more. */
+struct err *emit_taken_back(const emission *m, uint32_t count);
+
 /* emit_rows.c: fill in `row` what is known without its states: time, group, bounds, final. */
 void emit_start_row(const emission *m, sl_row *row, const result *r);
 
 /* emit_send.c: give the rows of results [0, count) to the outputs they passed to; what was sent
  * before and does not pass any more is retracted. */
 void emit_send(const emission *m, uint32_t count);
+
+/* emit_send.c: retract what was sent for results [0, count), whose windows are no more. */
+void emit_retract(const emission *m, uint32_t count);
+
+/* emit_send.c: forget what was sent for one result; its group is gone. */
+void emit_forget_result(const emission *m, const result *r);
 
 /* emit_send.c: forget what was sent for windows that are closed at `watermark`. */
 void emit_forget_sent(const emission *m, int64_t watermark);

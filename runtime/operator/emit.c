@@ -17,6 +17,7 @@ emit_space *emit_space_new(uint32_t largest_row, uint32_t largest_state) {
     arena_init(&space->text, 64 << 10);
     buf_init(&space->key);
     buf_init(&space->failed_key);
+    space->sessions = session_space_new();
     return space;
 }
 
@@ -27,31 +28,59 @@ void emit_space_free(emit_space *space) {
     mem_free(space->state_memory);
     mem_free(space->parts);
     mem_free(space->found);
+    mem_free(space->going);
     arena_done(&space->text);
     buf_done(&space->key);
     buf_done(&space->failed_key);
+    session_space_free(space->sessions);
     mem_free(space);
 }
 
-/* Make the results of groups [first, first + count) of the list. */
-static err *emit_groups(const emission *m, uint32_t first, uint32_t count) {
+void emit_list_going(const emission *m) {
     emit_space *s = m->w->emit;
-    for (uint32_t i = 0; i < count; i++)
-        s->results[i] = (result){ s->groups.items[first + i], m->window, m->final };
-    return emit_rows(m, count);
+    expiry *x = &m->w->expiries[m->aggregate];
+    int64_t watermark = m->b->aggregates[m->aggregate].watermark_after;
+    expiry_cursor at = { 0 };
+    s->going_count = 0;
+    if (!x->calendar || watermark == WATERMARK_NONE) return;
+    for (entry *e; (e = expiry_take(x, watermark, &at));) {
+        if (s->going_count == s->going_room) {
+            s->going_room = s->going_room ? 2 * s->going_room : 256;
+            s->going = mem_realloc(s->going, s->going_room * sizeof *s->going);
+        }
+        s->going[s->going_count++] = e;
+    }
 }
 
-static err *emit_window(emission *m, bool dirty_only) {
-    group_list *groups = &m->w->emit->groups;
-    m->dirty_only = dirty_only;
-    groups_list(groups, m->panes, m->pane_count, dirty_only, m->b->plan->shards);
+/* Whether a row of the group is its last. */
+static bool is_final(const emission *m, const entry *e) {
+    if (m->plan->window.kind != SL_WINDOW_RUNNING || !m->plan->final) return m->final;
+    int64_t watermark = m->b->aggregates[m->aggregate].watermark_after;
+    return watermark != WATERMARK_NONE &&
+           expiry_due(&m->w->expiries[m->aggregate], e) <= watermark;
+}
+
+err *emit_groups(const emission *m) {
+    emit_space *s = m->w->emit;
+    const group_list *groups = &s->groups;
     m->w->result_count += groups->count;
-    for (uint32_t i = 0; i < groups->count; i += EMIT_ROWS) {
-        uint32_t left = groups->count - i;
-        err *e = emit_groups(m, i, left < EMIT_ROWS ? left : EMIT_ROWS);
+    for (uint32_t first = 0; first < groups->count; first += EMIT_ROWS) {
+        uint32_t count = groups->count - first;
+        if (count > EMIT_ROWS) count = EMIT_ROWS;
+        for (uint32_t i = 0; i < count; i++)
+            s->results[i] = (result){ .group = groups->items[first + i],
+                                      .window = m->window,
+                                      .final = is_final(m, groups->items[first + i].entry) };
+        err *e = emit_rows(m, count);
         if (e) return e;
     }
     return NULL;
+}
+
+static err *emit_window(emission *m, bool dirty_only) {
+    m->dirty_only = dirty_only;
+    groups_list(&m->w->emit->groups, m->panes, m->pane_count, dirty_only, m->b->plan->shards);
+    return emit_groups(m);
 }
 
 static bool has_dirty(pane *const *panes, uint32_t count) {
@@ -60,8 +89,7 @@ static bool has_dirty(pane *const *panes, uint32_t count) {
     return dirty > 0;
 }
 
-/* The window's panes among all. */
-static void find_panes(emission *m, pane *const *all, uint32_t count, uint32_t near) {
+void emit_find_panes(emission *m, pane *const *all, uint32_t count, uint32_t near) {
     uint32_t first = near, end = near;
     while (first > 0 && pane_start(all[first - 1]) >= m->window.start) first--;
     while (first < count && pane_start(all[first]) < m->window.start) first++;
@@ -105,7 +133,7 @@ static err *visit_windows(emission *m, table *t, bool reached) {
             if (m->window.end < last.end) continue;
             if (m->window.end == last.end && m->window.start <= last.start) continue;
             last = m->window;
-            find_panes(m, panes, count, i);
+            emit_find_panes(m, panes, count, i);
             err *e = visit_window(m, reached);
             if (e) return e;
         }
@@ -140,6 +168,12 @@ err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool rea
     table *t = w->tables[aggregate];
     w->result_count = 0;
     onward_list_reset(&w->onward);
+    expiry_add_new(&w->expiries[aggregate]);
+    switch (plan->window.kind) {
+    case SL_WINDOW_SESSION: return emit_sessions(&m, t, reached);
+    case SL_WINDOW_ROLLING: return emit_rolling(&m, t);
+    case SL_WINDOW_RUNNING: return emit_running(&m, t, reached);
+    }
     err *e = visit_windows(&m, t, reached);
     if (!e) evict(&m, t);
     return e;
@@ -161,8 +195,10 @@ bool emit_fails_again(worker *w, const batch_view *b) {
                    .window = s->failed.window,
                    .dirty_only = true };
     uint32_t count;
+    if (plan->window.kind == SL_WINDOW_SESSION)
+        return session_find_failed(&m, w->tables[m.aggregate]) && !emit_make_rows(&m, 1);
     pane *const *panes = table_panes(w->tables[m.aggregate], &count);
-    find_panes(&m, panes, count, 0);
+    emit_find_panes(&m, panes, count, 0);
     for (uint32_t p = 0; p < m.pane_count; p++) {
         entry *e =
             table_find(m.panes[p], s->failed.hash, s->failed_key.data, (uint32_t)s->failed_key.len);
@@ -177,6 +213,7 @@ bool emit_is_due(const worker *w, const sl_plan *plan, uint32_t aggregate, int64
     const sl_aggregate *a = &plan->aggregates[aggregate];
     uint32_t count;
     if (a->mode == SL_COMPLETE || watermark == WATERMARK_NONE) return false;
+    if (window_is_own(&a->window)) return expiry_is_due(&w->expiries[aggregate], watermark);
     pane *const *panes = table_panes(w->tables[aggregate], &count);
     for (uint32_t i = 0; i < count; i++) {
         if (!pane_count(panes[i])) continue; /* its only rows were thrown out */

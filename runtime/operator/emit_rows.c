@@ -27,7 +27,7 @@ void emit_start_row(const emission *m, sl_row *row, const result *r) {
     row->offset = 0;
     memset(row->nulls, 0xff, plan->null_words * 8u);
     key_read(entry_key(e), e->key_len, plan->group, plan->group_count, row);
-    if (plan->window.kind != SL_WINDOW_NONE) {
+    if (window_has_bounds(&plan->window)) {
         put_time(row, &plan->window_start, r->window.start);
         put_time(row, &plan->window_end, r->window.end);
     }
@@ -54,33 +54,57 @@ static void find_in_pane(const emission *m, uint32_t count, uint32_t p, entry **
     for (uint32_t i = 0; i < asked; i++) found[s->asked[i]] = s->answers[i];
 }
 
-/* The states of each group, oldest pane first: a copy of the first to merge into, the others as
- * parts. */
-static void gather(const emission *m, uint32_t count) {
+/* Begin the state of result `i` with that of its oldest entry: a copy to merge the others into. */
+static void start_state(const emission *m, uint32_t i, const entry *e) {
     emit_space *s = m->w->emit;
-    size_t need = (size_t)m->pane_count * EMIT_ROWS, part_count = 0;
-    if (s->part_room < need) {
-        s->part_room = need;
-        s->parts = mem_realloc(s->parts, need * sizeof *s->parts);
-        s->found = mem_realloc(s->found, need * sizeof *s->found);
-    }
+    s->states[i] = s->state_memory + (size_t)i * m->plan->state_size;
+    memcpy(s->states[i], entry_state(e), m->plan->state_size);
+}
+
+static void need_parts(emit_space *s, size_t count) {
+    if (s->part_room >= count) return;
+    s->part_room = count;
+    s->parts = mem_realloc(s->parts, count * sizeof *s->parts);
+    s->found = mem_realloc(s->found, count * sizeof *s->found);
+}
+
+/* The states of each group, oldest pane first: a copy of the first, the others as parts. */
+static void gather_panes(const emission *m, uint32_t count) {
+    emit_space *s = m->w->emit;
+    uint32_t part_count = 0;
+    need_parts(s, (size_t)m->pane_count * EMIT_ROWS);
     for (uint32_t p = 0; p < m->pane_count; p++)
         find_in_pane(m, count, p, s->found + (size_t)p * EMIT_ROWS);
     for (uint32_t i = 0; i < count; i++) {
-        s->part_first[i] = (uint32_t)part_count;
+        s->part_first[i] = part_count;
         s->states[i] = NULL;
         for (uint32_t p = 0; p < m->pane_count; p++) {
             const entry *e = s->found[(size_t)p * EMIT_ROWS + i];
             if (!e) continue;
-            if (s->states[i]) {
+            if (s->states[i])
                 s->parts[part_count++] = entry_state(e);
-                continue;
-            }
-            s->states[i] = s->state_memory + (size_t)i * m->plan->state_size;
-            memcpy(s->states[i], entry_state(e), m->plan->state_size);
+            else
+                start_state(m, i, e);
         }
     }
-    s->part_first[count] = (uint32_t)part_count;
+    s->part_first[count] = part_count;
+}
+
+/* The same of sessions, whose entries are known. */
+static void gather_chains(const emission *m, uint32_t count) {
+    emit_space *s = m->w->emit;
+    size_t need = 0;
+    uint32_t part_count = 0;
+    for (uint32_t i = 0; i < count; i++) need += s->results[i].chain_count;
+    need_parts(s, need);
+    for (uint32_t i = 0; i < count; i++) {
+        const result *r = &s->results[i];
+        s->part_first[i] = part_count;
+        start_state(m, i, r->chain[0]);
+        for (uint32_t k = 1; k < r->chain_count; k++)
+            s->parts[part_count++] = entry_state(r->chain[k]);
+    }
+    s->part_first[count] = part_count;
 }
 
 static err *emit_failure(const emission *m, const result *r) {
@@ -94,7 +118,7 @@ static err *emit_failure(const emission *m, const result *r) {
     emit_start_row(m, s->rows[0], r);
     buf_reset(&s->key);
     encode_value(w->group_encoders[m->aggregate], &s->key, s->rows[0], &(uint64_t){ 0 });
-    if (m->plan->window.kind != SL_WINDOW_NONE)
+    if (window_has_bounds(&m->plan->window))
         snprintf(window, sizeof window, ", window [%" PRId64 ", %" PRId64 ")", r->window.start,
                  r->window.end);
     return err_new(ERR_SCRIPT, "%s\nwhile making the result of `%.*s`, group %s%s",
@@ -122,7 +146,10 @@ bool emit_make_rows(const emission *m, uint32_t count) {
         s->bounds[i] = (sl_bounds){ (double)s->results[i].window.start,
                                     (double)s->results[i].window.end };
     }
-    gather(m, count);
+    if (m->plan->window.kind == SL_WINDOW_SESSION)
+        gather_chains(m, count);
+    else
+        gather_panes(m, count);
     v->count = count;
     v->first = 0;
     v->rows = s->rows;
@@ -136,14 +163,24 @@ bool emit_make_rows(const emission *m, uint32_t count) {
     return script_run(w->script, m->plan->emit_driver);
 }
 
-err *emit_rows(const emission *m, uint32_t count) {
+/* Make the rows, or say which could not be made. */
+static err *make_rows(const emission *m, uint32_t count) {
     worker *w = m->w;
-    if (!emit_make_rows(m, count)) {
-        const result *failed = &w->emit->results[w->vector->pos];
-        w->failed_at[0] = (uint64_t)failed->window.start ^ 1ull << 63;
-        w->failed_at[1] = failed->group.order;
-        return emit_failure(m, failed);
-    }
-    emit_send(m, count);
-    return NULL;
+    if (emit_make_rows(m, count)) return NULL;
+    const result *failed = &w->emit->results[w->vector->pos];
+    w->failed_at[0] = (uint64_t)failed->window.start ^ 1ull << 63;
+    w->failed_at[1] = failed->group.order;
+    return emit_failure(m, failed);
+}
+
+err *emit_rows(const emission *m, uint32_t count) {
+    err *e = make_rows(m, count);
+    if (!e) emit_send(m, count);
+    return e;
+}
+
+err *emit_taken_back(const emission *m, uint32_t count) {
+    err *e = make_rows(m, count);
+    if (!e) emit_retract(m, count);
+    return e;
 }

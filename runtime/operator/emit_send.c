@@ -1,6 +1,7 @@
 /* DESIGN. Where a filter stands behind the aggregation, or only changes are wanted, a second table
- * remembers by (window end, group) the hash of what each output was last sent, and 0 where nothing
- * stands. */
+ * remembers by (window, group) the hash of what each output was last sent, and 0 where nothing
+ * stands. What names the window is its end; of sessions, whose end moves, the pane that holds their
+ * start; nothing where the key of a row is its group alone. */
 #include <string.h>
 
 /* The whole library inline: a call costs as much as hashing a short key. */
@@ -9,6 +10,7 @@
 
 #include "runtime/operator/emission.h"
 #include "runtime/operator/message.h"
+#include "runtime/operator/session.h"
 
 static out_message *add_message(outbox *box, const result *r) {
     out_message *message = outbox_add(box);
@@ -18,12 +20,22 @@ static out_message *add_message(outbox *box, const result *r) {
     return message;
 }
 
+/* Start of the pane in the table of what was sent. */
+static int64_t sent_pane(const emission *m, const result *r) {
+    switch (m->plan->window.kind) {
+    case SL_WINDOW_SESSION: return session_pane(m->plan, r->window.start);
+    case SL_WINDOW_ROLLING:
+    case SL_WINDOW_RUNNING: return INT64_MIN;
+    default: return r->window.end;
+    }
+}
+
 /* Where the hashes of what was sent for this group stand. */
 static uint64_t *sent_hashes(const emission *m, const result *r) {
     table *sent = m->w->sent[m->aggregate];
     const entry *e = r->group.entry;
     if (!sent) return NULL;
-    pane *p = table_pane(sent, r->window.end);
+    pane *p = table_pane(sent, sent_pane(m, r));
     return entry_state(table_touch(sent, p, e->hash, entry_key(e), e->key_len));
 }
 
@@ -51,7 +63,7 @@ static void retract_row(const emission *m, uint32_t k, const sl_row *row, const 
     out_message *message = add_message(box, r);
     message_put_retraction(m->w, output_number(m->plan->step, k), &m->step->outputs[k], row, box,
                            message);
-    sent[k] = 0;
+    if (sent) sent[k] = 0;
 }
 
 /* The row goes on to other stages. */
@@ -82,6 +94,27 @@ static void send_result(const emission *m, uint32_t i) {
 
 void emit_send(const emission *m, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) send_result(m, i);
+}
+
+void emit_retract(const emission *m, uint32_t count) {
+    emit_space *s = m->w->emit;
+    for (uint32_t i = 0; i < count; i++) {
+        const result *r = &s->results[i];
+        uint64_t *sent = sent_hashes(m, r);
+        for (uint32_t k = 0; k < m->step->output_count; k++)
+            if (!sent || sent[k]) retract_row(m, k, s->rows[i], r, sent);
+        emit_forget_result(m, r);
+    }
+}
+
+void emit_forget_result(const emission *m, const result *r) {
+    table *sent = m->w->sent[m->aggregate];
+    const entry *of = r->group.entry;
+    pane *p = sent ? table_find_pane(sent, sent_pane(m, r)) : NULL;
+    entry *e = p ? table_find(p, of->hash, entry_key(of), of->key_len) : NULL;
+    if (!e) return;
+    table_remove(sent, p, e);
+    if (!pane_count(p)) table_drop_pane(sent, p);
 }
 
 void emit_forget_sent(const emission *m, int64_t watermark) {

@@ -162,6 +162,18 @@ static void forget_orphans(const fold_run *run) {
             forget_entry(f, run->t, f->panes[i], f->states[i]);
 }
 
+/* Keep the times of the rows that were folded, where windows go by them. */
+static void note_times(const fold_run *run) {
+    const fold_space *f = run->f;
+    for (uint32_t i = 0; i < run->rows->count; i++) {
+        if (run->plan->user_code != SL_NO_USER_CODE && f->given_up[i]) continue;
+        sl_span *span = (sl_span *)((char *)f->states[i] + run->plan->span_offset);
+        int64_t time_ms = ((const sl_row *)run->rows->rows[i])->time_ms;
+        if (time_ms < span->first_ms) span->first_ms = time_ms;
+        if (time_ms > span->last_ms) span->last_ms = time_ms;
+    }
+}
+
 /* Places of partitions (vector.h) of rows that are results. */
 static const uint32_t NO_PLACES[1] = { 0 };
 
@@ -193,6 +205,7 @@ static err *fold_selected(fold_run *run) {
     } else {
         e = fold_rows(run);
     }
+    if (!e && plan->has_span) note_times(run);
     if (!e && run->threw) forget_orphans(run);
     return e;
 }

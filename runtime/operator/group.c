@@ -39,6 +39,27 @@ static bool judge_late(worker *w, const batch_view *b, chunk *c, const sl_output
     return all;
 }
 
+/* The same for windows of rows' own. */
+static bool judge_own(worker *w, const batch_view *b, chunk *c, const sl_output *output,
+                      uint32_t level, const sl_row *row) {
+    const sl_aggregate *plan = &b->plan->aggregates[output->target];
+    window_bounds own = window_own(&plan->window, row->time_ms);
+    if (!window_is_late(&plan->window, own.end, b->aggregates[output->target].watermark_before))
+        return false;
+    bool has_bounds = window_has_bounds(&plan->window);
+    c->late_pairs++;
+    if (plan->late < 0 || c->source == NO_SOURCE) return true;
+    worker_note(w, (note){ .kind = NOTE_LATE,
+                           .place = note_place(level, PHASE_GROUP, output->order + 1),
+                           .source = c->source,
+                           .record = row->record,
+                           .stage = output->target,
+                           .window_start = has_bounds ? own.start : 0,
+                           .window_end = has_bounds ? own.end : 0,
+                           .path = "" });
+    return true;
+}
+
 static void lose_late(row_set *set, uint32_t i, uint32_t k) {
     set->late[i] |= 1u << k;
     atomic_fetch_and_explicit(&set->passed[i], ~(1u << k), memory_order_relaxed);
@@ -68,17 +89,20 @@ static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t s, u
     window_cache cache;
     window_cache_init(&cache);
     int64_t judged = INT64_MAX;
+    bool is_own = window_is_own(window);
     for (uint32_t i = 0; i < set->count; i++) {
         if (!(set->outputs[i] >> k & 1)) continue;
         const sl_row *row = set->rows[i];
         int64_t start =
             window->kind == SL_WINDOW_NONE ? INT64_MIN : window_pane(window, &cache, row->time_ms);
         if (start != judged && watermark != WATERMARK_NONE) {
-            if (judge_late(w, b, c, output, b->plan->steps[s].level, row, start)) {
+            uint32_t level = b->plan->steps[s].level;
+            if (is_own ? judge_own(w, b, c, output, level, row)
+                       : judge_late(w, b, c, output, level, row, start)) {
                 lose_late(set, i, k);
                 continue;
             }
-            if (!window_late_count(window, start, watermark)) judged = start;
+            if (!is_own && !window_late_count(window, start, watermark)) judged = start;
         }
         add_row(c, set, output, g, i, start);
     }

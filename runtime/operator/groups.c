@@ -46,7 +46,7 @@ static void sort_by_digit(const group_item *from, group_item *to, uint32_t count
 }
 
 /* Three passes over the top 33 bits leave hashes nearly sorted; insertion does the rest. */
-static void sort_items(group_list *list) {
+void groups_sort(group_list *list) {
     if (list->count > SMALL) {
         sort_by_digit(list->items, list->spare, list->count, 64 - 3 * DIGIT_BITS);
         sort_by_digit(list->spare, list->items, list->count, 64 - 2 * DIGIT_BITS);
@@ -58,7 +58,11 @@ static void sort_items(group_list *list) {
     insertion_sort(list->items, list->count);
 }
 
-static void add(group_list *list, entry *e, uint32_t pane_index, uint32_t shards) {
+void groups_begin(group_list *list) {
+    list->count = 0;
+}
+
+void groups_add(group_list *list, entry *e, uint32_t pane_index, uint32_t shards) {
     if (list->count == list->room) {
         list->room = list->room ? list->room * 2 : 256;
         list->items = mem_realloc(list->items, list->room * sizeof *list->items);
@@ -78,7 +82,7 @@ static void add_new(group_list *list, pane *const *panes, uint32_t index, entry 
         for (uint32_t i = 0; i < count; i++) is_known[i] |= found[i] != NULL;
     }
     for (uint32_t i = 0; i < count; i++)
-        if (!is_known[i]) add(list, some[i], index, shards);
+        if (!is_known[i]) groups_add(list, some[i], index, shards);
 }
 
 static void add_all(group_list *list, pane *const *panes, uint32_t index, uint32_t shards) {
@@ -98,10 +102,10 @@ static void add_all(group_list *list, pane *const *panes, uint32_t index, uint32
 static void add_dirty(group_list *list, const pane *p, uint32_t index, uint32_t shards) {
     uint32_t count;
     entry *const *dirty = pane_dirty(p, &count);
-    for (uint32_t i = 0; i < count; i++) add(list, dirty[i], index, shards);
+    for (uint32_t i = 0; i < count; i++) groups_add(list, dirty[i], index, shards);
 }
 
-static void drop_copies(group_list *list) {
+void groups_drop_copies(group_list *list) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < list->count; i++)
         if (!kept || group_compare(&list->items[kept - 1], &list->items[i]))
@@ -111,13 +115,13 @@ static void drop_copies(group_list *list) {
 
 void groups_list(group_list *list, pane *const *panes, uint32_t count, bool dirty_only,
                  uint32_t shards) {
-    list->count = 0;
+    groups_begin(list);
     for (uint32_t i = 0; i < count; i++) {
         if (dirty_only)
             add_dirty(list, panes[i], i, shards);
         else
             add_all(list, panes, i, shards);
     }
-    sort_items(list);
-    if (dirty_only) drop_copies(list);
+    groups_sort(list);
+    if (dirty_only) groups_drop_copies(list);
 }

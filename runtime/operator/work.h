@@ -22,6 +22,7 @@
 #include "runtime/codec/codec.h"
 #include "runtime/codec/encode.h"
 #include "runtime/operator/chunk.h"
+#include "runtime/operator/expiry.h"
 #include "runtime/operator/extras.h"
 #include "runtime/script/script.h"
 #include "runtime/shared/connect.h"
@@ -74,6 +75,7 @@ typedef struct worker {
     encoder **group_encoders; /* by aggregate: the group, for messages; owned */
     table **tables;           /* by aggregate; owned */
     table **seen;             /* by distinct: its keys; owned */
+    expiry *expiries;         /* by aggregate; owned */
     table **sent;             /* by aggregate: hashes of what was sent, or NULL; owned */
     note *notes;              /* of this round; owned */
     uint32_t note_count, note_room;

@@ -21,7 +21,11 @@ static table *new_table(const sl_aggregate *plan) {
 /* The table that remembers what was sent, where the plan needs one. */
 static table *new_sent(const sl_plan *plan, const sl_aggregate *aggregate) {
     uint32_t size = plan->steps[aggregate->step].output_count * (uint32_t)sizeof(uint64_t);
-    if (!aggregate->only_if_changed && !aggregate->has_retractions) return NULL;
+    /* a session's old start is known from its state, unless a filter may have kept it back */
+    bool by_state = aggregate->window.kind == SL_WINDOW_SESSION &&
+                    !plan->steps[aggregate->step].has_functions;
+    bool may_retract = aggregate->has_retractions && !by_state;
+    if (!aggregate->only_if_changed && !may_retract) return NULL;
     void *zero = mem_zalloc(1, size);
     table *sent = table_new(&(table_config){ .state_size = size, .state_init = zero });
     mem_free(zero);
@@ -31,11 +35,13 @@ static table *new_sent(const sl_plan *plan, const sl_aggregate *aggregate) {
 static void make_tables(worker *w, const sl_plan *plan) {
     uint32_t largest_state = 8, largest_row = 8;
     w->tables = mem_zalloc(plan->aggregate_count, sizeof *w->tables);
+    w->expiries = mem_zalloc(plan->aggregate_count, sizeof *w->expiries);
     w->sent = mem_zalloc(plan->aggregate_count, sizeof *w->sent);
     w->group_encoders = mem_zalloc(plan->aggregate_count, sizeof *w->group_encoders);
     for (uint32_t i = 0; i < plan->aggregate_count; i++) {
         const sl_aggregate *a = &plan->aggregates[i];
         w->tables[i] = new_table(a);
+        expiry_init(&w->expiries[i], a, w->tables[i]);
         w->sent[i] = new_sent(plan, a);
         w->group_encoders[i] = encoder_new(a->group, a->group_count, SL_TIMES_MS);
         if (a->state_size > largest_state) largest_state = a->state_size;
@@ -122,6 +128,7 @@ void worker_free(worker *w, const sl_plan *plan) {
     if (!w) return;
     for (uint32_t i = 0; i < plan->source_count; i++) decoder_free(w->decoders[i]);
     for (uint32_t i = 0; i < plan->aggregate_count; i++) {
+        expiry_done(&w->expiries[i]);
         table_free(w->tables[i]);
         table_free(w->sent[i]);
         encoder_free(w->group_encoders[i]);
@@ -139,6 +146,7 @@ void worker_free(worker *w, const sl_plan *plan) {
     mem_free(w->decoders);
     mem_free(w->tables);
     mem_free(w->seen);
+    mem_free(w->expiries);
     mem_free(w->sent);
     mem_free(w->group_encoders);
     mem_free(w->value_encoders);
@@ -157,6 +165,7 @@ void worker_begin(worker *w, const sl_plan *plan) {
     w->note_count = 0;
     arena_reset(&w->note_text, NOTE_TEXT);
     for (uint32_t i = 0; i < plan->aggregate_count; i++) {
+        expiry_begin(&w->expiries[i]);
         table_epoch_begin(w->tables[i]);
         if (w->sent[i]) table_epoch_begin(w->sent[i]);
     }
@@ -166,6 +175,7 @@ void worker_begin(worker *w, const sl_plan *plan) {
 void worker_end(worker *w, const sl_plan *plan, bool commit) {
     for (uint32_t i = 0; i < plan->aggregate_count; i++) {
         (commit ? table_commit : table_undo)(w->tables[i]);
+        if (!commit) expiry_undo(&w->expiries[i]);
         if (w->sent[i]) (commit ? table_commit : table_undo)(w->sent[i]);
     }
     for (uint32_t i = 0; i < plan->distinct_count; i++)

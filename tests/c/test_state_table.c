@@ -101,6 +101,8 @@ static void a_key_is_dirty_once_a_batch_with_its_old_bytes(void **state) {
     assert_int_equal(count, 2);
     assert_null(dirty[0]->old);
     assert_int_equal(((const sample *)dirty[1]->old)->count, 11);
+    assert_ptr_equal(table_state_before(t, dirty[1]), dirty[1]->old);
+    assert_null(table_state_before(t, dirty[0]));
     pane *const *panes = table_dirty_panes(t, &count);
     assert_int_equal(count, 1);
     assert_ptr_equal(panes[0], p);

@@ -88,7 +88,7 @@ function Page:options(known, required, without)
       if entry.later then
          waiting[#waiting + 1] = ("`%s` (%s)"):format(name, entry.doc)
       elseif not (without and without[name]) then
-         self:line("| `%s` | %s | %s | %s |", name, default_of(entry, name == required),
+         self:line("| `%s` | %s | %s | %s |", name, default_of(entry, entry.needed or name == required),
             cell(assert(entry.doc, name)), cell(entry.check.wanted))
       end
    end
@@ -97,6 +97,28 @@ function Page:options(known, required, without)
    end
    self:line ""
 end
+
+-- Windows in the order in which a reader meets them, and what each is.
+local WINDOWS = {
+   "tumbling", "hopping", "cumulate", "session", "rolling", "running",
+   tumbling = "One after the other, without overlap. Key of a row: group and "
+      .. "`window_start`.",
+   hopping = "They begin every so often and overlap: a row is in each that covers its "
+      .. "time. Key: group and `window_start`.",
+   cumulate = "They begin together and end one after the other, up to `size`: what the "
+      .. "day has brought so far, every hour. Key: group, `window_start` and "
+      .. "`window_end`.",
+   session = "Rows of a group no more than `gap` apart. A session begins with its first "
+      .. "row and ends `gap` after its last; whether a row is late is judged by the "
+      .. "session it would be alone. Key: group and `window_start`; in modes `update` "
+      .. "and `complete` a session that begins earlier by now, or became part of "
+      .. "another, is retracted first (old key, null value).",
+   rolling = "The last `size` of a group, up to its newest rows, one row for each group "
+      .. "that a batch touched; mode `update` only. Key: the group alone.",
+   running = "Totals without a window: a group goes when there was no row for as long as "
+      .. "`retain` says; modes `update` and `complete`. Rows have no bounds, their key is "
+      .. "the group alone.",
+}
 
 local function merged(...)
    return options.merge(...)
@@ -214,9 +236,11 @@ function Page:stages()
    end
    self:line "### :event_time\n"
    self:options(decode.TIME)
-   self:line "### Windows: sluice.tumbling, sluice.hopping\n"
-   self:options(window.OPTIONS.hopping, "size")
-   self:line "`every` is of `hopping` only, and needed there.\n"
+   for _, kind in ipairs(WINDOWS) do
+      self:line("### sluice.%s\n", kind)
+      self:line("%s\n", WINDOWS[kind])
+      self:options(window.OPTIONS[kind])
+   end
 end
 
 function Page:aggregates()

@@ -247,10 +247,8 @@ class Case:
         self.batch += 1
         self.settle()
         self.expect("expect out", self.emit_all(touched, reached))
-        self.expect("late", [line for row, start in late for line in (
-            "~ => " + row["text"], "  …", "  sluice.window_start: %d" % start,
-            "  sluice.window_end: %d" % (start + self.size),
-            "  sluice.watermark: %d" % before, "  …")])
+        self.expect("late", [line for row, window in late
+                             for line in self.late_lines(row, window, before)])
         self.expect("quarantine", [line for row in thrown
                                    for line in ("~ => " + row["text"], "  …")])
         if self.counters["read"]:
@@ -258,6 +256,11 @@ class Case:
                 "%s=%d" % pair for pair in self.counters.items() if pair[1])])
         watermark = "none" if self.watermark is None else self.watermark
         self.expect("watermark", ["aggregate: %s" % watermark])
+
+    def late_lines(self, row, start, before):
+        return ["~ => " + row["text"], "  …", "  sluice.window_start: %d" % start,
+                "  sluice.window_end: %d" % (start + self.size),
+                "  sluice.watermark: %d" % before, "  …"]
 
     def expect(self, title, lines):
         if lines:

@@ -244,7 +244,7 @@ describe("modes", function()
    it("of append and update need a window", function()
       local all = kit.timed():group_by "ts":aggregate { n = sluice.count() }
       refuses(function() graph(all:to(sink "update")) end, "no group ever closes",
-         "later release")
+         "sluice.running { retain =")
       refuses(function() graph(all:to(sink "append")) end, 'mode = "complete"')
    end)
 

@@ -28,7 +28,7 @@ user.OPTIONS = {
       about = "correctness",
       risk = "must depend on state and row alone",
    },
-   merge = { check = fn, doc = "(a, b): takes state b into a; hopping windows need it",
+   merge = { check = fn, doc = "(a, b): takes state b into a; all windows but tumbling and running need it",
       about = "correctness",
       risk = "must give the same in any order and grouping",
    },

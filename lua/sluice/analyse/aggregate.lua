@@ -24,8 +24,8 @@ local function window_of(work, node)
    return window.plan(of_window.kind, values)
 end
 
-local function check_time(work, node, source)
-   if node.window_node and not source.time then
+local function check_time(work, node, source, of_window)
+   if not window.is_timeless(of_window) and not source.time then
       place.fail(node.window_node.line, "a window needs event time, and source `%s` has "
          .. "none: write `:event_time(\"ts\", { delay = \"10 minutes\" })` behind its "
          .. "`:json`", source.name)
@@ -48,13 +48,13 @@ end
 -- @tparam table source whose event time it goes by
 -- @treturn integer its index
 function analyse_aggregate.add(work, node, of, step, source)
-   check_time(work, node, source)
    local of_window = window_of(work, node)
+   check_time(work, node, source, of_window)
    local items, message = group.resolve(node.items, of, of_window.kind)
    if not items then place.fail(node.line, "%s", message) end
    local key = {}
    for i, name in ipairs(node.keys) do key[i] = of.by_name[name] end
-   local columns = group.result_columns(key, node.window_node ~= nil, items)
+   local columns = group.result_columns(key, of_window.kind, items)
    local graph = work.graph
    local index = #graph.aggregates + 1
    local made = { window = of_window, group = {}, items = {}, input = { step },
@@ -71,7 +71,7 @@ function analyse_aggregate.add(work, node, of, step, source)
    graph.aggregates[index] = made
    work.aggregate_nodes[index] = {
       node = node, source = source, schema = schema.new(columns), made = made,
-      group_count = #key, windowed = node.window_node ~= nil,
+      group_count = #key,
    }
    return index
 end
@@ -81,11 +81,9 @@ end
 -- @treturn table columns
 -- @treturn string kind
 function analyse_aggregate.key(one)
-   local key = {}
-   for i = 1, one.group_count + (one.windowed and 1 or 0) do
-      key[i] = one.schema.columns[i]
-   end
-   return key, one.group_count == 1 and not one.windowed and "plain" or "object"
+   local key, bounds = {}, window.key_bounds(one.made.window.kind)
+   for i = 1, one.group_count + bounds do key[i] = one.schema.columns[i] end
+   return key, #key == 1 and bounds == 0 and "plain" or "object"
 end
 
 --- Say where late rows of an aggregate go.
@@ -99,7 +97,7 @@ function analyse_aggregate.set_late(one, sink, node)
       place.fail(node.line, "late rows of the aggregation at %s go elsewhere already: "
          .. "write `:late_to` once, right behind it", made.line)
    end
-   if not one.windowed then
+   if window.is_timeless(made.window) then
       place.fail(node.line, "the aggregation at %s has no window, so nothing is late for "
          .. "it: leave `:late_to` out", made.line)
    end
@@ -142,21 +140,48 @@ local function check_mode(work, one, values)
    end
 end
 
+-- Why rows of a kind of window cannot go by a mode.
+local NO_MODE = {
+   running = {
+      append = "a running total is never done, and mode \"append\" sends what is done: "
+         .. "write mode = \"update\"",
+   },
+   rolling = {
+      append = "a rolling window moves on with each row, and mode \"append\" sends what "
+         .. "is done: write mode = \"update\", or a sluice.hopping window",
+      complete = "a rolling window gives what a batch touched, and mode \"complete\" "
+         .. "sends everything: write mode = \"update\"",
+   },
+}
+
+local function check_window_mode(one, values)
+   local of, node = one.made.window, one.sinks[1]
+   local why = NO_MODE[of.kind] and NO_MODE[of.kind][values.mode]
+   if why then place.fail(node.line, "%s", why) end
+   if values.final and (of.kind == "rolling" or window.is_timeless(of)) then
+      place.fail(node.line, "`final` marks the last row of a window, and %s has none: "
+         .. "leave it out",
+         of.kind == "rolling" and "a rolling window" or "a total kept for ever")
+   end
+end
+
 -- An aggregation is refused unless every group goes some day, or all may stay within a
 -- limit.
 local function check_closes(one, mode)
    local made, source = one.made, one.source
    if mode == "complete" then return end
-   if not one.windowed then
+   if made.window.kind == "none" then
       place.fail(made.line, "without a window no group ever closes, and mode %q keeps "
-         .. "them all: write `:window(…)` before `:aggregate`, or mode = \"complete\" "
-         .. "with its `max_rows` (running totals come with a later release)", mode)
+         .. "them all: write `:window(…)` before `:aggregate` (running totals: "
+         .. "`:window(sluice.running { retain = \"7 days\" })`), or mode = \"complete\" "
+         .. "with its `max_rows`", mode)
    end
-   if not source.time.delay_ms then
-      place.fail(made.line, "mode %q closes windows by the watermark, and source `%s` "
-         .. "has none: write `:event_time(…, { delay = \"10 minutes\" })`, or mode = "
-         .. "\"complete\"", mode, source.name)
-   end
+   if window.is_timeless(made.window) or source.time.delay_ms then return end
+   local runs = made.window.kind == "running"
+   place.fail(made.line, "%s by the watermark, and source `%s` has none: write "
+      .. "`:event_time(…, { delay = \"10 minutes\" })`, or %s",
+      runs and "`retain` lets groups go" or ("mode %q closes windows"):format(mode),
+      source.name, runs and "retain = \"forever\"" or "mode = \"complete\"")
 end
 
 local function check_final_name(one, values)
@@ -197,6 +222,7 @@ local function finish_one(work, one)
          "rows of the aggregation go nowhere: end it in `:to(sink)`")
    end
    check_mode(work, one, values)
+   check_window_mode(one, values)
    check_closes(one, values.mode)
    check_final_name(one, values)
    local made = one.made
@@ -204,7 +230,8 @@ local function finish_one(work, one)
    made.final, made.only_if_changed = values.final or false, values.only_if_changed
       or false
    made.max_rows = values.max_rows or common.options.max_rows.default
-   made.has_retractions = one.has_filter and values.mode ~= "append"
+   made.has_retractions = values.mode ~= "append"
+      and (one.has_filter or made.window.kind == "session") or false
 end
 
 --- Settle modes and names, when all steps stand.

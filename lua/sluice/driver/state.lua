@@ -2,7 +2,8 @@
 --
 -- A builtin's members are flat, `mK_NAME` for item K; a user's are a struct of their own,
 -- `mK`, which is what the user's functions get. Equal sketches of the same values are
--- one: the later items use the members of the first.
+-- one: the later items use the members of the first. Where C keeps the times of a group's
+-- rows (`sl_span`), they come first.
 -- @module sluice.driver.state
 
 local ffi = require "ffi"
@@ -10,6 +11,9 @@ local ffi = require "ffi"
 local user = require "sluice.aggregate.user"
 
 local driver_state = {}
+
+-- Of a span that holds no row yet.
+local LATEST, EARLIEST = 0x7fffffffffffffffLL, -0x7fffffffffffffffLL - 1
 
 local State = {}
 State.__index = State
@@ -61,10 +65,12 @@ end
 
 --- Lay out the state of an aggregation.
 -- @tparam table items of the graph: `{ { name =, spec = }, … }`
--- @treturn table `{ ctype =, size = bytes, part_offsets = {…}, users = item → ctype,
---  owners = item → the one whose members it uses }`
-function driver_state.layout(items)
-   local text, types, users, owners = {}, {}, {}, owners_of(items)
+-- @tparam ?boolean has_span C keeps the times of the group's rows
+-- @treturn table `{ ctype =, size = bytes, part_offsets = {…}, span_offset =, users = item
+--  → ctype, owners = item → the one whose members it uses }`
+function driver_state.layout(items, has_span)
+   local text, types, users = { has_span and "sl_span span;" or nil }, {}, {}
+   local owners = owners_of(items)
    for k, item in ipairs(items) do
       if item.spec.user then
          users[k] = user.struct(item.spec.user)
@@ -86,6 +92,7 @@ function driver_state.layout(items)
    end
    local state = { ctype = ctype, size = ffi.sizeof(ctype), part_offsets = offsets }
    state.users, state.items, state.owners = users, items, owners
+   state.span_offset = has_span and ffi.offsetof(ctype, "span") or nil
    return setmetatable(state, State)
 end
 
@@ -93,6 +100,9 @@ end
 -- @treturn cdata owned by the caller
 function State:initial()
    local initial = ffi.new(self.ctype)
+   if self.span_offset then
+      initial.span.first_ms, initial.span.last_ms = LATEST, EARLIEST
+   end
    for k, item in ipairs(self.items) do
       if item.spec.user then user.start(item.spec.user, initial["m" .. k]) end
    end

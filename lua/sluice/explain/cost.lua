@@ -4,6 +4,7 @@
 
 local driver_state = require "sluice.driver.state"
 local units = require "sluice.units"
+local window = require "sluice.window"
 
 local cost = {}
 
@@ -30,20 +31,20 @@ local function key_bytes(group)
 end
 
 --- How many windows of a key are open at a time, about.
--- @tparam table window of the graph
+-- @tparam table of window of the graph
 -- @tparam integer delay_ms of the watermark
 -- @treturn integer
 -- @usage cost.live_windows({ size_ms = 60000, every_ms = 30000, allowed_lateness_ms = 0
 --    }, 600000) --> 22
-function cost.live_windows(window, delay_ms)
-   local held = delay_ms + window.allowed_lateness_ms + window.size_ms
-   return math.ceil(held / window.every_ms)
+function cost.live_windows(of, delay_ms)
+   local held = delay_ms + of.allowed_lateness_ms + of.size_ms
+   return math.ceil(held / of.every_ms)
 end
 
 -- The same of panes, in which the state is kept.
-local function live_panes(window, delay_ms)
-   local held = delay_ms + window.allowed_lateness_ms + window.size_ms
-   return math.ceil(held / math.max(1, window.pane_ms))
+local function live_panes(of, delay_ms)
+   local held = delay_ms + of.allowed_lateness_ms + of.size_ms
+   return math.ceil(held / math.max(1, of.pane_ms))
 end
 
 -- What parts of a state beside its struct can come to, as their aggregates say it.
@@ -90,22 +91,23 @@ end
 --   = flag, windows = live ones of a key or nil: no end, panes =, key_bytes = of all its
 --   panes or nil, closes_after_ms = or nil, bounds = { { name =, text = }, … } }`
 function cost.of(graph, aggregate)
-   local state = driver_state.layout(aggregate.items)
+   local state = driver_state.layout(aggregate.items,
+      window.keeps_span(aggregate.window))
    local keys, is_guess = key_bytes(aggregate.group)
    local found = { state_bytes = state.size, key_is_guess = is_guess,
       entry_bytes = HEADER + state.size + keys + SLOTS,
       bounds = bounds_of(aggregate.items) }
-   local window, source = aggregate.window, cost.source_of(graph, aggregate)
+   local of, source = aggregate.window, cost.source_of(graph, aggregate)
    local time = source and source.time
    if not time or not time.delay_ms or aggregate.mode == "complete"
-      or (window.every_ms or 0) == 0 or (window.size_ms or 0) == 0 then
+      or (of.every_ms or 0) == 0 or (of.size_ms or 0) <= 0 then
       return found
    end
-   found.windows = cost.live_windows(window, time.delay_ms)
-   found.panes = live_panes(window, time.delay_ms)
+   found.windows = cost.live_windows(of, time.delay_ms)
+   found.panes = live_panes(of, time.delay_ms)
    found.key_bytes = found.panes * found.entry_bytes
    found.delay_ms = time.delay_ms
-   found.closes_after_ms = window.size_ms + time.delay_ms + window.allowed_lateness_ms
+   found.closes_after_ms = of.size_ms + time.delay_ms + of.allowed_lateness_ms
    return found
 end
 
@@ -115,24 +117,32 @@ local function say_bytes(bytes)
    return ("%.0f MiB"):format(bytes / 1048576)
 end
 
+-- What stays how long.
+local function say_live(found, of, mode)
+   if not found.windows then
+      return window.has_bounds(of.kind) and mode == "complete"
+         and "no window is ever dropped" or nil
+   end
+   if of.kind == "session" then
+      return ("a pane a gap: a session holds one for each %s it lasts, until %s after its "
+         .. "last row"):format(units.say(of.size_ms), units.say(found.closes_after_ms))
+   end
+   return ("about %d window%s live per key at %s and %s, %s a key"):format(found.windows,
+      found.windows == 1 and "" or "s", units.say(found.delay_ms), units.say(of.every_ms),
+      say_bytes(found.key_bytes))
+end
+
 --- The same in words.
 -- @tparam table graph
 -- @tparam table aggregate of the graph
 -- @treturn {string,...} sentences
 function cost.say(graph, aggregate)
-   local found, window = cost.of(graph, aggregate), aggregate.window
+   local found, of = cost.of(graph, aggregate), aggregate.window
    local entry = ("%d bytes a key%s: %d of state, the rest header, index and key%s")
       :format(found.entry_bytes, found.panes and " and pane" or "", found.state_bytes,
       found.key_is_guess and (" (texts taken as %d bytes)"):format(TEXT) or "")
-   local lines = { entry }
-   if found.windows then
-      local live = "about %d window%s live per key at %s and %s, %s a key"
-      table.insert(lines, 1, live:format(found.windows, found.windows == 1 and "" or "s",
-         units.say(found.delay_ms), units.say(window.every_ms),
-         say_bytes(found.key_bytes)))
-   elseif window.kind ~= "none" and aggregate.mode == "complete" then
-      table.insert(lines, 1, "no window is ever dropped")
-   end
+   local lines = { say_live(found, of, aggregate.mode) }
+   lines[#lines + 1] = entry
    for _, bound in ipairs(found.bounds) do
       lines[#lines + 1] = ("%s beside it: %s"):format(bound.name, bound.text)
    end

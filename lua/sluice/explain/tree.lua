@@ -6,6 +6,7 @@
 local cost = require "sluice.explain.cost"
 local shape = require "sluice.shape"
 local units = require "sluice.units"
+local window = require "sluice.window"
 
 local tree = {}
 
@@ -21,28 +22,6 @@ local function say_columns(columns)
          column.nullable and "?" or "")
    end
    return #parts > 0 and table.concat(parts, ", ") or "nothing"
-end
-
-local function say_window(window)
-   if window.kind == "none" then return "no window" end
-   local text = window.kind .. " window"
-   local times = { { "size_ms", "of" }, { "gap_ms", "with a gap of" },
-      { "retain_ms", "kept for" } }
-   for _, entry in ipairs(times) do
-      local ms = window[entry[1]]
-      if ms and ms > 0 then text = ("%s %s %s"):format(text, entry[2], units.say(ms)) end
-   end
-   if (window.every_ms or 0) > 0 and window.every_ms ~= window.size_ms then
-      text = text .. " every " .. units.say(window.every_ms)
-   end
-   if (window.offset_ms or 0) > 0 then
-      text = text .. ", moved by " .. units.say(window.offset_ms)
-   end
-   if (window.allowed_lateness_ms or 0) > 0 then
-      text = text .. ", " .. units.say(window.allowed_lateness_ms)
-         .. " of lateness allowed"
-   end
-   return text
 end
 
 local function names_of(columns)
@@ -105,7 +84,7 @@ function Drawing:aggregate(index, first, rest)
          nullable = item.spec.nullable ~= false and item.spec.kind ~= "count" }
    end
    self.page:add(first, rest, "aggregate " .. aggregate.name, ": "
-      .. say_window(aggregate.window) .. (aggregate.line and " (" .. aggregate.line .. ")"
+      .. window.say(aggregate.window) .. (aggregate.line and " (" .. aggregate.line .. ")"
       or ""))
    self:detail(rest, "group by", #aggregate.group > 0 and say_columns(aggregate.group)
       or "one global group")

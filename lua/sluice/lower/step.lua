@@ -8,6 +8,7 @@ local ffi = require "ffi"
 local driver = require "sluice.driver"
 local driver_step = require "sluice.driver.step"
 local lower_extras = require "sluice.lower.extras"
+local window = require "sluice.window"
 
 local lower_step = {}
 
@@ -31,7 +32,7 @@ local function result_columns(aggregate)
    for _, column in ipairs(aggregate.group) do
       add(column.name, column.type, column.exact, column.shape)
    end
-   if aggregate.window and aggregate.window.kind ~= "none" then
+   if aggregate.window and window.has_bounds(aggregate.window.kind) then
       add("window_start", "timestamp")
       add("window_end", "timestamp")
    end

@@ -151,10 +151,10 @@ end
 
 --- Columns of the rows that an aggregation gives, with their slots.
 -- @tparam table key columns
--- @tparam boolean windowed
+-- @tparam string kind of window, or "none"
 -- @tparam table items `{ name =, resolved = }`
 -- @treturn table columns: group, window bounds, results
-function group.result_columns(key, windowed, items)
+function group.result_columns(key, kind, items)
    local columns = {}
    for _, column in ipairs(key) do
       columns[#columns + 1] = {
@@ -162,7 +162,8 @@ function group.result_columns(key, windowed, items)
          shape = column.shape, nullable = column.nullable,
       }
    end
-   for _, name in ipairs(windowed and { "window_start", "window_end" } or {}) do
+   local bounds = window.has_bounds(kind) and { "window_start", "window_end" } or {}
+   for _, name in ipairs(bounds) do
       columns[#columns + 1] = { name = name, type = "timestamp", exact = false,
          nullable = false }
    end
@@ -205,9 +206,9 @@ function group.aggregate(node, given)
    if not resolved then place.fail(nil, "%s", message) end
    node.keys = of_group and of_group.keys or {}
    local key = key_columns(node.schema, node.keys)
-   local made, twice = schema.new(group.result_columns(key, of_window ~= nil, resolved))
+   local made, twice = schema.new(group.result_columns(key, kind, resolved))
    if not made then
-      local why = schema.WINDOW_COLUMNS[twice] and of_window
+      local why = schema.WINDOW_COLUMNS[twice] and window.has_bounds(kind)
          and "the window adds a column of that name"
          or "a group field or another aggregate has that name"
       place.fail(nil, "`:aggregate`: column `%s` stands twice (%s): take another name",

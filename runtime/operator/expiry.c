@@ -1,0 +1,75 @@
+#include "runtime/operator/expiry.h"
+
+#include "runtime/event/window.h"
+#include "runtime/operator/session.h"
+
+void expiry_init(expiry *x, const sl_aggregate *plan, table *its_table) {
+    bool forever = plan->mode == SL_COMPLETE || plan->window.size_ms == INT64_MAX;
+    *x = (expiry){ .plan = plan, .table = its_table };
+    if (window_is_own(&plan->window) && !forever) x->calendar = calendar_new();
+}
+
+void expiry_done(expiry *x) {
+    calendar_free(x->calendar);
+    *x = (expiry){ 0 };
+}
+
+/* When it goes unless something holds it. */
+static int64_t own_time(const expiry *x, const entry *e) {
+    int64_t last_ms = session_span(x->plan, e)->last_ms;
+    return window_close_time(&x->plan->window, window_own(&x->plan->window, last_ms).end);
+}
+
+int64_t expiry_due(const expiry *x, const entry *e) {
+    bool is_held =
+        x->plan->window.kind == SL_WINDOW_SESSION && session_next(x->plan, x->table, e);
+    return is_held ? INT64_MAX : own_time(x, e);
+}
+
+void expiry_add_new(expiry *x) {
+    uint32_t pane_count, count;
+    if (!x->calendar) return;
+    x->has_changed = true;
+    pane *const *panes = table_dirty_panes(x->table, &pane_count);
+    for (uint32_t p = 0; p < pane_count; p++) {
+        entry *const *dirty = pane_dirty(panes[p], &count);
+        for (uint32_t i = 0; i < count; i++)
+            if (!dirty[i]->old) calendar_add(x->calendar, own_time(x, dirty[i]), dirty[i]);
+    }
+}
+
+entry *expiry_take(expiry *x, int64_t watermark, expiry_cursor *at) {
+    if (!at->items) at->items = calendar_take(x->calendar, watermark, &at->count);
+    while (at->next < at->count) {
+        entry *e = at->items[at->next++].entry;
+        if (entry_is_removed(e)) continue;
+        int64_t due_ms = expiry_due(x, e);
+        if (due_ms <= watermark) return e;
+        calendar_add(x->calendar, due_ms, e);
+    }
+    return NULL;
+}
+
+static int64_t due_of(const entry *e, void *arg) {
+    return expiry_due(arg, e);
+}
+
+bool expiry_is_due(expiry *x, int64_t watermark) {
+    return x->calendar && calendar_is_due(x->calendar, watermark, due_of, x);
+}
+
+void expiry_begin(expiry *x) {
+    x->has_changed = false;
+}
+
+void expiry_undo(expiry *x) {
+    uint32_t count;
+    if (!x->has_changed) return;
+    calendar_clear(x->calendar);
+    pane *const *panes = table_panes(x->table, &count);
+    for (uint32_t p = 0; p < count; p++) {
+        table_cursor at = { 0 };
+        for (entry *e; (e = table_scan(panes[p], &at));)
+            calendar_add(x->calendar, own_time(x, e), e);
+    }
+}

@@ -1,0 +1,26 @@
+#include "runtime/operator/session.h"
+
+/* The group of `e` in the pane that starts at `start`. */
+static entry *find_in(const table *t, const entry *e, int64_t start) {
+    const pane *p = table_find_pane(t, start);
+    return p ? table_find(p, e->hash, entry_key(e), e->key_len) : NULL;
+}
+
+entry *session_next(const sl_aggregate *plan, const table *t, const entry *e) {
+    const sl_span *span = session_span(plan, e);
+    window_bounds bounds = window_pane_bounds(&plan->window, span->first_ms);
+    if (bounds.end == INT64_MAX) return NULL;
+    entry *next = find_in(t, e, bounds.end);
+    if (!next) return NULL;
+    return session_reaches(plan, span->last_ms, session_span(plan, next)->first_ms) ? next : NULL;
+}
+
+entry *session_previous(const sl_aggregate *plan, const table *t, const entry *e) {
+    const sl_span *span = session_span(plan, e);
+    window_bounds bounds = window_pane_bounds(&plan->window, span->first_ms);
+    if (bounds.start == INT64_MIN) return NULL;
+    entry *before = find_in(t, e, session_pane(plan, bounds.start - 1));
+    if (!before) return NULL;
+    return session_reaches(plan, session_span(plan, before)->last_ms, span->first_ms) ? before
+                                                                                      : NULL;
+}
