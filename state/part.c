@@ -214,6 +214,11 @@ void part_release(part_store *s, sl_part *part) {
     *part = (sl_part){ 0 };
 }
 
+void part_let_go(part_store *s, sl_part *part) {
+    if (part->data) list_push(&s->gone, (part_block *)part->data - 1);
+    *part = (sl_part){ 0 };
+}
+
 void part_free(part_store *s, sl_part *part) {
     if (part->data) block_free(s, (part_block *)part->data - 1);
     *part = (sl_part){ 0 };

@@ -63,6 +63,9 @@ char *part_append(part_store *s, sl_part *part, uint32_t len);
 /* Let the block of a part go; the part becomes none. */
 void part_release(part_store *s, sl_part *part);
 
+/* The same, but its bytes can be read until the batch is over. */
+void part_let_go(part_store *s, sl_part *part);
+
 /* Free the block of a part at once, without undo; the part becomes none. Outside a batch. */
 void part_free(part_store *s, sl_part *part);
 

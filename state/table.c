@@ -344,7 +344,7 @@ void table_remove(table *t, pane *p, entry *e) {
     assert(t->in_batch && !p->dropped && !entry_is_removed(e));
     begin_pane(t, p);
     if (t->part_count && e->batch != t->batch) make_dirty(t, p, e, entry_state(e));
-    for (uint32_t i = 0; i < t->part_count; i++) part_release(&t->parts, part_of(t, e, i));
+    for (uint32_t i = 0; i < t->part_count; i++) part_let_go(&t->parts, part_of(t, e, i));
     pane_remove(&t->pool, p, e, e->batch == t->batch && !e->old);
 }
 

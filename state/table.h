@@ -119,7 +119,7 @@ void table_find_many(const pane *p, uint32_t count, entry *const *like, entry **
 void table_delete(table *t, pane *p, entry *e);
 
 /* Remove an entry, whoever made it: table_find and table_scan pass over it from now on, its parts
- * are none, the rest can be read until commit. Its key can come again at once, as a new entry. Undo
+ * are none; its bytes, those of its parts too, can be read until commit. Its key can come again at once, as a new entry. Undo
  * brings it back at its old address. At commit its memory is kept for the next entry of its size in
  * this pane: a pane that lives for ever does not grow by what passes through it. O(1). In a batch;
  * not in a step that will be undone. */

@@ -318,6 +318,30 @@ static void a_removed_entry_can_be_read_and_comes_back_at_undo(void **state) {
     table_free(t);
 }
 
+static void what_a_removed_entry_held_can_be_read_until_commit(void **state) {
+    (void)state;
+    enum { LARGE = 200000 };
+    char *bytes = mem_zalloc(1, LARGE);
+    table *t = new_table();
+    table_epoch_begin(t);
+    pane *p = table_pane(t, 0);
+    sample *s = touch_number(t, p, 1);
+    sl_part_set(t, &s->text, bytes, LARGE);
+    const char *held = s->text.data;
+    table_remove(t, p, entry_of(s));
+    assert_memory_equal(held, bytes, LARGE); /* a sanitizer sees it if not */
+    table_commit(t);
+    assert_int_equal(table_part_count(t), 0);
+    table_epoch_begin(t);
+    s = touch_number(t, p, 2);
+    sl_part_set(t, &s->text, bytes, 9);
+    table_remove(t, p, entry_of(s));
+    table_undo(t);
+    assert_int_equal(table_part_count(t), 0);
+    table_free(t);
+    mem_free(bytes);
+}
+
 static void an_entry_made_in_the_memory_of_another_goes_at_undo(void **state) {
     (void)state;
     table *t = new_table();
@@ -682,6 +706,7 @@ int main(void) {
         cmocka_unit_test(an_untouched_entry_is_as_no_batch_had_met_it),
         cmocka_unit_test(a_deleted_entry_is_gone_and_its_key_can_come_again),
         cmocka_unit_test(a_removed_entry_can_be_read_and_comes_back_at_undo),
+        cmocka_unit_test(what_a_removed_entry_held_can_be_read_until_commit),
         cmocka_unit_test(an_entry_made_in_the_memory_of_another_goes_at_undo),
         cmocka_unit_test(a_pane_does_not_grow_by_what_passes_through_it),
         cmocka_unit_test(vectors_touch_as_rows_one_by_one_do),
