@@ -107,13 +107,15 @@ static int compare_notes(const void *a, const void *b) {
     if (x->record != y->record) return x->record < y->record ? -1 : 1;
     if (x->place != y->place) return x->place < y->place ? -1 : 1;
     if (x->window_start != y->window_start) return x->window_start < y->window_start ? -1 : 1;
+    if (x->window_end != y->window_end) return x->window_end < y->window_end ? -1 : 1;
     return x->row < y->row ? -1 : x->row > y->row;
 }
 
 /* Whether two notes, of which `b` is the next, say the same of one record: it was several rows. */
 static bool says_the_same(const note *a, const note *b) {
     return a->source == b->source && a->record == b->record && a->place == b->place &&
-           a->kind == b->kind && a->window_start == b->window_start;
+           a->kind == b->kind && a->window_start == b->window_start &&
+           a->window_end == b->window_end;
 }
 
 /* Keep the first record that was thrown out, for the case that they are too many. */
