@@ -24,15 +24,18 @@ local BUILTINS = {
    arg_max = require "sluice.aggregate.arg_max",
    arg_min = require "sluice.aggregate.arg_min",
    avg = require "sluice.aggregate.avg",
+   collect = require "sluice.aggregate.collect",
    count = require "sluice.aggregate.count",
    count_distinct = require "sluice.aggregate.count_distinct",
    first = require "sluice.aggregate.first",
+   histogram = require "sluice.aggregate.histogram",
    last = require "sluice.aggregate.last",
    max = require "sluice.aggregate.max",
    min = require "sluice.aggregate.min",
    quantile = require "sluice.aggregate.quantile",
    stddev = require "sluice.aggregate.stddev",
    sum = require "sluice.aggregate.sum",
+   top = require "sluice.aggregate.top",
    variance = require "sluice.aggregate.variance",
 }
 

@@ -13,8 +13,7 @@ local function set(words)
 end
 
 --- What `sluice.NAME` will be.
-later.CONSTRUCTORS = set [[postgres http
-   top histogram collect random]]
+later.CONSTRUCTORS = set [[postgres http random]]
 
 --- Methods of a stream.
 later.METHODS = set [[avro protobuf json_schema flat_map distinct process union

@@ -48,3 +48,12 @@ void sl_collect_give(void *text, const sl_part *part, int32_t type, sl_string *i
  * from the last on. */
 uint32_t sl_histogram_place(const double *bounds, uint32_t count, double x);
 void sl_histogram_give(void *text, const double *counts, uint32_t count, sl_string *into);
+
+/* Rows for later (rows.c), of which `columns` are kept. `open`: in the order of (time, place,
+ * offset), each unpacked into `row_size` bytes laid out as `columns` say there; text is borrowed
+ * from the part. Gives an array of `row_count` rows. */
+void sl_rows_append(void *table, sl_part *part, const void *row, uint32_t place,
+                    const sl_column *columns, uint32_t count);
+void sl_rows_merge(void *text, sl_part *a, const sl_part *b);
+void **sl_rows_open(void *text, const sl_part *part, const sl_column *columns, uint32_t count,
+                    uint32_t row_size, uint32_t null_words, uint32_t *row_count);

@@ -31,11 +31,11 @@ int value_compare(const value *a, const char *pool_a, const value *b, const char
         memcpy(&y, &b->word, sizeof y);
         return compare_doubles(x, y);
     case SL_INT32:
-    case VALUE_DATE: return compare_integers((int32_t)a->word, (int32_t)b->word);
+    case SL_DATE: return compare_integers((int32_t)a->word, (int32_t)b->word);
     case SL_BOOL:
     case SL_INT64:
     case SL_TIMESTAMP: return compare_integers((int64_t)a->word, (int64_t)b->word);
-    case VALUE_DECIMAL: return compare_decimals(pool_a + a->at, pool_b + b->at);
+    case SL_DECIMAL: return compare_decimals(pool_a + a->at, pool_b + b->at);
     default: break;
     }
     uint32_t len = a->len < b->len ? a->len : b->len;

@@ -6,11 +6,6 @@
 
 #include "runtime/sketch/memory.h"
 
-/* Types that come with the nested ones. */
-enum { VALUE_BYTES = 7,
-       VALUE_DATE = 8,
-       VALUE_DECIMAL = 9 };
-
 typedef struct value {
     uint64_t word; /* len <= 8: the bytes, padded with zeros; longer: their hash */
     uint32_t len;
@@ -44,7 +39,7 @@ static inline uint32_t value_pooled(const value *v) {
 
 /* Strings and bytes stand in a block behind their length (nested.h). */
 static inline bool value_has_length(int32_t type) {
-    return type == SL_STRING || type == VALUE_BYTES;
+    return type == SL_STRING || type == SL_BYTES;
 }
 
 /* Bytes in a block, and writing them; returns the end. */

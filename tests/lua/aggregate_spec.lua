@@ -324,6 +324,14 @@ describe("what is refused", function()
       assert.error_matches(function() make.sum("amount", 1) end,
          "takes one field or function, got 1 behind it")
       assert.error_matches(function() make.quantile "amount" end, "from 0 to 1")
+      for _, n in ipairs { 0, 251, 1.5, "3" } do
+         assert.error_matches(function() make.top("amount", n) end, "from 1 to 250")
+      end
+      assert.error_matches(function() make.collect "amount" end, "from 1 to 10000")
+      for _, bounds in ipairs { 3, {}, { 1, 1 }, { 2, 1 }, { 0 / 0 }, { "1" } } do
+         assert.error_matches(function() make.histogram("amount", bounds) end,
+            "list of 1 to 1000 ascending numbers")
+      end
       assert.error_matches(function() make.quantile("amount", 1.5) end, "got 1.5")
       assert.error_matches(function() make.count_distinct("amount", { exakt = true }) end,
          "did you mean `exact`")
@@ -362,6 +370,7 @@ describe("what is refused", function()
       refused({ state = { 1 } }, "named by letters")
       refused({ state = {} }, "a table of members")
       refused({ returns = "number" }, "`returns`")
+      refused({ returns = "list" }, "`returns`")
       refused({ returns = { "lo" } }, "wanted fields")
       refused({ order = "event time" }, "not yet")
    end)
@@ -450,6 +459,10 @@ describe("a user's aggregate", function()
          assert.matches("places 0 to 3", raised(state, read))
       end
       assert.matches("got nil", raised(state, function(a) a.bins[nil] = 1 end))
+      assert.matches("spec.lua:%d+: `bins`: got nil, wanted a whole number",
+         raised(state, function(a) a.bins[0] = nil end))
+      assert.matches("spec.lua:%d+: `x`: got text of 1 bytes, wanted a number",
+         raised({ x = "double[1]" }, function(a) a.x[0] = "1" end))
       assert.matches("got first", raised(state, function(a) return a.bins.first end))
       assert.is_nil(raised(state, function(a) a.bins[3] = 1 end))
    end)

@@ -91,12 +91,15 @@ end
 -- Levels of the message: this, the setter, the metatype's function, the user's.
 local function refuse(name, kind, x)
    local wanted = kind.room and ("text of at most %d bytes"):format(kind.room)
-      or ("a whole number from %.0f to %.0f"):format(kind.low, kind.high)
+      or kind.low and ("a whole number from %.0f to %.0f"):format(kind.low, kind.high)
+      or "a number"
    error(("`%s`: got %s, wanted %s"):format(name, shown(x), wanted), 4)
 end
 
 -- How what lies AT is read and written.
-local PLAIN = { get = "return AT", set = "AT = x" }
+local PLAIN = { get = "return AT", set = [[
+   if type(x) ~= "number" and type(x) ~= "cdata" then refuse(name, kind, x) end
+   AT = x]] }
 local NUMBER = { get = "return AT", set = [[
    if type(x) ~= "number" or not (x >= LOW and x <= HIGH) or x % 1 ~= 0 then
       refuse(name, kind, x)

@@ -49,7 +49,8 @@ user.OPTIONS = {
       local spec, message = field.type_of(value)
       if spec and spec.name then return nil, "a type without a name, or { fields }" end
       return spec and value, message
-   end), default = "double", doc = "what `result` gives; a list: columns NAME_FIELD",
+   end), default = "double", doc = "what `result` gives: a type (`\"double\"`, "
+      .. "`sluice.list \"double\"`), or fields in a table: columns NAME_FIELD",
       about = "correctness",
       risk = "readers must expect this type",
    },
