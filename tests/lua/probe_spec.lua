@@ -135,3 +135,102 @@ describe("probe", function()
       assert.is_nil((probe.check(entry)))
    end)
 end)
+
+describe("probe behind other stages", function()
+   local analyse = require "sluice.analyse"
+   local check_view = require "sluice.check.view"
+   local functions = require "sluice.check.functions"
+   local kit = require "tests.lua.kit"
+   local sandbox = require "sluice.sandbox"
+   local warnings = require "sluice.check.warnings"
+
+   -- What is refused and what is warned of in a stream of rides.
+   local function look(make)
+      local graph = analyse.graph(kit.pipeline(make(kit.timed())))
+      local box = sandbox.new { folder = "", print = print, add_text = print }
+      local list, found = functions.of(graph), warnings.new()
+      for _, entry in ipairs(list) do debug.setfenv(entry.fn, box.globals) end
+      local refused = check_view.check_functions(list, box.globals, found)
+      return table.concat(refused, "\n"), found.list
+   end
+
+   local function out(stream) return stream:to(kit.sink()) end
+
+   it("does not ask to guard what a filter has removed", function()
+      local refused, found = look(function(rides)
+         return out(rides:filter(function(r) return r.amount ~= nil end)
+            :derive { twice = sluice.double(function(r) return r.amount * 2 end) }
+            :filter(function(r) return r.twice > 3 end))
+      end)
+      assert.equal("", refused)
+      assert.same({}, found)
+   end)
+
+   it("asks where the filter lets a null through", function()
+      local refused = look(function(rides)
+         return out(rides:filter(function(r) return r.event_type ~= "x" end)
+            :derive { twice = sluice.double(function(r) return r.amount * 2 end) })
+      end)
+      assert.matches("derive `twice`: attempt to perform arithmetic", refused, 1, true)
+      assert.matches("`amount` can be nil: guard it", refused, 1, true)
+   end)
+
+   it("tries the text and numbers that functions compare with", function()
+      local refused = look(function(rides)
+         return out(rides:filter(function(r) return r.event_type == "end" end)
+            :filter(function(r) return r.ts > 1000000 end)
+            :filter(function(r) return r.amount > 3 end))
+      end)
+      assert.matches("`amount` can be nil: guard it", refused, 1, true)
+   end)
+
+   it("says nothing of what no made-up row reaches", function()
+      local refused, found = look(function(rides)
+         return out(rides:filter(function(r) return #r.event_id == 36 end)
+            :filter(function(r) return r.amount > 3 end))
+      end)
+      assert.equal("", refused)
+      assert.same({}, found)
+   end)
+
+   it("finds fields that are not there behind what it cannot pass", function()
+      local refused = look(function(rides)
+         return out(rides:filter(function(r) return #r.event_id == 36 end)
+            :filter(function(r) local other = r return other.amuont == 3 end))
+      end)
+      assert.matches("did you mean `amount`", refused, 1, true)
+   end)
+
+   it("follows derived columns, and folds behind filters", function()
+      local refused, found = look(function(rides)
+         return rides
+            :derive { safe = sluice.double(function(r) return r.amount or 0 end) }
+            :filter(function(r) return r.event_type ~= nil end)
+            :group_by "event_type":window(sluice.tumbling { size = 1000 })
+            :aggregate { n = sluice.count():where(function(r)
+               return #r.event_type > 0 and r.safe >= 0 end) }
+            :to(kit.sink "update")
+      end)
+      assert.equal("", refused)
+      assert.same({}, found)
+   end)
+
+   it("warns when one null alone breaks it", function()
+      local refused, found = look(function(rides)
+         return out(rides:filter(function(r)
+            return r.amount and r.amount > #r.event_type end))
+      end)
+      assert.equal("", refused)
+      assert.equal("W21", found[1].code)
+      assert.matches("`event_type` can be nil", found[1].text, 1, true)
+   end)
+
+   it("warns of a filter that gives a number (W25)", function()
+      local refused, found = look(function(rides)
+         return out(rides:filter(function(r) return r.amount end))
+      end)
+      assert.equal("", refused)
+      assert.equal("W25", found[1].code)
+      assert.matches("every number passes, 0 too", found[1].text, 1, true)
+   end)
+end)

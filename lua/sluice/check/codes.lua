@@ -82,6 +82,13 @@ codes.LIST = {
    { code = "W23", name = "own-sink", level = "note",
       doc = "A sink written in Lua runs with `io` and `os`: it can do whatever the "
          .. "process may." },
+   { code = "W24", name = "key-changes", level = "warning",
+      doc = "A sink's `key` holds results of the aggregation: when a result changes, the "
+         .. "group is sent under another key, and what was sent under the old one stays. "
+         .. "Take group fields and the window's bounds for keys." },
+   { code = "W25", name = "filter-gives-number", level = "warning",
+      doc = "A filter gives a number. In Lua everything but nil and false is true: 0 "
+         .. "passes, too. Write a comparison, as in `row.n > 0` or `row.n ~= nil`." },
 }
 
 codes.BY_CODE, codes.BY_NAME = {}, {}

@@ -17,9 +17,42 @@ end
 
 local BOUNDS = { "start", "stop" }
 
---- A row as an argument; `fields` are those of the source it comes from, by slot.
-local function row_of(of, fields)
-   return { kind = "row", schema = of, names = schema.names(of), fields = fields or {} }
+--- A row as an argument; `fields` are those of the source it comes from, by slot;
+-- `before` the stages that it has come through.
+local function row_of(of, fields, before)
+   return { kind = "row", schema = of, names = schema.names(of), fields = fields or {},
+      before = before or {} }
+end
+
+local function extended(list, more)
+   local made = {}
+   for i, item in ipairs(list) do made[i] = item end
+   for _, item in ipairs(more) do made[#made + 1] = item end
+   return made
+end
+
+-- The functions of one branch as stages that rows come through.
+local function stages_of(branch, fields)
+   local arg = row_of(branch.schema, fields)
+   if branch.op == "filter" then return { { fn = branch.fn, arg = arg } } end
+   local stages = {}
+   for i, column in ipairs(branch.columns or {}) do
+      stages[i] = { fn = column.fn, arg = arg, slot = column.slot }
+   end
+   return stages
+end
+
+-- The stages between the begin of a step and one of its outputs.
+local function path_to(tree, output, before, fields)
+   for _, branch in ipairs(tree) do
+      if branch.op == "output" then
+         if branch.output == output then return before end
+      else
+         local found = path_to(branch.next or {}, output, extended(before,
+            stages_of(branch, fields)), fields)
+         if found then return found end
+      end
+   end
 end
 
 --- Arguments of an aggregate's functions, by what they do.
@@ -43,24 +76,44 @@ local function add(list, fn, what, args, gives)
    end
 end
 
+-- The step whose rows a step goes on with: a distinct lets them pass as they are.
+local function parent_of(graph, step)
+   return step.input.kind == "distinct" and step.input.step
+      and graph.steps[step.input.step] or nil
+end
+
 local function fields_of(graph, step)
+   local parent = parent_of(graph, step)
+   if parent then return fields_of(graph, parent) end
+   if step.input.kind == "flat_map" then return step.fields end
    return step.input.kind == "source" and graph.sources[step.input.index].fields or nil
 end
 
-local function add_tree(list, tree, fields)
-   for _, branch in ipairs(tree or {}) do
+-- The stages in front of a step's tree, of the same rows.
+local function before_step(graph, step)
+   local parent = parent_of(graph, step)
+   if not parent then return {} end
+   return path_to(parent.tree, step.input.output, before_step(graph, parent),
+      fields_of(graph, parent)) or {}
+end
+
+local function add_tree(list, tree, fields, before)
+   for _, branch in ipairs(tree) do
       if branch.op == "filter" then
-         local row = row_of(branch.schema, fields)
-         add(list, branch.fn, "filter", { row }, ANYTHING)
+         local row = row_of(branch.schema, fields, before)
+         add(list, branch.fn, "filter", { row }, { filter = true })
       elseif branch.op == "derive" then
-         local row = row_of(branch.schema, fields)
+         local row = row_of(branch.schema, fields, before)
          for _, column in ipairs(branch.columns) do
             local what = column.what or ("derive `%s`"):format(column.name)
             add(list, column.fn, what, { row },
                { type = column.type, shape = column.shape })
          end
       end
-      add_tree(list, branch.next, fields)
+      if branch.next then
+         local behind = extended(before, stages_of(branch, fields))
+         add_tree(list, branch.next, fields, behind)
+      end
    end
 end
 
@@ -79,9 +132,11 @@ end
 --- The rows that flow into an aggregate: those of the first output that feeds it.
 local function row_into(graph, index)
    for _, step in ipairs(graph.steps) do
-      for _, output in ipairs(step.outputs) do
+      for k, output in ipairs(step.outputs) do
          if output.kind == "aggregate" and output.target == index then
-            return row_of(output.schema, fields_of(graph, step))
+            local fields = fields_of(graph, step)
+            return row_of(output.schema, fields, path_to(step.tree, k,
+               before_step(graph, step), fields))
          end
       end
    end
@@ -90,8 +145,9 @@ end
 --- List the user's functions of a graph, sources first, then steps, then aggregates.
 -- @tparam table graph
 -- @treturn table list of `{ fn =, what = "filter", line = "FILE:LINE", args = { { kind =
---   "row"|"state"|"window", names =, schema =, fields =, spec =, row = what is folded },
---   … } or nil when they are not known, gives = nil (nothing), `{}` (anything),
+--   "row"|"state"|"window", names =, schema =, fields =, spec =, row = what is folded,
+--   before = { { fn =, arg = row, slot = of a derived column or nil } } }, … } or nil
+--   when they are not known, gives = nil (nothing), `{}` (anything), `{ filter = true }`,
 --   `{ type = }` or `{ fields = { { name =, type = } } }` }`
 function functions.of(graph)
    local list = {}
@@ -108,7 +164,7 @@ function functions.of(graph)
       end
    end
    for _, step in ipairs(graph.steps) do
-      add_tree(list, step.tree, fields_of(graph, step))
+      add_tree(list, step.tree, fields_of(graph, step), before_step(graph, step))
    end
    for index, of in ipairs(graph.aggregates) do
       local row = row_into(graph, index)

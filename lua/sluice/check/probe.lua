@@ -1,8 +1,9 @@
---- Each function of a plan is run once before any record comes: on a row of sample
--- values, and on the same row with every nullable field nil. What throws only on the
--- second is refused: the first null would quarantine a record. What throws on the first
--- may be the sample's fault, and is a warning. What gives a value of another kind than
--- its column is refused, too.
+--- Each function of a plan is run before any record comes, on made-up rows that come
+-- through the stages before it (`sluice.check.rows`). What throws only where every field
+-- that can be null is, is refused: the first null would quarantine a record. What throws
+-- on all of them, or when one field alone is null, may be the rows' fault, and is a
+-- warning. What gives a value of another kind than its column is refused, too. Where no
+-- made-up row is known to come through, nothing is said but that a field is not there.
 -- @module sluice.check.probe
 
 local ffi = require "ffi"
@@ -10,72 +11,16 @@ local ffi = require "ffi"
 local decimal = require "sluice.decimal"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
+local rows = require "sluice.check.rows"
 local shape = require "sluice.shape"
 local user = require "sluice.aggregate.user"
-local value_of = require "sluice.value"
 
 local probe = {}
 
--- Numbers that scripts hardly treat apart, as they do 0 and 1.
-local SAMPLE = 12345
-local SAMPLES = { bool = true, int32 = SAMPLE, int64 = SAMPLE, double = 1.5, string = "a",
-   timestamp = 1700000000000, date = 19844, bytes = "a" }
 local WINDOW_MS = 60000
 
--- Values of the types that hold others.
-local COMPOSED = {}
-
-local function sample_of(column, field)
-   local spec = field or column
-   if spec.one_of then return value_of.in_lua(spec, spec.one_of[1]) end
-   if spec.range then return value_of.in_lua(spec, spec.range[1]) end
-   if spec.type == "int64" and spec.exact then return ffi.new("int64_t", SAMPLE) end
-   local make = COMPOSED[spec.type]
-   if make then return make(spec.shape) end
-   return SAMPLES[spec.type]
-end
-
-function COMPOSED.decimal(of) return decimal.new(1, 0, of.scale) end
-function COMPOSED.list(of) return { sample_of(of.item), sample_of(of.item) } end
-function COMPOSED.map(of) return { a = sample_of(of.item) } end
-function COMPOSED.struct(of)
-   local made = {}
-   for _, one in ipairs(of.fields) do made[one.name] = sample_of(one) end
-   return made
-end
-
---- A stand-in for a row that remembers which fields were nil when they were read.
-local function make_row(arg, with_nils, seen)
-   local values = {}
-   for _, column in ipairs(arg.schema.columns) do
-      if not (with_nils and column.nullable) then
-         values[column.name] = sample_of(column, arg.fields[column.slot])
-      end
-   end
-   return setmetatable({}, {
-      __index = function(_, name)
-         if not arg.schema.by_name[name] then
-            seen.unknown = true
-            error(("unknown field `%s`%s"):format(tostring(name),
-               nearest.hint(tostring(name), arg.names)), 2)
-         end
-         local value = values[name]
-         if value == nil and not seen[name] then
-            seen[name] = true
-            seen[#seen + 1] = name
-         end
-         return value
-      end,
-      __newindex = function(_, name)
-         seen.unknown = true
-         error(("a row cannot be changed: assigned to `%s`; use :derive")
-            :format(tostring(name)), 2)
-      end,
-   })
-end
-
-local function make_argument(arg, with_nils, seen)
-   if arg.kind == "row" then return make_row(arg, with_nils, seen) end
+local function make_argument(arg, values, seen)
+   if arg.kind == "row" then return rows.view(arg, values, seen) end
    if arg.kind == "window" then return { start = 0, stop = WINDOW_MS } end
    local state = ffi.new(user.struct(arg.spec))
    user.start(arg.spec, state)
@@ -88,28 +33,27 @@ local function of_folded(entry)
    local arg = entry.args[1]
    if arg.kind ~= "state" or not arg.row or not arg.spec.fold then return nil end
    local done, gave = pcall(function()
-      local state, seen = make_argument(arg), {}
-      for _ = 1, 3 do arg.spec.fold(state, make_row(arg.row, false, seen)) end
+      local state = make_argument(arg)
+      local first = rows.new(arg.row, arg.spec.fold):reaching()[1]
+      for _ = 1, 3 do arg.spec.fold(state, rows.view(arg.row, first.values, {})) end
       return entry.fn(state, make_argument(entry.args[2]))
    end)
    return done and gave or nil
 end
 
 --- Run a function on made-up arguments: what it threw as text, what it saw and gave.
-local function run(entry, with_nils)
+local function run(entry, values)
    local seen, problem, gave = {}, nil, nil
    local done = xpcall(function()
       local args = {}
-      for i, arg in ipairs(entry.args) do
-         args[i] = make_argument(arg, with_nils, seen)
-      end
+      for i, arg in ipairs(entry.args) do args[i] = make_argument(arg, values, seen) end
       gave = entry.fn(unpack(args, 1, #entry.args))
    end, function(thrown)
       problem = type(thrown) == "string" and thrown
          or ("%s: threw a %s"):format(entry.line, type(thrown))
    end)
-   if done then return nil, seen, gave end
-   return problem or entry.line .. ": threw", seen
+   if done then return { seen = seen, gave = gave } end
+   return { problem = problem or entry.line .. ": threw", seen = seen }
 end
 
 --- "FILE:LINE: message" with what threw in between.
@@ -175,31 +119,107 @@ local function misfit_of(value, gives)
    end
 end
 
-local function wrong_value(entry, gave, gave_on_nils)
+local function misfit_among(results, gives)
+   for _, one in ipairs(results) do
+      local wrong = not one.problem and misfit_of(one.gave, gives)
+      if wrong then return wrong end
+   end
+end
+
+-- Of the plain row, or where all is null: then it is no matter of chance.
+local function wrong_value(entry, tried)
    local gives = entry.gives
-   return misfit_of(gave, gives) or misfit_of(gave_on_nils, gives)
+   return misfit_among({ tried.samples[1] }, gives)
+      or misfit_among({ tried.nulls }, gives)
       or gives.fields and misfit_of(of_folded(entry), gives)
+end
+
+-- What a filter gives is true unless it is nil or false: 0 passes, too.
+local function gives_number(tried)
+   for _, one in ipairs(tried.samples) do
+      local kind = type(one.gave)
+      if not one.problem and (kind == "number" or kind == "cdata") then return true end
+   end
+   return false
+end
+
+-- Among the arguments, the row.
+local function row_among(args)
+   for _, arg in ipairs(args) do
+      if arg.kind == "row" then return arg end
+   end
+end
+
+-- Run on rows without a null, on what one becomes with nulls, and on each null alone.
+-- `good`: it did not throw on a row without; `reached`: a row is known to come through.
+local function try(entry)
+   local arg = row_among(entry.args)
+   if not arg then return { samples = { run(entry) }, alone = {}, reached = true } end
+   local made = rows.new(arg, entry.fn)
+   local reaching, tried = made:reaching(), { samples = {}, alone = {}, reached = true }
+   if not reaching[1] then
+      return { samples = { run(entry, made:sample()) }, alone = {}, reached = false }
+   end
+   local base
+   for i, one in ipairs(reaching) do
+      tried.samples[i] = run(entry, one.values)
+      base = base or not tried.samples[i].problem and one.base or nil
+   end
+   tried.good = base ~= nil
+   local nulls, alone = made:nulls_of(base or reaching[1].base)
+   tried.nulls = run(entry, nulls)
+   for i, values in ipairs(alone) do tried.alone[i] = run(entry, values) end
+   return tried
+end
+
+local function first_thrown(results, wants_unknown)
+   for _, one in ipairs(results) do
+      if one.problem and (one.seen.unknown or not wants_unknown) then return one end
+   end
+end
+
+local function refusal(entry, tried)
+   local unknown = first_thrown(tried.samples, true)
+      or first_thrown({ tried.nulls }, true)
+   if unknown then return placed(entry, unknown.problem) end
+   if not tried.reached then return nil end
+   local nulls = tried.nulls
+   if nulls and nulls.problem and tried.good then
+      return placed(entry, nulls.problem) .. hint(nulls.seen)
+   end
+   local wrong = entry.gives and wrong_value(entry, tried)
+   return wrong and placed(entry, wrong)
+end
+
+local MADE_UP = " (on a made-up row, at check)"
+
+local function doubt(entry, tried)
+   if not tried.reached then return nil end
+   if not tried.good and tried.samples[1].problem then
+      return placed(entry, tried.samples[1].problem) .. MADE_UP
+   end
+   local wrong = entry.gives and misfit_among(tried.samples, entry.gives)
+   if wrong then return placed(entry, wrong) .. MADE_UP end
+   local thrown = tried.good and first_thrown(tried.alone)
+   if thrown then return placed(entry, thrown.problem) .. hint(thrown.seen) end
+   if entry.gives and entry.gives.filter and gives_number(tried) then
+      return placed(entry, "gives a number, and every number passes, 0 too: write a "
+         .. "comparison"), "filter-gives-number"
+   end
 end
 
 --- Run one function of a plan on made-up rows.
 -- @tparam table entry from `functions.of`: `{ fn =, what =, line =, args =, gives = }`
 -- @treturn ?string why it is refused, "FILE:LINE: what: message"
 -- @treturn ?string a warning, in the same form
+-- @treturn ?string the name of the warning's code, "function-throws" when absent
 -- @usage local refused, warning = probe.check(entry)
 function probe.check(entry)
    if not entry.args then return nil, nil end
-   local on_sample, saw, gave = run(entry, false)
-   if on_sample and saw.unknown then return placed(entry, on_sample), nil end
-   local on_nils, nils, gave_on_nils = run(entry, true)
-   if on_nils and (not on_sample or nils.unknown) then
-      return placed(entry, on_nils) .. hint(nils), nil
-   end
-   local wrong = entry.gives and wrong_value(entry, gave, gave_on_nils)
-   if wrong then return placed(entry, wrong), nil end
-   if on_sample then
-      return nil, placed(entry, on_sample) .. " (on a made-up row, at check)"
-   end
-   return nil, nil
+   local tried = try(entry)
+   local refused = refusal(entry, tried)
+   if refused then return refused, nil end
+   return nil, doubt(entry, tried)
 end
 
 return probe

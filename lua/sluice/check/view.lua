@@ -32,9 +32,11 @@ function view.check_functions(list, globals, found)
          args = entry.args, must_give = entry.gives ~= nil, add = found.add })
       for _, problem in ipairs(problems) do refused[#refused + 1] = problem end
       if #problems == 0 then
-         local problem, warning = probe.check(entry)
+         local problem, warning, name = probe.check(entry)
          refused[#refused + 1] = problem
-         if warning then found.add("function-throws", split(one_line(warning))) end
+         if warning then
+            found.add(name or "function-throws", split(one_line(warning)))
+         end
       end
    end
    return refused

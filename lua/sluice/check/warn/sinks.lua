@@ -1,6 +1,7 @@
 --- What is doubtful about sinks and what they get.
 -- @module sluice.check.warn.sinks
 
+local analyse_message = require "sluice.analyse.message"
 local units = require "sluice.units"
 
 local sinks = {}
@@ -68,6 +69,10 @@ function sinks.find(graph, add)
    end
    for _, step in ipairs(graph.steps) do
       for _, output in ipairs(step.outputs) do look_at_key(graph, step, output, add) end
+   end
+   for _, message in ipairs(analyse_message.warnings(graph)) do
+      local at, text = message:match "^(.-:%d+): (.*)$"
+      add("key-changes", at, "%s", text or message)
    end
    for _, sink in ipairs(graph.sinks) do
       look_at_transaction(graph, sink, add)
