@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     err *e = script_open(&(script_options){ .path = "fuzz.lua",
                                             .text = text,
                                             .text_len = len,
-                                            .load_timeout_ms = 2000,
+                                            .load_timeout_ms = 250,
                                             .load_memory_bytes = 64 << 20 },
                          &s);
     if (e && !e->message[0]) __builtin_trap();
