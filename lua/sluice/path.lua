@@ -5,22 +5,46 @@ local options = require "sluice.options"
 
 local path = {}
 
-local WANTED = 'a path, or "-" for stdin or stdout'
+--- Standard input or output.
+path.STREAM = "-"
+
+local WANTED = 'a path, a pattern as in "logs/*.jsonl", a list of them, or "-"'
+
+local function is_text(value)
+   return type(value) == "string" and value ~= "" and not value:find "%z"
+end
 
 local function check(value)
-   if type(value) ~= "string" or value == "" then return nil end
-   if value:find "[*?%[]" then
-      return nil, "the path of one file; not yet: patterns come with a later release"
+   if is_text(value) then return value end
+   if type(value) ~= "table" or #value == 0 then return nil end
+   local list, seen = {}, {}
+   for i, one in ipairs(value) do
+      if not is_text(one) or seen[one] or one == path.STREAM then return nil end
+      list[i], seen[one] = one, true
    end
-   if value:find "%.gz$" or value:find "%.zst$" then
-      return nil, "the path of a plain file; not yet: compressed files come with a later "
-         .. "release"
-   end
-   return value
+   return list
 end
 
 --- The option.
-path.option = { check = options.checker(WANTED, check), doc = WANTED,
+path.option = { check = options.checker(WANTED, check),
+   doc = "a path; a source: also a pattern (`*`, `?`, `[a-z]`) or a list of paths, each "
+      .. "file a partition, `.gz` and `.zst` unpacked; `-`: stdin, stdout",
    about = "access", risk = "what is read, or where rows go" }
+
+--- Why a path is none of a sink.
+-- @tparam string|table value checked
+-- @treturn ?string a message
+function path.refuse_sink(value)
+   if type(value) == "table" then
+      return "a sink writes one file or folder, got a list of paths"
+   end
+   if value:find "[*?%[]" then
+      return ("a sink writes one file or folder, got the pattern %q"):format(value)
+   end
+   if value:find "%.gz$" or value:find "%.zst$" then
+      return ("a sink writes plain files: take the ending off %q, and pack them later")
+         :format(value)
+   end
+end
 
 return path

@@ -1,14 +1,20 @@
 #pragma once
 /* Files of JSON lines as source and sink; `-` is stdin or stdout.
  *
- * Source. Options: `path`, `follow`. One partition, whose offsets are line numbers from 0: a blank
+ * Source. Options: `path` (a text) or `paths` (a list), each a path or a pattern; `follow`. A
+ * partition a file: its topic is the path, its number 0; offsets are line numbers from 0: a blank
  * line (nothing but spaces and tabs) is no record but keeps its number. CR LF ends a line too; a
- * last line without a newline is a record. Keys are null, there is no time. `end` is INT64_MAX
- * until the end of the file was seen, then the number of lines, and `ended`. A fetch from stdin
- * ends when no more comes for a moment, so that what came is not held back. Files can be fetched
- * again from any line; stdin cannot go back. A followed file never ends: `end` is its number of
- * whole lines, a last line without a newline waits for the rest. It may only grow: one that was
- * cut short, replaced or removed is an error, once all that the old one held has been read.
+ * last line without a newline is a record. `.gz` and `.zst` are unpacked. Keys are null, there is
+ * no time. `end` is INT64_MAX until the end of the file was seen, then the number of lines, and
+ * `ended`. A fetch from stdin ends when no more comes for a moment, so that what came is not held
+ * back. Files can be fetched again from any line; stdin cannot go back.
+ *
+ * Followed: `end` is the number of whole lines, a last line without a newline waits for the rest.
+ * When another file takes the name, or the file is cut short, what it holds is its last, and the
+ * partition ended; the next one under the name has the next number. New files that match a pattern
+ * are new partitions; a file that was only renamed is the one it was. One that was cut short and
+ * has grown beyond its old length before anybody looked (a second) is not noticed. A packed file
+ * ends with its last whole member.
  *
  * Sink. Options: `path`, `append`. A batch is held in memory until flush:
  *   "-"        written to stdout; the process ignores SIGPIPE, so that a reader gone is an error

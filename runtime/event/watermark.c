@@ -56,6 +56,7 @@ void watermark_begin(watermark_source *wm, int64_t now_ms) {
 
 static bool is_idle(const watermark_source *wm, const watermark_partition *p, int64_t now_ms,
                     watermark_view view) {
+    if (view.has_ended) return true;
     if (!may_be_idle(wm, view)) return false;
     return p->moved_ms == WATERMARK_NONE || saturate_sub(now_ms, p->moved_ms) >= wm->rules.idle_ms;
 }
@@ -191,6 +192,7 @@ int64_t watermark_skew_limit(const sl_time *rules, int64_t now_ms, bool is_bound
 watermark_view watermark_view_of(const sl_partition *p, int64_t position, int64_t since_ms) {
     return (watermark_view){
         .is_at_end = position >= p->end,
+        .has_ended = p->ended && position >= p->end,
         .is_confirmed = p->confirmed_ms != INT64_MIN && p->confirmed_ms >= since_ms,
         .is_in_transaction = p->is_stalled,
     };

@@ -30,6 +30,7 @@ typedef struct watermark_partition {
 /* What the batch's plan says of a partition, at the batch's end. */
 typedef struct watermark_view {
     bool is_at_end;         /* position is the end */
+    bool has_ended;         /* and nothing will ever come: left out at once */
     bool is_confirmed;      /* by the leader, since the batch before began */
     bool is_in_transaction; /* an open transaction holds the last stable offset back */
 } watermark_view;

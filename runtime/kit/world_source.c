@@ -50,6 +50,7 @@ static err *source_open(const sl_source *plan, const sl_system *system, void **s
     world_source_state *s = mem_zalloc(1, sizeof *s);
     s->world = (world *)(uintptr_t)system->clock;
     const sl_value *topics = option_table(plan->options, "topics");
+    if (!topics) topics = option_table(plan->options, "paths");
     for (uint32_t i = 0; topics && i < topics->item_count; i++)
         add_name(s, topics->items[i].text.data, topics->items[i].text.len);
     if (!topics) {

@@ -347,12 +347,6 @@ static void open_followed(bench *b, const char *text) {
     open_source(b, text);
 }
 
-static void look_fails(bench *b, const char *part) {
-    const sl_partition *partitions;
-    uint32_t count;
-    assert_fails(file_source_ops.look(b->source, &partitions, &count), ERR_IO, part);
-}
-
 static void a_followed_file_gives_what_is_appended(void **state) {
     bench *b = *state;
     open_followed(b, "1\n2\nha");
@@ -387,27 +381,6 @@ static void a_followed_file_may_be_empty_at_first(void **state) {
     assert_int_equal(look(b)->end, 1);
     assert_int_equal(fetch(b, 0, 1, MANY), 1);
     assert_record(b, 0, 0, "1");
-}
-
-static void a_followed_file_that_was_cut_short_is_an_error(void **state) {
-    bench *b = *state;
-    open_followed(b, "1\n2\n");
-    write_text(b->path, "3\n", 2);
-    look_fails(b, "was cut short: 2 bytes, 4 had been read");
-}
-
-static void a_followed_file_that_was_replaced_is_read_to_its_end_first(void **state) {
-    bench *b = *state;
-    char aside[160];
-    open_followed(b, "1\n");
-    append_text(b, "2\n");
-    snprintf(aside, sizeof aside, "%s.1", b->path);
-    assert_int_equal(rename(b->path, aside), 0);
-    assert_int_equal(look(b)->end, 2);
-    assert_int_equal(fetch(b, 0, 2, MANY), 2);
-    look_fails(b, "has gone");
-    write_text(b->path, "1\n2\n3\n", 6);
-    look_fails(b, "was replaced by another one");
 }
 
 static void a_followed_file_may_be_stdin(void **state) {
@@ -652,8 +625,6 @@ int main(void) {
         on_bench(a_wait_ends_after_its_timeout_under_a_manual_clock_too),
         on_bench(a_followed_file_gives_what_is_appended),
         on_bench(a_followed_file_may_be_empty_at_first),
-        on_bench(a_followed_file_that_was_cut_short_is_an_error),
-        on_bench(a_followed_file_that_was_replaced_is_read_to_its_end_first),
         on_bench(a_followed_file_may_be_stdin),
         on_bench(a_followed_file_larger_than_the_buffer_comes_whole),
         on_bench(a_wait_for_a_followed_file_ends_when_the_process_is_to_stop),

@@ -141,8 +141,26 @@ describe("sluice.file", function()
       refuses(function() sluice.file {} end, "`path`")
       refuses(function() sluice.file { path = "a", follow = true, append = true } end,
          "one of each")
-      refuses(function() sluice.file { path = "*.jsonl" } end, "not yet: patterns")
-      refuses(function() sluice.file { path = "a.gz" } end, "not yet: compressed")
+      for path, why in pairs { ["*.jsonl"] = "got the pattern", ["a.gz"] = "plain files" } do
+         local given = sluice.file { path = path }
+         refuses(function() kit.rides():to(given) end, why)
+      end
+      refuses(function() kit.rides():to(sluice.file { path = { "a", "b" } }) end,
+         "got a list of paths")
+   end)
+
+   it("reads patterns and lists of paths", function()
+      local function source_of(path)
+         local read = sluice.file { path = path }:json { sluice.string "a" }
+         return kit.graph(read:to(sluice.file { path = "-" })).sources[1]
+      end
+      assert.equal("logs/*.jsonl.gz", source_of "logs/*.jsonl.gz".name)
+      local two = source_of { "a", "b*" }
+      assert.equal("a,b*", two.name)
+      assert.same({ "a", "b*" }, two.options.paths)
+      for _, path in ipairs { {}, { "a", "a" }, { "a", "-" }, { 1 }, "" } do
+         refuses(function() sluice.file { path = path } end, "a path, a pattern")
+      end
    end)
 
    it("is not read and written in one pipeline", function()

@@ -28,7 +28,7 @@ file.options = options.merge(common.options, {
 -- @tparam table values checked options
 -- @treturn string
 function file.name(values)
-   return values.path
+   return type(values.path) == "string" and values.path or table.concat(values.path, ",")
 end
 
 --- Say what is wrong between options.
@@ -36,6 +36,8 @@ end
 -- @treturn ?string a message
 function file.conflict(values)
    local name = values.path or ""
+   local wrong = path.refuse_sink(name)
+   if wrong then return wrong end
    local extension = name:match "%.%a+$"
    if SINGLE[extension] and not values.append then
       return ("a file a batch goes into the directory `%s`: write append = true for one "

@@ -13,7 +13,9 @@ file.required = "path"
 --- Options by name.
 file.options = options.merge(limits.options, {
    path = path.option,
-   follow = { check = options.flag(), default = false, doc = "wait for more at the end",
+   follow = { check = options.flag(), default = false,
+      doc = "wait for more at the end, for the next file under a name (rotation), and for "
+         .. "new files that match",
       about = "latency",
       risk = "without it the pipeline ends at the end of the file",
    },
@@ -23,7 +25,7 @@ file.options = options.merge(limits.options, {
 -- @tparam table values checked options
 -- @treturn string
 function file.name(values)
-   return values.path
+   return type(values.path) == "table" and table.concat(values.path, ",") or values.path
 end
 
 --- Say what is wrong between options.
@@ -39,6 +41,9 @@ end
 function file.fill(values)
    local filled = options.filled(file.options, values)
    limits.fill(filled)
+   if type(filled.path) == "table" then
+      filled.paths, filled.path = filled.path, filled.path[1]
+   end
    return filled
 end
 
