@@ -105,13 +105,14 @@ function Reader:skip()
 end
 
 function Reader:escape()
-   local high = tonumber(self.text:match("^u(%x%x%x%x)", self.at), 16)
-   if not high then
+   local digits = self.text:match("^u(%x%x%x%x)", self.at)
+   if not digits then
       local c = self.text:sub(self.at, self.at)
       self.at = self.at + 1
       return UNESCAPED[c] or c
    end
    self.at = self.at + 5
+   local high = tonumber(digits, 16)
    local low = self.text:match("^\\u(%x%x%x%x)", self.at)
    if high >= 0xD800 and high < 0xDC00 and low then
       self.at = self.at + 6
