@@ -20,10 +20,13 @@ static int64_t own_time(const expiry *x, const entry *e) {
     return window_close_time(&x->plan->window, window_own(&x->plan->window, last_ms).end);
 }
 
+/* Whether it goes with the entry behind it. */
+static bool is_held(const expiry *x, const entry *e) {
+    return x->plan->window.kind == SL_WINDOW_SESSION && session_next(x->plan, x->table, e);
+}
+
 int64_t expiry_due(const expiry *x, const entry *e) {
-    bool is_held =
-        x->plan->window.kind == SL_WINDOW_SESSION && session_next(x->plan, x->table, e);
-    return is_held ? INT64_MAX : own_time(x, e);
+    return is_held(x, e) ? INT64_MAX : own_time(x, e);
 }
 
 void expiry_add_new(expiry *x) {
@@ -42,8 +45,9 @@ entry *expiry_take(expiry *x, int64_t watermark, expiry_cursor *at) {
     if (!at->items) at->items = calendar_take(x->calendar, watermark, &at->count);
     while (at->next < at->count) {
         entry *e = at->items[at->next++].entry;
-        if (entry_is_removed(e)) continue;
-        int64_t due_ms = expiry_due(x, e);
+        /* held, it is not due at +infinity either */
+        if (entry_is_removed(e) || is_held(x, e)) continue;
+        int64_t due_ms = own_time(x, e);
         if (due_ms <= watermark) return e;
         calendar_add(x->calendar, due_ms, e);
     }

@@ -119,7 +119,7 @@ function Stage:add_to_rolling(key, row)
    local w = self.window
    local pane = windows.floor_to(row.time, w.every, w.offset)
    if self.watermark and pane + w.size + w.lateness <= self.watermark then
-      self:note_late(row, pane + w.every - w.size, pane + w.every)
+      self:note_late(row, pane, pane + w.size)
       return false
    end
    local entry = self:entry(key, {})
@@ -161,7 +161,8 @@ local function rows_in(entry)
    if not entry.rows[1] or not entry.rows[1].pane then return entry.rows end
    local found = {}
    for _, row in ipairs(entry.rows) do
-      if row.pane >= entry.start and row.pane < entry.stop then found[#found + 1] = row end
+      local is_in = row.pane >= entry.start and row.pane < entry.stop
+      if is_in then found[#found + 1] = row end
    end
    return found
 end
@@ -170,7 +171,7 @@ end
 function Stage:result(entry)
    local values = {}
    for i, name in ipairs(self.keys) do values[name] = entry.key[i] end
-   if entry.start then values.window_start, values.window_end = entry.start, entry.stop end
+   values.window_start, values.window_end = entry.start, entry.start and entry.stop
    local bounds = entry.start and { start = entry.start, stop = entry.stop } or nil
    local results = aggregates.results(self.node.items, rows_in(entry), bounds)
    for name, value in pairs(results) do values[name] = value end

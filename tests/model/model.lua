@@ -4,8 +4,8 @@
 ---    local m = model.open(script_text)
 ---    m:batch(records, now_ms); m:finish(now_ms)   --> { out = { row, … }, … } by sink
 ---
---- A record is `{ topic =, partition =, row = table of values, or false: bad }`. Rows look
---- as `:output()` of the kit gives them.
+--- A record is `{ topic =, partition =, row = table of values, or false: bad }`. Rows
+--- look as `:output()` of the kit gives them.
 local analyse = require "sluice.analyse"
 local grouping = require "tests.model.grouping"
 local stages = require "tests.model.stages"

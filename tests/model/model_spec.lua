@@ -46,7 +46,8 @@ local function order_problem(rows)
       if stop and not row.retracted then
          local start = row.window_start
          if before and (stop < before[1] or stop == before[1] and start < before[2]) then
-            return ("row %d leaves behind a later window: %s"):format(i, compare.show(row))
+            return ("row %d leaves behind a later window: %s"):format(i,
+               compare.show(row))
          end
          before = { stop, start }
       elseif row.retracted and before then
@@ -72,7 +73,8 @@ local function compare_step(p, wanted, m)
    local counters, known = p:metrics(), m:counters()
    for _, name in ipairs(COUNTERS) do
       if counters[name] ~= known[name] then
-         return ("counter %s: %d wanted, %d got"):format(name, known[name], counters[name])
+         return ("counter %s: %d wanted, %d got"):format(name, known[name],
+            counters[name])
       end
    end
 end
@@ -131,8 +133,8 @@ local function check(seed, options)
    local step, problem = play(path, text, batches, options)
    os.remove(path)
    if step then
-      error(("seed %d, %d workers, step %d: %s\n%s\n%s"):format(seed, options.workers or 1,
-         step, problem, text, show_batches(batches, step)), 0)
+      error(("seed %d, %d workers, step %d: %s\n%s\n%s"):format(seed,
+         options.workers or 1, step, problem, text, show_batches(batches, step)), 0)
    end
 end
 

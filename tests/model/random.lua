@@ -121,9 +121,9 @@ local function stages_text(pick)
       lines[#lines + 1] = (":filter(%s)"):format(one_of(pick, FILTERS))
    end
    if chance(pick, 40) then
-      lines[#lines + 1] = ":derive { w = sluice.double(function(r) return (r.d or 0) * 2 "
-         .. "+ (r.n or 1) end), n2 = sluice.int64(function(r) return r.n and r.n * 3 end) }"
-      lines.has_derived = true
+      lines[#lines + 1] = ":derive { "
+         .. "w = sluice.double(function(r) return (r.d or 0) * 2 + (r.n or 1) end), "
+         .. "n2 = sluice.int64(function(r) return r.n and r.n * 3 end) }"
       if chance(pick, 30) then
          lines[#lines + 1] = ":filter(function(r) return r.w ~= 3 end)"
       end
@@ -145,7 +145,9 @@ end
 local function aggregation(pick)
    local kind = one_of(pick, kinds_there())
    local lines = {}
-   if chance(pick, 85) then lines[#lines + 1] = (":group_by(%s)"):format(one_of(pick, KEYS)) end
+   if chance(pick, 85) then
+      lines[#lines + 1] = (":group_by(%s)"):format(one_of(pick, KEYS))
+   end
    local window_line
    if kind ~= "none" then
       window_line = (":window(%s)"):format(window_text(pick, kind))

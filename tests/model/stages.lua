@@ -61,7 +61,9 @@ end
 local function collect(followers, node, op, name_of, found)
    for _, follower in ipairs(followers[node]) do
       if follower.op == op then found[#found + 1] = name_of(follower) end
-      if follower.op ~= "aggregate" then collect(followers, follower, op, name_of, found) end
+      if follower.op ~= "aggregate" then
+         collect(followers, follower, op, name_of, found)
+      end
    end
    return found
 end

@@ -77,7 +77,7 @@ local function aggregate_of(aggregate, sinks)
    end
    return {
       name = aggregate.name, mode = aggregate.mode, window = aggregate.window.kind,
-      retain_ms = aggregate.window.retain_ms,
+      forgets = aggregate.window.kind == "running" and aggregate.window.size_ms > 0,
       final = aggregate.final, items = kinds,
       late = aggregate.late and sinks[aggregate.late].name,
    }

@@ -30,7 +30,7 @@ local function limits_of(about)
    local may = { order = true, splits = true }
    if about.has_distinct then may.order, may.splits = false, false end
    for _, aggregate in ipairs(about.aggregates) do
-      if aggregate.retain_ms then may.order, may.splits = false, false end
+      if aggregate.forgets then may.order, may.splits = false, false end
       for _, item in ipairs(aggregate.items) do
          if BY_ORDER[item.kind] then may.order = false end
          if item.order then may.order, may.splits = false, false end
