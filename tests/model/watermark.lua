@@ -27,26 +27,33 @@ function Source:is_idle(p, now_ms)
    return idle >= 0 and now_ms - p.moved_ms >= idle
 end
 
--- The lowest (rule max: highest) high that counts; nil: there is none yet.
-function Source:lowest(now_ms)
-   local found, waits, any_live = nil, false, false
-   local pick = self.time.rule == "max" and math.max or math.min
-   for _, p in pairs(self.partitions) do
-      if self.time.rule == "max" then
-         if p.high then found = math.max(found or p.high, p.high) end
-      elseif not self:is_idle(p, now_ms) then
-         any_live = true
+-- The lowest or highest of the highs of partitions that `counts` takes; whether one of
+-- these has none yet; whether there was one at all.
+local function survey(partitions, pick, counts)
+   local found, waits, any = nil, false, false
+   for _, p in pairs(partitions) do
+      if counts(p) then
+         any = true
          if p.high then found = pick(found or p.high, p.high) else waits = true end
       end
    end
-   if self.time.rule == "max" then return found end
+   return found, waits, any
+end
+
+local function has_high(p) return p.high ~= nil end
+
+-- The high that the watermark goes by; nil: none yet, or it stands still.
+function Source:lowest(now_ms)
+   if self.time.rule == "max" then
+      return (survey(self.partitions, math.max, has_high))
+   end
+   local found, waits, any_live = survey(self.partitions, math.min, function(p)
+      return not self:is_idle(p, now_ms)
+   end)
    if waits then return nil end
    if any_live then return found end
    if self.now then return nil end -- all idle: it stands still
-   for _, p in pairs(self.partitions) do
-      if p.high then found = math.min(found or p.high, p.high) end
-   end
-   return found
+   return (survey(self.partitions, math.min, has_high))
 end
 
 --- The watermark that a batch at `now_ms` ends with: it never goes back.
