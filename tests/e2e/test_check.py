@@ -1,5 +1,6 @@
 """`sluice check`: what it finds in a script, what it asks a real Kafka, and how it exits."""
 import json
+import resource
 
 import harness
 import pipelines
@@ -111,3 +112,95 @@ class RightsTest(ConnectCase):
             self.expect(found, f"topic {source}", "ok", "may be read")
             self.expect(found, f"topic {out}", "ok", "may be written")
             self.assertEqual(self.client.consume(out), [])
+
+
+LONG = """local sluice = require "sluice"
+local rides = sluice.kafka {{ topics = "rides" }}
+   :json {{
+      sluice.string "id" :required(),
+      sluice.int64 "ts" :required(),
+      sluice.string "kind" :one_of {{ "start", "end" }},
+{fields}
+   }}
+   :event_time("ts", {{ delay = "10 minutes" }})
+{branches}
+return sluice.pipeline {{
+   name = "long",
+   checkpoint = "none",
+   {names}
+}}
+"""
+
+BRANCH = """local b{n} = rides
+   :filter(function(r)
+      return r.kind == "end" and r.amount{n} ~= nil
+   end)
+   :derive {{
+      double = sluice.double(function(r)
+         local x = r.amount{n}
+         if x > 10 then
+            return x * 2
+         end
+         return x + {n}
+      end),
+      long_id = sluice.bool(function(r)
+         return #r.id > 10
+      end),
+   }}
+   :filter(function(r)
+      return r.double and r.double > 1
+   end)
+   :group_by("kind", {{ name = "agg{n}" }})
+   :window(sluice.hopping {{ size = "1 minute", every = "30 seconds" }})
+   :aggregate {{
+      rides = sluice.count(),
+      first = sluice.min "ts",
+      last = sluice.max "ts",
+      least = sluice.min(
+         "double"
+      ),
+      spread = sluice.aggregate {{
+         state = {{
+            lo = math.huge,
+            hi = -math.huge,
+         }},
+         fold = function(a, r)
+            a.lo = math.min(a.lo, r.double)
+            a.hi = math.max(a.hi, r.double)
+         end,
+         merge = function(a, b)
+            a.lo = math.min(a.lo, b.lo)
+            a.hi = math.max(a.hi, b.hi)
+         end,
+         result = function(a)
+            return a.hi - a.lo
+         end,
+      }},
+      total = sluice.sum "double",
+      worst = sluice.max "double",
+      mean = sluice.avg "double",
+      big = sluice.count():where(function(r)
+         return r.double > 100
+      end),
+   }}
+   :to(sluice.kafka {{ topic = "out{n}", mode = "update" }})
+"""
+
+
+class SpeedTest(harness.E2ETest):
+    def test_a_script_of_300_lines_is_checked_in_50_ms(self):
+        """In processor time, which neighbours do not change much; twice that is let pass."""
+        text = LONG.format(fields="\n".join(f'      sluice.double "amount{n}",' for n in range(7)),
+                           branches="\n".join(BRANCH.format(n=n) for n in range(7)),
+                           names=", ".join(f"b{n}" for n in range(7)))
+        self.assertGreater(text.count("\n"), 300)
+        self.file("p.lua", text)
+        best = float("inf")
+        for _ in range(5):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            run = self.run_sluice("check", "p.lua")
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            self.assertEqual((run.code, run.err), (0, ""))
+            best = min(best, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        print(f"check of {text.count(chr(10))} lines: {best * 1000:.0f} ms")
+        self.assertLess(best, 0.1)

@@ -193,6 +193,16 @@ describe("probe behind other stages", function()
       assert.same({}, found)
    end)
 
+   it("tries no constants on what may never come back", function()
+      local refused = look(function(rides)
+         return out(rides:filter(function(r)
+            while r.event_type == "stuck" do end
+            return true
+         end))
+      end)
+      assert.equal("", refused)
+   end)
+
    it("finds fields that are not there behind what it cannot pass", function()
       local refused = look(function(rides)
          return out(rides:filter(function(r) return #r.event_id == 36 end)

@@ -121,9 +121,31 @@ local function add_constants(found, fn)
    end
 end
 
+-- Whether a function, one in it or one that it closes over has a `while` or `repeat`:
+-- with the right value it may never come back.
+local function may_hang(code, seen)
+   if seen[code] then return false end
+   seen[code] = true
+   for _, ins in ipairs(bytecode.instructions(code)) do
+      if ins.op == "LOOP" then return true end
+      if ins.op == "FNEW" and may_hang(util.funck(code, -ins.d - 1), seen) then
+         return true
+      end
+   end
+   for i = 1, type(code) == "function" and util.funcinfo(code).upvalues or 0 do
+      local _, value = debug.getupvalue(code, i)
+      if type(value) == "function" and may_hang(value, seen) then return true end
+   end
+   return false
+end
+
 local function constants_of(arg, fn)
-   local found = {}
-   for _, stage in ipairs(arg.before or {}) do add_constants(found, stage.fn) end
+   local found, seen = {}, {}
+   for _, stage in ipairs(arg.before or {}) do
+      if may_hang(stage.fn, seen) then return {} end
+      add_constants(found, stage.fn)
+   end
+   if may_hang(fn, seen) then return {} end
    add_constants(found, fn)
    return found
 end
