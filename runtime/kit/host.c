@@ -77,17 +77,17 @@ static double number_field(lua_State *L, const char *name, double otherwise) {
     return value;
 }
 
-/* The texts of the list `sets`, in memory that a userdata at the top of the stack keeps. */
-static const char **read_sets(lua_State *L, uint32_t *count) {
-    lua_getfield(L, 1, "sets");
+/* The texts of list `name`, in memory that a userdata at the top of the stack keeps. */
+static const char **read_texts(lua_State *L, const char *name, uint32_t *count) {
+    lua_getfield(L, 1, name);
     *count = lua_istable(L, -1) ? (uint32_t)lua_objlen(L, -1) : 0;
-    const char **sets = lua_newuserdata(L, (*count + 1) * sizeof *sets);
+    const char **texts = lua_newuserdata(L, (*count + 1) * sizeof *texts);
     for (uint32_t i = 0; i < *count; i++) {
         lua_rawgeti(L, -2, (int)i + 1);
-        sets[i] = lua_tostring(L, -1); /* stays in the list */
+        texts[i] = lua_tostring(L, -1); /* stays in the list */
         lua_pop(L, 1);
     }
-    return sets;
+    return texts;
 }
 
 static err *open_played(lua_State *L, played *p, const script_options *of_script) {
@@ -116,8 +116,9 @@ static int host_open(lua_State *L) {
     *p = (played){ .owner = holder(L) };
     luaL_getmetatable(L, PLAYED);
     lua_setmetatable(L, 3);
-    uint32_t count;
-    const char **sets = read_sets(L, &count);
+    uint32_t set_count, param_count;
+    const char **sets = read_texts(L, "sets", &set_count);
+    const char **params = read_texts(L, "params", &param_count);
     lua_getfield(L, 1, "jit_off");
     world_init(&p->world);
     p->world.clock.manual_ms = (int64_t)number_field(L, "now", 0);
@@ -126,7 +127,9 @@ static int host_open(lua_State *L) {
     script_options of_script = {
         .path = p->path,
         .overrides = sets,
-        .override_count = count,
+        .override_count = set_count,
+        .params = params,
+        .param_count = param_count,
         .library = getenv("SLUICE_LUA"),
         .jit_off = lua_toboolean(L, -1),
         .on_stuck = on_stuck,

@@ -9,8 +9,8 @@ enum { MOST_KEPT = 64 }; /* scripts that are not in use */
 typedef struct pooled {
     script *script; /* owned */
     script_options options;
-    char *path;       /* what `options` points to; owned */
-    char **overrides; /* likewise */
+    char *path;                 /* what `options` points to; owned */
+    char **overrides, **params; /* likewise */
     bool in_use;
     uint64_t used_at; /* the pool's count when it was given back */
 } pooled;
@@ -23,10 +23,15 @@ struct script_pool {
 
 script_pool *pool_new(void) { return mem_zalloc(1, sizeof(script_pool)); }
 
+static void free_texts(char **texts, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) mem_free(texts[i]);
+    mem_free(texts);
+}
+
 static void free_item(pooled *item) {
     script_close(item->script);
-    for (uint32_t i = 0; i < item->options.override_count; i++) mem_free(item->overrides[i]);
-    mem_free(item->overrides);
+    free_texts(item->overrides, item->options.override_count);
+    free_texts(item->params, item->options.param_count);
     mem_free(item->path);
     mem_free(item);
 }
@@ -43,29 +48,38 @@ void pool_free(script_pool *pool) {
     mem_free(pool);
 }
 
-static bool same_overrides(const script_options *a, const script_options *b) {
-    if (a->override_count != b->override_count) return false;
-    for (uint32_t i = 0; i < a->override_count; i++)
-        if (strcmp(a->overrides[i], b->overrides[i]) != 0) return false;
+static bool same_texts(const char *const *a, uint32_t a_count, const char *const *b,
+                       uint32_t b_count) {
+    if (a_count != b_count) return false;
+    for (uint32_t i = 0; i < a_count; i++)
+        if (strcmp(a[i], b[i]) != 0) return false;
     return true;
 }
 
 static bool serves(const pooled *item, const script_options *wanted) {
-    return !item->in_use && item->options.worker == wanted->worker &&
-           item->options.jit_off == wanted->jit_off && !strcmp(item->path, wanted->path) &&
-           same_overrides(&item->options, wanted);
+    const script_options *has = &item->options;
+    return !item->in_use && has->worker == wanted->worker && has->jit_off == wanted->jit_off &&
+           !strcmp(item->path, wanted->path) &&
+           same_texts(has->overrides, has->override_count, wanted->overrides,
+                      wanted->override_count) &&
+           same_texts(has->params, has->param_count, wanted->params, wanted->param_count);
+}
+
+static char **copy_texts(const char *const *texts, uint32_t count) {
+    char **copies = mem_zalloc(count, sizeof *copies);
+    for (uint32_t i = 0; i < count; i++) copies[i] = mem_copy_text(texts[i], strlen(texts[i]));
+    return copies;
 }
 
 static pooled *new_item(const script_options *options) {
     pooled *item = mem_zalloc(1, sizeof *item);
-    uint32_t count = options->override_count;
     item->options = *options;
     item->path = mem_copy_text(options->path, strlen(options->path));
-    item->overrides = mem_zalloc(count, sizeof *item->overrides);
-    for (uint32_t i = 0; i < count; i++)
-        item->overrides[i] = mem_copy_text(options->overrides[i], strlen(options->overrides[i]));
+    item->overrides = copy_texts(options->overrides, options->override_count);
+    item->params = copy_texts(options->params, options->param_count);
     item->options.path = item->path;
     item->options.overrides = (const char *const *)item->overrides;
+    item->options.params = (const char *const *)item->params;
     return item;
 }
 

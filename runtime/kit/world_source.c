@@ -1,4 +1,5 @@
 /* Sources of a world: records of its topics, in ranges. */
+#include <regex.h>
 #include <string.h>
 
 #include "runtime/base/arena.h"
@@ -18,12 +19,14 @@ typedef struct shown {
 
 typedef struct world_source_state {
     world *world;
-    char **names; /* topics by the script; owned */
+    char **names; /* topics by the script, or found by its pattern; owned */
     uint32_t name_count;
     shown *shown; /* owned */
     uint32_t count;
     sl_partition *partitions; /* owned */
     bool opened;
+    bool has_pattern;
+    regex_t pattern; /* of topics, as librdkafka reads it: POSIX, extended */
 } world_source_state;
 
 static void add_name(world_source_state *s, const char *name, size_t len) {
@@ -31,8 +34,23 @@ static void add_name(world_source_state *s, const char *name, size_t len) {
     s->names[s->name_count++] = mem_copy_text(name, len);
 }
 
+static bool has_name(const world_source_state *s, const char *name) {
+    for (uint32_t n = 0; n < s->name_count; n++)
+        if (strcmp(s->names[n], name) == 0) return true;
+    return false;
+}
+
+static void find_by_pattern(world_source_state *s) {
+    for (uint32_t t = 0; s->has_pattern && t < s->world->topic_count; t++) {
+        const char *name = s->world->topics[t]->name;
+        if (!has_name(s, name) && regexec(&s->pattern, name, 0, NULL, 0) == 0)
+            add_name(s, name, strlen(name));
+    }
+}
+
 /* Partitions that are not shown yet are appended; those there at first begin at their start. */
 static void discover(world_source_state *s) {
+    find_by_pattern(s);
     for (uint32_t n = 0; n < s->name_count; n++) {
         world_topic *topic = world_topic_of(s->world, s->names[n], 1);
         uint32_t known = 0;
@@ -49,6 +67,12 @@ static void discover(world_source_state *s) {
 static err *source_open(const sl_source *plan, const sl_system *system, void **source) {
     world_source_state *s = mem_zalloc(1, sizeof *s);
     s->world = (world *)(uintptr_t)system->clock;
+    *source = s;
+    sl_string pattern = option_text(plan->options, "pattern");
+    if (pattern.len) {
+        s->has_pattern = regcomp(&s->pattern, pattern.data, REG_EXTENDED | REG_NOSUB) == 0;
+        return NULL;
+    }
     const sl_value *topics = option_table(plan->options, "topics");
     if (!topics) topics = option_table(plan->options, "paths");
     for (uint32_t i = 0; topics && i < topics->item_count; i++)
@@ -58,7 +82,6 @@ static err *source_open(const sl_source *plan, const sl_system *system, void **s
         add_name(s, path.data, path.len);
     }
     for (uint32_t i = 0; i < s->name_count; i++) world_topic_of(s->world, s->names[i], 1);
-    *source = s;
     return NULL;
 }
 
@@ -154,6 +177,7 @@ static err *source_fetch(void *source, sl_range *ranges, uint32_t count, int64_t
 static void source_close(void *source) {
     world_source_state *s = source;
     for (uint32_t i = 0; i < s->name_count; i++) mem_free(s->names[i]);
+    if (s->has_pattern) regfree(&s->pattern);
     mem_free(s->names);
     mem_free(s->shown);
     mem_free(s->partitions);

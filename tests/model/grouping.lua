@@ -132,7 +132,8 @@ end
 
 function Stage:add_to_running(key, row)
    local retain = self.window.retain
-   if retain > 0 and self.watermark and row.time + retain <= self.watermark then
+   local may_be_late = retain > 0 and self.watermark and self.options.mode ~= "complete"
+   if may_be_late and row.time + retain <= self.watermark then
       self:note_late(row, nil, nil)
       return false
    end

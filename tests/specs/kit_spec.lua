@@ -128,6 +128,43 @@ describe("a driver", function()
       assert.rows_match({ { total = 1 } }, p:output())
    end)
 
+   it("gives parameters", function()
+      for _, factor in ipairs { 2, 3 } do
+         local p = test.pipeline(SUMS, { params = { factor = factor } })
+         p:batch { { n = 5, ts = 1 } }:finish()
+         assert.rows_match({ { total = 5 * factor } }, p:output())
+      end
+   end)
+
+   it("writes rows as CSV, with the header of a file", function()
+      local rows = { { a = 'x,"y"', b = 3 }, { b = 4 } }
+      local p = test.pipeline(sluice.pipeline { name = "copy", checkpoint = "none",
+         sluice.kafka { topics = "in" }:csv { sluice.string "a", sluice.int64 "b" }
+            :to(sluice.kafka { topic = "out" }) })
+      p:batch(rows):batch { "z,7", "z,seven" }
+      assert.are.same_rows({ rows[1], rows[2], { a = "z", b = 7 } }, p:output())
+      assert.rows_match({ { field = "b", value = "z,seven" } }, p:quarantined())
+      p = test.pipeline(sluice.pipeline { name = "copy", checkpoint = "none",
+         sluice.file { path = "in.csv" }
+            :csv { header = true, sluice.string "a", sluice.int64 "b" }
+            :to(sluice.kafka { topic = "out" }) })
+      p:batch(rows):batch { { a = "z", b = 7 } }
+      assert.are.same_rows({ rows[1], rows[2], { a = "z", b = 7 } }, p:output())
+   end)
+
+   it("writes raw records, and feeds topics of a pattern", function()
+      local p = test.pipeline(sluice.pipeline { name = "copy", checkpoint = "none",
+         sluice.kafka { pattern = "^in-" }:raw()
+            :derive { text = sluice.string(function(row)
+               return (row.value or "") .. "!"
+            end) }
+            :select { "text" }:to(sluice.kafka { topic = "out" }) })
+      p:batch { ["in-7"] = { { value = "a", key = "K" }, "b" } }
+      local rows = p:output()
+      assert.are.same_rows({ { text = "a!" }, { text = "b!" } }, rows)
+      assert.are.equal("K", test.message(rows[1]).key)
+   end)
+
    it("keeps scripts, but not when they change", function()
       local path = os.tmpname()
       local function write(limit)

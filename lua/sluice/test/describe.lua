@@ -8,7 +8,8 @@ local describe = {}
 
 local function topics_of(source)
    local given = source.options
-   if type(given.topics) == "table" and #given.topics > 0 then return given.topics end
+   local list = given.topics or given.paths
+   if type(list) == "table" and #list > 0 then return list end
    return { given.path or source.name }
 end
 
@@ -19,13 +20,19 @@ local function time_of(source)
 end
 
 local function source_of(source, sinks)
-   local fields = {}
+   local fields, columns = {}, {}
    for i, field in ipairs(source.fields) do
-      fields[i] = { name = field.name, type = field.type, from = field.from }
+      local from = field.from
+      fields[i] = { name = field.name, type = field.type, from = from }
+      if not from or from.kind == "value" then
+         columns[#columns + 1] = from and table.concat(from.path, ".") or field.name
+      end
    end
    return {
       name = source.name, connector = source.connector, topics = topics_of(source),
-      format = source.format, fields = fields, bounded = source.bounded,
+      format = source.format, fields = fields,
+      format_options = source.format_options, has_header = source.has_header or nil,
+      columns = columns, bounded = source.bounded, pattern = source.options.pattern,
       time = time_of(source),
       quarantine = source.quarantine and sinks[source.quarantine].name,
    }

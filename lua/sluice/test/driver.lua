@@ -53,7 +53,7 @@ function driver.open(of, given)
    local handle, problem = host.open(read)
    if not handle then error(problem, 2) end
    local made = setmetatable({ handle = handle, about = describe(handle),
-      unread = {}, tables = {} }, Driver)
+      unread = {}, tables = {}, begun = {} }, Driver)
    open_ones[made] = true
    return made
 end
@@ -99,7 +99,7 @@ end
 -- @usage p:batch { { user_id = "u-1", ts = 1000 }, '{"broken' }
 function Driver:batch(given)
    self:check_open "batch"
-   feed.all(self.handle, self.about, given or {})
+   feed.all(self.handle, self.about, given or {}, self.begun)
    self:run("batch", host.run)
    return self
 end
@@ -114,7 +114,7 @@ end
 -- @treturn Driver itself
 function Driver:feed(given)
    self:check_open "feed"
-   feed.all(self.handle, self.about, given)
+   feed.all(self.handle, self.about, given, self.begun)
    return self
 end
 

@@ -1,6 +1,7 @@
 --- Rows of a spec as records of topics.
 -- @module sluice.test.feed
 
+local csv = require "sluice.format.csv"
 local host = require "sluice.test.host"
 local json = require "sluice.test.json"
 local nearest = require "sluice.nearest"
@@ -57,34 +58,34 @@ local function headers_of(given)
    return list
 end
 
-local function csv_cell(value)
-   if value == nil then return "" end
-   local text = type(value) == "table" and json.encode(value) or tostring(value)
-   if text:find '[,"\r\n]' then return '"' .. text:gsub('"', '""') .. '"' end
-   return text
+-- A value as the text of a CSV column or a raw record; nil for null.
+local function plain_text(value)
+   if value == nil or value == json.null then return nil end
+   if type(value) == "string" then return value end
+   return json.encode(value)
 end
 
 local ENCODERS = {}
 
 function ENCODERS.json() return json.encode end
 
--- Cells in the order of the schema's fields that come from the value.
+-- A field's column is its `from`, or its name.
 function ENCODERS.csv(source)
+   source.format_options.columns = source.format_options.columns or source.columns
    return function(row)
-      local cells = {}
-      for _, field in ipairs(source.fields) do
-         local kind = field.from and field.from.kind or "value"
-         if kind == "value" then cells[#cells + 1] = csv_cell(row[field.name]) end
+      local values = {}
+      for _, name in ipairs(source.format_options.columns) do
+         values[name] = plain_text(row[name])
       end
-      return table.concat(cells, ",")
+      return csv.encode(source, values)
    end
 end
 
-function ENCODERS.raw(source)
-   return function(row)
-      local name = source.fields[1] and source.fields[1].name
-      return tostring(row[name])
-   end
+-- The header line of a file: its columns, each holding its name.
+local function named(columns)
+   local row = {}
+   for _, name in ipairs(columns) do row[name] = name end
+   return row
 end
 
 local function prepare(source)
@@ -92,6 +93,7 @@ local function prepare(source)
    source.names = {}
    for _, field in ipairs(source.fields) do source.names[field.name] = true end
    source.encode = (ENCODERS[source.format] or ENCODERS.json)(source)
+   if source.has_header then source.header = source.encode(named(source.columns)) end
    return source
 end
 
@@ -102,6 +104,10 @@ local function record_of(row, source)
          :format(options.show(row)), 0)
    end
    if row == json.null then return {} end
+   if source.format == "raw" and getmetatable(row) ~= RECORD then
+      return { value = plain_text(row.value), key = plain_text(row.key),
+         headers = headers_of(row.headers), time = row.timestamp, offset = row.offset }
+   end
    if not is_record(row, source) then return { value = source.encode(row) } end
    return {
       value = text_of(row.value, source.encode), key = text_of(row.key, json.encode),
@@ -116,14 +122,20 @@ local function is_rows(list)
    return type(first) ~= "table" or first == json.null or first[1] == nil
 end
 
--- `add(record, source, topic, partition, row)` for each.
+-- `add.fn(record, source, topic, partition, row)` for each.
 local function each_row(add, source, topic, partition, list)
+   if source.header and list[1] ~= nil and not add.begun[topic] then
+      add.begun[topic] = true
+      if type(list[1]) == "table" then
+         add.fn({ value = source.header }, source, topic, partition)
+      end
+   end
    for i, row in ipairs(list) do
       local made, record = pcall(record_of, row, source)
       if not made then
          error(("row %d of %s/%d: %s"):format(i, topic, partition, record), 6)
       end
-      add(record, source, topic, partition, row)
+      add.fn(record, source, topic, partition, row)
    end
 end
 
@@ -151,6 +163,9 @@ local function find(about, name)
          names[#names + 1] = topic
       end
    end
+   for _, source in ipairs(about.sources) do
+      if source.pattern then return source, name end -- a topic that it may find
+   end
    error((":batch: there is no source `%s`%s"):format(tostring(name),
       nearest.hint(tostring(name), names)), 5)
 end
@@ -166,8 +181,11 @@ end
 --- Go through the records of a batch.
 -- @tparam table about description of the pipeline
 -- @tparam table given as `:batch` takes it
--- @tparam function add (record, source, topic, partition, row), called for each
-function feed.each(about, given, add)
+-- @tparam function fn (record, source, topic, partition, row), called for each; `row` is
+--  nil for the header line that a file of CSV gets before its first row that is a table
+-- @tparam table begun topics that have had their first row; changed
+function feed.each(about, given, begun, fn)
+   local add = { fn = fn, begun = begun }
    if type(given) ~= "table" then
       error((":batch takes a table of rows, got %s"):format(options.show(given)), 4)
    end
@@ -188,8 +206,9 @@ end
 -- @tparam userdata handle of the pipeline
 -- @tparam table about its description
 -- @tparam table given as `:batch` takes it
-function feed.all(handle, about, given)
-   feed.each(about, given, function(record, _, topic, partition)
+-- @tparam table begun topics that have had their first row; changed
+function feed.all(handle, about, given, begun)
+   feed.each(about, given, begun, function(record, _, topic, partition)
       host.feed(handle, topic, partition, record)
    end)
 end

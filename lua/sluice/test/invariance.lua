@@ -50,7 +50,7 @@ end
 -- All records of a case, numbered: `{ record =, topic =, partition =, row =, time = }`.
 local function records_of(about, given)
    local records = {}
-   feed.each(about, given, function(record, source, topic, partition, row)
+   feed.each(about, given, {}, function(record, source, topic, partition, row)
       records[#records + 1] = { record = record, topic = topic, partition = partition,
          row = row, source = source, place = topic .. "/" .. partition,
          time = times.of(record, source) }
@@ -85,7 +85,7 @@ local function shuffle(records, random)
    local keys, last, extra = {}, {}, {}
    for i, one in ipairs(records) do
       local time = one.source.time
-      local at = one.time or last[one.place] or 0
+      local at = one.time or last[one.place] or -math.huge
       last[one.place] = at
       local id = one.place .. ":" .. at
       extra[id] = extra[id] or (time and time.delay_ms and random(0, time.delay_ms)) or 0

@@ -49,17 +49,19 @@ local function wrong_option(given)
 end
 
 local function wrong_pipeline(of, is_plan, given)
-   if not is_plan and type(of) ~= "string" then
+   if not is_plan then
+      if type(of) == "string" then return nil end
       return ("test.pipeline takes the path of a script or a sluice.pipeline, got %s")
          :format(options.show(of))
    end
-   if is_plan and (given.workers or 1) > 1 then
+   if (given.workers or 1) > 1 then
       return "test.pipeline: a pipeline made in the spec runs with one worker, its "
          .. "functions live in one Lua state: give the path of a script to use more"
    end
-   if is_plan and given.jit == false then
-      return "test.pipeline: a pipeline made in the spec is never compiled: `jit` is for "
-         .. "the path of a script"
+   if given.jit == false or given.params then
+      return ("test.pipeline: `%s` is for the path of a script: a pipeline made in the "
+         .. "spec %s"):format(given.params and "params" or "jit",
+         given.params and "has read its parameters already" or "is never compiled")
    end
 end
 

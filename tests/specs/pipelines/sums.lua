@@ -1,6 +1,8 @@
 -- For kit_spec.lua: sums by key and minute, two partitions, late rows kept.
 local sluice = require "sluice"
 
+local factor = sluice.param("factor", 1, "each number counts so many times")
+
 return sluice.pipeline {
    name = "sums", checkpoint = "none", trigger = "30 seconds",
    sluice.kafka { topics = "numbers" }
@@ -16,7 +18,8 @@ return sluice.pipeline {
       :group_by "k"
       :window(sluice.tumbling { size = "1 minute" })
       :aggregate {
-         total = sluice.sum "n", rows = sluice.count(), last = sluice.last "from",
+         total = sluice.sum(function(row) return row.n * factor end),
+         rows = sluice.count(), last = sluice.last "from",
          by = sluice.last "record_key", id = sluice.max "id",
       }
       :late_to(sluice.kafka { topic = "too_late" })
