@@ -6,7 +6,9 @@ local analyse_aggregate = require "sluice.analyse.aggregate"
 local analyse_quarantine = require "sluice.analyse.quarantine"
 local analyse_sink = require "sluice.analyse.sink"
 local analyse_source = require "sluice.analyse.source"
+local analyse_stage = require "sluice.analyse.stage"
 local analyse_step = require "sluice.analyse.step"
+local chain = require "sluice.chain"
 local options = require "sluice.options"
 local pipeline = require "sluice.pipeline"
 local place = require "sluice.place"
@@ -75,17 +77,13 @@ end
 local function link(of)
    local followers, sources, seen = {}, {}, {}
    for _, leaf in ipairs(of.branches) do
-      local path, node = {}, leaf
-      while node do
-         table.insert(path, 1, node)
-         node = node.parent
-      end
-      for _, one in ipairs(path) do
+      for _, one in ipairs(chain.path(leaf)) do
          if not seen[one] then
-            seen[one] = true
-            local list = one.parent and followers[one.parent] or sources
-            list[#list + 1] = one
-            followers[one] = {}
+            seen[one], followers[one] = true, {}
+            if not one.parent then sources[#sources + 1] = one end
+            for _, parent in ipairs(chain.parents(one)) do
+               table.insert(followers[parent], one)
+            end
          end
       end
    end
@@ -117,14 +115,13 @@ function analyse.graph(of)
    -- `work` is what the parts of the analysis share.
    local work = {
       pipeline = of, graph = graph, followers = followers,
-      aggregate_index = {}, aggregate_nodes = {}, sink_index = {}, sink_nodes = {},
+      aggregate_index = {}, aggregate_nodes = {},
+      distinct_index = {}, distinct_nodes = {},
+      sink_index = {}, sink_nodes = {},
    }
    for _, node in ipairs(sources) do analyse_source.add(work, node) end
-   local next_aggregate = 1
-   while work.aggregate_nodes[next_aggregate] do
-      analyse_step.behind_aggregate(work, next_aggregate)
-      next_aggregate = next_aggregate + 1
-   end
+   analyse_step.behind_aggregates(work)
+   analyse_stage.finish(work)
    analyse_aggregate.finish(work)
    analyse_sink.finish(work)
    analyse_source.finish(work)

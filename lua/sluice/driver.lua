@@ -11,6 +11,7 @@ local ffi = require "ffi"
 
 local driver_code = require "sluice.driver.code"
 local driver_emit = require "sluice.driver.emit"
+local driver_flat_map = require "sluice.driver.flat_map"
 local driver_fold = require "sluice.driver.fold"
 local driver_names = require "sluice.driver.names"
 local driver_source = require "sluice.driver.source"
@@ -106,6 +107,25 @@ function driver.fold(step, name, state, schema)
       function(code)
       driver_fold.write(code, state, step, schema)
    end)
+end
+
+--- Rows through a flat_map: its `emit` adds rows of the step behind. When it throws, C
+-- takes the rows back that it made of this row.
+-- @tparam table step Step whose rows it gets
+-- @tparam table next_step Step behind
+-- @tparam string name for messages
+-- @tparam table output of the graph
+-- @treturn function as above
+function driver.expand(step, next_step, name, output)
+   local title = driver_names.of_source("flat_map", name, "flat_map", output.fn)
+   return function(v, calls)
+      local emit = driver_flat_map.emit(next_step, output.fields, v, calls)
+      local code = driver_code.new "flat_map"
+      driver_flat_map.write(code, step, output, emit)
+      local run = code:compile(v, calls)
+      return run, { what = "flat_map", name = name, title = title, loops = { run },
+         sees = driver_names.sees(step, nil, output.schema) }
+   end
 end
 
 --- States into result rows, and these through the stages behind.

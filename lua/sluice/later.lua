@@ -16,7 +16,7 @@ end
 later.CONSTRUCTORS = set [[postgres http random]]
 
 --- Methods of a stream.
-later.METHODS = set [[avro protobuf json_schema flat_map distinct process union
+later.METHODS = set [[avro protobuf json_schema process
    join table lookup]]
 
 --- Methods of a field.

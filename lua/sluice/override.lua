@@ -2,8 +2,10 @@
 -- there. Nodes stay as they are: the pipeline remembers what stands in for their options.
 -- @module sluice.override
 
+local chain = require "sluice.chain"
 local connector = require "sluice.connector"
 local decode = require "sluice.stage.decode"
+local distinct = require "sluice.stage.distinct"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local window = require "sluice.window"
@@ -23,11 +25,12 @@ local function window_target(node, name)
       known = window.OPTIONS[kind] }
 end
 
---- Name of an aggregation's state as the script gives it.
+--- Name of a stage's state as the script gives it.
 -- @tparam table of pipeline
--- @tparam table node of `:aggregate`
+-- @tparam table node of `:aggregate` or `:distinct`
 -- @treturn ?string
 function override.stage_name(of, node)
+   if node.op == "distinct" then return override.values(of, node).name end
    local values = node.window_node and override.values(of, node.window_node)
    return values and values.name or node.group_node and node.group_node.name
 end
@@ -41,6 +44,10 @@ local function target_of(of, node)
       local target = connector_target(node.sink, "sink", override.values(of, node.sink))
       target.is_side = node.op ~= "to"
       return target
+   end
+   if node.op == "distinct" then
+      local name = override.stage_name(of, node) or "distinct"
+      return { node = node, role = "distinct", name = name, known = distinct.OPTIONS }
    end
    if node.op == "aggregate" and node.window_node then
       return window_target(node, override.stage_name(of, node) or "aggregate")
@@ -63,12 +70,7 @@ end
 function override.targets(of)
    local found, seen = {}, {}
    for _, leaf in ipairs(of.branches) do
-      local path, node = {}, leaf
-      while node do
-         table.insert(path, 1, node)
-         node = node.parent
-      end
-      for _, one in ipairs(path) do
+      for _, one in ipairs(chain.path(leaf)) do
          local target = target_of(of, one)
          local key = target and target.role .. tostring(target.node)
          if target and not seen[key] then

@@ -10,6 +10,8 @@
 local connector = require "sluice.connector"
 local decode = require "sluice.stage.decode"
 local deliver = require "sluice.stage.deliver"
+local distinct = require "sluice.stage.distinct"
+local flat_map = require "sluice.stage.flat_map"
 local format = require "sluice.format"
 local group = require "sluice.stage.group"
 local later = require "sluice.later"
@@ -17,6 +19,7 @@ local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
 local transform = require "sluice.stage.transform"
+local union = require "sluice.stage.union"
 
 local stream = {}
 
@@ -33,17 +36,24 @@ local STAGES = {
    derive = { make = transform.derive, phases = ROWS },
    select = { make = transform.select, phases = ROWS },
    group_by = {
-      make = group.group_by, phases = { decoded = "grouped", rows = "grouped" },
+      make = group.group_by,
+      phases = { decoded = "grouped", rows = "grouped", results = "grouped" },
    },
    window = { make = group.window,
-      phases = { decoded = "windowed", rows = "windowed", grouped = "windowed" } },
+      phases = {
+         decoded = "windowed", rows = "windowed", grouped = "windowed",
+         results = "windowed" },
+      },
    aggregate = { make = group.aggregate,
       phases = {
          decoded = "results", rows = "results", grouped = "results",
-         windowed = "results" },
+         windowed = "results", results = "results" },
       },
+   flat_map = { make = flat_map.make, phases = ROWS },
+   distinct = { make = distinct.make, phases = ROWS },
+   union = { make = union.make, phases = ROWS },
    to = { make = deliver.to, phases = ROWS },
-   late_to = { make = deliver.late_to, phases = { results = "results" } },
+   late_to = { make = deliver.late_to, phases = ROWS },
    quarantine_to = { make = deliver.quarantine_to, phases = DECODED },
 }
 for name in pairs(format.FORMATS) do
@@ -52,8 +62,6 @@ end
 
 local ONLY_BEHIND_JSON = "`:event_time` stands right behind `:json { … }` or `:rows { … "
    .. "}`: the watermark sees every good record"
-local NO_SECOND = "not yet: an aggregation behind an aggregation comes with a later "
-   .. "release; write each as a branch of its own"
 
 -- Why a method cannot stand in a phase, by phase and method; `any` for the rest.
 local REASONS = {
@@ -63,7 +71,6 @@ local REASONS = {
    },
    decoded = {
       rows = "the fields are said already: one `:rows { … }` a source",
-      late_to = "nothing before it can be late: write `:late_to` behind `:aggregate`",
    },
    grouped = {
       group_by = "the groups are said already: put all fields into one `:group_by { "
@@ -76,12 +83,11 @@ local REASONS = {
       window = "the window is said already: one `:window` an aggregation",
       any = "`:%s` cannot stand behind `:window`: write `:aggregate { … }` next",
    },
-   results = { group_by = NO_SECOND, window = NO_SECOND, aggregate = NO_SECOND },
+   results = {},
 }
 REASONS.rows = {
    event_time = ONLY_BEHIND_JSON,
    rows = REASONS.decoded.rows,
-   late_to = REASONS.decoded.late_to,
 }
 REASONS.results.event_time = ONLY_BEHIND_JSON
 REASONS.results.rows = REASONS.decoded.rows

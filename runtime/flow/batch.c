@@ -103,7 +103,7 @@ static err *batch_fetch(batch *b) {
         if (e) return e;
         b->sources[i] = (source_view){
             .partitions = in->partitions,
-            .places = in->places,
+            .places = in->ranks,
             .headers = in->headers,
             .records = in->records.items,
             .record_count = in->records.count,

@@ -16,6 +16,8 @@ enum {
     TELL_MS = 10000, /* between two lines on bad records */
 };
 
+static const double PLACES = 4294967296.0; /* of one source */
+
 /* Topics stand in the list as in the script, each at first with its lowest partition. */
 static uint32_t topic_number(const input *in, uint32_t p) {
     uint32_t topics = 0;
@@ -40,11 +42,13 @@ static err *too_many(const input *in, const sl_partition *p) {
 static err *put_in_order(input *in, uint32_t known) {
     in->order = mem_realloc(in->order, in->partition_count * sizeof *in->order);
     in->places = mem_realloc(in->places, in->partition_count * sizeof *in->places);
+    in->ranks = mem_realloc(in->ranks, in->partition_count * sizeof *in->ranks);
     for (uint32_t p = known; p < in->partition_count; p++) {
         uint32_t at = p, topic = topic_number(in, p);
         if (topic >= SL_MOST_TOPICS || in->partitions[p].number >= SL_MOST_PARTITIONS)
             return too_many(in, &in->partitions[p]);
         in->places[p] = topic * SL_MOST_PARTITIONS + (uint32_t)in->partitions[p].number;
+        in->ranks[p] = (double)in->number * PLACES + in->places[p];
         for (; at > 0 && in->places[in->order[at - 1]] > in->places[p]; at--)
             in->order[at] = in->order[at - 1];
         in->order[at] = p;
@@ -75,8 +79,9 @@ static void fix_targets(input *in) {
 }
 
 err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, const sl_system *system,
-                bool bounded_run) {
+                uint32_t number, bool bounded_run) {
     *in = (input){ .plan = plan,
+                   .number = number,
                    .ops = ops,
                    .system = system,
                    .last_records_ms = INT64_MIN,
@@ -102,6 +107,7 @@ void input_close(input *in) {
     mem_free(in->views);
     mem_free(in->order);
     mem_free(in->places);
+    mem_free(in->ranks);
     mem_free(in->targets);
     mem_free(in->ranges);
     mem_free(in->records.items);

@@ -18,6 +18,7 @@
 #include "runtime/shared/connect.h"
 
 typedef struct input {
+    uint32_t number; /* in the plan */
     const sl_source *plan;
     const sl_source_ops *ops;
     void *handle;                   /* of the connector; owned */
@@ -26,6 +27,7 @@ typedef struct input {
     uint32_t partition_count;
     uint32_t *order;  /* partitions by topic (of the script), number; owned */
     uint32_t *places; /* one a partition: sorts them so, also those yet to appear; owned */
+    double *ranks;    /* likewise, among those of all sources; owned */
     watermark_source watermark;
     watermark_view *views; /* one a partition, for the end of a batch; owned */
     int64_t *targets;      /* available-now, once: end offsets fixed at start; owned, else NULL */
@@ -49,10 +51,10 @@ typedef struct input {
     source_counters pending; /* of the running one */
 } input;
 
-/* Open the connector of `plan` and take a first look. `bounded_run`: available-now or once, ends
+/* Open the connector of `plan`, source `number`, and take a first look. `bounded_run`: available-now or once, ends
  * are fixed. */
 struct err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops,
-                       const sl_system *system, bool bounded_run);
+                       const sl_system *system, uint32_t number, bool bounded_run);
 void input_close(input *in);
 
 /* See what is there now. Retriable trouble is not an error: nothing is there. */

@@ -16,7 +16,7 @@ static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
     if (!ops)
         return err_new(ERR_PLAN, "source `%.*s`: there is no connector `%.*s`", len,
                        plan->name.data, (int)plan->connector.len, plan->connector.data);
-    return err_wrap(input_open(&p->inputs[i], plan, ops, &p->system, p->bounded_run),
+    return err_wrap(input_open(&p->inputs[i], plan, ops, &p->system, i, p->bounded_run),
                     "source `%.*s`", len, plan->name.data);
 }
 

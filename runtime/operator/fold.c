@@ -175,7 +175,7 @@ static void note_times(const fold_run *run) {
 }
 
 /* Places of partitions (vector.h) of rows that are results. */
-static const uint32_t NO_PLACES[1] = { 0 };
+static const double NO_PLACES[1] = { 0 };
 
 static err *fold_selected(fold_run *run) {
     fold_space *f = run->f;

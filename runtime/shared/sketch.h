@@ -39,7 +39,7 @@ void sl_top_give(void *text, const sl_part *part, uint32_t count, uint32_t capac
                  sl_string *into);
 
 /* The first `limit` values by (time, place, offset) (collect.c). */
-void sl_collect_add(void *table, sl_part *part, uint32_t limit, int64_t time, uint32_t place,
+void sl_collect_add(void *table, sl_part *part, uint32_t limit, int64_t time, double place,
                     int64_t offset, const char *data, uint32_t len);
 void sl_collect_merge(void *text, sl_part *a, const sl_part *b, uint32_t limit);
 void sl_collect_give(void *text, const sl_part *part, int32_t type, sl_string *into);

@@ -53,7 +53,7 @@ typedef struct sl_vector {
     void *text;                 /* for sl_text_copy: arena of this vector; opaque */
     void *grown;                /* flat_map: for sl_row_add, what takes its rows; opaque */
     void *table;                /* for sl_part_set: table of the states; opaque */
-    const uint32_t *places;     /* fold: by a row's `partition`; a lower one comes before */
+    const double *places;       /* fold: by a row's `partition`; a lower one comes before */
     int64_t now_ms;             /* processing time of the batch */
 } sl_vector;
 

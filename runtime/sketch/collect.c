@@ -16,8 +16,7 @@ enum { FIRST_ROOM = 4 };
 typedef struct entry {
     int64_t time;
     int64_t offset;
-    uint32_t place;
-    uint32_t unused;
+    double place;
     value value;
 } entry;
 
@@ -93,7 +92,7 @@ static void add(const memory *m, sl_part *part, uint32_t limit, entry e, const c
     l->count++;
 }
 
-LEAF void sl_collect_add(void *table, sl_part *part, uint32_t limit, int64_t time, uint32_t place,
+LEAF void sl_collect_add(void *table, sl_part *part, uint32_t limit, int64_t time, double place,
                          int64_t offset, const char *data, uint32_t len) {
     entry e = { .time = time, .offset = offset, .place = place, .value = value_of(data, len) };
     add(&(memory){ .table = table }, part, limit, e, data);

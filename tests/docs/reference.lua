@@ -8,6 +8,7 @@
 local cluster = require "sluice.cluster"
 local connector = require "sluice.connector"
 local decode = require "sluice.stage.decode"
+local distinct = require "sluice.stage.distinct"
 local format = require "sluice.format"
 local helper = require "sluice.helper"
 local later = require "sluice.later"
@@ -214,12 +215,15 @@ function Page:fields()
    self:line ""
 end
 
+local STAGES = { "decode", "transform", "flat_map", "distinct", "union", "group",
+   "deliver" }
+
 function Page:stages()
    self:line "## Stages\n"
    for _, name in ipairs(nearest.names(format.FORMATS)) do
       self:line("- %s", format.FORMATS[name].doc)
    end
-   for _, file in ipairs { "decode", "transform", "group", "deliver" } do
+   for _, file in ipairs(STAGES) do
       local path = "lua/sluice/stage/" .. file .. ".lua"
       local pattern = "^function " .. file .. "%.([%w_]+)(%b())"
       for _, one in ipairs(documented(path, pattern)) do
@@ -236,6 +240,8 @@ function Page:stages()
    end
    self:line "### :event_time\n"
    self:options(decode.TIME)
+   self:line "### :distinct\n"
+   self:options(distinct.OPTIONS, "within")
    for _, kind in ipairs(WINDOWS) do
       self:line("### sluice.%s\n", kind)
       self:line("%s\n", WINDOWS[kind])

@@ -25,7 +25,6 @@ describe("a stream", function()
    it("names the nearest method, and those that come later", function()
       refuses(function() return rides().filtr end, "no method `filtr`: did you mean "
          .. "`filter`?")
-      refuses(function() return rides().distinct end, "not yet: `:distinct`")
       refuses(function() return rides().join end, "not yet: `:join`")
       refuses(function() return sluice.kafka { topics = "a" }.avro end,
          "not yet: `:avro`")
@@ -63,11 +62,6 @@ describe("what may follow what", function()
       refuses(function() kit.timed():window(minutes):group_by "ts" end,
          "before `:window`")
       refuses(function() kit.timed():window(minutes):to(sink()) end, "write `:aggregate")
-   end)
-
-   it("is no aggregation behind an aggregation yet", function()
-      refuses(function() kit.counts():group_by "rows" end, "not yet")
-      refuses(function() kit.counts():aggregate {} end, "not yet")
    end)
 
    it("is `:late_to` behind an aggregation", function()

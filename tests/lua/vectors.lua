@@ -82,7 +82,7 @@ function vectors.of(step, of, rows)
       pointers[i - 1] = row
    end
    v.rows, v.count = pointers, #rows
-   v.places = keep(ffi.new("uint32_t[8]", 0, 1, 2, 3, 4, 5, 6, 7))
+   v.places = keep(ffi.new("double[8]", 0, 1, 2, 3, 4, 5, 6, 7))
    v.outputs = keep(ffi.new("uint32_t[?]", #rows + 1))
    v.dead = keep(ffi.new("uint32_t[?]", #rows + 1))
    return v

@@ -9,7 +9,7 @@ local position = {}
 --- Members that hold a position.
 position.MEMBERS = {
    { name = "time", type = "int64_t" }, { name = "offset", type = "int64_t" },
-   { name = "place", type = "uint32_t" }, { name = "seen", type = "uint8_t" },
+   { name = "place", type = "double" }, { name = "seen", type = "uint8_t" },
 }
 
 --- Statements that name the position of a row, of a state merged, and that take it over.
@@ -18,18 +18,22 @@ position.OF_ROW =
 position.OF_OTHER = "local time, offset, place = $b.time, $b.offset, $b.place"
 position.TAKE = "$a.time, $a.offset, $a.place, $a.seen = time, offset, place, 1"
 
+-- Rows that a flat_map made of one record stand at one position: they come in its order,
+-- as do results.
+local TIES = { ["<"] = "<", [">"] = ">=" }
+
 --- The condition that `time, place, offset` stand so to the position held.
 -- @tparam string operator "<" or ">"
 -- @treturn string Lua
 function position.is(operator)
    local text = "(time OP $a.time or (time == $a.time and (place OP $a.place "
-      .. "or (place == $a.place and offset OP $a.offset))))"
-   return (text:gsub("OP", operator))
+      .. "or (place == $a.place and offset TIE $a.offset))))"
+   return (text:gsub("OP", operator):gsub("TIE", TIES[operator]))
 end
 
 --- Make `first` or `last`.
 -- @tparam string operator how a row's position stands to the kept one's when it takes its
---  place: "<" or ">". Two rows at one position do not happen.
+--  place: "<" or ">"
 -- @treturn table the aggregate
 function position.new(operator)
    local function resolve(input)

@@ -1,6 +1,7 @@
 --- Aggregates of a graph: windows, keys, output modes, and whether every group closes.
 -- @module sluice.analyse.aggregate
 
+local analyse_stage = require "sluice.analyse.stage"
 local common = require "sluice.sink.common"
 local group = require "sluice.stage.group"
 local options = require "sluice.options"
@@ -10,8 +11,6 @@ local schema = require "sluice.schema"
 local window = require "sluice.window"
 
 local analyse_aggregate = {}
-
-local DEFAULT_NAME = "aggregate"
 
 local function window_of(work, node)
    local of_window = node.window_node
@@ -24,12 +23,18 @@ local function window_of(work, node)
    return window.plan(of_window.kind, values)
 end
 
-local function check_time(work, node, source, of_window)
-   if not window.is_timeless(of_window) and not source.time then
-      place.fail(node.window_node.line, "a window needs event time, and source `%s` has "
-         .. "none: write `:event_time(\"ts\", { delay = \"10 minutes\" })` behind its "
-         .. "`:json`", source.name)
+local function check_time(node, sources, of_window)
+   if window.is_timeless(of_window) then return end
+   for _, source in ipairs(sources) do
+      if not source.time then
+         place.fail(node.window_node.line, "a window needs event time, and source `%s` "
+            .. "has none: write `:event_time(\"ts\", { delay = \"10 minutes\" })` behind "
+            .. "its `:json`", source.name)
+      end
    end
+end
+
+local function check_names(work, node)
    local names = { node.window_node and override.values(work.pipeline,
       node.window_node).name,
       node.group_node and node.group_node.name }
@@ -40,16 +45,8 @@ local function check_time(work, node, source, of_window)
    end
 end
 
---- Add an aggregate.
--- @tparam table work shared by the analysis
--- @tparam table node of `:aggregate`
--- @tparam table of schema of the rows it folds, with slots
--- @tparam integer step that feeds it
--- @tparam table source whose event time it goes by
--- @treturn integer its index
-function analyse_aggregate.add(work, node, of, step, source)
+local function make(work, node, of)
    local of_window = window_of(work, node)
-   check_time(work, node, source, of_window)
    local items, message = group.resolve(node.items, of, of_window.kind)
    if not items then place.fail(node.line, "%s", message) end
    local key = {}
@@ -57,7 +54,7 @@ function analyse_aggregate.add(work, node, of, step, source)
    local columns = group.result_columns(key, of_window.kind, items)
    local graph = work.graph
    local index = #graph.aggregates + 1
-   local made = { window = of_window, group = {}, items = {}, input = { step },
+   local made = { window = of_window, group = {}, items = {}, input = {}, sources = {},
       line = node.line }
    for i, column in ipairs(key) do
       made.group[i] = {
@@ -69,10 +66,26 @@ function analyse_aggregate.add(work, node, of, step, source)
       made.items[i] = { name = item.name, spec = item.resolved }
    end
    graph.aggregates[index] = made
+   work.aggregate_index[node] = index
    work.aggregate_nodes[index] = {
-      node = node, source = source, schema = schema.new(columns), made = made,
+      node = node, schema = schema.new(columns), made = made, what = "aggregation",
+      sources = {}, stages = {}, can_be_late = not window.is_timeless(of_window),
       group_count = #key,
    }
+   return index
+end
+
+--- Add an aggregate, or find it where several inputs meet.
+-- @tparam table work shared by the analysis
+-- @tparam table node of `:aggregate`
+-- @tparam table of schema of the rows it folds, with slots
+-- @tparam table walk over the tree of steps that feeds it
+-- @treturn integer its index
+function analyse_aggregate.add(work, node, of, walk)
+   check_time(node, walk.sources, window_of(work, node))
+   check_names(work, node)
+   local index = work.aggregate_index[node] or make(work, node, of)
+   analyse_stage.feed(work.aggregate_nodes[index], walk)
    return index
 end
 
@@ -84,24 +97,6 @@ function analyse_aggregate.key(one)
    local key, bounds = {}, window.key_bounds(one.made.window.kind)
    for i = 1, one.group_count + bounds do key[i] = one.schema.columns[i] end
    return key, #key == 1 and bounds == 0 and "plain" or "object"
-end
-
---- Say where late rows of an aggregate go.
--- @tparam table one entry of `work.aggregate_nodes`
--- @tparam integer sink index
--- @tparam table node of `:late_to`
--- @raise when they go elsewhere already
-function analyse_aggregate.set_late(one, sink, node)
-   local made = one.made
-   if made.late and made.late ~= sink then
-      place.fail(node.line, "late rows of the aggregation at %s go elsewhere already: "
-         .. "write `:late_to` once, right behind it", made.line)
-   end
-   if window.is_timeless(made.window) then
-      place.fail(node.line, "the aggregation at %s has no window, so nothing is late for "
-         .. "it: leave `:late_to` out", made.line)
-   end
-   made.late = sink
 end
 
 local function show(value)
@@ -165,10 +160,19 @@ local function check_window_mode(one, values)
    end
 end
 
+-- Kinds of window that never close: nothing can wait for their results.
+local OPEN = { running = true, rolling = true }
+
+local function source_without_watermark(one)
+   for _, source in ipairs(one.sources) do
+      if not source.time.delay_ms then return source end
+   end
+end
+
 -- An aggregation is refused unless every group goes some day, or all may stay within a
 -- limit.
 local function check_closes(one, mode)
-   local made, source = one.made, one.source
+   local made = one.made
    if mode == "complete" then return end
    if made.window.kind == "none" then
       place.fail(made.line, "without a window no group ever closes, and mode %q keeps "
@@ -176,12 +180,45 @@ local function check_closes(one, mode)
          .. "`:window(sluice.running { retain = \"7 days\" })`), or mode = \"complete\" "
          .. "with its `max_rows`", mode)
    end
-   if window.is_timeless(made.window) or source.time.delay_ms then return end
+   local source = source_without_watermark(one)
+   if window.is_timeless(made.window) or not source then return end
    local runs = made.window.kind == "running"
    place.fail(made.line, "%s by the watermark, and source `%s` has none: write "
       .. "`:event_time(…, { delay = \"10 minutes\" })`, or %s",
       runs and "`retain` lets groups go" or ("mode %q closes windows"):format(mode),
       source.name, runs and "retain = \"forever\"" or "mode = \"complete\"")
+end
+
+local STAGES = { aggregate = "another aggregation", distinct = "`:distinct`",
+   flat_map = "`:flat_map`" }
+
+-- Results that go on to other stages do so once each, when their window closes: there
+-- must be a window that does.
+local function check_onward(work, one)
+   local made, onward = one.made, one.onward
+   local what = ("results of the aggregation go on to %s at %s, each once, when its "
+      .. "window closes"):format(STAGES[onward.op], onward.line)
+   if made.window.kind == "none" then
+      place.fail(made.line, "%s, and it has no window: write `:window(sluice.tumbling "
+         .. "{ size = … })` before `:aggregate`", what)
+   end
+   if OPEN[made.window.kind] then
+      place.fail(made.line, "%s, and a window of sluice.%s never does: take "
+         .. "sluice.tumbling or sluice.hopping", what, made.window.kind)
+   end
+   local source = source_without_watermark(one)
+   if source then
+      place.fail(made.line, "%s, by the watermark, and source `%s` has none: write "
+         .. "`:event_time(…, { delay = \"10 minutes\" })`", what, source.name)
+   end
+   for _, node in ipairs(one.sinks) do
+      local mode = override.values(work.pipeline, node.sink).mode
+      if mode and mode ~= "append" then
+         place.fail(node.line, "mode = %q does not go with this: %s; write mode = "
+            .. "\"append\" here, or send the %ss from an aggregation of its own",
+            mode, what, mode == "complete" and "complete result" or mode)
+      end
+   end
 end
 
 local function check_final_name(one, values)
@@ -194,35 +231,20 @@ local function check_final_name(one, values)
    end
 end
 
--- State goes by name: where there are several aggregations, each says its own.
-local function give_names(work)
-   local several, by_name = #work.aggregate_nodes > 1, {}
-   for _, one in ipairs(work.aggregate_nodes) do
-      local name = override.stage_name(work.pipeline, one.node)
-      if not name and several then
-         place.fail(one.made.line, "a pipeline with several aggregations names each: "
-            .. "write `name = \"…\"` in its window, or behind the fields of "
-            .. "`:group_by(…, { name = \"…\" })`")
-      end
-      name = name or DEFAULT_NAME
-      if by_name[name] then
-         place.fail(one.made.line, "the aggregation at %s is called `%s` too: state goes "
-            .. "by name, take another",
-            by_name[name], name)
-      end
-      by_name[name] = one.made.line
-      one.made.name = name
-   end
-end
+local APPEND = { mode = "append" }
 
 local function finish_one(work, one)
    local values = agreed(work, one)
-   if not values then
+   if not values and not one.onward then
       place.fail(one.made.line,
          "rows of the aggregation go nowhere: end it in `:to(sink)`")
    end
-   check_mode(work, one, values)
-   check_window_mode(one, values)
+   if one.onward then check_onward(work, one) end
+   if values then
+      check_mode(work, one, values)
+      check_window_mode(one, values)
+   end
+   values = values or APPEND
    check_closes(one, values.mode)
    check_final_name(one, values)
    local made = one.made
@@ -234,12 +256,10 @@ local function finish_one(work, one)
       and (one.has_filter or made.window.kind == "session") or false
 end
 
---- Settle modes and names, when all steps stand.
+--- Settle modes, when all steps stand.
 -- @tparam table work shared by the analysis
--- @raise for sinks that disagree, a mode that is missing, groups that never close, names
---   that stand twice
+-- @raise for sinks that disagree, a mode that is missing, groups that never close
 function analyse_aggregate.finish(work)
-   give_names(work)
    for _, one in ipairs(work.aggregate_nodes) do finish_one(work, one) end
 end
 

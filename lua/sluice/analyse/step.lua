@@ -1,10 +1,13 @@
---- Steps of a graph: the tree of stateless stages behind a source or an aggregate, and
--- its outputs.
+--- Steps of a graph: trees of stateless stages behind a source or an aggregate, and
+-- their outputs. Behind each distinct and flat_map a step of its own begins.
 -- @module sluice.analyse.step
 
 local analyse_aggregate = require "sluice.analyse.aggregate"
+local analyse_distinct = require "sluice.analyse.distinct"
 local analyse_message = require "sluice.analyse.message"
 local analyse_sink = require "sluice.analyse.sink"
+local analyse_stage = require "sluice.analyse.stage"
+local chain = require "sluice.chain"
 local override = require "sluice.override"
 local place = require "sluice.place"
 local schema = require "sluice.schema"
@@ -15,6 +18,20 @@ local analyse_step = {}
 analyse_step.MOST = 31
 
 local grow
+
+local function add_step(work, input)
+   local steps = work.graph.steps
+   local step = { input = input, tree = {}, outputs = {}, nodes = {} }
+   steps[#steps + 1] = step
+   return step, #steps
+end
+
+local function with(list, it)
+   local longer = {}
+   for i, one in ipairs(list) do longer[i] = one end
+   longer[#longer + 1] = it
+   return longer
+end
 
 local function add_function(walk, fn, what, line)
    local nodes = walk.step.nodes
@@ -42,11 +59,11 @@ end
 local function place_columns(walk, columns, what, line)
    local placed = {}
    for i, column in ipairs(columns) do
-      walk.slots = walk.slots + 1
+      walk.layout.slots = walk.layout.slots + 1
       placed[i] = {
          name = column.name, type = column.type, exact = column.exact,
          shape = column.shape, nullable = column.nullable,
-         fn = column.fn, slot = walk.slots, what = column.what,
+         fn = column.fn, slot = walk.layout.slots, what = column.what,
          node = add_function(walk, column.fn, what, line),
       }
    end
@@ -74,7 +91,7 @@ end
 local function add_sink_output(walk, list, node, of)
    local values = override.values(walk.work.pipeline, node.sink)
    local output = { kind = "sink", columns = of.columns, schema = of, line = node.line,
-      key_kind = walk.key_kind, key = walk.key }
+      key_kind = walk.key_kind, key = walk.key, key_step = walk.key_step }
    local columns = analyse_message.columns(values)
    if #columns > 0 then
       local placed = place_columns(walk, columns, "to", node.line)
@@ -93,7 +110,7 @@ function handlers.filter(walk, list, node, of)
    local entry = { op = "filter", fn = node.fn, schema = of, next = {} }
    entry.node = add_function(walk, node.fn, "filter", node.line)
    list[#list + 1] = entry
-   walk.has_filter = true
+   walk.tree.has_filter = true
    grow(walk, entry.next, node, of)
 end
 
@@ -114,37 +131,100 @@ function handlers.group_by(walk, list, node, of)
    return grow(walk, entry.next, node, made)
 end
 
+-- All inputs in the order of the first one's columns.
+function handlers.union(walk, list, node, of)
+   local entries = {}
+   for i, column in ipairs(node.schema.columns) do
+      entries[i] = { column.name, column.name }
+   end
+   grow(walk, list, node, schema.select(of, entries))
+end
+
+local function columns_named(of, names)
+   local columns = {}
+   for i, name in ipairs(names) do columns[i] = of.by_name[name] end
+   return columns
+end
+
+-- Results that go on to other stages are in mode append.
+local function go_on(walk, node)
+   walk.tree.onward = walk.tree.onward or node
+end
+
 function handlers.aggregate(walk, list, node, of)
-   local output = { kind = "aggregate", columns = {}, key = {}, schema = of }
-   for i, name in ipairs(node.keys) do output.columns[i] = of.by_name[name] end
-   output.target = analyse_aggregate.add(walk.work, node, of, walk.number, walk.source)
+   local output = { kind = "aggregate", columns = columns_named(of, node.keys), key = {},
+      schema = of, line = node.line }
+   output.target = analyse_aggregate.add(walk.work, node, of, walk)
    list[#list + 1] = add_output(walk, output, node.line)
+   go_on(walk, node)
+end
+
+-- The step behind the output that was added last.
+local function child_of(walk, input, layout)
+   input.step, input.output = walk.number, #walk.step.outputs
+   local step, number = add_step(walk.work, input)
+   step.root, step.rows = walk.step.root, layout and layout.step or number
+   return setmetatable({
+      step = step, number = number, layout = layout or { step = number, slots = 0 },
+   }, { __index = walk })
+end
+
+function handlers.distinct(walk, list, node, of)
+   local index, one = analyse_distinct.add(walk.work, node, walk)
+   local output = { kind = "distinct", target = index,
+      columns = columns_named(of, node.keys), schema = of, line = node.line }
+   list[#list + 1] = add_output(walk, output, node.line)
+   go_on(walk, node)
+   local child = child_of(walk, { kind = "distinct", index = index }, walk.layout)
+   output.next = child.number
+   child.stages = with(walk.stages, one)
+   grow(child, child.step.tree, node, of)
+end
+
+function handlers.flat_map(walk, list, node, of)
+   local output = { kind = "flat_map", fn = node.fn, schema = of, line = node.line }
+   list[#list + 1] = add_output(walk, output, node.line)
+   go_on(walk, node)
+   local child = child_of(walk, { kind = "flat_map" })
+   output.next, output.fields = child.number, node.fields
+   child.step.fields, child.layout.slots = node.fields, #node.fields
+   if walk.key_kind ~= "record" then
+      child.key_step = walk.key_step or walk.layout.step
+   end
+   grow(child, child.step.tree, node, node.schema)
 end
 
 function handlers.to(walk, list, node, of)
    local output = add_sink_output(walk, list, node, of)
    output.target = analyse_sink.add(walk.work, node, false)
    analyse_message.into(walk.work.graph.sinks[output.target], output)
-   walk.sinks[#walk.sinks + 1] = node
+   table.insert(walk.tree.sinks, node)
    grow(walk, list, node, of)
 end
 
 function handlers.late_to(walk, list, node, of)
+   local stages = walk.stages
    local late = analyse_sink.add(walk.work, node, true)
-   analyse_aggregate.set_late(walk.aggregate, late, node)
+   analyse_stage.set_late(stages, late, node)
+   walk.stages = {}
    grow(walk, list, node, of)
+   walk.stages = stages
 end
 
-function handlers.quarantine_to(walk, list, node, of)
-   local source = walk.source
-   local sink = analyse_sink.add(walk.work, node, true)
+local function set_quarantine(work, source, sink, node)
    if source.quarantine and source.quarantine ~= sink then
       place.fail(node.line, "records of source `%s` are quarantined to `%s` already: a "
          .. "source has one quarantine, write `:quarantine_to` once, before the branches "
-         .. "part", source.name,
-         walk.work.graph.sinks[source.quarantine].name)
+         .. "part", source.name, work.graph.sinks[source.quarantine].name)
    end
    source.quarantine = sink
+end
+
+function handlers.quarantine_to(walk, list, node, of)
+   local sink = analyse_sink.add(walk.work, node, true)
+   for _, source in ipairs(walk.sources) do
+      set_quarantine(walk.work, source, sink, node)
+   end
    grow(walk, list, node, of)
 end
 
@@ -161,41 +241,67 @@ function grow(walk, list, node, of)
    end
 end
 
-local function new_walk(work, input, slots)
-   local steps = work.graph.steps
-   local step = { input = input, tree = {}, outputs = {}, nodes = {} }
-   steps[#steps + 1] = step
+-- A walk over the tree of steps behind a source or an aggregate. `stages`: those before
+-- it whose late rows go nowhere yet.
+local function new_walk(work, input, slots, sources, stages)
+   local step, number = add_step(work, input)
+   step.root, step.rows = number, number
    return {
-      work = work, step = step, number = #steps, slots = slots, sinks = {},
-      has_filter = false,
-      key = {}, key_kind = "record",
+      work = work, step = step, number = number,
+      layout = { step = number, slots = slots },
+      tree = { sinks = {}, has_filter = false },
+      key = {}, key_kind = "record", sources = sources, stages = stages,
    }
 end
 
---- Add the step behind a source.
+--- Add the steps behind a source.
 -- @tparam table work shared by the analysis
 -- @tparam integer index of the source
 -- @tparam table decode node of its schema
--- @treturn integer the step's index
+-- @treturn integer the index of the first
 function analyse_step.behind_source(work, index, decode)
-   local walk = new_walk(work, { kind = "source", index = index }, #decode.schema.columns)
-   walk.source = work.graph.sources[index]
+   local walk = new_walk(work, { kind = "source", index = index },
+      #decode.schema.columns, { work.graph.sources[index] }, {})
    grow(walk, walk.step.tree, decode, decode.schema)
    return walk.number
 end
 
---- Add the step behind an aggregate, which then knows its mode.
--- @tparam table work shared by the analysis
--- @tparam integer index of the aggregate
-function analyse_step.behind_aggregate(work, index)
+local function behind_aggregate(work, index)
    local one = work.aggregate_nodes[index]
-   local columns = one.schema.columns
-   local walk = new_walk(work, { kind = "aggregate", index = index }, #columns)
-   walk.source, walk.aggregate = one.source, one
+   local walk = new_walk(work, { kind = "aggregate", index = index },
+      #one.schema.columns, one.sources, with(one.stages, one))
    walk.key, walk.key_kind = analyse_aggregate.key(one)
    grow(walk, walk.step.tree, one.node, one.schema)
    work.graph.aggregates[index].step = walk.number
-   one.sinks, one.has_filter = walk.sinks, walk.has_filter
+   one.sinks, one.has_filter, one.onward = walk.tree.sinks, walk.tree.has_filter,
+      walk.tree.onward
+end
+
+-- The first aggregate that all before it are done for.
+local function next_aggregate(work, done)
+   for index, one in ipairs(work.aggregate_nodes) do
+      local is_ready = not done[one.node]
+      for _, node in ipairs(is_ready and chain.path(one.node) or {}) do
+         if node.op == "aggregate" and node ~= one.node and not done[node] then
+            is_ready = false
+         end
+      end
+      if is_ready then return index, one.node end
+   end
+end
+
+--- Add the steps behind all aggregates, also those that this brings; each then knows its
+-- sinks.
+-- @tparam table work shared by the analysis
+function analyse_step.behind_aggregates(work)
+   local done, order = {}, {}
+   local index, node = next_aggregate(work, done)
+   while index do
+      behind_aggregate(work, index)
+      done[node], order[#order + 1] = true, index
+      index, node = next_aggregate(work, done)
+   end
+   analyse_stage.reorder(work, order)
 end
 
 return analyse_step

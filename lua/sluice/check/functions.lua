@@ -117,6 +117,15 @@ local function add_tree(list, tree, fields, before)
    end
 end
 
+local function add_flat_maps(list, step, fields, before)
+   for k, output in ipairs(step.outputs) do
+      if output.kind == "flat_map" then
+         local row = row_of(output.schema, fields, path_to(step.tree, k, before, fields))
+         add(list, output.fn, "flat_map", { row, { kind = "emit", fields = output.fields } })
+      end
+   end
+end
+
 --- What a function of an aggregate must give, where anything will not do.
 local function given_by(entry, spec)
    local what = entry.what
@@ -165,6 +174,7 @@ function functions.of(graph)
    end
    for _, step in ipairs(graph.steps) do
       add_tree(list, step.tree, fields_of(graph, step), before_step(graph, step))
+      add_flat_maps(list, step, fields_of(graph, step), before_step(graph, step))
    end
    for index, of in ipairs(graph.aggregates) do
       local row = row_into(graph, index)

@@ -19,8 +19,37 @@ local probe = {}
 
 local WINDOW_MS = 60000
 
+local misfit
+
+--- A stand-in for `emit`: looks at all names and kinds of values.
+local function make_emit(arg, seen)
+   local names, by_name = {}, {}
+   for i, field in ipairs(arg.fields) do
+      names[i], by_name[field.name] = field.name, field
+   end
+   local function refuse(text, ...)
+      seen.unknown = true
+      error(text:format(...), 3)
+   end
+   return function(t)
+      if type(t) ~= "table" then
+         refuse("emit takes a table of fields, got %s", type(t))
+      end
+      for _, name in ipairs(options.sorted_keys(t)) do
+         local field = by_name[name]
+         if not field then
+            refuse("emit: unknown field `%s`%s", tostring(name),
+               nearest.hint(tostring(name), names))
+         end
+         local wrong = misfit(t[name], field)
+         if wrong then refuse("emit: field `%s` %s", name, wrong) end
+      end
+   end
+end
+
 local function make_argument(arg, values, seen)
    if arg.kind == "row" then return rows.view(arg, values, seen) end
+   if arg.kind == "emit" then return make_emit(arg, seen) end
    if arg.kind == "window" then return { start = 0, stop = WINDOW_MS } end
    local state = ffi.new(user.struct(arg.spec))
    user.start(arg.spec, state)
@@ -81,7 +110,7 @@ end
 
 --- Why a value cannot go into a column of a type: its kind is another one. Whether a
 -- number fits depends on the records.
-local function misfit(given, of)
+function misfit(given, of)
    if given == nil then return nil end
    local wanted = KINDS[of.type]
    local fits = wanted and type(given) == wanted

@@ -2,6 +2,8 @@
 -- new stream, so that `rides:to(sink)` as a statement does nothing.
 -- @module sluice.check.unused
 
+local chain = require "sluice.chain"
+
 local unused = {}
 
 local DELIVERS = { to = true, late_to = true, quarantine_to = true }
@@ -14,11 +16,9 @@ local NEVER_ENDS = "this %s is never used"
 local function used_by(branches)
    local used = {}
    for _, leaf in ipairs(branches) do
-      local node = leaf
-      while node and not used[node] do
+      for _, node in ipairs(chain.path(leaf)) do
          used[node] = true
          if node.sink then used[node.sink] = true end
-         node = node.parent
       end
    end
    return used
@@ -29,10 +29,8 @@ local function continued_by(nodes)
    local continued = {}
    for _, node in ipairs(nodes) do
       if node.sink then continued[node.sink] = true end
-      local before = node.parent
-      while before and not continued[before] do
-         continued[before] = true
-         before = before.parent
+      for _, before in ipairs(chain.path(node)) do
+         if before ~= node then continued[before] = true end
       end
    end
    return continued

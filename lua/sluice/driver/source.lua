@@ -93,7 +93,14 @@ local METADATA = {
    processing_time = "tonumber(v.now_ms)", kafka_time = "nil", kafka_time_type = "nil",
 }
 
-local function write_field(code, step, field, slot, name)
+--- Write one field of the row `r` from the table `t`: its default, constraints, type.
+-- Uses the local `x`.
+-- @tparam table code Code
+-- @tparam table step Step of the row
+-- @tparam table field of the graph
+-- @tparam integer slot
+-- @tparam string name of the source
+function driver_source.write_field(code, step, field, slot, name)
    local label = ("field `%s`"):format(field.name)
    if field.from and field.from.kind == "metadata" then
       code:line("x = " .. METADATA[field.from.metadata], name)
@@ -131,7 +138,7 @@ function driver_source.write_rows(code, step, source)
    code:line("if i == first then %s(t, %s) end", check, code:use(source.fields))
    code:line("local x")
    for slot, field in ipairs(source.fields) do
-      write_field(code, step, field, slot, source.name)
+      driver_source.write_field(code, step, field, slot, source.name)
    end
 end
 

@@ -88,14 +88,16 @@ local function source_of(source, sinks)
 end
 
 local function step_of(step)
-   local shown = { input = step.input, functions = {}, outputs = {} }
+   local shown = { input = step.input, functions = {}, outputs = {},
+      fields = step.fields and fields_of(step.fields) }
    for i, node in ipairs(step.nodes) do
       shown.functions[i] = { what = node.what, line = node.line }
    end
    for i, output in ipairs(step.outputs) do
       shown.outputs[i] = {
          kind = output.kind, target = output.target, key_kind = output.key_kind,
-         key = names_of(output.key), columns = columns_of(output.columns),
+         key = output.key and names_of(output.key), next = output.next,
+         columns = output.columns and columns_of(output.columns), line = output.line,
       }
    end
    return shown
@@ -110,10 +112,19 @@ local function aggregate_of(aggregate, sinks)
    end
    return {
       name = aggregate.name, window = aggregate.window, mode = aggregate.mode,
+      input = aggregate.input, sources = aggregate.sources,
       final = aggregate.final, only_if_changed = aggregate.only_if_changed,
       has_retractions = aggregate.has_retractions, max_rows = aggregate.max_rows,
       group = columns_of(aggregate.group), items = items, step = aggregate.step,
       late = aggregate.late and sinks[aggregate.late].name, line = aggregate.line,
+   }
+end
+
+local function distinct_of(distinct, sinks)
+   return {
+      name = distinct.name, within_ms = distinct.within_ms, input = distinct.input,
+      sources = distinct.sources, line = distinct.line,
+      late = distinct.late and sinks[distinct.late].name,
    }
 end
 
@@ -139,6 +150,7 @@ function explain_json.plan(graph)
       sources = map(graph.sources, source_of, graph.sinks),
       steps = map(graph.steps, step_of),
       aggregates = map(graph.aggregates, aggregate_of, graph.sinks),
+      distincts = map(graph.distincts or {}, distinct_of, graph.sinks),
       sinks = map(graph.sinks, sink_of),
    }
 end

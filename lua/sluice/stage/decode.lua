@@ -56,6 +56,15 @@ local function read_fields(method, given, known)
    return specs, options.read(("`:%s`"):format(method), known or {}, values)
 end
 
+--- Fields of a stage in order.
+-- @tparam string method which stage, for messages
+-- @tparam table given
+-- @treturn table specs
+-- @raise for whatever is no field
+function decode.fields(method, given)
+   return (read_fields(method, given))
+end
+
 local NEVER_NULL = { topic = true, partition = true, offset = true,
    processing_time = true }
 

@@ -2,6 +2,7 @@
 -- behind them.
 -- @module sluice.stage.deliver
 
+local chain = require "sluice.chain"
 local common = require "sluice.sink.common"
 local connector = require "sluice.connector"
 local options = require "sluice.options"
@@ -83,11 +84,18 @@ local function side(node, method, given)
    end
 end
 
---- `:late_to(sink)`: rows that came too late for the aggregation before it go there.
+local CAN_BE_LATE = { aggregate = true, distinct = true }
+
+--- `:late_to(sink)`: rows that came too late for the aggregations and distincts before it
+-- go there.
 -- @tparam table node being made
 -- @tparam sluice.stream.Stream given a sink
 -- @raise for what is no sink, and options of an aggregation
 function deliver.late_to(node, given)
+   if not chain.find(node.parent, CAN_BE_LATE) then
+      place.fail(nil, "nothing before it can be late: write `:late_to` behind "
+         .. "`:aggregate` or `:distinct`")
+   end
    side(node, "late_to", given)
 end
 

@@ -359,6 +359,7 @@ static void put_source_counters(buf *out, const input *in) {
     put_count(out, "read", c->read);
     put_count(out, "passed", c->passed);
     put_count(out, "filtered", c->filtered);
+    put_count(out, "duplicate", c->duplicate);
     put_count(out, "late", c->late);
     put_count(out, "quarantined", c->quarantined);
     put_count(out, "skipped", c->skipped);
