@@ -13,6 +13,7 @@ local nearest = require "sluice.nearest"
 local param = require "sluice.param"
 local pipeline = require "sluice.pipeline"
 local place = require "sluice.place"
+local random = require "sluice.helper.random"
 local schema = require "sluice.schema"
 local secret = require "sluice.secret"
 local stream = require "sluice.stream"
@@ -38,6 +39,7 @@ local sluice = {
 }
 
 for name in pairs(helper.LIBRARIES) do sluice[name] = helper.shown(name) end
+sluice.random = random.of
 for kind in pairs(schema.TYPES) do sluice[kind] = field.constructor(kind) end
 sluice.null = cjson.null
 for name, constructor in pairs(aggregate.constructors) do sluice[name] = constructor end

@@ -13,7 +13,7 @@ local function set(words)
 end
 
 --- What `sluice.NAME` will be.
-later.CONSTRUCTORS = set [[postgres http random]]
+later.CONSTRUCTORS = set [[postgres http]]
 
 --- Methods of a stream.
 later.METHODS = set [[avro protobuf json_schema process

@@ -16,6 +16,7 @@ local lower = require "sluice.lower"
 local param = require "sluice.param"
 local pipeline = require "sluice.pipeline"
 local place = require "sluice.place"
+local random = require "sluice.helper.random"
 local sandbox = require "sluice.sandbox"
 local stream = require "sluice.stream"
 local syntax = require "sluice.syntax"
@@ -76,6 +77,7 @@ local function finish(host, graph, list, seen)
    local lowered = lower.plan(graph, nil, not host.shows_secrets)
    local v = ffi.cast("sl_vector *", host.vector)
    local drivers, descriptions = lowered.drivers(v)
+   random.bind(v, graph.name)
    local watch = fallback.watch(descriptions, list)
    local teller = failure.new(v, descriptions, { [host.path] = host.text })
    return {

@@ -7,6 +7,7 @@ local bit = require "bit"
 local cjson = require "cjson"
 local decimal = require "sluice.decimal"
 local nearest = require "sluice.nearest"
+local random = require "sluice.helper.random"
 local syntax = require "sluice.syntax"
 
 local sandbox = {}
@@ -38,7 +39,7 @@ local DENIED = {
    gcinfo = MEMORY,
 }
 
-local NOT_TWICE = "not yet, two runs over the same records would differ"
+local POSITION = "random numbers follow from the record's position"
 
 --- Words of other languages.
 local FOREIGN = { null = "nil", None = "nil", undefined = "nil", True = "true",
@@ -46,7 +47,7 @@ local FOREIGN = { null = "nil", None = "nil", undefined = "nil", True = "true",
 
 --- Members of libraries that scripts do not get, and why.
 local DENIED_MEMBERS = {
-   math = { random = NOT_TWICE, randomseed = NOT_TWICE },
+   math = { randomseed = POSITION },
    string = { dump = "bytecode cannot be loaded" },
 }
 
@@ -99,6 +100,7 @@ end
 local function library_copies()
    local copies = { math = copy(math), string = copy(string), table = copy(table),
       coroutine = copy(coroutine), bit = copy(bit), cjson = cjson.new() }
+   copies.math.random = random.random
    for name, members in pairs(DENIED_MEMBERS) do
       for member, why in pairs(members) do
          copies[name][member] = refuse(name .. "." .. member, why)

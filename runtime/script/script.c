@@ -204,7 +204,9 @@ bool host_call(script *s, int args, int results) { return call(s, NO_DRIVER, arg
 bool script_run(script *s, uint32_t driver) {
     assert(driver < s->driver_count && lua_gettop(s->L) == HOST_TOP);
     lua_rawgeti(s->L, HOST_DRIVERS, (int)driver + 1);
+    s->vector->run++;
     bool done = call(s, driver, 0, 0);
+    s->vector->run++;
     assert(lua_gettop(s->L) == HOST_TOP);
     return done;
 }

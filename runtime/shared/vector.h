@@ -39,7 +39,7 @@ typedef struct sl_vector {
     uint32_t pos;     /* out: row being worked on */
     uint32_t node;    /* out: number of the user function called (fold: of the aggregate) */
     uint32_t guarded; /* 1: a row has thrown in this vector */
-    uint32_t unused;
+    uint32_t run;     /* odd while a driver runs, another number in each run */
     void **rows;                /* `count` rows: struct sl_row and what follows */
     void **states;              /* fold: the state of each row; emit: a copy of its first pane's */
     void **parts;               /* emit: states of further panes, oldest first, row after row */

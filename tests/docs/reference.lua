@@ -336,6 +336,12 @@ function Page:helpers()
             usage)
       end
    end
+   local path = "lua/sluice/helper/random.lua"
+   for _, one in ipairs(documented(path, "^function random%.(of)(%b())")) do
+      local prose, usage = parts_of(one.comment)
+      self:line("- `sluice.random%s`: %s `math.random` is the same, of the row that the "
+         .. "function is called for. `%s`", one.arguments, prose, usage)
+   end
    self:line ""
 end
 

@@ -183,11 +183,11 @@ describe("inspect", function()
                "this is text, which has no method `repp`: did you mean `rep`?",
             ["row.user:foo()"] = "`user` is text, which has no method `foo`",
             ["row.amount:foo()"] = "`amount` is a double: it has no `foo`",
-            ["math.random(3)"] = "math.random is not available in scripts: not yet",
-            ["random(3)"] = "math.random is not available in scripts: not yet",
+            ["math.randomseed(3)"] = "math.randomseed is not available in scripts",
+            ["seed(3)"] = "math.randomseed is not available in scripts",
             } do
          refuses(wanted, ([[
-            local json, m, random = require "cjson", math, math.random
+            local json, m, seed = require "cjson", math, math.randomseed
             return function(row)
                return %s
             end]]):format(text), { TYPED_ROW })

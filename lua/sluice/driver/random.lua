@@ -25,7 +25,7 @@ end
 -- @treturn function (i) to begin row i
 function driver_random.new(seed)
    local state = ffi.new "uint64_t[1]"
-   local function word(x) return ffi.cast("uint64_t", ffi.cast("int64_t", x)) end
+   local function word(x) return (ffi.cast("uint64_t", ffi.cast("int64_t", x))) end
    local start = mix(word(seed) + STEP)
    local function next_double()
       state[0] = state[0] + STEP

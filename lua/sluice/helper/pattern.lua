@@ -1,6 +1,6 @@
 --- Lua's patterns as regular expressions of bytes, so that a compiled loop can match them
 -- (string.find with a pattern leaves it). Source: Lua 5.1 reference manual, section
--- 5.4.1, and lstrlib.c for what it leaves open. A class is asked of Lua itself, byte by byte.
+-- 5.4.1, and lstrlib.c for what that leaves open. A class is asked of Lua, by byte.
 -- @module sluice.helper.pattern
 
 local pattern = {}
