@@ -122,7 +122,7 @@ end
 -- @param stored from `value.of`
 -- @return a decimal, a table, or `stored` itself
 function value.in_lua(spec, stored)
-   if shape.BLOCKS[spec.type] then return (read.reader(spec)(stored, 0)) end
+   if shape.BLOCKS[spec.type] then return read.block(spec, stored) end
    return spec.type == "decimal" and decimal.of(stored) or stored
 end
 
@@ -142,7 +142,8 @@ function value.conflict(spec)
    if wrong and wrong(default) then
       return ("the default %s is not in `:one_of`"):format(bounds.show(spec, default))
    end
-   local unkept = constraint.unkept(spec.checks, value.in_lua(spec, default))
+   local unkept = spec.checks
+      and constraint.unkept(spec.checks, value.in_lua(spec, default))
    if unkept then
       return ("the default %s %s"):format(bounds.show(spec, default), unkept)
    end

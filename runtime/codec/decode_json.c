@@ -76,8 +76,7 @@ static err *json_open(const sl_source *source, void **state) {
     err *e = NULL;
     s->index = json_index_new();
     json_names_init(&s->names);
-    buf_init(&s->memory.block);
-    buf_init(&s->memory.ordered);
+    block_memory_init(&s->memory);
     s->fields = mem_zalloc(source->field_count + 1, sizeof *s->fields);
     if (!s->index) e = err_new(ERR_PLAN, "simdjson supports no instruction set of this processor");
     for (uint32_t i = 0; !e && i < source->field_count; i++) {
@@ -221,11 +220,21 @@ static bool read_key(codec_state *s, const sl_record *record, sl_row *row, arena
            bad_under(bad, "key", 3);
 }
 
-/* Read the value at whose { `w` stands, whatever its shape. */
+/* Count the undeclared names of a document that has the shape. */
+static void count_drift(codec_state *s) {
+    for (uint32_t i = 0; i < s->shape.drift_count; i++) s->names.drift[s->shape.drift[i]].count++;
+}
+
+/* Read the value at whose { `w` stands, which is not of a flat shape. */
 static bool read_any(codec_state *s, const json_walk *w, const sl_record *record, sl_row *row,
                      arena *strings) {
     reader r;
     reader_init(&r, s, record, row, strings);
+    r.base.walk = *w;
+    if (s->shape.block_count && shape_read_blocks(&s->shape, &r.base)) {
+        count_drift(s);
+        return true;
+    }
     r.base.walk = *w;
     if (!read_document(&r, s->names.value)) return false;
     shape_learn(&s->shape, w, s->names.value, s->names.other);
@@ -240,8 +249,9 @@ static bool json_decode(void *state, const sl_record *record, const record_origi
     if (s->names.key->child_count && record->key.data && !read_key(s, record, row, strings, bad))
         return false;
     if (!json_walk_begin(&walk, s->index, record->value, bad)) return false;
-    if (!shape_read(&s->shape, &walk, row, strings)) return read_any(s, &walk, record, row, strings);
-    for (uint32_t i = 0; i < s->shape.drift_count; i++) s->names.drift[s->shape.drift[i]].count++;
+    if (!shape_read(&s->shape, &walk, row, strings))
+        return read_any(s, &walk, record, row, strings);
+    count_drift(s);
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
 #include "runtime/codec/base64.h"
+#include "runtime/codec/block.h"
 #include "runtime/codec/decimal.h"
 #include "runtime/codec/nulls.h"
 #include "runtime/codec/number.h"
@@ -158,17 +159,6 @@ static void put_base64(buf *out, const char *data, size_t len) {
     out->len += text_len + 2;
 }
 
-/* Bytes of a value in a block that is no text and no block. */
-static size_t fixed_bytes(uint8_t type) {
-    switch (type) {
-    case SL_BOOL: return 1;
-    case SL_INT32:
-    case SL_DATE: return 4;
-    case SL_DECIMAL: return 16;
-    default: return 8;
-    }
-}
-
 static uint32_t count_at(const char *at) {
     uint32_t count;
     memcpy(&count, at, sizeof count);
@@ -242,7 +232,7 @@ static const char *put_inner(const encoder *e, buf *out, const item *i, const ch
     case SL_BYTES: put_base64(out, at + 4, count_at(at)); return at + 4 + count_at(at);
     default:
         put_fixed(e, out, &i->column, at, not_finite);
-        return at + fixed_bytes(i->column.type);
+        return at + block_fixed_len(i->column.type);
     }
 }
 

@@ -13,6 +13,7 @@
 #include "runtime/codec/number_short.h"
 #include "runtime/codec/rfc3339.h"
 
+enum { SHOWN_BYTES = 48 };
 enum { PLAIN_BYTES = 1024 }; /* longest number that is read from a key or a header */
 
 /* Bytes that end a JSON scalar. */
@@ -53,10 +54,22 @@ static bool refuse_decimal(const field *f, const char *token, size_t len, bad_re
     return bad_seen(bad, token, len, wanted);
 }
 
+/* How much of the token to show: a string to its quote, what ends a scalar by itself, else all up to
+ * that. */
+static size_t token_shown(const char *token) {
+    size_t len = *token != 0;
+    if (*token == '"') {
+        while (len < SHOWN_BYTES && token[len] && token[len] != '"') len++;
+        return len + (token[len] == '"');
+    }
+    if (ENDS[(unsigned char)*token]) return len;
+    while (len < SHOWN_BYTES && !ENDS[(unsigned char)token[len]]) len++;
+    return len;
+}
+
 /* The scalar at `token` is not what the field wants: say so. */
 static bool refuse_token(const field *f, const char *token, bad_record *bad) {
-    size_t len = 0;
-    while (len < 48 && !ENDS[(unsigned char)token[len]]) len++;
+    size_t len = token_shown(token);
     if (*token == '{') return bad_because(bad, "seen an object, wanted %s", field_wants(f));
     if (*token == '[') return bad_because(bad, "seen an array, wanted %s", field_wants(f));
     if (f->type == SL_DECIMAL) return refuse_decimal(f, token, len, bad);
@@ -366,8 +379,11 @@ static err *init_items(field *f) {
     const sl_shape *shape = f->plan->column.shape;
     err *e = NULL;
     f->items = mem_zalloc(shape->item_count + 1, sizeof *f->items);
+    f->item_count = shape->item_count;
     for (uint32_t i = 0; !e && i < shape->item_count; i++) {
-        f->has_wanted |= shape->items[i].required || shape->items[i].has_default;
+        bool is_wanted = shape->items[i].required || shape->items[i].has_default;
+        f->has_wanted |= is_wanted;
+        if (is_wanted && i < 64) f->wanted |= UINT64_C(1) << i;
         e = field_init(&f->items[i], &shape->items[i]);
     }
     return e;

@@ -27,10 +27,13 @@ typedef struct field {
                                  RFC 3339 */
     uint8_t has_checks;       /* one_of or range */
     uint8_t is_any_text;      /* SL_STRING without checks */
+    struct name_node *node;   /* inside a struct: its name; borrowed from the format; or NULL */
     uint8_t is_block;         /* SL_LIST, SL_MAP, SL_STRUCT: read by the format, not by put functions */
     field_value fallback;     /* plan->has_default */
     sl_decimal low, high;     /* SL_DECIMAL with plan->has_range */
     uint8_t has_wanted;       /* SL_STRUCT: a field inside is required or has a default */
+    uint32_t item_count;      /* blocks: of `items` */
+    uint64_t wanted;          /* SL_STRUCT: bits of these among the first 64 fields */
     struct name_node *names;  /* blocks: what is inside, by name; borrowed from the format; or NULL */
     struct field *items;      /* owned; blocks: plan->column.shape->item_count fields inside */
     field_value *allowed;     /* owned; plan->one_of_count values */

@@ -6,4 +6,5 @@
  * `depth`: objects and arrays open. The block lies in the reader's strings. False: bad. */
 bool json_block_read(json_reader *r, const field *f, uint32_t depth);
 
+void block_memory_init(block_memory *m);
 void block_memory_done(block_memory *m);

@@ -37,6 +37,7 @@ void json_names_inside(json_names *names, field *f, name_node *above) {
         const sl_string *name = &item->plan->column.name;
         name_node *node = root;
         if (f->type == SL_STRUCT) node = name_add(root, name->data, name->len, i);
+        item->node = node;
         if (item->is_block) json_names_inside(names, item, node);
     }
 }

@@ -19,7 +19,11 @@ typedef struct block_span {
 
 /* Memory for blocks, kept from one document to the next. */
 typedef struct block_memory {
-    buf block;         /* the one being written */
+    arena *into;       /* borrowed; where the block being written lies, its last allocation */
+    char *start;       /* of the block */
+    char *end;         /* of its room */
+    size_t usual;      /* room that blocks get at first */
+    arena texts;       /* strings with escapes on their way into a block */
     buf ordered;       /* fields or entries on their way into order */
     block_span *spans; /* owned; of all structs and maps that are open, a stack */
     uint32_t span_count, span_room;

@@ -1,5 +1,6 @@
 #include "runtime/codec/json_shape.h"
 
+#include "runtime/codec/json_block.h"
 #include "runtime/codec/number_short.h"
 
 enum {
@@ -13,6 +14,7 @@ enum step_kind {
     STEP_DOUBLE,
     STEP_INT64,
     STEP_SCALAR, /* by field_put_scalar */
+    STEP_BLOCK,  /* by json_block_read */
     STEP_UNDECLARED,
 };
 
@@ -78,20 +80,48 @@ bool shape_read(json_shape *s, const json_walk *w, sl_row *row, arena *strings) 
     return true;
 }
 
+bool shape_read_blocks(json_shape *s, json_reader *r) {
+    const json_walk w = r->walk; /* blocks may be of any number of tokens */
+    const uint32_t *at = w.at + 1;
+    if (w.has_escapes) return false;
+    for (const shape_step *step = s->steps, *end = step + s->count; step < end; step++, at++) {
+        const char *name = w.json + at[0];
+        if (*name != '"' || w.json[at[1]] != ':' ||
+            !name_matches(step->node, name + 1, w.len - at[0] - 1)) return false;
+        at += 2;
+        if (step->kind != STEP_BLOCK || w.json[*at] == 'n') {
+            if (!read_step(&w, step, at, r->row, r->strings)) return false;
+            at++;
+        } else {
+            r->walk.at = at;
+            if (!json_block_read(r, step->field, 1)) return false;
+            at = r->walk.at;
+        }
+        if (w.json[*at] != step->behind) return false;
+    }
+    if (at != w.end) return false;
+    s->patience = PATIENCE;
+    return true;
+}
+
 static enum step_kind kind_of(const field *f) {
     if (!f) return STEP_UNDECLARED;
+    if (f->is_block) return STEP_BLOCK;
     if (f->takes_text) return f->is_any_text ? STEP_TEXT : STEP_CHECKED_TEXT;
     if (f->type == SL_DOUBLE) return STEP_DOUBLE;
     return f->type == SL_INT64 ? STEP_INT64 : STEP_SCALAR;
 }
 
-/* Make a step of the name at token `at`; false: there is none for it. */
-static bool add_step(json_shape *s, const json_walk *w, const uint32_t *at, const name_node *node) {
-    const field *f = node->field;
+/* Make a step of the name at token `at`, with token `behind` behind its value; false: there is none
+ * for it. */
+static bool add_step(json_shape *s, const json_walk *w, const uint32_t *behind,
+                     const name_node *node) {
+    const field *f = node->block ? node->block : node->field;
     bool is_declared = node->id != NAME_UNDECLARED;
     if (is_declared && (!f || f->same)) return false;
     shape_step *step = &s->steps[s->count++];
-    *step = (shape_step){ .node = node, .field = f, .kind = kind_of(f), .behind = w->json[at[3]] };
+    *step = (shape_step){ .node = node, .field = f, .kind = kind_of(f), .behind = w->json[*behind] };
+    s->block_count += step->kind == STEP_BLOCK;
     if (!is_declared) {
         s->drift[s->drift_count++] = node->drift;
         return true;
@@ -102,25 +132,34 @@ static bool add_step(json_shape *s, const json_walk *w, const uint32_t *at, cons
     return true;
 }
 
+/* Learn what stands at `w`, of a document that was read well, and step behind the token that
+ * follows it. */
+static bool learn_step(json_shape *s, json_walk *w, const name_node *root,
+                       const name_node *other) {
+    if (json_walk_peek(w) != '"' || s->count == SHAPE_NAMES) return false;
+    const char *name = w->json + w->at[0] + 1, *quote = w->json + w->at[1] - 1;
+    const name_node *node = name_find(root, name, (size_t)(quote - name));
+    w->at += 2;
+    char c = json_walk_peek(w);
+    if (*quote != '"' || !node || node == other) return false;
+    if (!node->block && (c == '{' || c == '[')) return false;
+    return json_walk_skip(w, 1) && add_step(s, w, w->at++, node);
+}
+
 void shape_learn(json_shape *s, const json_walk *w, const name_node *root, const name_node *other) {
-    const uint32_t *at = w->at + 1;
-    ptrdiff_t tokens = w->end - at;
+    json_walk here = *w;
+    here.at++;
     if (s->patience) {
         s->patience--;
         return;
     }
-    s->count = s->drift_count = 0;
+    s->count = s->block_count = s->drift_count = 0;
     s->patience = LONG_PATIENCE;
-    if (tokens % 4 || tokens / 4 > SHAPE_NAMES || w->has_escapes) return;
-    for (; at < w->end; at += 4) {
-        const char *name = w->json + at[0] + 1, *quote = w->json + at[1] - 1;
-        const name_node *node = name_find(root, name, (size_t)(quote - name));
-        char c = w->json[at[2]];
-        bool is_plain = *quote == '"' && c != '{' && c != '[';
-        if (!is_plain || !node || node == other || !add_step(s, w, at, node)) {
-            s->count = 0;
-            return;
-        }
+    if (w->has_escapes) return;
+    while (here.at < w->end) {
+        if (learn_step(s, &here, root, other)) continue;
+        s->count = 0;
+        return;
     }
     s->patience = PATIENCE;
 }

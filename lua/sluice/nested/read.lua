@@ -150,4 +150,12 @@ function read.reader(of)
       cjson.null, decimal.new, new_table, code.values)
 end
 
+--- Read a block that stands in a plan.
+-- @tparam table of spec of its type
+-- @tparam string bytes
+-- @treturn table
+function read.block(of, bytes)
+   return (read.reader(of)(ffi.cast("const char *", bytes), 0))
+end
+
 return read

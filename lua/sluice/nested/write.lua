@@ -9,6 +9,7 @@ local ffi = require "ffi"
 local bounds = require "sluice.bounds"
 local decimal = require "sluice.decimal"
 local nearest = require "sluice.nearest"
+local read = require "sluice.nested.read"
 local shape = require "sluice.shape"
 local units = require "sluice.units"
 
@@ -218,7 +219,9 @@ end
 local function null_item(code, x, path, of)
    code:line("if %s == nil or %s == null then", x, x)
    if of.default ~= nil then
-      code:line("%s = %s end", x, code:use(of.default))
+      local is_block = shape.BLOCKS[of.type]
+      local default = is_block and read.block(of, of.default) or of.default
+      code:line("%s = %s end", x, code:use(default))
    elseif of.required then
       code:line("%s end", code:refuse(x, path, shape.text(of)))
    else
