@@ -227,3 +227,36 @@ describe("inspect", function()
       assert.same({}, check [[return tostring]])
    end)
 end)
+
+describe("state that is handed to a helper", function()
+   local STATE = [[
+      local totals, limits = { inner = {} }, { most = 3 }
+      local function remember(into, key) into[key] = (into[key] or 0) + 1 end
+      local function deep(into, key) remember(into.inner, key) end
+      local function only_reads(from, key) return from[key] end
+      local function own(key) local made = {} remember(made, key) return made end
+      return function(row)
+         %s
+         return true
+      end]]
+
+   local function look(body) return check(STATE:format(body)) end
+
+   it("is refused where the helper changes it", function()
+      local problems = look "remember(totals, row.user)"
+      assert.equal(1, #problems)
+      assert.matches("^rides.lua:2: filter: `totals` is changed, which lies outside",
+         problems[1])
+      assert.equal(1, #look "do return remember(totals, row.user) end")
+   end)
+
+   it("is refused through two helpers", function()
+      local problems = look "deep(totals, row.user)"
+      assert.matches("`totals` is changed", problems[1], 1, true)
+   end)
+
+   it("passes what only reads, and what changes its own tables", function()
+      assert.same({}, look "only_reads(limits, row.user)")
+      assert.same({}, look "own(row.user)")
+   end)
+end)

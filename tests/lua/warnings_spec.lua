@@ -169,6 +169,44 @@ describe("warnings", function()
       assert.is_nil(of_sources.other_unit(3600000, "ms")) -- small numbers say nothing
    end)
 
+   it("W13: state that only grows", function()
+      local function running(retain)
+         return found("grows-for-ever", {}, windowed(timed { delay = 1000 },
+            sluice.running { retain = retain }, out "update"))
+      end
+      assert.matches("note: aggregation aggregate keeps every key for ever",
+         running "forever")
+      assert.equal("", running "1 day")
+   end)
+
+   it("W14: what depends on the order of pairs", function()
+      local seen = warnings.new()
+      local sandbox = require "sluice.sandbox"
+      local box = sandbox.new { folder = "", print = print, add_text = print }
+      local fn = box.load("return function(r) for k in pairs(r) do return k end end",
+         "p.lua")()
+      local inspect = require "sluice.check.inspect"
+      assert.same({}, inspect.check(fn, { globals = box.globals, what = "filter",
+         add = seen.add }))
+      assert.equal("W14 note p.lua:1 filter: the order of `pairs` can differ from "
+         .. "process to process: a result must not depend on "
+         .. "it", table.concat({ seen.list[1].code,
+         seen.list[1].level, seen.list[1].at, seen.list[1].text }, " "))
+   end)
+
+   it("W23: a sink of the script's own", function()
+      local own = sluice.sink { write = function() end }
+      assert.matches("note: sink .* is the script's own code", found("own-sink", {},
+         timed({ delay = 1000 }):to(own)))
+   end)
+
+   it("W24: keys that change with results", function()
+      local rows = windowed(timed { delay = 1000 }, MINUTE, sluice.kafka { topic = "out",
+         mode = "update", key = { "k", "window_start", "n" } })
+      assert.matches("warning: `key` changes with the results", found("key-changes", {},
+         rows))
+   end)
+
    it("W15, W16: bad records that nobody sees", function()
       local rows = timed({ delay = 1000 }, sluice.kafka { topics = "rides",
          bad_records = "skip", max_bad_share = 1 }):to(out())

@@ -31,7 +31,7 @@ function collect.resolve(input, given)
       shape = { item = { type = input.type, exact = input.exact, shape = input.shape } },
       members = { { name = "part", type = "sl_part" } },
       constants = { block = ffi.new "sl_string" },
-      takes_bytes = true,
+      takes_bytes = true, bound = ("%d values"):format(given.n),
       fold = ("%s\ncalls.sl_collect_add(v.table, $a.part, %d, time, place, offset, data, "
          .. "len)"):format(position.OF_ROW, given.n),
       merge = ("calls.sl_collect_merge(v.text, $a.part, $b.part, %d)"):format(given.n),

@@ -62,6 +62,7 @@ function count_distinct.resolve(_, given)
    }
    made.type, made.members = "int64", { { name = "part", type = "sl_part" } }
    made.takes_bytes, made.is_shared, made.never_null = true, true, true
+   made.bound = given.limit and ("%d values"):format(given.limit) or "2 KB"
    return made
 end
 

@@ -25,7 +25,7 @@ end
 function quantile.resolve(_, given)
    return {
       type = "double", members = { { name = "part", type = "sl_part" } },
-      is_shared = true,
+      is_shared = true, bound = "2.5 KB",
       fold = "calls.sl_quantile_add(v.table, $a.part, tonumber(x))",
       merge = "calls.sl_quantile_merge(v.text, $a.part, $b.part)",
       result = ("if $a.part.data ~= nil then y = calls.sl_quantile_value($a.part, %.17g) "

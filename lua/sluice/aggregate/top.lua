@@ -44,6 +44,7 @@ function top.resolve(input, given)
       members = { { name = "part", type = "sl_part" } },
       constants = { block = ffi.new "sl_string" },
       takes_bytes = true, is_shared = true,
+      bound = ("%d counters and their values"):format(capacity),
       fold = ("calls.sl_top_add(v.table, $a.part, %d, data, len)"):format(capacity),
       merge = ("calls.sl_top_merge(v.text, $a.part, $b.part, %d)"):format(capacity),
       result = ([[

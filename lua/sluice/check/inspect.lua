@@ -2,29 +2,26 @@
 -- members of libraries and fields that do not exist, state kept outside of aggregates,
 -- a forgotten `return`. Only what is certain is reported.
 --
--- What a slot holds is a table `{ kind =, … }`, one for each thing, compared by identity:
--- `outside` (from a variable outside the function, or from inside its value: `name`, and
--- `value` where it is known), `argument`, `field` of a row, `text`.
+-- What stands in the slots of a function follows `sluice.check.slots`.
 -- @module sluice.check.inspect
 
 local bytecode = require "sluice.check.bytecode"
 local nearest = require "sluice.nearest"
 local sandbox = require "sluice.sandbox"
-local shape = require "sluice.shape"
+local slots = require "sluice.check.slots"
 local util = require "jit.util"
 
 local inspect = {}
 
 local ASSIGNS_UPVALUE = { USETV = true, USETS = true, USETN = true, USETP = true }
-local READS = { TGETS = true, TGETV = true, TGETB = true, TGETR = true }
 local STORES = { TSETS = true, TSETV = true, TSETB = true, TSETR = true, TSETM = true }
 local CALLS = { CALL = true, CALLM = true, CALLT = true, CALLMT = true }
+-- Where calls have the number of their arguments, and one.
+local COUNTS = { CALL = "c", CALLT = "d" }
 local GIVES = { RET1 = true, RET = true, RETM = true, CALLT = true, CALLMT = true }
 local TESTS = { IST = true, ISF = true, ISTC = true, ISFC = true }
 
-local TEXT = { kind = "text" }
 local DECIMAL = { round = true, tonumber = true }
-local ANY = {} -- stands for the name of a member that is not known
 
 -- Functions that change the table they are given.
 local CHANGES = { table = { "insert", "remove", "sort" }, _G = { "rawset",
@@ -44,127 +41,35 @@ local function upvalue_names(code)
    return names
 end
 
-local function has_value(names, wanted)
-   for _, name in pairs(names) do
-      if name == wanted then return true end
-   end
-   return false
-end
+local has_value = slots.has_value
 
 local Walk = {}
 Walk.__index = Walk
 
-function Walk:report(code, pc, message, ...)
+local function place_of(code, pc)
    local info = util.funcinfo(code, pc)
-   local line = ("%s:%d"):format(info.source:gsub("^[@=]", ""), info.currentline)
-   local text = ("%s: %s: %s"):format(line, self.what, message:format(...))
+   return ("%s:%d"):format(info.source:gsub("^[@=]", ""), info.currentline)
+end
+
+function Walk:report(code, pc, message, ...)
+   local text = ("%s: %s: %s"):format(place_of(code, pc), self.what, message:format(...))
    if not self.seen[text] then
       self.seen[text] = true
       self.problems[#self.problems + 1] = text
    end
 end
 
+-- What gives names in an order that is not the same in all processes.
+local UNORDERED = { pairs = true, next = true }
+
 function Walk:global(code, pc, name)
    local message = sandbox.explain_global(self.globals, name)
    if message then return self:report(code, pc, "%s", message) end
+   if UNORDERED[name] and self.add then
+      self.add("order-of-pairs", place_of(code, pc), "%s: the order of `%s` can differ "
+         .. "from process to process: a result must not depend on it", self.what, name)
+   end
    self:follow(rawget(self.globals, name))
-end
-
---- One function, while it is looked at: what stands in its slots.
-local View = {}
-View.__index = View
-
--- Something outside the function by the name of its variable.
-function View:outside(key, name, value)
-   local found = self.origins[key]
-   if not found then
-      found = { kind = "outside", name = name, value = value, inside = {} }
-      self.origins[key] = found
-   end
-   return found
-end
-
---- Whether a variable of the enclosing scopes lies outside of the user's function. One
--- that belongs to the function itself (`outer` is the chain of functions around this one,
--- the outermost first) is its own business.
-local function is_outside(name, outer)
-   for _, names in ipairs(outer) do
-      if not has_value(names, name) then return false end
-   end
-   return true
-end
-
-function View:upvalue(index)
-   local name = util.funcuvname(self.code, index)
-   if not is_outside(name, self.outer) then return nil end
-   local value = self.values[name]
-   if type(self.code) == "function" then
-      value = select(2, debug.getupvalue(self.code, index + 1))
-   end
-   return self:outside(index, name, value)
-end
-
-local function as_field(name, of)
-   return { kind = "field", name = name, type = of.type, shape = of.shape,
-      inside = shape.BLOCKS[of.type] and {} or nil }
-end
-
-local function field_of(arg, name)
-   local column = arg.schema and arg.schema.by_name[name]
-   return column and as_field(name, column)
-end
-
--- What stands inside of a list, map or struct.
-local function inner_of(of, name)
-   if of.shape.item then return as_field(of.name .. "[]", of.shape.item) end
-   for _, one in ipairs(of.shape.fields) do
-      if one.name == name then return as_field(of.name .. "." .. name, one) end
-   end
-end
-
-local function part_of(outside, name)
-   local value = name and type(outside.value) == "table" and rawget(outside.value, name)
-   return { kind = "outside", name = outside.name, value = value or nil, inside = {} }
-end
-
--- What stands in a table: a field of a row; of something outside, more that is outside.
-local function member(of, name)
-   local inside = of and of.inside
-   if not inside then return nil end
-   local key = name or ANY
-   if not inside[key] then
-      inside[key] = of.kind == "argument" and field_of(of.arg, name)
-         or of.kind == "outside" and part_of(of, name)
-         or of.kind == "field" and inner_of(of, name) or nil
-   end
-   return inside[key]
-end
-
-function View:constant(ins)
-   return util.funck(self.code, -ins.c - 1)
-end
-
-function View:known(ins, state)
-   if ins.op == "MOV" then return state[ins.d] end
-   if ins.op == "KSTR" then return TEXT end
-   if ins.op == "UGET" then return self:upvalue(ins.d) end
-   if ins.op == "GGET" then
-      local name = util.funck(self.code, -ins.d - 1)
-      return self:outside(name, name, rawget(self.globals, name))
-   end
-   if READS[ins.op] then
-      return member(state[ins.b], ins.op == "TGETS" and self:constant(ins) or nil)
-   end
-end
-
-local function entry_of(args, params)
-   local entry = {}
-   for i, arg in ipairs(args or {}) do
-      if i <= params and arg.names then
-         entry[i - 1] = { kind = "argument", arg = arg, inside = {} }
-      end
-   end
-   return entry
 end
 
 --- A member that is read of an argument of the user's function.
@@ -240,12 +145,47 @@ function Walk:call(view, pc, ins, state)
    if self.changes[fn.value] and first and first.kind == "outside" then
       self:report(view.code, pc, CHANGED, first.name)
    end
+   local operand = COUNTS[ins.op]
+   if operand and self:is_user(fn.value) then
+      self:handed(fn, state, ins.a + bytecode.FIRST_ARGUMENT, ins[operand] - 1)
+   end
+end
+
+local function upvalues_of(fn)
+   local values = {}
+   for i = 1, util.funcinfo(fn).upvalues do
+      local name, value = debug.getupvalue(fn, i)
+      values[name] = value
+   end
+   return values
+end
+
+-- Tables from outside that are handed to a helper are outside of it, too.
+function Walk:handed(fn, state, first, count)
+   local value, entry, key = fn.value, {}, tostring(fn.value)
+   for i = 0, math.min(count, util.funcinfo(value).params) - 1 do
+      local given = state[first + i]
+      if given and given.kind == "outside" and type(given.value) == "table"
+         and not self.libraries[given.value] then
+         entry[i] = given
+         key = ("%s %d %s"):format(key, i, given.name)
+      end
+   end
+   if next(entry) and not self.followed[key] then
+      self.followed[key] = true
+      self:code(value, entry, {}, upvalues_of(value))
+   end
+end
+
+function Walk:is_user(fn)
+   return type(fn) == "function" and util.funcinfo(fn).bytecodes ~= nil
+      and debug.getfenv(fn) == self.globals
 end
 
 function Walk:inner(view, ins)
    local around = { unpack(view.outer) }
    around[#around + 1] = upvalue_names(view.code)
-   self:code(util.funck(view.code, -ins.d - 1), nil, around, view.values)
+   self:code(util.funck(view.code, -ins.d - 1), {}, around, view.values)
 end
 
 local HANDLERS = { TGETS = Walk.read }
@@ -260,7 +200,7 @@ function Walk:instruction(view, pc, ins, state)
       self:report(code, pc, GLOBAL, util.funck(code, -ins.d - 1))
    elseif ASSIGNS_UPVALUE[ins.op] then
       local name = util.funcuvname(code, ins.a)
-      if is_outside(name, view.outer) then self:report(code, pc, UPVALUE, name) end
+      if slots.is_outside(name, view.outer) then self:report(code, pc, UPVALUE, name) end
    elseif ins.op == "FNEW" then
       self:inner(view, ins)
    elseif HANDLERS[ins.op] and state then
@@ -268,14 +208,16 @@ function Walk:instruction(view, pc, ins, state)
    end
 end
 
---- Look at one function or prototype and at those inside it.
-function Walk:code(code, args, outer, values)
+--- Look at one function or prototype and at those inside it; `entry`: what its
+-- parameters hold.
+function Walk:code(code, entry, outer, values)
    local list = bytecode.instructions(code)
    if #list == 0 then return end -- a C function
-   local view = setmetatable({ code = code, list = list, outer = outer, values = values,
-      globals = self.globals, origins = {} }, View)
-   local states = bytecode.states(list, entry_of(args, util.funcinfo(code).params),
-      function(ins, _, state) return view:known(ins, state) end)
+   local view = slots.new { code = code, list = list, outer = outer, values = values,
+      globals = self.globals }
+   local states = bytecode.states(list, entry, function(ins, _, state)
+      return view:known(ins, state)
+   end)
    for pc, ins in ipairs(list) do self:instruction(view, pc, ins, states[pc]) end
    return view, states
 end
@@ -303,7 +245,7 @@ end
 --- Look at a value that a function closes over: a user's function, or a table of them.
 function Walk:follow(value, names)
    if type(value) == "function" then
-      if not self.followed[value] and debug.getfenv(value) == self.globals then
+      if not self.followed[value] and self:is_user(value) then
          self.followed[value] = true
          self:whole(value, nil)
       end
@@ -315,12 +257,8 @@ end
 function Walk:whole(fn, args)
    local info = util.funcinfo(fn)
    if not info.bytecodes then return end
-   local values = {}
-   for i = 1, info.upvalues do
-      local name, value = debug.getupvalue(fn, i)
-      values[name] = value
-   end
-   local view, states = self:code(fn, args, {}, values)
+   local view, states = self:code(fn, slots.entry_of(args, info.params), {},
+      upvalues_of(fn))
    local names = field_names(fn)
    for i = 1, info.upvalues do
       local _, value = debug.getupvalue(fn, i)
@@ -353,13 +291,14 @@ end
 -- @tparam function fn
 -- @tparam table options `globals`: the environment of scripts; `what`: how messages call
 --  it ("filter"); `args`: per argument `{ kind =, names =, schema = }` or nil;
---  `must_give`: flag, it is of no use without a value
+--  `must_give`: flag, it is of no use without a value; `add`: of `warnings.new`, for what
+--  is worth a note
 -- @treturn {string,...} "FILE:LINE: what: problem", in the order of the code
 -- @usage inspect.check(fn, { globals = box.globals, what = "filter" })
 function inspect.check(fn, options)
    local walk = setmetatable({ globals = options.globals, what = options.what,
       problems = {}, seen = {}, followed = { [fn] = true }, libraries = {}, denied = {},
-      changes = {} }, Walk)
+      changes = {}, add = options.add }, Walk)
    walk:learn(options.globals)
    local view, states = walk:whole(fn, options.args)
    if view and options.must_give then walk:gives(view, states) end

@@ -47,13 +47,17 @@ local function live_panes(of, delay_ms)
    return math.ceil(held / math.max(1, of.pane_ms))
 end
 
--- What parts of a state beside its struct can come to, as their aggregates say it.
-local function bounds_of(items)
+-- Parts of a state beside its struct: `bound` of the aggregate says what they come to at
+-- most, else it is one value (a text, a list).
+local function bounds_of(state, items)
    local bounds = {}
-   for _, item in ipairs(items) do
-      local bound = item.spec.bound
-      if bound then
-         bounds[#bounds + 1] = { name = item.name, text = bound }
+   for k, item in ipairs(items) do
+      local spec, has_part = item.spec, false
+      for _, member in ipairs(spec.members or {}) do
+         has_part = has_part or member.type == "sl_part"
+      end
+      if has_part and not state:is_shared(k) then
+         bounds[#bounds + 1] = { name = item.name, most = spec.bound or "its value" }
       end
    end
    return bounds
@@ -89,14 +93,14 @@ end
 -- @tparam table aggregate of the graph
 -- @treturn table `{ state_bytes =, entry_bytes = with header, index and key, key_is_guess
 --   = flag, windows = live ones of a key or nil: no end, panes =, key_bytes = of all its
---   panes or nil, closes_after_ms = or nil, bounds = { { name =, text = }, … } }`
+--   panes or nil, closes_after_ms = or nil, bounds = { { name =, most = }, … } }`
 function cost.of(graph, aggregate)
    local state = driver_state.layout(aggregate.items,
       window.keeps_span(aggregate.window))
    local keys, is_guess = key_bytes(aggregate.group)
    local found = { state_bytes = state.size, key_is_guess = is_guess,
       entry_bytes = HEADER + state.size + keys + SLOTS,
-      bounds = bounds_of(aggregate.items) }
+      bounds = bounds_of(state, aggregate.items) }
    local of, source = aggregate.window, cost.source_of(graph, aggregate)
    local time = source and source.time
    if not time or not time.delay_ms or aggregate.mode == "complete"
@@ -124,8 +128,9 @@ local function say_live(found, of, mode)
          and "no window is ever dropped" or nil
    end
    if of.kind == "session" then
-      return ("a pane a gap: a session holds one for each %s it lasts, until %s after its "
-         .. "last row"):format(units.say(of.size_ms), units.say(found.closes_after_ms))
+      return ("a pane a gap: a session holds one for each %s it lasts, until %s after "
+         .. "its last "
+         .. "row"):format(units.say(of.size_ms), units.say(found.closes_after_ms))
    end
    return ("about %d window%s live per key at %s and %s, %s a key"):format(found.windows,
       found.windows == 1 and "" or "s", units.say(found.delay_ms), units.say(of.every_ms),
@@ -144,7 +149,7 @@ function cost.say(graph, aggregate)
    local lines = { say_live(found, of, aggregate.mode) }
    lines[#lines + 1] = entry
    for _, bound in ipairs(found.bounds) do
-      lines[#lines + 1] = ("%s beside it: %s"):format(bound.name, bound.text)
+      lines[#lines + 1] = ("beside it %s at most for `%s`"):format(bound.most, bound.name)
    end
    return lines
 end

@@ -92,7 +92,7 @@ function aggregates.find(graph, add)
       look_at_mode(graph, aggregate, add)
       look_at_late(graph, aggregate, add)
       if aggregate.window.kind == "running" then
-         look_at_growth(aggregate, "aggregation", aggregate.window.retain_ms, add)
+         look_at_growth(aggregate, "aggregation", aggregate.window.size_ms, add)
       end
    end
    for _, distinct in ipairs(graph.distincts or {}) do
