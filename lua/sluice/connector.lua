@@ -57,7 +57,9 @@ local function missing(kind, values)
    for _, role in ipairs(ROLES) do
       local one = ENDS[kind][role]
       if one and has_required(one, values) then return nil end
-      if one then wanted[#wanted + 1] = ("%s for a %s"):format(show_required(one), role) end
+      if one then
+         wanted[#wanted + 1] = ("%s for a %s"):format(show_required(one), role)
+      end
    end
    return "give " .. table.concat(wanted, ", or ")
 end

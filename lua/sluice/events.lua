@@ -6,6 +6,7 @@ local cjson = require "cjson"
 local base64 = require "sluice.base64"
 local decimal = require "sluice.decimal"
 local driver_random = require "sluice.driver.random"
+local library = require "sluice.library"
 local units = require "sluice.units"
 
 local events = {}
@@ -221,7 +222,9 @@ function events.make(source, i, seed, now_ms)
    local given = source.events
    if not given then return from_schema(source, i, random, now_ms) end
    local value
-   if type(given) == "function" then
+   if library.EVENTS[given] then
+      value = library.EVENTS[given].row(i, random, event_time(now_ms, random))
+   elseif type(given) == "function" then
       value = given(i, random, now_ms)
    else
       value = given[i % #given + 1]

@@ -170,6 +170,13 @@ function stream.constructor(kind)
          op = "source", connector = kind, values = values, line = place.here(),
          phase = "source",
       }
+      if values.events and kind == "generator" then
+         local decoded = { op = "decode", parent = node, line = node.line,
+            phase = "decoded" }
+         decode.library(decoded, values.events)
+         new(node)
+         return new(decoded)
+      end
       return new(node)
    end
 end

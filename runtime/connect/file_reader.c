@@ -165,7 +165,8 @@ err *file_reader_grow(file_reader *f) {
     struct stat about;
     struct pollfd p = { .fd = f->fd, .events = POLLIN };
     err *e = NULL;
-    if (f->fd < 0 || !f->is_followed || f->is_at_eof || (!f->is_regular && !f->is_caught_up)) return NULL;
+    if (f->fd < 0 || !f->is_followed || f->is_at_eof) return NULL;
+    if (!f->is_regular && !f->is_caught_up) return NULL;
     if (!f->is_regular) return poll(&p, 1, 0) > 0 && (p.revents & POLLIN) ? fill(f) : NULL;
     if (f->is_caught_up) {
         if (fstat(f->fd, &about)) return io_error(f, "looking at");

@@ -59,8 +59,8 @@ void kafka_client_close(kafka_client *c);
 err *kafka_client_check(kafka_client *c);
 
 /* Ask for the partitions of `topic`, waiting for a first broker up to KAFKA_START_MS. ERR_BROKER:
- * nobody there; ERR_MISSING: no such topic (with the command to make it); ERR_AUTH: refused. `missing`, if
- * not NULL, is set instead of the error when the topic does not exist. */
+ * nobody there; ERR_MISSING: no such topic (with the command to make it); ERR_AUTH: refused.
+ * `missing`, if not NULL, is set instead of the error when the topic does not exist. */
 err *kafka_client_partitions(kafka_client *c, rd_kafka_topic_t *topic, int32_t *count,
                              bool *missing);
 

@@ -128,7 +128,8 @@ static err *missing_topics(kafka_source *s, const bool *is_missing) {
         mem_free(command);
     }
     bool one = count == 1;
-    err *e = err_new(ERR_MISSING, "topic%s %s %s not exist on %s (check the name%s, or make %s: %s)",
+    err *e = err_new(ERR_MISSING,
+                     "topic%s %s %s not exist on %s (check the name%s, or make %s: %s)",
                      one ? "" : "s", buf_text(&names), one ? "does" : "do", s->client.brokers,
                      one ? "" : "s", one ? "it" : "them", buf_text(&commands));
     buf_done(&names);

@@ -10,7 +10,8 @@ err *kafka_discover_read(kafka_source *s, const sl_value *options);
 void kafka_discover_done(kafka_source *s);
 
 /* Ask for the partitions of all topics, waiting for a first broker; `*total`: how many.
- * ERR_MISSING: topics are, all of them are told. ERR_BROKER: none matches the pattern. thread: main, at open. */
+ * ERR_MISSING: there are no such topics, all of them are told. ERR_BROKER: none matches the
+ * pattern. thread: main, at open. */
 err *kafka_discover(kafka_source *s, int32_t *total);
 
 /* Take in topics of a metadata answer that the source does not know yet and that match; they begin

@@ -247,7 +247,8 @@ static void packed_files_are_read_member_by_member(void **state) {
     write_packed(b, "b.zst", "5\nsi", "wb");
     write_packed(b, "b.zst", "x", "ab");
     open_source(b, "*", false);
-    assert_all(b, "a.gz:0:0 1\na.gz:0:1 2\na.gz:0:2 half\na.gz:0:3 4\nb.zst:0:0 5\nb.zst:0:1 six\n");
+    assert_all(b, "a.gz:0:0 1\na.gz:0:1 2\na.gz:0:2 half\na.gz:0:3 4\n"
+                  "b.zst:0:0 5\nb.zst:0:1 six\n");
 }
 
 static void a_packed_file_can_be_fetched_again_from_any_line(void **state) {

@@ -141,7 +141,8 @@ describe("sluice.file", function()
       refuses(function() sluice.file {} end, "`path`")
       refuses(function() sluice.file { path = "a", follow = true, append = true } end,
          "one of each")
-      for path, why in pairs { ["*.jsonl"] = "got the pattern", ["a.gz"] = "plain files" } do
+      local wrong = { ["*.jsonl"] = "got the pattern", ["a.gz"] = "plain files" }
+      for path, why in pairs(wrong) do
          local given = sluice.file { path = path }
          refuses(function() kit.rides():to(given) end, why)
       end

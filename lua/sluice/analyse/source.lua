@@ -100,7 +100,8 @@ function analyse_source.add(work, node)
       options = one.fill(values, graph.name), bounded = bounded,
       format = decode.format, format_options = decode.format_options,
       has_header = decode.has_header or false,
-      fields = fields_of(decode), rows = values.row, events = values.events,
+      fields = fields_of(decode), rows = one.rows and one.rows(values),
+      events = values.events,
       schema = decode.schema, time = time_of(work, time), line = node.line,
    }
    graph.sources[#graph.sources + 1] = source

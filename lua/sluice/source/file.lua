@@ -14,8 +14,8 @@ file.required = "path"
 file.options = options.merge(limits.options, {
    path = path.option,
    follow = { check = options.flag(), default = false,
-      doc = "wait for more at the end, for the next file under a name (rotation), and for "
-         .. "new files that match",
+      doc = "wait for more at the end, for the next file under a name (rotation), and "
+         .. "for new files that match",
       about = "latency",
       risk = "without it the pipeline ends at the end of the file",
    },

@@ -2,6 +2,7 @@
 -- @module sluice.source.kafka
 
 local cluster = require "sluice.cluster"
+local library = require "sluice.library"
 local limits = require "sluice.source.limits"
 local options = require "sluice.options"
 local start = require "sluice.source.start"
@@ -25,10 +26,11 @@ end, function(text)
    return list
 end)
 
-local EVENTS = options.checker("a function(i, random, now_ms) or a list of rows",
-   function(value)
-   if type(value) == "function" or (type(value) == "table"
-      and #value > 0) then return value end
+local EVENTS = options.checker('a function(i, random, now_ms), a list of rows, or '
+   .. '"rides", "clicks", "nexmark"', function(value)
+   local right = type(value) == "function" or (type(value) == "table" and #value > 0)
+      or library.EVENTS[value]
+   return right and value or nil
 end)
 
 --- The option without which it is no source, and what may stand instead of it.
@@ -68,7 +70,8 @@ kafka.options = options.merge(limits.options, cluster.options, cluster.reference
       risk = "two pipelines of one group would share their progress",
    },
    events = {
-      check = EVENTS, doc = "what `--embedded` feeds; else made from the fields",
+      check = EVENTS, doc = "what `--embedded` feeds: a function, a list, or events of "
+         .. "the library by name; else made from the fields",
       about = "access",
       risk = "only for --embedded",
    },

@@ -4,6 +4,7 @@
 
 local connector = require "sluice.connector"
 local field = require "sluice.field"
+local library = require "sluice.library"
 local format = require "sluice.format"
 local options = require "sluice.options"
 local place = require "sluice.place"
@@ -155,6 +156,18 @@ function decode.format(name)
       fill_format(node, name, values)
       node.op, node.format = "decode", name
    end
+end
+
+--- The schema of the library's events.
+-- @tparam table node being made
+-- @tparam string name of `sluice.library`
+function decode.library(node, name)
+   local specs = {}
+   for i, entry in ipairs(library.EVENTS[name].fields()) do
+      specs[i] = field.spec(entry)
+      specs[i].line = node.line
+   end
+   take_fields(node, "generator", specs)
 end
 
 --- `:rows { fields }`: the generator's function gives rows.
