@@ -5,6 +5,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/cli/text.h"
+#include "runtime/flow/blank.h"
 
 static void put_name(buf *out, const sl_string *name) {
     buf_put(out, name->data, name->len);
@@ -74,6 +75,19 @@ static void put_drift(buf *out, const drift *d) {
     buf_put_text(out, " sightings of further unknown fields\n");
 }
 
+static void put_blanks(buf *out, const input *in) {
+    for (uint32_t i = 0; i < in->plan->field_count; i++) {
+        const blank_field *f = &in->blanks[i];
+        const sl_string *name = &in->plan->fields[i].column.name;
+        const sl_partition *at = &in->partitions[f->partition];
+        if (!f->told) continue;
+        buf_printf(out, "field `%.*s` null in the last ", (int)name->len, name->data);
+        text_put_count(out, f->run);
+        buf_printf(out, " records, since %s/%" PRId32 " @ %" PRId64 "\n", at->topic, at->number,
+                   f->offset);
+    }
+}
+
 static void put_run(buf *out, const pipeline *p, int64_t ran_ms) {
     const run_counters *c = &p->counters;
     text_put_count(out, c->batches);
@@ -84,6 +98,20 @@ static void put_run(buf *out, const pipeline *p, int64_t ran_ms) {
         buf_printf(out, ", %" PRIu64 " infinite or undefined numbers written as null",
                    c->nulled_numbers);
     buf_printf(out, ", in %.1f s\n", (double)ran_ms / 1000);
+}
+
+static void log_blanks(const input *in, logger *log) {
+    for (uint32_t i = 0; i < in->plan->field_count; i++) {
+        const blank_field *f = &in->blanks[i];
+        if (!f->told) continue;
+        const sl_string *name = &in->plan->fields[i].column.name;
+        const sl_partition *at = &in->partitions[f->partition];
+        char *field = mem_copy_text(name->data, name->len);
+        log_info(log, "null field, in all", log_text("field", field), log_text("topic", at->topic),
+                 log_number("partition", at->number), log_number("offset", f->offset),
+                 log_number("count", f->run));
+        mem_free(field);
+    }
 }
 
 static void log_drift(const drift *d, logger *log) {
@@ -98,6 +126,7 @@ void summary_say(const pipeline *p, const drift *d, logger *log, bool for_people
     if (!for_people) {
         pipeline_summary(p, log);
         log_drift(d, log);
+        for (uint32_t i = 0; i < p->input_count; i++) log_blanks(&p->inputs[i], log);
         return;
     }
     buf out;
@@ -105,6 +134,7 @@ void summary_say(const pipeline *p, const drift *d, logger *log, bool for_people
     for (uint32_t i = 0; i < p->input_count; i++) put_source(&out, &p->inputs[i]);
     for (uint32_t i = 0; i < p->out.count; i++) put_sink(&out, &p->out.sinks[i]);
     put_drift(&out, d);
+    for (uint32_t i = 0; i < p->input_count; i++) put_blanks(&out, &p->inputs[i]);
     put_run(&out, p, ran_ms);
     fwrite(out.data, 1, out.len, stderr);
     buf_done(&out);

@@ -16,6 +16,14 @@ static void tell(const blank_field *f, const sl_field *plan, const sl_partition 
     log_warn(log, message, log_number("records", f->run));
 }
 
+/* A run of nulls that was told of is over. */
+static void tell_end(const blank_field *f, const sl_field *plan, logger *log) {
+    char message[512];
+    snprintf(message, sizeof message, "field `%.*s` has values again", (int)plan->column.name.len,
+             plan->column.name.data);
+    log_info(log, message, log_number("records", f->run));
+}
+
 /* The chunk's last rows in which the field is null: a run of nulls may begin with them. */
 static void begin_run(blank_field *f, uint32_t bit, const sl_record *records, const chunk *c) {
     const row_set *set = chunk_rows(c, c->root);
@@ -35,14 +43,15 @@ void blank_look(blank_field *fields, const sl_source *source, const sl_partition
         blank_field *f = &fields[i];
         uint32_t bit = source->fields[i].column.null_bit;
         bool is_blank = nulls_has(c->nulls, bit);
+        if (!is_blank && f->told) tell_end(f, &source->fields[i], log);
         if (!is_blank) *f = (blank_field){ .had_value = true };
         if (!f->had_value) continue;
         if (f->run)
             f->run += count;
         else
             begin_run(f, bit, records, c);
-        if (f->is_told || f->run < BLANK_RECORDS) continue;
-        f->is_told = true;
+        if (f->run < BLANK_RECORDS || (f->told && f->run / 10 < f->told)) continue;
+        f->told = f->run;
         tell(f, &source->fields[i], partitions, log);
     }
 }

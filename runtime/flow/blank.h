@@ -6,14 +6,15 @@
 #include "runtime/operator/chunk.h"
 #include "runtime/shared/connect.h"
 
-enum { BLANK_RECORDS = 1000 }; /* null in so many records one behind the other: told */
+enum { BLANK_RECORDS = 1000 }; /* null in so many records one behind the other: told, and again
+                                  each time they have become ten times as many */
 
 typedef struct blank_field {
     bool had_value;
-    bool is_told;       /* of the run of nulls that goes on */
     uint64_t run;       /* records in a row in which it was null */
     uint32_t partition; /* where that run began */
     int64_t offset;
+    uint64_t told; /* of the run that goes on: how long it was when it was told last; 0: never */
 } blank_field;
 
 /* Look at the good rows of a chunk of `source` and warn of fields that turned blank. `fields`: one

@@ -26,8 +26,17 @@ static drift_entry *add(drift *d, const input *in, uint32_t source, const drift_
         .topic = mem_copy_text(at->topic, strlen(at->topic)),
         .partition = at->number,
         .offset = name->offset,
+        .next = 1,
     };
     return e;
+}
+
+/* Several workers may see a name first: the earlier record of a partition is meant. */
+static void see_earlier(drift_entry *e, const input *in, const drift_name *name) {
+    if (e->next > 1 || name->partition >= in->partition_count) return;
+    const sl_partition *at = &in->partitions[name->partition];
+    if (at->number == e->partition && !strcmp(at->topic, e->topic) && name->offset < e->offset)
+        e->offset = name->offset;
 }
 
 static void tell(const drift_entry *e, const input *in, logger *log) {
@@ -35,12 +44,22 @@ static void tell(const drift_entry *e, const input *in, logger *log) {
     char message[512];
     snprintf(message, sizeof message, "unknown field `%s` since %s/%" PRId32 " @ %" PRId64, e->path,
              e->topic, e->partition, e->offset);
-    log_warn(log, message, log_text("source", source));
+    log_warn(log, message, log_text("source", source), log_number("count", e->count));
     mem_free(source);
 }
 
-static void look_at(drift *d, const pipeline *p, uint32_t source, const decoder *from,
-                    logger *log) {
+/* Tell what is new, and what has grown. */
+static void tell_due(drift *d, const pipeline *p, logger *log) {
+    for (uint32_t i = 0; i < d->count; i++) {
+        drift_entry *e = &d->items[i];
+        if (e->count < e->next) continue;
+        tell(e, &p->inputs[e->source], log);
+        for (e->next = DRIFT_AGAIN; e->next <= e->count; e->next *= 10) {
+        }
+    }
+}
+
+static void look_at(drift *d, const pipeline *p, uint32_t source, const decoder *from) {
     const input *in = &p->inputs[source];
     const drift_name *names;
     uint64_t others;
@@ -49,10 +68,8 @@ static void look_at(drift *d, const pipeline *p, uint32_t source, const decoder 
     for (uint32_t i = 0; i < count; i++) {
         drift_entry *e = find(d, source, names[i].path);
         if (!e && names[i].partition >= in->partition_count) continue;
-        if (!e) {
-            e = add(d, in, source, &names[i]);
-            tell(e, in, log);
-        }
+        if (!e) e = add(d, in, source, &names[i]);
+        see_earlier(e, in, &names[i]);
         e->count += names[i].count;
     }
 }
@@ -63,8 +80,9 @@ void drift_look(drift *d, const pipeline *p, logger *log) {
     for (uint32_t w = 0; w < crew_count(p->crew); w++) {
         const worker *from = crew_worker(p->crew, w);
         for (uint32_t s = 0; s < p->input_count; s++)
-            if (from->decoders[s]) look_at(d, p, s, from->decoders[s], log);
+            if (from->decoders[s]) look_at(d, p, s, from->decoders[s]);
     }
+    tell_due(d, p, log);
 }
 
 void drift_done(drift *d) {

@@ -4,6 +4,8 @@
  * its first record, not by its absence a month later. One owner; thread: main, between batches. */
 #include "runtime/flow/pipeline.h"
 
+enum { DRIFT_AGAIN = 1000 };
+
 /* A name of one source. */
 typedef struct drift_entry {
     uint32_t source;
@@ -12,6 +14,8 @@ typedef struct drift_entry {
     int32_t partition;
     int64_t offset;
     uint64_t count; /* times seen by all workers, as of the last look */
+    uint64_t next;  /* it is told when the count has come to this: at first sight, and then each
+                       time it has grown tenfold, from DRIFT_AGAIN on */
 } drift_entry;
 
 typedef struct drift {
@@ -20,6 +24,7 @@ typedef struct drift {
     uint64_t others; /* sightings of names beyond what decoders keep, as of the last look */
 } drift;
 
-/* Look at all decoders, and warn of names that are new. Cheap when there are none. */
+/* Look at all decoders, and warn of names that are new or have become many. Cheap when there are
+ * none. */
 void drift_look(drift *d, const pipeline *p, logger *log);
 void drift_done(drift *d);
