@@ -56,7 +56,8 @@ function test.record(parts)
    return feed.record(parts)
 end
 
---- What a row came in: `key`, `value` as bytes (nil: null), `headers`, `header` by name.
+--- What a row came in: `key`, `value` as bytes (nil: null), `headers`, `header` by name;
+-- `topic`, `partition` and `place` (bytes that choose it) where the sink's options say so.
 -- @tparam table row as `:output`, `:late`, `:quarantined` give it
 -- @treturn table
 -- @usage assert.are.equal("u-1", test.message(p:output()[1]).key)

@@ -276,6 +276,12 @@ static int host_take(lua_State *L) {
         lua_createtable(L, 0, 3);
         put_bytes(L, "key", m->key, m->key_len);
         put_bytes(L, "value", m->value, m->value_len);
+        put_bytes(L, "topic", m->to_topic, m->to_topic_len);
+        put_bytes(L, "place", m->place, m->place_len);
+        if (m->partition >= 0) {
+            lua_pushnumber(L, m->partition);
+            lua_setfield(L, -2, "partition");
+        }
         if (m->header_count) put_headers(L, m);
         lua_rawseti(L, -2, (int)i + 1);
     }

@@ -9,7 +9,7 @@ local analyse_message = {}
 
 -- Options that may be a function, the type of what it gives, and how messages call it.
 local FUNCTIONS = {
-   { "key", "string" }, { "topic", "string" }, { "value", "string" },
+   { "key", "bytes" }, { "topic", "string" }, { "value", "bytes" },
    { "partition_by", "int32" },
 }
 
@@ -34,7 +34,7 @@ function analyse_message.columns(values)
    end
    for _, header in ipairs(values.headers or {}) do
       if type(header.from) == "function" then
-         columns[#columns + 1] = column_of("header_" .. header.name, "string",
+         columns[#columns + 1] = column_of("header_" .. header.name, "bytes",
             header.from, ("header `%s` of the sink"):format(header.name))
       end
    end

@@ -1,7 +1,7 @@
 --- Nexmark's auction site: of 50 events 1 is a new person, 3 are new auctions, 46 are
--- bids, in this order; ids begin at 1000, sellers and auctions are mostly recent ones, half of
--- the bids go to a hot auction and three quarters come from a hot bidder. One schema for
--- all three, told apart by `event_type`; what belongs to the others is null.
+-- bids, in this order; ids begin at 1000, sellers and auctions are mostly recent ones,
+-- half of the bids go to a hot auction and three quarters come from a hot bidder. One
+-- schema for all three, told apart by `event_type`; what belongs to the others is null.
 -- Source: Tucker, Tufte, Papadimos, Maier, "NEXMark: A Benchmark for Queries over Data
 -- Streams" (2002), with the proportions and id schemes of its generator in Apache Beam.
 -- @module sluice.library.nexmark

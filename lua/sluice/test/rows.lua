@@ -48,7 +48,8 @@ function rows.of(message, sink)
 end
 
 --- The message of a row: `key` and `value` as bytes (nil: null), `headers` as a list of
--- `{ name, value }`, `header` by name.
+-- `{ name, value }`, `header` by name; `topic`, `partition` and `place` (the bytes that
+-- choose the partition) where options of the sink say so.
 -- @tparam table row as `:output` gave it
 -- @treturn table
 -- @raise for other tables
@@ -58,7 +59,8 @@ function rows.message(row)
    local header = {}
    for _, one in ipairs(message.headers or {}) do header[one[1]] = one[2] end
    return { key = message.key, value = message.value, headers = message.headers or {},
-      header = header }
+      header = header, topic = message.topic, partition = message.partition,
+      place = message.place }
 end
 
 local VERDICTS = { topic = "sluice.topic", partition = "sluice.partition",
