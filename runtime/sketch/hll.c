@@ -43,7 +43,7 @@ static uint32_t get_register(const hll *h, uint32_t i) {
     uint32_t bit = i * 6;
     uint16_t word;
     memcpy(&word, h->registers + bit / 8, sizeof word);
-    return word >> (bit % 8) & 63u;
+    return (uint32_t)word >> (bit % 8) & 63u;
 }
 
 static void put_register(hll *h, uint32_t i, uint32_t rank) {
