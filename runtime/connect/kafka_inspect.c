@@ -5,13 +5,17 @@
 #include <string.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_ask.h"
 #include "runtime/connect/kafka_options.h"
 #include "runtime/connect/kafka_try.h"
 #include "runtime/connect/options.h"
 
-enum { RECENT_MS = 600000 }; /* over which the rate of a topic is measured */
+enum {
+    RECENT_MS = 600000,     /* over which the rate of a topic is measured */
+    MOST_SAMPLE = 64 << 10, /* bytes of a record that is told */
+};
 
 static const kafka_setting settings[] = {
     { "enable.auto.commit", "false", NULL },
@@ -72,13 +76,25 @@ static int64_t count_recent(work *w, const char *topic, int32_t count, const int
     return recent;
 }
 
-static void say_offsets(work *w, const char *topic, int32_t count) {
-    int64_t *ends = mem_alloc((size_t)count * sizeof *ends), records = 0, begin, behind;
+/* A record to be looked at. */
+typedef struct sample {
+    int32_t partition;
+    int64_t offset; /* RD_KAFKA_OFFSET_END: there is none */
+} sample;
+
+/* `last`: the last record of the partition that has most. */
+static void say_offsets(work *w, const char *topic, int32_t count, sample *last) {
+    int64_t *ends = mem_alloc((size_t)count * sizeof *ends), records = 0, begin, behind,
+            most = 0;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    for (int32_t i = 0; !code && i < count; i++) {
+    for (int32_t i = 0; i < count; i++) {
         code = rd_kafka_query_watermark_offsets(w->client.rk, topic, i, &begin, &ends[i],
                                                 KAFKA_ASK_MS);
-        if (!code) records += ends[i] - begin;
+        if (code) break;
+        records += ends[i] - begin;
+        if (ends[i] - begin <= most) continue;
+        most = ends[i] - begin;
+        *last = (sample){ .partition = i, .offset = ends[i] - 1 };
     }
     if (code) {
         kafka_say_text(w->out, "offsets_error", rd_kafka_err2name(code));
@@ -101,17 +117,35 @@ static int least_replicas(const rd_kafka_metadata_topic_t *topic) {
     return least;
 }
 
-static void try_rights(work *w, const char *topic, int64_t max_bytes) {
+/* A record's value, where it is text of a size to look at. */
+static void say_value(work *w, const buf *value) {
+    if (!value->len || value->len > MOST_SAMPLE || !json_text_is_utf8(value->data, value->len))
+        return;
+    buf_put_text(w->out, "\"value\":");
+    json_text_put(w->out, value->data, value->len);
+    buf_put_char(w->out, ',');
+}
+
+/* Where nobody asks for rights, an empty topic need not be read. */
+static void try_read(work *w, const char *topic, sample last) {
+    if (!w->has_rules && last.offset < 0) return;
+    buf value;
+    buf_init(&value);
+    rd_kafka_resp_err_t code =
+        kafka_try_read(&w->client, topic, last.partition, last.offset, &value);
+    if (w->has_rules) kafka_say_flag(w->out, "tried", true);
+    if (code) kafka_say_text(w->out, "read_error", rd_kafka_err2name(code));
+    say_value(w, &value);
+    buf_done(&value);
+}
+
+static void try_write(work *w, const char *topic, int64_t max_bytes) {
     if (!w->has_rules) return;
-    bool tried = true;
-    rd_kafka_resp_err_t code = w->wanted->is_source
-                                   ? kafka_try_read(&w->client, topic)
-                                   : kafka_try_write(w->wanted->options, w->system, topic,
-                                                     max_bytes, &tried);
+    bool tried;
+    rd_kafka_resp_err_t code =
+        kafka_try_write(w->wanted->options, w->system, topic, max_bytes, &tried);
     kafka_say_flag(w->out, "tried", tried);
-    if (code)
-        kafka_say_text(w->out, w->wanted->is_source ? "read_error" : "write_error",
-                       rd_kafka_err2name(code));
+    if (code) kafka_say_text(w->out, "write_error", rd_kafka_err2name(code));
 }
 
 static void say_missing(work *w, const char *topic) {
@@ -135,8 +169,13 @@ static void say_topic(work *w, const rd_kafka_metadata_topic_t *topic) {
     kafka_say_number(w->out, "replicas", least_replicas(topic));
     int64_t max_bytes;
     kafka_ask_configs(&w->client, RD_KAFKA_RESOURCE_TOPIC, topic->topic, w->out, &max_bytes);
-    if (w->wanted->is_source) say_offsets(w, topic->topic, topic->partition_cnt);
-    try_rights(w, topic->topic, max_bytes);
+    if (!w->wanted->is_source) {
+        try_write(w, topic->topic, max_bytes);
+        return;
+    }
+    sample last = { .offset = RD_KAFKA_OFFSET_END };
+    say_offsets(w, topic->topic, topic->partition_cnt, &last);
+    try_read(w, topic->topic, last);
 }
 
 static void look_at_topic(work *w, const char *name) {

@@ -1,7 +1,7 @@
 #pragma once
 /* What a Kafka cluster says of one end of a pipeline, as facts in JSON, which
- * lua/sluice/check/facts.lua judges. Nothing is made, committed or kept: reading is tried at the
- * end of each topic, writing with a record that the broker must refuse for its size.
+ * lua/sluice/check/facts.lua judges. Nothing is made, committed or kept: the last record of each
+ * topic is read, writing is tried with a record that the broker must refuse for its size.
  *
  *   { "brokers": text, "error": text                  nobody there, login or TLS refused: no more
  *     "client": version, "cluster": id, "broker_count": n,
@@ -14,7 +14,8 @@
  *                   "configs": { name: text } | "configs_error": code,
  *                   "records": n between first and last offset, "recent": n of the last
  *                   "recent_ms", "committed": n behind the group's offsets, or absent
- *                   "read_error" | "write_error": code or absent, "tried": flag } ] }
+ *                   "read_error" | "write_error": code or absent, "tried": flag where there
+ *                   are rules, "value": of the last record, text } ] }
  *
  * thread: any one. */
 #include <stdbool.h>

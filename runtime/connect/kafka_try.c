@@ -16,20 +16,22 @@ static bool is_denied(rd_kafka_resp_err_t code) {
            code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
 }
 
-rd_kafka_resp_err_t kafka_try_read(kafka_client *c, const char *topic) {
+rd_kafka_resp_err_t kafka_try_read(kafka_client *c, const char *topic, int32_t partition,
+                                   int64_t offset, buf *value) {
     rd_kafka_topic_t *handle = rd_kafka_topic_new(c->rk, topic, NULL);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     int64_t end_ms = kafka_now_ms() + TRY_MS;
-    bool has_answer = rd_kafka_consume_start(handle, 0, RD_KAFKA_OFFSET_END) != 0;
-    bool is_open = !has_answer;
+    bool is_open = rd_kafka_consume_start(handle, partition, offset) == 0;
+    bool has_answer = !is_open;
     while (!has_answer && kafka_now_ms() < end_ms) {
-        rd_kafka_message_t *message = rd_kafka_consume(handle, 0, KAFKA_SLICE_MS);
+        rd_kafka_message_t *message = rd_kafka_consume(handle, partition, KAFKA_SLICE_MS);
         if (!message) continue;
         has_answer = true;
         if (is_denied(message->err)) code = message->err;
+        if (!message->err && message->payload) buf_put(value, message->payload, message->len);
         rd_kafka_message_destroy(message);
     }
-    if (is_open) rd_kafka_consume_stop(handle, 0);
+    if (is_open) rd_kafka_consume_stop(handle, partition);
     rd_kafka_topic_destroy(handle);
     return code;
 }

@@ -30,7 +30,8 @@ note tells what was chosen and what it costs. `sluice run` logs warnings, not no
 
 `--connect` asks each Kafka of the plan for 4 s at most (9 s for a first answer): brokers,
 topics, partitions, replicas, settings, the consumer group, what lies unread, how much came
-in the last 10 minutes, and whether a quarantine that is missing could be made. Where there
+in the last 10 minutes, whether the event time of the last record looks like the unit that
+is declared, and whether a quarantine that is missing could be made. Where there
 is an authorizer, rights are tried: reading at the end of partition 0, writing with a record
 larger than `max.message.bytes`, which a broker refuses after it has looked at the rights.
 An error (no broker, no topic, no right, fewer replicas than `min.insync.replicas`) exits 1.

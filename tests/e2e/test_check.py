@@ -78,6 +78,12 @@ class ConnectTest(ConnectCase):
         found = self.connect(pipelines.copy(source, out, source="max_rate = 2"))
         self.expect(found, f"topic {source}", "warning", "5 records a second came in the last 10 minutes, max_rate is 2")
 
+    def test_seconds_declared_as_ms(self):
+        source, out = self.topic(2), self.topic()
+        self.client.produce(source, [{"value": '{"n":1,"ts":%d}' % (1700000000 + n)} for n in range(5)])
+        found = self.connect(pipelines.count(source, out))
+        self.expect(found, f"topic {source}", "warning", "which looks like s, and is declared in ms")
+
     def test_nobody_is_asked_twice(self):
         self.file("p.lua", pipelines.copy("in", "out"))
         run = self.run_sluice("check", "--connect", "p.lua", env={"KAFKA_BROKERS": "127.0.0.1:1"}, timeout_s=15)

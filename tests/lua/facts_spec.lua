@@ -75,6 +75,16 @@ describe("what brokers said", function()
          .. "minutes, max_rate is 0.5", judge("source", source(rides()), slow))
    end)
 
+   it("sees times of another unit in the last record", function()
+      assert.matches("warning topic rides: `ts` of its last record is 1700000000, which "
+         .. "looks like s, and is declared in ms", judge("source",
+         source(rides { value = '{"ts":1700000000}' })))
+      assert.is_nil(judge("source", source(rides { value = '{"ts":1700000000000}' }))
+         :find("looks like", 1, true))
+      assert.is_nil(judge("source", source(rides { value = '{"ts":' }))
+         :find("looks like", 1, true))
+   end)
+
    it("tells how to make what is missing", function()
       local missing = source { name = "rides", missing = true }
       local list = facts.judge(GRAPH, cjson.encode { ends = {

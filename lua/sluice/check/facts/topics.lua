@@ -1,6 +1,8 @@
 --- Judges what brokers said of topics: of a source, of a sink.
 -- @module sluice.check.facts.topics
 
+local cjson = require "cjson"
+local of_sources = require "sluice.check.warn.sources"
 local units = require "sluice.units"
 
 local topics = {}
@@ -116,6 +118,31 @@ local function look_at_retention(found, of, source, topic, window_ms)
    end
 end
 
+-- The event time of a record as it stands in its JSON; nil where it is not found so.
+local function time_in(source, value)
+   local time = source.time
+   local is_known = value and source.format == "json" and time and time.field
+   for _, field in ipairs(is_known and source.fields or {}) do
+      if field.name == time.field and field.from.kind == "value" then
+         local done, of = pcall(cjson.decode, value)
+         for _, name in ipairs(field.from.path) do
+            of = done and type(of) == "table" and of[name] or nil
+         end
+         return type(of) == "number" and of or nil, field.unit or time.unit
+      end
+   end
+end
+
+local function look_at_time(found, of, source, topic)
+   local seen, unit = time_in(source, topic.value)
+   local other = seen and of_sources.other_unit(seen, unit)
+   if other then
+      found:add("warning", of, ("`%s` of its last record is %.0f, which looks like %s, "
+         .. "and is declared in %s"):format(source.time.field, seen, other, unit),
+         ('write unit = "%s"'):format(other), "time-unit")
+   end
+end
+
 local function look_at_partitions(found, of, source, topic)
    local highest = -1
    for _, wanted in ipairs(source.options.partitions or {}) do
@@ -145,6 +172,7 @@ function topics.source(found, source, topic, said, window_ms)
    if topic.configs_error then
       found:add("ok", of, "its settings are not told: " .. topic.configs_error)
    end
+   look_at_time(found, of, source, topic)
    look_at_rate(found, of, source, topic)
    look_at_retention(found, of, source, topic, window_ms)
 end
