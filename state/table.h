@@ -119,10 +119,10 @@ void table_find_many(const pane *p, uint32_t count, entry *const *like, entry **
 void table_delete(table *t, pane *p, entry *e);
 
 /* Remove an entry, whoever made it: table_find and table_scan pass over it from now on, its parts
- * are none; its bytes, those of its parts too, can be read until commit. Its key can come again at once, as a new entry. Undo
- * brings it back at its old address. At commit its memory is kept for the next entry of its size in
- * this pane: a pane that lives for ever does not grow by what passes through it. O(1). In a batch;
- * not in a step that will be undone. */
+ * are none; its bytes, those of its parts too, can be read until commit. Its key can come again at
+ * once, as a new entry. Undo brings it back at its old address. At commit its memory is kept for
+ * the next entry of its size in this pane: a pane that lives for ever does not grow by what passes
+ * through it. O(1). In a batch; not in a step that will be undone. */
 void table_remove(table *t, pane *p, entry *e);
 
 /* Forget that this batch touched an entry made by an earlier one, whose state the caller has put

@@ -65,7 +65,7 @@ typedef struct emission {
     uint32_t pane_count;
     window_bounds window; /* being emitted */
     bool final;           /* its rows are marked so */
-    bool dirty_only;      /* its groups were listed by dirty entries: others may stand before them */
+    bool dirty_only;      /* its groups were listed by dirty entries: older panes may have them */
 } emission;
 
 /* emit.c: find the panes of the emission's window among `all`, by start; `near`: index of one of

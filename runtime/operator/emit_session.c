@@ -209,6 +209,27 @@ static err *emit_list(const emission *m, session_list *l, bool retracts) {
     return NULL;
 }
 
+static int compare_messages(const void *x, const void *y, void *arg) {
+    const out_message *a = x, *b = y;
+    const outbox *box = arg;
+    if (a->window_end != b->window_end) return a->window_end < b->window_end ? -1 : 1;
+    if (a->window_start != b->window_start) return a->window_start < b->window_start ? -1 : 1;
+    if (a->order != b->order) return a->order < b->order ? -1 : 1;
+    uint32_t len = a->key_len < b->key_len ? a->key_len : b->key_len;
+    int difference = memcmp(outbox_key(box, a), outbox_key(box, b), len);
+    return difference ? difference : (int)a->key_len - (int)b->key_len;
+}
+
+/* Retractions of old starts and of rows that a filter keeps back, each in order, as one. */
+static void order_retractions(const emission *m) {
+    if (!m->w->emit->sessions->gone.count || !m->w->sent[m->aggregate]) return;
+    for (uint32_t k = 0; k < m->step->output_count; k++) {
+        outbox *box = &m->retracted[k];
+        if (box->count > 1)
+            qsort_r(box->items, box->count, sizeof *box->items, compare_messages, box);
+    }
+}
+
 /* Take closed sessions out of the table, and panes that hold nothing any more. */
 static void remove_closed(const emission *m, table *t) {
     emit_space *s = m->w->emit;
@@ -242,8 +263,10 @@ err *emit_sessions(emission *m, table *t, bool reached) {
     m->w->result_count = s->sessions->found.count;
     err *e = emit_list(m, &s->sessions->gone, true);
     if (!e) e = emit_list(m, &s->sessions->found, false);
-    if (!e) remove_closed(m, t);
-    return e;
+    if (e) return e;
+    order_retractions(m);
+    remove_closed(m, t);
+    return NULL;
 }
 
 bool session_find_failed(const emission *m, const table *t) {

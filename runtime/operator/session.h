@@ -1,8 +1,8 @@
 #pragma once
 /* Sessions of a group (semantics, section 4), as they lie in the table: panes are a gap long, and
- * an entry's sl_span says when its first and last row were. Rows of one pane are never more than a gap
- * apart, rows of panes that are not neighbours always are: so a session is a chain of entries in
- * neighbouring panes, each no more than a gap behind the one before.
+ * an entry's sl_span says when its first and last row were. Rows of one pane are never more than a
+ * gap apart, rows of panes that are not neighbours always are: so a session is a chain of entries
+ * in neighbouring panes, each no more than a gap behind the one before.
  *
  *   pane     |0        10        20        30        40   gap 10
  *   rows     |     5  8|    13   |     24  |  31     |    5..8, 13 is 5 behind; 24 is 11 behind 13

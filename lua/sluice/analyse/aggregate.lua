@@ -180,8 +180,8 @@ local function check_closes(one, mode)
          .. "`:window(sluice.running { retain = \"7 days\" })`), or mode = \"complete\" "
          .. "with its `max_rows`", mode)
    end
-   local source = source_without_watermark(one)
-   if window.is_timeless(made.window) or not source then return end
+   local source = not window.is_timeless(made.window) and source_without_watermark(one)
+   if not source then return end
    local runs = made.window.kind == "running"
    place.fail(made.line, "%s by the watermark, and source `%s` has none: write "
       .. "`:event_time(…, { delay = \"10 minutes\" })`, or %s",
