@@ -48,6 +48,7 @@ local ACCEPTS = {
       bool = true, string = true, bytes = true, date = true, decimal = true },
       wanted = "a type whose values have an order" },
 }
+local NEVER_CLOSES = { none = true, running = true }
 local NEEDS_MERGE = { hopping = true, cumulate = true, rolling = true, session = true }
 
 local Spec = {}
@@ -143,15 +144,20 @@ local function resolve_builtin(parts, columns)
    return resolved
 end
 
-local function resolve_user(parts, window)
+local function resolve_user(parts, columns, window)
    local spec = parts.user
-   if NEEDS_MERGE[window] and not spec.merge then
+   if spec.order and NEVER_CLOSES[window] then
+      return nil, ("%s: with `order` rows are folded when their window closes: write "
+         .. "`:window(…)`, one that closes"):format(parts.label)
+   end
+   if NEEDS_MERGE[window] and not spec.merge and not spec.order then
       return nil, ("%s: a %s window keeps panes and merges them: "
          .. "give `merge = function(a, b) … end`"):format(parts.label, window)
    end
    return {
       kind = "user", type = spec.type, shape = spec.shape, exact = spec.exact,
-      fields = spec.fields, nullable = true, user = spec,
+      fields = spec.fields, nullable = true, user = spec, rows = columns,
+      members = spec.order and { { name = "rows", type = "sl_part" } } or nil,
    }
 end
 
@@ -166,7 +172,7 @@ function methods:resolve(columns, window)
    local parts = parts_of(self, "resolve(schema, window)")
    local resolved, message
    if parts.user then
-      resolved, message = resolve_user(parts, window)
+      resolved, message = resolve_user(parts, columns, window)
    else
       resolved, message = resolve_builtin(parts, columns)
    end

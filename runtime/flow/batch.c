@@ -103,6 +103,7 @@ static err *batch_fetch(batch *b) {
         if (e) return e;
         b->sources[i] = (source_view){
             .partitions = in->partitions,
+            .partition_count = in->partition_count,
             .places = in->ranks,
             .headers = in->headers,
             .records = in->records.items,
@@ -242,6 +243,7 @@ static err *batch_emit(batch *b) {
     for (b->aggregate = 0; b->aggregate < plan->aggregate_count; b->aggregate++) {
         err *e = crew_run(b->p->crew, emit_phase, b, b->threaded);
         if (e) return batch_locate(b, e);
+        collect_notes(b->p, &b->view);
         e = collect_results(b->p, b->aggregate);
         if (!e && plan->steps[plan->aggregates[b->aggregate].step].going_on)
             e = walk_results(b->p, &b->view, b->aggregate, b->threaded);

@@ -108,6 +108,8 @@ static int compare_notes(const void *a, const void *b) {
     if (x->place != y->place) return x->place < y->place ? -1 : 1;
     if (x->window_start != y->window_start) return x->window_start < y->window_start ? -1 : 1;
     if (x->window_end != y->window_end) return x->window_end < y->window_end ? -1 : 1;
+    if (x->partition != y->partition) return x->partition < y->partition ? -1 : 1;
+    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
     return x->row < y->row ? -1 : x->row > y->row;
 }
 
@@ -115,11 +117,13 @@ static int compare_notes(const void *a, const void *b) {
 static bool says_the_same(const note *a, const note *b) {
     return a->source == b->source && a->record == b->record && a->place == b->place &&
            a->kind == b->kind && a->window_start == b->window_start &&
-           a->window_end == b->window_end;
+           a->window_end == b->window_end && a->partition == b->partition &&
+           a->offset == b->offset;
 }
 
 /* Keep the first record that was thrown out, for the case that they are too many. */
 static void remember_bad(input *in, const note *n) {
+    if (n->record == NO_RECORD) return;
     const sl_record *r = &in->records.items[n->record];
     const sl_partition *partition = &in->partitions[r->partition];
     if (in->first_bad[0] || n->kind == NOTE_LATE) return;
@@ -141,7 +145,7 @@ static void send_note(pipeline *p, const batch_view *b, const note *n) {
         side_write(&p->out.sinks[sink].rows, &p->out.side_text, b, &p->inputs[n->source], n);
 }
 
-static void take_notes(pipeline *p, const batch_view *b) {
+void collect_notes(pipeline *p, const batch_view *b) {
     uint32_t count = 0, at = 0;
     for (uint32_t w = 0; w < crew_count(p->crew); w++) count += crew_worker(p->crew, w)->note_count;
     if (!count) return;
@@ -172,7 +176,7 @@ void collect_round(pipeline *p, const batch_view *b, uint32_t chunk_count) {
         note_reached(p, c);
         take_messages(p, c);
     }
-    take_notes(p, b);
+    collect_notes(p, b);
 }
 
 err *collect_check(const pipeline *p) {

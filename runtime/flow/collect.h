@@ -15,6 +15,10 @@ outbox *collect_boxes(pipeline *p, uint32_t worker);
 /* After the emission of `aggregate`: results of all workers go to their sinks, merged. */
 err *collect_results(pipeline *p, uint32_t aggregate);
 
+/* Send what workers noted since the last round: rows that a fold in order threw out at the close.
+ * Their records were counted when they came. */
+void collect_notes(pipeline *p, const batch_view *b);
+
 /* Around the rounds of results that go on (walk_results): the rows they became are merged with
  * those of other results, each sink's in order. */
 void collect_results_begin(pipeline *p);

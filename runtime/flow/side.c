@@ -67,6 +67,15 @@ static void add_stage(header_list *list, const sl_string *name) {
     add_text(list, "sluice.stage", stage);
 }
 
+/* At the close of a window. */
+static void add_window(header_list *list, const batch_view *b, const note *n) {
+    const sl_aggregate *a = &b->plan->aggregates[n->stage];
+    add_stage(list, &a->name);
+    if (!window_has_bounds(&a->window)) return;
+    add_number(list, "sluice.window_start", n->window_start);
+    add_number(list, "sluice.window_end", n->window_end);
+}
+
 static void add_lateness(header_list *list, const batch_view *b, const input *in, const note *n) {
     int64_t watermark;
     if (n->is_distinct) {
@@ -86,7 +95,8 @@ static void add_lateness(header_list *list, const batch_view *b, const input *in
 }
 
 void side_write(outbox *box, arena *memory, const batch_view *b, const input *in, const note *n) {
-    const sl_record *r = &in->records.items[n->record];
+    const sl_record lost = { .partition = n->partition, .offset = n->offset };
+    const sl_record *r = n->record == NO_RECORD ? &lost : &in->records.items[n->record];
     const sl_partition *p = &in->partitions[r->partition];
     header_list list;
     list_begin(&list, memory, r);
@@ -97,6 +107,7 @@ void side_write(outbox *box, arena *memory, const batch_view *b, const input *in
     if (n->reason) add_text(&list, "sluice.reason", n->reason);
     if (*n->path) add_text(&list, "sluice.field", n->path);
     if (n->kind == NOTE_LATE) add_lateness(&list, b, in, n);
+    if (n->record == NO_RECORD) add_window(&list, b, n);
     out_message *m = outbox_add(box);
     m->source = n->source;
     m->record = n->record;

@@ -21,13 +21,15 @@ typedef enum note_kind {
 
 typedef struct note {
     note_kind kind;
-    uint32_t place;  /* sorts the notes of one record: see note_place */
-    uint32_t row;    /* sorts those of one place: number of the row in its set */
-    bool is_skipped; /* by policy: told of, not sent anywhere; one a chunk is enough */
-    uint32_t source, record;
+    uint32_t place;                   /* sorts the notes of one record: see note_place */
+    uint32_t row;                     /* sorts those of one place: number of the row in its set */
+    bool is_skipped;                  /* by policy: told of, not sent; one a chunk is enough */
+    uint32_t source, record;          /* NO_RECORD: thrown out of a fold in order, at the close */
+    uint32_t partition;               /* then: index into the source's */
+    int64_t offset;                   /* then */
     bool is_distinct;                 /* NOTE_LATE: for a distinct, not an aggregation */
-    uint32_t stage;                   /* NOTE_LATE: index of it */
-    int64_t window_start, window_end; /* NOTE_LATE; without bounds: 0 */
+    uint32_t stage;                   /* NOTE_LATE, at the close: index of it */
+    int64_t window_start, window_end; /* NOTE_LATE, at the close; without bounds: 0 */
     const char *path;                 /* NOTE_BAD: of the field, else ""; in the batch's text */
     const char *reason;               /* NOTE_LATE: NULL. NOTE_THREW: message and traceback */
 } note;

@@ -4,6 +4,7 @@
  *   emit.c: which windows and groups are due, what goes
  *   emit_session.c, emit_rolling.c, emit_running.c: the same where groups have their own times
  *     └─▶ emit_rows.c: a vector of results ─▶ rows
+ *           ├─▶ emit_ordered.c: rows that a fold in event-time order throws out
  *           └─▶ emit_send.c: rows ─▶ messages of the outputs behind
  *
  * One emission is one aggregation on one worker at the end of one batch. thread: worker. */
@@ -74,6 +75,10 @@ void emit_find_panes(emission *m, pane *const *all, uint32_t count, uint32_t nea
 
 /* emit.c: make the groups of the space's list results of the emission's window and send them. */
 struct err *emit_groups(const emission *m);
+
+/* emit_ordered.c: the driver threw: when a fold in order did, note its row and set the vector up to
+ * go on behind it. */
+bool emit_drop_ordered(const emission *m);
 
 /* emit.c: list in the space what goes by its own time at the batch's end. */
 void emit_list_going(const emission *m);

@@ -160,7 +160,11 @@ bool emit_make_rows(const emission *m, uint32_t count) {
     v->outputs = s->outputs;
     v->text = &s->text;
     v->now_ms = m->b->now_ms;
-    return script_run(w->script, m->plan->emit_driver);
+    v->resumes = 0;
+    v->ordered = NULL;
+    while (!script_run(w->script, m->plan->emit_driver))
+        if (!emit_drop_ordered(m)) return false;
+    return true;
 }
 
 /* Make the rows, or say which could not be made. */

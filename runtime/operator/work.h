@@ -39,6 +39,7 @@ typedef struct column_header {
 /* A source's part of a batch. */
 typedef struct source_view {
     const sl_partition *partitions; /* borrowed from the source */
+    uint32_t partition_count;
     const double *places;           /* of each partition among all there can be; borrowed */
     const column_header *headers;   /* sl_source.has_header: one a partition; borrowed */
     const sl_record *records;       /* of the batch, by topic, partition and offset */

@@ -51,8 +51,8 @@ void sl_histogram_give(void *text, const double *counts, uint32_t count, sl_stri
 
 /* Rows for later (rows.c), of which `columns` are kept. `open`: in the order of (time, place,
  * offset), each unpacked into `row_size` bytes laid out as `columns` say there; text is borrowed
- * from the part. Gives an array of `row_count` rows. */
-void sl_rows_append(void *table, sl_part *part, const void *row, uint32_t place,
+ * from the part. Gives an array of `row_count` rows; in front of each lies its place, a double. */
+void sl_rows_append(void *table, sl_part *part, const void *row, double place,
                     const sl_column *columns, uint32_t count);
 void sl_rows_merge(void *text, sl_part *a, const sl_part *b);
 void **sl_rows_open(void *text, const sl_part *part, const sl_column *columns, uint32_t count,

@@ -16,7 +16,8 @@
  *     drops the row and goes on behind it. All user code of a row runs before its sl_part_set.
  *     With a fold_batch C saves all states itself, puts them back, and runs the vector again in
  *     halves.
- *   emit: no second try, the batch fails with group and window. `node` counts the aggregates first,
+ *   emit: no second try, the batch fails with group and window. But for a fold in event-time order
+ *     (`ordered`): C drops that row and lets the driver resume behind it. `node` counts the aggregates first,
  *     then the functions of the step behind them. */
 #include "runtime/shared/types.h"
 
@@ -40,6 +41,7 @@ typedef struct sl_vector {
     uint32_t node;    /* out: number of the user function called (fold: of the aggregate) */
     uint32_t guarded; /* 1: a row has thrown in this vector */
     uint32_t run;     /* odd while a driver runs, another number in each run */
+    uint32_t resumes; /* emit: 1: `first` threw in a fold in order, which goes on behind that row */
     void **rows;                /* `count` rows: struct sl_row and what follows */
     void **states;              /* fold: the state of each row; emit: a copy of its first pane's */
     void **parts;               /* emit: states of further panes, oldest first, row after row */
@@ -52,6 +54,8 @@ typedef struct sl_vector {
     const int64_t *offsets;     /* rows driver of a generator: the `i` of each row */
     void *text;                 /* for sl_text_copy: arena of this vector; opaque */
     void *grown;                /* flat_map: for sl_row_add, what takes its rows; opaque */
+    void *ordered;              /* emit: out, the row that a fold in order works on, or NULL: from
+                                 * sl_rows_open */
     void *table;                /* for sl_part_set: table of the states; opaque */
     const double *places;       /* fold: by a row's `partition`; a lower one comes before */
     int64_t now_ms;             /* processing time of the batch */

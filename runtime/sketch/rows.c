@@ -5,11 +5,11 @@
  *   OFFSET  SIZE  WHAT
  *   0       8     event time
  *   8       8     offset
- *   16      4     place of its partition (vector.h)
- *   20      4     its partition
- *   24      4     bytes of the packed row, this head included, a multiple of 8
+ *   16      8     place of its partition (vector.h)
+ *   24      4     its partition
+ *   28      4     bytes of the packed row, this head included, a multiple of 8
  *   32      ..    (columns + 7) / 8 bytes: bit i set = column i is null; then the values of the
- *                 others: numbers as they lie in rows, text, bytes and blocks behind 4 bytes of length
+ *                 others: numbers as in rows, text, bytes and blocks behind 4 bytes of length
  */
 #include <stdlib.h>
 
@@ -19,10 +19,9 @@
 typedef struct packed {
     int64_t time;
     int64_t offset;
-    uint32_t place;
+    double place;
     uint32_t partition;
     uint32_t len;
-    uint32_t unused;
     char values[];
 } packed;
 
@@ -82,7 +81,7 @@ static void pack(char *at, const sl_row *row, const sl_column *columns, uint32_t
     }
 }
 
-LEAF void sl_rows_append(void *table, sl_part *part, const void *of, uint32_t place,
+LEAF void sl_rows_append(void *table, sl_part *part, const void *of, double place,
                          const sl_column *columns, uint32_t count) {
     const sl_row *row = of;
     size_t len = (sizeof(packed) + values_len(row, columns, count) + 7) & ~(size_t)7;
@@ -112,7 +111,8 @@ static int compare(const void *a, const void *b) {
 
 static void unpack(sl_row *row, const packed *p, const sl_column *columns, uint32_t count,
                    uint32_t null_words) {
-    *row = (sl_row){ .time_ms = p->time, .partition = p->partition, .offset = p->offset };
+    *row = (sl_row){ .time_ms = p->time, .offset = p->offset };
+    row->partition = p->partition;
     memset(row->nulls, 0xff, null_words * sizeof *row->nulls);
     const char *at = p->values + (count + 7) / 8;
     for (uint32_t i = 0; i < count; i++) {
@@ -144,9 +144,10 @@ LEAF void **sl_rows_open(void *text, const sl_part *part, const sl_column *colum
     for (uint32_t i = 1; i < n && is_sorted; i++) is_sorted = compare(&rows[i - 1], &rows[i]) < 0;
     if (!is_sorted) qsort(rows, n, sizeof *rows, compare);
     for (uint32_t i = 0; i < n; i++) {
-        sl_row *row = arena_take(text, row_size, 8);
-        unpack(row, rows[i], columns, count, null_words);
-        rows[i] = row;
+        double *place = arena_take(text, sizeof *place + row_size, 8);
+        *place = ((const packed *)rows[i])->place;
+        unpack((sl_row *)(place + 1), rows[i], columns, count, null_words);
+        rows[i] = place + 1;
     }
     *row_count = n;
     return rows;

@@ -35,6 +35,13 @@ char *sl_part_edit(void *table, sl_part *part, uint32_t len) {
     return data;
 }
 
+char *sl_part_append(void *table, sl_part *part, uint32_t len);
+
+char *sl_part_append(void *table, sl_part *part, uint32_t len) {
+    uint32_t before = part->len;
+    return sl_part_edit(table, part, before + len) + before;
+}
+
 static uint64_t random_next(uint64_t *seed) {
     uint64_t z = *seed += 0x9e3779b97f4a7c15;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;

@@ -130,7 +130,7 @@ static void top_keeps_long_text_and_forgets_what_is_evicted(void **state) {
 
 typedef struct row {
     int64_t time, offset;
-    uint32_t place;
+    double place;
     uint32_t number;
 } row;
 
@@ -158,7 +158,7 @@ static void collect_gives_the_first_in_order(void **state) {
         for (uint32_t i = 0; i < count; i++) {
             rows[i] = (row){ .time = (int64_t)(random_next(&seed) % 40) - 20,
                              .offset = i,
-                             .place = (uint32_t)(random_next(&seed) % 3),
+                             .place = (double)(random_next(&seed) % 3),
                              .number = i };
             char value[100];
             sl_collect_add(TABLE, &parts[random_next(&seed) % 3], limit, rows[i].time,

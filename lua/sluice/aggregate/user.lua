@@ -28,7 +28,8 @@ user.OPTIONS = {
       about = "correctness",
       risk = "must depend on state and row alone",
    },
-   merge = { check = fn, doc = "(a, b): takes state b into a; all windows but tumbling and running need it",
+   merge = { check = fn, doc = "(a, b): takes state b into a; all windows but tumbling "
+      .. "and running need it",
       about = "correctness",
       risk = "must give the same in any order and grouping",
    },
@@ -54,7 +55,13 @@ user.OPTIONS = {
       about = "correctness",
       risk = "readers must expect this type",
    },
-   order = { later = true, doc = "the order in which rows come" },
+   order = { check = options.word { "event time" },
+      doc = "`\"event time\"`: `fold` gets the rows of a window when it closes, in the "
+      .. "order of their event times, then topic, partition, offset; needs no `merge`",
+      about = "memory",
+      risk = "all columns of every row are kept until the window closes: `:select` those "
+      .. "that it needs",
+   },
 }
 
 local function returned_fields(list)
@@ -85,6 +92,9 @@ function user.read(given)
    if (read.fold ~= nil) == (read.fold_batch ~= nil) then
       place.fail(nil, "sluice.aggregate: give `fold` or `fold_batch`, %s",
          read.fold and "not both" or "there is none")
+   end
+   if read.order and read.fold_batch then
+      place.fail(nil, "sluice.aggregate: `order` goes with `fold`, not with `fold_batch`")
    end
    read.members = struct.members(read.state)
    local returns = read.returns or "double"

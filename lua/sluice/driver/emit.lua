@@ -4,6 +4,7 @@
 
 local held = require "sluice.aggregate.held"
 local driver_fold = require "sluice.driver.fold"
+local driver_ordered = require "sluice.driver.ordered"
 local driver_step = require "sluice.driver.step"
 local row = require "sluice.row"
 
@@ -27,14 +28,16 @@ local function write_builtin(code, k, item, slot, state)
    code:line("else %s end end", row.set_null(slot, "r", true))
 end
 
-local function write_user(code, k, item, slot, step, windowed)
+local function write_user(code, k, item, slot, step, windowed, state)
    local function setter(at, name)
       return code:use(step.layout:setter(at, ("result of `%s`"):format(name), step.calls))
    end
    local spec = item.spec
    code:line("do v.node = %d", k - 1)
+   local of = spec.user.order and driver_ordered.write_rows(code, k, spec, state.users[k])
+      or "a.m" .. k
    local result = code:use(spec.user.result)
-   code:line("local y = %s(a.m%d%s)", result, k, windowed and ", v.bounds[i]" or "")
+   code:line("local y = %s(%s%s)", result, of, windowed and ", v.bounds[i]" or "")
    if not spec.fields then
       code:line("%s(r, y, v) end", setter(slot, item.name))
       return
@@ -61,11 +64,14 @@ function driver_emit.write(code, state, step, tree, result)
    local rows = code:array("rows", step.layout.ctype)
    code:line("v.pos = i")
    code:line("local r, a = %s[i][0], %s[i]", rows, states)
+   code:head "local resumes_at = v.resumes ~= 0 and v.first or -1"
+   code:line "local resumes = i == resumes_at"
    if driver_fold.can_merge(state) then
       local parts = code:array("parts", state.ctype)
       code:head "local part_first = v.part_first"
       code:head "local has_parts = part_first ~= nil"
-      code:line("if has_parts then for j = part_first[i], part_first[i + 1] - 1 do")
+      code:line "if has_parts and not resumes then"
+      code:line "for j = part_first[i], part_first[i + 1] - 1 do"
       code:line("local b = %s[j]", parts)
       driver_fold.write_merge(code, state)
       code:line("end end")
@@ -73,7 +79,7 @@ function driver_emit.write(code, state, step, tree, result)
    local slot = result.first_slot
    for k, item in ipairs(state.items) do
       if item.spec.user then
-         write_user(code, k, item, slot, step, result.windowed)
+         write_user(code, k, item, slot, step, result.windowed, state)
       else
          write_builtin(code, k, item, slot, state)
       end

@@ -4,6 +4,7 @@
 local ffi = require "ffi"
 
 local driver_input = require "sluice.driver.input"
+local driver_ordered = require "sluice.driver.ordered"
 
 local driver_fold = {}
 
@@ -30,7 +31,7 @@ local function write_user(code, k, spec, at)
       code:line("local w%d = %s(r)", k, code:use(spec.where))
       condition = ("if w%d then "):format(k)
    end
-   if spec.user then
+   if driver_fold.folds_rows(spec) then
       local ending = condition ~= "" and " end" or ""
       code:line("%s%s(a.m%d, r)%s", condition, code:use(spec.user.fold), k, ending)
    else
@@ -46,12 +47,19 @@ local function write_builtin(code, k, spec, at)
    code:line(ends .. " end")
 end
 
+--- Tell whether a user's fold is called for each row as it comes.
+-- @tparam table spec resolved
+-- @treturn boolean
+function driver_fold.folds_rows(spec)
+   return spec.user ~= nil and spec.user.fold ~= nil and not spec.user.order
+end
+
 --- Tell whether a row-wise fold of an aggregate calls functions of the user, or may throw
 -- of itself.
 -- @tparam table spec resolved
 -- @treturn boolean
 function driver_fold.has_functions(spec)
-   if spec.where or spec.check or (spec.user and spec.user.fold) then return true end
+   if spec.where or spec.check or driver_fold.folds_rows(spec) then return true end
    for _, input in ipairs(spec.inputs or {}) do
       if input.fn then return true end
    end
@@ -95,7 +103,7 @@ local function is_batch(spec)
 end
 
 local function count_of(spec)
-   local count = (spec.where and 1 or 0) + (spec.user and spec.user.fold and 1 or 0)
+   local count = (spec.where and 1 or 0) + (driver_fold.folds_rows(spec) and 1 or 0)
    for _, input in ipairs(spec.inputs or {}) do
       if input.fn then count = count + 1 end
    end
@@ -116,6 +124,15 @@ local function count_functions(state)
          MOST_FUNCTIONS), 0)
    end
    return row_wise, functions, checks
+end
+
+-- What runs when all user code of the row has.
+local function write_last(code, k, spec, at)
+   if spec.user and spec.user.order then
+      driver_ordered.write_fold(code, k, spec, at.schema, at.step.layout)
+   elseif not spec.user and not at.state:is_shared(k) then
+      write_builtin(code, k, spec, at)
+   end
 end
 
 --- Write the fold of all aggregates: fold_batch functions over the vector, then one loop
@@ -147,11 +164,7 @@ function driver_fold.write(code, state, step, schema)
          write_user(code, k, item.spec, at)
       end
    end
-   for k, item in ipairs(state.items) do
-      if not item.spec.user and not state:is_shared(k) then
-         write_builtin(code, k, item.spec, at)
-      end
-   end
+   for k, item in ipairs(state.items) do write_last(code, k, item.spec, at) end
 end
 
 --- Tell whether states of an aggregation can be merged.
@@ -159,7 +172,8 @@ end
 -- @treturn boolean
 function driver_fold.can_merge(state)
    for _, item in ipairs(state.items) do
-      if item.spec.user and not item.spec.user.merge then return false end
+      local of = item.spec.user
+      if of and not of.merge and not of.order then return false end
    end
    return true
 end
@@ -170,7 +184,9 @@ end
 function driver_fold.write_merge(code, state)
    for k, item in ipairs(state.items) do
       local of = item.spec.user
-      if of then
+      if of and of.order then
+         code:line("calls.sl_rows_merge(v.text, a.m%d_rows, b.m%d_rows)", k, k)
+      elseif of then
          code:line("v.node = %d", k - 1)
          code:line("%s(a.m%d, b.m%d)", code:use(of.merge), k, k)
       elseif not state:is_shared(k) then

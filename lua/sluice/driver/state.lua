@@ -66,14 +66,14 @@ end
 --- Lay out the state of an aggregation.
 -- @tparam table items of the graph: `{ { name =, spec = }, … }`
 -- @tparam ?boolean has_span C keeps the times of the group's rows
--- @treturn table `{ ctype =, size = bytes, part_offsets = {…}, span_offset =, users = item
---  → ctype, owners = item → the one whose members it uses }`
+-- @treturn table `{ ctype =, size = bytes, part_offsets = {…}, span_offset =, users =
+--  item → ctype, owners = item → the one whose members it uses }`
 function driver_state.layout(items, has_span)
    local text, types, users = { has_span and "sl_span span;" or nil }, {}, {}
    local owners = owners_of(items)
    for k, item in ipairs(items) do
-      if item.spec.user then
-         users[k] = user.struct(item.spec.user)
+      if item.spec.user then users[k] = user.struct(item.spec.user) end
+      if item.spec.user and not item.spec.user.order then
          types[#types + 1] = users[k]
          text[#text + 1] = ("$ m%d;"):format(k)
       end
@@ -104,7 +104,8 @@ function State:initial()
       initial.span.first_ms, initial.span.last_ms = LATEST, EARLIEST
    end
    for k, item in ipairs(self.items) do
-      if item.spec.user then user.start(item.spec.user, initial["m" .. k]) end
+      local of = item.spec.user
+      if of and not of.order then user.start(of, initial["m" .. k]) end
    end
    return initial
 end
