@@ -13,7 +13,9 @@ local alerts = sluice.kafka { topics = "ride_payments" }
    :group_by "card"
    :window(sluice.hopping { size = "10 minutes", every = "1 minute" })
    :aggregate {
-      { refused = sluice.count():where(function(row) return row.status == "refused" end) },
+      { refused = sluice.count():where(function(row)
+         return row.status == "refused"
+      end) },
       { paid = sluice.count():where(function(row) return row.status == "paid" end) },
       { last_amount = sluice.last "amount" },
    }

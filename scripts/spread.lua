@@ -1,5 +1,5 @@
--- An aggregate of one's own: the spread of a field, highest less lowest. A function of the
--- field, so that it can be used twice; as fast as written out.
+-- An aggregate of one's own: the spread of a field, highest less lowest. A function of
+-- the field, so that it can be used twice; as fast as written out.
 --    sluice run scripts/spread.lua --embedded
 local sluice = require "sluice"
 
