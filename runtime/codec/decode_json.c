@@ -33,8 +33,8 @@ typedef struct reader {
 /* The path of `f` leads through a field, or ends where another's goes on. */
 static err *refuse_path(const field *f) {
     const sl_string *name = &f->plan->column.name;
-    return err_new(ERR_PLAN, "field %.*s is taken from inside of another field, or that from inside "
-                             "of it: declare the outer one only, as a struct",
+    return err_new(ERR_PLAN, "field %.*s is taken from inside of another field, or that from "
+                             "inside of it: declare the outer one only, as a struct",
                    (int)name->len, name->data);
 }
 
@@ -206,7 +206,13 @@ static bool read_document(reader *r, name_node *root) {
 static void reader_init(reader *r, codec_state *s, const sl_record *record, sl_row *row,
                         arena *strings) {
     *r = (reader){
-        .base = { .names = &s->names, .memory = &s->memory, .record = record, .row = row, .strings = strings },
+        .base = {
+            .names = &s->names,
+            .memory = &s->memory,
+            .record = record,
+            .row = row,
+            .strings = strings,
+        },
         .state = s,
     };
 }

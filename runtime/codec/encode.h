@@ -21,7 +21,8 @@ void encoder_free(encoder *e);
 void encode_value(const encoder *e, buf *out, const sl_row *row, uint64_t *not_finite);
 
 /* Append a message's key. `kind`: SL_KEY_OBJECT, or SL_KEY_PLAIN for the text of the only column:
- * as in JSON without quotes, bytes as they are (the object when it is null). SL_KEY_RECORD is the caller's: a copy of the record's key. */
+ * as in JSON without quotes, bytes as they are (the object when it is null). SL_KEY_RECORD is the
+ * caller's: a copy of the record's key. */
 void encode_key(const encoder *e, buf *out, const sl_row *row, int32_t kind, uint64_t *not_finite);
 
 /* Append a double as ECMAScript's Number::toString writes it (12, 1e+21, 1e-7, -0 as 0); NaN and

@@ -54,8 +54,8 @@ static bool refuse_decimal(const field *f, const char *token, size_t len, bad_re
     return bad_seen(bad, token, len, wanted);
 }
 
-/* How much of the token to show: a string to its quote, what ends a scalar by itself, else all up to
- * that. */
+/* How much of the token to show: a string to its quote, what ends a scalar by itself, else all up
+ * to that. */
 static size_t token_shown(const char *token) {
     size_t len = *token != 0;
     if (*token == '"') {
@@ -389,6 +389,14 @@ static err *init_items(field *f) {
     return e;
 }
 
+/* Read the range of a decimal. */
+static err *init_bounds(field *f) {
+    const sl_value *bounds = f->plan->bounds;
+    const sl_string *name = &f->plan->column.name;
+    if (read_decimal(f, &bounds[0], &f->low) && read_decimal(f, &bounds[1], &f->high)) return NULL;
+    return err_new(ERR_PLAN, "bounds of field %.*s are no decimals", (int)name->len, name->data);
+}
+
 err *field_init(field *f, const sl_field *plan) {
     *f = (field){
         .plan = plan,
@@ -408,10 +416,7 @@ err *field_init(field *f, const sl_field *plan) {
     err *e = NULL;
     if (f->is_block) e = init_items(f);
     if (!e && plan->has_default) e = constant(f, plan->default_value, "default", &f->fallback);
-    if (!e && plan->has_range && f->type == SL_DECIMAL &&
-        !(read_decimal(f, &plan->bounds[0], &f->low) && read_decimal(f, &plan->bounds[1], &f->high)))
-        e = err_new(ERR_PLAN, "bounds of field %.*s are no decimals", (int)plan->column.name.len,
-                    plan->column.name.data);
+    if (!e && plan->has_range && f->type == SL_DECIMAL) e = init_bounds(f);
     for (uint32_t i = 0; !e && i < plan->one_of_count; i++)
         e = constant(f, &plan->one_of[i], "one_of", &f->allowed[i]);
     return e;

@@ -23,18 +23,18 @@ typedef struct field {
     uint32_t offset;          /* of the value in the row */
     uint16_t null_bit;        /* of the column */
     uint8_t type;             /* sl_type */
-    uint8_t takes_text;       /* made from a string: SL_STRING, SL_BYTES, SL_DATE, or SL_TIMESTAMP as
-                                 RFC 3339 */
+    uint8_t takes_text;       /* made from a string: SL_STRING, SL_BYTES, SL_DATE, or
+                                 SL_TIMESTAMP as RFC 3339 */
     uint8_t has_checks;       /* one_of or range */
     uint8_t is_any_text;      /* SL_STRING without checks */
     struct name_node *node;   /* inside a struct: its name; borrowed from the format; or NULL */
-    uint8_t is_block;         /* SL_LIST, SL_MAP, SL_STRUCT: read by the format, not by put functions */
+    uint8_t is_block;         /* SL_LIST, SL_MAP, SL_STRUCT: the format reads it itself */
     field_value fallback;     /* plan->has_default */
     sl_decimal low, high;     /* SL_DECIMAL with plan->has_range */
     uint8_t has_wanted;       /* SL_STRUCT: a field inside is required or has a default */
     uint32_t item_count;      /* blocks: of `items` */
     uint64_t wanted;          /* SL_STRUCT: bits of these among the first 64 fields */
-    struct name_node *names;  /* blocks: what is inside, by name; borrowed from the format; or NULL */
+    struct name_node *names;  /* blocks: what is inside; borrowed from the format; or NULL */
     struct field *items;      /* owned; blocks: plan->column.shape->item_count fields inside */
     field_value *allowed;     /* owned; plan->one_of_count values */
     const struct field *same; /* next field with the same path; NULL: none */

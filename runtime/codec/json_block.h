@@ -5,6 +5,3 @@
 /* Read the value at the next token, which is not null, into block `f` of the row, and step over it;
  * `depth`: objects and arrays open. The block lies in the reader's strings. False: bad. */
 bool json_block_read(json_reader *r, const field *f, uint32_t depth);
-
-void block_memory_init(block_memory *m);
-void block_memory_done(block_memory *m);

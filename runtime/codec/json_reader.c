@@ -1,5 +1,6 @@
 #include "runtime/codec/json_reader.h"
 
+#include "runtime/base/buf.h"
 #include "runtime/base/mem.h"
 #include "runtime/codec/bad.h"
 

@@ -6,28 +6,10 @@
 #include <stdint.h>
 
 #include "runtime/base/arena.h"
-#include "runtime/base/buf.h"
+#include "runtime/codec/block_memory.h"
 #include "runtime/codec/codec.h"
 #include "runtime/codec/json_walk.h"
 #include "runtime/codec/name_tree.h"
-
-/* Where bytes of a block lie while it is written. */
-typedef struct block_span {
-    uint32_t start; /* in the block; 0: not seen */
-    uint32_t len;
-} block_span;
-
-/* Memory for blocks, kept from one document to the next. */
-typedef struct block_memory {
-    arena *into;       /* borrowed; where the block being written lies, its last allocation */
-    char *start;       /* of the block */
-    char *end;         /* of its room */
-    size_t usual;      /* room that blocks get at first */
-    arena texts;       /* strings with escapes on their way into a block */
-    buf ordered;       /* fields or entries on their way into order */
-    block_span *spans; /* owned; of all structs and maps that are open, a stack */
-    uint32_t span_count, span_room;
-} block_memory;
 
 /* Names of a source's documents. */
 typedef struct json_names {

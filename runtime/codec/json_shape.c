@@ -120,7 +120,8 @@ static bool add_step(json_shape *s, const json_walk *w, const uint32_t *behind,
     bool is_declared = node->id != NAME_UNDECLARED;
     if (is_declared && (!f || f->same)) return false;
     shape_step *step = &s->steps[s->count++];
-    *step = (shape_step){ .node = node, .field = f, .kind = kind_of(f), .behind = w->json[*behind] };
+    *step = (shape_step){ .node = node, .field = f, .kind = kind_of(f) };
+    step->behind = w->json[*behind];
     s->block_count += step->kind == STEP_BLOCK;
     if (!is_declared) {
         s->drift[s->drift_count++] = node->drift;
