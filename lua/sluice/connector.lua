@@ -104,6 +104,12 @@ function connector.conflict(kind, role, values)
    return one.conflict(values)
 end
 
+--- Names of the constructors.
+-- @treturn {string,...} sorted
+function connector.kinds()
+   return nearest.names(ENDS)
+end
+
 --- The module of one end.
 -- @tparam string kind
 -- @tparam string role source or sink

@@ -1,9 +1,13 @@
 /* sluice: commands and exit codes. What a command does stands in a file of its own. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "runtime/cli/args.h"
 #include "runtime/cli/commands.h"
+#include "runtime/cli/nearest.h"
+#include "runtime/script/help.h"
 
 static int help(const args *a);
 static int version(const args *a);
@@ -14,17 +18,36 @@ static const command COMMANDS[] = {
     { "check", "SCRIPT.lua", "validate a script and explain its plan", command_check, false },
     { "test", "[FILE…]", "run specs of pipelines: busted, a clock by hand, no broker", command_test,
       true },
-    { "help", "[COMMAND]", "print this", help, false },
+    { "help", "[TOPIC]", "print this, or the page of a command or of one of `help topics`", help,
+      false },
     { "version", NULL, "print the versions of sluice and what it is linked with", version, false },
 };
 // clang-format on
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
+/* Whether a word is a command's name, or near to one. */
+static bool is_near_command(const char *word) {
+    const char *names[COMMAND_COUNT];
+    for (int i = 0; i < COMMAND_COUNT; i++) names[i] = COMMANDS[i].name;
+    return nearest_word(word, names, COMMAND_COUNT) != NULL;
+}
+
+/* A topic that is near to a command may still be one of the library's. */
+static err *help_on(const char *topic, buf *out) {
+    if (!topic) return args_help(out, COMMANDS, COMMAND_COUNT, NULL);
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        if (!strcmp(COMMANDS[i].name, topic)) return args_help(out, COMMANDS, COMMAND_COUNT, topic);
+    err *e = script_help(getenv("SLUICE_LUA"), topic, isatty(1), out);
+    if (!e || e->code != ERR_USAGE || !is_near_command(topic)) return e;
+    err_free(e);
+    return args_help(out, COMMANDS, COMMAND_COUNT, topic);
+}
+
 static int help(const args *a) {
     buf out;
     buf_init(&out);
     const char *topic = a->wants_help ? a->command->name : a->operand;
-    err *e = args_help(&out, COMMANDS, COMMAND_COUNT, topic);
+    err *e = help_on(topic, &out);
     fwrite(out.data, 1, out.len, stdout);
     buf_done(&out);
     return e ? command_failed(e) : 0;

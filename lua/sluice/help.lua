@@ -1,0 +1,147 @@
+--- `sluice help TOPIC`: options, windows, aggregates and codes, from the tables that
+-- check scripts.
+-- @module sluice.help
+
+local aggregate = require "sluice.aggregate"
+local cluster = require "sluice.cluster"
+local codes = require "sluice.check.codes"
+local connector = require "sluice.connector"
+local decode = require "sluice.stage.decode"
+local nearest = require "sluice.nearest"
+local options = require "sluice.options"
+local page = require "sluice.explain.page"
+local pipeline = require "sluice.pipeline"
+local user = require "sluice.aggregate.user"
+local window = require "sluice.window"
+
+local help = {}
+
+local function add_option(to, name, entry)
+   if entry.later then
+      to:add("  ", "  ", name, ": not yet; " .. (entry.doc or ""))
+      return
+   end
+   local default = entry.default ~= nil and "; default " .. options.show(entry.default)
+      or entry.needed and "; needed" or ""
+   to:add("  ", "  ", name, ": " .. entry.doc .. default)
+   to:add("      ", "      ", "takes ", entry.check.wanted, "dim")
+   local risk = type(entry.risk) == "string" and entry.risk or entry.risk(nil, nil)
+   to:add("      ", "      ", entry.about .. ": ", risk, "dim")
+end
+
+local function options_topic(title, known)
+   return { title = title, write = function(to)
+      to:add("", "", title)
+      for _, name in ipairs(nearest.names(known)) do add_option(to, name, known[name]) end
+   end }
+end
+
+local function add_code(to, entry)
+   to:add("", "", ("%s %s"):format(entry.code, entry.name), (" (%s)"):format(entry.level))
+   to:add("  ", "  ", "", entry.doc)
+end
+
+-- The first comment of a module, without its marks.
+local function comment_of(text)
+   local lines = {}
+   for line in (text or ""):gmatch "([^\n]*)\n" do
+      local words = line:match "^%-%-%-? ?(.*)$"
+      if not words or words:find "^@" then break end
+      lines[#lines + 1] = words
+   end
+   return (table.concat(lines, " "):gsub("`", ""))
+end
+
+local function add_aggregate(to, name, text_of)
+   local doc = comment_of(text_of("sluice.aggregate." .. name))
+   local signature, rest = doc:match "^(%b())(.*)$"
+   if not signature then signature, rest = doc:match("^" .. name .. "(%b())(.*)$") end
+   to:add("  ", "  ", name, (signature or "") .. (rest or ""))
+end
+
+-- "kafka-source", "kafka-sink", …, and its options, of every end.
+local function ends()
+   local list = {}
+   for _, kind in ipairs(connector.kinds()) do
+      for _, role in ipairs { "source", "sink" } do
+         local one = connector.of(kind, role)
+         if one then
+            list[#list + 1] = { name = kind == role and kind or kind .. "-" .. role,
+               title = ("sluice.%s as a %s"):format(kind, role), options = one.options }
+         end
+      end
+   end
+   return list
+end
+
+local function all_topics(text_of)
+   local topics = {
+      pipeline = options_topic("sluice.pipeline", pipeline.OPTIONS),
+      event_time = options_topic(":event_time", decode.TIME),
+      cluster = options_topic("sluice.cluster", cluster.options),
+      tls = options_topic("tls", cluster.TLS),
+      sasl = options_topic("sasl", cluster.SASL),
+      aggregate = options_topic("sluice.aggregate", user.OPTIONS),
+      aggregates = { title = "the aggregates", write = function(to)
+         for _, name in ipairs(nearest.names(aggregate.constructors)) do
+            add_aggregate(to, name, text_of)
+         end
+      end },
+      codes = { title = "what sluice check tells, by code", write = function(to)
+         for _, entry in ipairs(codes.LIST) do add_code(to, entry) end
+      end },
+   }
+   for kind, known in pairs(window.OPTIONS) do
+      topics[kind] = options_topic("sluice." .. kind, known)
+   end
+   for name in pairs(aggregate.constructors) do
+      topics[name] = { title = "sluice." .. name, write = function(to)
+         add_aggregate(to, name, text_of)
+      end }
+   end
+   for _, entry in ipairs(codes.LIST) do
+      local topic = { title = entry.code, write = function(to) add_code(to, entry) end }
+      topics[entry.code], topics[entry.name] = topic, topic
+   end
+   for _, one in ipairs(ends()) do
+      topics[one.name] = options_topic(one.title, one.options)
+   end
+   return topics
+end
+
+-- Topics that are listed: not each code and aggregate.
+local LISTED = { "pipeline", "event_time", "cluster", "tls", "sasl", "aggregate",
+   "aggregates", "codes" }
+
+local function list_of()
+   local list = {}
+   for _, name in ipairs(LISTED) do list[#list + 1] = name end
+   for _, name in ipairs(nearest.names(window.OPTIONS)) do list[#list + 1] = name end
+   for _, one in ipairs(ends()) do list[#list + 1] = one.name end
+   return list
+end
+
+--- The page of a topic.
+-- @tparam string topic as typed; `topics` lists them
+-- @tparam boolean color
+-- @tparam function text_of (module) → its text or nil
+-- @treturn ?string lines, the last one ended
+-- @treturn ?string what is meant instead, when there is no such topic
+function help.text(topic, color, text_of)
+   local to = page.new(color)
+   if topic == "topics" then
+      to:add("", "", "topics: ", table.concat(list_of(), ", ")
+         .. "; each aggregate, and each code, as in `sluice help W01`")
+      return to:text()
+   end
+   local topics = all_topics(text_of)
+   local found = topics[topic]
+   if not found then
+      return nil, nearest.hint(topic, nearest.find(topic, nearest.names(topics))
+         and nearest.names(topics) or list_of())
+   end
+   found.write(to)
+   return to:text()
+end
+
+return help
