@@ -6,6 +6,7 @@ local cjson = require "cjson"
 local base64 = require "sluice.base64"
 local decimal = require "sluice.decimal"
 local driver_random = require "sluice.driver.random"
+local format = require "sluice.format"
 local library = require "sluice.library"
 local units = require "sluice.units"
 
@@ -184,8 +185,20 @@ local function encode(object)
    return "{" .. table.concat(parts, ",") .. "}"
 end
 
+--- The text of a column or raw record that says what JSON says; nil for null.
+local function plain_text(json)
+   if json == "null" then return nil end
+   return json:sub(1, 1) == '"' and cjson.decode("[" .. json .. "]")[1] or json
+end
+
+-- The encoder of a format that is not JSON; nil: it is.
+local function encoder_of(source)
+   local of = source.format and format.FORMATS[source.format]
+   return of and of.encode
+end
+
 local function from_schema(source, i, random, now_ms)
-   local object = { names = {}, by_name = {} }
+   local object, encode_row = { names = {}, by_name = {} }, encoder_of(source)
    for _, field in ipairs(source.fields) do
       local from = field.from
       if not from or from.kind == "value" then
@@ -193,11 +206,19 @@ local function from_schema(source, i, random, now_ms)
          put(object, path, value_of(source, field, random, i, now_ms))
       end
    end
-   return encode(object)
+   if not encode_row then return encode(object) end
+   for name, json in pairs(object.by_name) do object.by_name[name] = plain_text(json) end
+   return encode_row(source, object.by_name)
 end
 
 --- Names in a fixed order, so that the same event has the same bytes.
-local function from_table(value)
+local function from_table(source, value)
+   local encode_row = encoder_of(source)
+   if encode_row then
+      local texts = {}
+      for name, item in pairs(value) do texts[name] = plain_text(cjson.encode(item)) end
+      return encode_row(source, texts)
+   end
    if value[1] ~= nil or getmetatable(value) then return cjson.encode(value) end
    local object = { names = {}, by_name = {} }
    for name in pairs(value) do object.names[#object.names + 1] = tostring(name) end
@@ -213,7 +234,7 @@ end
 -- @tparam integer i its number, from 0
 -- @tparam integer seed
 -- @tparam integer now_ms Unix ms
--- @treturn string JSON, or what the source's `events` gave as text
+-- @treturn string in the source's format, or what the source's `events` gave as text
 -- @raise when `events` gives neither a table nor text
 -- @usage events.make(graph.sources[1], 0, 42, 1700000000000)
 function events.make(source, i, seed, now_ms)
@@ -234,7 +255,7 @@ function events.make(source, i, seed, now_ms)
       error(("`events` of %s gives %s for i = %d, wanted a table or text"):format(
          source.name, type(value), i), 0)
    end
-   return from_table(value)
+   return from_table(source, value)
 end
 
 return events

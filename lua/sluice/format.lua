@@ -4,8 +4,9 @@
 --
 -- A format's module gives `doc` (its line in the reference), and may give `OPTIONS`
 -- (named options beside the fields), `fields(given)` (→ the fields there are, of those
--- that a script wrote), `problem(field, options)` (→ why it cannot read a field), and
--- `fill(fields, options)` (→ options of the plan, has_header).
+-- that a script wrote), `problem(field, options)` (→ why it cannot read a field),
+-- `fill(fields, options)` (→ options of the plan, has_header), and `encode(source,
+-- values)` (name of a column → text; → a record's value: made-up events, rows of specs).
 -- @module sluice.format
 
 local format = {}

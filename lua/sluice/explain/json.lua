@@ -64,6 +64,12 @@ local function time_of(time)
    return shown
 end
 
+local function refusals_of(checks)
+   local texts = {}
+   for i, check in ipairs(checks or {}) do texts[i] = check.refusal end
+   return texts[1] and texts or nil
+end
+
 local function fields_of(fields)
    local shown = {}
    for i, field in ipairs(fields) do
@@ -71,7 +77,7 @@ local function fields_of(fields)
          name = field.name, type = shape.text(field), unit = field.unit,
          required = field.required,
          exact = field.exact, default = field.default, one_of = field.one_of,
-         range = field.range, from = field.from,
+         range = field.range, from = field.from, checks = refusals_of(field.checks),
       }
    end
    return shown
@@ -81,6 +87,8 @@ local function source_of(source, sinks)
    return {
       name = source.name, connector = source.connector, options = source.options,
       bounded = source.bounded, fields = fields_of(source.fields),
+      format = source.format, format_options = source.format_options,
+      has_header = source.has_header,
       time = time_of(source.time),
       step = source.step, line = source.line,
       quarantine = source.quarantine and sinks[source.quarantine].name,

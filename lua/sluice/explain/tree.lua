@@ -190,6 +190,16 @@ local function say_limits(limits)
    return table.concat(parts, ", ")
 end
 
+-- How columns are found is what a format has to say of itself.
+local function say_format(source)
+   local given = source.format_options
+   if source.has_header then return source.format .. ", columns by the header line" end
+   if given and given.columns then
+      return source.format .. ", columns " .. table.concat(given.columns, ", ")
+   end
+   return source.format
+end
+
 function Drawing:source(source)
    local rest = "   "
    local place = source.line and (" (%s)"):format(source.line) or ""
@@ -197,6 +207,9 @@ function Drawing:source(source)
       .. place)
    local inner = "│  "
    self:detail(inner, "a batch", say_limits(source.options))
+   if source.format and source.format ~= "json" then
+      self:detail(inner, "format", say_format(source))
+   end
    self:detail(inner, "fields", say_columns(source.schema.columns))
    self:detail(inner, "event time", say_time(source.time))
    local bad = source.options.bad_records

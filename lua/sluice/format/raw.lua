@@ -2,18 +2,14 @@
 -- @module sluice.format.raw
 
 local field = require "sluice.field"
-local schema = require "sluice.schema"
 
 local raw = {}
 
 --- What the reference says.
 raw.doc = "`:raw()` or `:raw { fields }`: each record as it came: `key` and `value` as "
    .. "bytes, null where there is none, and the fields from headers and metadata. A "
-   .. "field named `key` or `value` takes the place of that one, with its own type: "
-   .. "`:raw { sluice.string \"value\" }`. Records without a value (tombstones) are rows, too."
-
--- Until there is a type for bytes, a key and a value must be text.
-local BYTES = schema.TYPES.bytes and "bytes" or "string"
+   .. "field named `key` or `value` takes the place of that one, with its own type: `:raw "
+   .. "{ sluice.string \"value\" }`. Records without a value (tombstones) are rows, too."
 
 local NESTED = { list = true, map = true, struct = true }
 
@@ -24,7 +20,7 @@ local function add(fields, name, more)
          return
       end
    end
-   local made = field.spec(field.constructor(BYTES)(name))
+   local made = field.spec(field.constructor "bytes"(name))
    if name == "key" then made.from = { kind = "key", path = {} } end
    fields[#fields + 1] = made
 end
@@ -61,6 +57,14 @@ function raw.problem(spec)
    if not from and spec.name == "value" then return nil end
    return "what a raw record has beside its key and value comes from headers and "
       .. "metadata: add `:from_header(…)` or `:from_metadata(…)`"
+end
+
+--- Write a record's value.
+-- @tparam table _ source of the graph
+-- @tparam table values name of a field → text
+-- @treturn string
+function raw.encode(_, values)
+   return values.value or ""
 end
 
 return raw
