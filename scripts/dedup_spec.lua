@@ -17,8 +17,10 @@ describe("dedup", function()
 
    it("forgets an id an hour of event time later", function()
       local p = test.pipeline "dedup.lua"
-      p:batch { ride("a", 0) }:batch { ride("z", 70) }:batch { ride("a", 71) }
-      assert.rows_match({ { ts = 0 }, { event_id = "z" }, { ts = 71 * MINUTE } }, p:output())
+      p:batch { ride("a", 0) }:batch { ride("z", 70) }
+      p:batch { ride("a", 71) }
+      assert.rows_match({ { ts = 0 }, { event_id = "z" }, { ts = 71 * MINUTE } },
+         p:output())
    end)
 
    it("cannot judge what is older than it remembers: late", function()

@@ -27,5 +27,5 @@ def outside(match):
 
 def on_page_markdown(markdown, **_):
     """Fences carry what the tests need (```lua NAME, ```lua refused); the site shows a title."""
-    markdown = FENCE.sub(lambda m: f"```{m[1]}" if m[2] == "refused" else f'```{m[1]} title="{m[2]}"', markdown)
+    markdown = FENCE.sub(lambda m: f"```{m[1]}" if m[2] in ("refused", "spec") else f'```{m[1]} title="{m[2]}"', markdown)
     return OUTSIDE.sub(outside, markdown)

@@ -4,6 +4,7 @@
                             stages (the block begins with `:`) or statements about `rides`, which load
     ```lua NAME             the same, and a file of that name for the commands of the page
     ```lua refused          as above, but it is refused; the message follows in a block ```text
+    ```lua spec             a spec, or statements of one: `sluice test` passes beside scripts/*.lua
     ```jsonl NAME, ```text NAME   a file
     ```console              `$ ` begins a command, the rest is what it writes; … is anything in a line
     ```sh                   not run here: what changes the machine; tests below or other suites run it
@@ -48,14 +49,14 @@ def blocks(page):
 
 def script_of(block):
     """A whole script around a block."""
+    timed = "" if ":event_time" in block.body else TIMED
     if "sluice.pipeline" in block.body:
-        return block.body if "require" in block.body else BEFORE + TIMED + block.body
+        return block.body if "require" in block.body else BEFORE + timed + block.body
     body = block.body
     if not body.startswith((":", "   :")):
         body = body + "\nlocal part = rides\n"
     else:
         body = "local part = rides\n" + body
-    timed = "" if ":event_time" in block.body else TIMED
     if ":to(" in block.body or "local rides" in block.body:
         end = "part" if ":to(" in body.split("local part")[-1] else 'part:to(sluice.file { path = "-" })'
     elif ":aggregate" in body.split("local part")[-1]:
@@ -63,6 +64,14 @@ def script_of(block):
     else:
         end = 'part:to(sluice.file { path = "-" })'
     return BEFORE + timed + body + AFTER % end
+
+
+def spec_of(block):
+    """A whole spec around statements."""
+    if "describe" in block.body:
+        return block.body
+    return ('local sluice = require "sluice"\nlocal test = require "sluice.test"\n'
+            f'it("runs", function()\n{block.body}end)\n')
 
 
 def commands(body):
@@ -108,11 +117,21 @@ class DocsTest(harness.E2ETest):
         self.assertEqual((run.returncode, written), (0, ""), block.place)
         return ""
 
+    def play(self, block):
+        for script in os.listdir(SCRIPTS):
+            if not os.path.exists(os.path.join(self.folder, script)):
+                os.symlink(os.path.join(SCRIPTS, script), os.path.join(self.folder, script))
+        self.file("part_spec.lua", spec_of(block))
+        run = self.bash("sluice test part_spec.lua")
+        self.assertEqual(run.returncode, 0, f"{block.place}: {run.stdout}{run.stderr}")
+
     def run_page(self, page):
         os.symlink(os.path.join(kit.ROOT, "scripts"), os.path.join(self.folder, "scripts"))
         refusal = ""
         for block in blocks(page):
-            if block.kind == "lua":
+            if block.kind == "lua" and block.name == "spec":
+                self.play(block)
+            elif block.kind == "lua":
                 refusal = self.check(block)
             elif block.kind == "text" and refusal:
                 self.assertRegex(refusal, r"\Asluice: " + pattern_of(block.body) + r"\Z", block.place)

@@ -79,6 +79,13 @@ describe("audit", function()
          ["event time of ride_events.idle"].value)
    end)
 
+   it("lists the options of a distinct", function()
+      local by = knobs({}, kit.rides():event_time("ts", { delay = 1000 })
+         :distinct { "event_id", within = "1 hour" }:to(kit.sink()))
+      assert.equal("1 hour", by["distinct distinct.within"].value)
+      assert.equal("memory", by["distinct distinct.within"].about)
+   end)
+
    it("never shows a secret", function()
       local source = sluice.kafka { topics = "in", sasl = { username = "me",
          password = sluice.env "PASSWORD" } }:json { sluice.string "a" }

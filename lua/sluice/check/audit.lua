@@ -130,6 +130,13 @@ local function of_window(of, target)
       filled = filled, first = "size", line = target.node.line, pipeline = of }
 end
 
+local function of_distinct(of, target)
+   return { of = "distinct " .. target.name, known = target.known, node = target.node,
+      given = target.node.values,
+      filled = options.filled(target.known, override.values(of, target.node)),
+      first = "within", line = target.node.line, pipeline = of }
+end
+
 local function of_time(of, node, name)
    return { of = "event time of " .. name, known = decode.TIME, node = node,
       given = node.values or {}, filled = decode.time_of(node, override.values(of, node)),
@@ -179,6 +186,8 @@ function audit.of(graph, of)
    for _, target in ipairs(override.targets(of)) do
       if target.role == "window" then
          add_group(list, graph, of_window(of, target))
+      elseif target.role == "distinct" then
+         add_group(list, graph, of_distinct(of, target))
       else
          add_group(list, graph, of_connector(graph, of, target))
       end
