@@ -27,6 +27,8 @@ local function text_of(values)
    return table.concat(parts, "|")
 end
 
+grouping.text_of = text_of
+
 function Stage:key_of(row)
    local key = { n = #self.keys }
    for i, name in ipairs(self.keys) do key[i] = row[name] end

@@ -7,6 +7,8 @@
 --- A record is `{ topic =, partition =, row = table of values, or false: bad }`. Rows
 --- look as `:output()` of the kit gives them.
 local analyse = require "sluice.analyse"
+local chain = require "tests.model.chain"
+local distinct = require "tests.model.distinct"
 local grouping = require "tests.model.grouping"
 local stages = require "tests.model.stages"
 local watermark = require "tests.model.watermark"
@@ -16,81 +18,73 @@ local model = {}
 local Model = {}
 Model.__index = Model
 
--- Nodes of all branches as a tree: followers in the order of the script.
-local function tree_of(pipeline)
-   local followers, roots, seen = {}, {}, {}
-   for _, leaf in ipairs(pipeline.branches) do
-      local path, node = {}, leaf
-      while node do
-         table.insert(path, 1, node)
-         node = node.parent
-      end
-      for _, one in ipairs(path) do
-         if not seen[one] then
-            seen[one], followers[one] = true, {}
-            table.insert(one.parent and followers[one.parent] or roots, one)
-         end
-      end
-   end
-   return followers, roots
+local function is_stage(node)
+   return node.op == "aggregate" or node.op == "distinct"
 end
+
+local function is_aggregate(node) return node.op == "aggregate" end
+local function never() return false end
 
 local function sink_name(node)
    local values = node.sink.values
    return values.topic or values.path
 end
 
--- Mode and its options: of the first sink behind an aggregation.
-local function options_behind(followers, node)
-   for _, follower in ipairs(followers[node]) do
-      if follower.op == "to" then return follower.sink.values end
-      local found = follower.op ~= "aggregate" and options_behind(followers, follower)
-      if found then return found end
-   end
-end
-
 local function source_of(graph, node, index)
    local source = graph.sources[index]
    return { node = node, index = index, fields = source.fields, time = source.time,
       topics = source.options.topics or { source.name }, next_offset = {},
+      watermark = watermark.new(source.time),
       counters = { read = 0, passed = 0, filtered = 0, duplicate = 0, late = 0,
          quarantined = 0, skipped = 0, late_windows = 0 } }
+end
+
+-- Mode and its options: of the first sink behind; an aggregation that feeds another
+-- gives each result once, when its window closes.
+local function options_of(followers, node)
+   local feeds = #chain.behind(followers, node, "aggregate", is_aggregate) > 0
+      or #chain.behind(followers, node, "distinct", is_aggregate) > 0
+      or #chain.behind(followers, node, "flat_map", is_aggregate) > 0
+   if feeds then return { mode = "append" } end
+   local sink = chain.behind(followers, node, "to", is_stage)[1]
+   return sink.sink.values
+end
+
+function Model:add_stage(node)
+   local made
+   if node.op == "distinct" then
+      made = distinct.new(node)
+   else
+      local of = options_of(self.followers, node)
+      made = grouping.new(node, { mode = of.mode, final = of.final,
+         only_if_changed = of.only_if_changed })
+   end
+   made.inputs = chain.before(node, is_stage)
+   self.stages[node] = made
+   self.stage_list[#self.stage_list + 1] = made
 end
 
 --- Open a script.
 function model.open(text)
    local pipeline = assert(loadstring(text, "@model.lua"))()
    local graph = analyse.graph(pipeline)
-   local followers, roots = tree_of(pipeline)
-   local made = setmetatable({ followers = followers, sources = {}, stages = {},
-      stage_list = {}, number = 0 }, Model)
-   for i, root in ipairs(roots) do
-      local source = source_of(graph, root, i)
-      source.watermark = watermark.new(source.time)
-      source.watermark:discover(0, 0)
-      made.sources[i] = source
+   local of = chain.of(pipeline)
+   local made = setmetatable({ followers = of.followers, sources = {}, by_node = {},
+      stages = {}, stage_list = {}, number = 0 }, Model)
+   for i, node in ipairs(of.sources) do
+      local source = source_of(graph, node, i)
+      made.sources[i], made.by_node[node] = source, source
       for _, topic in ipairs(source.topics) do source.next_offset[topic] = {} end
+   end
+   for _, node in ipairs(of.order) do
+      if is_stage(node) then made:add_stage(node) end
    end
    return made
 end
 
+--- The run begins: each source knows its first partition.
 function Model:start(now_ms)
    for _, source in ipairs(self.sources) do source.watermark:discover(0, now_ms) end
-end
-
--- The stage of an aggregate node, made when its first row comes or a batch begins.
-function Model:stage(node, source)
-   local found = self.stages[node]
-   if not found then
-      local options = options_behind(self.followers, node)
-      found = grouping.new(node, { mode = options.mode, final = options.final,
-         only_if_changed = options.only_if_changed })
-      found.source = source
-      found:begin(source.watermark.now)
-      self.stages[node] = found
-      table.insert(self.stage_list, found)
-   end
-   return found
 end
 
 function Model:emit(sink, row)
@@ -101,47 +95,69 @@ end
 
 local HANDLERS = {}
 
--- What became of a row behind a node: a list of "passed", "filtered", "late", in the
--- order of the script.
-function Model:walk(node, row, outcomes, source)
+-- What became of a row behind a node: a list of "passed", "filtered", "late",
+-- "duplicate", in the order of the script.
+function Model:walk(node, row, outcomes)
    for _, follower in ipairs(self.followers[node]) do
-      HANDLERS[follower.op](self, follower, row, outcomes, source)
+      HANDLERS[follower.op](self, follower, row, outcomes)
    end
 end
 
 local function with(row, values)
-   return { values = values, time = row.time, place = row.place, number = row.number,
-      record = row.record }
+   return setmetatable({ values = values }, { __index = row })
 end
 
-function HANDLERS.filter(self, node, row, outcomes, source)
-   if node.fn(row.values) then return self:walk(node, row, outcomes, source) end
+function HANDLERS.filter(self, node, row, outcomes)
+   if node.fn(row.values) then return self:walk(node, row, outcomes) end
    outcomes[#outcomes + 1] = "filtered"
 end
 
-function HANDLERS.derive(self, node, row, outcomes, source)
-   self:walk(node, with(row, stages.derive(row.values, node.columns)), outcomes, source)
+function HANDLERS.derive(self, node, row, outcomes)
+   self:walk(node, with(row, stages.derive(row.values, node.columns)), outcomes)
 end
 HANDLERS.group_by = HANDLERS.derive
 
-function HANDLERS.select(self, node, row, outcomes, source)
-   self:walk(node, with(row, stages.select(row.values, node.entries)), outcomes, source)
+function HANDLERS.select(self, node, row, outcomes)
+   self:walk(node, with(row, stages.select(row.values, node.entries)), outcomes)
 end
 
-function HANDLERS.event_time(self, node, row, outcomes, source)
-   self:walk(node, row, outcomes, source)
+function HANDLERS.flat_map(self, node, row, outcomes)
+   local made = {}
+   node.fn(row.values, function(values)
+      made[#made + 1] = stages.decode(node.fields, values)
+   end)
+   for i, values in ipairs(made) do
+      self.number = self.number + 1
+      local one = with(row, values)
+      one.number, one.place = self.number, { row.place[1], row.place[2], row.place[3], i }
+      self:walk(node, one, outcomes)
+   end
+   if #made == 0 then outcomes[#outcomes + 1] = "filtered" end
 end
-HANDLERS.window, HANDLERS.late_to = HANDLERS.event_time, HANDLERS.event_time
-HANDLERS.quarantine_to, HANDLERS.decode = HANDLERS.event_time, HANDLERS.event_time
 
-HANDLERS["to"] = function(self, node, row, outcomes, source)
-   self:emit(sink_name(node), stages.copy(row.values))
+function HANDLERS.distinct(self, node, row, outcomes)
+   local why = self.stages[node]:judge(row, grouping.text_of)
+   if not why then return self:walk(node, row, outcomes) end
+   outcomes[#outcomes + 1] = why
+end
+
+function HANDLERS.decode(self, node, row, outcomes)
+   self:walk(node, row, outcomes)
+end
+for _, op in ipairs { "event_time", "window", "late_to", "quarantine_to", "union" } do
+   HANDLERS[op] = HANDLERS.decode
+end
+
+HANDLERS["to"] = function(self, node, row, outcomes)
+   local values = stages.copy(row.values)
+   if row.final ~= nil then values.final = row.final end
+   self:emit(sink_name(node), values)
    outcomes[#outcomes + 1] = "passed"
-   self:walk(node, row, outcomes, source)
+   self:walk(node, row, outcomes)
 end
 
-function HANDLERS.aggregate(self, node, row, outcomes, source)
-   outcomes[#outcomes + 1] = self:stage(node, source):add(row) and "passed" or "late"
+function HANDLERS.aggregate(self, node, row, outcomes)
+   outcomes[#outcomes + 1] = self.stages[node]:add(row) and "passed" or "late"
 end
 
 -- The verdict of a record: passed if any row of it was, else the first reason.
@@ -174,8 +190,8 @@ function Model:take(source, record, now_ms)
    self.number = self.number + 1
    local outcomes = {}
    self:walk(source.node, { values = values, time = time, number = self.number,
-      place = { source.index, record.partition, offset }, record = record }, outcomes,
-      source)
+      place = { source.index, record.partition, offset, 0 }, record = record,
+      source = source }, outcomes)
    local found = verdict(outcomes)
    source.counters[found] = source.counters[found] + 1
 end
@@ -214,10 +230,33 @@ function Model:discover(records, now_ms)
    end
 end
 
+-- Where the inputs of all stages meet when a source's watermark is `time_of(source)`.
+function Model:meet(time_of_source, now_ms)
+   local found = {}
+   for _, stage in ipairs(self.stage_list) do
+      local inputs = {}
+      for i, node in ipairs(stage.inputs) do
+         local source, before = self.by_node[node], self.stages[node]
+         if source then
+            inputs[i] = { time = time_of_source(source),
+               is_left_out = source.watermark:all_idle(now_ms) }
+         else
+            local at = found[before]
+            inputs[i] = { time = at.time and at.time - (before.window
+               and before.window.lateness or 0), is_left_out = at.is_left_out }
+         end
+      end
+      found[stage] = watermark.combine(inputs, stage.at)
+   end
+   return found
+end
+
 -- A batch without records is run only if it does something.
 function Model:is_due(now_ms)
+   local met = self:meet(function(source) return source.watermark:preview(now_ms) end,
+      now_ms)
    for _, stage in ipairs(self.stage_list) do
-      if stage:is_due(stage.source.watermark:preview(now_ms)) then return true end
+      if stage:is_due(met[stage].time) then return true end
    end
    return false
 end
@@ -227,7 +266,7 @@ function Model:batch(records, now_ms, flush)
    self.out = {}
    self:discover(records, now_ms)
    if #records == 0 and not flush and not self:is_due(now_ms) then return self.out end
-   for _, stage in ipairs(self.stage_list) do stage:begin(stage.source.watermark.now) end
+   for _, stage in ipairs(self.stage_list) do stage:begin(stage.at) end
    for _, one in ipairs(self:in_order(records)) do
       self:take(one.source, one.record, now_ms)
    end
@@ -235,35 +274,49 @@ function Model:batch(records, now_ms, flush)
       source.watermark:settle(now_ms)
       if flush then source.watermark:finish() end
    end
-   for _, stage in ipairs(self.stage_list) do self:finish_stage(stage) end
+   local met = self:meet(function(source) return source.watermark.now end, now_ms)
+   for _, stage in ipairs(self.stage_list) do
+      stage.at = met[stage].time
+      if stage.finish then self:finish_stage(stage) end
+      self:tell_late(stage)
+   end
    return self.out
+end
+
+-- A result goes on: into sinks, or as a row into the next stage.
+function Model:send(stage, values, final)
+   local outcomes = {}
+   self.number = self.number + 1
+   self:walk(stage.node, { values = values, final = final, number = self.number,
+      time = values.window_end and values.window_end - 1 or 0,
+      place = { 0, 0, self.number, 0 } }, outcomes)
+   return verdict(outcomes) == "passed"
 end
 
 function Model:finish_stage(stage)
    local retracted = {}
-   local function emit(values, key, final)
-      local sent = false
-      stages.results(self, stage.node, values, final, function(sink, row)
-         self:emit(sink, row)
-         sent = true
-      end, key)
-      return sent
-   end
-   local function retract(key)
+   stage:finish(stage.at, function(values, _, final)
+      return self:send(stage, values, final)
+   end, function(key)
       local row = stages.copy(key)
       row.retracted = true
       retracted[#retracted + 1] = row
-   end
-   stage:finish(stage.source.watermark.now, emit, retract)
-   local counters = stage.source.counters
-   counters.late_windows = counters.late_windows + #stage.late
-   for _, sink in ipairs(stages.sinks_behind(self.followers, stage.node, sink_name)) do
-      local list = self.out[sink] or {}
+   end)
+   for _, node in ipairs(chain.behind(self.followers, stage.node, "to", is_stage)) do
+      local list = self.out[sink_name(node)] or {}
       for i, row in ipairs(retracted) do table.insert(list, i, row) end
-      if #list > 0 then self.out[sink] = list end
+      if #list > 0 then self.out[sink_name(node)] = list end
    end
-   for _, sink in ipairs(stages.late_sinks(self.followers, stage.node, sink_name)) do
-      for _, late in ipairs(stage.late) do self:emit(sink, late) end
+end
+
+function Model:tell_late(stage)
+   local sinks = chain.behind(self.followers, stage.node, "late_to", never)
+   for _, late in ipairs(stage.late) do
+      local source = late.row.source
+      if source then
+         source.counters.late_windows = source.counters.late_windows + 1
+      end
+      if sinks[1] then self:emit(sink_name(sinks[1]), late) end
    end
 end
 

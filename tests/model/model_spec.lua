@@ -23,7 +23,9 @@ end
 local function late_of(list)
    local shown = {}
    for i, late in ipairs(list or {}) do
-      shown[i] = { partition = late.row.place[2], offset = late.row.place[3],
+      local record = late.row.record
+      shown[i] = { topic = record and record.topic, partition = late.row.place[2],
+         offset = late.row.place[3],
          window_start = late.window_start, window_end = late.window_end }
    end
    return shown
@@ -32,7 +34,7 @@ end
 local function columns_of_late(list)
    local shown = {}
    for i, one in ipairs(list) do
-      shown[i] = { partition = one.partition, offset = one.offset,
+      shown[i] = { topic = one.topic, partition = one.partition, offset = one.offset,
          window_start = one.window_start, window_end = one.window_end }
    end
    return shown
@@ -56,7 +58,8 @@ local function order_problem(rows)
    end
 end
 
-local COUNTERS = { "read", "passed", "filtered", "late", "quarantined", "late_windows" }
+local COUNTERS = { "read", "passed", "filtered", "duplicate", "late", "quarantined",
+   "late_windows" }
 
 local function compare_step(p, wanted, m)
    local got = p:output "out"
@@ -70,11 +73,13 @@ local function compare_step(p, wanted, m)
    end
    problem = compare.sets(late_of(wanted.late), columns_of_late(p:late()))
    if problem then return "late: " .. problem end
-   local counters, known = p:metrics(), m:counters()
-   for _, name in ipairs(COUNTERS) do
-      if counters[name] ~= known[name] then
-         return ("counter %s: %d wanted, %d got"):format(name, known[name],
-            counters[name])
+   for i, source in ipairs(p.about.sources) do
+      local counters, known = p:metrics().sources[source.name], m:counters(i)
+      for _, name in ipairs(COUNTERS) do
+         if counters[name] ~= known[name] then
+            return ("source %s, counter %s: %d wanted, %d got"):format(source.name, name,
+               known[name], counters[name])
+         end
       end
    end
 end
@@ -118,7 +123,7 @@ local function show_batches(batches, last)
    for i = 1, math.min(last, #batches) do
       lines[#lines + 1] = ("batch %d, %d ms later"):format(i, batches[i].advance)
       for _, one in ipairs(batches[i]) do
-         lines[#lines + 1] = ("  in/%d %s"):format(one.partition,
+         lines[#lines + 1] = ("  %s/%d %s"):format(one.topic, one.partition,
             one.row and compare.show(one.row) or "no JSON")
       end
    end
@@ -127,7 +132,8 @@ end
 
 local function check(seed, options)
    local pick = random.of(seed)
-   local text, batches = random.script(pick), random.batches(pick)
+   local text, topics = random.script(pick)
+   local batches = random.batches(pick, topics)
    options.now = 0
    local path = write(text)
    local step, problem = play(path, text, batches, options)

@@ -1,5 +1,6 @@
 --- Random pipelines, as text of a script, and random records for them.
 local aggregate = require "sluice.aggregate"
+local later = require "sluice.later"
 local window = require "sluice.window"
 
 local random = {}
@@ -25,7 +26,7 @@ local FILTERS = {
    "function(r) return r.n ~= 5 end",
    "function(r) return r.k ~= nil end",
    "function(r) return (r.d or 0) < 8 end",
-   "function(r) return r.g == nil or r.g %% 2 == 0 end",
+   "function(r) return r.g == nil or r.g % 2 == 0 end",
 }
 
 -- Aggregates by what the library needs for them, and the types they give.
@@ -64,10 +65,12 @@ local AGGREGATES = {
 local KINDS = { "tumbling", "tumbling", "hopping", "hopping", "cumulate", "session",
    "rolling", "running", "none" }
 
-local function window_text(pick, kind)
+local function window_text(pick, kind, name)
    local every = one_of(pick, { 1, 3, 5, 10, 20 })
    local parts = {}
-   local function add(name, value) parts[#parts + 1] = ("%s = %d"):format(name, value) end
+   local function add(option, value)
+      parts[#parts + 1] = ("%s = %d"):format(option, value)
+   end
    if kind == "session" then
       add("gap", one_of(pick, { 1, 3, 8, 20 }))
    elseif kind == "running" then
@@ -85,6 +88,7 @@ local function window_text(pick, kind)
       add("offset", pick(-15, 15))
    end
    if kind ~= "running" and chance(pick, 40) then add("allowed_lateness", pick(1, 30)) end
+   if name then parts[#parts + 1] = ("name = %q"):format(name) end
    return ("sluice.%s { %s }"):format(kind, table.concat(parts, ", "))
 end
 
@@ -115,10 +119,31 @@ local function aggregates_text(pick)
    return table.concat(parts, ",\n      ")
 end
 
+local FLAT_MAP = [[:flat_map({ %s },
+      function(r, emit)
+         for i = 1, (r.n or 0) %% 3 do
+            emit { k = r.k, g = i, n = r.n, d = r.d, v = r.v, t = r.t }
+         end
+      end)]]
+
+local function is_there(method) return not later.METHODS[method] end
+
+local function distinct_text(pick)
+   local within = one_of(pick, { '"forever"', "5", "30", "200" })
+   return (":distinct { %s, within = %s }"):format(
+      one_of(pick, { '"k"', '"n"', '"k", "n"' }), within)
+end
+
 local function stages_text(pick)
    local lines = {}
    if chance(pick, 40) then
       lines[#lines + 1] = (":filter(%s)"):format(one_of(pick, FILTERS))
+   end
+   if is_there "flat_map" and chance(pick, 20) then
+      lines[#lines + 1] = FLAT_MAP:format(FIELDS)
+   end
+   if is_there "distinct" and chance(pick, 20) then
+      lines[#lines + 1] = distinct_text(pick)
    end
    if chance(pick, 40) then
       lines[#lines + 1] = ":derive { "
@@ -142,39 +167,81 @@ local function kinds_there()
    return list
 end
 
-local function aggregation(pick)
-   local kind = one_of(pick, kinds_there())
-   local lines = {}
-   if chance(pick, 85) then
-      lines[#lines + 1] = (":group_by(%s)"):format(one_of(pick, KEYS))
+local CLOSING = { "tumbling", "hopping", "cumulate", "session" }
+
+local function add(lines, format, ...)
+   lines[#lines + 1] = format:format(...)
+end
+
+-- What stands behind the last aggregation.
+local function add_end(pick, lines, kind, forever)
+   if kind ~= "none" and not forever then
+      add(lines, ':late_to(sluice.kafka { topic = "late" })')
    end
-   local window_line
+   if chance(pick, 30) then add(lines, ":filter(function(r) return r.rows ~= 2 end)") end
+   if chance(pick, 20) then
+      add(lines, ":derive { twice = sluice.int64(function(r) return r.rows * 2 end) }")
+   end
+   add(lines, ":to(sluice.kafka { %s })", sink_text(pick, kind, forever))
+end
+
+-- Windows over windows: a second aggregation takes the results of the first.
+local function add_second(pick, lines)
+   local kind = one_of(pick, { "tumbling", "hopping", "session" })
+   if chance(pick, 70) then add(lines, ':group_by "k"') end
+   add(lines, ":window(%s)", window_text(pick, kind, "second"))
+   add(lines, ':aggregate { total = sluice.sum "rows", rows = sluice.count(), '
+      .. 'most = sluice.max "rows", from = sluice.min "window_start" }')
+   return kind
+end
+
+local function aggregation(pick)
+   local has_second = is_there "union" and chance(pick, 25)
+   local kind = one_of(pick, has_second and CLOSING or kinds_there())
+   local lines, window_line = {}, ""
+   local key = has_second and '"k"' or one_of(pick, KEYS)
+   if has_second or chance(pick, 85) then add(lines, ":group_by(%s)", key) end
    if kind ~= "none" then
-      window_line = (":window(%s)"):format(window_text(pick, kind))
+      window_line = (":window(%s)"):format(window_text(pick, kind,
+         has_second and "first"))
       lines[#lines + 1] = window_line
    end
-   lines[#lines + 1] = (":aggregate {\n      %s }"):format(aggregates_text(pick))
-   local forever = window_line and window_line:find("forever", 1, true)
-   if kind ~= "none" and not forever then
-      lines[#lines + 1] = ':late_to(sluice.kafka { topic = "late" })'
+   add(lines, ":aggregate {\n      %s }", aggregates_text(pick))
+   if has_second then
+      if chance(pick, 30) then
+         add(lines, ":filter(function(r) return r.rows ~= 3 end)")
+      end
+      kind = add_second(pick, lines)
    end
-   if chance(pick, 30) then
-      lines[#lines + 1] = ":filter(function(r) return r.rows ~= 2 end)"
-   end
-   if chance(pick, 20) then
-      lines[#lines + 1] = ":derive { twice = sluice.int64(function(r) return r.rows * 2 "
-         .. "end) }"
-   end
-   lines[#lines + 1] = (":to(sluice.kafka { %s })"):format(sink_text(pick, kind, forever))
+   add_end(pick, lines, kind, window_line:find("forever", 1, true) ~= nil)
    return lines
 end
 
---- The text of a script: source "in", sinks "out", "late", perhaps "copy".
-function random.script(pick)
+local function time_text(pick)
    local time = { ("delay = %d"):format(one_of(pick, { 0, 0, 5, 20, 60 })) }
    if chance(pick, 50) then time[2] = ("idle = %d"):format(pick(1, 60)) end
    if chance(pick, 20) then time[#time + 1] = 'watermark = "max"' end
-   local lines = stages_text(pick)
+   return table.concat(time, ", ")
+end
+
+local SOURCE = [[local %s = sluice.kafka { topics = %q }
+   :json { %s }
+   :event_time("t", { %s })
+]]
+
+--- The text of a script: sources "in" and perhaps "in2", sinks "out", "late", perhaps
+--- "copy"; and the topics of the sources.
+function random.script(pick)
+   local topics = { "in" }
+   local heads = SOURCE:format("rows", "in", FIELDS, time_text(pick))
+   local lines = {}
+   if is_there "union" and chance(pick, 25) then
+      topics[2] = "in2"
+      heads = heads .. SOURCE:format("more", "in2", FIELDS, time_text(pick))
+      if chance(pick, 30) then add(lines, ":filter(%s)", one_of(pick, FILTERS)) end
+      add(lines, ":union(more)")
+   end
+   for _, line in ipairs(stages_text(pick)) do lines[#lines + 1] = line end
    for _, line in ipairs(aggregation(pick)) do lines[#lines + 1] = line end
    local copy = ""
    if chance(pick, 30) then
@@ -183,15 +250,11 @@ function random.script(pick)
          :format(one_of(pick, FILTERS))
    end
    return ([[local sluice = require "sluice"
-local rows = sluice.kafka { topics = "in" }
-   :json { %s }
-   :event_time("t", { %s })
-return sluice.pipeline { name = "random", checkpoint = "none",
+%sreturn sluice.pipeline { name = "random", checkpoint = "none",
    rows
    %s%s,
 }
-]]):format(FIELDS, table.concat(time, ", "), table.concat(lines, "\n   "), copy)
-      :gsub("%%%%", "%%")
+]]):format(heads, table.concat(lines, "\n   "), copy), topics
 end
 
 local VALUES = { "", "x", "é\"\\", ("long"):rep(20), "y" }
@@ -205,14 +268,14 @@ local function row(pick, at)
 end
 
 --- Batches of records: `{ advance = ms, { topic =, partition =, row = | false }, … }`.
-function random.batches(pick)
+function random.batches(pick, topics)
    local partitions, batches, now = pick(1, 3), {}, pick(-50, 50)
    local disorder = one_of(pick, { 0, 10, 60 })
    for b = 1, pick(2, 6) do
       local batch = { advance = one_of(pick, { 0, 0, 10, 40 }) }
       for i = 1, chance(pick, 10) and 0 or pick(1, 12) do
          now = now + pick(0, 6)
-         batch[i] = { topic = "in", partition = pick(0, partitions - 1),
+         batch[i] = { topic = one_of(pick, topics), partition = pick(0, partitions - 1),
             row = not chance(pick, 4) and row(pick, now - pick(0, disorder)) }
       end
       batches[b] = batch

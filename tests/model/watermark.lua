@@ -81,4 +81,26 @@ function Source:finish()
    self.ended, self.now = true, math.huge
 end
 
+--- Where several inputs `{ time =, is_left_out = }` meet, `current` before: the same.
+function watermark.combine(inputs, current)
+   local lowest, all_out, all_ended = nil, true, true
+   local function never_back(time)
+      return { time = time and math.max(time, current or -math.huge) or current,
+         is_left_out = all_out }
+   end
+   for _, input in ipairs(inputs) do
+      all_out = all_out and input.is_left_out
+      all_ended = all_ended and input.time == math.huge
+   end
+   if #inputs == 1 or all_ended then return never_back(inputs[1].time) end
+   local waits = false
+   for _, input in ipairs(inputs) do
+      if not input.is_left_out and input.time ~= math.huge then
+         if not input.time then waits = true end
+         lowest = math.min(lowest or math.huge, input.time or math.huge)
+      end
+   end
+   return never_back(not waits and lowest or nil)
+end
+
 return watermark
