@@ -205,6 +205,15 @@ watermark_input watermark_input_of(const watermark_source *wm) {
     };
 }
 
+watermark_input watermark_input_preview(const watermark_source *wm, int64_t now_ms,
+                                        const watermark_view *views) {
+    bool is_all_idle = survey_partitions(wm, now_ms, views).is_all_idle;
+    return (watermark_input){
+        .time = watermark_preview(wm, now_ms, views),
+        .is_left_out = is_all_idle && !wm->rules.wall_clock,
+    };
+}
+
 int64_t watermark_slowest_input(const watermark_input *inputs, uint32_t count) {
     int64_t slowest = -1;
     for (uint32_t i = 0; i < count; i++) {

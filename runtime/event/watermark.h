@@ -109,6 +109,10 @@ typedef struct watermark_input {
 
 watermark_input watermark_input_of(const watermark_source *wm);
 
+/* What it would be at the end of a batch without records at `now_ms`. O(partitions). */
+watermark_input watermark_input_preview(const watermark_source *wm, int64_t now_ms,
+                                        const watermark_view *views);
+
 /* Watermark where inputs meet, from `current`, below which it never falls: their minimum without
  * those left out and ended; stands still while none remains; +infinity when all have ended.
  * `count` 0: `current`. */

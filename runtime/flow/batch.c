@@ -37,7 +37,7 @@ static bool clock_is_due(pipeline *p, int64_t now_ms) {
     for (uint32_t i = 0; i < p->input_count; i++) {
         input *in = &p->inputs[i];
         if (!in->plan->time.wall_clock) continue;
-        if (watermark_is_behind(&in->watermark, input_preview(in, now_ms, p->since_ms)))
+        if (watermark_is_behind(&in->watermark, input_preview(in, now_ms, p->since_ms).time))
             return true;
         if (watermark_turns_idle(&in->watermark, now_ms, in->views)) return true;
     }
@@ -55,10 +55,8 @@ static int64_t *meet(pipeline *p, const watermark_input *sources) {
 bool batch_is_due(pipeline *p, int64_t now_ms) {
     if (clock_is_due(p, now_ms)) return true;
     watermark_input *sources = mem_alloc(p->input_count * sizeof *sources);
-    for (uint32_t i = 0; i < p->input_count; i++) {
-        sources[i] = watermark_input_of(&p->inputs[i].watermark);
-        sources[i].time = input_preview(&p->inputs[i], now_ms, p->since_ms);
-    }
+    for (uint32_t i = 0; i < p->input_count; i++)
+        sources[i] = input_preview(&p->inputs[i], now_ms, p->since_ms);
     int64_t *next = meet(p, sources);
     bool is_due = false;
     for (uint32_t a = 0; a < p->plan->aggregate_count && !is_due; a++)

@@ -275,10 +275,10 @@ err *input_settle(input *in, int64_t since_ms) {
     return NULL;
 }
 
-int64_t input_preview(input *in, int64_t now_ms, int64_t since_ms) {
-    if (in->plan->bounded && input_is_done(in)) return WATERMARK_ENDED;
+watermark_input input_preview(input *in, int64_t now_ms, int64_t since_ms) {
+    if (in->plan->bounded && input_is_done(in)) return (watermark_input){ .time = WATERMARK_ENDED };
     make_views(in, since_ms);
-    return watermark_preview(&in->watermark, now_ms, in->views);
+    return watermark_input_preview(&in->watermark, now_ms, in->views);
 }
 
 static void add_counters(source_counters *sum, const source_counters *more) {

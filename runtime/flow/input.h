@@ -76,9 +76,9 @@ struct err *input_fetch(input *in);
 /* The batch is done: the watermark moves. `since_ms`: steady time the batch before began. */
 struct err *input_settle(input *in, int64_t since_ms);
 
-/* The watermark that a batch without records would end with at `now_ms`; views as of the last look.
- */
-int64_t input_preview(input *in, int64_t now_ms, int64_t since_ms);
+/* What a batch without records would bring to where inputs meet at `now_ms`; views as of the last
+ * look. */
+watermark_input input_preview(input *in, int64_t now_ms, int64_t since_ms);
 
 /* Drop the records of the batch; its counters are kept if it was committed. */
 void input_release(input *in, bool committed);

@@ -309,14 +309,21 @@ function Model:finish_stage(stage)
    end
 end
 
+-- Pairs of row and window are counted; a record of several rows is told of once.
 function Model:tell_late(stage)
    local sinks = chain.behind(self.followers, stage.node, "late_to", never)
+   local told = {}
    for _, late in ipairs(stage.late) do
-      local source = late.row.source
-      if source then
+      local source, record = late.row.source, late.row.record
+      if stage.window then
          source.counters.late_windows = source.counters.late_windows + 1
       end
-      if sinks[1] then self:emit(sink_name(sinks[1]), late) end
+      local window = ("%s %s"):format(late.window_start or "", late.window_end or "")
+      told[record] = told[record] or {}
+      if sinks[1] and not told[record][window] then
+         self:emit(sink_name(sinks[1]), late)
+      end
+      told[record][window] = true
    end
 end
 

@@ -81,26 +81,40 @@ function Source:finish()
    self.ended, self.now = true, math.huge
 end
 
---- Where several inputs `{ time =, is_left_out = }` meet, `current` before: the same.
-function watermark.combine(inputs, current)
-   local lowest, all_out, all_ended = nil, true, true
-   local function never_back(time)
-      return { time = time and math.max(time, current or -math.huge) or current,
-         is_left_out = all_out }
-   end
+local function is_waited_for(input)
+   return not input.is_left_out and input.time ~= math.huge
+end
+
+-- The lowest time of the inputs that count; nil: one has none yet, or none counts.
+local function lowest_of(inputs)
+   local found
    for _, input in ipairs(inputs) do
-      all_out = all_out and input.is_left_out
-      all_ended = all_ended and input.time == math.huge
-   end
-   if #inputs == 1 or all_ended then return never_back(inputs[1].time) end
-   local waits = false
-   for _, input in ipairs(inputs) do
-      if not input.is_left_out and input.time ~= math.huge then
-         if not input.time then waits = true end
-         lowest = math.min(lowest or math.huge, input.time or math.huge)
+      if is_waited_for(input) then
+         if not input.time then return nil end
+         found = math.min(found or input.time, input.time)
       end
    end
-   return never_back(not waits and lowest or nil)
+   return found
+end
+
+local function all(inputs, holds)
+   for _, input in ipairs(inputs) do
+      if not holds(input) then return false end
+   end
+   return true
+end
+
+--- Where several inputs `{ time =, is_left_out = }` meet, `current` before: the same.
+function watermark.combine(inputs, current)
+   local time
+   local has_ended = all(inputs, function(input) return input.time == math.huge end)
+   if #inputs == 1 or has_ended then
+      time = inputs[1].time
+   else
+      time = lowest_of(inputs)
+   end
+   return { time = time and math.max(time, current or -math.huge) or current,
+      is_left_out = all(inputs, function(input) return input.is_left_out end) }
 end
 
 return watermark
