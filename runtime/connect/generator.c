@@ -68,11 +68,13 @@ static err *generator_wait(void *source, int64_t timeout_ms) {
 static err *generator_fetch(void *source, sl_range *ranges, uint32_t count, int64_t max_bytes,
                             int64_t timeout_ms, sl_records *records, struct arena *bytes) {
     generator *g = source;
-    (void)max_bytes;
     (void)timeout_ms;
     (void)bytes;
     if (!count) return NULL;
-    int64_t room = UINT32_MAX - records->count; /* max_records may be above it */
+    int64_t room = UINT32_MAX - records->count;            /* max_records may be above it */
+    int64_t fits = max_bytes / (int64_t)sizeof(sl_record); /* a row has no bytes of its own yet */
+    if (fits < 1) fits = 1;
+    if (room > fits) room = fits;
     if (ranges->to - ranges->from > room) ranges->to = ranges->from + room;
     uint32_t more = (uint32_t)(ranges->to - ranges->from);
     if (records->count + more > records->room) {

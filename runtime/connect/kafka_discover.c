@@ -1,6 +1,5 @@
 #include "runtime/connect/kafka_discover.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/buf.h"
@@ -34,26 +33,10 @@ static err *read_names(kafka_source *s, const sl_value *topics) {
     return NULL;
 }
 
-/* The whole name must match. */
-static err *read_pattern(kafka_source *s, const sl_value *pattern) {
-    char text[256];
-    buf anchored;
-    buf_init(&anchored);
-    buf_printf(&anchored, "^(%.*s)$", (int)pattern->text.len, pattern->text.data);
-    int code = regcomp(&s->pattern, buf_text(&anchored), REG_EXTENDED | REG_NOSUB);
-    buf_done(&anchored);
-    s->has_pattern = code == 0;
-    s->pattern_text = pattern->text;
-    if (!code) return NULL;
-    regerror(code, &s->pattern, text, sizeof text);
-    return err_new(ERR_PLAN, "option pattern: `%.*s` is no regular expression (POSIX extended): %s",
-                   (int)pattern->text.len, pattern->text.data, text);
-}
-
 err *kafka_discover_read(kafka_source *s, const sl_value *options) {
-    const sl_value *pattern = kafka_option(options, "pattern");
-    s->without = kafka_option(options, "without");
-    return pattern ? read_pattern(s, pattern) : read_names(s, kafka_option(options, "topics"));
+    err *e = kafka_pattern_read(&s->pattern, options);
+    if (e || s->pattern.is_set) return e;
+    return read_names(s, kafka_option(options, "topics"));
 }
 
 void kafka_discover_done(kafka_source *s) {
@@ -62,14 +45,7 @@ void kafka_discover_done(kafka_source *s) {
         mem_free(s->topics[i]);
     }
     mem_free(s->topics);
-    if (s->has_pattern) regfree(&s->pattern);
-}
-
-static bool is_wanted(const kafka_source *s, const char *name) {
-    if (!s->has_pattern || strncmp(name, "__", 2) == 0) return false;
-    for (uint32_t i = 0; s->without && i < s->without->item_count; i++)
-        if (kafka_is(&s->without->items[i].text, name)) return false;
-    return regexec(&s->pattern, name, 0, NULL, 0) == 0;
+    kafka_pattern_done(&s->pattern);
 }
 
 static bool is_known(const kafka_source *s, const char *name) {
@@ -78,21 +54,12 @@ static bool is_known(const kafka_source *s, const char *name) {
     return false;
 }
 
-static int compare_names(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 void kafka_discover_new(kafka_source *s, const rd_kafka_metadata_t *answer) {
-    if (!s->has_pattern) return;
-    const char **names = mem_alloc(((size_t)answer->topic_cnt + 1) * sizeof *names);
-    uint32_t count = 0;
-    for (int i = 0; i < answer->topic_cnt; i++) {
-        const char *name = answer->topics[i].topic;
-        if (!answer->topics[i].err && is_wanted(s, name) && !is_known(s, name))
-            names[count++] = name;
-    }
-    qsort(names, count, sizeof *names, compare_names);
-    for (uint32_t i = 0; i < count; i++) add_topic(s, names[i], strlen(names[i]));
+    uint32_t count;
+    if (!s->pattern.is_set) return;
+    const char **names = kafka_pattern_names(&s->pattern, answer, &count);
+    for (uint32_t i = 0; i < count; i++)
+        if (!is_known(s, names[i])) add_topic(s, names[i], strlen(names[i]));
     mem_free(names);
 }
 
@@ -111,7 +78,7 @@ static err *find_matching(kafka_source *s) {
     return err_new(ERR_BROKER,
                    "no topic on %s has a name that matches the pattern `%.*s` as a whole "
                    "(one must be there at the start, others may come later)",
-                   s->client.brokers, (int)s->pattern_text.len, s->pattern_text.data);
+                   s->client.brokers, (int)s->pattern.text.len, s->pattern.text.data);
 }
 
 /* All that are missing in one message, each with the command that makes it. */
@@ -154,7 +121,7 @@ static err *ask_all(kafka_source *s, bool *is_missing, uint32_t *missing) {
 }
 
 err *kafka_discover(kafka_source *s, int32_t *total) {
-    err *e = s->has_pattern && !s->topic_count ? find_matching(s) : NULL;
+    err *e = s->pattern.is_set && !s->topic_count ? find_matching(s) : NULL;
     if (e) return e;
     int64_t start_ms = kafka_now_ms();
     bool *is_missing = mem_zalloc(s->topic_count, sizeof *is_missing);

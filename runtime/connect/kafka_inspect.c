@@ -9,12 +9,14 @@
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_ask.h"
 #include "runtime/connect/kafka_options.h"
+#include "runtime/connect/kafka_pattern.h"
 #include "runtime/connect/kafka_try.h"
 #include "runtime/connect/options.h"
 
 enum {
     RECENT_MS = 600000,     /* over which the rate of a topic is measured */
     MOST_SAMPLE = 64 << 10, /* bytes of a record that is told */
+    MOST_TOPICS = 100,      /* of a pattern that are looked at */
 };
 
 static const kafka_setting settings[] = {
@@ -194,6 +196,21 @@ static void look_at_topic(work *w, const char *name) {
     rd_kafka_topic_destroy(topic);
 }
 
+/* Those that a pattern means now. */
+static void look_at_matching(work *w, const kafka_pattern *pattern) {
+    const rd_kafka_metadata_t *answer = NULL;
+    uint32_t count = 0;
+    buf_put_text(w->out, "\"topics\":[");
+    if (!rd_kafka_metadata(w->client.rk, 1, NULL, &answer, KAFKA_ASK_MS)) {
+        const char **names = kafka_pattern_names(pattern, answer, &count);
+        for (uint32_t i = 0; i < count && i < MOST_TOPICS; i++) look_at_topic(w, names[i]);
+        mem_free(names);
+        rd_kafka_metadata_destroy(answer);
+    }
+    kafka_say_end(w->out, ']');
+    buf_put_char(w->out, ',');
+}
+
 /* The texts of `value`: one, or a list. */
 static void look_at_topics(work *w, const sl_value *value) {
     buf_put_text(w->out, "\"topics\":[");
@@ -247,7 +264,16 @@ static void look(work *w) {
         kafka_say_end(w->out, '}');
         buf_put_char(w->out, ',');
     }
-    look_at_topics(w, kafka_option(w->wanted->options, w->wanted->is_source ? "topics" : "topic"));
+    const sl_value *options = w->wanted->options;
+    kafka_pattern pattern = { 0 };
+    err *e = w->wanted->is_source ? kafka_pattern_read(&pattern, options) : NULL;
+    if (e) kafka_say_text(w->out, "error", e->message);
+    err_free(e);
+    if (pattern.is_set)
+        look_at_matching(w, &pattern);
+    else
+        look_at_topics(w, kafka_option(options, w->wanted->is_source ? "topics" : "topic"));
+    kafka_pattern_done(&pattern);
 }
 
 static err *open_client(work *w, const sl_system *system) {

@@ -10,9 +10,9 @@
  * lock, "lock" is guarded by kafka_source.lock, "fixed" never changes once it can be seen. */
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
-#include <regex.h>
 
 #include "runtime/connect/kafka_client.h"
+#include "runtime/connect/kafka_pattern.h"
 #include "runtime/shared/connect.h"
 
 enum {
@@ -70,10 +70,7 @@ typedef struct kafka_source {
     kafka_client client;
     kafka_topic **topics;             /* owned; lock; a watcher appends those of a pattern */
     uint32_t topic_count, topic_room; /* likewise */
-    regex_t pattern;                  /* of topics to read; fixed */
-    bool has_pattern;                 /* fixed */
-    sl_string pattern_text;           /* as in the script; borrowed; fixed */
-    const sl_value *without;          /* topics that never match, or NULL; borrowed; fixed */
+    kafka_pattern pattern;            /* of topics to read, or not set; fixed */
     const struct clock_source *clock; /* borrowed */
     int wake_fd;                      /* eventfd: a queue has records, or `is_changed` */
     bool goes_on;                     /* on_data_loss = "continue" */

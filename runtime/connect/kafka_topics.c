@@ -33,7 +33,7 @@ void kafka_topics_done(kafka_topics *t) {
 }
 
 static bool is_named(const kafka_target *target, const char *name, size_t len) {
-    return strlen(target->name) == len && memcmp(target->name, name, len) == 0;
+    return target->name_len == len && memcmp(target->name, name, len) == 0;
 }
 
 /* The slot where `name` is, or would be. `slot_count` is a power of two, never full. */
@@ -50,7 +50,7 @@ static void grow_slots(kafka_topics *t) {
     t->slot_count = t->slot_count ? 2 * t->slot_count : FIRST_SLOTS;
     t->slots = mem_zalloc(t->slot_count, sizeof *t->slots);
     for (uint32_t i = 0; i < t->count; i++)
-        *slot_of(t, t->items[i]->name, strlen(t->items[i]->name)) = i + 1;
+        *slot_of(t, t->items[i]->name, t->items[i]->name_len) = i + 1;
 }
 
 static kafka_target *add(kafka_topics *t, const char *name, size_t len) {
@@ -61,6 +61,7 @@ static kafka_target *add(kafka_topics *t, const char *name, size_t len) {
     }
     kafka_target *target = mem_zalloc(1, sizeof *target);
     target->name = mem_copy_text(name, len);
+    target->name_len = len;
     uint32_t *slot = slot_of(t, name, len);
     t->items[t->count++] = target;
     *slot = t->count;

@@ -6,7 +6,8 @@
 #include "runtime/connect/kafka_client.h"
 
 typedef struct kafka_target {
-    char *name;               /* owned */
+    char *name; /* owned */
+    size_t name_len;
     rd_kafka_topic_t *handle; /* owned; NULL: of a handle that is gone */
     int32_t partition_count;  /* 0: it is missing, `reason` says it */
     char *reason;             /* owned; why rows for it are refused; NULL: they are not */

@@ -268,7 +268,7 @@ static const rd_kafka_metadata_topic_t *topic_in(const rd_kafka_metadata_t *answ
 /* Take in what an answer says of one topic; an answer about all may not have it. */
 static void note_topic(kafka_source *s, const rd_kafka_metadata_t *answer, kafka_topic *topic) {
     const rd_kafka_metadata_topic_t *told = topic_in(answer, topic->name);
-    if (!told && !s->has_pattern) return;
+    if (!told && !s->pattern.is_set) return;
     if (told && !told->err) add_new(s, topic, told->partition_cnt);
     pthread_mutex_lock(&s->lock);
     bool is_missing = !told || told->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
@@ -285,7 +285,7 @@ static void refresh(kafka_source *s) {
     pthread_mutex_unlock(&s->lock);
     const rd_kafka_metadata_t *answer = NULL;
     rd_kafka_resp_err_t code =
-        rd_kafka_metadata(s->client.rk, s->has_pattern, NULL, &answer, KAFKA_ANSWER_MS);
+        rd_kafka_metadata(s->client.rk, s->pattern.is_set, NULL, &answer, KAFKA_ANSWER_MS);
     if (!code) kafka_discover_new(s, answer);
     /* nobody else changes the list */
     for (uint32_t t = 0; !code && t < s->topic_count; t++) note_topic(s, answer, s->topics[t]);
