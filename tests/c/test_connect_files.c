@@ -214,6 +214,20 @@ static void more_files_than_are_open_at_once_all_come(void **state) {
     buf_done(&wanted);
 }
 
+static void a_fetch_moves_the_positions_that_a_look_showed(void **state) {
+    bench *b = *state;
+    const sl_partition *partitions;
+    uint32_t count;
+    sl_range range = { .from = 0, .to = 2 };
+    write_text(b, "a.jsonl", "1\n2\n3\n");
+    open_source(b, "*.jsonl", false);
+    assert_null(file_source_ops.look(b->source, &partitions, &count));
+    assert_null(
+        file_source_ops.fetch(b->source, &range, 1, MANY, WAIT_MS, &b->records, &b->bytes));
+    assert_int_equal(partitions[0].position, 2);
+    assert_int_equal(partitions[0].end, 3);
+}
+
 static void a_pattern_without_a_match_is_an_error(void **state) {
     assert_fails(try_open(*state, "no*", false), ERR_IO, "no file matches `");
 }
@@ -339,6 +353,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         on_bench(files_of_a_pattern_are_partitions_by_name),
         on_bench(more_files_than_are_open_at_once_all_come),
+        on_bench(a_fetch_moves_the_positions_that_a_look_showed),
         on_bench(a_pattern_without_a_match_is_an_error),
         on_bench(a_path_of_a_list_that_is_missing_is_an_error),
         on_bench(packed_files_are_read_member_by_member),
