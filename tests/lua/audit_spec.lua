@@ -94,3 +94,23 @@ describe("audit", function()
          .. "username = me }", by["source in.sasl"].value)
    end)
 end)
+
+describe("audit of several sources", function()
+   it("lists union's sources, distincts and their times", function()
+      local function rides(topic)
+         return sluice.kafka { topics = topic }
+            :json { sluice.string "id", sluice.int64 "ts" }
+            :event_time("ts", { delay = "1 minute" })
+      end
+      local both = rides "a":union(rides "b")
+      local of = kit.pipeline(both:distinct { "id", within = "1 hour" }:to(kit.sink()))
+      local groups, seen = {}, {}
+      for _, knob in ipairs(audit.of(analyse.graph(of), of)) do
+         if not seen[knob.of] then groups[#groups + 1] = knob.of end
+         seen[knob.of] = true
+      end
+      table.sort(groups)
+      assert.equal("distinct distinct, event time of a, event time of b, pipeline test, "
+         .. "sink out, source a, source b", table.concat(groups, ", "))
+   end)
+end)

@@ -15,6 +15,9 @@ local window = require "sluice.window"
 
 local audit = {}
 
+-- The option that says most of a stage.
+local FIRST = { window = "size", distinct = "within" }
+
 --- What an option can be about. `access`: what is where, and who may.
 audit.ABOUT = { latency = true, memory = true, correctness = true, access = true }
 
@@ -122,19 +125,15 @@ local function of_connector(graph, of, target)
       filled = filled, first = one.required, line = target.node.line, pipeline = of }
 end
 
-local function of_window(of, target)
+-- Windows, distincts: stages whose options stand in the node itself.
+local function of_stage(of, target)
    local values = override.values(of, target.node)
-   local filled = options.filled(target.known, values)
-   return { of = ("window %s (%s)"):format(target.name, target.node.kind),
-      known = target.known, node = target.node, given = target.node.values,
-      filled = filled, first = "size", line = target.node.line, pipeline = of }
-end
-
-local function of_distinct(of, target)
-   return { of = "distinct " .. target.name, known = target.known, node = target.node,
-      given = target.node.values,
-      filled = options.filled(target.known, override.values(of, target.node)),
-      first = "within", line = target.node.line, pipeline = of }
+   local kind = target.role == "window" and target.node.kind
+   return { of = ("%s %s%s"):format(target.role, target.name,
+      kind and " (" .. kind .. ")" or ""),
+      known = target.known, node = target.node, given = target.node.values or {},
+      filled = options.filled(target.known, values), line = target.node.line,
+      first = FIRST[target.role], pipeline = of }
 end
 
 local function of_time(of, node, name)
@@ -142,24 +141,6 @@ local function of_time(of, node, name)
       given = node.values or {}, filled = decode.time_of(node, override.values(of, node)),
       first = "delay", line = node.line,
       pipeline = of }
-end
-
--- Nodes of event time by their source, in the script's order.
-local function times_of(of)
-   local times, seen = {}, {}
-   local function visit(node)
-      if not node or seen[node] then return end
-      seen[node] = true
-      visit(node.parent)
-      if node.op == "event_time" then times[#times + 1] = node end
-   end
-   for _, leaf in ipairs(of.branches) do visit(leaf) end
-   return times
-end
-
-local function source_of(node)
-   while node.parent do node = node.parent end
-   return node
 end
 
 -- Parameters of the script: what they are about is their type, what they risk is said by
@@ -172,8 +153,8 @@ local function add_params(list, graph)
    end
 end
 
---- List the options in effect: the script's parameters, the pipeline's, then those of sources, event times,
--- windows and sinks in the script's order.
+--- List the options in effect: the script's parameters, the pipeline's, then those of
+-- sources, event times, stages and sinks in the script's order.
 -- @tparam table graph from `sluice.analyse`
 -- @tparam sluice.pipeline.Pipeline of the graph
 -- @treturn table list of `{ of = "source ride_events", name =, value = text, from =
@@ -182,19 +163,12 @@ function audit.of(graph, of)
    local list = {}
    add_params(list, graph)
    add_group(list, graph, of_pipeline(graph, of))
-   local times = times_of(of)
    for _, target in ipairs(override.targets(of)) do
-      if target.role == "window" then
-         add_group(list, graph, of_window(of, target))
-      elseif target.role == "distinct" then
-         add_group(list, graph, of_distinct(of, target))
-      else
-         add_group(list, graph, of_connector(graph, of, target))
-      end
-      for _, node in ipairs(times) do
-         if source_of(node) == target.node and target.role == "source" then
-            add_group(list, graph, of_time(of, node, target.name))
-         end
+      local is_end = target.role == "source" or target.role == "sink"
+      add_group(list, graph, is_end and of_connector(graph, of, target)
+         or of_stage(of, target))
+      if target.time then
+         add_group(list, graph, of_time(of, target.time, target.name))
       end
    end
    return list
