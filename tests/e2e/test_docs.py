@@ -5,6 +5,7 @@
     ```lua NAME             the same, and a file of that name for the commands of the page
     ```lua refused          as above, but it is refused; the message follows in a block ```text
     ```lua spec             a spec, or statements of one: `sluice test` passes beside scripts/*.lua
+    ```lua X_spec.lua       a spec, for the commands of the page
     ```jsonl NAME, ```text NAME   a file
     ```console              `$ ` begins a command, the rest is what it writes; … is anything in a line
     ```sh                   not run here: what changes the machine; tests below or other suites run it
@@ -131,6 +132,8 @@ class DocsTest(harness.E2ETest):
         for block in blocks(page):
             if block.kind == "lua" and block.name == "spec":
                 self.play(block)
+            elif block.kind == "lua" and block.name.endswith("_spec.lua"):
+                self.file(block.name, block.body)
             elif block.kind == "lua":
                 refusal = self.check(block)
             elif block.kind == "text" and refusal:
