@@ -2,7 +2,7 @@
 /* What Lua calls to play a pipeline: the module "sluice.test.host", for lua/sluice/test/driver.lua,
  * which checks all arguments before. Functions of a pipeline that fail give nil and a message.
  *
- *   open { path = | plan =, sets = {…}, params = {…}, workers =, now =, jit_off = }   a pipeline, as userdata
+ *   open { path = | plan =, sets = {…}, params = {…}, workers =, now =, jit_off = } → p, a userdata
  *   feed(p, topic, partition, { value =, key =, headers = { { name, value }, … }, time =,
  *        offset = })
  *   run(p) → batches; finish(p); advance(p, ms); now(p) → ms; close(p)

@@ -19,7 +19,7 @@ local function visit(node, seen, order, followers)
    order[#order + 1] = node
 end
 
---- `{ followers = { [node] = { node, … } }, order = { node, … }, sources = { node, … } }`:
+--- `{ followers = { [node] = { node, … } }, order = { node, … }, sources = { … } }`:
 --- all in the script's order, inputs before what follows them.
 function chain.of(pipeline)
    local made = { followers = {}, order = {}, sources = {} }

@@ -7,8 +7,8 @@ Stage.__index = Stage
 local FOREVER = -1
 
 function distinct.new(node)
-   return setmetatable({ node = node, within = node.values.within_ms or node.values.within,
-      seen = {}, late = {} }, Stage)
+   return setmetatable({ node = node, within = node.values.within, seen = {},
+      late = {} }, Stage)
 end
 
 function Stage:begin(watermark)
@@ -31,6 +31,6 @@ function Stage:judge(row, text_of)
 end
 
 --- Nothing comes out of it by itself.
-function Stage:is_due() return false end
+function Stage.is_due() return false end
 
 return distinct

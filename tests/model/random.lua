@@ -65,16 +65,10 @@ local AGGREGATES = {
 local KINDS = { "tumbling", "tumbling", "hopping", "hopping", "cumulate", "session",
    "rolling", "running", "none" }
 
-local function window_text(pick, kind, name)
-   local every = one_of(pick, { 1, 3, 5, 10, 20 })
-   local parts = {}
-   local function add(option, value)
-      parts[#parts + 1] = ("%s = %d"):format(option, value)
-   end
+local function add_sizes(pick, kind, every, add)
    if kind == "session" then
       add("gap", one_of(pick, { 1, 3, 8, 20 }))
    elseif kind == "running" then
-      if chance(pick, 40) then return 'sluice.running { retain = "forever" }' end
       add("retain", one_of(pick, { 5, 20, 60 }))
    elseif kind == "tumbling" then
       add("size", every)
@@ -84,6 +78,18 @@ local function window_text(pick, kind, name)
       add("size", size)
       add("every", every)
    end
+end
+
+local function window_text(pick, kind, name)
+   local every = one_of(pick, { 1, 3, 5, 10, 20 })
+   local parts = {}
+   local function add(option, value)
+      parts[#parts + 1] = ("%s = %d"):format(option, value)
+   end
+   if kind == "running" and chance(pick, 40) then
+      return 'sluice.running { retain = "forever" }'
+   end
+   add_sizes(pick, kind, every, add)
    if kind ~= "session" and kind ~= "running" and chance(pick, 40) then
       add("offset", pick(-15, 15))
    end

@@ -1,8 +1,8 @@
 --- What `sluice test` runs in the specs' Lua state: busted, in this process.
 -- @module sluice.test.run
 
-local HELP = "sluice test needs busted, and Lua does not find it (%s): install Debian's "
-   .. "package lua-busted, or `luarocks install busted`"
+local HELP = "sluice test needs busted, and it is not on Lua's paths: install Debian's "
+   .. "package lua-busted, or `luarocks install busted`; %s"
 
 local DEFAULT_FOLDERS = { ".", "scripts" }
 
@@ -97,7 +97,7 @@ end
 return function(words)
    local found, ended = pcall(end_by_error)
    if not found then
-      io.stderr:write("sluice: ", HELP:format(tostring(ended):match "^[^\n]*"), "\n")
+      io.stderr:write("sluice: ", HELP:format(tostring(ended):match "module %S+ not found" or ended), "\n")
       return 2
    end
    local passed, files, json = split(words)
