@@ -17,6 +17,7 @@ local driver = require "sluice.test.driver"
 local feed = require "sluice.test.feed"
 local invariance = require "sluice.test.invariance"
 local json = require "sluice.test.json"
+local nearest = require "sluice.nearest"
 local rows = require "sluice.test.rows"
 
 local test = {}
@@ -84,4 +85,14 @@ function test.check_invariance(of, given, options)
    invariance.check(located(of, 2), given, options or {})
 end
 
-return test
+-- A misspelt name is an error, as everywhere.
+return setmetatable(test, {
+   __index = function(_, name)
+      if name == "steps" then
+         error("test.steps: not yet: it needs state that outlives a process, which comes "
+            .. "with checkpoints in a later release", 2)
+      end
+      error(("there is no test.%s%s"):format(tostring(name),
+         nearest.hint(tostring(name), nearest.names(test))), 2)
+   end,
+})

@@ -190,6 +190,8 @@ describe("a driver", function()
 
    it("says what is wrong", function()
       fails(function() test.pipeline("no.lua") end, "opening the script no.lua")
+      fails(function() return test.pipelin end, "did you mean `pipeline`?")
+      fails(function() return test.steps end, "not yet")
       fails(function() test.pipeline(SUMS, { worker = 2 }) end, "did you mean `workers`?")
       fails(function() test.pipeline(totals(adds), { workers = 2 }) end, "one worker")
       local p = test.pipeline(SUMS)

@@ -78,9 +78,7 @@ end
 local function aggregate_of(aggregate, sinks)
    local kinds = {}
    for i, item in ipairs(aggregate.items) do
-      local user = item.spec.user
-      kinds[i] = { name = item.name, kind = item.spec.kind,
-         order = type(user) == "table" and user.order or nil }
+      kinds[i] = { name = item.name, kind = item.spec.kind }
    end
    return {
       name = aggregate.name, mode = aggregate.mode, window = aggregate.window.kind,

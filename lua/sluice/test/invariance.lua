@@ -33,7 +33,6 @@ local function limits_of(about)
       if aggregate.forgets then may.order, may.splits = false, false end
       for _, item in ipairs(aggregate.items) do
          if BY_ORDER[item.kind] then may.order = false end
-         if item.order then may.order, may.splits = false, false end
       end
    end
    for _, source in ipairs(about.sources) do
