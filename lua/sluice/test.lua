@@ -34,8 +34,9 @@ end
 
 --- Open a pipeline. A script is loaded once and kept for the next case, as long as its
 -- files are the same; topics, state and clock are new each time.
--- @tparam string|sluice.pipeline.Pipeline of path of a script, beside the spec or from the
---  current folder, which runs as it does in production; or a pipeline made in the spec
+-- @tparam string|sluice.pipeline.Pipeline of path of a script, beside the spec or from
+--  the current folder, which runs as it does in production; or a pipeline made in the
+--  spec
 -- @tparam ?table given `set`: options as `--set` gives them, `{ trigger = "once",
 --  ["source.max_records"] = 2 }`; `params`: values of `sluice.param`; `now`: the clock at
 --  the start, "2026-01-01T00:00:00Z" if not given, or Unix ms; `workers`: 1 if not given,
@@ -58,7 +59,8 @@ function test.record(parts)
 end
 
 --- What a row came in: `key`, `value` as bytes (nil: null), `headers`, `header` by name;
--- `topic`, `partition` and `place` (bytes that choose it) where the sink's options say so.
+-- `topic`, `partition` and `place` (bytes that choose it) where the sink's options say
+-- so.
 -- @tparam table row as `:output`, `:late`, `:quarantined` give it
 -- @treturn table
 -- @usage assert.are.equal("u-1", test.message(p:output()[1]).key)

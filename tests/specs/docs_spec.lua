@@ -5,7 +5,10 @@ local function examples(path)
    local file = assert(io.open(path, "rb"))
    local text = file:read "*a"
    file:close()
-   return text:gmatch "```lua\n(.-)```"
+   local found = {}
+   for example in text:gmatch "```lua spec\n(.-)```" do found[#found + 1] = example end
+   assert(#found > 0, path .. " has no ```lua spec")
+   return found
 end
 
 local function loaded(text, env)
@@ -15,7 +18,7 @@ end
 
 describe("docs/testing-pipelines.md", function()
    local env = getfenv(1)
-   for text in examples "docs/testing-pipelines.md" do
+   for _, text in ipairs(examples "docs/testing-pipelines.md") do
       if text:find "describe%(" then
          loaded(text, env)()
       else

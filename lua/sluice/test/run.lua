@@ -97,7 +97,8 @@ end
 return function(words)
    local found, ended = pcall(end_by_error)
    if not found then
-      io.stderr:write("sluice: ", HELP:format(tostring(ended):match "module %S+ not found" or ended), "\n")
+      local what = tostring(ended):match "module %S+ not found" or ended
+      io.stderr:write("sluice: ", HELP:format(what), "\n")
       return 2
    end
    local passed, files, json = split(words)
