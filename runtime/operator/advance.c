@@ -57,6 +57,7 @@ static err *run_vector(worker *w, const batch_view *b, chunk *c, const sl_step *
 
 static err *run_driver(worker *w, const batch_view *b, chunk *c, const sl_step *step,
                        row_set *set) {
+    if (!set->count) return NULL;
     memset(set->threw_at, 0, set->count * sizeof *set->threw_at);
     if (!step->has_functions) {
         for (uint32_t i = 0; i < set->count; i++)
