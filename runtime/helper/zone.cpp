@@ -110,7 +110,10 @@ extern "C" double sl_time_parse(const sl_zone *zone, const char *text, uint32_t 
                                            "%Y-%m-%d" };
     const std::string given(text, len);
     double found = NONE;
-    if (format) return read(std::string(format, format_len), given, zone->zone, &found) ? found : NONE;
+    if (format) {
+        read(std::string(format, format_len), given, zone->zone, &found);
+        return std::fabs(found) <= LARGEST ? found : NONE;
+    }
     for (const char *one : FORMATS)
         if (read(one, given, zone->zone, &found)) return found;
     return NONE;

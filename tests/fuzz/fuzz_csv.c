@@ -1,5 +1,5 @@
-/* CSV → rows: the first line of an input is the header, or there are the plan's columns; the rest is
- * one record. Also columns of text as they are, without quotes. The first byte says which. */
+/* CSV → rows: the first line of an input is the header, or there are the plan's columns; the rest
+ * is one record. Also columns of text as they are, without quotes. The first byte says which. */
 #include "tests/fuzz/kit.h"
 
 static const char SCRIPT[] =

@@ -30,7 +30,7 @@ static void must_equal(buf *a, buf *b) {
         fuzz_fail(buf_text(a), buf_text(b));
 }
 
-/* A decoder learns the shape of documents: it gives the same for the second one, or refuses both. */
+/* A decoder learns the shape of documents: it gives the same for the second, or refuses both. */
 static bool decode_twice(fuzz_source *f, const uint8_t *data, size_t len, bool is_key, buf *out) {
     buf again;
     buf_init(&again);

@@ -60,7 +60,7 @@ static inline void fuzz_close(fuzz_source *f) {
     free(f->row);
 }
 
-/* Decode a record whose key or value is `data`. Good: the row as JSON goes to `out`, unless NULL. */
+/* Decode a record whose key or value is `data`. Good: the row goes to `out` (or NULL) as JSON. */
 static inline bool fuzz_decode(fuzz_source *f, const uint8_t *data, size_t len, bool is_key,
                                sl_string header, buf *out) {
     static const char EMPTY[ARENA_PADDING + 2] = "{}";

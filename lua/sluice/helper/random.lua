@@ -1,6 +1,6 @@
 --- Random numbers of scripts: `math.random`, and `sluice.random(row)`. They follow from
--- the pipeline's name and the record's position, so that a batch that is run again, by however
--- many workers, gives the same. While a script loads they are one sequence.
+-- the pipeline's name and the record's position, so that a batch that is run again, by
+-- however many workers, gives the same. While a script loads they are one sequence.
 --
 -- Each function begins a sequence of its own with each record: one that is called again
 -- for a record, since another one threw, must give what it gave before.

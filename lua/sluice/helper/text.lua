@@ -66,9 +66,9 @@ function text.contains(given, part)
 end
 
 --- Compile a regular expression (PCRE2's syntax), once, outside of functions.
--- `:test(text)` says whether there is a match, `:find(text, from)` where the first is (bytes, from 1),
--- `:match(text)` gives its groups, or all of it when it has none. A dot is a character of
--- UTF-8; `\d`, `\w`, `\s` and `(?i)` know ASCII.
+-- `:test(text)` says whether there is a match, `:find(text, from)` where the first is
+-- (bytes, from 1), `:match(text)` gives its groups, or all of it when it has none. A dot
+-- is a character of UTF-8; `\d`, `\w`, `\s` and `(?i)` know ASCII.
 -- @tparam string pattern
 -- @treturn table
 -- @raise for what is no regular expression
