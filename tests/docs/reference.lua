@@ -132,6 +132,9 @@ function Page:sources()
    for _, kind in ipairs { "kafka", "file", "generator" } do
       local one = connector.of(kind, "source")
       self:line("### sluice.%s as a source\n", kind)
+      if one.instead then
+         self:line("`%s`, or `%s`.\n", one.required, one.instead)
+      end
       self:options(one.options, one.required, merged(limits.options, cluster.options,
          cluster.reference))
    end
@@ -141,7 +144,7 @@ function Page:sinks()
    self:line "## Sinks\n"
    self:line "All sinks take these options; each kind has more of its own.\n"
    self:options(common.options)
-   for _, kind in ipairs { "kafka", "file" } do
+   for _, kind in ipairs { "kafka", "file", "sink" } do
       local one = connector.of(kind, "sink")
       self:line("### sluice.%s as a sink\n", kind)
       self:options(one.options, one.required, merged(common.options, cluster.options,
@@ -283,6 +286,13 @@ function Page:functions(path, pattern, shown)
    self:line ""
 end
 
+function Page:values()
+   self:line "## Parameters and secrets\n"
+   self:functions("lua/sluice/param.lua", "^function param%.(param)(%b())", "sluice.")
+   self:functions("lua/sluice/secret.lua", "^function secret%.([es][%w_]*[vf][%w_]*)(%b())",
+      "sluice.")
+end
+
 function Page:kit()
    self:line "## sluice.test\n"
    self:line(OF_KIT)
@@ -380,6 +390,7 @@ function reference.text()
    page:sources()
    page:sinks()
    page:cluster()
+   page:values()
    page:fields()
    page:stages()
    page:aggregates()

@@ -1,0 +1,64 @@
+"""Files as sources, by the program: patterns, packed ones, logs that rotate while they are read."""
+import gzip
+import json
+import os
+
+import harness
+
+SCRIPT = """
+local sluice = require "sluice"
+return sluice.pipeline {{ name = "files", checkpoint = "none",
+   sluice.file {{ path = {path}, follow = {follow} }}
+   :json {{ sluice.int64 "n", sluice.string "file" :from_metadata "topic" }}
+   :to(sluice.file {{ path = "-" }}) }}
+"""
+
+
+class FilesTest(harness.E2ETest):
+    def script(self, path, follow=False):
+        self.file("p.lua", SCRIPT.format(path=path, follow=str(follow).lower()))
+
+    def lines(self, name, *numbers, mode="a"):
+        with open(os.path.join(self.folder, name), mode) as file:
+            file.writelines(json.dumps({"n": n}) + "\n" for n in numbers)
+
+    def rows(self, run):
+        return [(row["file"], row["n"]) for row in map(json.loads, run.out.splitlines())]
+
+    def test_a_pattern_of_packed_and_plain_files_ends_by_itself(self):
+        os.mkdir(os.path.join(self.folder, "logs"))
+        self.lines("logs/b.jsonl", 3)
+        for numbers in ((1,), (2,)):  # two members
+            with gzip.open(os.path.join(self.folder, "logs/a.jsonl.gz"), "at") as file:
+                file.writelines(json.dumps({"n": n}) + "\n" for n in numbers)
+        self.script('"logs/*.jsonl*"')
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual(self.rows(run), [("logs/a.jsonl.gz", 1), ("logs/a.jsonl.gz", 2),
+                                          ("logs/b.jsonl", 3)])
+
+    def test_a_log_that_rotates_is_followed(self):
+        self.lines("app.log", 1)
+        self.script('"app.log*"', follow=True)
+        run = self.start("run", "p.lua")
+        self.wait_for("the first row", lambda: len(self.rows(run)) == 1)
+        os.rename(os.path.join(self.folder, "app.log"), os.path.join(self.folder, "app.log.1"))
+        self.lines("app.log.1", 2)
+        self.lines("app.log", 3)
+        self.wait_for("all rows", lambda: len(self.rows(run)) == 3)
+        self.lines("app.log", 4)
+        self.wait_for("one more", lambda: len(self.rows(run)) == 4)
+        self.assertEqual([n for _, n in self.rows(run)], [1, 2, 3, 4])
+        self.assertEqual(run.stop(), 0, run.err)
+        self.assertIn("followed file was replaced by another", run.err)
+
+    def test_a_file_that_was_cut_off_is_named_with_the_byte(self):
+        path = os.path.join(self.folder, "a.jsonl.gz")
+        with gzip.open(path, "wt") as file:
+            file.write('{"n":1}\n' * 100)
+        os.truncate(path, os.path.getsize(path) - 4)
+        self.script('"a.jsonl.gz"')
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 1)
+        self.assertIn("`a.jsonl.gz` ends at byte", run.err)
+        self.assertIn("in the middle of its gzip data", run.err)
