@@ -4,6 +4,7 @@
 local options = require "sluice.options"
 local override = require "sluice.override"
 local place = require "sluice.place"
+local risk = require "sluice.risk"
 local stream = require "sluice.stream"
 local units = require "sluice.units"
 
@@ -70,7 +71,7 @@ pipeline.OPTIONS = {
    },
    workers = { check = options.integer(1, 256), default = 1, doc = "threads",
       about = "latency",
-      risk = "more than the machine has cores slow each other",
+      risk = risk.workers,
    },
    shutdown_timeout = { check = options.duration(1), default = "10 seconds",
       as = "shutdown_timeout_ms",

@@ -4,6 +4,7 @@
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
+local risk = require "sluice.risk"
 local units = require "sluice.units"
 
 local window = {}
@@ -21,7 +22,7 @@ local LATENESS = options.merge(NAME, {
    allowed_lateness = { check = options.duration(0), default = 0,
       doc = "how long after its end, by the watermark, a window still takes rows",
       about = "memory",
-      risk = "windows stay in memory for as long, and append waits for it",
+      risk = risk.lateness,
    },
 })
 local COMMON = options.merge(LATENESS, {
@@ -36,10 +37,10 @@ local COMMON = options.merge(LATENESS, {
    },
 })
 
-local function every(doc, risk)
+local function every(doc, text)
    return options.merge(COMMON, {
       every = { check = options.duration(1), doc = doc, needed = true,
-         about = "memory", risk = risk },
+         about = "memory", risk = text },
    })
 end
 

@@ -192,7 +192,7 @@ static void test_error_objects_are_told(void **state) {
 
 static void test_endless_loop_at_load_is_an_error(void **state) {
     (void)state;
-    script_options options = { .load_timeout_ms = 50 };
+    script_options options = { .load_timeout_ms = 300 };
     refused_with(options, "local i = 0\nwhile true do i = i + 1 end", "rides.lua:2: ",
                  "does not finish loading");
     refused_with(options, "while true do pcall(function() while true do end end) end",

@@ -114,3 +114,37 @@ describe("audit of several sources", function()
          .. "sink out, source a, source b", table.concat(groups, ", "))
    end)
 end)
+
+describe("what options risk given the others", function()
+   local function risks(options, ...)
+      local of = sluice.pipeline { name = "test", checkpoint = "none",
+         trigger = options.trigger, workers = options.workers, ... }
+      local by = {}
+      for _, knob in ipairs(audit.of(analyse.graph(of), of)) do
+         by[knob.of:match "^%S+" .. "." .. knob.name] = knob.risk
+      end
+      return by
+   end
+
+   it("is told with figures of this pipeline", function()
+      local by = risks({ trigger = "1 minute", workers = 128 },
+         kit.counts():to(kit.sink "append"))
+      assert.matches("here about 11 windows of aggregate live per key "
+         .. "(", by["event.delay"],
+         1, true)
+      assert.matches("here one batch without a record is enough (trigger 1 minute)",
+         by["event.idle"], 1, true)
+      assert.matches("here 11 minutes after a window of aggregate "
+         .. "begins", by["sink.mode"],
+         1, true)
+      assert.equal("nothing: mode is append", by["sink.only_if_changed"])
+      assert.equal("64 of them have no shard to work on", by["pipeline.workers"])
+   end)
+
+   it("says no more than it knows", function()
+      local by = risks({}, kit.rides():to(kit.sink()))
+      assert.equal("nothing: rows of no group", by["sink.max_rows"])
+      assert.equal("more than the machine has cores slow each other",
+         by["pipeline.workers"])
+   end)
+end)

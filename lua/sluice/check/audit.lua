@@ -1,11 +1,13 @@
 --- Every option that is in effect: its value, where that comes from, what it is about,
 -- what it risks. All of it stands in the tables of options: an entry says `about` (a word
 -- of `audit.ABOUT`) and `risk`, text or a function(value, with) → text or nil, where
--- `with` is `{ graph =, pipeline =, values = the other options in the plan's form }`.
+-- `with` is `{ graph =, pipeline =, values = the other options in the plan's form, behind
+-- = figures of the aggregations concerned (`sluice.risk`) }`.
 -- `environment` names the variable that stands in for what a script does not give.
 -- @module sluice.check.audit
 
 local connector = require "sluice.connector"
+local cost = require "sluice.explain.cost"
 local decode = require "sluice.stage.decode"
 local options = require "sluice.options"
 local override = require "sluice.override"
@@ -81,7 +83,8 @@ end
 
 -- The options of one table that have a value.
 local function add_group(list, graph, group)
-   local with = { graph = graph, pipeline = group.pipeline, values = group.filled }
+   local with = { graph = graph, pipeline = group.pipeline, values = group.filled,
+      behind = group.behind and group.behind(graph) or {} }
    local first = group.first
    local names = {}
    for name in pairs(group.known) do names[#names + 1] = name end
@@ -104,6 +107,47 @@ local function add_group(list, graph, group)
    end
 end
 
+-- What the risks of options are told of an aggregation.
+local function figures_of(graph, aggregate)
+   local found = cost.of(graph, aggregate)
+   return { name = aggregate.name, mode = aggregate.mode, windows = found.windows,
+      key_bytes = found.key_bytes, closes_after_ms = found.closes_after_ms }
+end
+
+-- Aggregations for which a condition holds.
+local function those(condition)
+   return function(graph)
+      local list = {}
+      for _, aggregate in ipairs(graph.aggregates) do
+         if condition(graph, aggregate) then
+            list[#list + 1] = figures_of(graph, aggregate)
+         end
+      end
+      return list
+   end
+end
+
+local function behind_source(name)
+   return those(function(graph, aggregate)
+      local source = cost.source_of(graph, aggregate)
+      return source and source.name == name
+   end)
+end
+
+local function called(name)
+   return those(function(_, aggregate) return aggregate.name == name end)
+end
+
+local function before_sink(name)
+   return those(function(graph, aggregate)
+      for _, output in ipairs(graph.steps[aggregate.step].outputs) do
+         local sink = output.kind == "sink" and graph.sinks[output.target]
+         if sink and sink.name == name then return true end
+      end
+      return false
+   end)
+end
+
 local function of_pipeline(graph, of)
    local given, set = {}, of.overrides.pipeline
    for name, value in pairs(of.values) do
@@ -122,7 +166,8 @@ local function of_connector(graph, of, target)
    filled.cluster = nil
    return { of = ("%s %s"):format(target.is_side and "side sink" or target.role,
       target.name), known = target.known, node = target.node, given = target.node.values,
-      filled = filled, first = one.required, line = target.node.line, pipeline = of }
+      filled = filled, first = one.required, line = target.node.line, pipeline = of,
+      behind = target.role == "sink" and before_sink(target.name) or nil }
 end
 
 -- Windows, distincts: stages whose options stand in the node itself.
@@ -133,14 +178,14 @@ local function of_stage(of, target)
       kind and " (" .. kind .. ")" or ""),
       known = target.known, node = target.node, given = target.node.values or {},
       filled = options.filled(target.known, values), line = target.node.line,
-      first = FIRST[target.role], pipeline = of }
+      first = FIRST[target.role], pipeline = of,
+      behind = target.role == "window" and called(target.name) or nil }
 end
 
 local function of_time(of, node, name)
    return { of = "event time of " .. name, known = decode.TIME, node = node,
       given = node.values or {}, filled = decode.time_of(node, override.values(of, node)),
-      first = "delay", line = node.line,
-      pipeline = of }
+      first = "delay", line = node.line, pipeline = of, behind = behind_source(name) }
 end
 
 -- Parameters of the script: what they are about is their type, what they risk is said by

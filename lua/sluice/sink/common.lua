@@ -2,6 +2,7 @@
 -- @module sluice.sink.common
 
 local options = require "sluice.options"
+local risk = require "sluice.risk"
 
 local common = {}
 
@@ -10,24 +11,24 @@ common.options = {
    mode = { check = options.word { "append", "update", "complete" },
       doc = "what of an aggregation is sent: closed windows, touched groups, or all",
       about = "correctness",
-      risk = "append: each window once, late by size, delay and lateness; update: at "
-         .. "once and again, readers keep the newest of a key; complete: everything "
-         .. "in every batch",
+      risk = risk.mode,
    },
    final = { check = options.flag(), default = false,
       doc = "update: one more row, marked, when a window closes",
       about = "latency",
-      risk = "without it nothing tells readers that a window has closed",
+      risk = risk.only_in("update",
+         "without it nothing tells readers that a window has closed"),
    },
    only_if_changed = { check = options.flag(), default = false,
       doc = "update: rows whose values are as they were sent are left out",
       about = "memory",
-      risk = "what was sent is remembered for each live group",
+      risk = risk.only_in("update",
+         "what was sent is remembered for each live group"),
    },
    max_rows = {
       check = options.integer(1), default = 100000, doc = "complete: most groups",
       about = "memory",
-      risk = "beyond as many groups the pipeline fails",
+      risk = risk.only_in("complete", "beyond as many groups the pipeline fails"),
    },
    times = {
       check = options.word { "ms", "iso" }, default = "ms",

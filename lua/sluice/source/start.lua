@@ -3,6 +3,7 @@
 
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
+local risk = require "sluice.risk"
 local units = require "sluice.units"
 
 local start = {}
@@ -58,8 +59,7 @@ start.option = {
    check = options.checker(WANTED, check, parse), default = "earliest",
    doc = "where to begin when no progress is recorded",
    about = "correctness",
-   risk = '"latest" passes over what is there already, also after a restart without a '
-      .. "checkpoint",
+   risk = risk.start,
 }
 
 --- Say which topic of a table of offsets the source does not read.

@@ -8,6 +8,7 @@ local library = require "sluice.library"
 local format = require "sluice.format"
 local options = require "sluice.options"
 local place = require "sluice.place"
+local risk = require "sluice.risk"
 local schema = require "sluice.schema"
 local shape = require "sluice.shape"
 local value = require "sluice.value"
@@ -202,15 +203,13 @@ decode.TIME = {
    delay = { check = options.duration(0), as = "delay_ms",
       doc = "how far the watermark stays behind; absent: no watermark",
       about = "latency",
-      risk = "longer: results later and more windows in memory; shorter: more records "
-         .. "are late",
+      risk = risk.delay,
    },
    idle = { check = options.duration_or({ never = -1 }, 1), default = "30 seconds",
       as = "idle_ms",
       doc = "when a silent partition stops holding the watermark",
       about = "latency",
-      risk = "shorter: a partition that paused loses what it held back; longer: one "
-         .. "silent partition holds all results",
+      risk = risk.idle,
    },
    max_skew = { check = options.duration(0), default = "5 minutes", as = "max_skew_ms",
       doc = "how far ahead of the clock a record may be",
