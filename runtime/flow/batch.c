@@ -13,6 +13,7 @@
 #include "runtime/flow/collect.h"
 #include "runtime/flow/record.h"
 #include "runtime/flow/walk.h"
+#include "runtime/operator/distinct.h"
 #include "runtime/operator/operators.h"
 
 enum { CHUNKS_PER_WORKER = 4,
@@ -63,6 +64,10 @@ bool batch_is_due(pipeline *p, int64_t now_ms) {
         for (uint32_t w = 0; w < crew_count(p->crew) && !is_due; w++)
             is_due = emit_is_due(crew_worker(p->crew, w), p->plan, a,
                                  p->stages.aggregates[a].watermark, next[a]);
+    for (uint32_t d = 0; d < p->plan->distinct_count && !is_due; d++)
+        for (uint32_t w = 0; w < crew_count(p->crew) && !is_due; w++)
+            is_due = seen_keys_are_due(crew_worker(p->crew, w)->seen[d],
+                                       next[p->plan->aggregate_count + d]);
     mem_free(next);
     mem_free(sources);
     return is_due;
@@ -165,6 +170,8 @@ static err *batch_settle(batch *b, bool flush) {
     mem_free(sources);
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
         b->aggregates[a].watermark_after = b->next[a];
+    for (uint32_t d = 0; d < p->plan->distinct_count; d++)
+        b->distincts[d].watermark_after = b->next[p->plan->aggregate_count + d];
     return NULL;
 }
 
@@ -250,6 +257,17 @@ static err *batch_emit(batch *b) {
     return NULL;
 }
 
+static err *forget_phase(worker *w, void *arg) {
+    distinct_forget(w, &((batch *)arg)->view);
+    return NULL;
+}
+
+/* Keys that distincts need no longer go. */
+static err *batch_forget(batch *b) {
+    if (!b->p->plan->distinct_count) return NULL;
+    return crew_run(b->p->crew, forget_phase, b, b->threaded);
+}
+
 /* What was done counts, or leaves no trace. */
 static void batch_end(batch *b, bool committed) {
     pipeline *p = b->p;
@@ -302,6 +320,7 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     if (!e) e = collect_check(p);
     if (!e) e = batch_settle(&b, flush);
     if (!e) e = batch_emit(&b);
+    if (!e) e = batch_forget(&b);
     if (!e) e = delivery_run(&p->out, b.view.batch, b.view.now_ms);
     batch_end(&b, !e);
     p->since_ms = began_ms;

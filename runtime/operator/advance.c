@@ -26,16 +26,21 @@ static uint32_t lose_node(row_set *set, const sl_step *step, uint32_t i, uint32_
     return i + 1;
 }
 
-/* Number of the output that leads to a step, for notes; 0: it is a root. */
-static uint32_t order_before(const sl_plan *plan, const sl_step *step) {
+/* Where the functions of a step stand among the notes of a record: behind the flat_map, if it was
+ * one, of the output that leads to it. */
+static uint32_t order_of_step(const sl_plan *plan, const sl_step *step) {
     if (step->parent == SL_NO_STEP) return 0;
-    return plan->steps[step->parent].outputs[step->parent_output].order + 1;
+    return 2 * plan->steps[step->parent].outputs[step->parent_output].order + 2;
+}
+
+static uint32_t order_of_flat_map(const sl_output *output) {
+    return 2 * output->order + 1;
 }
 
 /* The driver over rows [at, at + count). */
 static err *run_vector(worker *w, const batch_view *b, chunk *c, const sl_step *step, row_set *set,
                        uint32_t at, uint32_t count) {
-    uint32_t place = note_place(step->level, PHASE_FUNCTIONS, order_before(b->plan, step));
+    uint32_t place = note_place(step->level, PHASE_FUNCTIONS, order_of_step(b->plan, step));
     sl_vector *v = w->vector;
     v->count = count;
     v->rows = set->rows + at;
@@ -145,7 +150,7 @@ static err *expand_vector(worker *w, const batch_view *b, chunk *c, uint32_t s, 
         take_back(made, i);
         atomic_fetch_and_explicit(&set->passed[i], ~(1u << k), memory_order_relaxed);
         atomic_fetch_or_explicit(&set->folded_out[i], 1u << k, memory_order_relaxed);
-        uint32_t place = note_place(step->level, PHASE_FUNCTIONS, output->order + 1);
+        uint32_t place = note_place(step->level, PHASE_FUNCTIONS, order_of_flat_map(output));
         err *e = blame_row(w, b, c, rows[v->pos], i, place, "working on");
         if (e) return e;
     }

@@ -1,12 +1,23 @@
 #pragma once
-/* The state of distincts and the arrays a worker judges rows with; distinct.c alone looks inside.
- * thread: worker. */
-#include "state/table.h"
+/* The keys that distincts have seen, and the arrays a worker judges rows with; distinct.c alone
+ * looks inside. thread: worker. */
+#include <stdbool.h>
+
+#include "runtime/shared/plan.h"
 
 typedef struct judge_space judge_space;
+typedef struct seen_keys seen_keys;
 
 judge_space *judge_space_new(void);
 void judge_space_free(judge_space *space);
 
-/* The keys that one distinct has seen. Owned by the caller: table_free. */
-table *distinct_table_new(void);
+/* The keys of one distinct; borrows `plan`. */
+seen_keys *seen_keys_new(const sl_distinct *plan);
+void seen_keys_free(seen_keys *seen);
+
+/* A batch begins; it ends by keeping what it did, or by leaving no trace. */
+void seen_keys_begin(seen_keys *seen);
+void seen_keys_end(seen_keys *seen, bool commit);
+
+/* Whether a batch without records would forget a key if it ended at `watermark`. Between batches. */
+bool seen_keys_are_due(seen_keys *seen, int64_t watermark);

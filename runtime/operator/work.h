@@ -54,6 +54,7 @@ typedef struct aggregate_view {
 
 typedef struct distinct_view {
     int64_t watermark_before; /* judges rows; WATERMARK_NONE: none yet */
+    int64_t watermark_after;  /* forgets keys; set before the end */
 } distinct_view;
 
 typedef struct batch_view {
@@ -75,7 +76,7 @@ typedef struct worker {
     extras_writer **extras;   /* by output_number; NULL where there are none; owned */
     encoder **group_encoders; /* by aggregate: the group, for messages; owned */
     table **tables;           /* by aggregate; owned */
-    table **seen;             /* by distinct: its keys; owned */
+    struct seen_keys **seen;  /* by distinct: its keys; owned */
     expiry *expiries;         /* by aggregate; owned */
     table **sent;             /* by aggregate: hashes of what was sent, or NULL; owned */
     note *notes;              /* of this round; owned */

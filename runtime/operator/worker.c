@@ -48,7 +48,7 @@ static void make_tables(worker *w, const sl_plan *plan) {
         if (a->row_size > largest_row) largest_row = a->row_size;
     }
     w->seen = mem_zalloc(plan->distinct_count, sizeof *w->seen);
-    for (uint32_t i = 0; i < plan->distinct_count; i++) w->seen[i] = distinct_table_new();
+    for (uint32_t i = 0; i < plan->distinct_count; i++) w->seen[i] = seen_keys_new(&plan->distincts[i]);
     onward_list_init(&w->onward);
     w->selector = mem_zalloc(1, sizeof *w->selector);
     w->judge = judge_space_new();
@@ -138,7 +138,7 @@ void worker_free(worker *w, const sl_plan *plan) {
         encoder_free(w->key_encoders[i]);
         extras_writer_free(w->extras[i]);
     }
-    for (uint32_t i = 0; i < plan->distinct_count; i++) table_free(w->seen[i]);
+    for (uint32_t i = 0; i < plan->distinct_count; i++) seen_keys_free(w->seen[i]);
     onward_list_done(&w->onward);
     selector_done(w->selector);
     mem_free(w->selector);
@@ -169,7 +169,7 @@ void worker_begin(worker *w, const sl_plan *plan) {
         table_epoch_begin(w->tables[i]);
         if (w->sent[i]) table_epoch_begin(w->sent[i]);
     }
-    for (uint32_t i = 0; i < plan->distinct_count; i++) table_epoch_begin(w->seen[i]);
+    for (uint32_t i = 0; i < plan->distinct_count; i++) seen_keys_begin(w->seen[i]);
 }
 
 void worker_end(worker *w, const sl_plan *plan, bool commit) {
@@ -178,8 +178,7 @@ void worker_end(worker *w, const sl_plan *plan, bool commit) {
         if (!commit) expiry_undo(&w->expiries[i]);
         if (w->sent[i]) (commit ? table_commit : table_undo)(w->sent[i]);
     }
-    for (uint32_t i = 0; i < plan->distinct_count; i++)
-        (commit ? table_commit : table_undo)(w->seen[i]);
+    for (uint32_t i = 0; i < plan->distinct_count; i++) seen_keys_end(w->seen[i], commit);
 }
 
 void worker_note(worker *w, note n) {
