@@ -323,6 +323,10 @@ entry *table_find(const pane *p, uint64_t hash, const char *key, uint32_t key_le
     return pane_find(p, hash, key, key_len);
 }
 
+void table_prefetch(const pane *p, uint64_t hash) {
+    prefetch_slot(p, hash);
+}
+
 void table_find_many(const pane *p, uint32_t count, entry *const *like, entry **found) {
     for (size_t step = 0; step < (size_t)count + 2 * AHEAD; step++) {
         if (step < count) prefetch_slot(p, like[step]->hash);

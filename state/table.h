@@ -110,6 +110,9 @@ void table_touch_many(table *t, uint32_t count, pane *const *panes, const uint64
 /* The entry of a key, or NULL. Changes nothing. */
 entry *table_find(const pane *p, uint64_t hash, const char *key, uint32_t key_len);
 
+/* Ask the memory for what table_find will look at first; for look-ups that follow soon. */
+void table_prefetch(const pane *p, uint64_t hash);
+
 /* For each of `count` entries of other panes the entry of `p` with the same key, or NULL, into
  * `found`: merging panes. With prefetching. */
 void table_find_many(const pane *p, uint32_t count, entry *const *like, entry **found);

@@ -17,6 +17,8 @@
 #include "runtime/operator/operators.h"
 #include "runtime/operator/session.h"
 
+enum { AHEAD = 8 };
+
 /* A session with a row, or one that is no more. */
 typedef struct session {
     uint64_t order;
@@ -32,7 +34,7 @@ typedef struct session_list {
 } session_list;
 
 typedef struct session_space {
-    session_list found, gone;
+    session_list found, gone, closing;
     entry **entries; /* of all chains; owned */
     uint32_t entry_count, entry_room;
 } session_space;
@@ -45,6 +47,7 @@ void session_space_free(session_space *s) {
     if (!s) return;
     mem_free(s->found.items);
     mem_free(s->gone.items);
+    mem_free(s->closing.items);
     mem_free(s->entries);
     mem_free(s);
 }
@@ -108,12 +111,11 @@ static void add_gone(const emission *m, const table *t, const session *of) {
     }
 }
 
-/* Add the session that ends with `last` to those found. */
-static void add_session(const emission *m, const table *t, entry *last, bool final) {
+/* The session that ends with `last`; its chain is put into the space. */
+static session session_of(const emission *m, const table *t, entry *last, bool final) {
     session_space *s = m->w->emit->sessions;
     uint32_t first = put_chain(s, m->plan, t, last);
-    session *made = list_add(&s->found);
-    *made = (session){
+    return (session){
         .order = group_order(last->hash, m->b->plan->shards),
         .window = bounds_of(m->plan, session_span(m->plan, s->entries[first])->first_ms,
                             session_span(m->plan, last)->last_ms),
@@ -122,7 +124,11 @@ static void add_session(const emission *m, const table *t, entry *last, bool fin
         .chain_count = s->entry_count - first,
         .final = final,
     };
-    if (m->plan->mode != SL_APPEND) add_gone(m, t, made);
+}
+
+static void add_found(const emission *m, const table *t, session made) {
+    *list_add(&m->w->emit->sessions->found) = made;
+    if (m->plan->mode != SL_APPEND) add_gone(m, t, &made);
 }
 
 /* The last entry of the session of a touched one; NULL: a later touched one will give it. */
@@ -146,7 +152,8 @@ static void find_touched(const emission *m, const table *t) {
         entry *const *dirty = pane_dirty(panes[p], &count);
         for (uint32_t i = 0; i < count; i++) {
             entry *last = last_of_touched(m, t, dirty[i]);
-            if (last) add_session(m, t, last, m->plan->final && closes(m, last));
+            if (!last) continue;
+            add_found(m, t, session_of(m, t, last, m->plan->final && closes(m, last)));
         }
     }
 }
@@ -157,22 +164,31 @@ static void find_all(const emission *m, const table *t) {
     for (uint32_t p = 0; p < pane_count; p++) {
         table_cursor at = { 0 };
         for (entry *e; (e = table_scan(panes[p], &at));)
-            if (!session_next(m->plan, t, e)) add_session(m, t, e, false);
+            if (!session_next(m->plan, t, e)) add_found(m, t, session_of(m, t, e, false));
     }
 }
 
-/* Whether a touched entry of the session that ends with `last` has given it already. */
-static bool is_found(const emission *m, const table *t, const entry *last) {
-    if (m->plan->mode == SL_APPEND) return false;
-    for (const entry *e = last; e; e = session_previous(m->plan, t, e))
-        if (is_touched(t, e)) return true;
-    return false;
-}
-
+/* The sessions that this batch closes. */
 static void find_closing(const emission *m, const table *t) {
     const emit_space *s = m->w->emit;
-    for (uint32_t i = 0; i < s->going_count; i++)
-        if (!is_found(m, t, s->going[i])) add_session(m, t, s->going[i], m->plan->final);
+    for (uint32_t i = 0; i < s->going_count; i++) {
+        if (i + AHEAD < s->going_count)
+            session_prefetch_previous(m->plan, t, s->going[i + AHEAD]);
+        session made = session_of(m, t, s->going[i], m->plan->final);
+        *list_add(&s->sessions->closing) = made;
+    }
+}
+
+/* Those of them that no touched entry has given. */
+static void add_closing(const emission *m, const table *t) {
+    session_space *s = m->w->emit->sessions;
+    for (uint32_t i = 0; i < s->closing.count; i++) {
+        const session *made = &s->closing.items[i];
+        bool is_found = false;
+        for (uint32_t k = 0; m->plan->mode != SL_APPEND && k < made->chain_count; k++)
+            is_found |= is_touched(t, s->entries[made->chain_first + k]);
+        if (!is_found) add_found(m, t, *made);
+    }
 }
 
 static int compare_sessions(const void *x, const void *y) {
@@ -230,42 +246,42 @@ static void order_retractions(const emission *m) {
     }
 }
 
+static void remove_entry(const emission *m, table *t, entry *e) {
+    int64_t start = session_pane(m->plan, session_span(m->plan, e)->first_ms);
+    table_remove(t, table_find_pane(t, start), e);
+}
+
 /* Take closed sessions out of the table, and panes that hold nothing any more. */
-static void remove_closed(const emission *m, table *t) {
-    emit_space *s = m->w->emit;
-    session_space *sessions = s->sessions;
+static void remove_closing(const emission *m, table *t) {
+    session_space *s = m->w->emit->sessions;
     uint32_t count;
-    for (uint32_t i = 0; i < s->going_count; i++) {
-        sessions->entry_count = 0;
-        put_chain(sessions, m->plan, t, s->going[i]);
-        int64_t start_ms = session_span(m->plan, sessions->entries[0])->first_ms;
-        emit_forget_result(m, &(result){ .group = { .entry = s->going[i] },
-                                         .window = { .start = start_ms } });
-        for (uint32_t k = 0; k < sessions->entry_count; k++) {
-            entry *e = sessions->entries[k];
-            int64_t pane_ms = session_pane(m->plan, session_span(m->plan, e)->first_ms);
-            table_remove(t, table_find_pane(t, pane_ms), e);
-        }
+    for (uint32_t i = 0; i < s->closing.count; i++) {
+        const session *of = &s->closing.items[i];
+        result gone = { .group = { .entry = of->last }, .window = of->window };
+        emit_forget_result(m, &gone);
+        for (uint32_t k = 0; k < of->chain_count; k++)
+            remove_entry(m, t, s->entries[of->chain_first + k]);
     }
-    if (!s->going_count) return;
+    if (!s->closing.count) return;
     pane *const *panes = table_panes(t, &count);
     for (uint32_t i = count; i-- > 0;)
         if (!pane_count(panes[i])) table_drop_pane(t, panes[i]);
 }
 
 err *emit_sessions(emission *m, table *t, bool reached) {
-    emit_space *s = m->w->emit;
-    s->sessions->found.count = s->sessions->gone.count = s->sessions->entry_count = 0;
+    session_space *s = m->w->emit->sessions;
+    s->found.count = s->gone.count = s->closing.count = s->entry_count = 0;
     emit_list_going(m);
+    find_closing(m, t);
     if (m->plan->mode == SL_UPDATE) find_touched(m, t);
     if (m->plan->mode == SL_COMPLETE && reached) find_all(m, t);
-    if (m->plan->mode == SL_APPEND || m->plan->final) find_closing(m, t);
-    m->w->result_count = s->sessions->found.count;
-    err *e = emit_list(m, &s->sessions->gone, true);
-    if (!e) e = emit_list(m, &s->sessions->found, false);
+    if (m->plan->mode == SL_APPEND || m->plan->final) add_closing(m, t);
+    m->w->result_count = s->found.count;
+    err *e = emit_list(m, &s->gone, true);
+    if (!e) e = emit_list(m, &s->found, false);
     if (e) return e;
     order_retractions(m);
-    remove_closed(m, t);
+    remove_closing(m, t);
     return NULL;
 }
 

@@ -3,6 +3,8 @@
 #include "runtime/event/window.h"
 #include "runtime/operator/session.h"
 
+enum { AHEAD = 8 };
+
 void expiry_init(expiry *x, const sl_aggregate *plan, table *its_table) {
     bool forever = plan->mode == SL_COMPLETE || plan->window.size_ms == INT64_MAX;
     *x = (expiry){ .plan = plan, .table = its_table };
@@ -41,9 +43,23 @@ void expiry_add_new(expiry *x) {
     }
 }
 
+/* Entries that are due lie anywhere: fetch what the next ones need, in two steps. */
+static void prefetch(const expiry *x, const expiry_cursor *at) {
+    bool is_session = x->plan->window.kind == SL_WINDOW_SESSION;
+    uint32_t far = at->next + 2 * AHEAD, near = at->next + AHEAD;
+    if (far < at->count) {
+        const entry *e = at->items[far].entry;
+        __builtin_prefetch(e);
+        __builtin_prefetch(session_span(x->plan, e));
+    }
+    if (is_session && near < at->count && !entry_is_removed(at->items[near].entry))
+        session_prefetch_next(x->plan, x->table, at->items[near].entry);
+}
+
 entry *expiry_take(expiry *x, int64_t watermark, expiry_cursor *at) {
     if (!at->items) at->items = calendar_take(x->calendar, watermark, &at->count);
     while (at->next < at->count) {
+        prefetch(x, at);
         entry *e = at->items[at->next++].entry;
         /* held, it is not due at +infinity either */
         if (entry_is_removed(e) || is_held(x, e)) continue;

@@ -24,3 +24,18 @@ entry *session_previous(const sl_aggregate *plan, const table *t, const entry *e
     return session_reaches(plan, session_span(plan, before)->last_ms, span->first_ms) ? before
                                                                                       : NULL;
 }
+
+static void prefetch_in(const table *t, const entry *e, int64_t start) {
+    const pane *p = table_find_pane(t, start);
+    if (p) table_prefetch(p, e->hash);
+}
+
+void session_prefetch_next(const sl_aggregate *plan, const table *t, const entry *e) {
+    int64_t first_ms = session_span(plan, e)->first_ms;
+    prefetch_in(t, e, window_pane_bounds(&plan->window, first_ms).end);
+}
+
+void session_prefetch_previous(const sl_aggregate *plan, const table *t, const entry *e) {
+    int64_t start = session_pane(plan, session_span(plan, e)->first_ms);
+    if (start != INT64_MIN) prefetch_in(t, e, session_pane(plan, start - 1));
+}

@@ -30,6 +30,10 @@ static inline bool session_reaches(const sl_aggregate *plan, int64_t last_ms, in
 entry *session_next(const sl_aggregate *plan, const table *t, const entry *e);
 entry *session_previous(const sl_aggregate *plan, const table *t, const entry *e);
 
+/* Ask the memory for what session_next, session_previous will look at. */
+void session_prefetch_next(const sl_aggregate *plan, const table *t, const entry *e);
+void session_prefetch_previous(const sl_aggregate *plan, const table *t, const entry *e);
+
 /* Start of the pane that holds a session's start: with the group's key it names the session among
  * those that are open. */
 static inline int64_t session_pane(const sl_aggregate *plan, int64_t start_ms) {
