@@ -80,6 +80,14 @@ static inline int64_t window_pane(const sl_window *w, window_cache *cache, int64
  * windows of rows' own, as all below that take a pane. O(1). */
 window_run window_of_pane(const sl_window *w, int64_t pane);
 
+/* Pass over the next `count` windows of a run, at most all. O(1). */
+static inline void window_skip(window_run *run, uint64_t count) {
+    if (count > run->count) count = run->count;
+    run->start += (__int128)count * run->start_step;
+    run->end += (__int128)count * run->end_step;
+    run->count -= count;
+}
+
 /* Take the next window of a run; false at its end. */
 bool window_next(window_run *run, window_bounds *bounds);
 

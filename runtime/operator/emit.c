@@ -113,22 +113,34 @@ static err *visit_window(emission *m, bool reached) {
     return NULL;
 }
 
-/* All windows that hold a pane, each once, oldest first; panes that nothing is due for are stepped
- * over. */
-static err *visit_windows(emission *m, table *t, bool reached) {
-    const sl_window *window = &m->plan->window;
+/* The windows of a pane that can have something to say: those that close, with a touched pane also
+ * those that stay open. They are few of many where `every` is small beside `size`. */
+static window_run due_windows(const emission *m, pane *p, bool reached) {
+    const sl_aggregate *plan = m->plan;
     const aggregate_view *view = &m->b->aggregates[m->aggregate];
+    int64_t start = pane_start(p);
+    window_run run = window_of_pane(&plan->window, start);
+    if (plan->mode == SL_COMPLETE) {
+        if (!reached) run.count = 0;
+        return run;
+    }
+    uint64_t closed = window_late_count(&plan->window, start, view->watermark_before);
+    bool closing_counts = plan->mode == SL_APPEND || plan->final;
+    if (plan->mode != SL_UPDATE || !has_dirty(&p, 1))
+        run.count = closing_counts
+                        ? window_late_count(&plan->window, start, view->watermark_after)
+                        : closed;
+    window_skip(&run, closed);
+    return run;
+}
+
+/* All windows that are due, each once, oldest first. */
+static err *visit_windows(emission *m, table *t, bool reached) {
     uint32_t count;
     pane *const *panes = table_panes(t, &count);
     window_bounds last = { INT64_MIN, INT64_MIN };
     for (uint32_t i = 0; i < count; i++) {
-        bool due = m->plan->mode == SL_COMPLETE
-                       ? reached
-                       : has_dirty(&panes[i], 1) ||
-                             window_next_close(window, pane_start(panes[i]),
-                                               view->watermark_before) <= view->watermark_after;
-        if (!due) continue;
-        window_run run = window_of_pane(window, pane_start(panes[i]));
+        window_run run = due_windows(m, panes[i], reached);
         while (window_next(&run, &m->window)) {
             if (m->window.end < last.end) continue;
             if (m->window.end == last.end && m->window.start <= last.start) continue;

@@ -128,6 +128,13 @@ static void check_run(const sl_window *w, int64_t pane, int64_t watermark,
                       const window_bounds *expected, uint64_t expected_count) {
     window_run run = window_of_pane(w, pane);
     assert_int_equal(run.count, expected_count);
+    for (uint64_t skipped = 0; skipped <= expected_count + 1; skipped++) {
+        window_run rest = run;
+        window_bounds bounds;
+        window_skip(&rest, skipped);
+        assert_int_equal(window_next(&rest, &bounds), skipped < expected_count);
+        if (skipped < expected_count) assert_int_equal(bounds.end, expected[skipped].end);
+    }
     uint64_t late = 0;
     int64_t next = INT64_MAX, goes = INT64_MIN;
     for (uint64_t i = 0; i < expected_count; i++) {
