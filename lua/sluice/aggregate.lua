@@ -44,6 +44,8 @@ local ACCEPTS = {
    any = {},
    number = { types = { int32 = true, int64 = true, double = true },
       wanted = "int32, int64 or double" },
+   addable = { types = { int32 = true, int64 = true, double = true, decimal = true },
+      wanted = "int32, int64, double or decimal" },
    ordered = { types = { int32 = true, int64 = true, double = true, timestamp = true,
       bool = true, string = true, bytes = true, date = true, decimal = true },
       wanted = "a type whose values have an order" },

@@ -10,10 +10,23 @@
  *          the vector; nothing of the table is changed
  *   give   a result as the block of a list (nested.h), in memory of `text`
  * A part without data is one that has seen nothing. `type` is an sl_type. */
+#include "runtime/shared/nested.h"
 #include "runtime/shared/vector.h"
 
 /* -0 becomes 0, any NaN the one that nested.h names. */
 void sl_canonical(double *x);
+
+/* A sum of decimals (wide.c) in two's complement. `sum`: 1: it has more than 38 digits. `mean`:
+ * with `more_digits` behind the point, rounded half away from zero; `count` > 0. */
+typedef struct sl_wide {
+    uint64_t low, middle;
+    int64_t high;
+} sl_wide;
+
+void sl_wide_add(sl_wide *sum, const sl_decimal *x);
+void sl_wide_merge(sl_wide *a, const sl_wide *b);
+int32_t sl_wide_sum(const sl_wide *sum, sl_decimal *into);
+void sl_wide_mean(const sl_wide *sum, double count, uint32_t more_digits, sl_decimal *into);
 
 /* HyperLogLog (hll.c): exact up to 190 values, then within 2.3 % (standard error). */
 void sl_hll_add(void *table, sl_part *part, const char *data, uint32_t len);

@@ -301,7 +301,7 @@ describe("what is refused", function()
    end)
 
    it("sums of text and times", function()
-      assert.equal('sum "name": `name` is string, wanted int32, int64 or double',
+      assert.equal('sum "name": `name` is string, wanted int32, int64, double or decimal',
          message(make.sum "name"))
       assert.matches('avg "at": `at` is timestamp', message(make.avg "at"), 1, true)
    end)

@@ -1,10 +1,15 @@
---- `avg(f)`: the exact or compensated sum by the number of values, a double; null over
+--- `avg(f)`: the exact or compensated sum by the number of values, a double; of decimals
+-- a decimal with 4 more digits behind the point, rounded half away from zero; null over
 -- none.
 -- @module sluice.aggregate.avg
 
+local ffi = require "ffi"
+
 local sum = require "sluice.aggregate.sum"
 
-local avg = { accepts = "number" }
+local avg = { accepts = "addable" }
+
+local MORE_DIGITS = 4
 
 function avg.resolve(input)
    local state = sum.state(input.type)
@@ -12,6 +17,16 @@ function avg.resolve(input)
    made.fold, made.merge = state.fold, state.merge
    if input.type == "double" then
       made.result = "if $a.n > 0 then\n" .. sum.COMPENSATED .. "\ny = y / $a.n\nend"
+      return made
+   end
+   if input.type == "decimal" then
+      local precision, scale = input.shape.precision, input.shape.scale
+      local more = math.min(MORE_DIGITS, sum.DIGITS - precision)
+      made.type = "decimal"
+      made.shape = { precision = precision + more, scale = scale + more }
+      made.constants = { into = ffi.new "sl_decimal" }
+      made.result = ("if $a.n > 0 then calls.sl_wide_mean($a.sum, $a.n, %d, $k.into) "
+         .. "y = $k.into end"):format(more)
       return made
    end
    made.result = [[

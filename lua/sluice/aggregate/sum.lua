@@ -1,8 +1,10 @@
---- `sum(f)`: integers exact in 128 bits, doubles compensated; null over none. NaN makes
--- the sum NaN.
+--- `sum(f)`: integers exact in 128 bits, decimals exact with 38 digits, doubles
+-- compensated; null over none. NaN makes the sum NaN.
 -- @module sluice.aggregate.sum
 
-local sum = { accepts = "number" }
+local ffi = require "ffi"
+
+local sum = { accepts = "addable" }
 
 -- 128 bits in two words, without a branch: carry = rshift((lo & n) | ((lo | n) & ~new),
 -- 63) (Warren, Hacker's Delight, 2-13).
@@ -47,12 +49,32 @@ $a.sum, $a.rest = new, $a.rest + $b.rest + ((s - (new - z)) + (n - z))
 $a.n = $a.n + $b.n]],
 }
 
+-- All digits, of one scale.
+local DECIMAL = {
+   members = { { name = "sum", type = "sl_wide" }, { name = "n", type = "double" } },
+   fold = "calls.sl_wide_add($a.sum, x)\n$a.n = $a.n + 1",
+   merge = "calls.sl_wide_merge($a.sum, $b.sum)\n$a.n = $a.n + $b.n",
+}
+
+local STATES = { double = DOUBLE, decimal = DECIMAL }
+
 --- The state of a sum, for `avg` too.
 -- @tparam string kind type of what is added
 -- @treturn table `{ members =, fold =, merge = }`; `n` counts the values
 function sum.state(kind)
-   return kind == "double" and DOUBLE or INT
+   return STATES[kind] or INT
 end
+
+--- The most digits of a decimal.
+sum.DIGITS = 38
+
+local DECIMAL_RESULT = [[
+if $a.n > 0 then
+   if calls.sl_wide_sum($a.sum, $k.into) ~= 0 then
+      error($label .. ": the sum has more than 38 digits", 0)
+   end
+   y = $k.into
+end]]
 
 --- The code that gives a compensated sum as `y`.
 sum.COMPENSATED = [[
@@ -65,6 +87,13 @@ function sum.resolve(input)
    if input.type == "double" then
       made.type = "double"
       made.result = "if $a.n > 0 then\n" .. sum.COMPENSATED .. "\nend"
+      return made
+   end
+   if input.type == "decimal" then
+      made.type = "decimal"
+      made.shape = { precision = sum.DIGITS, scale = input.shape.scale }
+      made.constants = { into = ffi.new "sl_decimal" }
+      made.result = DECIMAL_RESULT
       return made
    end
    made.type, made.exact = "int64", input.exact
