@@ -99,13 +99,19 @@ static void insert_loader(lua_State *L, int place) {
     lua_rawseti(L, -2, place);
 }
 
+/* Where the system's modules lie is for sinks of scripts only: sluice.driver.sink. */
+static void set_aside(lua_State *L, const char *name, const char *kept) {
+    lua_getfield(L, -1, name);
+    lua_setfield(L, -2, kept);
+    lua_pushliteral(L, "");
+    lua_setfield(L, -2, name);
+}
+
 void library_install(lua_State *L, const char *folder, bool alone) {
     lua_getglobal(L, "package");
     if (alone) {
-        lua_pushliteral(L, "");
-        lua_setfield(L, -2, "path");
-        lua_pushliteral(L, "");
-        lua_setfield(L, -2, "cpath");
+        set_aside(L, "path", "system_path");
+        set_aside(L, "cpath", "system_cpath");
     }
 
     lua_getfield(L, -1, "preload");

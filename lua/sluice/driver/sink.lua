@@ -37,7 +37,28 @@ local function check(what, fn, done, message)
    return done
 end
 
-local SYSTEM = { io = io, os = os, require = require }
+-- What the system's modules see as globals: their `require` is this one, too.
+local globals = setmetatable({}, { __index = _G })
+
+-- `require` of the system's modules: scripts have their own folder only.
+local function system_require(name)
+   local loaded = package.loaded[name]
+   if loaded ~= nil then return loaded end
+   local path = package.searchpath(name, package.system_path or package.path)
+   local library = not path
+      and package.searchpath(name, package.system_cpath or package.cpath)
+   if not path and not library then return require(name) end
+   local open = path and assert(loadfile(path, "bt", globals))
+      or assert(package.loadlib(library, "luaopen_" .. name:gsub("%.", "_")))
+   local value = open(name)
+   if value ~= nil then package.loaded[name] = value end
+   if package.loaded[name] == nil then package.loaded[name] = true end
+   return package.loaded[name]
+end
+
+globals.require, globals._G = system_require, globals
+
+local SYSTEM = { io = io, os = os, require = system_require }
 
 --- Make the functions that C calls. The first argument of each is the sink's number in
 -- the plan, from 0.
