@@ -147,3 +147,18 @@ class OwnSinkTest(harness.E2ETest):
     def test_what_write_reports_is_an_error(self):
         run, _ = self.run_script('return nil, "quota exceeded"', {"n": 1, "ts": 1}, code=1)
         self.assertIn("write of the sink at p.lua:5: quota exceeded", run.err)
+
+    def test_modules_of_the_system_can_be_required(self):
+        self.file("inner.lua", "return { word = 'from a module' }")
+        self.file("outer.lua", "return { word = require('inner').word }")
+        self.file("p.lua", """
+local sluice = require "sluice"
+return sluice.pipeline { name = "own", checkpoint = "none",
+   sluice.generator { events = "rides", count = 1 }
+   :to(sluice.sink {
+      open = function(system) return system.require "outer" end,
+      write = function(rows, batch, outer) print(outer.word, #rows) end }) }
+""")
+        run = self.run_sluice("run", "p.lua", env={"LUA_PATH": self.folder + "/?.lua"})
+        self.assertEqual(run.code, 0, run.err)
+        self.assertIn("from a module", run.err)
