@@ -82,6 +82,45 @@ function KINDS.count_distinct(list)
    return count
 end
 
+function KINDS.collect(list, parts)
+   if #list == 0 then return nil end
+   table.sort(list, function(a, b) return is_before(a.row, b.row) end)
+   local made = {}
+   for i = 1, math.min(#list, parts.given.n) do made[i] = list[i].value end
+   return made
+end
+
+function KINDS.histogram(list, parts)
+   if #list == 0 then return nil end
+   local made, bounds = {}, parts.given.bounds
+   for i = 1, #bounds + 1 do made[i] = 0 end
+   for _, one in ipairs(list) do
+      local at = 1
+      while bounds[at] and one.value >= bounds[at] do at = at + 1 end
+      made[at] = made[at] + 1
+   end
+   return made
+end
+
+-- Exact, as long as there are few different values.
+function KINDS.top(list, parts)
+   local found, by_value = {}, {}
+   for _, one in ipairs(list) do
+      local entry = by_value[one.value]
+      if not entry then
+         entry = { value = one.value, count = 0, error = 0 }
+         by_value[one.value], found[#found + 1] = entry, entry
+      end
+      entry.count = entry.count + 1
+   end
+   table.sort(found, function(a, b)
+      if a.count ~= b.count then return a.count > b.count end
+      return a.value < b.value
+   end)
+   for i = #found, parts.given.n + 1, -1 do found[i] = nil end
+   return found[1] and found or nil
+end
+
 -- The value of `f` in the row with the best `by`; ties go to the earlier row.
 local function arg(better)
    return function(list, parts)
@@ -104,6 +143,10 @@ local function of_user(spec, rows, bounds)
    local state = {}
    for _, member in ipairs(spec.members) do state[member.name] = member.start or 0 end
    if spec.init then spec.init(state) end
+   if spec.order then
+      rows = { unpack(rows) }
+      table.sort(rows, is_before)
+   end
    for _, row in ipairs(rows) do spec.fold(state, row.values) end
    return spec.result(state, bounds)
 end

@@ -1,6 +1,7 @@
 --- Random pipelines, as text of a script, and random records for them.
 local aggregate = require "sluice.aggregate"
 local later = require "sluice.later"
+local user = require "sluice.aggregate.user"
 local window = require "sluice.window"
 
 local random = {}
@@ -47,6 +48,16 @@ local AGGREGATES = {
    { "stddev", 'sluice.stddev "d"' },
    { "count_distinct", 'sluice.count_distinct "v"' },
    { "count_distinct", 'sluice.count_distinct("n", { exact = true, limit = 1000 })' },
+   { "first", 'sluice.first "g"' },
+   { "last", 'sluice.last "g"' },
+   { "collect", 'sluice.collect("n", 3)' },
+   { "collect", 'sluice.collect("g", 50)' },
+   { "histogram", 'sluice.histogram("n", { 0, 2.5, 7 })' },
+   { "top", 'sluice.top("v", 2)' },
+   { "top", 'sluice.top("n", 3)' },
+   { "order", [[sluice.aggregate { state = { x = 0 }, order = "event time",
+         fold = function(a, r) a.x = a.x * 0.5 + (r.n or 0) end,
+         result = function(a) return a.x end }]] },
    { "arg_min", 'sluice.arg_min("v", "n")' },
    { "arg_max", 'sluice.arg_max("n", "d")' },
    { "count", [[sluice.aggregate { state = { lo = math.huge, hi = -math.huge, c = 0 },
@@ -115,11 +126,16 @@ local function sink_text(pick, kind, forever)
    return table.concat(parts, ", ")
 end
 
-local function aggregates_text(pick)
+local CLOSES = { tumbling = true, hopping = true, cumulate = true, session = true }
+
+local function aggregates_text(pick, kind)
    local parts, known = {}, aggregate.constructors
+   local may_order = CLOSES[kind] and not user.OPTIONS.order.later
    for i = 1, pick(1, 5) do
       local one = one_of(pick, AGGREGATES)
-      if known[one[1]] then parts[#parts + 1] = ("a%d = %s"):format(i, one[2]) end
+      if known[one[1]] or one[1] == "order" and may_order then
+         parts[#parts + 1] = ("a%d = %s"):format(i, one[2])
+      end
    end
    parts[#parts + 1] = "rows = sluice.count()"
    return table.concat(parts, ",\n      ")
@@ -212,7 +228,7 @@ local function aggregation(pick)
          has_second and "first"))
       lines[#lines + 1] = window_line
    end
-   add(lines, ":aggregate {\n      %s }", aggregates_text(pick))
+   add(lines, ":aggregate {\n      %s }", aggregates_text(pick, kind))
    if has_second then
       if chance(pick, 30) then
          add(lines, ":filter(function(r) return r.rows ~= 3 end)")
