@@ -148,9 +148,9 @@ function methods:range(low, high)
    local wrong = least and most and bounds.of { type = spec.type,
       range = { least, most }, shape = spec.shape }
    if not wrong or wrong(least) then
+      wanted = least == nil and wanted or most == nil and wanted_too or "in this order"
       place.fail(nil, "field `%s`: `:range` takes the least and the most, %s, got %s "
-         .. "and %s", shown, wanted or wanted_too or "in this order", options.show(low),
-         options.show(high))
+         .. "and %s", shown, wanted, options.show(low), options.show(high))
    end
    return with(self, { range = { least, most } })
 end

@@ -91,8 +91,8 @@ local function days(w, parts, x)
    if type(day) == "number" and day % 1 == 0 and day >= -2 ^ 31 and day < 2 ^ 31 then
       return day
    end
-   refuse(w, parts, type(x) == "string" and units.date(x) == nil and ("%q"):format(x)
-      or x, "date: days since 1970-01-01, or text like \"2024-05-01\"")
+   fail(w, parts, ("got %s, wanted date: days since 1970-01-01, or text like "
+      .. "\"2024-05-01\""):format(type(x) == "string" and ("%q"):format(x) or shown(x)))
 end
 
 -- A name that the struct does not have: its value would be lost.
