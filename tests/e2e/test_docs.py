@@ -194,6 +194,8 @@ class ExampleScriptsTest(harness.E2ETest):
 
     def test_all_pass_check_without_a_warning(self):
         for name in sorted(os.listdir(SCRIPTS)):
+            if name.endswith("_spec.lua"):
+                continue
             with self.subTest(name=name):
                 run = self.run_sluice("check", "--strict", os.path.join(SCRIPTS, name))
                 self.assertEqual((run.code, run.err), (0, ""))

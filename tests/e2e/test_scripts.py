@@ -174,11 +174,13 @@ class ScriptsTest(harness.E2ETest):
         self.change(':group_by "id"', ":filter(function(r) return r.id != 'a' end)", 7, "in Lua: `~=`")
 
     def test_warnings_have_a_line_each(self):
-        doubtful = ":filter(function(r) return tonumber(r.id) > 0 end)"
-        self.file("p.lua", GOOD.replace(':group_by "id"', doubtful + doubtful + ':group_by "id"').replace(
+        doubtful = "sluice.bool(function(r) return r.id:match('^id(%d)$') + 1 > 0 end)"
+        self.file("p.lua", GOOD.replace(':group_by "id"', ":derive { a = " + doubtful + ", b = " + doubtful
+                                        + ' }:group_by "id"').replace(
             'sluice.kafka { topics = "rides" }', 'sluice.file { path = "none.jsonl" }').replace(
             "sluice.kafka", "sluice.file").replace('topic = "counts"', 'path = "-"'))
-        lines = [r"warning: p.lua:7: filter: [^\n]*\(on a made-up row, at check\) \[W21 function-throws\]"] * 2
+        lines = [r"warning: p.lua:7: derive `%s`: [^\n]*\(on a made-up row, at check\) \[W21 function-throws\]"
+                 % name for name in "ab"]
         run = self.run_sluice("check", "p.lua")
         self.assertEqual(run.code, 0)
         self.assertRegex(run.err, r"\A" + r"\n".join(lines) + r"\n\Z")
@@ -186,7 +188,8 @@ class ScriptsTest(harness.E2ETest):
         self.assertEqual(run.code, 2)
         self.assertRegex(run.err, r"\A" + r"\n".join(lines) + r"\nsluice: p.lua: there are warnings")
         run = self.run_sluice("run", "p.lua")
-        self.assertEqual(len(re.findall(lines[0].replace("warning: ", ""), run.err)), 2, run.err)
+        for line in lines:
+            self.assertEqual(len(re.findall(line.replace("warning: ", ""), run.err)), 1, run.err)
 
     def test_function_that_a_null_breaks(self):
         self.change("   :group_by", "   :filter(function(r) return r.amount > 1 end)\n   :group_by", 7,

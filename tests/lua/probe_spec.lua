@@ -49,7 +49,7 @@ describe("probe", function()
    end)
 
    it("only warns of what throws on the made-up row as well", function()
-      local refused, warning = check [[function(row) return row.id:match("%d+") + 1 end]]
+      local refused, warning = check [[function(row) return row.id:match("x%d+") + 1 end]]
       assert.is_nil(refused)
       local wanted = "rides.lua:1: filter: attempt to perform arithmetic"
       assert.matches(wanted, warning, 1, true)
@@ -193,6 +193,14 @@ describe("probe behind other stages", function()
       assert.same({}, found)
    end)
 
+   it("does not warn of text that need only be a number", function()
+      local refused, found = look(function(rides)
+         return out(rides:filter(function(r) return tonumber(r.event_id) > 3 end))
+      end)
+      assert.equal("", refused)
+      assert.same({}, found)
+   end)
+
    it("tries no constants on what may never come back", function()
       local refused = look(function(rides)
          return out(rides:filter(function(r)
@@ -223,6 +231,21 @@ describe("probe behind other stages", function()
       end)
       assert.equal("", refused)
       assert.same({}, found)
+   end)
+
+   it("looks at the type of what an aggregate of one's own gives of rows", function()
+      local refused = look(function(rides)
+         return rides:window(sluice.tumbling { size = 1000 }):aggregate {
+            kinds = sluice.aggregate { state = { n = 0 },
+               fold = function(a) a.n = a.n + 1 end,
+               result = function(a)
+                  if a.n > 0 then return "n " .. a.n end
+               end },
+         }:to(kit.sink "update")
+      end)
+      assert.matches("result of `kinds`: gives a string, wanted double or "
+         .. "nil", refused, 1,
+         true)
    end)
 
    it("warns when one null alone breaks it", function()

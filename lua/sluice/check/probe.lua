@@ -160,7 +160,7 @@ local function wrong_value(entry, tried)
    local gives = entry.gives
    return misfit_among({ tried.samples[1] }, gives)
       or misfit_among({ tried.nulls }, gives)
-      or gives.fields and misfit_of(of_folded(entry), gives)
+      or (gives.type or gives.fields) and misfit_of(of_folded(entry), gives)
 end
 
 -- What a filter gives is true unless it is nil or false: 0 passes, too.

@@ -17,6 +17,7 @@ local rows = {}
 local SAMPLE = 12345
 local SAMPLES = { bool = true, int32 = SAMPLE, int64 = SAMPLE, double = 1.5, string = "a",
    timestamp = 1700000000000, date = 19844, bytes = "a" }
+local DIGIT = "1" -- text that is a number, for `tonumber`
 local NUMBERS = { int32 = true, int64 = true, double = true, timestamp = true }
 -- So many constants of functions, and so many rows, are tried.
 local MOST_CONSTANTS, MOST_ROWS = 12, 8
@@ -100,7 +101,7 @@ local function base_columns(arg)
 end
 
 local function add_constant(found, value)
-   if found[value] or #found == MOST_CONSTANTS then return end
+   if found[value] or #found >= MOST_CONSTANTS and value ~= DIGIT then return end
    found[value] = true
    found[#found + 1] = value
 end
@@ -147,6 +148,7 @@ local function constants_of(arg, fn)
    end
    if may_hang(fn, seen) then return {} end
    add_constants(found, fn)
+   add_constant(found, DIGIT)
    return found
 end
 
