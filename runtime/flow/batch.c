@@ -139,7 +139,7 @@ static bool next_round(batch *b) {
         }
         chunk *c = p->chunks[b->chunk_count++];
         begin_chunk(p, c, b->next_source, b->next_record);
-        c->record_count = left < p->chunk_records ? left : p->chunk_records;
+        c->record_count = left < walk_chunk_records(p) ? left : walk_chunk_records(p);
         b->next_record += c->record_count;
     }
     return b->chunk_count > 0;

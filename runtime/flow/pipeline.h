@@ -23,6 +23,8 @@ typedef struct pipeline_options {
     worker **workers; /* taken; workers[0]'s script owns the plan */
     uint32_t worker_count;
     bool always_threaded;   /* use the threads for small batches, too (tests) */
+    bool adapts;            /* chunks take fewer records where flat_maps make many rows */
+    uint32_t chunk_now;     /* most of the next chunk; <= chunk_records */
     uint32_t chunk_records; /* of a chunk, at most VECTOR_ROWS; 0: that (tests) */
     bool by_hand;           /* records come after the start: no ends are fixed then (tests) */
 } pipeline_options;
@@ -38,6 +40,8 @@ typedef struct pipeline {
     crew *crew;
     chunk **chunks; /* of a round; owned */
     uint32_t chunk_room;
+    bool adapts;            /* chunks take fewer records where flat_maps make many rows */
+    uint32_t chunk_now;     /* most of the next chunk; <= chunk_records */
     uint32_t chunk_records; /* most of a chunk */
     bool always_threaded;   /* as the options say */
     stages stages;

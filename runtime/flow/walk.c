@@ -5,6 +5,9 @@
 #include "runtime/flow/collect.h"
 #include "runtime/operator/operators.h"
 
+enum { FIRST_RECORDS = 64,
+       MOST_ROWS = 4 * VECTOR_ROWS };
+
 /* One round, one level. */
 typedef struct walk {
     pipeline *p;
@@ -20,8 +23,17 @@ static uint32_t deepest(const sl_plan *plan, uint32_t root, const sl_feed *feeds
     return least;
 }
 
+static bool has_flat_map(const sl_plan *plan) {
+    for (uint32_t s = 0; s < plan->step_count; s++)
+        for (uint32_t k = 0; k < plan->steps[s].output_count; k++)
+            if (plan->steps[s].outputs[k].kind == SL_TO_EXPAND) return true;
+    return false;
+}
+
 void walk_init(pipeline *p) {
     const sl_plan *plan = p->plan;
+    p->adapts = has_flat_map(plan);
+    p->chunk_now = p->adapts && p->chunk_records > FIRST_RECORDS ? FIRST_RECORDS : p->chunk_records;
     p->depths = mem_zalloc(plan->step_count, sizeof *p->depths);
     for (uint32_t s = 0; s < plan->step_count; s++) {
         uint32_t root = plan->steps[s].root, depth = p->depths[root];
@@ -36,6 +48,33 @@ void walk_init(pipeline *p) {
         }
         p->depths[root] = depth;
     }
+}
+
+uint32_t walk_chunk_records(const pipeline *p) {
+    return p->chunk_now < p->chunk_records ? p->chunk_now : p->chunk_records;
+}
+
+/* The most rows that a chunk of the round had at any step. */
+static uint32_t most_rows(const pipeline *p, uint32_t count) {
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const chunk *c = p->chunks[i];
+        for (uint32_t s = c->root; s < p->plan->step_count; s++) {
+            if (p->plan->steps[s].root != c->root) continue;
+            if (chunk_rows(c, s)->count > most) most = chunk_rows(c, s)->count;
+        }
+    }
+    return most;
+}
+
+/* What the round has shown decides how much the next one takes. */
+static void adapt_chunks(pipeline *p, uint32_t count) {
+    uint32_t most = most_rows(p, count);
+    if (most > MOST_ROWS)
+        p->chunk_now = (uint32_t)((uint64_t)p->chunk_now * MOST_ROWS / most);
+    else if (most < MOST_ROWS / 2 && p->chunk_now < p->chunk_records)
+        p->chunk_now *= 2;
+    if (!p->chunk_now) p->chunk_now = 1;
 }
 
 static err *function_phase(worker *w, void *arg) {
@@ -82,6 +121,7 @@ err *walk_round(pipeline *p, const batch_view *view, uint32_t count, bool thread
         e = run_phase(&k, function_phase, threaded, e);
         e = run_phase(&k, shard_phase, threaded, e);
     }
+    if (!e && p->adapts) adapt_chunks(p, count);
     return e;
 }
 
@@ -119,7 +159,7 @@ static uint32_t cut_results(pipeline *p, uint32_t aggregate, uint32_t *next) {
         c->root = p->plan->aggregates[aggregate].step;
         c->onward = p->onward.items;
         c->first_record = *next;
-        c->record_count = left < p->chunk_records ? left : p->chunk_records;
+        c->record_count = left < walk_chunk_records(p) ? left : walk_chunk_records(p);
         *next += c->record_count;
     }
     return count;

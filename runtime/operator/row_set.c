@@ -19,9 +19,11 @@ static void grouping_done(grouping *g) {
     mem_free(g->key_lens);
 }
 
-static void free_blocks(row_set *set) {
-    for (uint32_t i = 0; i < set->block_count; i++) mem_free(set->blocks[i]);
-    set->block_count = 0;
+enum { BLOCKS_KEPT = 8 };
+
+/* Free all blocks but the first `kept`. */
+static void free_blocks(row_set *set, uint32_t kept) {
+    while (set->block_count > kept) mem_free(set->blocks[--set->block_count]);
 }
 
 void row_set_free(row_set *set) {
@@ -30,7 +32,7 @@ void row_set_free(row_set *set) {
         outbox_done(&set->messages[k]);
         grouping_done(&set->groups[k]);
     }
-    free_blocks(set);
+    free_blocks(set, 0);
     mem_free(set->blocks);
     mem_free(set->rows);
     mem_free(set->parents);
@@ -44,7 +46,7 @@ void row_set_free(row_set *set) {
 }
 
 void row_set_reset(row_set *set, uint32_t row_size, uint32_t null_words) {
-    if (set->row_size != row_size) free_blocks(set);
+    free_blocks(set, set->row_size == row_size ? BLOCKS_KEPT : 0);
     set->row_size = row_size;
     set->null_words = null_words;
     set->count = 0;
