@@ -52,7 +52,7 @@ def script_of(block):
     """A whole script around a block."""
     timed = "" if ":event_time" in block.body else TIMED
     if "sluice.pipeline" in block.body:
-        return block.body if "require" in block.body else BEFORE + timed + block.body
+        return block.body if 'require "' in block.body else BEFORE + timed + block.body
     body = block.body
     if not body.startswith((":", "   :")):
         body = body + "\nlocal part = rides\n"
