@@ -122,6 +122,21 @@ describe("a driver", function()
       assert.are.same({}, p:latest())
    end)
 
+   it("shows the key of a retraction in its type", function()
+      for _, case in ipairs { { "string", "5" }, { "int64", 5 }, { "bool", true } } do
+         local p = test.pipeline(sluice.pipeline {
+            name = "few", checkpoint = "none",
+            sluice.kafka { topics = "in" }:json { sluice[case[1]] "k" }
+               :group_by "k":aggregate { n = sluice.count() }
+               :filter(function(row) return row.n < 2 end)
+               :to(sluice.kafka { topic = "out", mode = "complete" }),
+         })
+         p:batch { { k = case[2] }, {} }:batch { { k = case[2] }, {} }
+         assert.are.same_rows({ { k = case[2], n = 1 }, { n = 1 }, { retracted = true },
+            { k = case[2], retracted = true } }, p:output())
+      end
+   end)
+
    it("takes options as --set does", function()
       local p = test.pipeline(SUMS, { set = { ["sink.mode"] = "update" }, workers = 2 })
       p:batch { { k = "a", n = 1, ts = 1 } }

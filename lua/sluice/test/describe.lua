@@ -38,13 +38,14 @@ local function source_of(source, sinks)
    }
 end
 
--- Names of the columns in a sink's plain key: a retraction shows nothing else.
+-- The columns in sinks' plain keys: a retraction shows nothing else.
 local function plain_keys(graph)
    local names = {}
    for _, step in ipairs(graph.steps) do
       for _, output in ipairs(step.outputs) do
          if output.kind == "sink" and output.key_kind == "plain" and output.key[1] then
-            names[output.target] = output.key[1].name
+            names[output.target] = { name = output.key[1].name,
+               is_text = output.key[1].type == "string" }
          end
       end
    end

@@ -8,15 +8,21 @@ local rows = {}
 -- Row → message; beside the row, so that it compares as its columns.
 local messages = setmetatable({}, { __mode = "k" })
 
+-- The columns of a key: of an object; of one that stands as its plain text, or as an
+-- object when it is null.
+local function key_columns(text, plain)
+   if plain and plain.is_text and text ~= json.encode { [plain.name] = json.null } then
+      return { [plain.name] = text }
+   end
+   local key = text and json.decode(text)
+   if type(key) == "table" then return key end
+   if not plain then return {} end
+   return { [plain.name] = key == nil and text or key }
+end
+
 -- A retraction has no value: the columns of its key say what goes.
 local function retraction(message, sink)
-   local row = {}
-   if sink.plain_key then
-      local column = json.decode(message.key or "")
-      row[sink.plain_key] = type(column) == "number" and column or message.key
-   end
-   local key = message.key and json.decode(message.key)
-   if type(key) == "table" then row = key end
+   local row = key_columns(message.key, sink.plain_key)
    row.retracted = true
    return row
 end
