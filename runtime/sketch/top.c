@@ -286,6 +286,7 @@ LEAF void sl_top_give(void *text, const sl_part *part, uint32_t count, uint32_t 
                       int32_t type, sl_string *into) {
     const memory m = { .arena = text };
     sl_part copy = *part;
+    copy.epoch = 0; /* merged bytes, too, are copied: equal sketches give several results */
     if (!has_counters(&copy)) make_counters(&m, &copy, capacity);
     top *t = (top *)memory_edit(&m, &copy, copy.len);
     qsort_r(t->counters, t->count, sizeof *t->counters, compare_counters, (void *[]){ t, &type });
