@@ -72,6 +72,18 @@ describe("warnings", function()
       assert.same({}, look())
    end)
 
+   it("W26: a pattern beside topics that a function names", function()
+      local function read(source)
+         return source:json { sluice.string "k" }:to(sluice.kafka {
+            topic = function(row) return row.k end })
+      end
+      assert.matches("warning: a function names the topics of", found("reads-its-own", {},
+         read(sluice.kafka { pattern = "a.*" })), 1, true)
+      assert.equal("", found("reads-its-own", {}, read(sluice.kafka { topics = "a" })))
+      assert.equal("", found("reads-its-own", {}, read(sluice.kafka { pattern = "a.*",
+         brokers = "elsewhere:1" })))
+   end)
+
    it("W02: max_rate below what a generator makes", function()
       local function made(rate, most)
          return sluice.generator { rate = rate, max_rate = most,

@@ -59,6 +59,17 @@ local function look_at_own(sink, add)
    end
 end
 
+-- Topics that functions name are not known to the pattern of a source.
+local function look_at_circle(graph, sink, add)
+   if sink.connector ~= "kafka" or sink.options.topic then return end
+   for _, source in ipairs(graph.sources) do
+      if source.options.pattern and source.options.brokers == sink.options.brokers then
+         add("reads-its-own", sink.line, "a function names the topics of %s, and source %s "
+            .. "reads whatever matches its pattern", sink.name, source.name)
+      end
+   end
+end
+
 --- Look through the sinks of a graph.
 -- @tparam table graph
 -- @tparam function add (name of the code, place, text, …)
@@ -77,6 +88,7 @@ function sinks.find(graph, add)
    for _, sink in ipairs(graph.sinks) do
       look_at_transaction(graph, sink, add)
       look_at_own(sink, add)
+      look_at_circle(graph, sink, add)
    end
 end
 
