@@ -10,7 +10,7 @@
  *   0          4        entries; 0: values as they came
  *   4          4        room for entries
  *   8          4        bytes of the pool, or of the values
- *   12         4        values as they came
+ *   12         4        values as they came; with entries: bytes of the pool that are in use
  *   16         32 * r   entries
  *   16+32*r    ..       pool: bytes of the longer values; or the values, each behind its length, 7
  *                     bits a byte, all but the last one above 127
@@ -33,7 +33,7 @@ typedef struct top {
     uint32_t count;
     uint32_t room;
     uint32_t pool_bytes;
-    uint32_t few;
+    uint32_t few_or_used;
     counter counters[];
 } top;
 
@@ -65,9 +65,7 @@ static int compare_places(const void *a, const void *b) {
 
 /* Close the gaps that values left in the pool, once they are half of it. */
 static void tidy_pool(top *t) {
-    uint32_t used = 0;
-    for (uint32_t i = 0; i < t->count; i++) used += value_pooled(&t->counters[i].value);
-    if (used > t->pool_bytes / 2) return;
+    if (t->few_or_used > t->pool_bytes / 2) return;
     value **values = mem_alloc(t->count * sizeof *values);
     uint32_t count = 0, end = 0;
     for (uint32_t i = 0; i < t->count; i++)
@@ -86,13 +84,15 @@ static void tidy_pool(top *t) {
 static top *put_value(const memory *m, sl_part *part, uint32_t i, value v, const char *data) {
     top *t = (top *)part->data;
     uint32_t more = value_pooled(&v);
+    t->few_or_used -= value_pooled(&t->counters[i].value);
+    t->counters[i].value.len = 0;
     if (more) {
-        t->counters[i].value.len = 0; /* what was there is no longer used */
         tidy_pool(t);
         t = (top *)memory_edit(m, part, top_len(t->room, t->pool_bytes + more));
         v.at = t->pool_bytes;
         memcpy(pool_of(t) + v.at, data, more);
         t->pool_bytes += more;
+        t->few_or_used += more;
     }
     t->counters[i].value = v;
     return t;
@@ -177,7 +177,7 @@ static bool has_counters(const sl_part *part) {
 static void add(const memory *m, sl_part *part, uint32_t capacity, const char *data,
                 uint32_t len) {
     const top *old = (const top *)part->data;
-    if (old && !old->count && old->few == FEW) make_counters(m, part, capacity);
+    if (old && !old->count && old->few_or_used == FEW) make_counters(m, part, capacity);
     if (old && has_counters(part)) {
         count_value(m, part, capacity, data, len);
         return;
@@ -190,7 +190,7 @@ static void add(const memory *m, sl_part *part, uint32_t capacity, const char *d
     memcpy(pool_of(t) + bytes, length, length_len);
     if (len) memcpy(pool_of(t) + bytes + length_len, data, len);
     t->pool_bytes = bytes + more;
-    t->few++;
+    t->few_or_used++;
 }
 
 LEAF void sl_top_add(void *table, sl_part *part, uint32_t capacity, const char *data,
@@ -247,6 +247,7 @@ static void merge_counters(arena *text, sl_part *a, const top *y, uint32_t capac
     t->room = count;
     for (uint32_t i = 0; i < count; i++) {
         t->counters[i] = all[i].counter;
+        t->counters[i].value = (value){ 0 };
         t->count = i + 1;
         value v = all[i].counter.value;
         t = put_value(&m, &merged, i, v, value_bytes(&all[i].counter.value, all[i].pool));
