@@ -45,7 +45,9 @@ local AGGREGATES = {
    histogram = sluice.histogram("amount", { 1, 2, 5, 10, 20, 50, 100 }),
    collect = sluice.collect("amount", 100),
    of_function = sluice.sum(number),
-   of_typed_function = sluice.max(sluice.string(function(ride) return ride.kind end)),
+   of_typed_function = sluice.max(sluice.string(function(ride)
+      return ride.kind
+   end)),
    own = own(),
    own_arrays = own { fold = arrays },
    own_text = own { fold = text },

@@ -285,6 +285,29 @@ describe("sketches", function()
    end)
 end)
 
+describe("the example of docs/extending.md", function()
+   it("works as it stands there", function()
+      local file = assert(io.open("docs/extending.md"))
+      local text = file:read "*a"
+      file:close()
+      local code = text:match "\n( +%-%-%- `geometric_mean.-    return geometric_mean\n)"
+      local module = assert(load(code))()
+      local of = vectors.schema { { "x", "double" } }
+      local function items()
+         local made = module.resolve { type = "double" }
+         made.label, made.inputs = "geometric_mean", { { type = "double", field = "x" } }
+         return { { name = "g", spec = made } }
+      end
+      local one, state = vectors.fold(items(), of, { { x = 2 }, { x = -1 }, {} })
+      local other = vectors.fold(items(), of, { { x = 8 } }, state)
+      assert.equal("number", module.accepts)
+      local mean = vectors.emit(items(), state, { one, other }).g
+      assert.is_true(math.abs(mean - 4) < 1e-12)
+      local none = vectors.fold(items(), of, { { x = 0 } }, state)
+      assert.same({}, vectors.emit(items(), state, { none }))
+   end)
+end)
+
 describe("what is refused", function()
    local of = vectors.schema { { "amount", "double" }, { "name", "string" },
       { "at", "timestamp" } }
