@@ -30,7 +30,7 @@ void kafka_pattern_done(kafka_pattern *p) {
     p->is_set = false;
 }
 
-static bool matches(const kafka_pattern *p, const char *name) {
+bool kafka_pattern_matches(const kafka_pattern *p, const char *name) {
     if (strncmp(name, "__", 2) == 0) return false;
     for (uint32_t i = 0; p->without && i < p->without->item_count; i++)
         if (kafka_is(&p->without->items[i].text, name)) return false;
@@ -46,7 +46,7 @@ const char **kafka_pattern_names(const kafka_pattern *p, const rd_kafka_metadata
     const char **names = mem_alloc(((size_t)answer->topic_cnt + 1) * sizeof *names);
     *count = 0;
     for (int i = 0; i < answer->topic_cnt; i++)
-        if (!answer->topics[i].err && matches(p, answer->topics[i].topic))
+        if (!answer->topics[i].err && kafka_pattern_matches(p, answer->topics[i].topic))
             names[(*count)++] = answer->topics[i].topic;
     qsort(names, *count, sizeof *names, compare_names);
     return names;

@@ -20,6 +20,9 @@ typedef struct kafka_pattern {
 err *kafka_pattern_read(kafka_pattern *p, const sl_value *options);
 void kafka_pattern_done(kafka_pattern *p);
 
+/* Whether the pattern means the topic `name`. */
+bool kafka_pattern_matches(const kafka_pattern *p, const char *name);
+
 /* The topics of a metadata answer that match, by name. The list is owned by the caller, the names
  * are the answer's. */
 const char **kafka_pattern_names(const kafka_pattern *p, const rd_kafka_metadata_t *answer,

@@ -1,11 +1,12 @@
 /* Sources of a world: records of its topics, in ranges. */
-#include <regex.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/connectors.h"
+#include "runtime/connect/kafka_pattern.h"
 #include "runtime/connect/options.h"
 #include "runtime/kit/world.h"
 
@@ -25,8 +26,7 @@ typedef struct world_source_state {
     uint32_t count;
     sl_partition *partitions; /* owned */
     bool opened;
-    bool has_pattern;
-    regex_t pattern; /* of topics, as librdkafka reads it: POSIX, extended */
+    kafka_pattern pattern; /* of topics, or not set */
 } world_source_state;
 
 static void add_name(world_source_state *s, const char *name, size_t len) {
@@ -40,12 +40,20 @@ static bool has_name(const world_source_state *s, const char *name) {
     return false;
 }
 
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Topics that match and are not known yet, by name. */
 static void find_by_pattern(world_source_state *s) {
-    for (uint32_t t = 0; s->has_pattern && t < s->world->topic_count; t++) {
+    uint32_t before = s->name_count;
+    for (uint32_t t = 0; s->pattern.is_set && t < s->world->topic_count; t++) {
         const char *name = s->world->topics[t]->name;
-        if (!has_name(s, name) && regexec(&s->pattern, name, 0, NULL, 0) == 0)
+        if (!has_name(s, name) && kafka_pattern_matches(&s->pattern, name))
             add_name(s, name, strlen(name));
     }
+    if (s->name_count > before)
+        qsort(s->names + before, s->name_count - before, sizeof *s->names, compare_names);
 }
 
 /* Partitions that are not shown yet are appended; those there at first begin at their start. */
@@ -68,11 +76,8 @@ static err *source_open(const sl_source *plan, const sl_system *system, void **s
     world_source_state *s = mem_zalloc(1, sizeof *s);
     s->world = (world *)(uintptr_t)system->clock;
     *source = s;
-    sl_string pattern = option_text(plan->options, "pattern");
-    if (pattern.len) {
-        s->has_pattern = regcomp(&s->pattern, pattern.data, REG_EXTENDED | REG_NOSUB) == 0;
-        return NULL;
-    }
+    err *e = kafka_pattern_read(&s->pattern, plan->options);
+    if (e || s->pattern.is_set) return e;
     const sl_value *topics = option_table(plan->options, "topics");
     if (!topics) topics = option_table(plan->options, "paths");
     for (uint32_t i = 0; topics && i < topics->item_count; i++)
@@ -177,7 +182,7 @@ static err *source_fetch(void *source, sl_range *ranges, uint32_t count, int64_t
 static void source_close(void *source) {
     world_source_state *s = source;
     for (uint32_t i = 0; i < s->name_count; i++) mem_free(s->names[i]);
-    if (s->has_pattern) regfree(&s->pattern);
+    kafka_pattern_done(&s->pattern);
     mem_free(s->names);
     mem_free(s->shown);
     mem_free(s->partitions);
