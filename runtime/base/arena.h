@@ -35,7 +35,7 @@ static inline void *arena_take(arena *a, size_t len, size_t align) {
     return (void *)at;
 }
 
-/* Give back what lies behind the first `len` bytes of the last allocation, which begins at `last`. */
+/* Give back what lies behind the first `len` bytes of the last allocation, which is at `last`. */
 static inline void arena_trim(arena *a, char *last, size_t len) { a->next = last + len; }
 
 /* Copy `len` bytes of `data` into the arena (unaligned). */

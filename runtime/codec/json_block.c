@@ -46,7 +46,8 @@ read_scalar(json_reader *r, const field *f, const uint32_t *at, char *to) {
     if (f->is_any_text) {
         if (w->has_escapes || *token != '"' || token[len - 1] != '"' || len < 2)
             return read_any(r, f, at, to);
-        return block_put_text(r->memory, to, (sl_string){ .data = token + 1, .len = (uint32_t)len - 2 });
+        sl_string text = { .data = token + 1, .len = (uint32_t)len - 2 };
+        return block_put_text(r->memory, to, text);
     }
     if (f->has_checks) return read_any(r, f, at, to);
     if (f->type == SL_DOUBLE && number_short_double(token, len, &number)) {

@@ -1,6 +1,6 @@
 #pragma once
-/* What json_block and json_struct share: values inside of blocks. Results that are pointers into the
- * block are where the next byte goes; NULL: bad, the reader says why. `depth`: objects and arrays
+/* What json_block and json_struct share: values inside of blocks. Results that are pointers into
+ * the block are where the next byte goes; NULL: bad, the reader says why. `depth`: objects and arrays
  * open, with the one that is read. */
 #include "runtime/codec/json_reader.h"
 

@@ -124,7 +124,8 @@ static char *read_rest(json_reader *r, open_struct *s,
     }
     to = json_inside_close(r, at, '}', to);
     if (to && s->f->has_wanted) to = settle_fields(r, s, to);
-    if (to && !s->is_ordered) to = block_put_in_order(m, s->first, s->count, s->start + s->null_bytes);
+    if (to && !s->is_ordered)
+        to = block_put_in_order(m, s->first, s->count, s->start + s->null_bytes);
     m->span_count = s->first;
     return to;
 }

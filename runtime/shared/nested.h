@@ -2,8 +2,8 @@
 /* Values that are more than a word: decimals, and the blocks of lists, maps and structs.
  *
  * A block is one run of bytes without pointers or offsets: it can be copied anywhere, and two equal
- * values of one type are the same bytes. It is read from its beginning by its type; nothing in it is
- * aligned. Numbers are little-endian. A value that is not null:
+ * values of one type are the same bytes. It is read from its beginning by its type; nothing in it
+ * is aligned. Numbers are little-endian. A value that is not null:
  *
  *   TYPE                SIZE  WHAT
  *   bool                1     0 or 1
@@ -15,8 +15,8 @@
  *   list                4     count; then each element: 1 byte (1: null), unless null its value
  *   map                 4     count; then each entry, ascending by the bytes of its key: 4 bytes of
  *                             key length, key, 1 byte (1: null), unless null its value
- *   struct              n     (fields + 7) / 8 bytes: bit i % 8 of byte i / 8 set = field i is null;
- *                             then the values of the others, as declared
+ *   struct              n     (fields + 7) / 8 bytes: bit i % 8 of byte i / 8 set = field i is
+ *                             null; then the values of the others, as declared
  *
  * Written by codec (JSON) and lua/sluice/nested.lua, read by the encoder and the same Lua. */
 #include "runtime/shared/types.h"
