@@ -51,8 +51,8 @@ typedef struct input {
     source_counters pending; /* of the running one */
 } input;
 
-/* Open the connector of `plan`, source `number`, and take a first look. `bounded_run`: available-now or once, ends
- * are fixed. */
+/* Open the connector of `plan`, source `number`, and take a first look. `bounded_run`:
+ * available-now or once, ends are fixed. */
 struct err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops,
                        const sl_system *system, uint32_t number, bool bounded_run);
 void input_close(input *in);

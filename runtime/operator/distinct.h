@@ -19,5 +19,5 @@ void seen_keys_free(seen_keys *seen);
 void seen_keys_begin(seen_keys *seen);
 void seen_keys_end(seen_keys *seen, bool commit);
 
-/* Whether a batch without records would forget a key if it ended at `watermark`. Between batches. */
+/* Whether a batch without records that ends at `watermark` would forget a key. Between batches. */
 bool seen_keys_are_due(seen_keys *seen, int64_t watermark);

@@ -48,7 +48,8 @@ static void make_tables(worker *w, const sl_plan *plan) {
         if (a->row_size > largest_row) largest_row = a->row_size;
     }
     w->seen = mem_zalloc(plan->distinct_count, sizeof *w->seen);
-    for (uint32_t i = 0; i < plan->distinct_count; i++) w->seen[i] = seen_keys_new(&plan->distincts[i]);
+    for (uint32_t i = 0; i < plan->distinct_count; i++)
+        w->seen[i] = seen_keys_new(&plan->distincts[i]);
     onward_list_init(&w->onward);
     w->selector = mem_zalloc(1, sizeof *w->selector);
     w->judge = judge_space_new();

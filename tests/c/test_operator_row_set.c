@@ -23,7 +23,8 @@ static row_set *begin(void) {
     set->from_rows = from;
     set->from_places = places;
     for (uint32_t i = 0; i < 3; i++)
-        from_rows[i] = (sl_row){ .time_ms = 100 + i, .record = 10 + i, .partition = i, .offset = i };
+        from_rows[i] =
+            (sl_row){ .time_ms = 100 + i, .record = 10 + i, .partition = i, .offset = i };
     return set;
 }
 

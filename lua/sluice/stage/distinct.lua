@@ -43,7 +43,7 @@ local function read_keys(node, positional)
 end
 
 --- `:distinct { "event_id", within = "1 hour" }`: the first row of each key passes,
--- repeats are dropped; a row that user code throws out behind it has been seen all the same.
+-- repeats are dropped; a row that user code throws out behind it has been seen.
 -- @tparam table node being made
 -- @tparam table given fields in order, `within`, `name`
 -- @raise for unknown fields, and where it is not said how long keys are remembered
