@@ -80,6 +80,7 @@ local function finish(host, graph, list, seen)
    random.bind(v, graph.name)
    local watch = fallback.watch(descriptions, list)
    local teller = failure.new(v, descriptions, { [host.path] = host.text })
+   local described
    return {
       keep = { graph, lowered },
       plan = address_of(lowered.plan),
@@ -89,7 +90,10 @@ local function finish(host, graph, list, seen)
       fingerprint = explain.plan_json(graph),
       explain = function(...) return seen:explain(...) end,
       verdict = function() return seen:verdict() end,
-      describe = function() return describe.json(graph) end,
+      describe = function()
+         described = described or describe.json(graph)
+         return described
+      end,
       warnings = function() return seen:warnings() end,
       event = function(source, i, seed, now_ms)
          return events.make(graph.sources[source], i, seed, now_ms)

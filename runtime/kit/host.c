@@ -213,6 +213,14 @@ static int host_feed(lua_State *L) {
     return 0;
 }
 
+/* partitions(p, topic, count): the topic has as many. */
+static int host_partitions(lua_State *L) {
+    played *p = check_played(L);
+    const char *topic = luaL_checkstring(L, 2);
+    world_topic_of(&p->world, topic, (uint32_t)luaL_checknumber(L, 3));
+    return 0;
+}
+
 /* -- batches */
 
 static int host_run(lua_State *L) {
@@ -307,6 +315,7 @@ static const luaL_Reg FUNCTIONS[] = {
     { "open", host_open },
     { "close", host_close },
     { "feed", host_feed },
+    { "partitions", host_partitions },
     { "run", host_run },
     { "finish", host_finish },
     { "advance", host_advance },

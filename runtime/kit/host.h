@@ -5,6 +5,7 @@
  *   open { path = | plan =, sets = {…}, params = {…}, workers =, now =, jit_off = } → p, a userdata
  *   feed(p, topic, partition, { value =, key =, headers = { { name, value }, … }, time =,
  *        offset = })
+ *   partitions(p, topic, count): it has as many
  *   run(p) → batches; finish(p); advance(p, ms); now(p) → ms; close(p)
  *   take(p, sink) → { { key =, value =, headers = { { name, value }, … } }, … } since the last take
  *   describe(p) → JSON; metrics(p) → { sources = {…}, sinks = {…}, run = {…} }

@@ -77,6 +77,14 @@ describe("a driver", function()
       assert.are.equal(1, #p:output())
    end)
 
+   it("knows partitions that have no record yet", function()
+      local p = test.pipeline(SUMS):partitions { numbers = 2 }
+      p:batch { { n = 1, ts = 200000 } }
+      assert.is_nil(p:metrics().watermark)
+      p:advance("1 minute"):batch { { n = 1, ts = 200001 } }
+      assert.are.equal(190001, p:metrics().watermark)
+   end)
+
    it("moves the clock, and runs an empty batch when one is due", function()
       local p = test.pipeline(SUMS, { now = "2026-05-01T00:00:00Z" })
       p:batch { [0] = { { n = 1, ts = 200000 } }, [1] = { { n = 1, ts = 0 } } }

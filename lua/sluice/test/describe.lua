@@ -6,6 +6,9 @@ local cjson = require "cjson"
 
 local describe = {}
 
+-- Called in a state whose compiler is on: LuaJIT 2.1.0-beta3 crashed recording it.
+jit.off(true, true)
+
 local function topics_of(source)
    local given = source.options
    local list = given.topics or given.paths
@@ -67,11 +70,27 @@ local function exact_columns(graph)
    return exact
 end
 
+-- Sinks whose rows take the place of earlier ones of their key: updates of aggregations.
+local function updated(graph)
+   local found = {}
+   for _, step in ipairs(graph.steps) do
+      local input = graph.steps[step.root].input
+      local of = input.kind == "aggregate" and graph.aggregates[input.index]
+      for _, output in ipairs(step.outputs) do
+         if output.kind == "sink" and of and of.mode ~= "append" then
+            found[output.target] = true
+         end
+      end
+   end
+   return found
+end
+
 local function sinks_of(graph)
-   local names, exact, sinks = plain_keys(graph), exact_columns(graph), {}
+   local names, exact, updates = plain_keys(graph), exact_columns(graph), updated(graph)
+   local sinks = {}
    for i, sink in ipairs(graph.sinks) do
       sinks[i] = { name = sink.name, is_side = sink.is_side or false,
-         plain_key = names[i], exact = exact[i] }
+         plain_key = names[i], exact = exact[i], is_updated = updates[i] or false }
    end
    return sinks
 end

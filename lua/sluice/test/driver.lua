@@ -104,6 +104,19 @@ function Driver:batch(given)
    return self
 end
 
+--- Say how many partitions topics have; else one appears with its first record. A
+-- partition without records holds the watermark back until it is idle.
+-- @tparam table counts `{ TOPIC = count }`
+-- @treturn Driver itself
+-- @usage p:partitions { ride_events = 3 }
+function Driver:partitions(counts)
+   self:check_open "partitions"
+   for _, topic in ipairs(options.sorted_keys(counts)) do
+      host.partitions(self.handle, topic, counts[topic])
+   end
+   return self
+end
+
 -- Feed one record made by `sluice.test.feed`.
 function Driver:append(topic, partition, record)
    host.feed(self.handle, topic, partition, record)

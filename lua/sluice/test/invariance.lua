@@ -57,6 +57,16 @@ local function records_of(about, given)
    return records
 end
 
+-- Topics have all their partitions from the start: one that appears later would not hold
+-- the watermark back before.
+local function partitions_of(records)
+   local counts = {}
+   for _, one in ipairs(records) do
+      counts[one.topic] = math.max(counts[one.topic] or 1, one.partition + 1)
+   end
+   return counts
+end
+
 local TOO_LATE = "check_invariance: row %d (%s) lies %s behind a row before it in its "
    .. "partition, and `delay` is %s: what is late depends on the batches; give rows "
    .. "whose disorder stays within the delay"
@@ -66,7 +76,7 @@ local function check_disorder(records)
    local high = {}
    for i, one in ipairs(records) do
       local time = one.source.time
-      local place = time and time.rule == "max" and one.source.name or one.place
+      local place = one.place
       if one.time and time and time.delay_ms then
          local behind = (high[place] or one.time) - one.time
          if behind > time.delay_ms then
@@ -93,51 +103,53 @@ local function shuffle(records, random)
    return keys
 end
 
-local function places_of(records)
-   local places, by_place = {}, {}
+-- Records that keep an order among each other: those of a partition; under the rule
+-- `max`, where one partition's rows make another's late, those of a source.
+local function lanes_of(records)
+   local lanes, by_name = {}, {}
    for i, one in ipairs(records) do
-      if not by_place[one.place] then
-         by_place[one.place] = {}
-         places[#places + 1] = one.place
+      local time = one.source.time
+      local name = time and time.rule == "max" and one.source.name or one.place
+      if not by_name[name] then
+         by_name[name] = {}
+         by_name[name].by_time = name ~= one.place
+         lanes[#lanes + 1] = by_name[name]
       end
-      table.insert(by_place[one.place], i)
+      table.insert(by_name[name], i)
    end
-   return places, by_place
+   return lanes
+end
+
+local function sort_by(list, keys)
+   table.sort(list, function(a, b)
+      if keys[a] ~= keys[b] then return keys[a] < keys[b] end
+      return a < b
+   end)
+end
+
+-- Cut a list at random places and add the pieces to the batches.
+local function deal(list, batches, random)
+   local cuts = {}
+   for b = 1, #batches - 1 do cuts[b] = random(0, #list) end
+   table.sort(cuts)
+   cuts[#batches] = #list
+   local at = 1
+   for b, batch in ipairs(batches) do
+      for k = at, cuts[b] do batch[#batch + 1] = list[k] end
+      at = cuts[b] + 1
+   end
 end
 
 -- One way to play the records: `{ workers =, batches = { { number, … }, … } }`.
 local function vary(records, may, workers, random)
-   local places, by_place = places_of(records)
-   local count = may.splits and random(1, math.min(#records, 8)) or 1
    local batches = {}
-   for b = 1, count do batches[b] = {} end
-   local keys = may.order and shuffle(records, random)
-   for _, place in ipairs(places) do
-      local list = by_place[place]
-      if keys then
-         table.sort(list, function(a, b)
-            if keys[a] ~= keys[b] then return keys[a] < keys[b] end
-            return a < b
-         end)
-      end
-      local cuts = {}
-      for b = 1, count - 1 do cuts[b] = random(0, #list) end
-      table.sort(cuts)
-      cuts[count] = #list
-      local at = 1
-      for b = 1, count do
-         for k = at, cuts[b] do table.insert(batches[b], list[k]) end
-         at = cuts[b] + 1
-      end
+   for b = 1, may.splits and random(1, math.min(#records, 8)) or 1 do batches[b] = {} end
+   local keys = shuffle(records, may.order and random or function() return 0 end)
+   for _, list in ipairs(lanes_of(records)) do
+      if may.order or list.by_time then sort_by(list, keys) end
+      deal(list, batches, random)
    end
    return { workers = workers[random(1, #workers)], batches = batches }
-end
-
-local function modes_of(about)
-   for _, aggregate in ipairs(about.aggregates) do
-      if aggregate.mode ~= "append" then return "latest" end
-   end
-   return "all"
 end
 
 -- What each sink has in the end: all rows, or the last of each key.
@@ -145,6 +157,7 @@ local function play(case, way)
    local options = { workers = way.workers, set = case.options.set,
       params = case.options.params, now = case.options.now, jit = case.options.jit }
    local p = driver.open(case.of, options)
+   p:partitions(case.partitions)
    for _, batch in ipairs(way.batches) do
       for _, i in ipairs(batch) do
          local one = case.records[i]
@@ -153,11 +166,11 @@ local function play(case, way)
       p:tick()
    end
    p:finish()
-   local results, kind = {}, modes_of(p.about)
+   local results = {}
    for _, sink in ipairs(p.about.sinks) do
       if not sink.is_side and (not case.sink or case.sink == sink.name) then
          results[#results + 1] = { name = sink.name,
-            rows = kind == "all" and p:output(sink.name) or p:latest(sink.name) }
+            rows = sink.is_updated and p:latest(sink.name) or p:output(sink.name) }
       end
    end
    p:close()
@@ -200,6 +213,7 @@ function invariance.check(of, given, options)
    local may = limits_of(first.about)
    case.records = records_of(first.about, given)
    first:close()
+   case.partitions = partitions_of(case.records)
    if #case.records == 0 then error("check_invariance: there are no rows", 3) end
    if may.splits then check_disorder(case.records) end
    if options.order == false then may.order = false end
