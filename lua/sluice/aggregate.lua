@@ -160,6 +160,7 @@ local function resolve_user(parts, columns, window)
       kind = "user", type = spec.type, shape = spec.shape, exact = spec.exact,
       fields = spec.fields, nullable = true, user = spec, rows = columns,
       members = spec.order and { { name = "rows", type = "sl_part" } } or nil,
+      bound = spec.order and "all rows of the window" or nil,
    }
 end
 
