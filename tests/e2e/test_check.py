@@ -120,6 +120,74 @@ class RightsTest(ConnectCase):
             self.assertEqual(self.client.consume(out), [])
 
 
+PLAN = """local sluice = require "sluice"
+local rides = sluice.file { path = "rides.jsonl"%s }
+   :json { sluice.string "id" :required(), sluice.string "kind" :required(), sluice.double "amount" }
+return sluice.pipeline { name = "p", checkpoint = "none", %s
+   rides:filter(function(ride)
+      return ride.kind ~= "ride" or ride.amount > 3
+   end):to(sluice.file { path = "-" }) }
+"""
+
+
+class PrintedTest(harness.E2ETest):
+    def test_json_holds_all_of_it(self):
+        self.file("p.lua", PLAN.replace("ride.amount > 3", "(ride.amount or 0) > 3") % (', bad_records = "skip"', ""))
+        run = self.run_sluice("check", "--json", "--set", "source.max_records=7", "p.lua")
+        self.assertEqual((run.code, run.err), (0, ""))
+        self.assertEqual(run.out.count("\n"), 1)
+        said = json.loads(run.out)
+        self.assertEqual(sorted(said), ["findings", "options", "plan", "state"])
+        knobs = {(knob["of"], knob["name"]): knob for knob in said["options"]}
+        limit = knobs["source rides.jsonl", "max_records"]
+        self.assertEqual((limit["value"], limit["from"], limit["about"]),
+                         ("7", "--set source.max_records=7", "memory"))
+        self.assertEqual(knobs["source rides.jsonl", "bad_records"]["from"], "p.lua:2")
+        self.assertEqual({one["code"] for one in said["findings"]}, {"W05", "W15", "W19"})
+        self.assertEqual({one["level"] for one in said["findings"]}, {"note"})
+
+    def test_text_fits_100_columns_without_colours(self):
+        self.file("p.lua", PLAN.replace("ride.amount > 3", "(ride.amount or 0) > 3") % ("", ""))
+        run = self.run_sluice("check", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        self.assertNotIn("\x1b", run.out)
+        self.assertLessEqual(max(map(len, run.out.splitlines())), 100)
+
+    def test_help_on_a_topic(self):
+        self.assertIn("W08 watermark-max (warning)", self.run_sluice("help", "W08").out)
+        run = self.run_sluice("help", "watermark-mix")
+        self.assertEqual(run.code, 2)
+        self.assertIn("did you mean `watermark-max`?", run.err)
+
+
+class ThrowTest(harness.E2ETest):
+    """What a function that throws is told with; `check` cannot know of it: the kind is read, not compared."""
+
+    def run_pipeline(self, more):
+        script = PLAN.replace('ride.kind ~= "ride"', 'not ride.kind:find("^ri")') % ("", more)
+        self.file("p.lua", script)
+        self.file("rides.jsonl", '{"id":"a","kind":"x"}\n{"id":"b","kind":"ride"}\n')
+        return self.run_sluice("run", "p.lua")
+
+    def test_in_the_quarantine(self):
+        run = self.run_pipeline("")
+        self.assertEqual(run.code, 0, run.err)
+        with open(f"{self.folder}/p-quarantine.jsonl") as file:
+            reason = json.loads(file.read())["headers"]["sluice.reason"].splitlines()
+        self.assertEqual(reason[1:4], [
+            'p.lua:6 | return not ride.kind:find("^ri") or ride.amount > 3',
+            "hint: `ride.amount` is null here: guard it with `if ride.amount then`",
+            'row: kind = "ride", amount = null, id = "b"'])
+        self.assertIn("attempt to compare", reason[0])
+
+    def test_where_it_ends_the_run(self):
+        run = self.run_pipeline('on_error = "fail",')
+        self.assertEqual(run.code, 1, run.err)
+        for said in ("p.lua:6: attempt to compare", "hint: `ride.amount` is null here", 'row: kind = \\"ride\\"',
+                     "while working on rides.jsonl:0:1"):
+            self.assertIn(said, run.err)
+
+
 LONG = """local sluice = require "sluice"
 local rides = sluice.kafka {{ topics = "rides" }}
    :json {{
