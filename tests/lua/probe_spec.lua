@@ -201,6 +201,25 @@ describe("probe behind other stages", function()
       assert.same({}, found)
    end)
 
+   it("tries rows of the source's own events", function()
+      local made = sluice.generator { count = 9, row = function(i)
+         return { id = ("ride-%d"):format(i), n = i } end }
+         :rows { sluice.string "id" :required(), sluice.double "n", sluice.double "m" }
+      local refused, found = look(function()
+         return out(made:filter(function(r) return r.id:match "^ride%-%d$" ~= nil end)
+            :filter(function(r) return r.m > 3 end))
+      end)
+      assert.matches("`m` can be nil: guard it", refused, 1, true)
+      assert.same({}, found)
+      refused = look(function()
+         local read = sluice.kafka { topics = "a", events = { { id = "x-1" } } }
+            :json { sluice.string "id" :required(), sluice.double "m" }
+         return out(read:filter(function(r) return r.id:sub(1, 2) == "x-" end)
+            :filter(function(r) return #r.id == 3 and r.m > 3 end))
+      end)
+      assert.matches("`m` can be nil: guard it", refused, 1, true)
+   end)
+
    it("tries no constants on what may never come back", function()
       local refused = look(function(rides)
          return out(rides:filter(function(r)

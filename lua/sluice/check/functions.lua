@@ -121,7 +121,8 @@ local function add_flat_maps(list, step, fields, before)
    for k, output in ipairs(step.outputs) do
       if output.kind == "flat_map" then
          local row = row_of(output.schema, fields, path_to(step.tree, k, before, fields))
-         add(list, output.fn, "flat_map", { row, { kind = "emit", fields = output.fields } })
+         local emit = { kind = "emit", fields = output.fields }
+         add(list, output.fn, "flat_map", { row, emit })
       end
    end
 end
@@ -149,6 +150,19 @@ local function row_into(graph, index)
          end
       end
    end
+end
+
+-- Rows of a source say which, so that its own events can be tried.
+local function tell_sources(graph, list)
+   local by_fields = {}
+   for _, source in ipairs(graph.sources) do by_fields[source.fields] = source end
+   for _, entry in ipairs(list) do
+      for _, arg in ipairs(entry.args or {}) do
+         arg.source = arg.fields and by_fields[arg.fields]
+         if arg.row then arg.row.source = by_fields[arg.row.fields] end
+      end
+   end
+   return list
 end
 
 --- List the user's functions of a graph, sources first, then steps, then aggregates.
@@ -186,7 +200,7 @@ function functions.of(graph)
          end
       end
    end
-   return list
+   return tell_sources(graph, list)
 end
 
 return functions

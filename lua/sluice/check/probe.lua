@@ -71,8 +71,8 @@ local function of_folded(entry)
 end
 
 --- Run a function on made-up arguments: what it threw as text, what it saw and gave.
-local function run(entry, values)
-   local seen, problem, gave = {}, nil, nil
+local function run(entry, values, reads)
+   local seen, problem, gave = { reads = reads }, nil, nil
    local done = xpcall(function()
       local args = {}
       for i, arg in ipairs(entry.args) do args[i] = make_argument(arg, values, seen) end
@@ -159,7 +159,7 @@ end
 local function wrong_value(entry, tried)
    local gives = entry.gives
    return misfit_among({ tried.samples[1] }, gives)
-      or misfit_among({ tried.nulls }, gives)
+      or misfit_among(tried.nulls, gives)
       or (gives.type or gives.fields) and misfit_of(of_folded(entry), gives)
 end
 
@@ -179,25 +179,39 @@ local function row_among(args)
    end
 end
 
--- Run on rows without a null, on what one becomes with nulls, and on each null alone.
+local MOST_BASES = 4
+
+-- Run on what rows become with nulls, and the first of them on each null alone.
+local function try_nulls(entry, made, tried, bases)
+   for i = 1, math.min(#bases, MOST_BASES) do
+      local nulls, alone = made:nulls_of(bases[i], i == 1)
+      tried.nulls[i] = run(entry, nulls)
+      for k, values in ipairs(alone) do tried.alone[k] = run(entry, values) end
+   end
+end
+
+-- Run on rows without a null, on what they become with nulls, and on each null alone.
 -- `good`: it did not throw on a row without; `reached`: a row is known to come through.
 local function try(entry)
    local arg = row_among(entry.args)
-   if not arg then return { samples = { run(entry) }, alone = {}, reached = true } end
+   local tried = { samples = {}, nulls = {}, alone = {}, reached = true, good = false }
+   if not arg then
+      tried.samples[1] = run(entry)
+      return tried
+   end
    local made = rows.new(arg, entry.fn)
-   local reaching, tried = made:reaching(), { samples = {}, alone = {}, reached = true }
+   local reaching = made:reaching()
    if not reaching[1] then
-      return { samples = { run(entry, made:sample()) }, alone = {}, reached = false }
+      tried.samples[1], tried.reached = run(entry, made:sample()), false
+      return tried
    end
-   local base
+   local good = {}
    for i, one in ipairs(reaching) do
-      tried.samples[i] = run(entry, one.values)
-      base = base or not tried.samples[i].problem and one.base or nil
+      tried.samples[i] = run(entry, one.values, made.reads)
+      if not tried.samples[i].problem then good[#good + 1] = one.base end
    end
-   tried.good = base ~= nil
-   local nulls, alone = made:nulls_of(base or reaching[1].base)
-   tried.nulls = run(entry, nulls)
-   for i, values in ipairs(alone) do tried.alone[i] = run(entry, values) end
+   tried.good = good[1] ~= nil
+   try_nulls(entry, made, tried, tried.good and good or { reaching[1].base })
    return tried
 end
 
@@ -209,11 +223,11 @@ end
 
 local function refusal(entry, tried)
    local unknown = first_thrown(tried.samples, true)
-      or first_thrown({ tried.nulls }, true)
+      or first_thrown(tried.nulls, true)
    if unknown then return placed(entry, unknown.problem) end
    if not tried.reached then return nil end
-   local nulls = tried.nulls
-   if nulls and nulls.problem and tried.good then
+   local nulls = tried.good and first_thrown(tried.nulls)
+   if nulls then
       return placed(entry, nulls.problem) .. hint(nulls.seen)
    end
    local wrong = entry.gives and wrong_value(entry, tried)

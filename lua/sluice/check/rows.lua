@@ -9,6 +9,7 @@ local util = require "jit.util"
 local bytecode = require "sluice.check.bytecode"
 local decimal = require "sluice.decimal"
 local nearest = require "sluice.nearest"
+local samples = require "sluice.check.samples"
 local value_of = require "sluice.value"
 
 local rows = {}
@@ -54,7 +55,8 @@ end
 --- A stand-in for a row that remembers which fields were nil when they were read.
 -- @tparam table arg `{ schema =, names = }`
 -- @tparam table values by slot
--- @tparam table seen gets the names of nil fields; `unknown` when a field is not there
+-- @tparam table seen gets the names of nil fields; `unknown` when a field is not there;
+--  `reads`, if it is there, the slots that are read
 -- @treturn table
 function rows.view(arg, values, seen)
    return setmetatable({}, {
@@ -65,6 +67,7 @@ function rows.view(arg, values, seen)
             error(("unknown field `%s`%s"):format(tostring(name),
                nearest.hint(tostring(name), arg.names)), 2)
          end
+         if seen.reads then seen.reads[column.slot] = true end
          local value = values[column.slot]
          if value == nil and not seen[name] then
             seen[name] = true
@@ -101,7 +104,7 @@ local function base_columns(arg)
 end
 
 local function add_constant(found, value)
-   if found[value] or #found >= MOST_CONSTANTS and value ~= DIGIT then return end
+   if found[value] or #found == MOST_CONSTANTS then return end
    found[value] = true
    found[#found + 1] = value
 end
@@ -141,14 +144,13 @@ local function may_hang(code, seen)
 end
 
 local function constants_of(arg, fn)
-   local found, seen = {}, {}
+   local found, seen = { DIGIT, [DIGIT] = true }, {}
    for _, stage in ipairs(arg.before or {}) do
       if may_hang(stage.fn, seen) then return {} end
       add_constants(found, stage.fn)
    end
    if may_hang(fn, seen) then return {} end
    add_constants(found, fn)
-   add_constant(found, DIGIT)
    return found
 end
 
@@ -167,7 +169,7 @@ Rows.__index = Rows
 -- @treturn table Rows
 function rows.new(arg, fn)
    return setmetatable({ arg = arg, columns = base_columns(arg),
-      constants = constants_of(arg, fn) }, Rows)
+      constants = constants_of(arg, fn), reads = {} }, Rows)
 end
 
 function Rows:field(column)
@@ -224,12 +226,27 @@ function Rows:tries()
    return list
 end
 
+-- Rows of a source's own events: made once.
+local made_of = setmetatable({}, { __mode = "k" })
+
+local function samples_of(source)
+   made_of[source] = made_of[source] or samples.of(source)
+   return made_of[source]
+end
+
 -- Rows without a null, the plain sample first.
 function Rows:candidates()
    local sample = self:sample()
    local list = { sample }
    for _, constant in ipairs(self:tries()) do
       list[#list + 1] = self:with(sample, constant)
+   end
+   for _, own in ipairs(self.arg.source and samples_of(self.arg.source) or {}) do
+      local values = self:sample()
+      for _, column in ipairs(self.columns) do
+         if own[column.slot] ~= nil then values[column.slot] = own[column.slot] end
+      end
+      list[#list + 1] = values
    end
    for _, column in ipairs(self.columns) do
       local field = self:field(column)
@@ -249,7 +266,8 @@ end
 function Rows:through(values)
    local made = copy(values)
    for i, stage in ipairs(self.arg.before or {}) do
-      local done, gave = pcall(stage.fn, rows.view(stage.arg, made, {}))
+      local done, gave = pcall(stage.fn, rows.view(stage.arg, made,
+         { reads = self.reads }))
       if not done or not stage.slot and not gave then return nil, i end
       if stage.slot then made[stage.slot] = gave end
    end
@@ -292,27 +310,31 @@ end
 function Rows:reaching()
    local list = {}
    for _, base in ipairs(self:candidates()) do
-      local values = #list < MOST_ROWS and self:through(base)
+      local values = self:through(base)
       if values then list[#list + 1] = { base = base, values = values } end
+      if #list == MOST_ROWS then return list end
    end
    if not list[1] then list[1] = self:search() end
    return list
 end
 
 --- The same row with nulls, as far as it still reaches the function: with as many as it
--- can have, then each alone.
+-- can have, then each alone. Only of columns that were read so far (`reads`): the others
+-- make no difference.
 -- @tparam table base from `reaching`
+-- @tparam boolean wants_alone
 -- @treturn table values with as many nulls as come through
--- @treturn table list of values
-function Rows:nulls_of(base)
+-- @treturn table list of values, one a column with `wants_alone`
+function Rows:nulls_of(base, wants_alone)
    local most, values, alone = base, self:through(base), {}
    for _, column in ipairs(self.columns) do
-      if column.nullable then
+      if column.nullable and self.reads[column.slot] then
          local more, one = copy(most), copy(base)
          more[column.slot], one[column.slot] = nil, nil
          local come = self:through(more)
          if come then most, values = more, come end
-         alone[#alone + 1] = #alone < MOST_NULLS and self:through(one) or nil
+         local wanted = wants_alone and #alone < MOST_NULLS
+         alone[#alone + 1] = wanted and self:through(one) or nil
       end
    end
    return values, alone
