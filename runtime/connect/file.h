@@ -1,7 +1,8 @@
 #pragma once
 /* Files of JSON lines as source and sink; `-` is stdin or stdout.
  *
- * Source. Options: `path` (a text) or `paths` (a list), each a path or a pattern; `follow`. A
+ * Source. Options: `path` (a text) or `paths` (a list), each a path or a pattern; `without` (a
+ * list): files, or folders of them, that no pattern means; `follow`. A
  * partition a file: its topic is the path, its number 0; offsets are line numbers from 0: a blank
  * line (nothing but spaces and tabs) is no record but keeps its number. CR LF ends a line too; a
  * last line without a newline is a record. `.gz` and `.zst` are unpacked. Keys are null, there is

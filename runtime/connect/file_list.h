@@ -14,6 +14,7 @@ typedef struct file_list {
 bool file_is_pattern(const char *path);
 
 /* Append what `paths` (a text, or a list of texts) stands for now, each file once, directories left
- * out; paths that are no patterns are taken whether there is such a file or not. */
-void file_list_expand(file_list *list, const sl_value *paths);
+ * out; paths that are no patterns are taken whether there is such a file or not. A pattern never
+ * means what lies at a path of `without` (a list, or NULL), or in such a directory. */
+void file_list_expand(file_list *list, const sl_value *paths, const sl_value *without);
 void file_list_done(file_list *list);

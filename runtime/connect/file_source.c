@@ -37,6 +37,7 @@ typedef struct followed {
 typedef struct file_source {
     const sl_system *system; /* borrowed until close */
     const sl_value *paths;   /* as in the script: a text, or a list; borrowed */
+    const sl_value *without; /* paths that no pattern means, or NULL; borrowed */
     bool is_followed;
     followed *files; /* by partition; owned */
     uint32_t count, room;
@@ -91,7 +92,7 @@ static void source_close(void *source) {
 /* The files there are at the start; a pattern that matches none is most likely mistyped. */
 static err *find_first(file_source *s) {
     file_list found = { 0 };
-    file_list_expand(&found, s->paths);
+    file_list_expand(&found, s->paths, s->without);
     for (uint32_t i = 0; i < found.count; i++) add_file(s, found.items[i], 0);
     file_list_done(&found);
     s->looked_ms = now_ms();
@@ -114,6 +115,7 @@ static err *source_open(const sl_source *plan, const sl_system *system, void **s
     s->system = system;
     s->paths = option_find(plan->options, "paths");
     if (!s->paths) s->paths = option_find(plan->options, "path");
+    s->without = option_table(plan->options, "without");
     s->is_followed = option_flag(plan->options, "follow", false);
     err *e = find_first(s);
     if (!e) e = check_names(s);
@@ -178,7 +180,7 @@ static void find_known(file_source *s, const char *path, const struct stat *abou
 static void look_for_files(file_source *s) {
     file_list found = { 0 };
     struct stat about;
-    file_list_expand(&found, s->paths);
+    file_list_expand(&found, s->paths, s->without);
     for (uint32_t i = 0; i < s->count; i++) s->files[i].is_seen = false;
     for (uint32_t i = 0; i < found.count; i++) {
         file_reader *of_name;

@@ -37,6 +37,23 @@ class FilesTest(harness.E2ETest):
         self.assertEqual(self.rows(run), [("logs/a.jsonl.gz", 1), ("logs/a.jsonl.gz", 2),
                                           ("logs/b.jsonl", 3)])
 
+    def test_a_pattern_never_means_what_the_pipeline_writes(self):
+        self.lines("a.jsonl", 1)
+        with open(os.path.join(self.folder, "a.jsonl"), "a") as file:
+            file.write("bad\n")
+        self.file("p.lua", SCRIPT.format(path='"*.jsonl"', follow="true").replace(
+            'path = "-"', 'path = "out.jsonl", append = true'))
+        run = self.start("run", "p.lua")
+        self.wait_for("what is bad", lambda: os.path.exists(
+            os.path.join(self.folder, "files-quarantine.jsonl")))
+        self.lines("b.jsonl", 2)  # is found by the look that would find the others
+        out = os.path.join(self.folder, "out.jsonl")
+        self.wait_for("the new file", lambda: harness.read(out).count("\n") == 2)
+        self.assertEqual(run.stop(), 0, run.err)
+        self.assertEqual(harness.read(out).count("\n"), 2)
+        self.assertEqual(run.err.count('message="new file"'), 1)
+        self.assertIn("quarantined=1", run.err)
+
     def test_a_log_that_rotates_is_followed(self):
         self.lines("app.log", 1)
         self.script('"app.log*"', follow=True)

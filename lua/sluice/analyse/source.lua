@@ -5,6 +5,7 @@ local analyse_step = require "sluice.analyse.step"
 local connector = require "sluice.connector"
 local decode_stage = require "sluice.stage.decode"
 local override = require "sluice.override"
+local path = require "sluice.path"
 local place = require "sluice.place"
 
 local analyse_source = {}
@@ -138,12 +139,24 @@ local function topics_written(graph, brokers)
    return names
 end
 
---- Tell sources that read by a pattern which topics are never theirs.
+local function files_written(graph)
+   local names = {}
+   for _, sink in ipairs(graph.sinks) do
+      if sink.connector == "file" and sink.options.path ~= path.STREAM then
+         names[#names + 1] = sink.options.path
+      end
+   end
+   return names
+end
+
+--- Tell sources that read by a pattern which topics or files are never theirs.
 -- @tparam table graph with all its sinks
 function analyse_source.exclude(graph)
    for _, source in ipairs(graph.sources) do
       if source.options.pattern then
          source.options.without = topics_written(graph, source.options.brokers)
+      elseif source.connector == "file" then
+         source.options.without = files_written(graph)
       end
    end
 end
