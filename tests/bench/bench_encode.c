@@ -20,12 +20,12 @@ typedef struct result {
 } result;
 
 static const sl_column COLUMNS[] = {
-    { NAME("event_type"), offsetof(result, event_type), 0, SL_STRING, 0 },
-    { NAME("window_start"), offsetof(result, window_start), 1, SL_TIMESTAMP, 0 },
-    { NAME("event_count"), offsetof(result, event_count), 2, SL_INT64, 0 },
-    { NAME("revenue"), offsetof(result, revenue), 3, SL_DOUBLE, 0 },
-    { NAME("mean"), offsetof(result, mean), 4, SL_DOUBLE, 0 },
-    { NAME("spread"), offsetof(result, spread), 5, SL_DOUBLE, 0 },
+    { NAME("event_type"), offsetof(result, event_type), 0, SL_STRING, 0, NULL },
+    { NAME("window_start"), offsetof(result, window_start), 1, SL_TIMESTAMP, 0, NULL },
+    { NAME("event_count"), offsetof(result, event_count), 2, SL_INT64, 0, NULL },
+    { NAME("revenue"), offsetof(result, revenue), 3, SL_DOUBLE, 0, NULL },
+    { NAME("mean"), offsetof(result, mean), 4, SL_DOUBLE, 0, NULL },
+    { NAME("spread"), offsetof(result, spread), 5, SL_DOUBLE, 0, NULL },
 };
 
 static int64_t now_ns(void) {

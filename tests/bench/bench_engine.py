@@ -115,7 +115,19 @@ def ways(path, answers, core):
         check_summary(run, count, answers["users_closed"]["rows"])
         return run
 
-    return {"read": plain("bytes", path), "decode": plain("file", path, str(count), "decode"),
+    def windows(kind):
+        command = [kit.SLUICE, "run", kit.script("windows.lua"), "--param", f"window={kind}",
+                   *kit.sets(source_path=path)]
+
+        def counted():
+            with open(os.devnull, "wb") as nowhere:
+                run = kit.run(command, core=core, out=nowhere)
+            check_summary(run, count)
+            return run
+        return counted
+
+    return {"hopping": windows("hopping"), "session": windows("session"),
+            "read": plain("bytes", path), "decode": plain("file", path, str(count), "decode"),
             "R1": article("article.lua"), "R1 builtin": article("builtin.lua"),
             "R1 checked": article("checked.lua"), "R2": users}
 
@@ -148,6 +160,9 @@ def bench(options):
         Row(f"**R2**: by user, {USERS:,} users, {per_row:.2f} rows out a record", text("R2"),
             f"{ratio('R2', 'decode'):.1f} × decode",
             **kit.at_most(ns["R2"], 650, "650 ns")),
+        Row("sessions by user, gap of 1 minute, a count; beside hopping windows of 1 minute", text("session"),
+            f"{ratio('session', 'hopping'):.2f} × hopping",
+            **kit.at_most(ratio("session", "hopping"), 2, "2 × hopping")),
         Row("R2, peak memory", f"{kit.median(results['R2'], lambda run: run.peak_mb):.0f} MB"),
     ]
     return rows + bench_fold(options, ns["R1"])

@@ -1,18 +1,11 @@
--- Windows that depend on their group beside a hopping count, by user: WINDOW=hopping|session|…
+-- A count by user in windows of one kind: a session beside what a hopping window costs.
 local sluice = require "sluice"
 local rides = require "rides"
 
 local WINDOWS = {
    hopping = sluice.hopping { size = "1 minute", every = "30 seconds" },
-   tumbling = sluice.tumbling { size = "1 minute" },
    session = sluice.session { gap = "1 minute" },
-   cumulate = sluice.cumulate { size = "2 minutes", every = "1 minute" },
-   rolling = sluice.rolling { size = "1 minute", every = "30 seconds" },
-   running = sluice.running { retain = "1 hour" },
 }
-local MODES = { rolling = "update", running = "update" }
-
-local kind = sluice.param("window", "session", "which window")
 
 return sluice.pipeline {
    name = "bench",
@@ -20,7 +13,7 @@ return sluice.pipeline {
    checkpoint = "none",
    rides.read(sluice.file { path = "rides.jsonl" })
       :group_by "user_id"
-      :window(WINDOWS[kind])
+      :window(WINDOWS[sluice.param("window", "session", "hopping or session")])
       :aggregate { rides = sluice.count() }
-      :to(sluice.file { path = "-", mode = sluice.param("mode", MODES[kind] or "append") }),
+      :to(sluice.file { path = "-", mode = "append" }),
 }

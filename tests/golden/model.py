@@ -76,6 +76,8 @@ def shares(backlogs, limit, batch):
 class Case:
     """One script with its options, its state by the rules, and the lines of its golden test."""
 
+    MOST_FEEDS = 4
+
     def __init__(self, seed):
         self.random = r = random.Random(seed)
         self.partitions = r.randint(1, 3)
@@ -267,7 +269,7 @@ class Case:
             self.lines += ["--- " + title] + lines
 
     def play(self):
-        for _ in range(self.random.randint(1, 4)):
+        for _ in range(self.random.randint(1, self.MOST_FEEDS)):
             self.lines += ["--- batch"] + self.feed()
             self.run_batch()
             while any(len(log) > at for log, at in zip(self.logs, self.positions)):

@@ -24,6 +24,8 @@ class Session:
 class Case(model.Case):
     """One script with one of these windows."""
 
+    MOST_FEEDS = 8
+
     def __init__(self, seed):
         self.kind = ["cumulate", "rolling", "running", "session"][seed % 4]
         super().__init__(seed)
