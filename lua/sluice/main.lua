@@ -72,7 +72,9 @@ local function run_script(host, box, made)
    return replaced, message, params
 end
 
--- Lower a graph and make its drivers: what C gets.
+-- Lower a graph and make its drivers: what C gets. No tail calls: a loop that runs right
+-- above the frame of C's pcall, and calls what is not compiled (string.find with a
+-- pattern), makes LuaJIT 2.1.0-beta3 read a frame that is none once it is hot.
 local function finish(host, graph, list, seen)
    local lowered = lower.plan(graph, nil, not host.shows_secrets)
    local v = ffi.cast("sl_vector *", host.vector)
@@ -88,18 +90,18 @@ local function finish(host, graph, list, seen)
       sinks = driver_sink.new(graph),
       names = names_of(descriptions),
       fingerprint = explain.plan_json(graph),
-      explain = function(...) return seen:explain(...) end,
-      verdict = function() return seen:verdict() end,
+      explain = function(...) return (seen:explain(...)) end,
+      verdict = function() return (seen:verdict()) end,
       describe = function()
          described = described or describe.json(graph)
          return described
       end,
-      warnings = function() return seen:warnings() end,
+      warnings = function() return (seen:warnings()) end,
       event = function(source, i, seed, now_ms)
-         return events.make(graph.sources[source], i, seed, now_ms)
+         return (events.make(graph.sources[source], i, seed, now_ms))
       end,
       tell = function(number, message, frames)
-         return teller:tell(number, message, frames)
+         return (teller:tell(number, message, frames))
       end,
       fallbacks = function() return table.concat(watch:poll(), "\n") end,
    }

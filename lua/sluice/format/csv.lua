@@ -170,8 +170,4 @@ function csv.encode(source, values)
    return table.concat(cells, style.delimiter)
 end
 
--- Events are made a call at a time: compiled, LuaJIT 2.1.0-beta3 ends the process in what
--- it stitches together around the patterns.
-jit.off(csv.encode)
-
 return csv
