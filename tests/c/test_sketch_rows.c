@@ -97,7 +97,8 @@ static void sums_and_means_are_exact(void **state) {
         __int128 sum = 0;
         int64_t count = (int64_t)(1 + random_next(&seed) % 30);
         for (int64_t i = 0; i < count; i++) {
-            __int128 x = (__int128)(int64_t)random_next(&seed) * (int64_t)(random_next(&seed) >> 20);
+            __int128 x = (int64_t)random_next(&seed);
+            x *= (int64_t)(random_next(&seed) >> 20);
             sl_decimal one = decimal_of(x);
             sl_wide_add(i % 2 ? &a : &b, &one);
             sum += x;
