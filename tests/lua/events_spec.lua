@@ -29,6 +29,35 @@ describe("events", function()
       assert.is_true(kinds > 30)
    end)
 
+   it("have values of every type", function()
+      local of = source {
+         { name = "m", type = "decimal", shape = { precision = 6, scale = 2 },
+            required = true, range = { "1.00", "2.00" } },
+         { name = "d", type = "date", required = true, range = { 0, 10 } },
+         { name = "y", type = "bytes", required = true, one_of = { "hi" } },
+         { name = "l", type = "list", required = true,
+            shape = { item = { type = "date" } } },
+         { name = "p", type = "map", required = true,
+            shape = { item = { type = "bytes" } } },
+         { name = "s", type = "struct", required = true, shape = { fields = {
+            { name = "a", type = "decimal", shape = { precision = 3, scale = 3 },
+               required = true },
+            { name = "b", type = "timestamp", unit = "iso", required = true } } } },
+      }
+      for _, event in ipairs(many(of, 100)) do
+         local price = tonumber(event.m)
+         assert.is_true(price >= 1 and price <= 2 and #event.m == 4)
+         assert.matches("^1970%-01%-[01]%d$", event.d)
+         assert.equal("aGk=", event.y)
+         for _, day in ipairs(event.l) do
+            assert.is_true(day == cjson.null or day:find "^2023%-11%-%d%d$" ~= nil)
+         end
+         assert.equal("table", type(event.p))
+         assert.matches("^0%.%d%d%d$", event.s.a)
+         assert.matches("Z$", event.s.b)
+      end
+   end)
+
    it("keep to the schema", function()
       local of = source({
          { name = "event_id", type = "string", required = true },
