@@ -44,9 +44,9 @@ local globals = setmetatable({}, { __index = _G })
 local function system_require(name)
    local loaded = package.loaded[name]
    if loaded ~= nil then return loaded end
-   local path = package.searchpath(name, package.system_path or package.path)
+   local path = package.searchpath(name, rawget(package, "system_path") or package.path)
    local library = not path
-      and package.searchpath(name, package.system_cpath or package.cpath)
+      and package.searchpath(name, rawget(package, "system_cpath") or package.cpath)
    if not path and not library then return require(name) end
    local open = path and assert(loadfile(path, "bt", globals))
       or assert(package.loadlib(library, "luaopen_" .. name:gsub("%.", "_")))
