@@ -186,7 +186,9 @@ function window.say(of)
    end
    local text = ("%s window of %s"):format(of.kind, size)
    if of.kind == "session" then text = "sessions with a gap of " .. size end
-   if of.every_ms ~= of.size_ms then text = text .. " every " .. units.say(of.every_ms) end
+   if of.every_ms ~= of.size_ms then
+      text = text .. " every " .. units.say(of.every_ms)
+   end
    if of.offset_ms > 0 then text = text .. ", moved by " .. units.say(of.offset_ms) end
    if of.allowed_lateness_ms > 0 then
       text = text .. ", " .. units.say(of.allowed_lateness_ms) .. " of lateness allowed"
