@@ -91,9 +91,9 @@ codes.LIST = {
          .. "passes, too. Write a comparison, as in `row.n > 0` or `row.n ~= nil`." },
    { code = "W26", name = "reads-its-own", level = "warning",
       doc = "A source reads topics by a pattern, and a sink on the same brokers gets the "
-         .. "names of its topics from a function: if one matches, the pipeline reads what "
-         .. "it writes, round and round. Choose names that the pattern does not match; topics "
-         .. "that sinks name outright are never read." },
+         .. "names of its topics from a function: if one matches, the pipeline reads "
+         .. "what it writes, round and round. Choose names that the pattern does not "
+         .. "match; topics that sinks name outright are never read." },
 }
 
 codes.BY_CODE, codes.BY_NAME = {}, {}

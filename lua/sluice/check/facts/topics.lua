@@ -118,19 +118,24 @@ local function look_at_retention(found, of, source, topic, window_ms)
    end
 end
 
--- The event time of a record as it stands in its JSON; nil where it is not found so.
-local function time_in(source, value)
+-- The field of a source's event time, when records carry it in their JSON.
+local function time_field(source)
    local time = source.time
-   local is_known = value and source.format == "json" and time and time.field
-   for _, field in ipairs(is_known and source.fields or {}) do
-      if field.name == time.field and field.from.kind == "value" then
-         local done, of = pcall(cjson.decode, value)
-         for _, name in ipairs(field.from.path) do
-            of = done and type(of) == "table" and of[name] or nil
-         end
-         return type(of) == "number" and of or nil, field.unit or time.unit
-      end
+   for _, field in ipairs(source.format == "json" and time and source.fields or {}) do
+      if field.name == time.field and field.from.kind == "value" then return field end
    end
+end
+
+-- The event time of a record as it stands in its JSON, and its unit; nil where it is not
+-- found so.
+local function time_in(source, text)
+   local field = text and time_field(source)
+   local done, of = pcall(cjson.decode, text)
+   if not field or not done then return nil end
+   for _, name in ipairs(field.from.path) do
+      of = type(of) == "table" and of[name] or nil
+   end
+   return type(of) == "number" and of or nil, field.unit or source.time.unit
 end
 
 local function look_at_time(found, of, source, topic)

@@ -64,8 +64,8 @@ local function look_at_circle(graph, sink, add)
    if sink.connector ~= "kafka" or sink.options.topic then return end
    for _, source in ipairs(graph.sources) do
       if source.options.pattern and source.options.brokers == sink.options.brokers then
-         add("reads-its-own", sink.line, "a function names the topics of %s, and source %s "
-            .. "reads whatever matches its pattern", sink.name, source.name)
+         add("reads-its-own", sink.line, "a function names the topics of %s, and source "
+            .. "%s reads whatever matches its pattern", sink.name, source.name)
       end
    end
 end
