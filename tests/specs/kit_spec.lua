@@ -177,7 +177,7 @@ describe("a driver", function()
 
    it("writes raw records, and feeds topics of a pattern", function()
       local p = test.pipeline(sluice.pipeline { name = "copy", checkpoint = "none",
-         sluice.kafka { pattern = "^in-" }:raw()
+         sluice.kafka { pattern = "^in-.*" }:raw()
             :derive { text = sluice.string(function(row)
                return (row.value or "") .. "!"
             end) }
