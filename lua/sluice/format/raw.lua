@@ -9,7 +9,8 @@ local raw = {}
 raw.doc = "`:raw()` or `:raw { fields }`: each record as it came: `key` and `value` as "
    .. "bytes, null where there is none, and the fields from headers and metadata. A "
    .. "field named `key` or `value` takes the place of that one, with its own type: "
-   .. "`:raw { sluice.string \"value\" }`. Records without a value (tombstones) are rows, too."
+   .. "`:raw { sluice.string \"value\" }`. Records without a value (tombstones) are "
+   .. "rows, too."
 
 local NESTED = { list = true, map = true, struct = true }
 

@@ -95,8 +95,8 @@ local function check_paths(method, specs)
       local alike = is_end and other and other.is_end
          and not shape.BLOCKS[spec.type] == not shape.BLOCKS[other.type]
       if other and (is_end or other.is_end) and not alike then
-         place.fail(spec.line, "`:%s`: fields `%s` and `%s` are taken from inside of each "
-            .. "other: declare the outer one only, as a struct", method, spec.name,
+         place.fail(spec.line, "`:%s`: fields `%s` and `%s` are taken from inside of "
+            .. "each other: declare the outer one only, as a struct", method, spec.name,
             other.name)
       end
       at[path] = { name = spec.name, type = spec.type, is_end = is_end }
@@ -255,10 +255,10 @@ end
 -- @tparam table values checked options
 -- @treturn ?string a message
 function decode.time_conflict(node, values)
-   local field = node.time_field
-   if field and values.unit and node.schema.by_name[field].type == "timestamp" then
-      return ("`unit` is for integers, `%s` is a timestamp: leave it out, the unit stands "
-         .. "in sluice.timestamp"):format(field)
+   local at = node.time_field
+   if at and values.unit and node.schema.by_name[at].type == "timestamp" then
+      return ("`unit` is for integers, `%s` is a timestamp: leave it out, the unit "
+         .. "stands in sluice.timestamp"):format(at)
    end
    if values.delay then return nil end
    for _, name in ipairs(OF_WATERMARK) do
