@@ -6,6 +6,7 @@ local field = require "sluice.field"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
+local reads = require "sluice.aggregate.reads"
 local schema = require "sluice.schema"
 local user = require "sluice.aggregate.user"
 
@@ -146,6 +147,17 @@ local function resolve_builtin(parts, columns)
    return resolved
 end
 
+-- Columns of the rows that are kept for a fold in order: those it reads, else all.
+local function kept_columns(fold, columns)
+   local names = reads.of(fold, 2)
+   if not names then return columns end
+   local kept = {}
+   for _, column in ipairs(columns.columns) do
+      if names[column.name] then kept[#kept + 1] = column end
+   end
+   return (schema.new(kept))
+end
+
 local function resolve_user(parts, columns, window)
    local spec = parts.user
    if spec.order and NEVER_CLOSES[window] then
@@ -158,7 +170,8 @@ local function resolve_user(parts, columns, window)
    end
    return {
       kind = "user", type = spec.type, shape = spec.shape, exact = spec.exact,
-      fields = spec.fields, nullable = true, user = spec, rows = columns,
+      fields = spec.fields, nullable = true, user = spec,
+      rows = spec.order and kept_columns(spec.fold, columns) or nil,
       members = spec.order and { { name = "rows", type = "sl_part" } } or nil,
       bound = spec.order and "all rows of the window" or nil,
    }

@@ -3,6 +3,7 @@ local ffi = require "ffi"
 local aggregate = require "sluice.aggregate"
 local driver_state = require "sluice.driver.state"
 local field = require "sluice.field"
+local reads = require "sluice.aggregate.reads"
 local vectors = dofile "tests/lua/vectors.lua"
 
 local make = aggregate.constructors
@@ -282,6 +283,37 @@ describe("sketches", function()
       vectors.fold(vectors.items(ffi_of, specs), ffi_of, { { x = 1 }, {}, { x = 5 } })
       vectors.calls.sl_quantile_add = original
       assert.equal(6, seen)
+   end)
+end)
+
+describe("fields that a fold reads", function()
+   local function of(code)
+      local made = assert(load("local helper, kept = ... return " .. code))
+      local names = reads.of(made(), 2)
+      if not names then return nil end
+      local list = {}
+      for name in pairs(names) do list[#list + 1] = name end
+      table.sort(list)
+      return table.concat(list, " ")
+   end
+
+   it("are known when it only reads them by name", function()
+      assert.equal("s x", of [[function(a, r)
+         if r.x and r.x > 1 then a.n = a.n + 1 elseif r.s == "x" then a.n = r.x end
+      end]])
+      assert.equal("", of "function(a) a.n = a.n + 1 end")
+      assert.equal("x",
+         of "function(a, r) for i = 1, 3 do a.n = a.n + (r.x or i) end end")
+   end)
+
+   it("are not known when the row goes elsewhere", function()
+      assert.is_nil(of "function(a, r) helper(a, r) end")
+      assert.is_nil(of "function(a, r) local s = r; a.n = s.x end")
+      assert.is_nil(of "function(a, r) a.n = r[kept] end")
+      assert.is_nil(of "function(a, r) a.f = function() return r.x end end")
+      assert.is_nil(of "function(a, ...) a.n = (...).x end")
+      assert.is_nil(of "function(a, r) r = r.x end")
+      assert.is_nil(of "function(a, r) return r end")
    end)
 end)
 

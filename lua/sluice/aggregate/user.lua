@@ -59,8 +59,8 @@ user.OPTIONS = {
       doc = "`\"event time\"`: `fold` gets the rows of a window when it closes, in the "
       .. "order of their event times, then topic, partition, offset; needs no `merge`",
       about = "memory",
-      risk = "all columns of every row are kept until the window closes: `:select` those "
-      .. "that it needs",
+      risk = "every row is kept until the window closes: the fields that `fold` reads by "
+      .. "name (`row.x`), all of them if it does more with the row",
    },
 }
 

@@ -38,13 +38,14 @@ local function decode(code, pc)
    local ins, mode = util.funcbc(code, pc)
    return { op = NAMES[bit.band(ins, 0xff)], a = bit.band(bit.rshift(ins, 8), 0xff),
       b = bit.rshift(ins, 24), c = bit.band(bit.rshift(ins, 16), 0xff),
-      d = bit.rshift(ins, 16), writes = bit.band(mode, 7) == MODE_DESTINATION }
+      d = bit.rshift(ins, 16), writes = bit.band(mode, 7) == MODE_DESTINATION,
+      mode = mode }
 end
 
 --- Take a function or prototype apart.
 -- @tparam function|proto code
--- @treturn table list of `{ op =, a =, b =, c =, d =, writes = flag }`, from 1; empty for
---   a C function
+-- @treturn table list of `{ op =, a =, b =, c =, d =, writes = flag, mode = of the
+--   operands }`, from 1; empty for a C function
 function bytecode.instructions(code)
    local list = {}
    for pc = 1, (util.funcinfo(code).bytecodes or 0) - 1 do list[pc] = decode(code, pc) end
