@@ -102,6 +102,26 @@ describe("lists, maps and structs", function()
          "[2]: got 4, wanted a value from 1 to 3")
    end)
 
+   it("leave no table behind where one field is read", function()
+      if not jit.status() then return end
+      local of = sluice.struct("s", { sluice.string "a", sluice.double "b" })
+      local data = write.writer(spec(of), "value", vectors.calls) { a = "x", b = 1 }
+      local get = read.reader(spec(of))
+      local bytes, sum = ffi.cast("const char *", data), 0
+      local function loop(count)
+         for _ = 1, count do sum = sum + (get(bytes, 0)).b end
+      end
+      loop(1000)
+      collectgarbage()
+      collectgarbage "stop"
+      local before = collectgarbage "count"
+      loop(100000)
+      local kilobytes = collectgarbage "count" - before
+      collectgarbage "restart"
+      assert.equal(101000, sum)
+      assert.is_true(kilobytes < 1000, kilobytes .. " KB") -- 15,000 with tables
+   end)
+
    it("name deep places", function()
       local of, x = sluice.list("int32"), { 0.5 }
       for _ = 2, 20 do of, x = sluice.list(of), { x } end

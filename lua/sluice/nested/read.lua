@@ -108,17 +108,20 @@ function CONTAINERS.map(code, of, into, depth)
    code:line("%s = t%d", into, depth)
 end
 
+-- A constructor with a value that is not nil for each name, and a store to each: so the
+-- trace compiler knows all slots, and drops the table where only a field is read of it.
 function CONTAINERS.struct(code, of, into, depth)
    local fields, names = of.shape.fields, {}
-   for i, field in ipairs(fields) do names[i] = ("[%q] = nil"):format(field.name) end
+   for i, field in ipairs(fields) do names[i] = ("[%q] = false"):format(field.name) end
    code:line("local b%d = o", depth)
    code:line("local t%d = { %s }", depth, table.concat(names, ", "))
    code:line("o = o + %d", math.ceil(#fields / 8))
    for i, field in ipairs(fields) do
       code:line("if band(p[b%d + %d], %d) == 0 then", depth, math.floor((i - 1) / 8),
          bit.lshift(1, (i - 1) % 8))
-      value(code, field, ("t%d[%q]"):format(depth, field.name), depth)
-      code:line("end")
+      local slot = ("t%d[%q]"):format(depth, field.name)
+      value(code, field, slot, depth)
+      code:line("else %s = nil end", slot)
    end
    code:line("%s = t%d", into, depth)
 end
