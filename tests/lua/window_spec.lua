@@ -30,7 +30,8 @@ describe("windows", function()
          refuses(function()
             sluice[kind] { size = "90 seconds", every = "1 minute" }
          end, "is not a multiple of `every`", 'write size = "2 minutes"')
-         refuses(function() sluice[kind] { size = 1, every = 2 } end, "longer than `size`")
+         refuses(function() sluice[kind] { size = 1, every = 2 } end,
+            "longer than `size`")
       end
       assert.is_true(window.is(sluice.cumulate { size = "1 day", every = "1 hour" }))
    end)
