@@ -17,11 +17,11 @@
  *     With a fold_batch C saves all states itself, puts them back, and runs the vector again in
  *     halves.
  *   emit: no second try, the batch fails with group and window. But for a fold in event-time order
- *     (`ordered`): C drops that row and lets the driver resume behind it. `node` counts the aggregates first,
- *     then the functions of the step behind them. */
+ *     (`ordered`): C drops that row and lets the driver resume behind it. `node` counts the
+ *     aggregates first, then the functions of the step behind them. */
 #include "runtime/shared/types.h"
 
-/* A part of a state with a size of its own (text of first, last, min, max; later sketches, lists).
+/* A part of a state with a size of its own (text of first, last, min, max; sketches, lists).
  * Owned by the state's table; a merged state borrows it. data NULL: none. */
 typedef struct sl_part {
     char *data;

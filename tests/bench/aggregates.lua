@@ -38,7 +38,7 @@ local AGGREGATES = {
    arg_max = sluice.arg_max("kind", "amount"),
    count_distinct = sluice.count_distinct "user",
    count_distinct_few = sluice.count_distinct "kind",
-   count_distinct_exact = sluice.count_distinct("user", { exact = true, limit = 1000000 }),
+   count_distinct_exact = sluice.count_distinct("user", { exact = true, limit = 1e6 }),
    quantile = sluice.quantile("amount", 0.99),
    top = sluice.top("user", 10),
    top_few = sluice.top("kind", 10),
