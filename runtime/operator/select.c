@@ -43,11 +43,26 @@ static void take_row(selection *rows, const select_cursor *from, uint32_t number
     rows->rows[n] = from->set->rows[g->indices[i]];
 }
 
+/* The usual case, straight: all rows come through one output. */
 static void take_one(selector *s, const worker *w) {
     select_cursor *from = &s->cursors[0];
-    s->rows.driver = from->output->driver;
-    for (; from->at < from->group->count && s->rows.count < VECTOR_ROWS; from->at++)
-        if (is_own(s, w, from->group->hashes[from->at])) take_row(&s->rows, from, 0);
+    selection *rows = &s->rows;
+    const grouping g = *from->group;
+    void *const *set_rows = from->set->rows;
+    uint32_t n = 0, i = from->at;
+    rows->driver = from->output->driver;
+    for (; i < g.count && n < VECTOR_ROWS; i++) {
+        if (!is_own(s, w, g.hashes[i])) continue;
+        rows->indices[n] = g.indices[i];
+        rows->cursors[n] = 0;
+        rows->panes[n] = g.panes[i];
+        rows->hashes[n] = g.hashes[i];
+        rows->keys[n] = g.keys[i];
+        rows->key_lens[n] = g.key_lens[i];
+        rows->rows[n++] = set_rows[g.indices[i]];
+    }
+    rows->count = n;
+    from->at = i;
 }
 
 static uint32_t record_at(const select_cursor *from) {
