@@ -95,6 +95,14 @@ local function sinks_of(graph)
    return sinks
 end
 
+-- Groups that go while their rows stay in the sink: what comes of them later depends on
+-- the watermark between batches. A rolling window that is not filtered ends the same.
+local function forgets(aggregate)
+   local window = aggregate.window
+   return window.kind == "running" and window.size_ms > 0
+      or window.kind == "rolling" and (aggregate.has_retractions or false)
+end
+
 local function aggregate_of(aggregate, sinks)
    local kinds = {}
    for i, item in ipairs(aggregate.items) do
@@ -102,7 +110,7 @@ local function aggregate_of(aggregate, sinks)
    end
    return {
       name = aggregate.name, mode = aggregate.mode, window = aggregate.window.kind,
-      forgets = aggregate.window.kind == "running" and aggregate.window.size_ms > 0,
+      forgets = forgets(aggregate),
       final = aggregate.final, items = kinds,
       late = aggregate.late and sinks[aggregate.late].name,
    }
