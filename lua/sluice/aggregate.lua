@@ -9,6 +9,7 @@ local place = require "sluice.place"
 local reads = require "sluice.aggregate.reads"
 local schema = require "sluice.schema"
 local user = require "sluice.aggregate.user"
+local window = require "sluice.window"
 
 local aggregate = {}
 
@@ -51,8 +52,6 @@ local ACCEPTS = {
       bool = true, string = true, bytes = true, date = true, decimal = true },
       wanted = "a type whose values have an order" },
 }
-local NEVER_CLOSES = { none = true, running = true }
-local NEEDS_MERGE = { hopping = true, cumulate = true, rolling = true, session = true }
 
 local Spec = {}
 local methods = {}
@@ -158,15 +157,15 @@ local function kept_columns(fold, columns)
    return (schema.new(kept))
 end
 
-local function resolve_user(parts, columns, window)
+local function resolve_user(parts, columns, kind)
    local spec = parts.user
-   if spec.order and NEVER_CLOSES[window] then
+   if spec.order and not window.has_bounds(kind) then
       return nil, ("%s: with `order` rows are folded when their window closes: write "
          .. "`:window(…)`, one that closes"):format(parts.label)
    end
-   if NEEDS_MERGE[window] and not spec.merge and not spec.order then
+   if window.of(kind).merges and not spec.merge and not spec.order then
       return nil, ("%s: a %s window keeps panes and merges them: "
-         .. "give `merge = function(a, b) … end`"):format(parts.label, window)
+         .. "give `merge = function(a, b) … end`"):format(parts.label, kind)
    end
    return {
       kind = "user", type = spec.type, shape = spec.shape, exact = spec.exact,
@@ -179,16 +178,16 @@ end
 
 --- Say what the aggregate comes to over the rows of a schema.
 -- @tparam table columns schema of the rows
--- @tparam string window kind: "none", "tumbling", …
+-- @tparam string kind of window: "none", "tumbling", …
 -- @treturn ?table `{ kind =, type = or fields = { { name =, type = }, … }, exact =,
 --  nullable =, label =, where = function|nil, input = nil or { type =, field = or fn = },
 --  members =, fold =, merge =, result =, user = nil or spec }`
 -- @treturn ?string a message
-function methods:resolve(columns, window)
+function methods:resolve(columns, kind)
    local parts = parts_of(self, "resolve(schema, window)")
    local resolved, message
    if parts.user then
-      resolved, message = resolve_user(parts, columns, window)
+      resolved, message = resolve_user(parts, columns, kind)
    else
       resolved, message = resolve_builtin(parts, columns)
    end

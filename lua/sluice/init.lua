@@ -27,12 +27,6 @@ local sluice = {
    cluster = cluster.cluster,
    env = secret.env,
    secret_file = secret.secret_file,
-   tumbling = window.tumbling,
-   hopping = window.hopping,
-   cumulate = window.cumulate,
-   rolling = window.rolling,
-   session = window.session,
-   running = window.running,
    aggregate = aggregate.aggregate,
    param = param.param,
    pipeline = pipeline.pipeline,
@@ -43,6 +37,7 @@ sluice.random = random.of
 for kind in pairs(schema.TYPES) do sluice[kind] = field.constructor(kind) end
 sluice.null = cjson.null
 for name, constructor in pairs(aggregate.constructors) do sluice[name] = constructor end
+for kind, constructor in pairs(window.constructors) do sluice[kind] = constructor end
 
 local names = nearest.names(sluice)
 

@@ -17,12 +17,6 @@ local lower = {}
 
 local C = ffi.C
 
-local WINDOWS = {
-   none = "SL_WINDOW_NONE", tumbling = "SL_WINDOW_TUMBLING",
-   hopping = "SL_WINDOW_HOPPING", cumulate = "SL_WINDOW_CUMULATE",
-   rolling = "SL_WINDOW_ROLLING", session = "SL_WINDOW_SESSION",
-   running = "SL_WINDOW_RUNNING",
-}
 local WINDOW_TIMES = {
    "size_ms", "every_ms", "offset_ms", "pane_ms", "allowed_lateness_ms",
 }
@@ -81,7 +75,7 @@ end
 
 local function fill_window(into, given)
    if not given then return end
-   into.kind = constant(WINDOWS, given.kind)
+   into.kind = C[window.word(given.kind)]
    for _, name in ipairs(WINDOW_TIMES) do into[name] = given[name] or 0 end
    if given.size_ms and given.size_ms < 0 then into.size_ms = FOREVER end
 end

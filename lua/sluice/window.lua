@@ -1,77 +1,40 @@
---- Windows: `sluice.tumbling`, `hopping`, `cumulate`, `rolling`, `session`, `running`.
+--- Windows: the table of their kinds, their constructors, and what stages ask of a kind.
+--
+-- A kind is one file in `window/` and one line in `KINDS`. Its module gives `kind` (its
+-- name, after `sluice.`), `doc` (the reference), `options`, and `plan(values)` (→ times
+-- of the plan, by `common.panes`). It may give
+--
+-- - `needed`: list of `{ option, example, what else could be said }`;
+-- - `conflict(values)`: → what is wrong between options;
+-- - `mistakes`: option of another kind → what it is there;
+-- - `as`: the kind whose arithmetic it takes in C, where it is one of Lua only;
+-- - `key_bounds`: how many bounds stand in the key of its rows (1, the start);
+-- - `has_bounds` = false: rows have none; `merges`: states of panes are merged;
+--   `keeps_span`: a state has the times of its first and last row; `retracts`: rows that
+--   were sent may be taken back; `is_open`: it never closes;
+-- - `no_mode`: mode → why it has none; `no_final(of)`: → what has no last row;
+-- - `is_timeless(of)`: whether it needs no event time; `closing`: `{ what =, instead =
+--   }`, what a watermark is needed for, and what does without;
+-- - `say(of)`: how `sluice check` names it.
 -- @module sluice.window
 
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
-local risk = require "sluice.risk"
 local units = require "sluice.units"
 
 local window = {}
 
 local Window = {}
 
-local NAME = {
-   name = {
-      check = options.text(), doc = "of the state, where a pipeline has two aggregations",
-      about = "access",
-      risk = "state goes by it: renamed, it starts empty",
-   },
-}
-local LATENESS = options.merge(NAME, {
-   allowed_lateness = { check = options.duration(0), default = 0,
-      doc = "how long after its end, by the watermark, a window still takes rows",
-      about = "memory",
-      risk = risk.lateness,
-   },
-})
-local COMMON = options.merge(LATENESS, {
-   size = { check = options.duration(1), doc = "how long a window is", needed = true,
-      about = "latency",
-      risk = "in mode append no result comes sooner than this",
-   },
-   offset = { check = options.duration(-units.LONGEST_MS), default = 0,
-      doc = "moves the boundaries, which else start at the epoch",
-      about = "correctness",
-      risk = "readers must expect the same boundaries",
-   },
-})
-
-local function every(doc, text)
-   return options.merge(COMMON, {
-      every = { check = options.duration(1), doc = doc, needed = true,
-         about = "memory", risk = text },
-   })
-end
-
-local FOREVER = -1
-
---- Options by kind of window.
-window.OPTIONS = {
-   tumbling = COMMON,
-   hopping = every("how often a window begins",
-      "shorter: more windows at a time for each key, and more results"),
-   cumulate = every("how often a window that grows up to `size` gives a result",
-      "shorter: more windows at a time for each key, and more results"),
-   rolling = every("the step in which the window moves on",
-      "shorter: more panes for each key, and more to merge for each result"),
-   session = options.merge(LATENESS, {
-      gap = { check = options.duration(1), needed = true,
-         doc = "rows of a group no further apart are one session",
-         about = "latency",
-         risk = "a session's last result waits for as long; one that never pauses never "
-            .. "ends",
-      },
-   }),
-   running = options.merge(NAME, {
-      retain = { check = options.duration_or({ forever = FOREVER }, 1), needed = true,
-         doc = "how long after its last row, by the watermark, a group goes; "
-            .. '"forever": never',
-         about = "memory",
-         risk = '"forever": state grows with every new group; a time: a group that comes '
-            .. "again later starts anew",
-      },
-   }),
+-- In the order in which a reader of the reference meets them.
+local KINDS = {
+   require "sluice.window.tumbling",
+   require "sluice.window.hopping",
+   require "sluice.window.cumulate",
+   require "sluice.window.session",
+   require "sluice.window.rolling",
+   require "sluice.window.running",
 }
 
 --- No window: every row of a group meets every other.
@@ -80,52 +43,70 @@ window.NONE = {
    allowed_lateness_ms = 0,
 }
 
--- What each kind needs, and how the message shows it.
-local NEEDED = {
-   tumbling = { { "size", "1 minute" } },
-   hopping = { { "size", "1 minute" }, { "every", "30 seconds" } },
-   cumulate = { { "size", "1 day" }, { "every", "1 hour" } },
-   rolling = { { "size", "1 hour" }, { "every", "1 minute" } },
-   session = { { "gap", "30 minutes" } },
-   running = { { "retain", "7 days" } },
+local BY_NAME = {
+   none = {
+      kind = "none", key_bounds = 0, has_bounds = false,
+      is_timeless = function() return true end,
+      no_final = function() return "a total kept for ever" end,
+      say = function() return "no window" end,
+   },
 }
 
--- Which bounds of a window stand in its rows' key.
-local KEY_BOUNDS = { tumbling = 1, hopping = 1, cumulate = 2, session = 1 }
-local UNBOUNDED = { none = true, running = true }
-local STEPPED = { cumulate = true, rolling = true }
+--- Options by kind of window.
+window.OPTIONS = {}
+
+--- Constructors by kind, each (options) → Window.
+window.constructors = {}
+
+--- What a kind is.
+-- @tparam string kind of window, or "none"
+-- @treturn table its module
+function window.of(kind)
+   return BY_NAME[kind]
+end
+
+--- Names of the kinds.
+-- @treturn {string,...} in the reference's order
+function window.names()
+   local names = {}
+   for i, of in ipairs(KINDS) do names[i] = of.kind end
+   return names
+end
 
 --- Whether rows of a kind of window have `window_start` and `window_end`.
 -- @tparam string kind of window, or "none"
 -- @treturn boolean
 function window.has_bounds(kind)
-   return not UNBOUNDED[kind]
+   return BY_NAME[kind].has_bounds ~= false
 end
 
 --- How many of these bounds stand in the key of the rows: 0, 1 (the start) or 2.
 -- @tparam string kind of window, or "none"
 -- @treturn integer
 function window.key_bounds(kind)
-   return KEY_BOUNDS[kind] or 0
+   return BY_NAME[kind].key_bounds or 1
 end
 
 --- Whether nothing of a window depends on time: no event time is needed.
 -- @tparam table of window of the graph
 -- @treturn boolean
 function window.is_timeless(of)
-   return of.kind == "none" or of.kind == "running" and of.size_ms == FOREVER
+   local is_timeless = BY_NAME[of.kind].is_timeless
+   return is_timeless ~= nil and is_timeless(of)
 end
 
 --- Whether a group's state keeps the times of its first and last row.
 -- @tparam table of window of the graph
 -- @treturn boolean
 function window.keeps_span(of)
-   return of.kind == "session" or of.kind == "running"
+   return BY_NAME[of.kind].keeps_span or false
 end
 
-local function greatest_divisor(a, b)
-   while b ~= 0 do a, b = b, a % b end
-   return a
+--- The word of `sl_window_kind`.
+-- @tparam string kind of window, or "none"
+-- @treturn string
+function window.word(kind)
+   return "SL_WINDOW_" .. (BY_NAME[kind].as or kind):upper()
 end
 
 --- Say what is wrong between options.
@@ -133,25 +114,14 @@ end
 -- @tparam table values checked options
 -- @treturn ?string a message
 function window.conflict(kind, values)
-   for _, needed in ipairs(NEEDED[kind]) do
-      local name, example = needed[1], needed[2]
+   local of = BY_NAME[kind]
+   for _, needed in ipairs(of.needed or {}) do
+      local name, example, more = needed[1], needed[2], needed[3]
       if not values[name] then
-         return ("give `%s`, as in %s = %q"):format(name, name, example)
-            .. (kind == "running" and ', or say that groups stay: retain = "forever"'
-            or "")
+         return ("give `%s`, as in %s = %q%s"):format(name, name, example, more or "")
       end
    end
-   if not values.every then return nil end
-   if values.every > values.size then
-      return ("`every` (%s) is longer than `size` (%s)%s")
-         :format(units.say(values.every), units.say(values.size), kind == "hopping"
-         and ": rows between two windows would be lost" or "")
-   end
-   if STEPPED[kind] and values.size % values.every ~= 0 then
-      return ("`size` (%s) is not a multiple of `every` (%s): write size = %q")
-         :format(units.say(values.size), units.say(values.every),
-         units.say(math.ceil(values.size / values.every) * values.every))
-   end
+   return of.conflict and of.conflict(values)
 end
 
 --- The window as the plan has it.
@@ -161,16 +131,9 @@ end
 --   allowed_lateness_ms = }`; a session's size is its gap, a running total's what it
 --   retains (-1: for ever), and this has no panes
 function window.plan(kind, values)
-   local size = values.size or values.gap or values.retain
-   local planned = {
-      kind = kind, size_ms = size, every_ms = 0, offset_ms = 0, pane_ms = 0,
-      allowed_lateness_ms = values.allowed_lateness or 0,
-   }
-   if kind == "running" then return planned end
-   local step = values.every or size
-   local phase = kind == "cumulate" and size or step
-   planned.every_ms, planned.pane_ms = step, greatest_divisor(size, step)
-   planned.offset_ms = (values.offset or 0) % phase
+   local planned = BY_NAME[kind].plan(values)
+   planned.kind = kind
+   planned.allowed_lateness_ms = values.allowed_lateness or 0
    return planned
 end
 
@@ -178,15 +141,10 @@ end
 -- @tparam table of window of the graph
 -- @treturn string
 function window.say(of)
-   if of.kind == "none" then return "no window" end
-   local size = units.say(of.size_ms)
-   if window.is_timeless(of) then return "running totals, kept for ever" end
-   if of.kind == "running" then
-      return "running totals, kept " .. size .. " after the last row"
-   end
-   local text = ("%s window of %s"):format(of.kind, size)
-   if of.kind == "session" then text = "sessions with a gap of " .. size end
-   if of.every_ms ~= of.size_ms then
+   local say = BY_NAME[of.kind].say
+   local text = say and say(of)
+      or ("%s window of %s"):format(of.kind, units.say(of.size_ms))
+   if of.every_ms > 0 and of.every_ms ~= of.size_ms then
       text = text .. " every " .. units.say(of.every_ms)
    end
    if of.offset_ms > 0 then text = text .. ", moved by " .. units.say(of.offset_ms) end
@@ -196,83 +154,25 @@ function window.say(of)
    return text
 end
 
-local function make(kind, given)
-   local what = "sluice." .. kind
-   if kind == "tumbling" and type(given) == "table" and given.every ~= nil then
-      place.fail(nil, "sluice.tumbling: unknown option `every`: windows that overlap are "
-         .. "sluice.hopping")
+local function make(of, given)
+   local what, mistakes = "sluice." .. of.kind, of.mistakes or {}
+   for _, name in ipairs(nearest.names(mistakes)) do
+      if type(given) == "table" and given[name] ~= nil then
+         place.fail(nil, "%s: unknown option `%s`: %s", what, name, mistakes[name])
+      end
    end
-   local values = options.read(what, window.OPTIONS[kind], given)
-   local message = window.conflict(kind, values)
+   local values = options.read(what, of.options, given)
+   local message = window.conflict(of.kind, values)
    if message then place.fail(nil, "%s: %s", what, message) end
-   return setmetatable({ kind = kind, values = values }, Window)
+   return setmetatable({ kind = of.kind, values = values }, Window)
 end
 
---- Windows of one size that do not overlap, aligned to the epoch.
--- @tparam table given `size`: duration, > 0; `offset`: duration; `allowed_lateness`:
---   duration; `name`: text
--- @treturn sluice.window.Window
--- @raise when size is missing or not a positive duration
--- @usage clicks:window(sluice.tumbling { size = "1 minute" })
-function window.tumbling(given)
-   local made = make("tumbling", given)
-   return made
-end
-
---- Windows of one size that begin every so often and overlap.
--- @tparam table given as of `tumbling`, and `every`: duration, > 0, at most `size`
--- @treturn sluice.window.Window
--- @raise when size or every is missing, or every is longer than size
--- @usage rides:window(sluice.hopping { size = "1 minute", every = "30 seconds" })
-function window.hopping(given)
-   local made = make("hopping", given)
-   return made
-end
-
---- Windows that begin together and end one after the other, up to `size`: what the day
--- has brought so far, every hour. The key of a row has the window's end, too.
--- @tparam table given as of `tumbling`, and `every`: duration, of which `size` is a
---   multiple; `offset` moves where a `size` begins
--- @treturn sluice.window.Window
--- @raise when size or every is missing, or size is not a multiple of every
--- @usage rides:window(sluice.cumulate { size = "1 day", every = "1 hour" })
-function window.cumulate(given)
-   local made = make("cumulate", given)
-   return made
-end
-
---- For each group the last `size`, up to its newest rows: mode "update" only, one row for
--- each group that a batch touched. The key of a row is its group alone.
--- @tparam table given as of `tumbling`, and `every`: duration, of which `size` is a
---   multiple: the step in which the window moves on
--- @treturn sluice.window.Window
--- @raise when size or every is missing, or size is not a multiple of every
--- @usage rides:window(sluice.rolling { size = "1 hour", every = "1 minute" })
-function window.rolling(given)
-   local made = make("rolling", given)
-   return made
-end
-
---- For each group its rows that lie no more than `gap` apart: a session begins with its
--- first row and ends `gap` after its last.
--- @tparam table given `gap`: duration, > 0; `allowed_lateness`: duration; `name`: text
--- @treturn sluice.window.Window
--- @raise when gap is missing or not a positive duration
--- @usage clicks:group_by "user_id":window(sluice.session { gap = "30 minutes" })
-function window.session(given)
-   local made = make("session", given)
-   return made
-end
-
---- Totals without a window: a group goes when there was no row for it for as long as
--- `retain` says. Rows have no bounds, their key is the group alone.
--- @tparam table given `retain`: duration, > 0, or "forever"; `name`: text
--- @treturn sluice.window.Window
--- @raise when retain is missing
--- @usage rides:group_by "user_id":window(sluice.running { retain = "7 days" })
-function window.running(given)
-   local made = make("running", given)
-   return made
+for _, of in ipairs(KINDS) do
+   BY_NAME[of.kind], window.OPTIONS[of.kind] = of, of.options
+   window.constructors[of.kind] = function(given)
+      local made = make(of, given)
+      return made
+   end
 end
 
 --- Tell a window from other values.

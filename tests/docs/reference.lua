@@ -119,28 +119,6 @@ function Page:options(known, required, without)
    self:line ""
 end
 
--- Windows in the order in which a reader meets them, and what each is.
-local WINDOWS = {
-   "tumbling", "hopping", "cumulate", "session", "rolling", "running",
-   tumbling = "One after the other, without overlap. Key of a row: group and "
-      .. "`window_start`.",
-   hopping = "They begin every so often and overlap: a row is in each that covers its "
-      .. "time. Key: group and `window_start`.",
-   cumulate = "They begin together and end one after the other, up to `size`: what the "
-      .. "day has brought so far, every hour. Key: group, `window_start` and "
-      .. "`window_end`.",
-   session = "Rows of a group no more than `gap` apart. A session begins with its first "
-      .. "row and ends `gap` after its last; whether a row is late is judged by the "
-      .. "session it would be alone. Key: group and `window_start`; in modes `update` "
-      .. "and `complete` a session that begins earlier by now, or became part of "
-      .. "another, is retracted first (old key, null value).",
-   rolling = "The last `size` of a group, up to its newest rows, one row for each group "
-      .. "that a batch touched; mode `update` only. Key: the group alone.",
-   running = "Totals without a window: a group goes when there was no row for as long as "
-      .. "`retain` says; modes `update` and `complete`. Rows have no bounds, their key is "
-      .. "the group alone.",
-}
-
 local function merged(...)
    return options.merge(...)
 end
@@ -265,9 +243,9 @@ function Page:stages()
    self:options(decode.TIME)
    self:line "### :distinct\n"
    self:options(distinct.OPTIONS, "within")
-   for _, kind in ipairs(WINDOWS) do
+   for _, kind in ipairs(window.names()) do
       self:line("### sluice.%s\n", kind)
-      self:line("%s\n", WINDOWS[kind])
+      self:line("%s\n", window.of(kind).doc)
       self:options(window.OPTIONS[kind])
    end
 end

@@ -135,33 +135,17 @@ local function check_mode(work, one, values)
    end
 end
 
--- Why rows of a kind of window cannot go by a mode.
-local NO_MODE = {
-   running = {
-      append = "a running total is never done, and mode \"append\" sends what is done: "
-         .. "write mode = \"update\"",
-   },
-   rolling = {
-      append = "a rolling window moves on with each row, and mode \"append\" sends what "
-         .. "is done: write mode = \"update\", or a sluice.hopping window",
-      complete = "a rolling window gives what a batch touched, and mode \"complete\" "
-         .. "sends everything: write mode = \"update\"",
-   },
-}
-
 local function check_window_mode(one, values)
    local of, node = one.made.window, one.sinks[1]
-   local why = NO_MODE[of.kind] and NO_MODE[of.kind][values.mode]
+   local kind = window.of(of.kind)
+   local why = kind.no_mode and kind.no_mode[values.mode]
    if why then place.fail(node.line, "%s", why) end
-   if values.final and (of.kind == "rolling" or window.is_timeless(of)) then
+   local endless = values.final and kind.no_final and kind.no_final(of)
+   if endless then
       place.fail(node.line, "`final` marks the last row of a window, and %s has none: "
-         .. "leave it out",
-         of.kind == "rolling" and "a rolling window" or "a total kept for ever")
+         .. "leave it out", endless)
    end
 end
-
--- Kinds of window that never close: nothing can wait for their results.
-local OPEN = { running = true, rolling = true }
 
 local function source_without_watermark(one)
    for _, source in ipairs(one.sources) do
@@ -182,11 +166,11 @@ local function check_closes(one, mode)
    end
    local source = not window.is_timeless(made.window) and source_without_watermark(one)
    if not source then return end
-   local runs = made.window.kind == "running"
+   local closing = window.of(made.window.kind).closing
    place.fail(made.line, "%s by the watermark, and source `%s` has none: write "
       .. "`:event_time(…, { delay = \"10 minutes\" })`, or %s",
-      runs and "`retain` lets groups go" or ("mode %q closes windows"):format(mode),
-      source.name, runs and "retain = \"forever\"" or "mode = \"complete\"")
+      closing and closing.what or ("mode %q closes windows"):format(mode), source.name,
+      closing and closing.instead or "mode = \"complete\"")
 end
 
 local STAGES = { aggregate = "another aggregation", distinct = "`:distinct`",
@@ -202,7 +186,7 @@ local function check_onward(work, one)
       place.fail(made.line, "%s, and it has no window: write `:window(sluice.tumbling "
          .. "{ size = … })` before `:aggregate`", what)
    end
-   if OPEN[made.window.kind] then
+   if window.of(made.window.kind).is_open then
       place.fail(made.line, "%s, and a window of sluice.%s never does: take "
          .. "sluice.tumbling or sluice.hopping", what, made.window.kind)
    end
@@ -253,7 +237,7 @@ local function finish_one(work, one)
       or false
    made.max_rows = values.max_rows or common.options.max_rows.default
    made.has_retractions = values.mode ~= "append"
-      and (one.has_filter or made.window.kind == "session") or false
+      and (one.has_filter or window.of(made.window.kind).retracts) or false
 end
 
 --- Settle modes, when all steps stand.

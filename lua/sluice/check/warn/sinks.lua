@@ -3,14 +3,11 @@
 
 local analyse_message = require "sluice.analyse.message"
 local units = require "sluice.units"
+local window = require "sluice.window"
 
 local sinks = {}
 
 local BOUNDS = { window_start = true, window_end = true }
-
--- Windows whose rows are told apart by their bounds. (Of rolling and running ones a group
--- has one row, which is meant to be replaced.)
-local BOUNDED = { tumbling = true, hopping = true, cumulate = true, session = true }
 
 -- Slots of a window's bounds in rows of an aggregation.
 local function bound_slots(aggregate)
@@ -25,11 +22,13 @@ local function has_bound(output, slots)
    return false
 end
 
+-- Of kinds of window without bounds in their key a group has one row, which is meant to
+-- be replaced.
 local function look_at_key(graph, step, output, add)
    local aggregate = step.input.kind == "aggregate" and graph.aggregates[step.input.index]
    local sink = output.kind == "sink" and graph.sinks[output.target]
    if not aggregate or not sink or sink.connector ~= "kafka"
-      or not BOUNDED[aggregate.window.kind] or output.key_kind == "record"
+      or window.key_bounds(aggregate.window.kind) == 0 or output.key_kind == "record"
       or has_bound(output, bound_slots(aggregate)) then
       return
    end
