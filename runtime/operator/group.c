@@ -65,8 +65,9 @@ static void lose_late(row_set *set, uint32_t i, uint32_t k) {
     atomic_fetch_and_explicit(&set->passed[i], ~(1u << k), memory_order_relaxed);
 }
 
-static inline __attribute__((always_inline)) void add_row(chunk *c, const row_set *set, const sl_output *output, grouping *g, uint32_t i,
-                                                          int64_t start) {
+static inline __attribute__((always_inline)) void
+add_row(chunk *c, const row_set *set, const sl_output *output, grouping *g, uint32_t i,
+        int64_t start) {
     uint32_t n = g->count++;
     const char *key =
         key_make(&c->text, output->columns, output->column_count, set->rows[i], &g->key_lens[n]);
