@@ -8,18 +8,24 @@ local place = require "sluice.place"
 
 local connector = {}
 
+-- In the order in which a reader of the reference meets them.
 local ENDS = {
-   kafka = { source = require "sluice.source.kafka", sink = require "sluice.sink.kafka" },
-   file = { source = require "sluice.source.file", sink = require "sluice.sink.file" },
-   sink = { sink = require "sluice.sink.script" },
-   generator = { source = require "sluice.source.generator" },
+   { kind = "kafka", source = require "sluice.source.kafka",
+      sink = require "sluice.sink.kafka" },
+   { kind = "file", source = require "sluice.source.file",
+      sink = require "sluice.sink.file" },
+   { kind = "sink", sink = require "sluice.sink.script" },
+   { kind = "generator", source = require "sluice.source.generator" },
 }
+
+local BY_KIND = {}
+for _, of in ipairs(ENDS) do BY_KIND[of.kind] = of end
 
 local ROLES = { "source", "sink" }
 local OTHER = { source = "sink", sink = "source" }
 
 local function known_of(kind, role)
-   local one = ENDS[kind][role]
+   local one = BY_KIND[kind][role]
    return one and one.options or {}
 end
 
@@ -55,7 +61,7 @@ end
 local function missing(kind, values)
    local wanted = {}
    for _, role in ipairs(ROLES) do
-      local one = ENDS[kind][role]
+      local one = BY_KIND[kind][role]
       if one and has_required(one, values) then return nil end
       if one then
          wanted[#wanted + 1] = ("%s for a %s"):format(show_required(one), role)
@@ -89,7 +95,7 @@ end
 -- @tparam table values checked options
 -- @treturn ?string a message
 function connector.conflict(kind, role, values)
-   local one = ENDS[kind][role]
+   local one = BY_KIND[kind][role]
    if not one then return ("a %s is no %s"):format(kind, role) end
    for _, name in ipairs(nearest.names(values)) do
       if not one.options[name] then
@@ -105,9 +111,11 @@ function connector.conflict(kind, role, values)
 end
 
 --- Names of the constructors.
--- @treturn {string,...} sorted
+-- @treturn {string,...} in the reference's order
 function connector.kinds()
-   return nearest.names(ENDS)
+   local kinds = {}
+   for i, of in ipairs(ENDS) do kinds[i] = of.kind end
+   return kinds
 end
 
 --- The module of one end.
@@ -115,7 +123,7 @@ end
 -- @tparam string role source or sink
 -- @treturn ?table `options`, `name`, `conflict`, `fill` and, of a source, `is_bounded`
 function connector.of(kind, role)
-   return ENDS[kind][role]
+   return BY_KIND[kind][role]
 end
 
 return connector

@@ -6,6 +6,7 @@ local cjson = require "cjson"
 
 local aggregate = require "sluice.aggregate"
 local cluster = require "sluice.cluster"
+local connector = require "sluice.connector"
 local field = require "sluice.field"
 local helper = require "sluice.helper"
 local later = require "sluice.later"
@@ -20,10 +21,6 @@ local stream = require "sluice.stream"
 local window = require "sluice.window"
 
 local sluice = {
-   kafka = stream.constructor "kafka",
-   file = stream.constructor "file",
-   sink = stream.constructor "sink",
-   generator = stream.constructor "generator",
    cluster = cluster.cluster,
    env = secret.env,
    secret_file = secret.secret_file,
@@ -37,6 +34,7 @@ sluice.random = random.of
 for kind in pairs(schema.TYPES) do sluice[kind] = field.constructor(kind) end
 sluice.null = cjson.null
 for name, constructor in pairs(aggregate.constructors) do sluice[name] = constructor end
+for _, kind in ipairs(connector.kinds()) do sluice[kind] = stream.constructor(kind) end
 for kind, constructor in pairs(window.constructors) do sluice[kind] = constructor end
 
 local names = nearest.names(sluice)

@@ -123,11 +123,19 @@ local function merged(...)
    return options.merge(...)
 end
 
+local function kinds_of(role)
+   local kinds = {}
+   for _, kind in ipairs(connector.kinds()) do
+      if connector.of(kind, role) then kinds[#kinds + 1] = kind end
+   end
+   return kinds
+end
+
 function Page:sources()
    self:line "## Sources\n"
    self:line "All sources take these options; each kind has more of its own.\n"
    self:options(limits.options)
-   for _, kind in ipairs { "kafka", "file", "generator" } do
+   for _, kind in ipairs(kinds_of "source") do
       local one = connector.of(kind, "source")
       self:line("### sluice.%s as a source\n", kind)
       if one.instead then
@@ -142,7 +150,7 @@ function Page:sinks()
    self:line "## Sinks\n"
    self:line "All sinks take these options; each kind has more of its own.\n"
    self:options(common.options)
-   for _, kind in ipairs { "kafka", "file", "sink" } do
+   for _, kind in ipairs(kinds_of "sink") do
       local one = connector.of(kind, "sink")
       self:line("### sluice.%s as a sink\n", kind)
       self:options(one.options, one.required, merged(common.options, cluster.options,
