@@ -1,8 +1,8 @@
 #pragma once
 /* Memory of a block (shared/nested.h) while it is written, and of what has to be put in order at
- * its end. The block lies in an arena, as its last allocation. `to` is where the next byte goes, handed
- * from call to call: by way of memory each step would wait for the one before. One owner; thread:
- * worker. */
+ * its end. The block lies in an arena, as its last allocation. `to` is where the next byte goes,
+ * handed from call to call: by way of memory each step would wait for the one before. One owner;
+ * thread: worker. */
 #include <string.h>
 
 #include "runtime/base/arena.h"

@@ -40,9 +40,9 @@ typedef struct column_header {
 typedef struct source_view {
     const sl_partition *partitions; /* borrowed from the source */
     uint32_t partition_count;
-    const double *places;           /* of each partition among all there can be; borrowed */
-    const column_header *headers;   /* sl_source.has_header: one a partition; borrowed */
-    const sl_record *records;       /* of the batch, by topic, partition and offset */
+    const double *places;         /* of each partition among all there can be; borrowed */
+    const column_header *headers; /* sl_source.has_header: one a partition; borrowed */
+    const sl_record *records;     /* of the batch, by topic, partition and offset */
     uint32_t record_count;
     int64_t skew_limit_ms; /* latest event time that moves a watermark; INT64_MAX: no guard */
 } source_view;

@@ -109,7 +109,8 @@ function Page:options(known, required, without)
       if entry.later then
          waiting[#waiting + 1] = ("`%s` (%s)"):format(name, entry.doc)
       elseif not (without and without[name]) then
-         self:line("| `%s` | %s | %s | %s |", name, default_of(entry, entry.needed or name == required),
+         self:line("| `%s` | %s | %s | %s |", name,
+            default_of(entry, entry.needed or name == required),
             cell(assert(entry.doc, name)), cell(entry.check.wanted))
       end
    end
