@@ -1,7 +1,7 @@
 #pragma once
 /* What json_block and json_struct share: values inside of blocks. Results that are pointers into
- * the block are where the next byte goes; NULL: bad, the reader says why. `depth`: objects and arrays
- * open, with the one that is read. */
+ * the block are where the next byte goes; NULL: bad, the reader says why. `depth`: objects and
+ * arrays open, with the one that is read. thread: worker. */
 #include "runtime/codec/json_reader.h"
 
 enum { STRUCT_WORD_FIELDS = 64 }; /* structs of more fields are read one by one */

@@ -38,10 +38,11 @@ typedef struct sl_vector {
     uint32_t count;             /* rows */
     uint32_t first;             /* row to begin at */
     uint32_t pos;               /* out: row being worked on */
-    uint32_t node;              /* out: number of the user function called (fold: of the aggregate) */
+    uint32_t node;              /* out: number of the function called (fold: of the aggregate) */
     uint32_t guarded;           /* 1: a row has thrown in this vector */
     uint32_t run;               /* odd while a driver runs, another number in each run */
-    uint32_t resumes;           /* emit: 1: `first` threw in a fold in order, which goes on behind that row */
+    uint32_t resumes;           /* emit: 1: `first` threw in a fold in order, which goes on
+                                 * behind that row */
     void **rows;                /* `count` rows: struct sl_row and what follows */
     void **states;              /* fold: the state of each row; emit: a copy of its first pane's */
     void **parts;               /* emit: states of further panes, oldest first, row after row */

@@ -42,22 +42,22 @@ local FIELDS = [[
 | type | in JSON | in Lua |
 |---|---|---|
 | `bytes(name)` | base64 | a string |
-| `date(name)` | `"2024-05-01"` | days since 1970-01-01; functions may give the text, too |
-| `decimal(name, precision, scale)` | a string or number that fits, written as a string | a decimal |
+| `date(name)` | `"2024-05-01"` | days since 1970-01-01; functions may give text, too |
+| `decimal(name, precision, scale)` | a string or number, written as a string | a decimal |
 | `list(name, type)` | an array | a table from 1; null elements are `sluice.null` |
 | `map(name, type)` | an object | a table by name; null values are `sluice.null` |
 | `struct(name, { fields })` | an object | a table by field; null is nil |
 
 A `type` is a name (`"string"`), a constructor (`sluice.string`), a type without a name
-(`sluice.decimal(10, 2)`, `sluice.list("string")`, `sluice.struct { fields }`), or a field:
-its unit and constraints hold for each element, its name means nothing. Types stand in
-each other up to 64 deep. `:required`, `:default`, `:range`, `:one_of` work inside of them,
-`:from…`, `:matches` and `:check` on fields of the record only.
+(`sluice.decimal(10, 2)`, `sluice.list("string")`, `sluice.struct { fields }`), or a
+field: its unit and constraints hold for each element, its name means nothing. Types stand
+in each other up to 64 deep. `:required`, `:default`, `:range`, `:one_of` work inside of
+them, `:from…`, `:matches` and `:check` on fields of the record only.
 
 Decimals add, subtract, multiply (`+ - *`) and compare exactly, also with numbers and text
 (`price * "1.19"`); beyond 38 digits it is an error. `x:round(2)` rounds half away from
-zero, `tonumber(x)` and `tostring(x)` convert, `sluice.decimal.of "0.19"` makes one. What a
-function gives for a decimal column is never rounded: it fits, or it is an error.
+zero, `tonumber(x)` and `tostring(x)` convert, `sluice.decimal.of "0.19"` makes one. What
+a function gives for a decimal column is never rounded: it fits, or it is an error.
 ]]
 
 local OF_PIPELINE = [[
@@ -296,8 +296,8 @@ end
 function Page:values()
    self:line "## Parameters and secrets\n"
    self:functions("lua/sluice/param.lua", "^function param%.(param)(%b())", "sluice.")
-   self:functions("lua/sluice/secret.lua", "^function secret%.([es][%w_]*[vf][%w_]*)(%b())",
-      "sluice.")
+   self:functions("lua/sluice/secret.lua",
+      "^function secret%.([es][%w_]*[vf][%w_]*)(%b())", "sluice.")
 end
 
 function Page:kit()
