@@ -69,6 +69,7 @@ static bool has_topic(const sl_sink *plan) {
 static const char *refusal(const world_sink *s, const sl_message *m) {
     if (s->plan->is_side) return NULL;
     if (!m->topic.data && !has_topic(s->plan)) return "its topic is nil";
+    if (m->partition == INT32_MAX) return "the topic has no such partition";
     return holds(&m->value, s->world->refused) ? "message too large" : NULL;
 }
 

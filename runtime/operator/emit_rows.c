@@ -115,9 +115,9 @@ static err *emit_failure(const emission *m, const result *r) {
     s->failed = (failed_result){ m->aggregate, r->window, e->hash };
     buf_reset(&s->failed_key);
     buf_put(&s->failed_key, entry_key(e), e->key_len);
-    emit_start_row(m, s->rows[0], r);
-    buf_reset(&s->key);
-    encode_value(w->group_encoders[m->aggregate], &s->key, s->rows[0], &(uint64_t){ 0 });
+    buf_reset(&s->key); /* the row as it is: what is told of the throw shows it */
+    encode_value(w->group_encoders[m->aggregate], &s->key, s->rows[r - s->results],
+                 &(uint64_t){ 0 });
     if (window_has_bounds(&m->plan->window))
         snprintf(window, sizeof window, ", window [%" PRId64 ", %" PRId64 ")", r->window.start,
                  r->window.end);

@@ -82,6 +82,13 @@ static void put_headers(const extras_writer *x, buf *out, const sl_row *row, boo
     }
 }
 
+/* -1 stands for none; what a function calls so is a partition that no topic has. */
+static int32_t partition_number(const sl_row *row, const sl_column *column) {
+    if (nulls_has(row->nulls, column->null_bit)) return -1;
+    int32_t number = *(const int32_t *)((const char *)row + column->offset);
+    return number < 0 ? INT32_MAX : number;
+}
+
 void extras_put(const extras_writer *x, outbox *box, out_message *m, const sl_row *row,
                 bool retraction, uint64_t *not_finite) {
     if (!x) return;
@@ -91,10 +98,8 @@ void extras_put(const extras_writer *x, outbox *box, out_message *m, const sl_ro
     m->extras_at = out->len;
     if (plan->topic) put_column_text(out, row, plan->topic);
     if (plan->partition) {
-        bool is_null = nulls_has(row->nulls, plan->partition->null_bit);
-        int32_t none = -1;
-        const void *number = (const char *)row + plan->partition->offset;
-        buf_put(out, is_null ? &none : number, sizeof none);
+        int32_t number = partition_number(row, plan->partition);
+        buf_put(out, &number, sizeof number);
     }
     if (x->place)
         put_key(out, x->place, row, plan->place_count == 1 ? SL_KEY_PLAIN : SL_KEY_OBJECT,

@@ -95,7 +95,7 @@ typedef struct sl_message {
     sl_string place; /* bytes that choose the partition (murmur2); data NULL: the key's */
     const sl_header *headers;
     uint32_t header_count;
-    int32_t partition; /* -1: by `place` or the key */
+    int32_t partition; /* -1: by `place` or the key; INT32_MAX: one that no topic has */
     int64_t time_ms;
     uint32_t row; /* the caller's number for it, given back in a rejection */
     uint32_t unused;
