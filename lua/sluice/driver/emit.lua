@@ -28,13 +28,13 @@ local function write_builtin(code, k, item, slot, state)
    code:line("else %s end end", row.set_null(slot, "r", true))
 end
 
-local function write_user(code, k, item, slot, step, windowed, state)
+local function write_user(code, k, item, slot, step, windowed, state, memo)
    local function setter(at, name)
       return code:use(step.layout:setter(at, ("result of `%s`"):format(name), step.calls))
    end
    local spec = item.spec
    code:line("do v.node = %d", k - 1)
-   local of = spec.user.order and driver_ordered.write_rows(code, k, spec, state.users[k])
+   local of = memo and driver_ordered.write_rows(code, k, spec, state.users[k], memo)
       or "a.m" .. k
    local result = code:use(spec.user.result)
    code:line("local y = %s(%s%s)", result, of, windowed and ", v.bounds[i]" or "")
@@ -76,10 +76,11 @@ function driver_emit.write(code, state, step, tree, result)
       driver_fold.write_merge(code, state)
       code:line("end end")
    end
+   local memos = driver_ordered.write_start(code, state.items)
    local slot = result.first_slot
    for k, item in ipairs(state.items) do
       if item.spec.user then
-         write_user(code, k, item, slot, step, result.windowed, state)
+         write_user(code, k, item, slot, step, result.windowed, state, memos[k])
       else
          write_builtin(code, k, item, slot, state)
       end

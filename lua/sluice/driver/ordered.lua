@@ -56,8 +56,24 @@ local function opened_rows(spec)
    return layout, layout:view(assert(schema.new(columns))), columns_of(layout, slots)
 end
 
+--- Write what begins a result: nothing is folded yet, of no item. All at once: the fold of
+-- one may throw, and those behind it begin when the driver resumes.
+-- @tparam table code Code
+-- @tparam table items of the state
+-- @treturn table number of the item → its memo
+function driver_ordered.write_start(code, items)
+   local memos = {}
+   for k, item in ipairs(items) do
+      if item.spec.user and item.spec.user.order then
+         memos[k] = code:use(MEMO())
+         code:line("if not resumes then %s.is_open, %s.is_done = 0, 0 end", memos[k],
+            memos[k])
+      end
+   end
+   return memos
+end
+
 local OPEN = [[
-if not resumes then MEMO.is_open, MEMO.is_done = 0, 0 end
 if MEMO.is_open ~= 0 then copy(STATE, SAVED, SIZE)
 elseif MEMO.is_done == 0 then
    copy(STATE, INITIAL, SIZE)
@@ -79,13 +95,14 @@ v.ordered, MEMO.is_open, MEMO.is_done = nil, 0, 1]]
 -- @tparam integer k number of the item
 -- @tparam table spec resolved
 -- @tparam cdata struct of the user's state
+-- @tparam string memo of `write_start`
 -- @treturn string the name of the state
-function driver_ordered.write_rows(code, k, spec, struct)
+function driver_ordered.write_rows(code, k, spec, struct, memo)
    local layout, view, columns = opened_rows(spec)
    local initial, size = ffi.new(struct), ffi.sizeof(struct)
    user.start(spec.user, initial)
    local names = {
-      MEMO = code:use(MEMO()), STATE = code:use(ffi.new(struct)),
+      MEMO = memo, STATE = code:use(ffi.new(struct)),
       SAVED = code:use(ffi.new(struct)), INITIAL = code:use(initial), SIZE = size,
       COLUMNS = code:use(columns), COUNT = #layout.columns, ROW = layout.size,
       WORDS = layout.null_words, BOX = code:use(ffi.new "uint32_t[1]"),
