@@ -49,11 +49,11 @@ class Process:
 
     peak_mb = 0
 
-    def __init__(self, arguments, folder, env):
+    def __init__(self, arguments, folder, env, program=SLUICE):
         self.out_path, self.err_path = (os.path.join(folder, f"sluice-{next(_numbers)}.{end}")
                                         for end in ("out", "err"))
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
-            self.process = subprocess.Popen([SLUICE, *arguments], stdin=subprocess.DEVNULL, stdout=out,
+            self.process = subprocess.Popen([program, *arguments], stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=err, cwd=folder, env=dict(os.environ, **env),
                                             preexec_fn=kafka.die_with_parent)
 
@@ -143,17 +143,17 @@ class E2ETest(unittest.TestCase):
             file.write(text)
         return path
 
-    def start(self, *arguments, env=None):
+    def start(self, *arguments, env=None, program=SLUICE):
         """Start sluice in the test's folder, with the test's broker as the default one; returns a
         Process."""
-        one = Process(arguments, self.folder, dict({"KAFKA_BROKERS": self.brokers}, **env or {}))
+        one = Process(arguments, self.folder, dict({"KAFKA_BROKERS": self.brokers}, **env or {}), program)
         self.addCleanup(one.kill)
         self.processes.append(one)
         return one
 
-    def run_sluice(self, *arguments, timeout_s=60, env=None):
+    def run_sluice(self, *arguments, timeout_s=60, env=None, program=SLUICE):
         """Run sluice to its end; returns a Process whose exit code is `.code`."""
-        one = self.start(*arguments, env=env)
+        one = self.start(*arguments, env=env, program=program)
         one.code = one.wait(timeout_s)
         return one
 

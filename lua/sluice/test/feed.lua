@@ -1,7 +1,7 @@
 --- Rows of a spec as records of topics.
 -- @module sluice.test.feed
 
-local csv = require "sluice.format.csv"
+local format = require "sluice.format"
 local host = require "sluice.test.host"
 local json = require "sluice.test.json"
 local nearest = require "sluice.nearest"
@@ -65,19 +65,17 @@ local function plain_text(value)
    return json.encode(value)
 end
 
-local ENCODERS = {}
-
-function ENCODERS.json() return json.encode end
-
--- A field's column is its `from`, or its name.
-function ENCODERS.csv(source)
-   source.format_options.columns = source.format_options.columns or source.columns
+-- How a row of fields becomes a record's value: by its format, else it is JSON. (A
+-- field's column is its `from`, or its name.)
+local function encoder_of(source)
+   local of = format.FORMATS[source.format]
+   if source.format == "raw" or not (of and of.encode) then return json.encode end
+   local style = source.format_options
+   if style then style.columns = style.columns or source.columns end
    return function(row)
       local values = {}
-      for _, name in ipairs(source.format_options.columns) do
-         values[name] = plain_text(row[name])
-      end
-      return csv.encode(source, values)
+      for name, value in pairs(row) do values[name] = plain_text(value) end
+      return of.encode(source, values)
    end
 end
 
@@ -92,7 +90,7 @@ local function prepare(source)
    if source.names then return source end
    source.names = {}
    for _, field in ipairs(source.fields) do source.names[field.name] = true end
-   source.encode = (ENCODERS[source.format] or ENCODERS.json)(source)
+   source.encode = encoder_of(source)
    if source.has_header then source.header = source.encode(named(source.columns)) end
    return source
 end
