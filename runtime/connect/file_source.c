@@ -294,7 +294,7 @@ static err *source_fetch(void *source, sl_range *ranges, uint32_t count, int64_t
         int64_t share = open > 1 ? max_bytes / open : max_bytes;
         err *e = file_reader_fetch(f, &ranges[i], share ? share : 1, until_ms, records, bytes);
         if (!e) e = file_reader_settle(f);
-        s->view[ranges[i].partition] = f->partition;
+        if (s->view) s->view[ranges[i].partition] = f->partition; /* what look showed last */
         if (e) return e;
     }
     return NULL;
