@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.concurrent.ExecutionException;
 import java.util.function.LongFunction;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ListOffsetsOptions;
@@ -16,6 +17,7 @@ import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
 /** Topics, offsets and groups: what an administrator sees. */
 final class Topics {
@@ -25,11 +27,26 @@ final class Topics {
         this.admin = admin;
     }
 
+    /** Returns when every partition has its leader: a producer that comes earlier may wait for minutes. */
     void create(JsonNode request, ObjectNode answer) throws Exception {
         Map<String, String> configs = new HashMap<>();
         request.get("configs").properties().forEach(e -> configs.put(e.getKey(), e.getValue().asText()));
         NewTopic topic = new NewTopic(topic(request), request.get("partitions").asInt(), (short) 1);
         admin.createTopics(List.of(topic.configs(configs))).all().get();
+        Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+        for (int p = 0; p < topic.numPartitions(); p++)
+            ends.put(new TopicPartition(topic.name(), p), OffsetSpec.latest());
+        while (!isServed(ends)) Thread.sleep(5);
+    }
+
+    private boolean isServed(Map<TopicPartition, OffsetSpec> partitions) throws Exception {
+        try {
+            admin.listOffsets(partitions).all().get();
+            return true;
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof UnknownTopicOrPartitionException) return false;
+            throw e;
+        }
     }
 
     void delete(JsonNode request, ObjectNode answer) throws Exception {
