@@ -106,8 +106,8 @@ bool emit_make_rows(const emission *m, uint32_t count);
 /* emit_rows.c: make the rows and send them; an error when a result fails. */
 struct err *emit_rows(const emission *m, uint32_t count);
 
-/* emit_rows.c: likewise, and retract them: their windows are no more. */
-struct err *emit_taken_back(const emission *m, uint32_t count);
+/* emit_rows.c: retract what was sent for results [0, count): no user code, their states are no more. */
+void emit_taken_back(const emission *m, uint32_t count);
 
 /* emit_rows.c: fill in `row` what is known without its states: time, group, bounds, final. */
 void emit_start_row(const emission *m, sl_row *row, const result *r);

@@ -134,11 +134,8 @@ static void prefetch(const emission *m, uint32_t count, uint32_t i) {
     __builtin_prefetch(at + sizeof(entry) + m->plan->state_size);
 }
 
-bool emit_make_rows(const emission *m, uint32_t count) {
-    worker *w = m->w;
-    emit_space *s = w->emit;
-    sl_vector *v = w->vector;
-    if (!m->w->onward.count) arena_reset(&s->text, 1u << 20); /* else rows that go on borrow it */
+static void start_rows(const emission *m, uint32_t count) {
+    emit_space *s = m->w->emit;
     for (uint32_t i = 0; i < count; i++) {
         prefetch(m, count, i);
         s->rows[i] = s->row_memory + (size_t)i * m->plan->row_size;
@@ -146,6 +143,14 @@ bool emit_make_rows(const emission *m, uint32_t count) {
         s->bounds[i] = (sl_bounds){ (double)s->results[i].window.start,
                                     (double)s->results[i].window.end };
     }
+}
+
+bool emit_make_rows(const emission *m, uint32_t count) {
+    worker *w = m->w;
+    emit_space *s = w->emit;
+    sl_vector *v = w->vector;
+    if (!m->w->onward.count) arena_reset(&s->text, 1u << 20); /* else rows that go on borrow it */
+    start_rows(m, count);
     if (m->plan->window.kind == SL_WINDOW_SESSION)
         gather_chains(m, count);
     else
@@ -183,8 +188,7 @@ err *emit_rows(const emission *m, uint32_t count) {
     return e;
 }
 
-err *emit_taken_back(const emission *m, uint32_t count) {
-    err *e = make_rows(m, count);
-    if (!e) emit_retract(m, count);
-    return e;
+void emit_taken_back(const emission *m, uint32_t count) {
+    start_rows(m, count); /* group and bounds: all that a retraction's key is made of */
+    emit_retract(m, count);
 }

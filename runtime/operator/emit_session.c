@@ -219,7 +219,11 @@ static err *emit_list(const emission *m, session_list *l, bool retracts) {
     for (uint32_t first = 0; first < l->count; first += EMIT_ROWS) {
         uint32_t count = l->count - first < EMIT_ROWS ? l->count - first : EMIT_ROWS;
         put_results(m->w->emit, l, first, count);
-        err *e = retracts ? emit_taken_back(m, count) : emit_rows(m, count);
+        err *e = NULL;
+        if (retracts)
+            emit_taken_back(m, count);
+        else
+            e = emit_rows(m, count);
         if (e) return e;
     }
     return NULL;
