@@ -7,9 +7,6 @@ int command_check(const args *a);
 int command_test(const args *a);
 void command_version(void);
 
-/* 2 for wrong usage, script or plan, else 1. */
-int command_exit_code(const err *e);
-
 /* Print the error (taken) and give its exit code: 2 for wrong usage, script or plan, else 1. */
 int command_failed(err *e);
 

@@ -43,12 +43,12 @@ typedef struct run {
     atomic_bool feed_failed; /* set by the feed's thread */
 } run;
 
-int command_exit_code(const err *e) {
+static int exit_code(const err *e) {
     return e->code == ERR_USAGE || e->code == ERR_PLAN ? 2 : 1;
 }
 
 int command_failed(err *e) {
-    int code = command_exit_code(e);
+    int code = exit_code(e);
     fprintf(stderr, "sluice: %s\n", e->message);
     err_free(e);
     return code;
@@ -339,9 +339,9 @@ static err *run_all(run *r) {
 
 static int end_run(run *r, err *e) {
     if (!e) return 0;
-    bool is_answer = command_exit_code(e) == 2 && !r->a->log_given; /* nothing was logged yet */
+    bool is_answer = exit_code(e) == 2 && !r->a->log_given; /* nothing was logged yet */
     if (r->for_people || is_answer) return command_failed(e);
-    int code = command_exit_code(e);
+    int code = exit_code(e);
     log_write(&r->log, LOG_ERROR, e->message, NULL, 0);
     err_free(e);
     return code;

@@ -30,7 +30,8 @@ struct decoder {
     uint64_t *wanted; /* owned; null words: bits of fields required or with a default */
 };
 
-const codec_ops *codec_find(sl_string name) {
+/* NULL: there is none. */
+static const codec_ops *find_format(sl_string name) {
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         const char *known = formats[i]->name;
         if (strlen(known) == name.len && !memcmp(known, name.data, name.len)) return formats[i];
@@ -60,7 +61,7 @@ static err *add_field(decoder *d, uint32_t i) {
 err *decoder_new(const sl_source *source, decoder **out) {
     decoder *d = mem_zalloc(1, sizeof *d);
     d->source = source;
-    d->ops = codec_find(source->format);
+    d->ops = find_format(source->format);
     d->fields = mem_zalloc(source->field_count + 1, sizeof *d->fields);
     d->outside = mem_zalloc(source->field_count + 1, sizeof *d->outside);
     d->wanted = mem_zalloc(source->null_words + 1, sizeof *d->wanted);

@@ -70,6 +70,3 @@ typedef struct codec_ops {
     uint32_t (*drift)(const void *state, const drift_name **names, uint64_t *others);
     void (*close)(void *state);
 } codec_ops;
-
-/* The format called `name`, NULL if there is none. */
-const codec_ops *codec_find(sl_string name);

@@ -78,11 +78,12 @@ void encode_double(buf *out, double value) {
     out->len += number_write(buf_need(out, NUMBER_TEXT_BYTES), value);
 }
 
-void encode_int64(buf *out, int64_t value) {
+static void encode_int64(buf *out, int64_t value) {
     out->len += number_write_int64(buf_need(out, NUMBER_TEXT_BYTES), value);
 }
 
-void encode_time(buf *out, int64_t time_ms, int32_t times) {
+/* By `times` (sl_times): the integer, or RFC 3339 in quotes, UTC, with ms. */
+static void encode_time(buf *out, int64_t time_ms, int32_t times) {
     if (times != SL_TIMES_ISO) {
         encode_int64(out, time_ms);
         return;

@@ -6,7 +6,7 @@
 
 #include "runtime/base/mem.h"
 
-bool file_is_pattern(const char *path) { return strpbrk(path, "*?[") != NULL; }
+static bool is_pattern(const char *path) { return strpbrk(path, "*?[") != NULL; }
 
 static void add(file_list *list, const char *path, size_t len) {
     for (uint32_t i = 0; i < list->count; i++)
@@ -66,7 +66,7 @@ void file_list_expand(file_list *list, const sl_value *paths, const sl_value *wi
     const sl_value *items = is_list ? paths->items : paths;
     for (uint32_t i = 0; i < count; i++) {
         char *path = mem_copy_text(items[i].text.data, items[i].text.len);
-        if (file_is_pattern(path))
+        if (is_pattern(path))
             add_matches(list, path, without);
         else
             add(list, path, items[i].text.len);

@@ -11,8 +11,6 @@ typedef struct file_list {
     uint32_t count, room;
 } file_list;
 
-bool file_is_pattern(const char *path);
-
 /* Append what `paths` (a text, or a list of texts) stands for now, each file once, directories left
  * out; paths that are no patterns are taken whether there is such a file or not. A pattern never
  * means what lies at a path of `without` (a list, or NULL), or in such a directory. */

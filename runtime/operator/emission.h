@@ -109,9 +109,6 @@ struct err *emit_rows(const emission *m, uint32_t count);
 /* emit_rows.c: retract what was sent for results [0, count): no user code, their states are no more. */
 void emit_taken_back(const emission *m, uint32_t count);
 
-/* emit_rows.c: fill in `row` what is known without its states: time, group, bounds, final. */
-void emit_start_row(const emission *m, sl_row *row, const result *r);
-
 /* emit_send.c: give the rows of results [0, count) to the outputs they passed to; what was sent
  * before and does not pass any more is retracted. */
 void emit_send(const emission *m, uint32_t count);

@@ -18,7 +18,8 @@ static void put_time(sl_row *row, const sl_column *column, int64_t time_ms) {
     nulls_delete(row->nulls, column->null_bit);
 }
 
-void emit_start_row(const emission *m, sl_row *row, const result *r) {
+/* Fill in what is known without the states: time, group, bounds, final. */
+static void start_row(const emission *m, sl_row *row, const result *r) {
     const entry *e = r->group.entry;
     const sl_aggregate *plan = m->plan;
     row->time_ms = r->window.end == INT64_MAX ? INT64_MAX : r->window.end - 1;
@@ -139,7 +140,7 @@ static void start_rows(const emission *m, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         prefetch(m, count, i);
         s->rows[i] = s->row_memory + (size_t)i * m->plan->row_size;
-        emit_start_row(m, s->rows[i], &s->results[i]);
+        start_row(m, s->rows[i], &s->results[i]);
         s->bounds[i] = (sl_bounds){ (double)s->results[i].window.start,
                                     (double)s->results[i].window.end };
     }

@@ -105,7 +105,7 @@ static void add_dirty(group_list *list, const pane *p, uint32_t index, uint32_t 
     for (uint32_t i = 0; i < count; i++) groups_add(list, dirty[i], index, shards);
 }
 
-void groups_drop_copies(group_list *list) {
+static void drop_copies(group_list *list) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < list->count; i++)
         if (!kept || group_compare(&list->items[kept - 1], &list->items[i]))
@@ -123,5 +123,5 @@ void groups_list(group_list *list, pane *const *panes, uint32_t count, bool dirt
             add_all(list, panes, i, shards);
     }
     groups_sort(list);
-    if (dirty_only) groups_drop_copies(list);
+    if (dirty_only) drop_copies(list);
 }

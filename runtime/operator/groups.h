@@ -30,12 +30,10 @@ static inline uint64_t group_order(uint64_t hash, uint32_t shards) {
 void groups_list(group_list *list, pane *const *panes, uint32_t count, bool dirty_only,
                  uint32_t shards);
 
-/* The same in steps: an empty list, some groups, each once or (with groups_drop_copies) more often,
- * and the order. */
+/* The same in steps: an empty list, some groups, each once, and the order. */
 void groups_begin(group_list *list);
 void groups_add(group_list *list, entry *e, uint32_t pane_index, uint32_t shards);
 void groups_sort(group_list *list);
-void groups_drop_copies(group_list *list);
 
 /* Compare two groups as rows leave: < 0, 0 (one group) or > 0. */
 int group_compare(const group_item *a, const group_item *b);

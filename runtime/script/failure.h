@@ -3,8 +3,8 @@
  * only. */
 #include "runtime/script/host.h"
 
-/* Message handler for lua_pcall, pushed by host_push_function: writes `message` and `frames` of the
- * script. Makes no Lua object, so that it works when memory or stack have run out. */
+/* Message handler for lua_pcall, its script is its first upvalue: writes `message` and `frames` of
+ * the script. Makes no Lua object, so that it works when memory or stack have run out. */
 int failure_handler(lua_State *L);
 
 /* Complete the texts after a lua_pcall that returned `status` (not 0): memory errors and errors

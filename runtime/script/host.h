@@ -53,10 +53,7 @@ struct script {
 /* The script that a state belongs to; not for guests. */
 script *host_script(lua_State *L);
 
-/* Push a C function that knows its script as its first upvalue: host_of. */
-void host_push_function(script *s, lua_CFunction function);
-
-/* The script of the function that runs, pushed by host_push_function. */
+/* The script of the function that runs: its first upvalue (load.c pushes them so). */
 script *host_of(lua_State *L);
 
 /* Write file:line of the innermost frame of the user's code into `place` ("" when there is

@@ -30,7 +30,8 @@ script *host_script(lua_State *L) {
 
 script *host_of(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(1)); }
 
-void host_push_function(script *s, lua_CFunction function) {
+/* Push a C function that knows its script as its first upvalue: host_of. */
+static void push_function(script *s, lua_CFunction function) {
     lua_pushlightuserdata(s->L, s);
     lua_pushcclosure(s->L, function, 1);
 }
@@ -115,9 +116,9 @@ static void push_host(lua_State *L, script *s) {
     lua_setfield(L, -2, "shows_secrets");
     lua_pushlightuserdata(L, s->vector);
     lua_setfield(L, -2, "vector");
-    host_push_function(s, print_line);
+    push_function(s, print_line);
     lua_setfield(L, -2, "print");
-    host_push_function(s, host_add_text);
+    push_function(s, host_add_text);
     lua_setfield(L, -2, "hash");
 }
 
@@ -247,7 +248,7 @@ static err *run_load(script *s) {
     lua_sethook(s->L, load_hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
     watchdog_enter(s->dog, timeout_ms * 2); /* the hook cannot break string.find and the like */
 
-    host_push_function(s, failure_handler);
+    push_function(s, failure_handler);
     lua_pushnil(s->L); /* HOST_DRIVERS */
     lua_pushcfunction(s->L, open_inside);
     int status = lua_pcall(s->L, 0, 1, HOST_HANDLER);
@@ -290,9 +291,9 @@ static int attach_inside(lua_State *L) {
 err *load_guest(script *s, lua_State *host) {
     s->L = lua_newthread(host);
     s->anchor = luaL_ref(host, LUA_REGISTRYINDEX);
-    host_push_function(s, failure_handler);
+    push_function(s, failure_handler);
     lua_pushnil(s->L); /* HOST_DRIVERS */
-    host_push_function(s, attach_inside);
+    push_function(s, attach_inside);
     lua_xmove(host, s->L, 1);
     int status = lua_pcall(s->L, 1, 1, HOST_HANDLER);
     return status ? load_error(s, status) : take_loaded(s);
