@@ -43,7 +43,7 @@ local FIELDS = [[
 |---|---|---|
 | `bytes(name)` | base64 | a string |
 | `date(name)` | `"2024-05-01"` | days since 1970-01-01; functions may give text, too |
-| `decimal(name, precision, scale)` | a string or number, written as a string | a decimal |
+| `decimal(name, precision, scale)` | a string or number, written as text | a decimal |
 | `list(name, type)` | an array | a table from 1; null elements are `sluice.null` |
 | `map(name, type)` | an object | a table by name; null values are `sluice.null` |
 | `struct(name, { fields })` | an object | a table by field; null is nil |
