@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+#include "runtime/base/copy.h"
+
 /* What follows the backslash of an escaped character; 0: written as it is, 'u': \u00xx. */
 // clang-format off
 static const char ESCAPES[256] = {
@@ -31,23 +33,30 @@ static size_t plain_prefix(const char *text, size_t len) {
         memcpy(&word, text + i, 8);
         if (needs_escape(word)) break;
     }
+    if (i + 8 > len && len >= 8) {
+        uint64_t word;
+        memcpy(&word, text + len - 8, 8);
+        if (!needs_escape(word)) return len;
+    }
     while (i < len && !ESCAPES[(unsigned char)text[i]]) i++;
     return i;
 }
 
 void json_text_put(buf *out, const char *text, size_t len) {
     static const char DIGITS[] = "0123456789abcdef";
-    buf_need(out, len + 2);
-    buf_put_char(out, '"');
-    for (;;) {
-        size_t plain = plain_prefix(text, len);
-        buf_put(out, text, plain);
-        if (plain == len) break;
+    size_t plain = plain_prefix(text, len);
+    char *to = buf_need(out, len + 2);
+    to[0] = '"';
+    copy_text(to + 1, text, plain);
+    out->len += plain + 1;
+    while (plain < len) {
         unsigned char c = (unsigned char)text[plain];
         char escape[6] = { '\\', ESCAPES[c], '0', '0', DIGITS[c >> 4], DIGITS[c & 15] };
         buf_put(out, escape, escape[1] == 'u' ? 6 : 2);
         text += plain + 1;
         len -= plain + 1;
+        plain = plain_prefix(text, len);
+        buf_put(out, text, plain);
     }
     buf_put_char(out, '"');
 }

@@ -12,6 +12,8 @@
 #include "runtime/codec/number.h"
 #include "runtime/codec/rfc3339.h"
 
+enum { SHORT_PREFIX = 32 }; /* copied at once; so many bytes can be read behind the prefixes */
+
 /* A column, or a value inside of a block, with what stands in front of it. */
 typedef struct item {
     sl_column column;
@@ -59,6 +61,7 @@ encoder *encoder_new(const sl_column *columns, uint32_t count, int32_t times) {
     e->times = times;
     buf_init(&e->prefixes);
     for (uint32_t i = 0; i < count; i++) item_init(&e->items[i], &e->prefixes, &columns[i], i);
+    memset(buf_need(&e->prefixes, SHORT_PREFIX), 0, SHORT_PREFIX);
     return e;
 }
 
@@ -121,8 +124,9 @@ static void put_words(buf *out, const sl_column *column, const char *at) {
 }
 
 /* Append a value that is no text; `at` need not be aligned. */
-static void put_fixed(const encoder *e, buf *out, const sl_column *column, const char *at,
-                      uint64_t *not_finite) {
+static inline __attribute__((always_inline)) void
+put_fixed(const encoder *e, buf *out, const sl_column *column, const char *at,
+          uint64_t *not_finite) {
     int32_t small;
     int64_t whole;
     double real;
@@ -150,6 +154,15 @@ static void put_fixed(const encoder *e, buf *out, const sl_column *column, const
         memcpy(&whole, at, sizeof whole);
         encode_int64(out, whole);
     }
+}
+
+/* Append what stands in front of a value. */
+static inline void put_prefix(const encoder *e, buf *out, const item *i) {
+    char *to = buf_need(out, SHORT_PREFIX + i->prefix_len);
+    const char *prefix = e->prefixes.data + i->prefix;
+    memcpy(to, prefix, SHORT_PREFIX);
+    if (i->prefix_len > SHORT_PREFIX) memcpy(to, prefix, i->prefix_len);
+    out->len += i->prefix_len;
 }
 
 static void put_base64(buf *out, const char *data, size_t len) {
@@ -212,7 +225,7 @@ static const char *put_struct(const encoder *e, buf *out, const item *i, const c
     at += (i->inner_count + 7) / 8;
     for (uint32_t k = 0; k < i->inner_count; k++) {
         const item *field = &i->inner[k];
-        buf_put(out, e->prefixes.data + field->prefix, field->prefix_len);
+        put_prefix(e, out, field);
         if ((unsigned char)nulls[k / 8] >> (k % 8) & 1)
             buf_put(out, "null", 4);
         else
@@ -254,7 +267,7 @@ static void put_value(const encoder *e, buf *out, const sl_row *row, const item 
 
 void encode_value(const encoder *e, buf *out, const sl_row *row, uint64_t *not_finite) {
     for (const item *i = e->items, *end = i + e->count; i < end; i++) {
-        buf_put(out, e->prefixes.data + i->prefix, i->prefix_len);
+        put_prefix(e, out, i);
         if (nulls_has(row->nulls, i->column.null_bit))
             buf_put(out, "null", 4);
         else

@@ -124,6 +124,24 @@ bool field_allows(const field *f, const field_value *value) {
     return is_in_range(f, value) && is_one_of(f, value);
 }
 
+bool field_allows_text(const field *f, const char *text, uint32_t len) {
+    uint64_t head[2];
+    memcpy(head, text, sizeof head);
+    for (const field_text *t = f->texts, *end = t + f->plan->one_of_count; t < end; t++) {
+        if (t->text.len != len || (((head[0] ^ t->head[0]) & t->mask[0]) |
+                                   ((head[1] ^ t->head[1]) & t->mask[1])))
+            continue;
+        if (len <= sizeof head || !memcmp(text, t->text.data, len)) return true;
+    }
+    return !f->plan->one_of_count;
+}
+
+bool field_allows_double(const field *f, double value) {
+    const sl_field *plan = f->plan;
+    if (plan->has_range && !(value >= plan->low && value <= plan->high)) return false;
+    return !plan->one_of_count || is_one_of(f, &(field_value){ .number = value });
+}
+
 /* Write a value that is no text, as JSON has it but without quotes; its length. */
 static size_t write_shown(const field *f, const field_value *value, char *to) {
     switch (f->type) {
@@ -397,6 +415,18 @@ static err *init_bounds(field *f) {
     return err_new(ERR_PLAN, "bounds of field %.*s are no decimals", (int)name->len, name->data);
 }
 
+static void init_texts(field *f) {
+    uint32_t count = f->plan->one_of_count;
+    f->texts = mem_zalloc(count + 1, sizeof *f->texts);
+    for (uint32_t i = 0; i < count; i++) {
+        field_text *t = &f->texts[i];
+        t->text = f->allowed[i].text;
+        size_t len = t->text.len < sizeof t->head ? t->text.len : sizeof t->head;
+        if (len) memcpy(t->head, t->text.data, len);
+        memset(t->mask, 0xff, len);
+    }
+}
+
 err *field_init(field *f, const sl_field *plan) {
     *f = (field){
         .plan = plan,
@@ -419,6 +449,7 @@ err *field_init(field *f, const sl_field *plan) {
     if (!e && plan->has_range && f->type == SL_DECIMAL) e = init_bounds(f);
     for (uint32_t i = 0; !e && i < plan->one_of_count; i++)
         e = constant(f, &plan->one_of[i], "one_of", &f->allowed[i]);
+    if (!e && f->type == SL_STRING) init_texts(f);
     return e;
 }
 
@@ -427,4 +458,5 @@ void field_done(field *f) {
     for (uint32_t i = 0; i < count; i++) field_done(&f->items[i]);
     mem_free(f->items);
     mem_free(f->allowed);
+    mem_free(f->texts);
 }

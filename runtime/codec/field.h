@@ -18,6 +18,13 @@ typedef struct field_value {
     sl_decimal decimal; /* SL_DECIMAL */
 } field_value;
 
+/* A text that a field may have, ready to be compared. */
+typedef struct field_text {
+    uint64_t head[2]; /* the first 16 bytes */
+    uint64_t mask[2]; /* of the bytes of `head` that count */
+    sl_string text;   /* borrowed from the plan */
+} field_text;
+
 typedef struct field {
     const sl_field *plan;     /* borrowed */
     uint32_t offset;          /* of the value in the row */
@@ -37,6 +44,7 @@ typedef struct field {
     struct name_node *names;  /* blocks: what is inside; borrowed from the format; or NULL */
     struct field *items;      /* owned; blocks: plan->column.shape->item_count fields inside */
     field_value *allowed;     /* owned; plan->one_of_count values */
+    field_text *texts;        /* owned; the same of SL_STRING */
     const struct field *same; /* next field with the same path; NULL: none */
 } field;
 
@@ -60,6 +68,11 @@ static inline bool field_holds_int64(const field *f, int64_t value) {
 
 /* Are `one_of` and `range` kept? */
 bool field_allows(const field *f, const field_value *value);
+
+/* The same of an SL_STRING or SL_DOUBLE with checks, without a way round; behind `text` 16 bytes
+ * can be read. */
+bool field_allows_text(const field *f, const char *text, uint32_t len);
+bool field_allows_double(const field *f, double value);
 
 /* Put valid UTF-8; only if `takes_text` and not SL_BYTES. The row borrows `text`. */
 bool field_put_text(const field *f, sl_row *row, sl_string text, bad_record *bad);

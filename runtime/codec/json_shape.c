@@ -10,6 +10,7 @@ enum {
 
 enum step_kind {
     STEP_TEXT,
+    STEP_LISTED_TEXT,  /* SL_STRING with checks */
     STEP_CHECKED_TEXT, /* by field_put_string */
     STEP_DOUBLE,
     STEP_INT64,
@@ -27,14 +28,12 @@ static bool read_other(const json_walk *w, const shape_step *step, const uint32_
     if (step->kind == STEP_UNDECLARED)
         return *token != '{' && *token != '[' && json_walk_skip(&here, 1);
     if (*token == 'n') return json_walk_null(&here);
-    return step->kind != STEP_TEXT && step->kind != STEP_CHECKED_TEXT &&
+    return step->kind > STEP_CHECKED_TEXT &&
            field_put_scalar(step->field, row, token, at[1] - at[0], w->bad);
 }
 
-/* Whether a number just read may stand in the field. */
-static inline bool is_allowed(const field *f, int64_t integer, double number) {
-    return !f->has_checks ||
-           field_allows(f, &(field_value){ .integer = integer, .number = number });
+static inline bool allows_int64(const field *f, int64_t value) {
+    return !f->has_checks || field_allows(f, &(field_value){ .integer = value });
 }
 
 /* Read the value at token `at`. */
@@ -44,8 +43,11 @@ static inline bool read_step(const json_walk *w, const shape_step *step, const u
     size_t len = at[1] - at[0];
     char *to = (char *)row + step->offset;
     bool is_read = false;
-    if (step->kind == STEP_TEXT) {
+    if (step->kind <= STEP_LISTED_TEXT) {
         is_read = *token == '"' && token[len - 1] == '"' && len > 1;
+        if (is_read && step->kind == STEP_LISTED_TEXT &&
+            !field_allows_text(step->field, token + 1, (uint32_t)len - 2))
+            return false;
         if (is_read) *(sl_string *)to = (sl_string){ .data = token + 1, .len = (uint32_t)len - 2 };
     } else if (step->kind == STEP_CHECKED_TEXT) {
         if (*token == '"' && token[len - 1] == '"' && len > 1)
@@ -54,11 +56,12 @@ static inline bool read_step(const json_walk *w, const shape_step *step, const u
                                     strings, w->bad);
     } else if (step->kind == STEP_DOUBLE) {
         is_read = number_short_double(token, len, (double *)to);
-        if (is_read && !is_allowed(step->field, 0, *(double *)to)) return false;
+        if (is_read && step->field->has_checks && !field_allows_double(step->field, *(double *)to))
+            return false;
     } else if (step->kind == STEP_INT64) {
         is_read = number_short_int64(token, len, (int64_t *)to) &&
                   field_holds_int64(step->field, *(int64_t *)to);
-        if (is_read && !is_allowed(step->field, *(int64_t *)to, 0)) return false;
+        if (is_read && !allows_int64(step->field, *(int64_t *)to)) return false;
     }
     if (!is_read) return read_other(w, step, at, row);
     row->nulls[step->null_word] &= step->keep;
@@ -107,7 +110,8 @@ bool shape_read_blocks(json_shape *s, json_reader *r) {
 static enum step_kind kind_of(const field *f) {
     if (!f) return STEP_UNDECLARED;
     if (f->is_block) return STEP_BLOCK;
-    if (f->takes_text) return f->is_any_text ? STEP_TEXT : STEP_CHECKED_TEXT;
+    if (f->is_any_text) return STEP_TEXT;
+    if (f->takes_text) return f->type == SL_STRING ? STEP_LISTED_TEXT : STEP_CHECKED_TEXT;
     if (f->type == SL_DOUBLE) return STEP_DOUBLE;
     return f->type == SL_INT64 ? STEP_INT64 : STEP_SCALAR;
 }

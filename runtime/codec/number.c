@@ -108,6 +108,48 @@ bool number_double(const number *n, const char *text, double *out) {
     return true;
 }
 
+/* The 8 digits of a number below 10^8, the first in the lowest byte, leading zeros with them: halves,
+ * quarters, digits side by side. Source: Khuong, "How to print integers really fast", 2017. */
+static inline uint64_t eight_digits(uint32_t value) {
+    uint64_t fours = value / 10000 | (uint64_t)(value % 10000) << 32;
+    uint64_t high = (fours * 10486 >> 20) & UINT64_C(0x0000007f0000007f);
+    uint64_t twos = high | (fours - 100 * high) << 16;
+    uint64_t tens = (twos * 103 >> 10) & UINT64_C(0x000f000f000f000f);
+    return tens | (twos - 10 * tens) << 8;
+}
+
+static inline size_t put_eight(char *to, uint32_t value) {
+    uint64_t word = eight_digits(value) | ZEROS;
+    memcpy(to, &word, sizeof word);
+    return sizeof word;
+}
+
+/* The same without leading zeros. Writes 8 bytes all the same. */
+static inline size_t put_first(char *to, uint32_t value) {
+    uint64_t digits = eight_digits(value);
+    unsigned zeros = (unsigned)__builtin_ctzll(digits | UINT64_C(1) << 56) / 8;
+    uint64_t word = (digits | ZEROS) >> 8 * zeros;
+    memcpy(to, &word, sizeof word);
+    return sizeof word - zeros;
+}
+
+size_t number_write_int64(char *to, int64_t value) {
+    const uint64_t eight = 100000000;
+    bool is_negative = value < 0;
+    uint64_t rest = is_negative ? -(uint64_t)value : (uint64_t)value;
+    size_t len = is_negative;
+    *to = '-';
+    if (rest < eight) return len + put_first(to + len, (uint32_t)rest);
+    uint64_t high = rest / eight;
+    if (high < eight) {
+        len += put_first(to + len, (uint32_t)high);
+    } else {
+        len += put_first(to + len, (uint32_t)(high / eight));
+        len += put_eight(to + len, (uint32_t)(high % eight));
+    }
+    return len + put_eight(to + len, (uint32_t)(rest % eight));
+}
+
 /* Lay out digits by ECMA-262, Number::toString, steps 5 to 12; `k` digits, value 0.DIGITS *
  * 10^n. */
 static size_t lay_out(char *to, const char *digits, int k, int n) {

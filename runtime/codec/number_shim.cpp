@@ -33,7 +33,3 @@ size_t number_shortest(double value, char *digits, int *point) {
     *point = (is_negative ? -exponent : exponent) + 1;
     return count;
 }
-
-size_t number_write_int64(char *to, int64_t value) {
-    return static_cast<size_t>(std::to_chars(to, to + NUMBER_TEXT_BYTES, value).ptr - to);
-}

@@ -67,9 +67,9 @@ void delivery_reset(delivery *d) {
     arena_reset(&d->side_text, 1u << 20);
 }
 
-static sl_message message_of(const outbox *box, const out_message *m, int64_t now_ms, uint32_t row,
-                             arena *memory) {
-    sl_message message = {
+static inline void fill_message(sl_message *message, const outbox *box, const out_message *m,
+                                int64_t now_ms, uint32_t row, arena *memory) {
+    *message = (sl_message){
         .key = { .data = m->key_null ? NULL : outbox_key(box, m), .len = m->key_len },
         .value = { .data = m->value_null ? NULL : outbox_value(box, m), .len = m->value_len },
         .headers = m->headers,
@@ -78,8 +78,7 @@ static sl_message message_of(const outbox *box, const out_message *m, int64_t no
         .time_ms = now_ms,
         .row = row,
     };
-    extras_read(box, m, &message, memory);
-    return message;
+    if (m->extras) extras_read(box, m, message, memory);
 }
 
 /* Hand over all of `box`; rows are numbered from `first`. */
@@ -89,7 +88,7 @@ static err *write_box(out_sink *s, const outbox *box, int64_t now_ms, uint32_t f
     for (uint32_t at = 0; at < box->count; at += SLICE) {
         uint32_t count = box->count - at < SLICE ? box->count - at : SLICE;
         for (uint32_t i = at; i < at + count; i++)
-            messages[i] = message_of(box, &box->items[i], now_ms, first + i, memory);
+            fill_message(&messages[i], box, &box->items[i], now_ms, first + i, memory);
         err *e = s->ops->write(s->handle, messages + at, count);
         if (e) return e;
     }

@@ -26,7 +26,10 @@ static void start_row(const emission *m, sl_row *row, const result *r) {
     row->record = NO_RECORD;
     row->partition = 0;
     row->offset = 0;
-    memset(row->nulls, 0xff, plan->null_words * 8u);
+    if (plan->null_words == 1)
+        row->nulls[0] = UINT64_MAX;
+    else
+        memset(row->nulls, 0xff, plan->null_words * 8u);
     key_read(entry_key(e), e->key_len, plan->group, plan->group_count, row);
     if (window_has_bounds(&plan->window)) {
         put_time(row, &plan->window_start, r->window.start);

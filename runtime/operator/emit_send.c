@@ -39,15 +39,22 @@ static uint64_t *sent_hashes(const emission *m, const result *r) {
     return entry_state(table_touch(sent, p, e->hash, entry_key(e), e->key_len));
 }
 
-static void send_row(const emission *m, uint32_t k, const sl_row *row, const result *r,
-                     uint64_t *sent) {
+static inline out_message *send_row(const emission *m, uint32_t k, const sl_row *row,
+                                    const result *r) {
     uint32_t number = output_number(m->plan->step, k);
     outbox *box = &m->boxes[k];
-    size_t len_before = box->bytes.len;
     out_message *message = add_message(box, r);
     message_put_key(m->w, number, &m->step->outputs[k], row, box, message);
     message_put_value(m->w, number, row, box, message);
-    if (!sent) return;
+    return message;
+}
+
+/* The same where what was sent is remembered: it may be what stands there. */
+static void send_changed(const emission *m, uint32_t k, const sl_row *row, const result *r,
+                         uint64_t *sent) {
+    outbox *box = &m->boxes[k];
+    size_t len_before = box->bytes.len;
+    const out_message *message = send_row(m, k, row, r);
     uint64_t hash = XXH3_64bits(box->bytes.data + message->value_at, message->value_len) | 1;
     if (m->plan->only_if_changed && !r->final && sent[k] == hash) {
         box->count--;
@@ -78,22 +85,37 @@ static void keep_row(const emission *m, uint32_t i) {
                      m->plan->row_size);
 }
 
-static void send_result(const emission *m, uint32_t i) {
+/* Row `i` to the outputs that feed sinks, with what they were last sent. */
+static void send_remembering(const emission *m, uint32_t i) {
     const emit_space *s = m->w->emit;
     const result *r = &s->results[i];
     uint64_t *sent = sent_hashes(m, r);
-    if (s->outputs[i] & m->step->going_on) keep_row(m, i);
     for (uint32_t k = 0; k < m->step->output_count; k++) {
         if (m->step->going_on >> k & 1) continue;
         if (s->outputs[i] >> k & 1)
-            send_row(m, k, s->rows[i], r, sent);
-        else if (sent && sent[k])
+            send_changed(m, k, s->rows[i], r, sent);
+        else if (sent[k])
             retract_row(m, k, s->rows[i], r, sent);
     }
 }
 
+/* The rows that pass to output `k`. */
+static void send_rows(const emission *m, uint32_t k, uint32_t count) {
+    const emit_space *s = m->w->emit;
+    for (uint32_t i = 0; i < count; i++)
+        if (s->outputs[i] >> k & 1) send_row(m, k, s->rows[i], &s->results[i]);
+}
+
 void emit_send(const emission *m, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) send_result(m, i);
+    const sl_step *step = m->step;
+    for (uint32_t i = 0; step->going_on && i < count; i++)
+        if (m->w->emit->outputs[i] & step->going_on) keep_row(m, i);
+    if (m->w->sent[m->aggregate]) {
+        for (uint32_t i = 0; i < count; i++) send_remembering(m, i);
+        return;
+    }
+    for (uint32_t k = 0; k < step->output_count; k++)
+        if (!(step->going_on >> k & 1)) send_rows(m, k, count);
 }
 
 void emit_retract(const emission *m, uint32_t count) {

@@ -39,7 +39,7 @@ static const sl_string *text_of(const sl_row *row, const sl_column *column) {
 }
 
 bool extras_put_value(const extras_writer *x, outbox *box, out_message *m, const sl_row *row) {
-    if (!x || !x->plan->value) return false;
+    if (!x->plan->value) return false;
     const sl_string *text = text_of(row, x->plan->value);
     m->value_at = box->bytes.len;
     m->value_len = text ? text->len : 0;
@@ -91,7 +91,6 @@ static int32_t partition_number(const sl_row *row, const sl_column *column) {
 
 void extras_put(const extras_writer *x, outbox *box, out_message *m, const sl_row *row,
                 bool retraction, uint64_t *not_finite) {
-    if (!x) return;
     const sl_extras *plan = x->plan;
     buf *out = &box->bytes;
     m->extras = plan;
@@ -121,7 +120,6 @@ static sl_string take_text(const char **at) {
 
 void extras_read(const outbox *box, const out_message *m, sl_message *message, arena *memory) {
     const sl_extras *plan = m->extras;
-    if (!plan) return;
     const char *at = box->bytes.data + m->extras_at;
     if (plan->topic) message->topic = take_text(&at);
     if (plan->partition) {

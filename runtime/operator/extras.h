@@ -29,5 +29,5 @@ bool extras_put_value(const extras_writer *x, outbox *box, out_message *m, const
 void extras_put(const extras_writer *x, outbox *box, out_message *m, const sl_row *row,
                 bool retraction, uint64_t *not_finite);
 
-/* Set what the extras of `m` say in `message`; headers go into `memory`. */
+/* Set what the extras of `m`, which has some, say in `message`; headers go into `memory`. */
 void extras_read(const outbox *box, const out_message *m, sl_message *message, arena *memory);

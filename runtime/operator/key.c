@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "runtime/base/copy.h"
 #include "runtime/codec/nulls.h"
 #include "runtime/shared/nested.h"
 
@@ -54,8 +55,22 @@ static size_t key_size(const sl_column *columns, uint32_t count, const sl_row *r
     return size;
 }
 
+/* The key of one column of text, the usual one. */
+static const char *make_text(arena *memory, const sl_column *column, const sl_row *row,
+                             uint32_t *len) {
+    const sl_string *text = (const sl_string *)((const char *)row + column->offset);
+    bool is_null = nulls_has(row->nulls, column->null_bit);
+    uint32_t text_len = is_null ? 0 : text->len;
+    char *key = arena_take(memory, 1 + (size_t)text_len, 1);
+    key[0] = !is_null;
+    copy_text(key + 1, text->data, text_len);
+    *len = 1 + text_len;
+    return key;
+}
+
 const char *key_make(arena *memory, const sl_column *columns, uint32_t count, const sl_row *row,
                      uint32_t *len) {
+    if (count == 1 && is_text(columns->type)) return make_text(memory, columns, row, len);
     char *key = arena_take(memory, key_size(columns, count, row), 1), *at = key;
     for (uint32_t i = 0; i < count; i++) {
         const sl_column *column = &columns[i];

@@ -22,12 +22,13 @@ static inline void message_put_key(worker *w, uint32_t number, const sl_output *
 /* Write the value of `row`, likewise, and what else its output says of it. */
 static inline void message_put_value(worker *w, uint32_t number, const sl_row *row, outbox *box,
                                      out_message *m) {
-    if (!extras_put_value(w->extras[number], box, m, row)) {
+    const extras_writer *extras = w->extras[number];
+    if (!extras || !extras_put_value(extras, box, m, row)) {
         m->value_at = box->bytes.len;
         encode_value(w->value_encoders[number], &box->bytes, row, &w->nulled_numbers);
         m->value_len = (uint32_t)(box->bytes.len - m->value_at);
     }
-    extras_put(w->extras[number], box, m, row, false, &w->nulled_numbers);
+    if (extras) extras_put(extras, box, m, row, false, &w->nulled_numbers);
 }
 
 /* Take back what was sent under the key of `row`: a null value. */
@@ -35,5 +36,6 @@ static inline void message_put_retraction(worker *w, uint32_t number, const sl_o
                                           const sl_row *row, outbox *box, out_message *m) {
     message_put_key(w, number, output, row, box, m);
     m->value_null = true;
-    extras_put(w->extras[number], box, m, row, true, &w->nulled_numbers);
+    const extras_writer *extras = w->extras[number];
+    if (extras) extras_put(extras, box, m, row, true, &w->nulled_numbers);
 }

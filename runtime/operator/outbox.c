@@ -18,14 +18,9 @@ void outbox_reset(outbox *box) {
     buf_reset(&box->bytes);
 }
 
-out_message *outbox_add(outbox *box) {
-    if (box->count == box->room) {
-        box->room = box->room ? box->room * 2 : 64;
-        box->items = mem_realloc(box->items, box->room * sizeof *box->items);
-    }
-    out_message *m = &box->items[box->count++];
-    *m = (out_message){ .record = NO_RECORD };
-    return m;
+void outbox_grow(outbox *box) {
+    box->room = box->room ? box->room * 2 : 64;
+    box->items = mem_realloc(box->items, box->room * sizeof *box->items);
 }
 
 void outbox_append(outbox *box, const outbox *from) {

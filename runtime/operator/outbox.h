@@ -37,8 +37,16 @@ void outbox_init(outbox *box);
 void outbox_done(outbox *box);
 void outbox_reset(outbox *box);
 
+/* Slow path of outbox_add. */
+void outbox_grow(outbox *box);
+
 /* Add a message and return it, everything zero: the caller sets its parts before the next call. */
-out_message *outbox_add(outbox *box);
+static inline out_message *outbox_add(outbox *box) {
+    if (box->count == box->room) outbox_grow(box);
+    out_message *m = &box->items[box->count++];
+    *m = (out_message){ .record = NO_RECORD };
+    return m;
+}
 
 /* Append all messages of `from`, bytes copied. */
 void outbox_append(outbox *box, const outbox *from);

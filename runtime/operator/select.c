@@ -31,38 +31,57 @@ static bool is_own(const selector *s, const worker *w, uint64_t hash) {
     return w->count == 1 || (hash & s->shard_mask) % w->count == w->number;
 }
 
-static void take_row(selection *rows, const select_cursor *from, uint32_t number) {
-    const grouping *g = from->group;
-    uint32_t n = rows->count++, i = from->at;
-    rows->indices[n] = g->indices[i];
-    rows->cursors[n] = (uint16_t)number;
-    rows->panes[n] = g->panes[i];
-    rows->hashes[n] = g->hashes[i];
-    rows->keys[n] = g->keys[i];
-    rows->key_lens[n] = g->key_lens[i];
-    rows->rows[n] = from->set->rows[g->indices[i]];
+static void use_space(selector *s) {
+    s->rows.indices = s->space.indices;
+    s->rows.cursors = s->space.cursors;
+    s->rows.panes = s->space.panes;
+    s->rows.hashes = s->space.hashes;
+    s->rows.keys = s->space.keys;
+    s->rows.key_lens = s->space.key_lens;
 }
 
-/* The usual case, straight: all rows come through one output. */
+static void take_row(selector *s, const select_cursor *from, uint32_t number) {
+    const grouping *g = from->group;
+    select_space *to = &s->space;
+    uint32_t n = s->rows.count++, i = from->at;
+    to->indices[n] = g->indices[i];
+    to->cursors[n] = (uint16_t)number;
+    to->panes[n] = g->panes[i];
+    to->hashes[n] = g->hashes[i];
+    to->keys[n] = g->keys[i];
+    to->key_lens[n] = g->key_lens[i];
+    s->rows.rows[n] = from->set->rows[g->indices[i]];
+}
+
+/* All rows of one output: a piece of its grouping. */
+static void take_piece(selector *s) {
+    static const uint16_t FIRST[VECTOR_ROWS] = { 0 };
+    select_cursor *from = &s->cursors[0];
+    const grouping *g = from->group;
+    selection *rows = &s->rows;
+    uint32_t at = from->at, left = g->count - at;
+    rows->count = left < VECTOR_ROWS ? left : VECTOR_ROWS;
+    rows->indices = g->indices + at;
+    rows->cursors = FIRST;
+    rows->panes = g->panes + at;
+    rows->hashes = g->hashes + at;
+    rows->keys = g->keys + at;
+    rows->key_lens = g->key_lens + at;
+    for (uint32_t n = 0; n < rows->count; n++) rows->rows[n] = from->set->rows[rows->indices[n]];
+    from->at += rows->count;
+}
+
+/* Rows of one output, those of the worker's shards. */
 static void take_one(selector *s, const worker *w) {
     select_cursor *from = &s->cursors[0];
-    selection *rows = &s->rows;
-    const grouping g = *from->group;
-    void *const *set_rows = from->set->rows;
-    uint32_t n = 0, i = from->at;
-    rows->driver = from->output->driver;
-    for (; i < g.count && n < VECTOR_ROWS; i++) {
-        if (!is_own(s, w, g.hashes[i])) continue;
-        rows->indices[n] = g.indices[i];
-        rows->cursors[n] = 0;
-        rows->panes[n] = g.panes[i];
-        rows->hashes[n] = g.hashes[i];
-        rows->keys[n] = g.keys[i];
-        rows->key_lens[n] = g.key_lens[i];
-        rows->rows[n++] = set_rows[g.indices[i]];
+    s->rows.driver = from->output->driver;
+    if (w->count == 1) {
+        take_piece(s);
+        return;
     }
-    rows->count = n;
-    from->at = i;
+    use_space(s);
+    for (; from->at < from->group->count && s->rows.count < VECTOR_ROWS; from->at++)
+        if (is_own(s, w, from->group->hashes[from->at])) take_row(s, from, 0);
 }
 
 static uint32_t record_at(const select_cursor *from) {
@@ -85,12 +104,13 @@ static select_cursor *first_cursor(selector *s, const worker *w) {
 }
 
 static void take_merged(selector *s, const worker *w) {
+    use_space(s);
     while (s->rows.count < VECTOR_ROWS) {
         select_cursor *from = first_cursor(s, w);
         if (!from) return;
         if (s->rows.count && from->output->driver != s->rows.driver) return;
         s->rows.driver = from->output->driver;
-        take_row(&s->rows, from, (uint32_t)(from - s->cursors));
+        take_row(s, from, (uint32_t)(from - s->cursors));
         from->at++;
     }
 }

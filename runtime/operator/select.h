@@ -5,18 +5,29 @@
  * One owner; thread: worker. */
 #include "runtime/operator/work.h"
 
-/* A run of rows: of one driver, at most VECTOR_ROWS. */
+/* A run of rows: of one driver, at most VECTOR_ROWS. Its arrays are the selector's, or those of a
+ * grouping of which it is a piece. */
 typedef struct selection {
     uint32_t driver; /* of their outputs */
     uint32_t count;
-    uint32_t indices[VECTOR_ROWS]; /* place of each in its set */
-    uint16_t cursors[VECTOR_ROWS]; /* through which output it came */
-    int64_t panes[VECTOR_ROWS];    /* pane start */
+    const uint32_t *indices; /* place of each in its set */
+    const uint16_t *cursors; /* through which output it came */
+    const int64_t *panes;    /* pane start */
+    const uint64_t *hashes;
+    const char *const *keys;
+    const uint32_t *key_lens;
+    void *rows[VECTOR_ROWS];
+} selection;
+
+/* Memory for runs that are put together. */
+typedef struct select_space {
+    uint32_t indices[VECTOR_ROWS];
+    uint16_t cursors[VECTOR_ROWS];
+    int64_t panes[VECTOR_ROWS];
     uint64_t hashes[VECTOR_ROWS];
     const char *keys[VECTOR_ROWS];
     uint32_t key_lens[VECTOR_ROWS];
-    void *rows[VECTOR_ROWS];
-} selection;
+} select_space;
 
 /* Where one output's rows stand. */
 typedef struct select_cursor {
@@ -33,6 +44,7 @@ typedef struct selector {
     uint32_t count, room;
     uint32_t shard_mask;
     selection rows;
+    select_space space;
 } selector;
 
 void selector_done(selector *s);

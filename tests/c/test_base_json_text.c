@@ -28,23 +28,32 @@ static void strings_escape_only_what_they_must(void **state) {
     assert_put(TEXT("1234567\n89012345\n"), "\"1234567\\n89012345\\n\"");
 }
 
+/* A text of x with `c` at `at`. */
+static void assert_escaped(size_t len, size_t at, int c) {
+    char text[20], behind[20];
+    int is_plain = c >= 32 && c != '"' && c != '\\';
+    int is_short = c && strchr("\b\f\n\r\t\"\\", c) != NULL;
+    size_t extra = is_short ? 1 : 5;
+    if (is_plain) extra = 0;
+    memset(text, 'x', len);
+    memset(behind, 'x', len);
+    text[at] = (char)c;
+    buf out;
+    buf_init(&out);
+    json_text_put(&out, text, len);
+    assert_int_equal(out.len, len + 2 + extra);
+    assert_memory_equal(out.data + 1, text, at);
+    assert_int_equal(out.data[1 + at], is_plain ? c : '\\');
+    assert_memory_equal(out.data + 2 + at + extra, behind, len - at - 1);
+    assert_int_equal(out.data[out.len - 1], '"');
+    buf_done(&out);
+}
+
 static void every_byte_is_escaped_wherever_it_stands(void **state) {
     (void)state;
     for (int c = 0; c < 128; c++) {
-        for (size_t at = 0; at < 20; at++) {
-            char text[20];
-            memset(text, 'x', sizeof text);
-            text[at] = (char)c;
-            buf out;
-            buf_init(&out);
-            json_text_put(&out, text, sizeof text);
-            int is_plain = c >= 32 && c != '"' && c != '\\';
-            int is_short = c && strchr("\b\f\n\r\t\"\\", c) != NULL;
-            size_t want = sizeof text + 2u;
-            if (!is_plain) want += is_short ? 1 : 5;
-            assert_int_equal(out.len, want);
-            buf_done(&out);
-        }
+        for (size_t len = 1; len <= 20; len++)
+            for (size_t at = 0; at < len; at++) assert_escaped(len, at, c);
     }
 }
 

@@ -546,6 +546,39 @@ static void required_defaults_and_checks_are_enforced(void **state) {
     kit_done(&k);
 }
 
+static void a_list_of_texts_is_held_in_documents_of_the_usual_shape(void **state) {
+    (void)state;
+    static const sl_value KINDS[] = {
+        { .kind = SL_TEXT, .text = TEXT("") },
+        { .kind = SL_TEXT, .text = TEXT("end") },
+        { .kind = SL_TEXT, .text = TEXT("sixteen bytes ha") },
+        { .kind = SL_TEXT, .text = TEXT("sixteen bytes have more") },
+    };
+    static const char *const GOOD[] = { "", "end", "sixteen bytes ha", "sixteen bytes have more" };
+    static const char *const WRONG[] = { "en", "ends", "sixteen bytes hb", "sixteen bytes have More",
+                                         "sixteen bytes hav" };
+    char text[100];
+    kit k;
+    kit_init(&k);
+    k.fields[S].one_of = KINDS;
+    k.fields[S].one_of_count = 4;
+    kit_open(&k);
+    for (int round = 0; round < 20; round++) {
+        for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) {
+            snprintf(text, sizeof text, "{\"i\":1,\"s\":\"%s\"}", GOOD[i]);
+            assert_true(kit_decode(&k, text));
+            assert_int_equal(k.row.s.len, strlen(GOOD[i]));
+        }
+        for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
+            snprintf(text, sizeof text, "{\"i\":1,\"s\":\"%s\"}", WRONG[i]);
+            assert_false(kit_decode(&k, text));
+            assert_string_equal(k.bad.path, "s");
+        }
+        assert_true(kit_decode(&k, "{\"i\":1,\"s\":null}"));
+    }
+    kit_done(&k);
+}
+
 static void a_constant_of_the_wrong_type_is_a_plan_error(void **state) {
     (void)state;
     static const sl_value HALF = { .kind = SL_NUMBER, .number = 0.5 };
@@ -765,6 +798,7 @@ int main(void) {
         cmocka_unit_test(integer_times_have_units),
         cmocka_unit_test(iso_times_become_ms),
         cmocka_unit_test(required_defaults_and_checks_are_enforced),
+        cmocka_unit_test(a_list_of_texts_is_held_in_documents_of_the_usual_shape),
         cmocka_unit_test(a_constant_of_the_wrong_type_is_a_plan_error),
         cmocka_unit_test(a_tombstone_has_only_nulls),
         cmocka_unit_test(keys_headers_and_metadata_become_fields),

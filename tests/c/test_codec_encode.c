@@ -230,9 +230,39 @@ static void iso_times_read_back(void **state) {
     }
 }
 
+static void assert_int64(int64_t value) {
+    char want[32];
+    snprintf(want, sizeof want, "%lld", (long long)value);
+    buf out;
+    buf_init(&out);
+    encode_int64(&out, value);
+    assert_string_equal(buf_text(&out), want);
+    buf_done(&out);
+}
+
+static void integers_of_every_length_are_written(void **state) {
+    (void)state;
+    for (int64_t value = -100; value < 20000; value++) assert_int64(value);
+    for (int64_t power = 10; power < INT64_MAX / 10; power *= 10) {
+        for (int64_t digit = 1; digit < 10; digit++) {
+            for (int64_t off = -2; off < 3; off++) {
+                assert_int64(digit * power + off);
+                assert_int64(-digit * power + off);
+            }
+        }
+    }
+    for (int64_t value = 1; value < INT64_MAX / 3; value = value * 3 + value % 7) {
+        assert_int64(value);
+        assert_int64(-value);
+    }
+    assert_int64(INT64_MAX);
+    assert_int64(INT64_MIN);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(doubles_are_written_as_ecmascript_does),
+        cmocka_unit_test(integers_of_every_length_are_written),
         cmocka_unit_test(doubles_are_shortest_and_read_back),
         cmocka_unit_test(values_are_objects_of_all_columns),
         cmocka_unit_test(plain_keys_are_text_unless_null),
