@@ -84,8 +84,8 @@ static char *read_block(json_reader *r, const field *f, char *to, uint32_t depth
 }
 
 /* Read the value at token `*at`, which is not null, and step over it. */
-static inline char *read_value(json_reader *r, const field *f, const uint32_t **at, char *to,
-                               uint32_t depth) {
+static inline __attribute__((always_inline)) char *
+read_value(json_reader *r, const field *f, const uint32_t **at, char *to, uint32_t depth) {
     if (!f->is_block) {
         to = read_scalar(r, f, *at, to);
         ++*at;
@@ -127,8 +127,8 @@ static __attribute__((noinline)) char *read_null(json_reader *r, const field *f,
 
 /* Read a list's element or a map's value at token `*at`: a byte that says whether it is null, then
  * the value. */
-static inline char *read_element(json_reader *r, const field *f, const uint32_t **at, char *to,
-                                 uint32_t depth) {
+static inline __attribute__((always_inline)) char *
+read_element(json_reader *r, const field *f, const uint32_t **at, char *to, uint32_t depth) {
     to = block_need(r->memory, to, 1);
     if (r->walk.json[**at] == 'n') return read_null(r, f, (*at)++, to);
     *to = 0;

@@ -1,4 +1,5 @@
-/* Time to decode ride events of 150 bytes into rows. Prints best and median ns a record. Build:
+/* Time to decode ride events of 150 bytes into rows. Prints best and median ns a record. With an
+ * argument: only the kind of that title. Build:
  *     cc -O3 -D_GNU_SOURCE -I. tests/bench/bench_decode.c BUILD/libsl_codec.a BUILD/libsl_base.a \
  *        -lsimdjson -lstdc++ -lm -lpthread */
 #include <stdio.h>
@@ -45,8 +46,11 @@ typedef struct ride {
       .from = SL_FROM_VALUE, .path = &(const sl_string)NAME(text), .path_count = 1 }
 // clang-format on
 
+static const char *only; /* the title of what is run; NULL: all */
+
 /* `declared` of the fields are in the schema; `form` is what events look like. */
 static void run(const char *title, const char *form, const sl_field *fields, uint32_t declared) {
+    if (only && strcmp(only, title) != 0) return;
     const sl_source source = {
         .name = NAME("rides"),
         .format = NAME("json"),
@@ -99,7 +103,8 @@ static void run(const char *title, const char *form, const sl_field *fields, uin
     arena_done(&strings);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
+    if (count > 1) only = arguments[1];
     static const char RIDE[] =
         "{\"event_id\":\"%08x-%08x-%04x\",\"user_id\":\"user_%06d\",\"event_type\":"
         "\"ride_completed\",\"amount\":%.2f,\"ts\":%lld,\"x\":1}";
