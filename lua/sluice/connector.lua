@@ -5,6 +5,7 @@
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
+local tables = require "sluice.tables"
 
 local connector = {}
 
@@ -43,7 +44,7 @@ end
 -- Options that only one of the two ends takes decide which one it is.
 local function role_of(kind, values)
    local role, because
-   for _, name in ipairs(nearest.names(values)) do
+   for _, name in ipairs(tables.keys(values)) do
       for _, candidate in ipairs(ROLES) do
          if known_of(kind, candidate)[name]
             and not known_of(kind, OTHER[candidate])[name] then
@@ -97,11 +98,11 @@ end
 function connector.conflict(kind, role, values)
    local one = BY_KIND[kind][role]
    if not one then return ("a %s is no %s"):format(kind, role) end
-   for _, name in ipairs(nearest.names(values)) do
+   for _, name in ipairs(tables.keys(values)) do
       if not one.options[name] then
          return ("`%s` is an option of a %s, here stands a %s%s")
             :format(name, OTHER[role], role,
-            nearest.hint(name, nearest.names(one.options)))
+            nearest.hint(name, tables.keys(one.options)))
       end
    end
    if not has_required(one, values) then

@@ -6,11 +6,11 @@ local bounds = require "sluice.bounds"
 local constraint = require "sluice.constraint"
 local class = require "sluice.field.class"
 local kind = require "sluice.field.kind"
-local later = require "sluice.later"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
 local shape = require "sluice.shape"
+local tables = require "sluice.tables"
 local value = require "sluice.value"
 
 local field = {}
@@ -48,9 +48,8 @@ local Field, Typed = class.Field, class.Typed
 
 function Field.__index(_, name)
    if methods[name] then return methods[name] end
-   later.refuse(later.FIELD_METHODS, name, ":" .. tostring(name))
    place.fail(nil, "a field has no method `%s`%s", tostring(name),
-      nearest.hint(tostring(name), nearest.names(methods)))
+      nearest.hint(tostring(name), tables.keys(methods)))
 end
 
 local function with(self, changes)
@@ -270,7 +269,7 @@ function methods:from_metadata(what)
    local spec = spec_of(self, "from_metadata")
    local types = METADATA[what]
    if not types then
-      local names = nearest.names(METADATA)
+      local names = tables.keys(METADATA)
       place.fail(nil, "field `%s`: unknown metadata %s%s", spec.name, options.show(what),
          nearest.hint(tostring(what), names))
    end

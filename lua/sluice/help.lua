@@ -11,6 +11,7 @@ local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local page = require "sluice.explain.page"
 local pipeline = require "sluice.pipeline"
+local tables = require "sluice.tables"
 local user = require "sluice.aggregate.user"
 local window = require "sluice.window"
 
@@ -32,7 +33,7 @@ end
 local function options_topic(title, known)
    return { title = title, write = function(to)
       to:add("", "", title)
-      for _, name in ipairs(nearest.names(known)) do add_option(to, name, known[name]) end
+      for _, name in ipairs(tables.keys(known)) do add_option(to, name, known[name]) end
    end }
 end
 
@@ -83,7 +84,7 @@ local function all_topics(text_of)
       sasl = options_topic("sasl", cluster.SASL),
       aggregate = options_topic("sluice.aggregate", user.OPTIONS),
       aggregates = { title = "the aggregates", write = function(to)
-         for _, name in ipairs(nearest.names(aggregate.constructors)) do
+         for _, name in ipairs(tables.keys(aggregate.constructors)) do
             add_aggregate(to, name, text_of)
          end
       end },
@@ -116,7 +117,7 @@ local LISTED = { "pipeline", "event_time", "cluster", "tls", "sasl", "aggregate"
 local function list_of()
    local list = {}
    for _, name in ipairs(LISTED) do list[#list + 1] = name end
-   for _, name in ipairs(nearest.names(window.OPTIONS)) do list[#list + 1] = name end
+   for _, name in ipairs(tables.keys(window.OPTIONS)) do list[#list + 1] = name end
    for _, one in ipairs(ends()) do list[#list + 1] = one.name end
    return list
 end
@@ -137,8 +138,8 @@ function help.text(topic, color, text_of)
    local topics = all_topics(text_of)
    local found = topics[topic]
    if not found then
-      return nil, nearest.hint(topic, nearest.find(topic, nearest.names(topics))
-         and nearest.names(topics) or list_of())
+      return nil, nearest.hint(topic, nearest.find(topic, tables.keys(topics))
+         and tables.keys(topics) or list_of())
    end
    found.write(to)
    return to:text()

@@ -5,6 +5,7 @@
 
 local nearest = require "sluice.nearest"
 local place = require "sluice.place"
+local tables = require "sluice.tables"
 
 local helper = {}
 
@@ -18,7 +19,7 @@ helper.LIBRARIES = {
 -- @tparam string name of `helper.LIBRARIES`
 -- @treturn table
 function helper.shown(name)
-   local shown, names = {}, nearest.names(helper.LIBRARIES[name])
+   local shown, names = {}, tables.keys(helper.LIBRARIES[name])
    for member, fn in pairs(helper.LIBRARIES[name]) do shown[member] = fn end
    return setmetatable(shown, { __index = function(_, member)
       place.fail(nil, "there is no `sluice.%s.%s`%s", name, tostring(member),

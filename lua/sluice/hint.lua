@@ -3,6 +3,7 @@
 -- @module sluice.hint
 
 local nearest = require "sluice.nearest"
+local tables = require "sluice.tables"
 
 local hint = {}
 
@@ -62,7 +63,7 @@ local function of_call(seen)
          .. "that stands below, or a name that the table does not have" or nil
    end
    if kind == "method" then
-      local near = nearest.find(name, nearest.names(string))
+      local near = nearest.find(name, tables.keys(string))
       return ("text has no method `%s`%s"):format(name,
          near and (": did you mean `%s`?"):format(near) or "")
    end

@@ -18,6 +18,7 @@ local random = require "sluice.helper.random"
 local schema = require "sluice.schema"
 local secret = require "sluice.secret"
 local stream = require "sluice.stream"
+local tables = require "sluice.tables"
 local window = require "sluice.window"
 
 local sluice = {
@@ -37,7 +38,7 @@ for name, constructor in pairs(aggregate.constructors) do sluice[name] = constru
 for _, kind in ipairs(connector.kinds()) do sluice[kind] = stream.constructor(kind) end
 for kind, constructor in pairs(window.constructors) do sluice[kind] = constructor end
 
-local names = nearest.names(sluice)
+local names = tables.keys(sluice)
 
 return setmetatable(sluice, {
    __index = function(_, name)

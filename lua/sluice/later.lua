@@ -19,9 +19,6 @@ later.CONSTRUCTORS = set [[postgres http]]
 later.METHODS = set [[avro protobuf json_schema process
    join table lookup]]
 
---- Methods of a field.
-later.FIELD_METHODS = set [[]]
-
 --- Raise when a word is one of a later release.
 -- @tparam table words one of this module's sets
 -- @tparam string word as written

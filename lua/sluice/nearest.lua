@@ -55,14 +55,4 @@ function nearest.hint(name, names)
    return ": there are `" .. table.concat(sorted, "`, `") .. "`"
 end
 
---- Names of a table in order.
--- @tparam table of by name
--- @treturn {string,...} sorted
-function nearest.names(of)
-   local names = {}
-   for name in pairs(of) do names[#names + 1] = name end
-   table.sort(names)
-   return names
-end
-
 return nearest

@@ -11,6 +11,7 @@
 
 local nearest = require "sluice.nearest"
 local place = require "sluice.place"
+local tables = require "sluice.tables"
 local units = require "sluice.units"
 
 local options = {}
@@ -84,13 +85,13 @@ end
 -- @treturn table checker
 function options.duration_or(words, low)
    local duration = options.duration(low)
-   local named = table.concat(nearest.names(words), '" or "')
+   local named = table.concat(tables.keys(words), '" or "')
    local made = options.checker(duration.wanted .. ', or "' .. named .. '"',
       function(value)
       return words[value] or duration.check(value)
    end)
    made.say = function(value)
-      for _, word in ipairs(nearest.names(words)) do
+      for _, word in ipairs(tables.keys(words)) do
          if words[word] == value then return word end
       end
       return units.say(value)
@@ -202,7 +203,7 @@ function options.parse(known, name, text)
    local entry = known[name]
    if not entry then
       return nil, ("unknown option `%s`%s")
-         :format(name, nearest.hint(name, nearest.names(known)))
+         :format(name, nearest.hint(name, tables.keys(known)))
    end
    return options.value(name, entry, entry.check and entry.check.parse(text))
 end
@@ -220,7 +221,7 @@ function options.read(what, known, given, at)
       place.fail(at, "%s takes a table of options, got %s", what, options.show(given))
    end
    local read = {}
-   for _, name in ipairs(options.sorted_keys(given)) do
+   for _, name in ipairs(tables.keys(given)) do
       if type(name) ~= "string" then
          place.fail(at, "%s takes named options, got the entry %s without a name", what,
             options.show(given[name]))
@@ -228,7 +229,7 @@ function options.read(what, known, given, at)
       local entry = known[name]
       if not entry then
          place.fail(at, "%s: unknown option `%s`%s", what, name,
-            nearest.hint(name, nearest.names(known)))
+            nearest.hint(name, tables.keys(known)))
       end
       local value, message = options.value(name, entry, given[name])
       if value == nil then place.fail(at, "%s: %s", what, message) end
@@ -237,29 +238,13 @@ function options.read(what, known, given, at)
    return read
 end
 
---- Keys of a table as a script wrote it, in an order that does not change from run to
--- run.
--- @tparam table given
--- @treturn table numbers first, then names
-function options.sorted_keys(given)
-   local keys = {}
-   for key in pairs(given) do keys[#keys + 1] = key end
-   table.sort(keys, function(a, b)
-      if type(a) == type(b) and (type(a) == "number" or type(a) == "string") then
-         return a < b
-      end
-      return type(a) < type(b)
-   end)
-   return keys
-end
-
 --- Take a table of a script apart: positional entries in their order, named ones by name.
 -- @tparam table given
 -- @treturn table list of values
 -- @treturn table list of `{ name, value }`
 function options.split(given)
    local positional, named = {}, {}
-   for _, key in ipairs(options.sorted_keys(given)) do
+   for _, key in ipairs(tables.keys(given)) do
       if type(key) == "number" then
          positional[#positional + 1] = given[key]
       else

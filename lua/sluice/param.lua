@@ -5,6 +5,7 @@
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
+local tables = require "sluice.tables"
 local units = require "sluice.units"
 
 local param = {}
@@ -110,12 +111,6 @@ function param.begin(settings)
    end
 end
 
-local function names_of(list)
-   local names = {}
-   for i, one in ipairs(list) do names[i] = one.name end
-   return names
-end
-
 --- End loading: from now on there are no parameters.
 -- @treturn table list of `{ name =, type =, default =, value =, help =, line =,
 --   is_set = }` in the script's order
@@ -125,7 +120,7 @@ function param.finish()
    loading, has_loaded = nil, true
    for _, name in ipairs(done.order) do
       if not done.by_name[name] then
-         local names = names_of(done.list)
+         local names = tables.names(done.list)
          local has = #names > 0 and "it has `" .. table.concat(names, "`, `") .. "`"
             or "it has none"
          return done.list, ("--param %s=%s: the script has no parameter `%s`%s (%s)")

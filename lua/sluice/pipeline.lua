@@ -6,6 +6,7 @@ local override = require "sluice.override"
 local place = require "sluice.place"
 local risk = require "sluice.risk"
 local stream = require "sluice.stream"
+local tables = require "sluice.tables"
 local units = require "sluice.units"
 
 local pipeline = {}
@@ -99,7 +100,7 @@ pipeline.OPTIONS = {
 
 local function split(given)
    local branches, named = {}, {}
-   for _, key in ipairs(options.sorted_keys(given)) do
+   for _, key in ipairs(tables.keys(given)) do
       if type(key) == "number" then
          branches[#branches + 1] = given[key]
       else

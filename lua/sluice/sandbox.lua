@@ -9,6 +9,7 @@ local decimal = require "sluice.decimal"
 local nearest = require "sluice.nearest"
 local random = require "sluice.helper.random"
 local syntax = require "sluice.syntax"
+local tables = require "sluice.tables"
 
 local sandbox = {}
 
@@ -57,12 +58,6 @@ sandbox.LIBRARIES = { "bit", "cjson", "coroutine", "math", "string", "table" }
 --- Library modules that a script may require, beside its own files.
 local PUBLIC = { ["sluice"] = true }
 
-local function copy(of)
-   local made = {}
-   for name, value in pairs(of) do made[name] = value end
-   return made
-end
-
 local function refuse(name, why)
    return function() error(NOT_AVAILABLE:format(name, why), 2) end
 end
@@ -77,7 +72,7 @@ function sandbox.explain_global(globals, name)
    if FOREIGN[name] then
       return ("unknown global `%s` (in Lua: `%s`)"):format(name, FOREIGN[name])
    end
-   local found = nearest.find(name, nearest.names(globals))
+   local found = nearest.find(name, tables.keys(globals))
    return ("unknown global `%s`"):format(name)
       .. (found and (": did you mean `%s`?"):format(found) or "")
 end
@@ -92,14 +87,16 @@ function sandbox.explain_member(library, library_name, name)
    local shown = library_name .. "." .. name
    if denied and denied[name] then return NOT_AVAILABLE:format(shown, denied[name]) end
    if rawget(library, name) ~= nil then return nil end
-   local found = nearest.find(name, nearest.names(library))
+   local found = nearest.find(name, tables.keys(library))
    return ("there is no `%s`"):format(shown)
       .. (found and (": did you mean `%s.%s`?"):format(library_name, found) or "")
 end
 
 local function library_copies()
-   local copies = { math = copy(math), string = copy(string), table = copy(table),
-      coroutine = copy(coroutine), bit = copy(bit), cjson = cjson.new() }
+   local copies = { cjson = cjson.new() }
+   local given = { bit = bit, coroutine = coroutine, math = math, string = string,
+      table = table }
+   for name, library in pairs(given) do copies[name] = tables.copy(library) end
    copies.math.random = random.random
    for name, members in pairs(DENIED_MEMBERS) do
       for member, why in pairs(members) do
@@ -218,7 +215,7 @@ function sandbox.new(options)
       end,
    })
 
-   local methods = copy(string)
+   local methods = tables.copy(string)
    methods.dump = globals.string.dump
    local of_strings = debug.getmetatable("")
    of_strings.__index = methods

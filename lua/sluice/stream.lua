@@ -18,6 +18,7 @@ local later = require "sluice.later"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
+local tables = require "sluice.tables"
 local transform = require "sluice.stage.transform"
 local union = require "sluice.stage.union"
 
@@ -150,7 +151,7 @@ function Stream.__index(_, name)
    if methods[name] then return methods[name] end
    later.refuse(later.METHODS, name, ":" .. tostring(name))
    place.fail(nil, "a stream has no method `%s`%s", tostring(name),
-      nearest.hint(tostring(name), nearest.names(methods)))
+      nearest.hint(tostring(name), tables.keys(methods)))
 end
 
 function Stream.__newindex(_, name)

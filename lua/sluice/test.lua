@@ -19,6 +19,7 @@ local invariance = require "sluice.test.invariance"
 local json = require "sluice.test.json"
 local nearest = require "sluice.nearest"
 local rows = require "sluice.test.rows"
+local tables = require "sluice.tables"
 
 local test = {}
 
@@ -95,6 +96,6 @@ return setmetatable(test, {
             .. "with checkpoints in a later release", 2)
       end
       error(("there is no test.%s%s"):format(tostring(name),
-         nearest.hint(tostring(name), nearest.names(test))), 2)
+         nearest.hint(tostring(name), tables.keys(test))), 2)
    end,
 })

@@ -18,9 +18,9 @@
 -- - `say(of)`: how `sluice check` names it.
 -- @module sluice.window
 
-local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
+local tables = require "sluice.tables"
 local units = require "sluice.units"
 
 local window = {}
@@ -156,7 +156,7 @@ end
 
 local function make(of, given)
    local what, mistakes = "sluice." .. of.kind, of.mistakes or {}
-   for _, name in ipairs(nearest.names(mistakes)) do
+   for _, name in ipairs(tables.keys(mistakes)) do
       if type(given) == "table" and given[name] ~= nil then
          place.fail(nil, "%s: unknown option `%s`: %s", what, name, mistakes[name])
       end
@@ -185,7 +185,7 @@ end
 --- Names of the constructors, for messages.
 -- @treturn string
 function window.kinds()
-   return "sluice." .. table.concat(nearest.names(window.OPTIONS), ", sluice.")
+   return "sluice." .. table.concat(tables.keys(window.OPTIONS), ", sluice.")
 end
 
 return window

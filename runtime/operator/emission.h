@@ -106,7 +106,8 @@ bool emit_make_rows(const emission *m, uint32_t count);
 /* emit_rows.c: make the rows and send them; an error when a result fails. */
 struct err *emit_rows(const emission *m, uint32_t count);
 
-/* emit_rows.c: retract what was sent for results [0, count): no user code, their states are no more. */
+/* emit_rows.c: retract what was sent for results [0, count): no user code, their states are no
+ * more. */
 void emit_taken_back(const emission *m, uint32_t count);
 
 /* emit_send.c: give the rows of results [0, count) to the outputs they passed to; what was sent

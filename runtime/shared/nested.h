@@ -18,7 +18,8 @@
  *   struct              n     (fields + 7) / 8 bytes: bit i % 8 of byte i / 8 set = field i is
  *                             null; then the values of the others, as declared
  *
- * Written by codec (JSON) and lua/sluice/nested.lua, read by the encoder and the same Lua. */
+ * Written by codec (JSON) and lua/sluice/nested/write.lua, read by the encoder and
+ * nested/read.lua. */
 #include "runtime/shared/types.h"
 
 enum {

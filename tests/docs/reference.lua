@@ -13,10 +13,10 @@ local format = require "sluice.format"
 local helper = require "sluice.helper"
 local later = require "sluice.later"
 local limits = require "sluice.source.limits"
-local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local pipeline = require "sluice.pipeline"
 local common = require "sluice.sink.common"
+local tables = require "sluice.tables"
 local user = require "sluice.aggregate.user"
 local window = require "sluice.window"
 
@@ -104,7 +104,7 @@ function Page:options(known, required, without)
    local waiting = {}
    self:line "| option | default | what it says | takes |"
    self:line "|---|---|---|---|"
-   for _, name in ipairs(nearest.names(known)) do
+   for _, name in ipairs(tables.keys(known)) do
       local entry = known[name]
       if entry.later then
          waiting[#waiting + 1] = ("`%s` (%s)"):format(name, entry.doc)
@@ -219,9 +219,6 @@ function Page:fields()
       self:line("| `:%s%s` | %s | `%s` |", one.name, one.arguments, cell(prose),
          cell(usage))
    end
-   if next(later.FIELD_METHODS) then
-      self:line(NOT_YET, table.concat(nearest.names(later.FIELD_METHODS), "`, `:"))
-   end
    self:line ""
 end
 
@@ -230,7 +227,7 @@ local STAGES = { "decode", "transform", "flat_map", "distinct", "union", "group"
 
 function Page:stages()
    self:line "## Stages\n"
-   for _, name in ipairs(nearest.names(format.FORMATS)) do
+   for _, name in ipairs(tables.keys(format.FORMATS)) do
       self:line("- %s", format.FORMATS[name].doc)
    end
    for _, file in ipairs(STAGES) do
@@ -241,8 +238,8 @@ function Page:stages()
          if prose:find "^`:" then self:line("- %s", prose) end
       end
    end
-   self:line(NOT_YET, table.concat(nearest.names(later.METHODS), "`, `:"))
-   for _, name in ipairs(nearest.names(format.FORMATS)) do
+   self:line(NOT_YET, table.concat(tables.keys(later.METHODS), "`, `:"))
+   for _, name in ipairs(tables.keys(format.FORMATS)) do
       if format.FORMATS[name].OPTIONS then
          self:line("### :%s\n", name)
          self:options(format.FORMATS[name].OPTIONS)
@@ -263,7 +260,7 @@ function Page:aggregates()
    local aggregate = require "sluice.aggregate"
    self:line "## Aggregates\n"
    self:line "`f` is a field's name or a function of the row; each takes `:where(fn)`.\n"
-   for _, name in ipairs(nearest.names(aggregate.constructors)) do
+   for _, name in ipairs(tables.keys(aggregate.constructors)) do
       local text = read_file("lua/sluice/aggregate/" .. name .. ".lua")
       local comment = {}
       for line in text:match("^(.-)%-%- @module"):gmatch "[^\n]+" do
@@ -344,7 +341,7 @@ function Page:helpers()
    self:line "## Helpers\n"
    self:line "Functions that filters, derived columns and aggregates may call for each"
    self:line "row: they are compiled with the loop.\n"
-   for _, name in ipairs(nearest.names(helper.LIBRARIES)) do
+   for _, name in ipairs(tables.keys(helper.LIBRARIES)) do
       local path = "lua/sluice/helper/" .. name .. ".lua"
       local pattern = "^function " .. name .. "%.([%w_]+)(%b())"
       for _, one in ipairs(documented(path, pattern)) do

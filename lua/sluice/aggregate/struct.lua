@@ -10,6 +10,7 @@ local ffi = require "ffi"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
+local tables = require "sluice.tables"
 
 local struct = {}
 
@@ -76,7 +77,7 @@ end
 -- @raise when one is wrong
 function struct.members(state)
    local members = {}
-   for i, name in ipairs(options.sorted_keys(state)) do
+   for i, name in ipairs(tables.keys(state)) do
       members[i] = member_of(name, state[name])
    end
    return members

@@ -13,6 +13,7 @@ local options = require "sluice.options"
 local override = require "sluice.override"
 local pipeline = require "sluice.pipeline"
 local secret = require "sluice.secret"
+local tables = require "sluice.tables"
 local window = require "sluice.window"
 
 local audit = {}
@@ -30,7 +31,7 @@ end
 
 local function show_table(value)
    local parts = {}
-   for _, key in ipairs(options.sorted_keys(value)) do
+   for _, key in ipairs(tables.keys(value)) do
       local shown = audit.show(value[key])
       parts[#parts + 1] = type(key) == "number" and shown
          or ("%s = %s"):format(tostring(key), shown)
@@ -224,7 +225,7 @@ end
 -- @treturn {string,...} messages
 function audit.gaps(known)
    local gaps = {}
-   for _, name in ipairs(options.sorted_keys(known)) do
+   for _, name in ipairs(tables.keys(known)) do
       local entry = known[name]
       if not entry.later and not audit.ABOUT[entry.about] then
          gaps[#gaps + 1] = ("option `%s` does not say what it is `about`: latency, "

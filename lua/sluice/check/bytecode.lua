@@ -8,6 +8,7 @@
 local bit = require "bit"
 local util = require "jit.util"
 local vmdef = require "jit.vmdef"
+local tables = require "sluice.tables"
 
 local bytecode = {}
 
@@ -93,12 +94,6 @@ local function meet(states, pc, state)
    return changed
 end
 
-local function copy(of)
-   local made = {}
-   for key, value in pairs(of) do made[key] = value end
-   return made
-end
-
 --- Follow all ways through a function. Only what holds on every way to an instruction is
 -- known there. An assignment to a captured local from a closure is not seen.
 -- @tparam table list from `bytecode.instructions`
@@ -107,15 +102,15 @@ end
 --   behind it, or nil; equal knowledge is the same value
 -- @treturn table pc → slot → what is known before it; nil for what is never reached
 function bytecode.states(list, entry, known)
-   local states, queue = { copy(entry) }, { 1 }
+   local states, queue = { tables.copy(entry) }, { 1 }
    while #queue > 0 do
       local pc = table.remove(queue)
       local state = after(list[pc], pc, states[pc], known)
       local one, other = successors(list[pc], pc)
-      if one and list[one] and meet(states, one, copy(state)) then
+      if one and list[one] and meet(states, one, tables.copy(state)) then
          queue[#queue + 1] = one
       end
-      if other and list[other] and meet(states, other, copy(state)) then
+      if other and list[other] and meet(states, other, tables.copy(state)) then
          queue[#queue + 1] = other
       end
    end

@@ -9,6 +9,7 @@ local bytecode = require "sluice.check.bytecode"
 local nearest = require "sluice.nearest"
 local sandbox = require "sluice.sandbox"
 local slots = require "sluice.check.slots"
+local tables = require "sluice.tables"
 local util = require "jit.util"
 
 local inspect = {}
@@ -103,7 +104,7 @@ function Walk:plain(view, pc, name, of)
    elseif kind ~= "string" and kind ~= "bytes" then
       self:report(view.code, pc, "`%s` is a %s: it has no `%s`", of.name, kind, name)
    elseif type(strings) == "table" and rawget(strings, name) == nil then
-      local found = nearest.find(name, nearest.names(strings))
+      local found = nearest.find(name, tables.keys(strings))
       self:report(view.code, pc, "%s is text, which has no method `%s`%s",
          of.name and "`" .. of.name .. "`" or "this", name,
          found and (": did you mean `%s`?"):format(found) or "")

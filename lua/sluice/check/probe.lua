@@ -10,9 +10,9 @@ local ffi = require "ffi"
 
 local decimal = require "sluice.decimal"
 local nearest = require "sluice.nearest"
-local options = require "sluice.options"
 local rows = require "sluice.check.rows"
 local shape = require "sluice.shape"
+local tables = require "sluice.tables"
 local user = require "sluice.aggregate.user"
 
 local probe = {}
@@ -35,7 +35,7 @@ local function make_emit(arg, seen)
       if type(t) ~= "table" then
          refuse("emit takes a table of fields, got %s", type(t))
       end
-      for _, name in ipairs(options.sorted_keys(t)) do
+      for _, name in ipairs(tables.keys(t)) do
          local field = by_name[name]
          if not field then
             refuse("emit: unknown field `%s`%s", tostring(name),
@@ -124,7 +124,7 @@ local function undeclared(value, fields)
    for i, field in ipairs(fields) do
       names[i], known[field.name] = field.name, true
    end
-   for _, name in ipairs(options.sorted_keys(value)) do
+   for _, name in ipairs(tables.keys(value)) do
       if not known[name] then
          return ("gives `%s`, which `returns` does not name%s"):format(tostring(name),
             nearest.hint(tostring(name), names))

@@ -10,6 +10,7 @@ local bytecode = require "sluice.check.bytecode"
 local decimal = require "sluice.decimal"
 local nearest = require "sluice.nearest"
 local samples = require "sluice.check.samples"
+local tables = require "sluice.tables"
 local value_of = require "sluice.value"
 
 local rows = {}
@@ -154,12 +155,6 @@ local function constants_of(arg, fn)
    return found
 end
 
-local function copy(of)
-   local made = {}
-   for key, value in pairs(of) do made[key] = value end
-   return made
-end
-
 local Rows = {}
 Rows.__index = Rows
 
@@ -204,7 +199,7 @@ end
 
 -- A row with every column that can take a constant set to it, or the only one given.
 function Rows:with(base, constant, only)
-   local values, changed = copy(base), false
+   local values, changed = tables.copy(base), false
    for _, column in ipairs(only and { only } or self.columns) do
       if fits(column, constant) and allows(self:field(column), constant) then
          values[column.slot], changed = constant, true
@@ -264,7 +259,7 @@ end
 -- @treturn ?table values; nil when it does not come through
 -- @treturn ?integer the stage that it does not pass
 function Rows:through(values)
-   local made = copy(values)
+   local made = tables.copy(values)
    for i, stage in ipairs(self.arg.before or {}) do
       local done, gave = pcall(stage.fn, rows.view(stage.arg, made,
          { reads = self.reads }))
@@ -329,7 +324,7 @@ function Rows:nulls_of(base, wants_alone)
    local most, values, alone = base, self:through(base), {}
    for _, column in ipairs(self.columns) do
       if column.nullable and self.reads[column.slot] then
-         local more, one = copy(most), copy(base)
+         local more, one = tables.copy(most), tables.copy(base)
          more[column.slot], one[column.slot] = nil, nil
          local come = self:through(more)
          if come then most, values = more, come end

@@ -56,8 +56,8 @@ local function opened_rows(spec)
    return layout, layout:view(assert(schema.new(columns))), columns_of(layout, slots)
 end
 
---- Write what begins a result: nothing is folded yet, of no item. All at once: the fold of
--- one may throw, and those behind it begin when the driver resumes.
+--- Write what begins a result: nothing is folded yet, of no item. All at once: the fold
+-- of one may throw, and those behind it begin when the driver resumes.
 -- @tparam table code Code
 -- @tparam table items of the state
 -- @treturn table number of the item → its memo

@@ -1,8 +1,8 @@
 --- The plan as JSON, for programs and for telling plans apart.
 -- @module sluice.explain.json
 
-local options = require "sluice.options"
 local shape = require "sluice.shape"
+local tables = require "sluice.tables"
 
 local explain_json = {}
 
@@ -23,7 +23,7 @@ local function encode_table(of)
       for i, item in ipairs(of) do parts[i] = encode(item) end
       return "[" .. table.concat(parts, ",") .. "]"
    end
-   for _, key in ipairs(options.sorted_keys(of)) do
+   for _, key in ipairs(tables.keys(of)) do
       parts[#parts + 1] = quote(tostring(key)) .. ":" .. encode(of[key])
    end
    return "{" .. table.concat(parts, ",") .. "}"
@@ -45,12 +45,6 @@ local function columns_of(columns)
          nullable = column.nullable or false }
    end
    return shown
-end
-
-local function names_of(columns)
-   local names = {}
-   for i, column in ipairs(columns) do names[i] = column.name end
-   return names
 end
 
 local TIME = { "field", "unit", "delay_ms", "idle_ms", "max_skew_ms", "on_skew",
@@ -104,7 +98,7 @@ local function step_of(step)
    for i, output in ipairs(step.outputs) do
       shown.outputs[i] = {
          kind = output.kind, target = output.target, key_kind = output.key_kind,
-         key = output.key and names_of(output.key), next = output.next,
+         key = output.key and tables.names(output.key), next = output.next,
          columns = output.columns and columns_of(output.columns), line = output.line,
       }
    end

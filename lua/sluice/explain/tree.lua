@@ -5,6 +5,7 @@
 
 local cost = require "sluice.explain.cost"
 local shape = require "sluice.shape"
+local tables = require "sluice.tables"
 local units = require "sluice.units"
 local window = require "sluice.window"
 
@@ -25,9 +26,7 @@ local function say_columns(columns)
 end
 
 local function names_of(columns)
-   local names = {}
-   for i, column in ipairs(columns or {}) do names[i] = column.name end
-   return table.concat(names, ", ")
+   return table.concat(tables.names(columns or {}), ", ")
 end
 
 local KEYS = {

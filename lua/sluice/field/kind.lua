@@ -9,6 +9,7 @@ local options = require "sluice.options"
 local place = require "sluice.place"
 local schema = require "sluice.schema"
 local shape = require "sluice.shape"
+local tables = require "sluice.tables"
 local value = require "sluice.value"
 
 local kind = {}
@@ -50,7 +51,7 @@ function kind.of(given)
    end
    if schema.TYPES[type_name] then return { type = type_name } end
    return nil, ("unknown type %q%s"):format(type_name,
-      nearest.hint(type_name, nearest.names(schema.TYPES)))
+      nearest.hint(type_name, tables.keys(schema.TYPES)))
 end
 
 local function is_type(given)

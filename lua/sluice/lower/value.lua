@@ -4,9 +4,9 @@
 
 local ffi = require "ffi"
 
-local options = require "sluice.options"
 local secret = require "sluice.secret"
 local shape = require "sluice.shape"
+local tables = require "sluice.tables"
 
 local lower_value = {}
 
@@ -120,7 +120,7 @@ end
 local fill
 
 local function fill_table(memory, into, given)
-   local keys = options.sorted_keys(given)
+   local keys = tables.keys(given)
    into.kind, into.item_count = ffi.C.SL_TABLE, #keys
    local items = memory:array("sl_value", #keys)
    for i, key in ipairs(keys) do

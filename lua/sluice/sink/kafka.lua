@@ -4,6 +4,7 @@
 local cluster = require "sluice.cluster"
 local common = require "sluice.sink.common"
 local options = require "sluice.options"
+local tables = require "sluice.tables"
 local topic = require "sluice.topic"
 
 local kafka = {}
@@ -28,7 +29,7 @@ local HEADERS = options.checker("a table of header = column's name or function(r
    function(value)
    if type(value) ~= "table" then return nil end
    local list = {}
-   for i, name in ipairs(options.sorted_keys(value)) do
+   for i, name in ipairs(tables.keys(value)) do
       local from = value[name]
       local right = type(from) == "function" or (type(from) == "string" and from ~= "")
       if type(name) ~= "string" or name == "" or name:find "%z" or not right then

@@ -3,8 +3,8 @@
 
 local library = require "sluice.library"
 local limits = require "sluice.source.limits"
-local nearest = require "sluice.nearest"
 local options = require "sluice.options"
+local tables = require "sluice.tables"
 local units = require "sluice.units"
 
 local generator = {}
@@ -12,7 +12,7 @@ local generator = {}
 --- The option without which it is no source.
 generator.required, generator.instead = "row", "events"
 
-local NAMES = nearest.names(library.EVENTS)
+local NAMES = tables.keys(library.EVENTS)
 
 local EVENTS = options.checker('"' .. table.concat(NAMES, '", "') .. '"', function(value)
    return library.EVENTS[value] and value or nil

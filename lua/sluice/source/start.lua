@@ -1,9 +1,9 @@
 --- Where a source begins when no progress is recorded.
 -- @module sluice.source.start
 
-local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local risk = require "sluice.risk"
+local tables = require "sluice.tables"
 local units = require "sluice.units"
 
 local start = {}
@@ -25,11 +25,11 @@ end
 
 local function at_offsets(given)
    local topics = {}
-   for _, topic in ipairs(options.sorted_keys(given)) do
+   for _, topic in ipairs(tables.keys(given)) do
       local partitions = given[topic]
       if type(topic) ~= "string" or type(partitions) ~= "table" then return nil end
       local offsets = {}
-      for _, partition in ipairs(options.sorted_keys(partitions)) do
+      for _, partition in ipairs(tables.keys(partitions)) do
          local offset = partitions[partition]
          if not is_whole(partition) or not (is_whole(offset) or WORDS[offset]) then
             return nil
@@ -70,7 +70,7 @@ function start.stranger(checked, topics)
    if type(checked) ~= "table" or type(checked.timestamp) == "number" then return nil end
    local known = {}
    for _, topic in ipairs(topics) do known[topic] = true end
-   for _, topic in ipairs(nearest.names(checked)) do
+   for _, topic in ipairs(tables.keys(checked)) do
       if not known[topic] then return topic end
    end
 end

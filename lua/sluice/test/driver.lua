@@ -9,6 +9,7 @@ local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local rows = require "sluice.test.rows"
 local settings = require "sluice.test.settings"
+local tables = require "sluice.tables"
 local units = require "sluice.units"
 
 local driver = {}
@@ -111,7 +112,7 @@ end
 -- @usage p:partitions { ride_events = 3 }
 function Driver:partitions(counts)
    self:check_open "partitions"
-   for _, topic in ipairs(options.sorted_keys(counts)) do
+   for _, topic in ipairs(tables.keys(counts)) do
       host.partitions(self.handle, topic, counts[topic])
    end
    return self

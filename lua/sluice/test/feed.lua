@@ -6,6 +6,7 @@ local host = require "sluice.test.host"
 local json = require "sluice.test.json"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
+local tables = require "sluice.tables"
 
 local feed = {}
 
@@ -22,7 +23,7 @@ function feed.record(parts)
    for name in pairs(parts) do
       if not PARTS[name] then
          error(("test.record: there is no `%s`%s"):format(tostring(name),
-            nearest.hint(tostring(name), nearest.names(PARTS))), 3)
+            nearest.hint(tostring(name), tables.keys(PARTS))), 3)
       end
    end
    return setmetatable(parts, RECORD)
@@ -47,7 +48,7 @@ end
 
 local function headers_of(given)
    local list = {}
-   for _, name in ipairs(options.sorted_keys(given or {})) do
+   for _, name in ipairs(tables.keys(given or {})) do
       local value = given[name]
       if type(value) == "table" then
          list[#list + 1] = value
@@ -139,7 +140,7 @@ end
 
 local function each_of_topic(add, source, topic, given)
    if is_rows(given) then return each_row(add, source, topic, 0, given) end
-   for _, partition in ipairs(options.sorted_keys(given)) do
+   for _, partition in ipairs(tables.keys(given)) do
       local list = given[partition]
       if type(partition) ~= "number" or partition < 0 or partition % 1 ~= 0
          or type(list) ~= "table" then
@@ -190,7 +191,7 @@ function feed.each(about, given, begun, fn)
    local by_name = false
    for key in pairs(given) do by_name = by_name or type(key) == "string" end
    if by_name then
-      for _, name in ipairs(options.sorted_keys(given)) do
+      for _, name in ipairs(tables.keys(given)) do
          local source, topic = find(about, name)
          each_of_topic(add, prepare(source), topic, given[name])
       end

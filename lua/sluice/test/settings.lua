@@ -4,6 +4,7 @@
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local pipeline = require "sluice.pipeline"
+local tables = require "sluice.tables"
 local units = require "sluice.units"
 
 local settings = {}
@@ -32,10 +33,10 @@ local KNOWN = {
    jit = { "true or false", function(value) return type(value) == "boolean" end },
 }
 
-local NAMES = nearest.names(KNOWN)
+local NAMES = tables.keys(KNOWN)
 
 local function wrong_option(given)
-   for _, name in ipairs(options.sorted_keys(given)) do
+   for _, name in ipairs(tables.keys(given)) do
       local known = KNOWN[name]
       if not known then
          return ("test.pipeline: there is no option `%s`%s"):format(tostring(name),
@@ -68,7 +69,7 @@ end
 -- `{ trigger = "once", ["source.start"] = "earliest" }` or "PATH=VALUE" each.
 local function list_of(given)
    local list = {}
-   for _, key in ipairs(options.sorted_keys(given or {})) do
+   for _, key in ipairs(tables.keys(given or {})) do
       local value = given[key]
       list[#list + 1] = type(key) == "number" and value
          or ("%s=%s"):format(key, tostring(value))
