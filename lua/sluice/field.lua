@@ -260,7 +260,9 @@ function methods:from_header(name)
    return from(self, "from_header", { kind = "header", path = { name } })
 end
 
---- Take what Kafka and the batch know about the record.
+--- Take what is known about the record: its `topic` (of a file: the path), `partition`,
+-- `offset` (of a file: the line, from 0), `kafka_time`, `kafka_time_type`, or the batch's
+-- `processing_time`.
 -- @tparam string what topic, partition, offset, kafka_time, kafka_time_type or
 --   processing_time
 -- @treturn sluice.field.Field

@@ -277,6 +277,16 @@ describe("probe behind other stages", function()
       assert.matches("`event_type` can be nil", found[1].text, 1, true)
    end)
 
+   it("says nothing of made-up text that is no JSON", function()
+      local cjson = require "cjson"
+      local refused, found = look(function(rides)
+         return out(rides:filter(function(r)
+            return cjson.decode(r.event_type or "{}").paid == true end))
+      end)
+      assert.equal("", refused)
+      assert.same({}, found)
+   end)
+
    it("warns of a filter that gives a number (W25)", function()
       local refused, found = look(function(rides)
          return out(rides:filter(function(r) return r.amount end))

@@ -236,9 +236,15 @@ end
 
 local MADE_UP = " (on a made-up row, at check)"
 
+-- Made-up text is no JSON: that `cjson` does not read it says nothing of real text.
+local function is_of_made_up(problem)
+   return problem:find "invalid token at character %d+" ~= nil
+end
+
 local function doubt(entry, tried)
    if not tried.reached then return nil end
    if not tried.good and tried.samples[1].problem then
+      if is_of_made_up(tried.samples[1].problem) then return nil end
       return placed(entry, tried.samples[1].problem) .. MADE_UP
    end
    local wrong = entry.gives and misfit_among(tried.samples, entry.gives)
