@@ -88,7 +88,13 @@ describe("lists, maps and structs", function()
          "[1]: has no field `latt`: did you mean `lat`?")
       refused(STOPS, 5, "got 5, wanted " .. shape.text(spec(STOPS)))
       refused(STOPS, { city = "a" },
-         "got table, wanted " .. shape.text(spec(STOPS)) .. ", elements from 1 on")
+         "got table, wanted " .. shape.text(spec(STOPS))
+         .. ", elements from 1 on, sluice.null for null ones")
+      for _, lossy in ipairs { { [1] = "a", [3] = "c" }, { "a", k = "b" },
+         { [2] = "b" } } do
+         refused(sluice.list("string"), lossy, "got table, wanted list<string>, "
+            .. "elements from 1 on, sluice.null for null ones")
+      end
       refused(sluice.map("int32"), { 1 },
          "got 1, wanted keys that are strings of valid UTF-8")
       refused(sluice.list("string"), { "a", "\255" }, "[2]: got string, wanted string of "

@@ -23,7 +23,7 @@ local MANY = 32
 
 local FUNCTION = [[
 local w, K, L = ...
-local cast, copy, type, pairs, next = L.cast, L.copy, L.type, L.pairs, L.next
+local cast, copy, type, pairs = L.cast, L.copy, L.type, L.pairs
 local null, bor, valid, words, room = L.null, L.bor, L.valid, L.words, L.room
 local refuse, integer, number, days = L.refuse, L.integer, L.number, L.days
 local sort, known = L.sort, L.known
@@ -242,9 +242,10 @@ local CONTAINERS = {}
 function CONTAINERS.list(code, of, x, path, depth)
    local inner, y = joined(path, code.base + depth), "x" .. depth
    need_table(code, x, path, of)
-   code:line("local n%d = #%s", depth, x)
-   code:line("if n%d == 0 and next(%s) ~= nil then %s end", depth, x,
-      code:refuse(x, path, shape.text(of) .. ", elements from 1 on"))
+   code:line("local n%d, c%d = #%s, 0", depth, depth, x)
+   code:line("for _ in pairs(%s) do c%d = c%d + 1 end", x, depth, depth)
+   code:line("if c%d > n%d then %s end", depth, depth, code:refuse(x, path, shape.text(of)
+      .. ", elements from 1 on, sluice.null for null ones"))
    code:line("room(w, o, 4) cast(u32, w.data + o)[0] = n%d o = o + 4", depth)
    code:line("for i%d = 1, n%d do", depth, depth)
    code:line("local %s = %s[i%d] w.at[%d] = i%d", y, x, depth, code.base + depth, depth)
@@ -331,7 +332,7 @@ end
 function write.writer(of, label, calls)
    local w = { label = label, data = ffi.new "uint8_t[64]", room = 64, at = {} }
    local library = {
-      cast = ffi.cast, copy = ffi.copy, type = type, pairs = pairs, next = next,
+      cast = ffi.cast, copy = ffi.copy, type = type, pairs = pairs,
       null = cjson.null, bor = bit.bor, valid = calls.sl_text_is_valid,
       words = decimal.words, room = room, refuse = refuse, integer = integer,
       number = number, days = days, sort = sort, known = known,
