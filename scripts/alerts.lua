@@ -2,7 +2,14 @@
 -- alert that was sent and no longer holds is taken back (its key with a null value).
 local sluice = require "sluice"
 
-local alerts = sluice.kafka { topics = "ride_payments" }
+local alerts = sluice.kafka {
+      topics = "ride_payments",
+      events = function(_, random, now_ms) -- for --embedded: every third card is refused
+         local card = random(30)
+         return { card = "c-" .. card, status = card % 3 == 0 and "refused" or "paid",
+            amount = random(90), at = sluice.time.format(now_ms) }
+      end,
+   }
    :json {
       sluice.string "card" :required(),
       sluice.string "status" :required(),

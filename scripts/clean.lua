@@ -2,7 +2,14 @@
 -- what nobody needs is left out, and what everybody computes is computed once.
 local sluice = require "sluice"
 
-local rides = sluice.kafka { topics = "ride_events_raw" }
+local rides = sluice.kafka {
+      topics = "ride_events_raw",
+      events = function(i, random, now_ms) -- for --embedded
+         return { event_id = "e-" .. i, user_id = "u-" .. random(12), ts = now_ms,
+            event_type = "ride_completed", amount = random(510),
+            pickup = { city = "Berlin", lat = 52.5 } }
+      end,
+   }
    :json {
       sluice.string "event_id" :required() :matches "^e%-%d+$",
       sluice.string "user_id" :required(),

@@ -15,7 +15,13 @@ local furthest = sluice.aggregate {
    returns = "int32",
 }
 
-local visits = sluice.kafka { topics = "clicks" }
+local visits = sluice.kafka {
+      topics = "clicks",
+      events = function(i, random, now_ms) -- for --embedded: one user after the other
+         return { user_id = ("u-%d"):format(i / 5), at = sluice.time.format(now_ms),
+            action = ({ "view", "cart", "pay" })[random(3)] }
+      end,
+   }
    :json {
       sluice.string "user_id" :required(),
       sluice.string "action" :required(),

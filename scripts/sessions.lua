@@ -2,7 +2,13 @@
 -- when it is certain that nothing more belongs to it.
 local sluice = require "sluice"
 
-local clicks = sluice.kafka { topics = "clicks" }
+local clicks = sluice.kafka {
+      topics = "clicks",
+      events = function(i, random, now_ms) -- for --embedded: one user after the other
+         return { user_id = ("u-%d"):format(i / 40), page = "/p" .. random(9),
+            at = sluice.time.format(now_ms) }
+      end,
+   }
    :json {
       sluice.string "user_id" :required(),
       sluice.string "page" :required(),

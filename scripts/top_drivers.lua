@@ -2,7 +2,7 @@
 -- counters, however many drivers there are: `error` says by how much a count may be high.
 local sluice = require "sluice"
 
-local top = sluice.kafka { topics = "ride_events" }
+local top = sluice.kafka { topics = "ride_events", events = "rides" }
    :json {
       sluice.string "event_type",
       sluice.string "driver_id",
