@@ -27,7 +27,7 @@ local warnings = require "sluice.check.warnings"
 local main = {}
 
 local function address_of(pointer)
-   return tonumber(ffi.cast("uintptr_t", ffi.cast("const void *", pointer)))
+   return (tonumber(ffi.cast("uintptr_t", ffi.cast("const void *", pointer))))
 end
 
 --- How messages call the drivers: "prepare of ride_events".
@@ -72,9 +72,10 @@ local function run_script(host, box, made)
    return replaced, message, params
 end
 
--- Lower a graph and make its drivers: what C gets. No tail calls: a loop that runs right
--- above the frame of C's pcall, and calls what is not compiled (string.find with a
--- pattern), makes LuaJIT 2.1.0-beta3 read a frame that is none once it is hot.
+-- Lower a graph and make its drivers: what C gets. No tail calls (`./dev lint` sees to
+-- it): a loop that runs right above the frame of C's pcall, and calls what is not
+-- compiled (string.find with a pattern), makes LuaJIT 2.1.0-beta3 read a frame that is
+-- none once it is hot.
 local function finish(host, graph, list, seen)
    local lowered = lower.plan(graph, nil, not host.shows_secrets)
    local v = ffi.cast("sl_vector *", host.vector)
@@ -103,7 +104,7 @@ local function finish(host, graph, list, seen)
       tell = function(number, message, frames)
          return (teller:tell(number, message, frames))
       end,
-      fallbacks = function() return table.concat(watch:poll(), "\n") end,
+      fallbacks = function() return (table.concat(watch:poll(), "\n")) end,
    }
 end
 
@@ -141,7 +142,7 @@ function main.load(host)
    for _, warning in ipairs(vain_warnings) do
       found.add("never-used", warning.at, "%s", warning.text)
    end
-   return finish(host, graph, list, view.new(graph, value, found))
+   return (finish(host, graph, list, view.new(graph, value, found)))
 end
 
 --- The same for a pipeline that somebody made in this Lua state (specs of `sluice test`).
@@ -157,7 +158,7 @@ function main.attach(host, value)
    local list, found = functions.of(graph), warnings.new()
    local refused = view.check_functions(list, _G, found)
    if #refused > 0 then return { problem = table.concat(refused, "\n") } end
-   return finish(host, graph, list, view.new(graph, made, found))
+   return (finish(host, graph, list, view.new(graph, made, found)))
 end
 
 return main

@@ -108,8 +108,9 @@ bool number_double(const number *n, const char *text, double *out) {
     return true;
 }
 
-/* The 8 digits of a number below 10^8, the first in the lowest byte, leading zeros with them: halves,
- * quarters, digits side by side. Source: Khuong, "How to print integers really fast", 2017. */
+/* The 8 digits of a number below 10^8, the first in the lowest byte, leading zeros with them:
+ * halves, quarters, digits side by side. Source: Khuong, "How to print integers really fast",
+ * 2017. */
 static inline uint64_t eight_digits(uint32_t value) {
     uint64_t fours = value / 10000 | (uint64_t)(value % 10000) << 32;
     uint64_t high = (fours * 10486 >> 20) & UINT64_C(0x0000007f0000007f);

@@ -554,9 +554,10 @@ static void a_list_of_texts_is_held_in_documents_of_the_usual_shape(void **state
         { .kind = SL_TEXT, .text = TEXT("sixteen bytes ha") },
         { .kind = SL_TEXT, .text = TEXT("sixteen bytes have more") },
     };
-    static const char *const GOOD[] = { "", "end", "sixteen bytes ha", "sixteen bytes have more" };
-    static const char *const WRONG[] = { "en", "ends", "sixteen bytes hb", "sixteen bytes have More",
-                                         "sixteen bytes hav" };
+    static const char *const GOOD[] = { "", "end", "sixteen bytes ha",
+                                        "sixteen bytes have more" };
+    static const char *const WRONG[] = { "en", "ends", "sixteen bytes hb", "sixteen bytes hav",
+                                         "sixteen bytes have More" };
     char text[100];
     kit k;
     kit_init(&k);

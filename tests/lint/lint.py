@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Hold the tree to its rules: includes by layer, sizes, who may allocate or exit, no debt marks.
+"""Hold the tree to its rules: includes by layer, sizes, who may allocate or exit, tail calls,
+no debt marks.
 
     tests/lint/lint.py          prints FILE:LINE: what, and ends with `rules: N files, M problems`
 """
@@ -26,6 +27,9 @@ CALLS = [(re.compile(r"(?<![\w.>])" + ALLOCATES + r"\s*\("), {"runtime/base/mem.
           "allocates outside runtime/base/mem.c"),
          (re.compile(r"(?<![\w.>])" + EXITS + r"\s*\("), {"runtime/cli/main.c", "runtime/base/mem.c"},
           "exits outside runtime/cli/main.c and runtime/base/mem.c")]
+# Lua that C calls (docs/architecture.md, "A rule for Lua that C calls"): no `return f(…)`
+CALLED_BY_C = {"lua/sluice/main.lua"}
+TAIL_CALL = re.compile(r"\breturn\s+[A-Za-z_][\w.:]*\s*[({']")
 MARKS = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 TEXT = (".c", ".h", ".cpp", ".lua", ".py", ".java", ".md", ".txt", ".cmake", ".sh")
 INCLUDE = re.compile(r'\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>|(\S+))')
@@ -134,6 +138,12 @@ def check_calls(path, text):
                 yield number, message
 
 
+def check_tail_calls(path, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        if path in CALLED_BY_C and TAIL_CALL.search(NOT_CODE.sub("''", line.split("--")[0])):
+            yield number, "tail call in what C calls: write `return (f(…))`"
+
+
 def check_marks(text):
     for number, line in enumerate(text.splitlines(), 1):
         if MARKS.search(line):
@@ -151,6 +161,7 @@ def problems(path, layers):
     if c:
         yield from check_columns(text)
     yield from check_size(path, text)
+    yield from check_tail_calls(path, text)
     if path.endswith(TEXT) or "." not in os.path.basename(path):
         yield from check_marks(text)
 
