@@ -48,13 +48,26 @@ def local(folder):
     return f"loads from elsewhere: {sorted(foreign)}" if foreign else ""
 
 
+# Modules of which people look functions up.
+MODULES = ["sluice.stream", "sluice.window", "sluice.aggregate", "sluice.time", "sluice.test"]
+
+
+def functions(folder):
+    """The library, function by function, from its docstrings."""
+    out = os.path.join(folder, "lua")
+    run = subprocess.run(["ldoc", "-q", "-c", "config.ld", "-d", out, "."], cwd=os.path.dirname(CONFIG),
+                         capture_output=True, text=True, check=False)
+    missing = [name for name in MODULES if not os.path.exists(os.path.join(out, "modules", name + ".html"))]
+    return f"{run.stdout}{run.stderr} without {missing}" if run.returncode or missing else ""
+
+
 def main():
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         built = build(folder)
         results = {"builds without a warning": "" if built.returncode == 0 else built.stdout + built.stderr}
         if built.returncode == 0:
-            for check in (in_menu, searched, local):
+            for check in (in_menu, searched, local, functions):
                 results[check.__name__.replace("_", " ")] = check(folder)
     for name, trouble in results.items():
         print("ok  " if not trouble else "FAIL", name, trouble)
