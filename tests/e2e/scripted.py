@@ -47,8 +47,10 @@ class ScriptCase(harness.E2ETest):
             self.client.produce_lines(topic, path, partition)
 
     def settings(self, workers=1, batches=16, records=RECORDS):
+        """Batches are cut by their number of records alone: the same in each run."""
         return harness.sets("trigger=available-now", "source.start=earliest", f"workers={workers}",
-                            f"source.max_records={max(records // batches, 50)}")
+                            f"source.max_records={max(records // batches, 50)}", "source.max_bytes=1 GiB",
+                            "source.max_time=1 minute")
 
     def run_script(self, name, *more, code=0, **parts):
         """Run it to the end of its topics; returns the Summary, with the law of conservation held."""
