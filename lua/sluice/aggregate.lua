@@ -8,7 +8,6 @@ local options = require "sluice.options"
 local place = require "sluice.place"
 local reads = require "sluice.aggregate.reads"
 local schema = require "sluice.schema"
-local tables = require "sluice.tables"
 local user = require "sluice.aggregate.user"
 local window = require "sluice.window"
 
@@ -60,7 +59,7 @@ local methods = {}
 function Spec.__index(_, name)
    if methods[name] then return methods[name] end
    place.fail(nil, "an aggregate has no method `%s`%s", tostring(name),
-      nearest.hint(tostring(name), tables.keys(methods)))
+      nearest.hint(tostring(name), { "where" }, "aggregate"))
 end
 
 local function new(parts)

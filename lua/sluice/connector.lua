@@ -2,6 +2,7 @@
 -- decides which options it takes.
 -- @module sluice.connector
 
+local foreign = require "sluice.foreign"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local place = require "sluice.place"
@@ -25,6 +26,14 @@ for _, of in ipairs(ENDS) do BY_KIND[of.kind] = of end
 local ROLES = { "source", "sink" }
 local OTHER = { source = "sink", sink = "source" }
 
+--- How `sluice.foreign` calls one end.
+-- @tparam string kind
+-- @tparam string role source or sink
+-- @treturn string
+function connector.context(kind, role)
+   return ("sluice.%s %s"):format(kind, role)
+end
+
 local function known_of(kind, role)
    local one = BY_KIND[kind][role]
    return one and one.options or {}
@@ -41,6 +50,17 @@ local function show_required(one)
    return ("`%s` or `%s`"):format(one.required, one.instead)
 end
 
+-- What an option of the other end may mean where other systems have its name.
+local function as_meant(kind, role, name)
+   local row = foreign.find(connector.context(kind, role), name)
+   if row then
+      return ("; for %s `%s` of a %s write %s"):format(foreign.whose(row), name, role,
+         row[4])
+   end
+   local near = nearest.find(name, tables.keys(known_of(kind, role)))
+   return near and ("; a %s has `%s`"):format(role, near) or ""
+end
+
 -- Options that only one of the two ends takes decide which one it is.
 local function role_of(kind, values)
    local role, because
@@ -49,14 +69,37 @@ local function role_of(kind, values)
          if known_of(kind, candidate)[name]
             and not known_of(kind, OTHER[candidate])[name] then
             if role and role ~= candidate then
-               return nil, ("`%s` is a %s's option and `%s` a %s's: make one of each")
-                  :format(because, role, name, candidate)
+               return nil, ("`%s` is a %s's option and `%s` a %s's: make one of each%s%s")
+                  :format(because, role, name, candidate, as_meant(kind, role, name),
+                  as_meant(kind, candidate, because))
             end
             role, because = candidate, name
          end
       end
    end
    return role
+end
+
+-- Names that only one of the two ends has say which one is meant; the list of what there
+-- is holds the options of that one only.
+local function hint_of(kind, given)
+   local role
+   for _, candidate in ipairs(ROLES) do
+      local known, other = known_of(kind, candidate), known_of(kind, OTHER[candidate])
+      if not next(other) then role = candidate end
+      for _, name in ipairs(options.sorted_keys(given)) do
+         if known[name] and not other[name] then role = role or candidate end
+      end
+   end
+   return function(name)
+      local both = options.merge(known_of(kind, "sink"), known_of(kind, "source"))
+      local known = role and known_of(kind, role) or both
+      local context = connector.context(kind, role or "source")
+      if not role and not foreign.find(context, name) then
+         context = connector.context(kind, "sink")
+      end
+      return nearest.hint(name, tables.keys(known), context)
+   end
 end
 
 local function missing(kind, values)
@@ -79,7 +122,8 @@ end
 function connector.read(kind, given)
    local what = "sluice." .. kind
    local known = options.merge(known_of(kind, "sink"), known_of(kind, "source"))
-   local values = options.read(what, known, given)
+   local values = options.read(what, known, given, nil,
+      type(given) == "table" and hint_of(kind, given))
    local role, message = role_of(kind, values)
    message = message or missing(kind, values)
    if message then place.fail(nil, "%s: %s", what, message) end
@@ -102,7 +146,8 @@ function connector.conflict(kind, role, values)
       if not one.options[name] then
          return ("`%s` is an option of a %s, here stands a %s%s")
             :format(name, OTHER[role], role,
-            nearest.hint(name, tables.keys(one.options)))
+            nearest.hint(name, tables.keys(one.options),
+            connector.context(kind, role)))
       end
    end
    if not has_required(one, values) then

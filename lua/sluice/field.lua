@@ -49,7 +49,7 @@ local Field, Typed = class.Field, class.Typed
 function Field.__index(_, name)
    if methods[name] then return methods[name] end
    place.fail(nil, "a field has no method `%s`%s", tostring(name),
-      nearest.hint(tostring(name), tables.keys(methods)))
+      nearest.hint(tostring(name), tables.keys(methods), "field"))
 end
 
 local function with(self, changes)

@@ -44,6 +44,6 @@ return setmetatable(sluice, {
    __index = function(_, name)
       later.refuse(later.CONSTRUCTORS, name, "sluice." .. tostring(name))
       place.fail(nil, "unknown name `sluice.%s`%s", tostring(name),
-         nearest.hint(tostring(name), names))
+         nearest.hint(tostring(name), names, "sluice"))
    end,
 })

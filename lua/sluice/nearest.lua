@@ -1,6 +1,8 @@
 --- "Did you mean": the nearest of the names that exist.
 -- @module sluice.nearest
 
+local foreign = require "sluice.foreign"
+
 local nearest = {}
 
 --- Edits between two words: insert, delete, replace, swap of neighbours.
@@ -32,8 +34,10 @@ end
 -- @usage nearest.find("max_record", { "max_bytes", "max_records" }) --> "max_records"
 function nearest.find(name, names)
    local best, best_cost = nil, math.max(1, math.floor(#name / 3)) + 1
+   local plain = foreign.plain(name)
    for _, candidate in ipairs(names) do
-      local cost = distance(name:lower(), candidate:lower())
+      local cost = plain ~= "" and plain == foreign.plain(candidate) and 0
+         or distance(name:lower(), candidate:lower())
       if cost < best_cost or (cost == best_cost and best and candidate < best) then
          best, best_cost = candidate, cost
       end
@@ -44,8 +48,12 @@ end
 --- The end of a message about an unknown name.
 -- @tparam string name as written
 -- @tparam {string,...} names that exist
--- @treturn string ": did you mean `x`?", or the list of what there is
-function nearest.hint(name, names)
+-- @tparam ?string context of `sluice.foreign`: names that other systems have come first
+-- @treturn string ": did you mean `x`?", or what another system's name is here, or the
+--   list of what there is
+function nearest.hint(name, names, context)
+   local known = foreign.hint(context, name)
+   if known then return known end
    local found = nearest.find(name, names)
    if found then return (": did you mean `%s`?"):format(found) end
    if #names == 0 then return ": there are none" end

@@ -9,6 +9,7 @@
 -- and `environment`, the variable that stands in for it.
 -- @module sluice.options
 
+local foreign = require "sluice.foreign"
 local nearest = require "sluice.nearest"
 local place = require "sluice.place"
 local tables = require "sluice.tables"
@@ -117,13 +118,25 @@ end
 -- @treturn table checker
 function options.word(words)
    local wanted = '"' .. table.concat(words, '", "') .. '"'
-   return options.checker(wanted, function(value)
+   local made = options.checker(wanted, function(value)
       for _, word in ipairs(words) do
          if word == value then return value end
       end
-      local near = type(value) == "string" and nearest.find(value, words)
-      return nil, near and wanted .. ("; did you mean %q?"):format(near)
+      return nil, options.nearest_word(value, words, wanted)
    end)
+   made.words = words
+   return made
+end
+
+--- What is wanted where words are, when one of them is near.
+-- @param value as written
+-- @tparam {string,...} words
+-- @tparam string wanted how the message names what is right
+-- @treturn ?string
+function options.nearest_word(value, words, wanted)
+   if type(value) ~= "string" or foreign.find("value", value) then return nil end
+   local near = nearest.find(value, words)
+   return near and wanted .. ("; did you mean %q?"):format(near)
 end
 
 local FLAGS = { ["true"] = true, ["false"] = false }
@@ -187,6 +200,8 @@ function options.value(name, entry, value)
    if checked == nil then
       if inside then return nil, within(name, inside) end
       local wanted = closer or entry.check.wanted
+      local said = type(value) == "string" and foreign.hint("value", value)
+      if said and entry.check.words then wanted = wanted .. said end
       local seen = entry.check.is_secret and "a " .. type(value) or options.show(value)
       return nil, ("`%s` is %s, wanted %s"):format(name, seen, wanted)
    end
@@ -197,13 +212,14 @@ end
 -- @tparam table known options
 -- @tparam string name
 -- @tparam string text
+-- @tparam ?string context of `sluice.foreign`
 -- @treturn ?any in the plan's form
 -- @treturn ?string a message
-function options.parse(known, name, text)
+function options.parse(known, name, text, context)
    local entry = known[name]
    if not entry then
       return nil, ("unknown option `%s`%s")
-         :format(name, nearest.hint(name, tables.keys(known)))
+         :format(name, nearest.hint(name, tables.keys(known), context))
    end
    return options.value(name, entry, entry.check and entry.check.parse(text))
 end
@@ -213,10 +229,11 @@ end
 -- @tparam table known name → entry
 -- @tparam table given as written
 -- @tparam ?string at "FILE:LINE", the script's line now when absent
+-- @tparam ?function hint_of (unknown name) → the end of the message, as `nearest.hint`
 -- @treturn table name → value in the plan's form; defaults are not filled in
 -- @raise for anything that is not a table, unknown names, positional entries and wrong
 --   values
-function options.read(what, known, given, at)
+function options.read(what, known, given, at, hint_of)
    if type(given) ~= "table" then
       place.fail(at, "%s takes a table of options, got %s", what, options.show(given))
    end
@@ -228,8 +245,8 @@ function options.read(what, known, given, at)
       end
       local entry = known[name]
       if not entry then
-         place.fail(at, "%s: unknown option `%s`%s", what, name,
-            nearest.hint(name, tables.keys(known)))
+         place.fail(at, "%s: unknown option `%s`%s", what, name, hint_of and hint_of(name)
+            or nearest.hint(name, tables.keys(known), (what:gsub("`", ""))))
       end
       local value, message = options.value(name, entry, given[name])
       if value == nil then place.fail(at, "%s: %s", what, message) end

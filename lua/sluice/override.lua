@@ -16,7 +16,8 @@ local SINKS = { to = "sink", late_to = "side sink", quarantine_to = "side sink" 
 
 local function connector_target(node, role, values)
    local one = connector.of(node.connector, role)
-   return { node = node, role = role, name = one.name(values), known = one.options }
+   return { node = node, role = role, name = one.name(values), known = one.options,
+      context = connector.context(node.connector, role) }
 end
 
 local function window_target(node, name)
@@ -125,6 +126,19 @@ local function find(targets, name)
    return nil, ("nothing is called `%s`%s"):format(name, nearest.hint(name, names))
 end
 
+-- An option of something in the pipeline, named without it.
+local function elsewhere(targets, name)
+   for _, target in ipairs(targets) do
+      if target.known[name] or target.time and decode.TIME[name] then
+         local is_one = (target.role == "source" or target.role == "sink")
+            and find(targets, target.role) == target
+         local owner = is_one and target.role or target.name
+         return ("`%s` is an option of the %s `%s`: write %s.%s=…"):format(name,
+            target.role, target.name, owner, name)
+      end
+   end
+end
+
 local function set_on(of, target, name, value, setting)
    local set = of.overrides[target.node] or { values = {}, texts = {} }
    of.overrides[target.node] = set
@@ -142,7 +156,9 @@ function override.apply(of, known, setting)
    if not path then return "wanted PATH=VALUE" end
    local owner, name = path:match "^(.+)%.([^.]+)$"
    if not owner then
-      local value, message = options.parse(known, path, text)
+      local other = not known[path] and elsewhere(override.targets(of), path)
+      if other then return other end
+      local value, message = options.parse(known, path, text, "sluice.pipeline")
       of.values[path] = value
       set_on(of, { node = "pipeline" }, path, value, setting)
       return message
@@ -150,10 +166,11 @@ function override.apply(of, known, setting)
    local target, message = find(override.targets(of), owner)
    if not target then return message end
    if target.time and not target.known[name] then
-      target = { node = target.time, known = options.merge(target.known, decode.TIME) }
+      target = { node = target.time, known = options.merge(target.known, decode.TIME),
+         context = target.context }
    end
    local value
-   value, message = options.parse(target.known, name, text)
+   value, message = options.parse(target.known, name, text, target.context)
    if value == nil then return message end
    set_on(of, target, name, value, setting)
 end

@@ -15,13 +15,16 @@ local Pipeline = {}
 
 local TRIGGERS = { continuous = true, ["available-now"] = true, once = true }
 
-local TRIGGER = options.checker(
-   '"continuous", "available-now", "once", or an interval ("30 seconds"), at least 1 ms',
-   function(value)
+local TRIGGER_WANTED =
+   '"continuous", "available-now", "once", or an interval ("30 seconds"), at least 1 ms'
+
+local TRIGGER = options.checker(TRIGGER_WANTED, function(value)
       if TRIGGERS[value] then return { kind = value } end
       local interval = options.duration(1).check(value)
-      return interval and { kind = "interval", interval_ms = interval } or nil
+      if interval then return { kind = "interval", interval_ms = interval } end
+      return nil, options.nearest_word(value, tables.keys(TRIGGERS), TRIGGER_WANTED)
    end)
+TRIGGER.words = true
 TRIGGER.say = function(value)
    return value.interval_ms and units.say(value.interval_ms) or value.kind
 end

@@ -151,7 +151,7 @@ function Stream.__index(_, name)
    if methods[name] then return methods[name] end
    later.refuse(later.METHODS, name, ":" .. tostring(name))
    place.fail(nil, "a stream has no method `%s`%s", tostring(name),
-      nearest.hint(tostring(name), tables.keys(methods)))
+      nearest.hint(tostring(name), tables.keys(methods), "stream"))
 end
 
 function Stream.__newindex(_, name)

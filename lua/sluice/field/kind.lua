@@ -51,7 +51,7 @@ function kind.of(given)
    end
    if schema.TYPES[type_name] then return { type = type_name } end
    return nil, ("unknown type %q%s"):format(type_name,
-      nearest.hint(type_name, tables.keys(schema.TYPES)))
+      nearest.hint(type_name, tables.keys(schema.TYPES), "type"))
 end
 
 local function is_type(given)

@@ -5,6 +5,7 @@
 local connector = require "sluice.connector"
 local field = require "sluice.field"
 local library = require "sluice.library"
+local foreign = require "sluice.foreign"
 local format = require "sluice.format"
 local options = require "sluice.options"
 local place = require "sluice.place"
@@ -48,9 +49,10 @@ local function read_fields(method, given, known)
    end
    local positional, named = options.split(given)
    if named[1] and not known then
-      place.fail(nil, "`:%s` takes fields in order, got `%s =`: a field's name stands in "
-         .. "its constructor",
-         method, tostring(named[1][1]))
+      local name = tostring(named[1][1])
+      place.fail(nil, "`:%s` takes fields in order, got `%s =`%s", method, name,
+         foreign.hint(":" .. method, name)
+         or ": a field's name stands in its constructor")
    end
    local specs, values = {}, {}
    for i, entry in ipairs(positional) do specs[i] = spec_of(entry, method) end
