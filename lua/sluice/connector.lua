@@ -87,7 +87,7 @@ local function hint_of(kind, given)
    for _, candidate in ipairs(ROLES) do
       local known, other = known_of(kind, candidate), known_of(kind, OTHER[candidate])
       if not next(other) then role = candidate end
-      for _, name in ipairs(options.sorted_keys(given)) do
+      for _, name in ipairs(tables.keys(given)) do
          if known[name] and not other[name] then role = role or candidate end
       end
    end
