@@ -121,7 +121,7 @@ local function add_flat_maps(list, step, fields, before)
    for k, output in ipairs(step.outputs) do
       if output.kind == "flat_map" then
          local row = row_of(output.schema, fields, path_to(step.tree, k, before, fields))
-         local emit = { kind = "emit", fields = output.fields }
+         local emit = { kind = "emit", names = {}, fields = output.fields }
          add(list, output.fn, "flat_map", { row, emit })
       end
    end

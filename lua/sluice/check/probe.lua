@@ -12,8 +12,10 @@ local decimal = require "sluice.decimal"
 local nearest = require "sluice.nearest"
 local rows = require "sluice.check.rows"
 local shape = require "sluice.shape"
+local stand = require "sluice.check.stand"
 local tables = require "sluice.tables"
 local user = require "sluice.aggregate.user"
+local vain = require "sluice.check.vain"
 
 local probe = {}
 
@@ -82,6 +84,7 @@ local function run(entry, values, reads)
          or ("%s: threw a %s"):format(entry.line, type(thrown))
    end)
    if done then return { seen = seen, gave = gave } end
+   seen.unknown = seen.unknown or stand.never(problem)
    return { problem = problem or entry.line .. ": threw", seen = seen }
 end
 
@@ -230,7 +233,8 @@ local function refusal(entry, tried)
    if nulls then
       return placed(entry, nulls.problem) .. hint(nulls.seen)
    end
-   local wrong = entry.gives and wrong_value(entry, tried)
+   local wrong = entry.gives and wrong_value(entry, tried) or vain.state(entry)
+      or vain.rows(entry, tried.samples)
    return wrong and placed(entry, wrong)
 end
 

@@ -8,8 +8,8 @@ local util = require "jit.util"
 
 local bytecode = require "sluice.check.bytecode"
 local decimal = require "sluice.decimal"
-local nearest = require "sluice.nearest"
 local samples = require "sluice.check.samples"
+local stand = require "sluice.check.stand"
 local tables = require "sluice.tables"
 local value_of = require "sluice.value"
 
@@ -50,39 +50,11 @@ function COMPOSED.map(of) return { a = rows.sample_of(of.item) } end
 function COMPOSED.struct(of)
    local made = {}
    for _, one in ipairs(of.fields) do made[one.name] = rows.sample_of(one) end
-   return made
+   return stand.struct(made, of)
 end
 
---- A stand-in for a row that remembers which fields were nil when they were read.
--- @tparam table arg `{ schema =, names = }`
--- @tparam table values by slot
--- @tparam table seen gets the names of nil fields; `unknown` when a field is not there;
---  `reads`, if it is there, the slots that are read
--- @treturn table
-function rows.view(arg, values, seen)
-   return setmetatable({}, {
-      __index = function(_, name)
-         local column = arg.schema.by_name[name]
-         if not column then
-            seen.unknown = true
-            error(("unknown field `%s`%s"):format(tostring(name),
-               nearest.hint(tostring(name), arg.names)), 2)
-         end
-         if seen.reads then seen.reads[column.slot] = true end
-         local value = values[column.slot]
-         if value == nil and not seen[name] then
-            seen[name] = true
-            seen[#seen + 1] = name
-         end
-         return value
-      end,
-      __newindex = function(_, name)
-         seen.unknown = true
-         error(("a row cannot be changed: assigned to `%s`; use :derive")
-            :format(tostring(name)), 2)
-      end,
-   })
-end
+--- See `sluice.check.stand`.
+rows.view = stand.row
 
 -- Columns that a row has before the first of the stages, by slot; those that a stage adds
 -- are left out.
