@@ -67,7 +67,19 @@ local function spec_of(self, method)
    return spec
 end
 
+-- Keys that hold dots or brackets are written as a list.
+local function listed(given)
+   local path = {}
+   for i, key in ipairs(type(given) == "table" and given or {}) do
+      if type(key) ~= "string" or key == "" then return nil end
+      path[i] = key
+   end
+   return path[1] and path
+end
+
 local function path_of(spec, text, method)
+   local list = listed(text)
+   if list then return list end
    if type(text) ~= "string" or text == "" or text:find "%.%." or text:find "^%."
       or text:find "%.$" then
       place.fail(nil, "field `%s`: `:%s` takes a path of keys, as in \"user.id\", got %s",
@@ -214,24 +226,27 @@ function methods:check(fn)
 end
 
 --- Take the value from another place of the JSON document.
--- @tparam string path keys from the outside in, between dots
+-- @tparam string|table path keys from the outside in, between dots; or a list of them,
+--   for keys that hold a dot: `{ "labels", "app.name" }`
 -- @treturn sluice.field.Field
 -- @usage sluice.string "city" :from "address.city"
 function methods:from(path)
    local keys = path_of(spec_of(self, "from"), path, "from")
-   return from(self, "from", { kind = "value", path = keys })
+   return from(self, "from", { kind = "value", path = keys,
+      text = type(path) == "string" and path or nil })
 end
 
 --- Take the value from the record's key: all of it as text that says a value of the
 -- field's type, or a place in a JSON key.
--- @tparam ?string path keys from the outside in, between dots
+-- @tparam ?string|table path keys from the outside in, between dots, or a list of them
 -- @treturn sluice.field.Field
 -- @usage sluice.string "user" :from_key()
 function methods:from_key(path)
    local spec = spec_of(self, "from_key")
    if path ~= nil then
       return from(self, "from_key", { kind = "key_path",
-         path = path_of(spec, path, "from_key") })
+         path = path_of(spec, path, "from_key"),
+         text = type(path) == "string" and path or nil })
    end
    if shape.BLOCKS[spec.type] then
       place.fail(nil, "field `%s` is a %s: a whole key is one value, write sluice.string "

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "runtime/cli/nearest.h"
+#include "runtime/base/nearest.h"
 
 typedef err *(*apply_option)(args *a, const char *value);
 

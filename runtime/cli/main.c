@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/nearest.h"
 #include "runtime/cli/args.h"
 #include "runtime/cli/commands.h"
-#include "runtime/cli/nearest.h"
 #include "runtime/script/help.h"
 
 static int help(const args *a);

@@ -158,6 +158,11 @@ bool decoder_decode(decoder *d, const sl_record *record, const record_origin *or
     return !left || settle_nulls(d, row, bad);
 }
 
+err *decoder_check_header(const sl_source *source, sl_string header, const char *place) {
+    const codec_ops *ops = find_format(source->format);
+    return ops && ops->check_header ? ops->check_header(source, header, place) : NULL;
+}
+
 uint32_t decoder_drift(const decoder *d, const drift_name **names, uint64_t *others) {
     if (d->ops->drift) return d->ops->drift(d->state, names, others);
     *others = 0;

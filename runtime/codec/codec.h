@@ -53,6 +53,11 @@ void decoder_free(decoder *d);
 bool decoder_decode(decoder *d, const sl_record *record, const record_origin *origin, sl_row *row,
                     arena *strings, bad_record *bad);
 
+/* Look at the record that names the columns of a partition (sl_source.has_header) before any other
+ * of it is decoded. `place`: of the partition, for the message. ERR_DATA: a declared column is not
+ * there, and no default stands in for it. */
+err *decoder_check_header(const sl_source *source, sl_string header, const char *place);
+
 /* Names seen that the schema does not declare, in the order of first sight, at most
  * DRIFT_MAX_NAMES; `others` counts sightings of further ones. Borrowed until the next decode. */
 uint32_t decoder_drift(const decoder *d, const drift_name **names, uint64_t *others);
@@ -68,5 +73,7 @@ typedef struct codec_ops {
                    arena *strings, bad_record *bad);
     /* NULL: the format has no names of its own. */
     uint32_t (*drift)(const void *state, const drift_name **names, uint64_t *others);
+    /* As decoder_check_header; NULL: the format has no headers. */
+    err *(*check_header)(const sl_source *source, sl_string header, const char *place);
     void (*close)(void *state);
 } codec_ops;

@@ -4,12 +4,14 @@
  * knows which column is the stray one. */
 #include "runtime/codec/decode_csv.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/nearest.h"
 #include "runtime/codec/bad.h"
 #include "runtime/codec/csv_line.h"
 #include "runtime/codec/field.h"
@@ -62,6 +64,13 @@ static sl_string text_option(const sl_value *options, const char *name, const ch
 
 static char byte_of(sl_string text) { return text.len ? *text.data : 0; }
 
+static csv_style style_of(const sl_source *source) {
+    return (csv_style){
+        .delimiter = byte_of(text_option(source->format_options, "delimiter", ",")),
+        .quote = byte_of(text_option(source->format_options, "quote", "\"")),
+    };
+}
+
 /* The first field of a column; NULL: nobody declared it. */
 static const field *find_field(const csv_state *s, sl_string name) {
     for (uint32_t i = 0; i < s->field_count; i++)
@@ -109,6 +118,12 @@ static bool stands_twice(const csv_columns *columns, const field *f) {
     return false;
 }
 
+/* Without the mark that some programs put in front of UTF-8. */
+static sl_string without_mark(sl_string header) {
+    bool has_mark = header.len >= 3 && !memcmp(header.data, "\xef\xbb\xbf", 3);
+    return has_mark ? (sl_string){ .data = header.data + 3, .len = header.len - 3 } : header;
+}
+
 /* Make the columns that `record`'s header names. What is wrong with it is said of each record. */
 static csv_columns *read_header(csv_state *s, const sl_record *record, sl_string header,
                                 arena *strings) {
@@ -116,8 +131,7 @@ static csv_columns *read_header(csv_state *s, const sl_record *record, sl_string
     bad_record bad = { .reason = "" };
     csv_line line;
     csv_cell cell;
-    bool has_mark = header.len >= 3 && !memcmp(header.data, "\xef\xbb\xbf", 3);
-    if (has_mark) header = (sl_string){ .data = header.data + 3, .len = header.len - 3 };
+    header = without_mark(header);
     csv_line_begin(&line, s->style, header);
     if (!json_text_is_utf8(header.data, header.len)) bad_because(&bad, "it is not valid UTF-8");
     while (!bad.reason[0] && csv_line_next(&line, &cell, strings, &bad)) {
@@ -131,6 +145,86 @@ static csv_columns *read_header(csv_state *s, const sl_record *record, sl_string
         snprintf(columns->problem, sizeof columns->problem, "the header line is wrong: %.120s",
                  bad.reason);
     return columns;
+}
+
+/* In small letters, without the blanks around it; owned. */
+static char *plain_name(sl_string name) {
+    while (name.len && isblank((unsigned char)name.data[0])) {
+        name.data++;
+        name.len--;
+    }
+    while (name.len && isblank((unsigned char)name.data[name.len - 1])) name.len--;
+    char *plain = mem_copy_text(name.data, name.len);
+    for (char *c = plain; *c; c++) *c = (char)tolower((unsigned char)*c);
+    return plain;
+}
+
+/* Among the columns, the one that may have been meant, as it is written; NULL: none is near. */
+static const sl_string *near_name(sl_string wanted, const sl_string *names, uint32_t count) {
+    char **plain = mem_zalloc(count + 1, sizeof *plain);
+    char *given = plain_name(wanted);
+    for (uint32_t i = 0; i < count; i++) plain[i] = plain_name(names[i]);
+    const char *near = nearest_word(given, (const char *const *)plain, count);
+    const sl_string *found = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        if (plain[i] == near) found = &names[i];
+        mem_free(plain[i]);
+    }
+    mem_free(plain);
+    mem_free(given);
+    return found;
+}
+
+static err *refuse_header(const sl_field *missing, const sl_string *names, uint32_t count,
+                          const char *place) {
+    const sl_string *path = &missing->path[0], *name = &missing->column.name;
+    const sl_string *near = near_name(*path, names, count);
+    return err_new(ERR_DATA,
+                   "%s: the header line has no column \"%.*s\" for the field `%.*s`%s%.*s%s"
+                   "say how it is called there by :from \"…\", give the field a `:default`, or "
+                   "take it out",
+                   place, (int)path->len, path->data, (int)name->len, name->data,
+                   near ? ": did you mean `" : ": ", near ? (int)near->len : 0,
+                   near ? near->data : "", near ? "`? Else " : "");
+}
+
+static bool is_among(sl_string name, const sl_string *names, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (is_same(name, names[i])) return true;
+    return false;
+}
+
+/* The names in a header, owned; a malformed one, which each record is told of, gives none. */
+static sl_string *names_of(csv_style style, sl_string header, arena *strings, uint32_t *count) {
+    sl_string *names = NULL;
+    bad_record bad = { .reason = "" };
+    csv_line line;
+    csv_cell cell;
+    *count = 0;
+    csv_line_begin(&line, style, without_mark(header));
+    while (csv_line_next(&line, &cell, strings, &bad)) {
+        names = mem_realloc(names, (*count + 1) * sizeof *names);
+        names[(*count)++] = cell.text;
+    }
+    if (bad.reason[0]) *count = 0;
+    return names;
+}
+
+static err *csv_check_header(const sl_source *source, sl_string header, const char *place) {
+    err *e = NULL;
+    uint32_t count;
+    arena strings;
+    arena_init(&strings, 4096);
+    sl_string *names = names_of(style_of(source), header, &strings, &count);
+    for (uint32_t i = 0; !e && count && i < source->field_count; i++) {
+        const sl_field *f = &source->fields[i];
+        bool is_wanted = f->from == SL_FROM_VALUE && !f->has_default;
+        if (is_wanted && !is_among(f->path[0], names, count))
+            e = refuse_header(f, names, count, place);
+    }
+    mem_free(names);
+    arena_done(&strings);
+    return e;
 }
 
 static csv_columns *columns_of(csv_state *s, const sl_record *record, sl_string header,
@@ -175,10 +269,7 @@ static void take_names(csv_state *s, const sl_value *names) {
 static err *csv_open(const sl_source *source, void **state) {
     const sl_value *options = source->format_options;
     csv_state *s = mem_zalloc(1, sizeof *s);
-    s->style = (csv_style){
-        .delimiter = byte_of(text_option(options, "delimiter", ",")),
-        .quote = byte_of(text_option(options, "quote", "\"")),
-    };
+    s->style = style_of(source);
     s->null = text_option(options, "null", "");
     s->fields = mem_zalloc(source->field_count + 1, sizeof *s->fields);
     *state = s; /* decoder_free closes it, after an error too */
@@ -263,5 +354,6 @@ const codec_ops codec_csv = {
     .open = csv_open,
     .decode = csv_decode,
     .drift = csv_drift,
+    .check_header = csv_check_header,
     .close = csv_close,
 };

@@ -4,6 +4,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/codec/codec.h"
 #include "runtime/operator/work.h"
 
 static void make_room(input *in) {
@@ -18,11 +19,14 @@ static bool is_header(const column_header *h, const sl_record *r) {
     return !h->text.data || h->offset == r->offset;
 }
 
-static void keep(column_header *h, const sl_record *r) {
-    if (h->text.data) return;
+static err *keep(const input *in, column_header *h, const sl_record *r) {
+    if (h->text.data) return NULL;
+    err *e = decoder_check_header(in->plan, r->value, in->partitions[r->partition].topic);
+    if (e) return e;
     h->text = (sl_string){ .data = mem_copy_text(r->value.data, r->value.len),
                            .len = r->value.len };
     h->offset = r->offset;
+    return NULL;
 }
 
 /* Whether partition `p` is read from its beginning. */
@@ -48,7 +52,8 @@ err *header_take(input *in) {
                            "names the columns: read from the beginning, or name them by columns = "
                            "{ … } and header = false",
                            in->partitions[r->partition].topic, r->offset + 1);
-        keep(h, r);
+        err *e = keep(in, h, r);
+        if (e) return e;
     }
     in->records.count = kept;
     return NULL;

@@ -4,6 +4,6 @@
 #include "runtime/flow/input.h"
 
 /* Take the headers out of the records that were fetched, and keep them. ERR_DATA: reading begins
- * behind a partition's header. */
+ * behind a partition's header, or it lacks a declared column. */
 struct err *header_take(input *in);
 void header_free(input *in);

@@ -76,6 +76,38 @@ describe(":csv", function()
    end)
 end)
 
+describe(":json", function()
+   local topic = sluice.kafka { topics = "in" }
+
+   local function refused(field, ...)
+      refuses(function() topic:json { field } end, ...)
+   end
+
+   it("refuses paths in another language than its own", function()
+      refused(sluice.string "sku" :from "items[1].sku", '`:from` "items[1].sku"',
+         "declare the list", ':from { "items[1].sku" }')
+      refused(sluice.string "city" :from "$.customer.city", 'write "customer.city"')
+      refused(sluice.string "city" :from "/customer/city", 'write "customer.city"')
+      refused(sluice.string "city" :from_key "$.city", 'write "city"')
+   end)
+
+   it("refuses a dot in a name, which would be part of one key", function()
+      refused(sluice.string "customer.name",
+         'write sluice.string("name") :from "customer.name"')
+   end)
+
+   it("takes keys as they are from a list", function()
+      local source = source_of(topic:json {
+         sluice.string "log.level" :from { "log.level" },
+         sluice.string "path" :from { "$labels", "a/b[0]" },
+         sluice.string "ref" :from_key "user.id" })
+      assert.same({ "log.level" }, source.fields[1].from.path)
+      assert.same({ "$labels", "a/b[0]" }, source.fields[2].from.path)
+      assert.same({ "user", "id" }, source.fields[3].from.path)
+      refuses(function() sluice.string "a" :from { "b", 3 } end, "takes a path of keys")
+   end)
+end)
+
 describe(":raw", function()
    local topic = sluice.kafka { topics = "in" }
 

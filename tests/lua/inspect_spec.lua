@@ -223,6 +223,26 @@ describe("inspect", function()
       assert.matches(wanted, problems[1], 1, true)
    end)
 
+   it("says what to write where a row is handed over as a table", function()
+      local rows = { TYPED_ROW, { kind = "emit", names = {} } }
+      for call, wanted in pairs {
+            ["pairs(row)"] = "`pairs` cannot take it; name its fields, as in "
+               .. "`row.amount`",
+            ["print(row)"] = "`print` cannot take it",
+            ["cjson.encode(row)"] = "`encode` cannot take it; write a table of its "
+               .. "fields, as in { amount = row.amount }",
+            ["emit(row)"] = "`emit` cannot take it; write a table" } do
+         local text = "local cjson = require 'cjson'\nreturn function(row, emit)\n"
+            .. "local x = " .. call .. " return x end"
+         refuses("a row is no table: " .. wanted, text, rows)
+      end
+      assert.same({}, check([[local cjson = require "cjson"
+         return function(row, emit)
+            emit { amount = row.amount }
+            print(tostring(row), row.amount)
+            return cjson.encode { amount = row.amount } end]], rows))
+   end)
+
    it("takes functions of the library as they are", function()
       assert.same({}, check [[return tostring]])
    end)

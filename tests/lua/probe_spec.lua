@@ -130,6 +130,76 @@ describe("probe", function()
          { state, window })))
    end)
 
+   -- The aggregate's function of a name, looked at.
+   local function check_state(name, text)
+      local functions_of = { fold = load "return function(s) s.n = s.n + 1 end" (),
+         merge = load "return function(a, b) a.n = a.n + b.n end" () }
+      functions_of[name] = assert(load("return " .. text, "@rides.lua"))()
+      local spec = aggregate.aggregate { state = { n = 0 }, init = functions_of.init,
+         fold = functions_of.fold, merge = functions_of.merge,
+         result = function(s) return s.n end }:resolve(ROWS, "tumbling").user
+      local state = { kind = "state", spec = spec, names = { "n" }, row = ROW }
+      local args = { fold = { state, ROW }, merge = { state, state }, init = { state } }
+      return (probe.check { fn = functions_of[name], what = name, line = "rides.lua:1",
+         args = args[name] })
+   end
+
+   it("refuses a fold, merge or init that gives a state and changes none", function()
+      for name, text in pairs {
+            fold = "function(s, row) return { n = s.n + 1 } end",
+            merge = "function(s, b) return s.n + b.n end",
+            init = "function(s) return { n = 3 } end" } do
+         local refused = check_state(name, text)
+         assert.matches("^rides.lua:1: " .. name .. ": gives a %a+ that nobody takes",
+            refused)
+         assert.matches("change `s` in place, as in `s.n = …`", refused, 1, true)
+      end
+   end)
+
+   it("passes a fold or merge that changes its state, whatever it gives", function()
+      assert.is_nil(check_state("fold", "function(s, row) s.n = s.n + 1 return s end"))
+      assert.is_nil(check_state("merge", "function(a, b) a.n = a.n + b.n return a end"))
+      assert.is_nil(check_state("merge", "function(a, b) a.n = b.n return a.n end"))
+      assert.is_nil(check_state("merge", "function(a, b) end"))
+   end)
+
+   it("refuses a flat_map that gives its rows", function()
+      local args = { ROW, { kind = "emit", names = {}, fields = ROWS.columns } }
+      for _, text in ipairs { "{ id = row.id }", "{ { id = row.id } }" } do
+         assert.equal("rides.lua:1: filter: gives a table that nobody takes: call emit "
+            .. "{ name = value } for each row",
+            (check("function(row) return " .. text .. " end", args)))
+      end
+      assert.is_nil((check("function(row, emit) return emit { id = row.id } end", args)))
+      assert.is_nil((check("function(row, emit) return row.tip and emit {} end", args)))
+   end)
+
+   it("refuses what takes a row for a table, in a helper too", function()
+      for _, text in ipairs { "for k in pairs(r) do return k end", "return next(r)",
+            "return require('cjson').encode(r)", "return unpack(r)" } do
+         local refused = check("function(row) local function f(r) " .. text
+            .. " end return f(row) end")
+         assert.matches("a row is no table: name its fields", refused, 1, true)
+      end
+   end)
+
+   it("refuses a field that no struct of the list has", function()
+      local item = { type = "struct", shape = { fields = {
+         { name = "sku", type = "string" }, { name = "qty", type = "int32" } } } }
+      local columns = schema.new { { name = "items", type = "list", slot = 1,
+         shape = { item = item } } }
+      local args = { { kind = "row", schema = columns, names = { "items" },
+         fields = {} } }
+      local refused = check([[function(row)
+         for _, it in ipairs(row.items or {}) do if it.skuu then return true end end
+      end]], args)
+      assert.equal("rides.lua:2: filter: the struct has no field `skuu`: did you mean "
+         .. "`sku`?", refused)
+      assert.is_nil((check([[function(row)
+         for _, it in ipairs(row.items or {}) do if it.sku then return true end end
+      end]], args)))
+   end)
+
    it("leaves alone what it cannot call", function()
       local entry = { fn = error, what = "fold_batch", line = "rides.lua:1" }
       assert.is_nil((probe.check(entry)))

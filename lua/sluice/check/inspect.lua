@@ -32,8 +32,8 @@ local CHANGES = { table = { "insert", "remove", "sort" }, _G = { "rawset",
 local NO_TABLE = "a row is no table: `%s` cannot take it; "
 local BY_NAME = "name its fields, as in `%s.%s`"
 local IN_TABLE = "write a table of its fields, as in { %s = %s.%s }"
-local TAKES_TABLES = { pairs = BY_NAME, ipairs = BY_NAME, next = BY_NAME, unpack = BY_NAME,
-   rawget = BY_NAME, print = BY_NAME, tostring = BY_NAME, setmetatable = IN_TABLE,
+local TAKES_TABLES = { pairs = BY_NAME, ipairs = BY_NAME, next = BY_NAME,
+   unpack = BY_NAME, rawget = BY_NAME, print = BY_NAME, setmetatable = IN_TABLE,
    encode = IN_TABLE, emit = IN_TABLE, concat = BY_NAME }
 
 local NO_STATE = "which lies outside the function: functions must not keep state "

@@ -84,7 +84,9 @@ local function run(entry, values, reads)
          or ("%s: threw a %s"):format(entry.line, type(thrown))
    end)
    if done then return { seen = seen, gave = gave } end
-   seen.unknown = seen.unknown or stand.never(problem)
+   local never = stand.never(problem)
+   seen.unknown = seen.unknown or never ~= nil
+   problem = never or problem
    return { problem = problem or entry.line .. ": threw", seen = seen }
 end
 

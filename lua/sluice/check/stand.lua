@@ -12,8 +12,10 @@ local NO_MEMBER_START = "the struct has no field `"
 local NO_MEMBER = NO_MEMBER_START .. "%s`%s"
 
 -- Like a row of the runtime a stand-in is cdata, of a type of its own: `pairs` and what
--- else takes tables throws here, too. What it stands for is found by the object.
-local Stand = ffi.typeof "struct { uint8_t unused; }"
+-- else takes tables throws here, too. What it stands for is found by the object; its own
+-- members are those of a row's head that helpers read.
+local Stand = ffi.typeof [[struct { int64_t __time; uint32_t __record, __partition;
+   int64_t __offset; }]]
 local stood_for = setmetatable({}, { __mode = "k" })
 
 local function read(self, name)
@@ -53,8 +55,8 @@ function stand.row(arg, values, seen)
    return made
 end
 
---- Make a struct strict: a member that the declaration does not have would be nil in every
--- record.
+--- Make a struct strict: a member that the declaration does not have would be nil in all
+-- records.
 -- @tparam table made its members
 -- @tparam table of its shape
 -- @treturn table `made`
@@ -71,17 +73,19 @@ end
 
 -- Rows are no tables: what asks for one throws with every record.
 local ASKS_TABLE = { "table expected, got cdata", "annot serialise cdata",
-   "takes a table of fields, got cdata" }
+   "takes a table of fields, got cdata", "' has no '__" }
 
 --- Whether what was thrown is thrown with every record.
 -- @tparam ?string problem
--- @treturn boolean
+-- @treturn ?string the problem, with what to do; nil: it may be the made-up row's fault
 function stand.never(problem)
-   if problem and problem:find(NO_MEMBER_START, 1, true) then return true end
+   if not problem then return nil end
+   if problem:find(NO_MEMBER_START, 1, true) then return problem end
    for _, text in ipairs(ASKS_TABLE) do
-      if problem and problem:find(text, 1, true) then return true end
+      if problem:find(text, 1, true) then
+         return problem .. "; a row is no table: name its fields, as in row.name"
+      end
    end
-   return false
 end
 
 return stand

@@ -73,11 +73,8 @@ end
 -- @treturn number in [0, 1), or a whole number from `low` to `high`
 -- @usage stream:filter(function(row) return sluice.random(row) < 0.01 end)
 function random.of(row, low, high)
-   if type(row) == "cdata" then
-      begin(row.__time, row.__partition, row.__offset)
-   elseif type(row) ~= "table" then -- a table stands in for a row at check
-      refuse(row)
-   end
+   if type(row) ~= "cdata" then refuse(row) end
+   begin(row.__time, row.__partition, row.__offset)
    return (draw(low, high))
 end
 

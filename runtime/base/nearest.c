@@ -1,4 +1,4 @@
-#include "runtime/cli/nearest.h"
+#include "runtime/base/nearest.h"
 
 #include <string.h>
 
