@@ -317,3 +317,27 @@ class ThrowTest(scripted.ScriptCase):
         places = [tuple(int(dict(r.headers)["sluice." + name]) for name in ("partition", "offset"))
                   for r in kept]
         self.assertEqual(sorted(places), pay)
+
+
+class RefusedTest(scripted.ScriptCase):
+    def test_results_that_the_broker_refuses(self):
+        """Names of drivers that make a city's row too large: that city's rows are set aside, with their
+        group; the others go out."""
+        topic, pick = self.topic(name="ride_events"), random.Random(61)
+        out = self.topic(configs={"max.message.bytes": "500000"}, name="top_drivers")
+        rows = [{"event_type": "ride_completed", "city": "Lima" if n % 2 else "Oslo", "ts": oracles.START + n,
+                 "driver_id": pick.randbytes(100_000).hex() if n % 2 else "d"} for n in range(12)]
+        self.client.produce(topic, [{"value": oracles.bytes_of(row)} for row in rows])
+        names = self.script("top_drivers", ride_events=topic, top_drivers=out)
+        summary = self.run_script("top_drivers", "flush=true", "source.max_records=4", "sink.compression=none",
+                                  records=12)
+        self.check_source(summary, 12)
+        sent = {json.loads(r.key)["city"]: r.json() for r in self.client.consume(out)}
+        self.assertEqual((sent["Oslo"]["rides"], sent["Oslo"]["final"]), (6, True))
+        self.assertEqual((sent["Lima"]["rides"], sent["Lima"]["final"]), (2, False))
+        kept = self.client.consume(names["name"] + "-quarantine")
+        self.assertEqual(summary.sinks[out]["refused"], len(kept))
+        self.assertEqual([(json.loads(r.key)["city"], r.json()["rides"], r.json()["final"]) for r in kept],
+                         [("Lima", 4, False), ("Lima", 6, False), ("Lima", 6, True)])
+        for record in kept:
+            self.assertIn("too large", dict(record.headers)["sluice.reason"].decode())
