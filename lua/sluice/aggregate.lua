@@ -241,8 +241,9 @@ end
 
 local function check_input(kind, of, what)
    if is_input(of) then return end
-   place.fail(nil, "sluice.%s takes a field's name or a function%s, got %s", kind, what,
-      options.show(of))
+   place.fail(nil, "sluice.%s takes a field's name or a function%s, got %s: write "
+      .. "sluice.%s%s", kind, what, options.show(of), kind,
+      what == "" and ' "amount"' or '("a", "b")')
 end
 
 local function constructor(kind, builtin)

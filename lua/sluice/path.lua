@@ -8,6 +8,9 @@ local path = {}
 --- Standard input or output.
 path.STREAM = "-"
 
+-- Folders can be opened, and not be read.
+local EISDIR = 21
+
 local WANTED = 'a path, a pattern as in "logs/*.jsonl", a list of them, or "-"'
 
 local function is_text(value)
@@ -15,6 +18,8 @@ local function is_text(value)
 end
 
 local function check(value)
+   local rest = type(value) == "string" and value:match "^file:/*(/.*)$"
+   if rest then return nil, ("a path without `file:`: write %q"):format(rest) end
    if is_text(value) then return value end
    if type(value) ~= "table" or #value == 0 then return nil end
    local list, seen = {}, {}
@@ -30,6 +35,18 @@ path.option = { check = options.checker(WANTED, check),
    doc = "a path; a source: also a pattern (`*`, `?`, `[a-z]`) or a list of paths, each "
       .. "file a partition, `.gz` and `.zst` unpacked; `-`: stdin, stdout",
    about = "access", risk = "what is read, or where rows go" }
+
+--- Whether a path is a folder that is there.
+-- @tparam string value
+-- @treturn boolean
+function path.is_folder(value)
+   if value == path.STREAM then return false end
+   local opened = io.open(value, "rb")
+   if not opened then return value:find "/$" ~= nil end
+   local _, _, code = opened:read(1)
+   opened:close()
+   return code == EISDIR
+end
 
 --- Why a path is none of a sink.
 -- @tparam string|table value checked

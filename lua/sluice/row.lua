@@ -183,6 +183,7 @@ local function shown(x)
    if type(x) == "number" then return ("%.17g"):format(x) end
    if type(x) == "boolean" or decimal.is(x) then return tostring(x) end
    if type(x) == "cdata" then return "cdata" end
+   if type(x) == "userdata" then return "sluice.null (null is nil here)" end
    return type(x)
 end
 

@@ -24,8 +24,10 @@ local OWN_FILES = "`require \"name\"` loads name.lua from the script's own folde
 
 --- Globals of plain Lua that scripts do not get, and what to do instead.
 local DENIED = {
-   os = "results must not depend on when they are computed",
-   io = "records come from sources and go to sinks",
+   os = "results must not depend on when they are computed (in a sluice.sink: "
+      .. "`system.os` of `open`)",
+   io = "records come from sources and go to sinks (in a sluice.sink: `system.io` of "
+      .. "`open`)",
    ffi = "foreign code could corrupt the process",
    debug = UNDOES,
    package = OWN_FILES,
@@ -43,7 +45,8 @@ local DENIED = {
 local POSITION = "random numbers follow from the record's position"
 
 --- Words of other languages.
-local FOREIGN = { null = "nil", None = "nil", undefined = "nil", True = "true",
+local FOREIGN = { sluice = 'local sluice = require "sluice"',
+   null = "nil", None = "nil", undefined = "nil", True = "true",
    False = "false", NULL = "nil" }
 
 --- Members of libraries that scripts do not get, and why.

@@ -57,7 +57,10 @@ end
 function schema.column(of, name)
    local column = type(name) == "string" and of.by_name[name]
    if column then return column end
-   local shown = tostring(name)
+   if type(name) ~= "string" then
+      return nil, ("wanted a field's name, got a %s"):format(type(name))
+   end
+   local shown = name
    return nil, ("unknown field `%s`%s"):format(shown,
       nearest.hint(shown, schema.names(of)))
 end

@@ -25,6 +25,11 @@ end
 -- @treturn string
 -- @usage syntax.explain("p.lua:1: 'then' expected near '!'", "if a != b then end")
 function syntax.explain(problem, text)
+   local called = problem:match ":(%d+): function arguments expected near"
+   if called then
+      local method = line_of(text, tonumber(called)):match ":([%a_]%w*)%s*[,;}%)]"
+      return ("%s (a method is called: `:%s()`)"):format(problem, method or "required")
+   end
    local number, token = problem:match ":(%d+): .* near '([^']+)'$"
    if not number then return problem end
    local line = line_of(text, tonumber(number))

@@ -161,6 +161,15 @@ local function make(of, given)
          place.fail(nil, "%s: unknown option `%s`: %s", what, name, mistakes[name])
       end
    end
+   if type(given) == "string" or type(given) == "number" then
+      local parts = {}
+      for i, needed in ipairs(of.needed) do
+         parts[i] = ("%s = %s"):format(needed[1], options.show(i == 1 and given
+            or needed[2]))
+      end
+      place.fail(nil, "%s takes a table of options, got %s: write %s { %s }", what,
+         options.show(given), what, table.concat(parts, ", "))
+   end
    local values = options.read(what, of.options, given)
    local message = window.conflict(of.kind, values)
    if message then place.fail(nil, "%s: %s", what, message) end

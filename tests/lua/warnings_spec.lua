@@ -84,6 +84,22 @@ describe("warnings", function()
          brokers = "elsewhere:1" })))
    end)
 
+   it("W27: columns that are called like parts of a message", function()
+      local function look(sink, ...)
+         local rows = sluice.kafka { topics = "a" }:json { ... }
+         return found("parts-as-columns", {}, rows:to(sink))
+      end
+      local key, value = sluice.string "key", sluice.string "value"
+      assert.equal('warning: out gets `key` and `value` as fields of a JSON object, not '
+         .. 'as parts of the message: write key = "key", value = function(row) return '
+         .. "row.value end", look(out(), key, value))
+      assert.matches("out gets `value` as", look(out(), value), 1, true)
+      assert.equal("", look(out(), key, value, sluice.string "other"))
+      assert.equal("", look(out(), key))
+      assert.equal("", look(sluice.kafka { topic = "out", key = "key",
+         value = function(row) return row.value end }, key, value))
+   end)
+
    it("W02: max_rate below what a generator makes", function()
       local function made(rate, most)
          return sluice.generator { rate = rate, max_rate = most,

@@ -24,6 +24,11 @@ count_distinct.OPTIONS = {
 -- @raise when an option is wrong
 function count_distinct.read(given)
    if given == nil then return {} end
+   if type(given) == "string" then
+      place.fail(nil, "sluice.count_distinct counts values of one field, got %q behind "
+         .. "it: write a function that joins them, sluice.count_distinct(sluice.string("
+         .. "function(row) return row.a .. \"|\" .. row.b end))", given)
+   end
    local read = options.read("sluice.count_distinct", count_distinct.OPTIONS, given)
    if read.exact and not read.limit then
       place.fail(nil, "sluice.count_distinct: `exact` keeps every value: say how many it "

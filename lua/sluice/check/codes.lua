@@ -94,6 +94,11 @@ codes.LIST = {
          .. "names of its topics from a function: if one matches, the pipeline reads "
          .. "what it writes, round and round. Choose names that the pattern does not "
          .. "match; topics that sinks name outright are never read." },
+   { code = "W27", name = "parts-as-columns", level = "warning",
+      doc = "All columns of a row are called like parts of a message (`key`, `value`, "
+         .. "`headers`, `topic`, `partition`, `timestamp`): here they are written as "
+         .. "fields of a JSON object. Say what makes the parts in the sink: `key = "
+         .. "\"key\", value = function(row) return row.value end`." },
 }
 
 codes.BY_CODE, codes.BY_NAME = {}, {}

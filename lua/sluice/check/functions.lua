@@ -97,6 +97,13 @@ local function before_step(graph, step)
       fields_of(graph, parent)) or {}
 end
 
+-- Columns by name that one `:derive` makes: they do not see each other.
+local function names_of(columns)
+   local found = {}
+   for _, column in ipairs(columns) do found[column.name] = true end
+   return found
+end
+
 local function add_tree(list, tree, fields, before)
    for _, branch in ipairs(tree) do
       if branch.op == "filter" then
@@ -104,6 +111,7 @@ local function add_tree(list, tree, fields, before)
          add(list, branch.fn, "filter", { row }, { filter = true })
       elseif branch.op == "derive" then
          local row = row_of(branch.schema, fields, before)
+         row.siblings = names_of(branch.columns)
          for _, column in ipairs(branch.columns) do
             local what = column.what or ("derive `%s`"):format(column.name)
             add(list, column.fn, what, { row },

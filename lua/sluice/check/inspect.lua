@@ -84,6 +84,10 @@ end
 --- A member that is read of an argument of the user's function.
 function Walk:argument(view, pc, name, arg)
    if has_value(arg.names, name) then return end
+   if arg.siblings and arg.siblings[name] then
+      return self:report(view.code, pc, "columns of one `:derive` do not see each other: "
+         .. "write a second `:derive` behind it for what reads `%s`", name)
+   end
    self:report(view.code, pc, "unknown %s `%s`%s", arg.kind == "row" and "field" or
       ("member of the " .. arg.kind), name, nearest.hint(name, arg.names))
 end

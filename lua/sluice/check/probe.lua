@@ -120,6 +120,10 @@ function misfit(given, of)
    local wanted = KINDS[of.type]
    local fits = wanted and type(given) == wanted
    if fits or not wanted and is_number(given, of.type) then return nil end
+   if decimal.is(given) then
+      return ("gives a decimal, wanted %s or nil: write sluice.decimal(function(row) … "
+         .. "end, 10, 2), or tonumber(x)"):format(shape.text(of))
+   end
    return ("gives a %s, wanted %s or nil"):format(type(given), shape.text(of))
 end
 

@@ -17,10 +17,16 @@ local kind = {}
 --- Units that a timestamp field can come in.
 kind.UNITS = { "s", "ms", "us", "ns", "iso" }
 
+local OTHER_FORMS = "; text of another form: sluice.string, and :event_time(function("
+   .. 'row) return sluice.time.parse(row.ts, "%Y-%m-%d %H:%M:%S") end)'
+
 local function unit_of(label, unit)
    local entry = { check = options.word(kind.UNITS) }
    local checked, message = options.value("unit", entry, unit == nil and "ms" or unit)
-   if not checked then place.fail(nil, "%s: %s", label, message) end
+   if not checked then
+      local is_form = type(unit) == "string" and unit:find "[yY%%:/]"
+      place.fail(nil, "%s: %s%s", label, message, is_form and OTHER_FORMS or "")
+   end
    return checked
 end
 

@@ -33,7 +33,8 @@ local HEADERS = options.checker("a table of header = column's name or function(r
       local from = value[name]
       local right = type(from) == "function" or (type(from) == "string" and from ~= "")
       if type(name) ~= "string" or name == "" or name:find "%z" or not right then
-         return nil
+         return nil, ("header = column's name or function(row), not [%s] = %s"):format(
+            options.show(name), options.show(from))
       end
       if name:find(VERDICTS) then
          return nil, "it without headers `sluice.…`: those are verdicts on records"

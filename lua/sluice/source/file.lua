@@ -32,6 +32,13 @@ end
 -- @tparam table values checked options
 -- @treturn ?string a message
 function file.conflict(values)
+   local paths = type(values.path) == "table" and values.path or { values.path }
+   for _, path_given in ipairs(paths) do
+      if path.is_folder(path_given) then
+         return ("%q is a folder: write its files, as in %q"):format(path_given,
+            path_given:gsub("/*$", "") .. "/*.jsonl")
+      end
+   end
    return limits.conflict(values)
 end
 

@@ -21,18 +21,25 @@ local function at_time(given)
    local ms = given.timestamp
    if type(ms) == "string" then ms = units.time(ms) end
    if is_whole(ms) then return { timestamp = ms } end
+   return nil, ("a time as in { timestamp = \"2024-05-01T00:00:00Z\" } or in Unix ms, "
+      .. "not %s"):format(options.show(given.timestamp))
 end
 
 local function at_offsets(given)
    local topics = {}
    for _, topic in ipairs(tables.keys(given)) do
       local partitions = given[topic]
-      if type(topic) ~= "string" or type(partitions) ~= "table" then return nil end
+      if type(topic) ~= "string" or type(partitions) ~= "table" then
+         return nil, ("a table of topics as in { rides = { [0] = 17 } }, not [%s] = %s")
+            :format(options.show(topic), options.show(partitions))
+      end
       local offsets = {}
       for _, partition in ipairs(tables.keys(partitions)) do
          local offset = partitions[partition]
          if not is_whole(partition) or not (is_whole(offset) or WORDS[offset]) then
-            return nil
+            return nil, ("offsets by partition as in { [0] = 17, [1] = \"latest\" }, not "
+               .. "[%s] = %s of `%s`"):format(options.show(partition),
+               options.show(offset), topic)
          end
          offsets[("%d"):format(partition)] = offset
       end

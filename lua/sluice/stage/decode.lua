@@ -291,6 +291,10 @@ end
 -- @tparam ?table given options of `decode.TIME`
 -- @raise for unknown fields and options, and a unit on what is no integer
 function decode.event_time(node, time, given)
+   if type(given) == "string" or type(given) == "number" then
+      place.fail(nil, "`:event_time` takes a table of options, got %s: write { "
+         .. "delay = %s }", options.show(given), options.show(given))
+   end
    local values = options.read("`:event_time`", decode.TIME, given == nil and {} or given)
    node.values = values
    if type(time) == "string" then

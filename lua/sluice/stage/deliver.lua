@@ -39,6 +39,14 @@ local function check_columns(node, option, names)
    end
 end
 
+-- A text names a column; who means the text itself hears how to write that.
+local function check_header(node, header)
+   local column, message = schema.column(node.schema, header.from)
+   if column then return end
+   place.fail(nil, "`headers`: %s; what is the same for all rows is `%s = function() "
+      .. "return %q end`", message, header.name, header.from)
+end
+
 -- What the options name must be a column here: `--set` cannot change them later.
 local function check_names(node, values)
    for _, option in ipairs { "key", "partition_by" } do
@@ -48,7 +56,7 @@ local function check_names(node, values)
    end
    for _, header in ipairs(values.headers or {}) do
       if type(header.from) == "string" then
-         check_columns(node, "headers", { header.from })
+         check_header(node, header)
       end
    end
 end

@@ -15,6 +15,10 @@ local NAME = { name = { check = options.text(), doc = "of the state", about = "a
 local function read_keys(node, positional)
    local names = {}
    for i, name in ipairs(positional) do
+      if window.is(name) then
+         place.fail(nil, "`:group_by` takes fields, got a window: write `:group_by { … }"
+            .. ":window(sluice.%s { … })`", name.kind)
+      end
       local column, message = schema.column(node.schema, name)
       if not column then place.fail(nil, "`:group_by`: %s", message) end
       names[i] = column.name

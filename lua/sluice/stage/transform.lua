@@ -8,13 +8,27 @@ local schema = require "sluice.schema"
 
 local transform = {}
 
+local OPERATORS = { ["="] = "==", ["<>"] = "~=", ["!="] = "~=" }
+
+-- What a condition of SQL is in Lua, if it is a simple one.
+local function condition(text)
+   if type(text) ~= "string" then return "row.amount and row.amount > 3" end
+   local name, operator, value = text:match "^%s*([%a_][%w_]*)%s*([<>=!]+)%s*(.-)%s*$"
+   if not name then return "row.amount and row.amount > 3" end
+   operator = OPERATORS[operator] or operator
+   local compared = ("row.%s %s %s"):format(name, operator, value)
+   if operator == "==" or operator == "~=" then return compared end
+   return ("row.%s and %s"):format(name, compared)
+end
+
 --- `:filter(fn)`: keep the rows for which it gives true.
 -- @tparam table node being made
 -- @tparam function fn (row) → boolean
 -- @raise for anything else
 function transform.filter(node, fn)
    if type(fn) ~= "function" then
-      place.fail(nil, "`:filter` takes a function(row), got %s", options.show(fn))
+      place.fail(nil, "`:filter` takes a function(row), got %s: write :filter(function("
+         .. "row) return %s end)", options.show(fn), condition(fn))
    end
    node.fn = fn
 end
@@ -70,9 +84,23 @@ function transform.derive(node, given)
    node.columns = transform.typed_columns("derive", named)
    local made, twice = schema.derive(node.schema, node.columns)
    if not made then
-      place.fail(nil, "`:derive`: column `%s` exists already: take another name", twice)
+      place.fail(nil, "`:derive`: column `%s` exists already: take another name, and "
+         .. "rename it by `:select { …, %s = \"other\" }` behind it", twice, twice)
    end
    node.schema = made
+end
+
+-- What stands where a column's name is wanted.
+local function check_selected(entry)
+   local new, old = entry[1], entry[2]
+   if type(old) == "string" then return end
+   local instead = 'write the names side by side, as in { "a", "b", new = "a" }'
+   if type(old) == "function" or field.is_typed(old) then
+      instead = ("what is computed stands in `:derive { %s = sluice.double(function(row) "
+         .. "… end) }`"):format(type(new) == "string" and new or "new")
+   end
+   place.fail(nil, "`:select` takes names of columns, got %s: %s",
+      field.is_typed(old) and "a typed function" or options.show(old), instead)
 end
 
 --- `:select { "a", "b", new = "a" }`: keep, rename, order.
@@ -81,7 +109,8 @@ end
 -- @raise for unknown columns and names that stand twice
 function transform.select(node, given)
    if type(given) ~= "table" then
-      place.fail(nil, "`:select` takes a table of columns, got %s", options.show(given))
+      place.fail(nil, "`:select` takes a table of columns, got %s: write :select { %s }",
+         options.show(given), type(given) == "string" and ("%q"):format(given) or '"id"')
    end
    local positional, named = options.split(given)
    local entries = {}
@@ -94,6 +123,7 @@ function transform.select(node, given)
       entries[#entries + 1] = entry
    end
    if #entries == 0 then place.fail(nil, "`:select` keeps no column: name one") end
+   for _, entry in ipairs(entries) do check_selected(entry) end
    local made, message = schema.select(node.schema, entries)
    if not made then place.fail(nil, "`:select`: %s", message) end
    node.entries, node.schema = entries, made

@@ -58,6 +58,28 @@ local function look_at_own(sink, add)
    end
 end
 
+local PARTS = { key = true, value = true, headers = true, topic = true, partition = true,
+   timestamp = true }
+
+local function has_only_parts(output)
+   if output.extras and output.extras.value then return false end
+   for _, column in ipairs(output.schema.columns) do
+      if not PARTS[column.name] then return false end
+   end
+   return output.schema.by_name.value ~= nil
+end
+
+-- Rows that look like messages, as sinks of other systems take them.
+local function look_at_parts(graph, output, add)
+   local sink = output.kind == "sink" and graph.sinks[output.target]
+   if not sink or sink.connector ~= "kafka" or not has_only_parts(output) then return end
+   local has_key = output.schema.by_name.key
+   add("parts-as-columns", sink.line, "%s gets %s as fields of a JSON object, not as "
+      .. "parts of the message: write %svalue = function(row) return row.value end",
+      sink.name, has_key and "`key` and `value`" or "`value`",
+      has_key and 'key = "key", ' or "")
+end
+
 -- Topics that functions name are not known to the pattern of a source.
 local function look_at_circle(graph, sink, add)
    if sink.connector ~= "kafka" or sink.options.topic then return end
@@ -78,7 +100,10 @@ function sinks.find(graph, add)
          .. "come twice")
    end
    for _, step in ipairs(graph.steps) do
-      for _, output in ipairs(step.outputs) do look_at_key(graph, step, output, add) end
+      for _, output in ipairs(step.outputs) do
+         look_at_key(graph, step, output, add)
+         look_at_parts(graph, output, add)
+      end
    end
    for _, message in ipairs(analyse_message.warnings(graph)) do
       local at, text = message:match "^(.-:%d+): (.*)$"
