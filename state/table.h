@@ -33,8 +33,8 @@ typedef struct table_config {
 
 /* Where a scan stands; begins as { 0 }. Valid as long as no entry is made in the pane. */
 typedef struct table_cursor {
-    uint32_t slab;
-    uint32_t at;
+    uint32_t slab; /* number in the pane */
+    uint32_t at;   /* place in it */
 } table_cursor;
 
 /* Make an empty table. Owned by the caller: table_free. */

@@ -93,8 +93,7 @@ function methods:where(condition)
    if parts.where then
       place.fail(nil, "an aggregate has one :where: join the conditions with `and`")
    end
-   local changed = {}
-   for key, value in pairs(parts) do changed[key] = value end
+   local changed = tables.copy(parts)
    changed.where = condition
    return new(changed)
 end

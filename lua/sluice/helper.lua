@@ -19,9 +19,9 @@ helper.LIBRARIES = {
 -- @tparam string name of `helper.LIBRARIES`
 -- @treturn table
 function helper.shown(name)
-   local shown, names = {}, tables.keys(helper.LIBRARIES[name])
-   for member, fn in pairs(helper.LIBRARIES[name]) do shown[member] = fn end
-   return setmetatable(shown, { __index = function(_, member)
+   local library = helper.LIBRARIES[name]
+   local names = tables.keys(library)
+   return setmetatable(tables.copy(library), { __index = function(_, member)
       place.fail(nil, "there is no `sluice.%s.%s`%s", name, tostring(member),
          nearest.hint(tostring(member), names))
    end })

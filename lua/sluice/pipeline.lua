@@ -161,9 +161,7 @@ end
 -- @treturn ?string a message
 -- @usage pipeline.override(of, { "trigger=available-now", "source.start=earliest" })
 function pipeline.override(of, settings)
-   local values = {}
-   for name, value in pairs(of.values) do values[name] = value end
-   local made = { values = values, branches = of.branches, line = of.line,
+   local made = { values = tables.copy(of.values), branches = of.branches, line = of.line,
       overrides = {} }
    for _, setting in ipairs(settings) do
       local message = override.apply(made, pipeline.OPTIONS, setting)

@@ -4,6 +4,7 @@
 -- @module sluice.schema
 
 local nearest = require "sluice.nearest"
+local tables = require "sluice.tables"
 
 local schema = {}
 
@@ -87,8 +88,7 @@ function schema.select(of, entries)
    for i, entry in ipairs(entries) do
       local column, message = schema.column(of, entry[2])
       if not column then return nil, message end
-      local copy = {}
-      for key, value in pairs(column) do copy[key] = value end
+      local copy = tables.copy(column)
       copy.name = entry[1]
       columns[i] = copy
    end

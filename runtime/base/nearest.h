@@ -1,4 +1,5 @@
 #pragma once
+/* "Did you mean", for the command line; scripts have lua/sluice/nearest.lua. Pure. */
 #include <stdint.h>
 
 /* The word of `words` that is close enough to `given` to be what was meant (edit distance at most a

@@ -1,4 +1,5 @@
 #pragma once
+/* Threads of the command line. */
 #include <pthread.h>
 #include <stdbool.h>
 

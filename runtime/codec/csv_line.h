@@ -9,13 +9,13 @@
 
 /* How a file writes its columns. */
 typedef struct csv_style {
-    char delimiter;
-    char quote; /* 0: none, a line is cut at delimiters only */
+    char delimiter; /* one byte of ASCII */
+    char quote;     /* 0: none, a line is cut at delimiters only */
 } csv_style;
 
 /* A line being read. */
 typedef struct csv_line {
-    csv_style style;
+    csv_style style; /* of the format */
     const char *at;  /* of the next column; NULL: there is none */
     const char *end; /* of the line */
     uint32_t column; /* number of the last one, from 1; 0: none yet */

@@ -18,19 +18,19 @@ typedef struct json_names {
     name_node *other;  /* owned; stands for undeclared names beyond the cap */
     name_node **inner; /* owned, `inner_count`; roots of the names inside blocks */
     uint32_t inner_count;
-    uint32_t drift_count;
+    uint32_t drift_count;              /* of `drift` */
     uint64_t others;                   /* sightings beyond the cap */
     drift_name drift[DRIFT_MAX_NAMES]; /* paths owned */
 } json_names;
 
-/* One document on its way into a row. */
+/* One document on its way into a row; all borrowed. */
 typedef struct json_reader {
-    json_walk walk;
-    json_names *names;
-    block_memory *memory;
-    const sl_record *record;
-    sl_row *row;
-    arena *strings;
+    json_walk walk;          /* where it stands in the text */
+    json_names *names;       /* of the source; written: drift */
+    block_memory *memory;    /* for lists, maps and structs */
+    const sl_record *record; /* that the document is of */
+    sl_row *row;             /* written */
+    arena *strings;          /* of the batch: texts that had escapes */
 } json_reader;
 
 void json_names_init(json_names *names);

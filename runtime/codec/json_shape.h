@@ -26,11 +26,11 @@ typedef struct shape_step {
 } shape_step;
 
 typedef struct json_shape {
-    shape_step steps[SHAPE_NAMES];
-    uint32_t count;              /* 0: none is known */
-    uint32_t block_count;        /* of the steps */
-    uint32_t patience;           /* other documents to let pass before one is learned */
-    uint32_t drift[SHAPE_NAMES]; /* name_node.drift of the undeclared names */
+    shape_step steps[SHAPE_NAMES]; /* in the order of the document's names */
+    uint32_t count;                /* 0: none is known */
+    uint32_t block_count;          /* of the steps */
+    uint32_t patience;             /* other documents to let pass before one is learned */
+    uint32_t drift[SHAPE_NAMES];   /* name_node.drift of the undeclared names */
     uint32_t drift_count;
 } json_shape;
 

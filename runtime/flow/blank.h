@@ -10,7 +10,7 @@ enum { BLANK_RECORDS = 1000 }; /* null in so many records one behind the other: 
                                   each time they have become ten times as many */
 
 typedef struct blank_field {
-    bool had_value;
+    bool had_value;     /* once: a field that never had one is no news */
     uint64_t run;       /* records in a row in which it was null */
     uint32_t partition; /* where that run began */
     int64_t offset;

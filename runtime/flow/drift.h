@@ -8,14 +8,14 @@ enum { DRIFT_AGAIN = 1000 };
 
 /* A name of one source. */
 typedef struct drift_entry {
-    uint32_t source;
-    char *path;  /* "tip", "user.tip"; owned */
-    char *topic; /* where it was first seen; owned */
-    int32_t partition;
-    int64_t offset;
-    uint64_t count; /* times seen by all workers, as of the last look */
-    uint64_t next;  /* it is told when the count has come to this: at first sight, and then each
-                       time it has grown tenfold, from DRIFT_AGAIN on */
+    uint32_t source;   /* index in the plan */
+    char *path;        /* "tip", "user.tip"; owned */
+    char *topic;       /* where it was first seen; owned */
+    int32_t partition; /* likewise */
+    int64_t offset;    /* likewise */
+    uint64_t count;    /* times seen by all workers, as of the last look */
+    uint64_t next;     /* it is told when the count has come to this: at first sight, and then each
+                          time it has grown tenfold, from DRIFT_AGAIN on */
 } drift_entry;
 
 typedef struct drift {

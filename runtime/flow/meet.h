@@ -8,8 +8,8 @@
 #include "runtime/shared/plan.h"
 
 typedef struct stage_input {
-    bool is_aggregate;
-    uint32_t index; /* into the plan's sources or aggregates */
+    bool is_aggregate; /* else a source */
+    uint32_t index;    /* into the plan's sources or aggregates */
 } stage_input;
 
 /* An aggregation or a distinct at run time. */
@@ -23,7 +23,7 @@ typedef struct stage_run {
 
 /* All stages of a plan. */
 typedef struct stages {
-    const sl_plan *plan;
+    const sl_plan *plan;     /* borrowed */
     stage_run *aggregates;   /* by plan; owned */
     stage_run *distincts;    /* by plan; owned */
     watermark_input *behind; /* by aggregate: what comes out of it, as stages_meet found; owned */

@@ -36,9 +36,9 @@ typedef struct world_partition {
 } world_partition;
 
 typedef struct world_topic {
-    char *name; /* owned */
-    world_partition *partitions;
-    uint32_t count;
+    char *name;                  /* owned */
+    world_partition *partitions; /* owned */
+    uint32_t count;              /* of them */
 } world_topic;
 
 /* What a sink got. Side sinks never refuse and never fail. */

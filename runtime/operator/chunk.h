@@ -20,7 +20,7 @@ typedef enum note_kind {
 } note_kind;
 
 typedef struct note {
-    note_kind kind;
+    note_kind kind;                   /* what became of it */
     uint32_t place;                   /* sorts the notes of one record: see note_place */
     uint32_t row;                     /* sorts those of one place: number of the row in its set */
     bool is_skipped;                  /* by policy: told of, not sent; one a chunk is enough */
@@ -35,9 +35,9 @@ typedef struct note {
 } note;
 
 typedef struct partition_high {
-    uint32_t partition;
-    uint32_t good;   /* good records */
-    int64_t high_ms; /* highest event time that moves a watermark; INT64_MIN: none */
+    uint32_t partition; /* index into the source's */
+    uint32_t good;      /* good records */
+    int64_t high_ms;    /* highest event time that moves a watermark; INT64_MIN: none */
 } partition_high;
 
 enum { NO_SOURCE = UINT32_MAX };

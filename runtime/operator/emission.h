@@ -18,8 +18,8 @@ enum { EMIT_ROWS = 1024 };
 
 /* A result to be made: a group in a window. */
 typedef struct result {
-    group_item group;
-    window_bounds window;
+    group_item group;     /* its entry is borrowed from the table */
+    window_bounds window; /* Unix ms */
     entry *const *chain;  /* sessions: its entries, oldest first; NULL: in the emission's panes */
     uint32_t chain_count; /* sessions */
     bool final;           /* its row is marked final and sent even if unchanged */
@@ -27,40 +27,42 @@ typedef struct result {
 
 /* A result that user code or an aggregate could not make. */
 typedef struct failed_result {
-    uint32_t aggregate;
-    window_bounds window;
-    uint64_t hash;
+    uint32_t aggregate;   /* index in the plan */
+    window_bounds window; /* Unix ms */
+    uint64_t hash;        /* of the group's key */
 } failed_result;
 
+/* What a worker works in while it emits; kept from batch to batch. */
 typedef struct emit_space {
-    group_list groups;
+    group_list groups;  /* of the window being emitted */
     char *row_memory;   /* EMIT_ROWS result rows; owned */
     char *state_memory; /* EMIT_ROWS states; owned */
     result results[EMIT_ROWS];
-    void *rows[EMIT_ROWS], *states[EMIT_ROWS]; /* of each result */
-    uint32_t part_first[EMIT_ROWS + 1];
-    void **parts;     /* owned */
-    entry **found;    /* by pane, then row; owned */
-    size_t part_room; /* of both */
-    uint32_t asked[EMIT_ROWS];
-    entry *like[EMIT_ROWS], *answers[EMIT_ROWS];
-    sl_bounds bounds[EMIT_ROWS];
-    uint32_t outputs[EMIT_ROWS];
-    arena text;
-    buf key;              /* of messages about a group */
-    failed_result failed; /* the result that failed last; its key in failed_key */
-    buf failed_key;
-    entry **going; /* running, session: what the watermark lets go; owned */
+    void *rows[EMIT_ROWS], *states[EMIT_ROWS];   /* of each result */
+    uint32_t part_first[EMIT_ROWS + 1];          /* sl_vector.part_first */
+    void **parts;                                /* sl_vector.parts; owned */
+    entry **found;                               /* by pane, then row; owned */
+    size_t part_room;                            /* of both */
+    uint32_t asked[EMIT_ROWS];                   /* results whose group is looked for in a pane */
+    entry *like[EMIT_ROWS], *answers[EMIT_ROWS]; /* of these: an entry; what was found */
+    sl_bounds bounds[EMIT_ROWS];                 /* sl_vector.bounds */
+    uint32_t outputs[EMIT_ROWS];                 /* of each row: mask of those it passed to */
+    arena text;                                  /* that results make, until the next ones */
+    buf key;                                     /* of messages about a group */
+    failed_result failed;                        /* the one that failed last */
+    buf failed_key;                              /* its group's */
+    entry **going;                               /* running, session: what the watermark lets go; owned */
     uint32_t going_count, going_room;
     struct session_space *sessions; /* emit_session.c's own; owned */
 } emit_space;
 
+/* One aggregation's emission in one batch; all borrowed. */
 typedef struct emission {
     worker *w;
     const batch_view *b;
-    uint32_t aggregate;
-    const sl_aggregate *plan;
-    const sl_step *step;
+    uint32_t aggregate;        /* index in the plan */
+    const sl_aggregate *plan;  /* of it */
+    const sl_step *step;       /* the one behind it */
     outbox *retracted, *boxes; /* by output of the step; borrowed */
     pane *const *panes;        /* of the window being emitted, by start */
     uint32_t pane_count;

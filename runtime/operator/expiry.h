@@ -26,12 +26,13 @@ int64_t expiry_due(const expiry *x, const entry *e);
 /* Add what this batch made. After its last row, before anything is removed. */
 void expiry_add_new(expiry *x);
 
-/* Take an entry that is due at `watermark`; NULL: that was all. `at` begins as { 0 }. It stays in
- * the table. */
+/* Where expiry_take stands; begins as { 0 }. */
 typedef struct expiry_cursor {
-    const calendar_item *items;
+    const calendar_item *items; /* borrowed from the calendar until it is asked again */
     uint32_t count, next;
 } expiry_cursor;
+
+/* Take an entry that is due at `watermark`; NULL: that was all. It stays in the table. */
 entry *expiry_take(expiry *x, int64_t watermark, expiry_cursor *at);
 
 /* Whether anything is due at `watermark`. Between batches. */

@@ -14,8 +14,8 @@ typedef struct out_message {
     const char *value_data;  /* likewise, at value_at */
     size_t key_at, value_at; /* in `bytes` */
     uint32_t key_len, value_len;
-    bool key_null, value_null;
-    uint32_t header_count;
+    bool key_null, value_null;        /* a null value: a tombstone */
+    uint32_t header_count;            /* of `headers` */
     const sl_header *headers;         /* borrowed until the batch ends */
     uint32_t source, record;          /* the record it was made from; record NO_RECORD: a result */
     uint64_t order;                   /* results: place among those of one window, see emit.c */

@@ -13,16 +13,16 @@ enum { VECTOR_ROWS = 2048 };
 
 /* Rows of a set that go to one aggregation or distinct. */
 typedef struct grouping {
-    uint32_t count, room;
-    uint32_t *indices;  /* place of each in the set */
-    int64_t *panes;     /* pane start; distinct: 0 */
-    uint64_t *hashes;   /* XXH3 of the key */
-    const char **keys;  /* in the chunk's text */
-    uint32_t *key_lens; /* bytes */
+    uint32_t count, room; /* rows */
+    uint32_t *indices;    /* place of each in the set */
+    int64_t *panes;       /* pane start; distinct: 0 */
+    uint64_t *hashes;     /* XXH3 of the key */
+    const char **keys;    /* in the chunk's text */
+    uint32_t *key_lens;   /* bytes */
 } grouping;
 
 typedef struct row_set {
-    uint32_t count, room;
+    uint32_t count, room;            /* rows */
     void **rows;                     /* owned array, like all that follow */
     uint32_t *parents;               /* places in the parent's set; not at the root */
     uint32_t *outputs;               /* mask of outputs that the row passed to */

@@ -8,18 +8,18 @@
 /* A run of rows: of one driver, at most VECTOR_ROWS. Its arrays are the selector's, or those of a
  * grouping of which it is a piece. */
 typedef struct selection {
-    uint32_t driver; /* of their outputs */
-    uint32_t count;
-    const uint32_t *indices; /* place of each in its set */
-    const uint16_t *cursors; /* through which output it came */
-    const int64_t *panes;    /* pane start */
-    const uint64_t *hashes;
-    const char *const *keys;
-    const uint32_t *key_lens;
-    void *rows[VECTOR_ROWS];
+    uint32_t driver;          /* of their outputs */
+    uint32_t count;           /* rows; of each array that follows */
+    const uint32_t *indices;  /* place of each in its set */
+    const uint16_t *cursors;  /* through which output it came */
+    const int64_t *panes;     /* pane start */
+    const uint64_t *hashes;   /* XXH3 of the key */
+    const char *const *keys;  /* in the chunk's text */
+    const uint32_t *key_lens; /* bytes */
+    void *rows[VECTOR_ROWS];  /* struct sl_row and what follows; in the chunk's sets */
 } selection;
 
-/* Memory for runs that are put together. */
+/* Memory for runs that are put together: what the arrays of a selection point to. */
 typedef struct select_space {
     uint32_t indices[VECTOR_ROWS];
     uint16_t cursors[VECTOR_ROWS];
@@ -31,19 +31,19 @@ typedef struct select_space {
 
 /* Where one output's rows stand. */
 typedef struct select_cursor {
-    row_set *set;
-    const grouping *group;
-    const sl_output *output;
-    uint32_t bit; /* of the output in masks */
-    uint32_t level;
-    uint32_t at;
+    row_set *set;            /* borrowed from the chunk */
+    const grouping *group;   /* the output's, in `set` */
+    const sl_output *output; /* of the plan */
+    uint32_t bit;            /* of the output in masks */
+    uint32_t level;          /* of the set's step */
+    uint32_t at;             /* next row in `group` */
 } select_cursor;
 
 typedef struct selector {
     select_cursor *cursors; /* owned */
     uint32_t count, room;
-    uint32_t shard_mask;
-    selection rows;
+    uint32_t shard_mask; /* shards - 1 */
+    selection rows;      /* the run taken last */
     select_space space;
 } selector;
 

@@ -57,13 +57,14 @@ typedef struct distinct_view {
     int64_t watermark_after;  /* forgets keys; set before the end */
 } distinct_view;
 
+/* What all workers know of the running batch; borrowed from the pipeline. */
 typedef struct batch_view {
     const sl_plan *plan;
-    uint64_t batch; /* number, from 0 in this process */
-    int64_t now_ms; /* processing time */
-    const source_view *sources;
-    const aggregate_view *aggregates;
-    const distinct_view *distincts;
+    uint64_t batch;                   /* number, from 0 in this process */
+    int64_t now_ms;                   /* processing time */
+    const source_view *sources;       /* by plan */
+    const aggregate_view *aggregates; /* by plan */
+    const distinct_view *distincts;   /* by plan */
 } batch_view;
 
 typedef struct worker {

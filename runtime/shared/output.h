@@ -19,8 +19,8 @@ enum sl_key_kind {
 
 /* A header of each message: the plain text of a column; a null one is left out. */
 typedef struct sl_header_column {
-    sl_string name;
-    sl_column column;
+    sl_string name;   /* of the header */
+    sl_column column; /* of the step's rows */
 } sl_header_column;
 
 /* What a sink's options say of a message beside its key and the columns of its value. Columns are
@@ -59,5 +59,5 @@ typedef struct sl_output {
 
 /* An output as its target lists it: by tree, there by `order`. */
 typedef struct sl_feed {
-    uint32_t step, output;
+    uint32_t step, output; /* index of the step; number of the output there */
 } sl_feed;

@@ -45,9 +45,9 @@ enum sl_user_code {
 typedef struct sl_aggregate {
     sl_string name; /* of its state: given, or "aggregate" */
     sl_window window;
-    int32_t mode; /* sl_mode */
-    uint8_t final;
-    uint8_t only_if_changed;
+    int32_t mode;                 /* sl_mode */
+    uint8_t final;                /* 1: rows say whether they are their window's last */
+    uint8_t only_if_changed;      /* 1: a row equal to the one sent before is not sent again */
     uint8_t has_retractions;      /* update or complete with a filter behind it: what was sent is
                                      remembered */
     uint8_t user_code;            /* sl_user_code: what may throw in the fold */
@@ -60,10 +60,10 @@ typedef struct sl_aggregate {
     uint32_t has_span;            /* running, session: C keeps the times of the rows there */
     uint32_t emit_driver;         /* Lua: merge panes, results, stages behind */
     uint32_t row_size;            /* of result rows */
-    uint32_t null_words;
-    uint32_t step;        /* the step behind it; `going_on` there: its mode is append */
-    uint32_t level;       /* of the phase in which rows are folded (step.h) */
-    const sl_feed *feeds; /* outputs that feed it */
+    uint32_t null_words;          /* likewise: 64-bit words behind the header */
+    uint32_t step;                /* the step behind it; `going_on` there: its mode is append */
+    uint32_t level;               /* of the phase in which rows are folded (step.h) */
+    const sl_feed *feeds;         /* outputs that feed it */
     uint32_t feed_count;
     const sl_column *group; /* result row: group columns, in key order */
     uint32_t group_count;
@@ -103,9 +103,9 @@ enum sl_trigger_kind {
 
 typedef struct sl_plan {
     sl_string name;
-    sl_string script;     /* path as given */
-    uint64_t script_hash; /* XXH3 of the script and what it required, in order */
-    const sl_source *sources;
+    sl_string script;         /* path as given */
+    uint64_t script_hash;     /* FNV-1a of the script and what it required, in order */
+    const sl_source *sources; /* *_count of each, see below */
     const sl_step *steps;
     const sl_aggregate *aggregates;
     const sl_sink *sinks;
@@ -116,7 +116,7 @@ typedef struct sl_plan {
     int64_t interval_ms; /* SL_INTERVAL */
     uint32_t shards;     /* power of two */
     uint32_t workers;
-    int64_t shutdown_timeout_ms;
-    int64_t script_timeout_ms;
-    int32_t on_error; /* sl_error_policy for user functions */
+    int64_t shutdown_timeout_ms; /* how long a signal waits for the batch; > 0 */
+    int64_t script_timeout_ms;   /* longest call of Lua; > 0 */
+    int32_t on_error;            /* sl_error_policy for user functions */
 } sl_plan;

@@ -19,8 +19,8 @@ void sl_canonical(double *x);
 /* A sum of decimals (wide.c) in two's complement. `sum`: 1: it has more than 38 digits. `mean`:
  * with `more_digits` behind the point, rounded half away from zero; `count` > 0. */
 typedef struct sl_wide {
-    uint64_t low, middle;
-    int64_t high;
+    uint64_t low, middle; /* words of a 192-bit integer in two's complement */
+    int64_t high;         /* has the sign */
 } sl_wide;
 
 void sl_wide_add(sl_wide *sum, const sl_decimal *x);

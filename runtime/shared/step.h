@@ -23,30 +23,30 @@
 enum { SL_MAX_OUTPUTS = 31 };
 
 typedef struct sl_step {
-    uint32_t driver;        /* Lua driver; only called when `has_functions` */
-    uint32_t has_functions; /* 0: every row goes to every output */
-    const sl_output *outputs;
+    uint32_t driver;          /* Lua driver; only called when `has_functions` */
+    uint32_t has_functions;   /* 0: every row goes to every output */
+    const sl_output *outputs; /* at most SL_MAX_OUTPUTS: a bit each in masks */
     uint32_t output_count;
     uint32_t node_count;          /* user functions in it, numbered in the script's order, <= 31 */
     const uint32_t *node_outputs; /* per node: mask of the outputs behind it, lost when it throws */
     uint32_t root;                /* index of its tree's root: itself, if it is one */
     uint32_t parent;              /* index; a root: SL_NO_STEP */
     uint32_t parent_output;       /* which of the parent's outputs leads here */
-    uint32_t level;
-    uint32_t row_size;   /* bytes of its rows, a multiple of 8 */
-    uint32_t null_words; /* 64-bit words behind the header */
-    uint32_t going_on;   /* mask of outputs that are no sinks */
+    uint32_t level;               /* of the phase in which it works, see above */
+    uint32_t row_size;            /* bytes of its rows, a multiple of 8 */
+    uint32_t null_words;          /* 64-bit words behind the header */
+    uint32_t going_on;            /* mask of outputs that are no sinks */
     uint32_t unused;
 } sl_step;
 
 /* The first row of each key passes, repeats are dropped while the watermark is before the first
  * row's time + within; rows for which it is not are late. */
 typedef struct sl_distinct {
-    sl_string name;    /* of its state: given, or "distinct" */
-    int64_t within_ms; /* > 0; INT64_MAX: forever, nothing is late */
-    int32_t late;      /* index of the sink for late rows; -1: counted only */
-    uint32_t level;
-    const sl_feed *feeds;
+    sl_string name;       /* of its state: given, or "distinct" */
+    int64_t within_ms;    /* > 0; INT64_MAX: forever, nothing is late */
+    int32_t late;         /* index of the sink for late rows; -1: counted only */
+    uint32_t level;       /* of the phase in which it works, see above */
+    const sl_feed *feeds; /* outputs that feed it */
     uint32_t feed_count;
     uint32_t unused;
 } sl_distinct;

@@ -6,6 +6,7 @@
 -- @module sluice.format.csv
 
 local options = require "sluice.options"
+local tables = require "sluice.tables"
 
 local csv = {}
 
@@ -98,8 +99,7 @@ end
 
 -- Fields are a script's, and may stand in other schemas, too.
 local function placed(field, name)
-   local copy = {}
-   for key, value in pairs(field) do copy[key] = value end
+   local copy = tables.copy(field)
    copy.from = { kind = "value", path = { name } }
    return copy
 end

@@ -5,6 +5,7 @@ local options = require "sluice.options"
 local place = require "sluice.place"
 local schema = require "sluice.schema"
 local shape = require "sluice.shape"
+local tables = require "sluice.tables"
 
 local union = {}
 
@@ -63,8 +64,7 @@ local function merge(node)
       for _, other in ipairs(node.others) do
          nullable = nullable or other.schema.by_name[column.name].nullable
       end
-      local copy = {}
-      for key, value in pairs(column) do copy[key] = value end
+      local copy = tables.copy(column)
       copy.nullable = nullable
       columns[i] = copy
    end
