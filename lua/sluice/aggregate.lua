@@ -8,6 +8,7 @@ local options = require "sluice.options"
 local place = require "sluice.place"
 local reads = require "sluice.aggregate.reads"
 local schema = require "sluice.schema"
+local tables = require "sluice.tables"
 local user = require "sluice.aggregate.user"
 local window = require "sluice.window"
 

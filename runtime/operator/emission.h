@@ -51,7 +51,7 @@ typedef struct emit_space {
     buf key;                                     /* of messages about a group */
     failed_result failed;                        /* the one that failed last */
     buf failed_key;                              /* its group's */
-    entry **going;                               /* running, session: what the watermark lets go; owned */
+    entry **going;                               /* running, session: those that go; owned */
     uint32_t going_count, going_room;
     struct session_space *sessions; /* emit_session.c's own; owned */
 } emit_space;
