@@ -81,7 +81,7 @@ void encode_double(buf *out, double value) {
     out->len += number_write(buf_need(out, NUMBER_TEXT_BYTES), value);
 }
 
-static void encode_int64(buf *out, int64_t value) {
+void encode_int64(buf *out, int64_t value) {
     out->len += number_write_int64(buf_need(out, NUMBER_TEXT_BYTES), value);
 }
 

@@ -28,3 +28,6 @@ void encode_key(const encoder *e, buf *out, const sl_row *row, int32_t kind, uin
 /* Append a double as ECMAScript's Number::toString writes it (12, 1e+21, 1e-7, -0 as 0); NaN and
  * infinity as null. Shortest form that reads back as the same double. */
 void encode_double(buf *out, double value);
+
+/* Append an integer in decimal. */
+void encode_int64(buf *out, int64_t value);

@@ -156,7 +156,7 @@ function Walk:taker(fn)
 end
 
 function Walk:handed_row(view, pc, fn, row)
-   local name = self:taker(fn)
+   local name = row.kind == "argument" and row.arg.kind == "row" and self:taker(fn)
    if not name then return end
    local field = row.arg.names[1] or "field"
    local instead = TAKES_TABLES[name]
@@ -169,9 +169,7 @@ end
 
 function Walk:call(view, pc, ins, state)
    local fn, first = state[ins.a], state[ins.a + bytecode.FIRST_ARGUMENT]
-   if fn and first and first.kind == "argument" and first.arg.kind == "row" then
-      self:handed_row(view, pc, fn, first)
-   end
+   if fn and first then self:handed_row(view, pc, fn, first) end
    if not fn or fn.kind ~= "outside" then return end
    if self.denied[fn.value] then
       self:report(view.code, pc, "%s", self.denied[fn.value])
