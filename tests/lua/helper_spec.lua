@@ -43,7 +43,29 @@ describe("sluice.time", function()
       assert.equal("01.05.2024 08", time.format(1714566600000, "%d.%m.%Y %H",
          "America/New_York"))
       assert.is_nil(time.format(nil))
-      throws("wanted a time within 2^53", time.format, 0, ("x"):rep(600))
+      throws("wanted a time within 2^53", time.format, 0, "%Y" .. ("x"):rep(600))
+   end)
+
+   it("refuses a format that says nothing of a time, and a zone in its place", function()
+      throws('sluice.time.format: the format "yyyy-MM-dd\'T\'HH:mm:ss" has no %, so '
+         .. 'nothing of a time is in it: write "%Y-%m-%dT%H:%M:%S"', time.format, 0,
+         "yyyy-MM-dd'T'HH:mm:ss")
+      throws('has no %, so nothing of a time is in it: write "%d/%m/%y"', time.parse,
+         "01/02/24", "dd/MM/yy")
+      throws('has no %, so nothing of a time is in it: write as in "%Y-%m-%d"',
+         time.format, 0, "x")
+      throws("a zone comes behind it", time.format, 0, "Europe/Berlin")
+      throws("a format is 7, wanted text", time.format, 0, 7)
+   end)
+
+   it("says the line that calls, and searches once for what a zone may be", function()
+      throws("helper_spec.lua:", function() return (time.format(0, nil, "Utopia")) end)
+      local began = stub(io, "open")
+      for _ = 1, 100 do pcall(time.floor, 0, "day", "Europe/Pariss") end
+      assert.stub(began).was.called(1)
+      began:revert()
+      throws('unknown zone "Europe/Brelin": did you mean "Europe/Berlin"?', time.format,
+         0, nil, "Europe/Brelin")
    end)
 
    it("finds the beginning of a span, by the clocks of a zone", function()

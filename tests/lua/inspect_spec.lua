@@ -243,6 +243,26 @@ describe("inspect", function()
             return cjson.encode { amount = row.amount } end]], rows))
    end)
 
+   it("looks at the constants that helpers are called with", function()
+      local sluice = require "sluice"
+      for call, wanted in pairs {
+            ['format(row.amount, "yyyy")'] = 'the format "yyyy" has no %',
+            ['parse(row.user, "%Y", ZONE)'] = 'time.parse: unknown zone "Utopia"',
+            ['floor(row.amount, "DAY")'] = 'did you mean "day"?',
+            ['floor(row.amount, "day", "Europe/Berln")'] = "unknown zone" } do
+         local text = "local sluice, ZONE = require 'sluice', 'Utopia'\n"
+            .. "return function(row)\nreturn sluice.time." .. call .. " end"
+         local box = sandbox.new { folder = "", print = print, add_text = print,
+            modules = { sluice = sluice } }
+         local fn = assert(box.load(text, "rides.lua"))()
+         local problems = inspect.check(fn, { globals = box.globals, what = "filter",
+            args = ROW })
+         assert.equal(1, #problems, call)
+         assert.matches("^rides.lua:3: filter: sluice.time", problems[1])
+         assert.matches(wanted, problems[1], 1, true)
+      end
+   end)
+
    it("takes functions of the library as they are", function()
       assert.same({}, check [[return tostring]])
    end)

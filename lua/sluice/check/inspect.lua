@@ -6,6 +6,7 @@
 -- @module sluice.check.inspect
 
 local bytecode = require "sluice.check.bytecode"
+local calls = require "sluice.check.calls"
 local nearest = require "sluice.nearest"
 local sandbox = require "sluice.sandbox"
 local slots = require "sluice.check.slots"
@@ -17,8 +18,6 @@ local inspect = {}
 local ASSIGNS_UPVALUE = { USETV = true, USETS = true, USETN = true, USETP = true }
 local STORES = { TSETS = true, TSETV = true, TSETB = true, TSETR = true, TSETM = true }
 local CALLS = { CALL = true, CALLM = true, CALLT = true, CALLMT = true }
--- Where calls have the number of their arguments, and one.
-local COUNTS = { CALL = "c", CALLT = "d" }
 local GIVES = { RET1 = true, RET = true, RETM = true, CALLT = true, CALLMT = true }
 local TESTS = { IST = true, ISF = true, ISTC = true, ISFC = true }
 
@@ -27,14 +26,6 @@ local DECIMAL = { round = true, tonumber = true }
 -- Functions that change the table they are given.
 local CHANGES = { table = { "insert", "remove", "sort" }, _G = { "rawset",
    "setmetatable" } }
-
--- What a row cannot be handed to, and what to write: it has its fields by name only.
-local NO_TABLE = "a row is no table: `%s` cannot take it; "
-local BY_NAME = "name its fields, as in `%s.%s`"
-local IN_TABLE = "write a table of its fields, as in { %s = %s.%s }"
-local TAKES_TABLES = { pairs = BY_NAME, ipairs = BY_NAME, next = BY_NAME,
-   unpack = BY_NAME, rawget = BY_NAME, print = BY_NAME, setmetatable = IN_TABLE,
-   encode = IN_TABLE, emit = IN_TABLE, concat = BY_NAME }
 
 local NO_STATE = "which lies outside the function: functions must not keep state "
    .. "(workers and restarts would see different values); keep it in an aggregate's "
@@ -149,27 +140,11 @@ function Walk:store(view, pc, ins, state)
    end
 end
 
--- What takes tables, by name: `pairs`, `cjson.encode`; an `emit` is a parameter.
-function Walk:taker(fn)
-   if fn.kind == "argument" then return fn.arg.kind == "emit" and "emit" or nil end
-   return fn.kind == "outside" and self.takers[fn.value] or nil
-end
-
-function Walk:handed_row(view, pc, fn, row)
-   local name = row.kind == "argument" and row.arg.kind == "row" and self:taker(fn)
-   if not name then return end
-   local field = row.arg.names[1] or "field"
-   local instead = TAKES_TABLES[name]
-   local called = util.funcinfo(view.code).params > 0 and type(view.code) == "function"
-      and debug.getlocal(view.code, 1) or "row"
-   instead = instead == IN_TABLE and instead:format(field, called, field)
-      or instead:format(called, field)
-   self:report(view.code, pc, "%s%s", NO_TABLE:format(name), instead)
-end
-
 function Walk:call(view, pc, ins, state)
    local fn, first = state[ins.a], state[ins.a + bytecode.FIRST_ARGUMENT]
-   if fn and first then self:handed_row(view, pc, fn, first) end
+   for _, problem in ipairs(calls.problems(view, ins, state, self.takers)) do
+      self:report(view.code, pc, "%s", problem)
+   end
    if not fn or fn.kind ~= "outside" then return end
    if self.denied[fn.value] then
       self:report(view.code, pc, "%s", self.denied[fn.value])
@@ -177,9 +152,9 @@ function Walk:call(view, pc, ins, state)
    if self.changes[fn.value] and first and first.kind == "outside" then
       self:report(view.code, pc, CHANGED, first.name)
    end
-   local operand = COUNTS[ins.op]
-   if operand and self:is_user(fn.value) then
-      self:handed(fn, state, ins.a + bytecode.FIRST_ARGUMENT, ins[operand] - 1)
+   local count = calls.count(ins)
+   if count and self:is_user(fn.value) then
+      self:handed(fn, state, ins.a + bytecode.FIRST_ARGUMENT, count)
    end
 end
 
@@ -299,15 +274,6 @@ function Walk:whole(fn, args)
    return view, states
 end
 
--- Functions that take tables and no rows, by value.
-function Walk:learn_takers(globals)
-   local places = { encode = rawget(globals, "cjson"), concat = rawget(globals, "table") }
-   for name in pairs(TAKES_TABLES) do
-      local value = rawget(places[name] or globals, name)
-      if value then self.takers[value] = name end
-   end
-end
-
 -- By value: libraries of the script, functions that change tables, and those that refuse.
 function Walk:learn(globals)
    for _, name in ipairs(sandbox.LIBRARIES) do
@@ -339,9 +305,8 @@ end
 function inspect.check(fn, options)
    local walk = setmetatable({ globals = options.globals, what = options.what,
       problems = {}, seen = {}, followed = { [fn] = true }, libraries = {}, denied = {},
-      changes = {}, takers = {}, add = options.add }, Walk)
+      changes = {}, takers = calls.takers(options.globals), add = options.add }, Walk)
    walk:learn(options.globals)
-   walk:learn_takers(options.globals)
    local view, states = walk:whole(fn, options.args)
    if view and options.must_give then walk:gives(view, states) end
    return walk.problems

@@ -1,7 +1,7 @@
 --- What stands in the slots of a function: a table `{ kind =, … }`, one for each thing,
 -- compared by identity. `outside` (from a variable outside the function, or from inside
 -- its value: `name`, and `value` where it is known), `argument`, `field` of a row,
--- `text`. @module sluice.check.slots
+-- `text` (`value`). @module sluice.check.slots
 
 local shape = require "sluice.shape"
 local util = require "jit.util"
@@ -10,7 +10,6 @@ local slots = {}
 
 local READS = { TGETS = true, TGETV = true, TGETB = true, TGETR = true }
 
-local TEXT = { kind = "text" }
 local ANY = {} -- stands for the name of a member that is not known
 
 --- Whether a list holds a value.
@@ -102,10 +101,20 @@ function View:constant(ins)
    return util.funck(self.code, -ins.c - 1)
 end
 
+-- Text that stands in the function.
+function View:text(value)
+   local found = self.texts[value]
+   if not found then
+      found = { kind = "text", value = value }
+      self.texts[value] = found
+   end
+   return found
+end
+
 --- What an instruction puts into its slot A, for `bytecode.states`.
 function View:known(ins, state)
    if ins.op == "MOV" then return state[ins.d] end
-   if ins.op == "KSTR" then return TEXT end
+   if ins.op == "KSTR" then return self:text(util.funck(self.code, -ins.d - 1)) end
    if ins.op == "UGET" then return self:upvalue(ins.d) end
    if ins.op == "GGET" then
       local name = util.funck(self.code, -ins.d - 1)
@@ -135,7 +144,7 @@ end
 --   names of the functions around it, values = of upvalues by name, globals = }`
 -- @treturn table View
 function slots.new(view)
-   view.origins = {}
+   view.origins, view.texts = {}, {}
    return setmetatable(view, View)
 end
 

@@ -5,80 +5,46 @@
 local ffi = require "ffi"
 
 local binary = require "sluice.helper.binary"
-local nearest = require "sluice.nearest"
+local clock = require "sluice.helper.clock"
 local options = require "sluice.options"
-local units = require "sluice.units"
+local place = require "sluice.place"
 
 local time = {}
 
-local DATABASE = "/usr/share/zoneinfo/tzdata.zi"
 local ROOM = 512
 local BUFFER = ffi.new("char[?]", ROOM)
 
--- Names of all zones, for "did you mean" only.
-local function zone_names()
-   local names = {}
-   local file = io.open(DATABASE)
-   if not file then return names end
-   for line in file:lines() do
-      names[#names + 1] = line:match "^Z (%S+)" or line:match "^L %S+ (%S+)"
-   end
-   file:close()
-   return names
-end
+local zones, formats, spans = clock.zones, clock.formats, clock.spans
 
-local function unknown_zone(name)
-   if type(name) ~= "string" then
-      error(("sluice.time: a zone is %s, wanted a name as \"Europe/Berlin\"")
-         :format(options.show(name)), 4)
-   end
-   local near = nearest.find(name, zone_names())
-   local hint = near and (": did you mean %q?"):format(near)
-      or ", wanted a name as \"Europe/Berlin\""
-   error(("sluice.time: unknown zone %q%s"):format(name, hint), 4)
-end
-
--- By name; `false` (no zone said) is UTC.
-local zones = {}
-
-local function zone_of(name)
-   local known = zones[name or false]
-   if known then return known end
-   local text = name or "UTC"
-   local found = type(text) == "string" and binary.sl_zone_new(text, #text) or nil
-   if found == nil then unknown_zone(name) end
-   zones[name or false] = ffi.gc(found, binary.sl_zone_free)
-   return zones[name or false]
-end
-
+-- Raised at the line of the script that calls, where a tail call has not hidden it.
 local function refuse(name, given, wanted)
-   error(("sluice.time.%s: got %s, wanted %s"):format(name, options.show(given),
-      wanted), 3)
+   place.fail(nil, "sluice.time.%s: got %s, wanted %s", name, options.show(given), wanted)
+end
+
+local function zone_of(name, given)
+   local known = zones[given or false]
+   if known then return known end
+   local found, problem = clock.zone(given)
+   if not found then place.fail(nil, "sluice.time.%s: %s", name, problem) end
+   return found
+end
+
+local function check_format(name, format)
+   local problem = clock.format_problem(format)
+   if problem then place.fail(nil, "sluice.time.%s: %s", name, problem) end
+end
+
+local function span_of(unit)
+   local ms, problem = clock.span(unit)
+   if not ms then place.fail(nil, "sluice.time.floor: %s", problem) end
+   return ms
 end
 
 local UNITS = {
    day = ffi.C.SL_FLOOR_DAY, week = ffi.C.SL_FLOOR_WEEK, month = ffi.C.SL_FLOOR_MONTH,
    quarter = ffi.C.SL_FLOOR_QUARTER, year = ffi.C.SL_FLOOR_YEAR,
 }
-local WORDS = { hour = "1 hour", minute = "1 minute", second = "1 second" }
 local SPAN = ffi.C.SL_FLOOR_SPAN
-
--- Durations by their text, as scripts write them.
-local spans = {}
-
-local function learn_span(unit)
-   local ms = units.duration(WORDS[unit] or unit)
-   if not ms or ms <= 0 then
-      local near = type(unit) == "string"
-         and nearest.find(unit, { "day", "week", "month", "quarter", "year", "hour",
-            "minute", "second" })
-      error(("sluice.time.floor: the unit is %s, wanted second, minute, hour, day, week, "
-         .. "month, quarter, year or a duration as \"15 minutes\"%s"):format(
-         options.show(unit), near and (": did you mean %q?"):format(near) or ""), 3)
-   end
-   spans[unit] = ms
-   return ms
-end
 
 --- The beginning of the day, week (from Monday), month, quarter, year, hour, minute,
 -- second or duration in which a time lies, by the clocks of a zone.
@@ -93,39 +59,44 @@ function time.floor(ms, unit, zone)
    if type(ms) ~= "number" then refuse("floor", ms, "Unix ms") end
    local calendar = UNITS[unit]
    if not calendar then
-      local span = spans[unit] or learn_span(unit)
+      local span = spans[unit] or span_of(unit)
       if zone == nil then return ms - ms % span end
-      return (binary.sl_time_floor(zone_of(zone), ms, SPAN, span))
+      return (binary.sl_time_floor(zone_of("floor", zone), ms, SPAN, span))
    end
-   return (binary.sl_time_floor(zone_of(zone), ms, calendar, 0))
+   return (binary.sl_time_floor(zone_of("floor", zone), ms, calendar, 0))
 end
 
 --- Read a time. Without a format: RFC 3339, also without an offset, or a date alone.
 -- @tparam ?string text
--- @tparam ?string format as strftime: "%d.%m.%Y %H:%M"; `%E*S` reads parts of a second,
---   `%Ez` an offset
+-- @tparam ?string format as strftime: `%Y` year, `%m` month, `%d` day, `%b` its name
+--   (May), `%H` hour, `%I` and `%p` of twelve, `%M` minute, `%S` second, `%E*S` with its
+--   parts, `%z` an offset as +0200, `%Ez` as +02:00
 -- @tparam ?string zone of texts that say no offset; UTC unless said
--- @treturn ?integer Unix ms; nil for what is no such time
+-- @treturn ?integer Unix ms; nil for text that is no such time: nothing is thrown
 -- @usage local at = sluice.time.parse(row.at, "%d/%b/%Y:%H:%M:%S %z")
 function time.parse(text, format, zone)
    if text == nil then return nil end
    if type(text) ~= "string" then refuse("parse", text, "text") end
-   local ms = binary.sl_time_parse(zone_of(zone), text, #text, format, #(format or ""))
+   if format ~= nil and not formats[format] then check_format("parse", format) end
+   local ms = binary.sl_time_parse(zone_of("parse", zone), text, #text, format,
+      #(format or ""))
    if ms ~= ms then return nil end
    return ms
 end
 
 --- Write a time. Without a format: RFC 3339 with ms, 2024-05-01T12:30:00.000Z.
 -- @tparam ?number ms Unix ms
--- @tparam ?string format as strftime; `%E3S` writes seconds with ms, `%Ez` the offset
+-- @tparam ?string format as strftime, see `parse`; `%a` day of the week, `%j` of the
+--   year, `%E3S` seconds with ms
 -- @tparam ?string zone UTC unless said
 -- @treturn ?string
 -- @usage local hour = sluice.time.format(row.at, "%Y-%m-%d %H", "America/New_York")
 function time.format(ms, format, zone)
    if ms == nil then return nil end
    if type(ms) ~= "number" then refuse("format", ms, "Unix ms") end
-   local len = binary.sl_time_format(zone_of(zone), ms, format, #(format or ""), BUFFER,
-      ROOM)
+   if format ~= nil and not formats[format] then check_format("format", format) end
+   local len = binary.sl_time_format(zone_of("format", zone), ms, format,
+      #(format or ""), BUFFER, ROOM)
    if len < 0 then refuse("format", ms, "a time within 2^53 and a text of 512 bytes") end
    return (ffi.string(BUFFER, len))
 end
