@@ -39,6 +39,11 @@ def close():
         shutil.rmtree(tempfile.tempdir, ignore_errors=True)
 
 
+def fresh(name):
+    """A name that nobody has had in this run."""
+    return f"{name}-{next(_numbers)}"
+
+
 def sets(*settings):
     """`--set` for each."""
     return [argument for setting in settings for argument in ("--set", setting)]
@@ -126,7 +131,7 @@ class E2ETest(unittest.TestCase):
 
     def topic(self, partitions=1, configs=None, name="t"):
         """A fresh topic; returns its name."""
-        name = f"{name}-{next(_numbers)}"
+        name = fresh(name)
         self.client.create_topic(name, partitions, configs)
         return name
 

@@ -30,7 +30,7 @@ class ScriptCase(harness.E2ETest):
                 is_input = prefix.startswith("topics")
                 names[topic] = self.topic(oracles.PARTITIONS if is_input else 3, name=topic)
         text = TOPIC.sub(lambda m: f'{m[1]}"{names[m[2]]}"', text)
-        unique = f"{NAME.search(text)[2]}-{next(harness._numbers)}"
+        unique = harness.fresh(NAME.search(text)[2])
         text = NAME.sub(lambda m: f'{m[1]}"{unique}"', text)
         self.file(name + ".lua", text)
         return dict(names, name=unique)
