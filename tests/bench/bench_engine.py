@@ -12,6 +12,7 @@ from bench_kit import Row, check
 USERS = 1_000_000
 DELAY_MS = 10 * 60_000
 SIZE_MS = 60_000
+STAGES = "hopping", "session", "distinct", "count", "count_distinct", "quantile", "top"
 
 
 def data(count):
@@ -115,8 +116,9 @@ def ways(path, answers, core):
         check_summary(run, count, answers["users_closed"]["rows"])
         return run
 
-    def windows(kind):
-        command = [kit.SLUICE, "run", kit.script("windows.lua"), "--param", f"window={kind}",
+    def stage(kind):
+        """Of windows.lua."""
+        command = [kit.SLUICE, "run", kit.script("windows.lua"), "--param", f"kind={kind}",
                    *kit.sets(source_path=path)]
 
         def counted():
@@ -126,7 +128,20 @@ def ways(path, answers, core):
             return run
         return counted
 
-    return {"hopping": windows("hopping"), "session": windows("session"),
+    wanted = []
+
+    def nested():
+        """It has to give what the flat events give."""
+        if not wanted:
+            command = [kit.SLUICE, "run", kit.script("windows.lua"), "--param", "kind=count",
+                       *kit.sets(source_path=path)]
+            wanted.append(kit.run(command).out)
+        run = query("nested.lua", kit.nested(path), core)()
+        check_summary(run, count)
+        check("rows of nested events are those of flat ones", run.out == wanted[0], True)
+        return run
+
+    return {**{kind: stage(kind) for kind in STAGES}, "nested": nested,
             "read": plain("bytes", path), "decode": plain("file", path, str(count), "decode"),
             "R1": article("article.lua"), "R1 builtin": article("builtin.lua"),
             "R1 checked": article("checked.lua"), "R2": users}
@@ -160,12 +175,27 @@ def bench(options):
         Row(f"**R2**: by user, {USERS:,} users, {per_row:.2f} rows out a record", text("R2"),
             f"{ratio('R2', 'decode'):.1f} × decode",
             **kit.at_most(ns["R2"], 650, "650 ns")),
-        Row("sessions by user, gap of 1 minute, a count; beside hopping windows of 1 minute", text("session"),
-            f"{ratio('session', 'hopping'):.2f} × hopping",
-            **kit.at_most(ratio("session", "hopping"), 2, "2 × hopping")),
         Row("R2, peak memory", f"{kit.median(results['R2'], lambda run: run.peak_mb):.0f} MB"),
     ]
-    return rows + bench_fold(options, ns["R1"])
+    return rows + stages(text, ratio) + bench_fold(options, ns["R1"])
+
+
+def stages(text, ratio):
+    """What stages cost beside the same count in hopping windows."""
+    def row(what, name, beside, limit):
+        times = ratio(name, beside)
+        return Row(what, text(name), f"{times:.2f} × hopping",
+                   **kit.at_most(times, limit, f"{limit} × hopping"))
+    return [
+        Row("hopping windows of 1 minute by user, a count", text("hopping")),
+        row("sessions by user, gap of 1 minute, a count", "session", "hopping", 2),
+        row("`:distinct` by user within 1 minute, rows written", "distinct", "hopping", 2),
+        Row("hopping windows of 1 minute by event type, a count", text("count")),
+        row("the same, user and type in an object", "nested", "count", 1.3),
+        row("the same, `count_distinct` of users", "count_distinct", "count", 2),
+        row("the same, `quantile` of amounts", "quantile", "count", 2),
+        row("the same, `top` 10 users", "top", "count", 2),
+    ]
 
 
 def bench_fold(options, article_ns):
