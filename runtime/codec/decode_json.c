@@ -237,7 +237,7 @@ static bool read_any(codec_state *s, const json_walk *w, const sl_record *record
     reader r;
     reader_init(&r, s, record, row, strings);
     r.base.walk = *w;
-    if (s->shape.block_count && shape_read_blocks(&s->shape, &r.base)) {
+    if (s->shape.is_deep && shape_read_deep(&s->shape, &r.base)) {
         count_drift(s);
         return true;
     }
@@ -255,7 +255,7 @@ static bool json_decode(void *state, const sl_record *record, const record_origi
     if (s->names.key->child_count && record->key.data && !read_key(s, record, row, strings, bad))
         return false;
     if (!json_walk_begin(&walk, s->index, record->value, bad)) return false;
-    if (!shape_read(&s->shape, &walk, row, strings))
+    if (s->shape.is_deep || !shape_read(&s->shape, &walk, row, strings))
         return read_any(s, &walk, record, row, strings);
     count_drift(s);
     return true;

@@ -17,6 +17,8 @@ enum step_kind {
     STEP_SCALAR, /* by field_put_scalar */
     STEP_BLOCK,  /* by json_block_read */
     STEP_UNDECLARED,
+    STEP_OPEN,  /* an object that declared paths lead into */
+    STEP_CLOSE, /* its end: no name, only what stands behind it */
 };
 
 /* A value that is no string or usual number: null, or anything else that is one token. */
@@ -83,21 +85,29 @@ bool shape_read(json_shape *s, const json_walk *w, sl_row *row, arena *strings) 
     return true;
 }
 
-bool shape_read_blocks(json_shape *s, json_reader *r) {
+bool shape_read_deep(json_shape *s, json_reader *r) {
     const json_walk w = r->walk; /* blocks may be of any number of tokens */
     const uint32_t *at = w.at + 1;
+    uint32_t depth = 1;
     if (w.has_escapes) return false;
     for (const shape_step *step = s->steps, *end = step + s->count; step < end; step++, at++) {
+        if (step->kind == STEP_CLOSE) {
+            if (at == w.end || w.json[*at] != step->behind) return false;
+            depth--;
+            continue;
+        }
         const char *name = w.json + at[0];
         if (*name != '"' || w.json[at[1]] != ':' ||
             !name_matches(step->node, name + 1, w.len - at[0] - 1)) return false;
         at += 2;
-        if (step->kind != STEP_BLOCK || w.json[*at] == 'n') {
+        if (step->kind == STEP_OPEN) {
+            depth++;
+        } else if (step->kind != STEP_BLOCK || w.json[*at] == 'n') {
             if (!read_step(&w, step, at, r->row, r->strings)) return false;
             at++;
         } else {
             r->walk.at = at;
-            if (!json_block_read(r, step->field, 1)) return false;
+            if (!json_block_read(r, step->field, depth)) return false;
             at = r->walk.at;
         }
         if (w.json[*at] != step->behind) return false;
@@ -126,7 +136,7 @@ static bool add_step(json_shape *s, const json_walk *w, const uint32_t *behind,
     shape_step *step = &s->steps[s->count++];
     *step = (shape_step){ .node = node, .field = f, .kind = kind_of(f) };
     step->behind = w->json[*behind];
-    s->block_count += step->kind == STEP_BLOCK;
+    s->is_deep |= step->kind == STEP_BLOCK;
     if (!is_declared) {
         s->drift[s->drift_count++] = node->drift;
         return true;
@@ -137,32 +147,63 @@ static bool add_step(json_shape *s, const json_walk *w, const uint32_t *behind,
     return true;
 }
 
-/* Learn what stands at `w`, of a document that was read well, and step behind the token that
+/* Where learning is: in the objects around it. */
+typedef struct lesson {
+    json_walk walk;
+    const name_node *names[SHAPE_DEPTH]; /* of each open object, the document first */
+    uint32_t depth;
+} lesson;
+
+/* Learn the ends of objects, of which `l` stands behind the first one's }. */
+static bool learn_ends(json_shape *s, lesson *l) {
+    while (l->depth > 1 && l->walk.json[l->walk.at[-1]] == '}') {
+        if (s->count == SHAPE_NAMES) return false;
+        s->steps[s->count++] =
+            (shape_step){ .kind = STEP_CLOSE, .behind = json_walk_peek(&l->walk) };
+        l->depth--;
+        l->walk.at++;
+    }
+    return true;
+}
+
+/* Learn the { of an object that paths lead into, and step behind it. */
+static bool learn_open(json_shape *s, lesson *l, const name_node *node) {
+    if (node->id == NAME_UNDECLARED || node->field || l->depth == SHAPE_DEPTH) return false;
+    s->steps[s->count++] = (shape_step){ .node = node, .kind = STEP_OPEN, .behind = '{' };
+    s->is_deep = true;
+    l->names[l->depth++] = node;
+    l->walk.at++;
+    return true;
+}
+
+/* Learn what stands at `l`, of a document that was read well, and step behind the token that
  * follows it. */
-static bool learn_step(json_shape *s, json_walk *w, const name_node *root,
-                       const name_node *other) {
+static bool learn_step(json_shape *s, lesson *l, const name_node *other) {
+    json_walk *w = &l->walk;
     if (json_walk_peek(w) != '"' || s->count == SHAPE_NAMES) return false;
     const char *name = w->json + w->at[0] + 1, *quote = w->json + w->at[1] - 1;
-    const name_node *node = name_find(root, name, (size_t)(quote - name));
+    const name_node *node = name_find(l->names[l->depth - 1], name, (size_t)(quote - name));
     w->at += 2;
     char c = json_walk_peek(w);
     if (*quote != '"' || !node || node == other) return false;
-    if (!node->block && (c == '{' || c == '[')) return false;
-    return json_walk_skip(w, 1) && add_step(s, w, w->at++, node);
+    if (!node->block && c == '{') return learn_open(s, l, node);
+    if (!node->block && c == '[') return false;
+    return json_walk_skip(w, 1) && add_step(s, w, w->at++, node) && learn_ends(s, l);
 }
 
 void shape_learn(json_shape *s, const json_walk *w, const name_node *root, const name_node *other) {
-    json_walk here = *w;
-    here.at++;
+    lesson l = { .walk = *w, .names = { root }, .depth = 1 };
+    l.walk.at++;
     if (s->patience) {
         s->patience--;
         return;
     }
-    s->count = s->block_count = s->drift_count = 0;
+    s->count = s->drift_count = 0;
+    s->is_deep = false;
     s->patience = LONG_PATIENCE;
     if (w->has_escapes) return;
-    while (here.at < w->end) {
-        if (learn_step(s, &here, root, other)) continue;
+    while (l.walk.at < w->end) {
+        if (learn_step(s, &l, other)) continue;
         s->count = 0;
         return;
     }

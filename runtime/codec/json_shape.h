@@ -1,6 +1,6 @@
 #pragma once
 /* The usual shape of a source's documents: an object whose names come in one order, with scalars,
- * and lists, maps and structs that are declared. A document
+ * lists, maps and structs that are declared, and objects that declared paths lead into. A document
  * that has it is read in one loop without looking anything up; any other, and any that is wrong,
  * is left to decode_json, which reads it from its beginning and says what is wrong.
  *
@@ -12,7 +12,8 @@
 
 #include "runtime/codec/json_reader.h"
 
-enum { SHAPE_NAMES = 64 }; /* longer documents have no shape */
+enum { SHAPE_NAMES = 64,  /* longer documents have no shape */
+       SHAPE_DEPTH = 8 }; /* nor do deeper ones */
 
 /* One name and what to do with its value. */
 typedef struct shape_step {
@@ -28,19 +29,19 @@ typedef struct shape_step {
 typedef struct json_shape {
     shape_step steps[SHAPE_NAMES]; /* in the order of the document's names */
     uint32_t count;                /* 0: none is known */
-    uint32_t block_count;          /* of the steps */
+    bool is_deep;                  /* has blocks or inner objects */
     uint32_t patience;             /* other documents to let pass before one is learned */
     uint32_t drift[SHAPE_NAMES];   /* name_node.drift of the undeclared names */
     uint32_t drift_count;
 } json_shape;
 
-/* Read the document at whose { `w` stands into `row`, of a shape without blocks; bytes are decoded
+/* Read the document at whose { `w` stands into `row`, of a shape that is not deep; bytes are decoded
  * into `strings`. False: it does not have the shape; values of
  * the row and their null bits may have been set, as reading it otherwise would set them. */
 bool shape_read(json_shape *s, const json_walk *w, sl_row *row, arena *strings);
 
-/* The same for a shape with blocks, for the document at whose { the walk of `r` stands. */
-bool shape_read_blocks(json_shape *s, json_reader *r);
+/* The same for a shape that is deep, for the document at whose { the walk of `r` stands. */
+bool shape_read_deep(json_shape *s, json_reader *r);
 
 /* Note that the document `w`, of which shape_read did not know the shape, was read well; `root`:
  * of its names, `other` stands for names that are not in the tree. */

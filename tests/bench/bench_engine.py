@@ -201,7 +201,7 @@ def stages(text, ratio):
 def bench_fold(options, article_ns):
     """The fold alone, and what it costs with a call into Lua for each record."""
     env = {"LUA_PATH": os.path.join(kit.ROOT, "lua", "?.lua") + ";"
-                       + os.path.join(kit.ROOT, "lua", "?", "init.lua")}
+                       + os.path.join(kit.ROOT, "lua", "?", "init.lua") + ";;"}
     folds, calls = [], []
     for _ in range(max(1, options.pairs // 2)):
         out = kit.run(["luajit", kit.script("bench_fold.lua")], env=env).out

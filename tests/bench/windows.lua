@@ -1,5 +1,5 @@
--- What stages cost beside the same count in hopping windows: windows of another kind and a distinct
--- by user, aggregates by type of event.
+-- What stages cost beside the same count in hopping windows: windows of another kind and a
+-- distinct by user, aggregates by type of event.
 local sluice = require "sluice"
 local rides = require "rides"
 
@@ -7,7 +7,8 @@ local HOPPING = sluice.hopping { size = "1 minute", every = "30 seconds" }
 
 local function counted(by, window, aggregate)
    return function(stream)
-      return stream:group_by(by):window(window):aggregate { rides = aggregate or sluice.count() }
+      return stream:group_by(by):window(window)
+         :aggregate { rides = aggregate or sluice.count() }
    end
 end
 

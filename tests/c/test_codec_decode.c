@@ -580,6 +580,47 @@ static void a_list_of_texts_is_held_in_documents_of_the_usual_shape(void **state
     kit_done(&k);
 }
 
+/* Documents that nearly have the usual shape, which has an object inside. */
+static void inner_objects_are_read_by_the_usual_shape_and_otherwise(void **state) {
+    (void)state;
+    static const struct {
+        const char *json;
+        bool is_good;
+        int64_t i;
+    } CASES[] = {
+        { "{\"u\":{\"id\":\"ab\",\"x\":1},\"i\":7}", true, 7 },
+        { "{\"u\":{\"x\":1,\"id\":\"ab\"},\"i\":8}", true, 8 },
+        { "{\"i\":9,\"u\":{\"id\":\"ab\"}}", true, 9 },
+        { " { \"u\" : { \"id\" : \"ab\" , \"x\" : 2 } , \"i\" : 10 } ", true, 10 },
+        { "{\"u\":{\"id\":\"ab\",\"x\":{\"y\":[1]}},\"i\":11}", true, 11 },
+        { "{\"u\":{\"id\":\"ab\",\"x\":1}}", false, 0 },
+        { "{\"u\":{\"id\":\"ab\",\"x\":1},\"i\":7", false, 0 },
+        { "{\"u\":{\"id\":\"ab\",\"x\":1}", false, 0 },
+        { "{\"u\":{\"id\":\"ab\",\"x\":1}},\"i\":7}", false, 0 },
+        { "{\"u\":{\"id\":\"ab\",\"x\":1},\"i\":7}}", false, 0 },
+        { "{\"u\":{\"id\":\"ab\",\"id\":\"ab\"},\"i\":7}", false, 0 },
+        { "{\"u\":[{\"id\":\"ab\",\"x\":1},\"i\",7]}", false, 0 },
+        { "{\"u\":{\"id\":\"ab\",\"x\":1]},\"i\":7}", false, 0 },
+        { "{\"u\":null,\"i\":7}", false, 0 },
+        { "{\"u\":{},\"i\":7}", false, 0 },
+    };
+    kit k;
+    kit_init(&k);
+    k.fields[ID].required = k.fields[I].required = 1;
+    kit_open(&k);
+    for (int round = 0; round < 30; round++) {
+        for (int usual = 0; usual < 10; usual++) {
+            assert_true(kit_decode(&k, CASES[0].json));
+            assert_int_equal(k.row.i, 7);
+        }
+        for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+            assert_int_equal(kit_decode(&k, CASES[i].json), CASES[i].is_good);
+            if (CASES[i].is_good) assert_int_equal(k.row.i, CASES[i].i);
+        }
+    }
+    kit_done(&k);
+}
+
 static void a_constant_of_the_wrong_type_is_a_plan_error(void **state) {
     (void)state;
     static const sl_value HALF = { .kind = SL_NUMBER, .number = 0.5 };
@@ -800,6 +841,7 @@ int main(void) {
         cmocka_unit_test(iso_times_become_ms),
         cmocka_unit_test(required_defaults_and_checks_are_enforced),
         cmocka_unit_test(a_list_of_texts_is_held_in_documents_of_the_usual_shape),
+        cmocka_unit_test(inner_objects_are_read_by_the_usual_shape_and_otherwise),
         cmocka_unit_test(a_constant_of_the_wrong_type_is_a_plan_error),
         cmocka_unit_test(a_tombstone_has_only_nulls),
         cmocka_unit_test(keys_headers_and_metadata_become_fields),
