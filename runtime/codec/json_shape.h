@@ -35,8 +35,8 @@ typedef struct json_shape {
     uint32_t drift_count;
 } json_shape;
 
-/* Read the document at whose { `w` stands into `row`, of a shape that is not deep; bytes are decoded
- * into `strings`. False: it does not have the shape; values of
+/* Read the document at whose { `w` stands into `row`, of a shape that is not deep; bytes are
+ * decoded into `strings`. False: it does not have the shape; values of
  * the row and their null bits may have been set, as reading it otherwise would set them. */
 bool shape_read(json_shape *s, const json_walk *w, sl_row *row, arena *strings);
 

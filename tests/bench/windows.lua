@@ -1,5 +1,5 @@
--- What stages cost beside the same count in hopping windows: windows of another kind and a
--- distinct by user, aggregates by type of event.
+-- What stages cost beside the same count in hopping windows: windows of another kind and
+-- a distinct by user, aggregates by type of event.
 local sluice = require "sluice"
 local rides = require "rides"
 
