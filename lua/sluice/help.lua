@@ -5,8 +5,11 @@
 local aggregate = require "sluice.aggregate"
 local cluster = require "sluice.cluster"
 local codes = require "sluice.check.codes"
+local comment = require "sluice.help.comment"
 local connector = require "sluice.connector"
 local decode = require "sluice.stage.decode"
+local foreign = require "sluice.foreign"
+local language = require "sluice.help.language"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local page = require "sluice.explain.page"
@@ -30,10 +33,14 @@ local function add_option(to, name, entry)
    to:add("      ", "      ", entry.about .. ": ", risk, "dim")
 end
 
+local function add_options(to, known)
+   for _, name in ipairs(tables.keys(known)) do add_option(to, name, known[name]) end
+end
+
 local function options_topic(title, known)
    return { title = title, write = function(to)
       to:add("", "", title)
-      for _, name in ipairs(tables.keys(known)) do add_option(to, name, known[name]) end
+      add_options(to, known)
    end }
 end
 
@@ -42,19 +49,8 @@ local function add_code(to, entry)
    to:add("  ", "  ", "", entry.doc)
 end
 
--- The first comment of a module, without its marks.
-local function comment_of(text)
-   local lines = {}
-   for line in (text or ""):gmatch "([^\n]*)\n" do
-      local words = line:match "^%-%-%-? ?(.*)$"
-      if not words or words:find "^@" then break end
-      lines[#lines + 1] = words
-   end
-   return (table.concat(lines, " "):gsub("`", ""))
-end
-
 local function add_aggregate(to, name, text_of)
-   local doc = comment_of(text_of("sluice.aggregate." .. name))
+   local doc = comment.head(text_of("sluice.aggregate." .. name))
    local signature, rest = doc:match "^(%b())(.*)$"
    if not signature then signature, rest = doc:match("^" .. name .. "(%b())(.*)$") end
    to:add("  ", "  ", name, (signature or "") .. (rest or ""))
@@ -73,6 +69,23 @@ local function ends()
       end
    end
    return list
+end
+
+-- A page behind another one.
+local function join(first, second)
+   if not second then return first end
+   return { title = first.title, write = function(to)
+      first.write(to)
+      second.write(to)
+   end }
+end
+
+-- "kafka": what stands at both ends.
+local function add_connectors(topics)
+   for _, kind in ipairs(connector.kinds()) do
+      local source, sink = topics[kind .. "-source"], topics[kind .. "-sink"]
+      if source or sink then topics[kind] = join(source or sink, source and sink) end
+   end
 end
 
 local function all_topics(text_of)
@@ -107,6 +120,9 @@ local function all_topics(text_of)
    for _, one in ipairs(ends()) do
       topics[one.name] = options_topic(one.title, one.options)
    end
+   add_connectors(topics)
+   local stages = language.topics(text_of, add_options)
+   for name, topic in pairs(stages) do topics[name] = join(topic, topics[name]) end
    return topics
 end
 
@@ -114,11 +130,18 @@ end
 local LISTED = { "pipeline", "event_time", "cluster", "tls", "sasl", "aggregate",
    "aggregates", "codes" }
 
-local function list_of()
+local function list_of(text_of)
    local list = {}
    for _, name in ipairs(LISTED) do list[#list + 1] = name end
    for _, name in ipairs(tables.keys(window.OPTIONS)) do list[#list + 1] = name end
    for _, one in ipairs(ends()) do list[#list + 1] = one.name end
+   for _, kind in ipairs { "kafka", "file" } do list[#list + 1] = kind end
+   local seen = {}
+   for _, name in ipairs(list) do seen[name] = true end
+   local _, names = language.topics(text_of, add_options)
+   for _, name in ipairs(names) do
+      if not seen[name] then list[#list + 1] = name end
+   end
    return list
 end
 
@@ -131,15 +154,17 @@ end
 function help.text(topic, color, text_of)
    local to = page.new(color)
    if topic == "topics" then
-      to:add("", "", "topics: ", table.concat(list_of(), ", ")
+      to:add("", "", "topics: ", table.concat(list_of(text_of), ", ")
          .. "; each aggregate, and each code, as in `sluice help W01`")
       return to:text()
    end
    local topics = all_topics(text_of)
-   local found = topics[topic]
+   local found = topics[(topic:gsub("^sluice%.", ""):gsub("^:", ""))]
    if not found then
+      local other = foreign.hint("stream", topic) or foreign.hint("sluice", topic)
+      if other then return nil, other end
       return nil, nearest.hint(topic, nearest.find(topic, tables.keys(topics))
-         and tables.keys(topics) or list_of())
+         and tables.keys(topics) or list_of(text_of))
    end
    found.write(to)
    return to:text()

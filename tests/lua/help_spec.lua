@@ -52,4 +52,39 @@ describe("help", function()
       assert.is_nil(none)
       assert.equal(": did you mean `hopping`?", hint)
    end)
+
+   it("says how each stage, format and field is written", function()
+      for _, name in ipairs { "filter", "derive", "select", "group_by", "window", "to",
+         "distinct", "flat_map", "union", "late_to", "quarantine_to", "rows", "json",
+         "csv", "raw", "event_time", "aggregate" } do
+         local of = text(name)
+         assert.equal(":" .. name, of:match "^([^\n]+)")
+         assert.equal(of, text(":" .. name))
+         local _, lines = of:gsub("\n", "")
+         assert.truthy(lines >= 3, name)
+         assert.truthy(of:find(":" .. name, 2, true), name)
+      end
+      assert.matches(":filter(fn): keep the rows for which it gives true.", text "filter",
+         1, true)
+      assert.matches("within: how long a key is remembered", text "distinct", 1, true)
+      assert.matches("delay: how far the watermark stays behind", text "event_time", 1,
+         true)
+      assert.matches("header: the first line of a file names", text "csv", 1, true)
+      assert.matches('sluice.string "event_id" :required()', text "fields", 1, true)
+      assert.matches("sluice.time.parse(text, format, zone): ", text "time", 1, true)
+   end)
+
+   it("has both ends of a connector on a page", function()
+      assert.matches("sluice.kafka as a source.*sluice.kafka as a sink", text "kafka")
+      assert.matches("sluice.file as a source.*sluice.file as a sink", text "file")
+   end)
+
+   it("tells names of other systems", function()
+      assert.matches("startingOffsets,.-: start = \"earliest\"", text "spark")
+      assert.matches("keyBy", text "flink")
+      local _, hint = help.text("withColumn", false, text_of)
+      assert.matches("write `:derive {", hint, 1, true)
+      _, hint = help.text("fitler", false, text_of)
+      assert.equal(": did you mean `filter`?", hint)
+   end)
 end)

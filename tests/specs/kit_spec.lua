@@ -50,6 +50,18 @@ describe("a driver", function()
       fails(function() p:batch {} end, "kit_spec.lua:", "the pipeline has finished")
    end)
 
+   it("says how its methods are called, and how rows are given", function()
+      local p = test.pipeline(SUMS)
+      fails(function() p.batch { { k = "a", n = 1, ts = 1000 } } end, "kit_spec.lua:",
+         "`batch` is a method: write p:batch(…) with a colon")
+      fails(function() p.output() end, "write p:output(…)")
+      fails(function() p:outputs() end, "kit_spec.lua:",
+         "a pipeline under test has no `outputs`: did you mean `output`?")
+      fails(function() p:batch { k = "a", n = 1, ts = 1000 } end, "kit_spec.lua:",
+         "`k` is a field: rows stand in a list, write :batch { { k = … } }")
+      fails(function() p:batch { numbrs = {} } end, "there is no source `numbrs`")
+   end)
+
    it("gives records a key, headers, a time", function()
       local p = test.pipeline(SUMS)
       p:batch { { key = "K", headers = { from = "me" },

@@ -3,7 +3,7 @@
 -- @module sluice.foreign.language
 
 local NO_END = "a stream has no end to count from: `count` of a generator, `:filter`, "
-   .. 'or `--trigger`; of an aggregate `sluice.top("f", 10)`'
+   .. 'or in a window `sluice.top("f", 10)`'
 
 local STREAM = {
    { "where", "Spark", ":filter", "`:filter(function(row) return row.ms and row.ms > 3 "

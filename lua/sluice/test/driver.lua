@@ -15,7 +15,19 @@ local units = require "sluice.units"
 local driver = {}
 
 local Driver = {}
-Driver.__index = Driver
+
+-- Its methods for specs.
+local PUBLIC = { "advance", "batch", "close", "feed", "finish", "late", "latest",
+   "metrics", "now", "output", "partitions", "quarantined", "tick" }
+
+-- What is nil until something happens.
+local UNSET = { ended = true, batches = true }
+
+function Driver.__index(_, name)
+   if Driver[name] or UNSET[name] then return Driver[name] end
+   error(("a pipeline under test has no `%s`%s"):format(tostring(name),
+      nearest.hint(tostring(name), PUBLIC)), 2)
+end
 
 -- Pipelines that are open; many of them are garbage that only a collection finds.
 local open_ones = setmetatable({}, { __mode = "k" })
@@ -287,6 +299,18 @@ end
 
 local NOT_YET = ":%s: not yet: it needs state that outlives a process, which comes with "
    .. "checkpoints in a later release"
+
+-- Called with a dot, the first argument is no pipeline. (Tail calls keep the levels of
+-- errors.)
+for _, name in ipairs(PUBLIC) do
+   local method = Driver[name]
+   Driver[name] = function(self, ...)
+      if getmetatable(self) ~= Driver then
+         error(("`%s` is a method: write p:%s(…) with a colon"):format(name, name), 2)
+      end
+      return method(self, ...)
+   end
+end
 
 for _, name in ipairs { "restart", "crash", "reload" } do
    Driver[name] = function()

@@ -165,6 +165,12 @@ local function find(about, name)
    for _, source in ipairs(about.sources) do
       if source.pattern then return source, name end -- a topic that it may find
    end
+   for _, source in ipairs(about.sources) do
+      if prepare(source).names[name] then
+         error((":batch: `%s` is a field: rows stand in a list, write :batch { { %s = … "
+            .. "} }"):format(name, name), 5)
+      end
+   end
    error((":batch: there is no source `%s`%s"):format(tostring(name),
       nearest.hint(tostring(name), names)), 5)
 end
