@@ -80,7 +80,7 @@ describe("help", function()
    end)
 
    it("tells names of other systems", function()
-      assert.matches("startingOffsets,.-: start = \"earliest\"", text "spark")
+      assert.matches("startingOffsets,.-start = \"earliest\"", text "spark")
       assert.matches("keyBy", text "flink")
       local _, hint = help.text("withColumn", false, text_of)
       assert.matches("write `:derive {", hint, 1, true)

@@ -109,8 +109,8 @@ local function names_topic(who)
             if row[2]:find(who, 1, true) then
                if title then to:add("", "", title) end
                title = nil
-               to:add("  ", "      ", row[1]:gsub(" ", ", "), ": "
-                  .. row[4]:gsub("`", ""))
+               to:add("  ", "  ", "", (row[1]:gsub(" ", ", ")))
+               to:add("      ", "      ", "", (row[4]:gsub("`", "")), "dim")
             end
          end
       end
