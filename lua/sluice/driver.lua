@@ -20,7 +20,7 @@ local driver_step = require "sluice.driver.step"
 local driver = {}
 
 --- What the drivers need from the JIT: with its own limits a function of 300 statements
--- costs fifty times as much (facts: hotpath C.2), and sixteen tail calls in one loop
+-- costs fifty times as much, and sixteen tail calls in one loop
 -- (`return f(x)`, counted as unrolled loops) leave it to the interpreter.
 driver.JIT = {
    "maxtrace=8000", "maxrecord=40000", "maxirconst=8000", "maxside=1000", "maxsnap=8000",

@@ -1,11 +1,13 @@
 --- Tells when the JIT gave up on a loop or a function, and which line made it. The
 -- compiler marks what it blacklists in the bytecode (`IFORL`); the reasons come as trace
--- events. Source: LuaJIT, jit/v.lua; facts, hotpath C.2.
+-- events. Source: LuaJIT, jit/v.lua.
 -- @module sluice.fallback
 
 local bit = require "bit"
 local util = require "jit.util"
 local vmdef = require "jit.vmdef"
+
+local bytecode = require "sluice.check.bytecode"
 
 local fallback = {}
 
@@ -20,14 +22,10 @@ local REASONS = {
    CAT = "strings are joined",
 }
 
-local function bytecode_name(op)
-   return vmdef.bcnames:sub(op * 6 + 1, op * 6 + 6):match("%S*")
-end
-
 local function reason_of(code, extra)
    local text = vmdef.traceerr[code] or tostring(code)
    if text:find("bytecode", 1, true) and type(extra) == "number" then
-      local name = bytecode_name(extra)
+      local name = bytecode.NAMES[extra]
       return REASONS[name] or name .. " cannot be compiled"
    end
    if type(extra) == "function" then
@@ -43,7 +41,7 @@ local function location(code, pc)
    local info = util.funcinfo(code, pc)
    if not info.source then return nil end
    local line, ins = info.currentline, util.funcbc(code, pc)
-   if ins and bytecode_name(bit.band(ins, 0xff)) == "FNEW" then
+   if ins and bytecode.NAMES[bit.band(ins, 0xff)] == "FNEW" then
       line = util.funcinfo(util.funck(code, -bit.rshift(ins, 16) - 1)).linedefined
    end
    return { source = info.source, line = line,
@@ -78,7 +76,7 @@ local function is_blacklisted(fn)
    local info = util.funcinfo(fn)
    for pc = 0, (info.bytecodes or 0) - 1 do
       local ins = util.funcbc(fn, pc)
-      local kind = ins and BLACKLISTED[bytecode_name(bit.band(ins, 0xff))]
+      local kind = ins and BLACKLISTED[bytecode.NAMES[bit.band(ins, 0xff)]]
       if kind then return kind end
    end
 end

@@ -122,7 +122,7 @@ static void push_host(lua_State *L, script *s) {
     lua_setfield(L, -2, "hash");
 }
 
-/* facts, hotpath C.2: with the defaults a long function or many of them are 50 times slower. */
+/* Measured: with the defaults a long function or many of them are 50 times slower. */
 static void raise_jit_limits(lua_State *L) {
     static const char *const LIMITS[] = { "maxtrace=8000", "maxrecord=40000", "maxirconst=8000",
                                           "maxside=1000", "maxsnap=8000", "sizemcode=2048",

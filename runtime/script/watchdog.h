@@ -1,7 +1,7 @@
 #pragma once
 /* A thread that sees when a call into a lua_State does not return. After `timeout_ms` it reports
  * and sets a hook that breaks interpreted code and loops that allocate; a compiled loop or a C
- * function (string.find) cannot be broken (facts: hotpath C.3), so that after `grace_ms` more it
+ * function (string.find) cannot be broken, so that after `grace_ms` more it
  * reports for the last time.
  * thread: enter and leave on the state's thread; report and describe on the watching one. */
 #include <lua.h>

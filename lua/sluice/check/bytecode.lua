@@ -15,9 +15,10 @@ local bytecode = {}
 local MODE_DESTINATION = 1 -- BCMdst: the instruction writes slot A
 local JUMP_BIAS = 0x8000
 
-local NAMES = {}
+--- Names of instructions by number.
+bytecode.NAMES = {}
 for at = 0, #vmdef.bcnames / 6 - 1 do
-   NAMES[at] = vmdef.bcnames:sub(at * 6 + 1, at * 6 + 6):match("%S*")
+   bytecode.NAMES[at] = vmdef.bcnames:sub(at * 6 + 1, at * 6 + 6):match("%S*")
 end
 
 -- Where an instruction may go on: at the next one unless it is said here.
@@ -37,9 +38,10 @@ end
 
 local function decode(code, pc)
    local ins, mode = util.funcbc(code, pc)
-   return { op = NAMES[bit.band(ins, 0xff)], a = bit.band(bit.rshift(ins, 8), 0xff),
-      b = bit.rshift(ins, 24), c = bit.band(bit.rshift(ins, 16), 0xff),
-      d = bit.rshift(ins, 16), writes = bit.band(mode, 7) == MODE_DESTINATION,
+   return { op = bytecode.NAMES[bit.band(ins, 0xff)],
+      a = bit.band(bit.rshift(ins, 8), 0xff), b = bit.rshift(ins, 24),
+      c = bit.band(bit.rshift(ins, 16), 0xff), d = bit.rshift(ins, 16),
+      writes = bit.band(mode, 7) == MODE_DESTINATION,
       mode = mode }
 end
 

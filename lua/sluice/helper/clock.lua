@@ -66,7 +66,7 @@ end
 local LETTERS = { { "'([^']*)'", "%1" }, { "yyyy", "%%Y" }, { "yy", "%%y" },
    { "MMM+", "%%b" }, { "MM", "%%m" }, { "dd", "%%d" }, { "HH", "%%H" },
    { "hh", "%%I" }, { "mm", "%%M" }, { "ss%.SSS", "%%E3S" }, { "ss", "%%S" },
-   { "XXX", "%%Ez" }, { "EEE+", "%%a" } }
+   { "XX" .. "X", "%%Ez" }, { "EEE+", "%%a" } }
 
 local function with_signs(format)
    local made = format
