@@ -40,12 +40,14 @@ end
 local function location(code, pc)
    local info = util.funcinfo(code, pc)
    if not info.source then return nil end
+   -- where a trace ends between functions its place is outside of the code: no line
    local line, ins = info.currentline, util.funcbc(code, pc)
    if ins and bytecode.NAMES[bit.band(ins, 0xff)] == "FNEW" then
       line = util.funcinfo(util.funck(code, -bit.rshift(ins, 16) - 1)).linedefined
    end
-   return { source = info.source, line = line,
-      text = info.source:gsub("^[@=]", "") .. ":" .. line }
+   local file = info.source:gsub("^[@=]", "")
+   if not line then return { source = info.source, text = file } end
+   return { source = info.source, line = line, text = file .. ":" .. line }
 end
 
 local Watch = {}
@@ -63,6 +65,7 @@ end
 
 --- The user's function whose lines hold a place.
 function Watch:function_at(at)
+   if not at.line then return nil end
    for _, entry in ipairs(self.functions) do
       local info = util.funcinfo(entry.fn)
       if info.source == at.source and info.linedefined <= at.line
@@ -122,9 +125,11 @@ end
 function fallback.watch(drivers, list)
    local watch = setmetatable({ drivers = drivers, functions = list, aborts = {},
       told = {}, changed = false }, Watch)
-   jit.attach(function(what, _, code, pc, reason, extra)
-      watch:event(what, code, pc, reason, extra)
-   end, "trace")
+   -- What throws inside of an event of the VM is printed by it: nothing may.
+   function watch.told(what, _, code, pc, reason, extra)
+      pcall(watch.event, watch, what, code, pc, reason, extra)
+   end
+   jit.attach(watch.told, "trace")
    return watch
 end
 

@@ -2,6 +2,7 @@
 -- A field is never changed: each method gives a new one.
 -- @module sluice.field
 
+local arity = require "sluice.arity"
 local bounds = require "sluice.bounds"
 local constraint = require "sluice.constraint"
 local class = require "sluice.field.class"
@@ -43,11 +44,11 @@ local function bound(spec, given)
    return value.of(spec, given)
 end
 
-local methods = {}
+local methods, guarded = {}, {}
 local Field, Typed = class.Field, class.Typed
 
 function Field.__index(_, name)
-   if methods[name] then return methods[name] end
+   if guarded[name] then return guarded[name] end
    place.fail(nil, "a field has no method `%s`%s", tostring(name),
       nearest.hint(tostring(name), tables.keys(methods), "field"))
 end
@@ -300,6 +301,17 @@ function methods:from_metadata(what)
       what,
       table.concat(types, " or sluice."))
 end
+
+-- A method that refuses what it does not take, as in `:required(false)`.
+local function with_checks(name, method)
+   return function(self, ...)
+      arity.check(("`:%s`"):format(name), arity.of(method) - 1, ...)
+      local made = method(self, ...)
+      return made
+   end
+end
+
+for name, method in pairs(methods) do guarded[name] = with_checks(name, method) end
 
 --- Tell a field from other values.
 -- @param it any

@@ -7,6 +7,7 @@
 -- which it can stand.
 -- @module sluice.stream
 
+local arity = require "sluice.arity"
 local connector = require "sluice.connector"
 local decode = require "sluice.stage.decode"
 local deliver = require "sluice.stage.deliver"
@@ -135,6 +136,7 @@ local function call(name, self, ...)
    if not phase then refuse_phase(name, parent.phase) end
    local node = { op = name, parent = parent, line = place.here(), phase = phase,
       schema = parent.schema }
+   arity.check(("`:%s`"):format(name), arity.of(stage.make) - 1, ...)
    stage.make(node, ...)
    return new(node)
 end

@@ -263,6 +263,22 @@ describe("modes", function()
          .sinks[1].enveloped)
    end)
 
+   it("are enveloped only where their own rows can be taken back", function()
+      local counts = kit.counts()
+      local all = sluice.file { path = "all", mode = "update" }
+      local some = sluice.file { path = "some", mode = "update" }
+      local made = graph(counts:to(all), counts:filter(function(r) return r.rows > 3 end)
+         :to(some))
+      assert.is_true(made.aggregates[1].has_retractions)
+      assert.is_false(made.sinks[1].enveloped)
+      assert.is_true(made.sinks[2].enveloped)
+      made = graph(counts:filter(function(r) return r.rows > 3 end)
+         :derive { twice = sluice.double(function(r) return 2 * r.rows end) }
+         :to(some), counts:to(all))
+      assert.is_true(made.sinks[1].enveloped)
+      assert.is_false(made.sinks[2].enveloped)
+   end)
+
    it("leave the column `final` to the sink", function()
       local final = function() return sluice.kafka { topic = "a", mode = "update",
          final = true } end

@@ -4,6 +4,29 @@ local sluice = require "sluice"
 
 local refuses = kit.refuses
 
+describe("arguments that nothing takes", function()
+   it("are refused by fields and types", function()
+      refuses(function() sluice.string "a" :required(false) end,
+         "`:required` takes no argument, got false beyond: leave it out")
+      refuses(function() sluice.string "a" :default("x", "y") end,
+         '`:default` takes one argument, got "y"')
+      refuses(function() sluice.map("x", "string", "int32") end,
+         'takes the type of its values (keys are text), got "int32" beyond')
+      refuses(function() sluice.timestamp("x", "ms", 3) end, "takes its unit, got 3")
+      sluice.string "a" :from_key(nil)
+      sluice.timestamp("x", nil)
+   end)
+
+   it("are refused by streams", function()
+      refuses(function() kit.rides():filter(print, 3) end,
+         "`:filter` takes one argument, got 3 beyond: leave it out")
+      refuses(function() kit.rides():select({ "ts" }, "amount") end, "`:select` takes")
+      refuses(function() kit.timed():group_by("ts", nil, "amount") end, "`:group_by`")
+      kit.rides():filter(print, nil)
+      kit.rides():union(kit.rides(), kit.rides())
+   end)
+end)
+
 describe("a field", function()
    it("is a name with a type", function()
       local spec = field.spec(sluice.double "amount")

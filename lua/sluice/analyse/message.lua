@@ -3,6 +3,7 @@
 -- @module sluice.analyse.message
 
 local place = require "sluice.place"
+local retract = require "sluice.analyse.retract"
 local schema = require "sluice.schema"
 
 local analyse_message = {}
@@ -154,11 +155,9 @@ end
 -- @raise where a row could not be taken back
 function analyse_message.finish(graph)
    for _, step in ipairs(graph.steps) do
-      local from = step.input.kind == "aggregate" and graph.aggregates[step.input.index]
-      for _, output in ipairs(step.outputs) do
-         if from and from.has_retractions and output.kind == "sink" then
-            check_taken_back(output, count_fixed(from))
-         end
+      for k, output in ipairs(step.outputs) do
+         local from = output.kind == "sink" and retract.from(graph, step, k)
+         if from then check_taken_back(output, count_fixed(from)) end
       end
    end
 end

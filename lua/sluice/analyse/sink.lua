@@ -7,6 +7,7 @@ local connector = require "sluice.connector"
 local options = require "sluice.options"
 local override = require "sluice.override"
 local place = require "sluice.place"
+local retract = require "sluice.analyse.retract"
 
 local analyse_sink = {}
 
@@ -85,10 +86,9 @@ end
 local function mark_enveloped(work)
    local graph = work.graph
    for _, step in ipairs(graph.steps) do
-      local from = step.input.kind == "aggregate" and graph.aggregates[step.input.index]
-      for _, output in ipairs(step.outputs) do
+      for k, output in ipairs(step.outputs) do
          local sink = output.kind == "sink" and graph.sinks[output.target]
-         if from and from.has_retractions and sink and sink.connector == "file" then
+         if sink and sink.connector == "file" and retract.from(graph, step, k) then
             sink.enveloped = true
          end
       end

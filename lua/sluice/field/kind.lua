@@ -138,8 +138,24 @@ local function decimal_of(label, precision, scale)
       options.show(precision), options.show(scale))
 end
 
+-- So many arguments stand behind the name, and what they are.
+local BEHIND = {
+   timestamp = { 1, "its unit" }, decimal = { 2, "precision and scale" },
+   list = { 1, "the type of its elements" }, struct = { 1, "a table of fields" },
+   map = { 1, "the type of its values (keys are text)" },
+}
+
+local function check_count(type_name, label, ...)
+   local behind = BEHIND[type_name]
+   local extra = behind and select(behind[1] + 1, ...)
+   if extra == nil then return end
+   place.fail(nil, "%s takes %s, got %s beyond: leave it out", label, behind[2],
+      options.show(extra))
+end
+
 -- What stands behind the name: parts of the spec.
 local function parameters(type_name, label, ...)
+   check_count(type_name, label, ...)
    if type_name == "timestamp" then return { unit = unit_of(label, (...)) } end
    if type_name == "decimal" then return { shape = decimal_of(label, ...) } end
    if ITEMS[type_name] then return { shape = item_of(label, type_name, ...) } end
