@@ -2,6 +2,7 @@
 -- schema.
 -- @module sluice.aggregate
 
+local condition = require "sluice.condition"
 local field = require "sluice.field"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
@@ -83,19 +84,20 @@ function aggregate.is(it)
 end
 
 --- Aggregate only the rows for which a function is true.
--- @tparam function condition row → true or false
+-- @tparam function given row → true or false
 -- @treturn sluice.aggregate.Spec
 -- @usage sluice.count():where(function(ride) return ride.amount > 10 end)
-function methods:where(condition)
+function methods:where(given)
    local parts = parts_of(self, "where(function(row) … end)")
-   if type(condition) ~= "function" then
-      place.fail(nil, ":where takes a function of a row, got %s", options.show(condition))
+   if type(given) ~= "function" then
+      place.fail(nil, ":where takes a function of a row, got %s: write :where(%s)",
+         options.show(given), condition.of(given))
    end
    if parts.where then
       place.fail(nil, "an aggregate has one :where: join the conditions with `and`")
    end
    local changed = tables.copy(parts)
-   changed.where = condition
+   changed.where = given
    return new(changed)
 end
 

@@ -22,6 +22,7 @@ local TRIGGER = options.checker(TRIGGER_WANTED, function(value)
       if TRIGGERS[value] then return { kind = value } end
       local interval = options.duration(1).check(value)
       if interval then return { kind = "interval", interval_ms = interval } end
+      if type(value) == "table" then return nil, TRIGGER_WANTED .. ", without braces" end
       return nil, options.nearest_word(value, tables.keys(TRIGGERS), TRIGGER_WANTED)
    end)
 TRIGGER.words = true

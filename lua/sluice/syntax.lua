@@ -30,6 +30,9 @@ function syntax.explain(problem, text)
       local method = line_of(text, tonumber(called)):match ":([%a_]%w*)%s*[,;}%)]"
       return ("%s (a method is called: `:%s()`)"):format(problem, method or "required")
    end
+   if problem:find "'}' expected" and problem:find "near '[%a_]" then
+      return problem .. " (is a comma missing before it?)"
+   end
    local number, token = problem:match ":(%d+): .* near '([^']+)'$"
    if not number then return problem end
    local line = line_of(text, tonumber(number))

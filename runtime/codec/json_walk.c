@@ -33,9 +33,12 @@ bool json_walk_begin(json_walk *w, json_index *index, sl_string text, bad_record
         .has_escapes = tokens.has_escapes,
         .bad = bad,
     };
+    if (text.data[*w->at] == '[')
+        return json_walk_refuse(w, "a JSON object a record (jq -c '.[]' splits an array)");
     if (text.data[*w->at] != '{') return json_walk_refuse(w, "a JSON object");
     if (text.data[w->end[-1]] == '}') return true;
     w->at = w->end - 1;
+    if (text.data[*w->at] == ',') return json_walk_refuse(w, "no comma behind the object");
     return json_walk_refuse(w, "the object to end with }");
 }
 

@@ -71,6 +71,16 @@ describe("options say which part is wrong", function()
          "not [0] = -5 of `a`")
    end)
 
+   it("of a trigger and a watermark", function()
+      refuses(function()
+         sluice.pipeline { name = "a", trigger = { processingTime = "1 second" } }
+      end, "is a table, wanted", "without braces")
+      refuses(function() rides():event_time("ts", { watermark = "1 minute" }) end,
+         'how far it stays behind is delay = "1 minute"')
+      refuses(function() rides():event_time "event_type" end,
+         'sluice.time.parse(row.event_type, "%Y-%m-%d %H:%M:%S")')
+   end)
+
    it("of headers", function()
       refuses(function() sluice.kafka { topic = "a", headers = { v = 3 } } end,
          'not ["v"] = 3')
@@ -90,7 +100,7 @@ describe("options say which part is wrong", function()
       refuses(function() sluice.file { path = "file:///data/x.jsonl" } end,
          'write "/data/x.jsonl"')
       refuses(function() sluice.file { path = "docs" }:json { sluice.string "a" } end,
-         '"docs" is a folder: write its files, as in "docs/*.jsonl"')
+         '"docs" is a folder: write its files, as in "docs/*.jsonl" or "docs/*.csv"')
       refuses(function() sluice.file { path = "none/" }:json { sluice.string "a" } end,
          'as in "none/*.jsonl"')
    end)
@@ -100,6 +110,11 @@ describe("aggregates say what to write", function()
    it("without a field", function()
       refuses(function() sluice.sum() end, 'got nil: write sluice.sum "amount"')
       refuses(function() sluice.arg_max "a" end, 'write sluice.arg_max("a", "b")')
+   end)
+
+   it("for conditions of SQL", function()
+      refuses(function() sluice.count():where "ms > 3" end,
+         "write :where(function(row) return row.ms and row.ms > 3 end)")
    end)
 
    it("for several fields", function()
@@ -119,6 +134,13 @@ describe("scripts hear", function()
       local _, problem = loadstring("return { x \"a\" :required }", "=p.lua")
       assert.equal(problem .. " (a method is called: `:required()`)",
          syntax.explain(problem, "return { x \"a\" :required }"))
+   end)
+
+   it("that a comma is missing", function()
+      local text = "return {\n a = 1\n b = 2 }"
+      local _, problem = loadstring(text, "=p.lua")
+      assert.equal(problem .. " (is a comma missing before it?)",
+         syntax.explain(problem, text))
    end)
 
    local function derived(columns)

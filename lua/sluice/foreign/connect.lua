@@ -117,6 +117,7 @@ return {
       { "mode", "Spark", "sink.mode", '`mode = "update"` of the sink' },
       { "processingTime", "Spark", "trigger", '`trigger = "30 seconds"`' },
       { "availableNow", "Spark", "trigger", '`trigger = "available-now"`' },
+      { "continuous", "Spark", "trigger", '`trigger = "continuous"`' },
       { "once", "Spark", "trigger", '`trigger = "once"`' },
       { "queryName application.id app_name appName job_name pipeline.name",
          "Spark Flink Streams", "name", '`name = "rides"`' },

@@ -206,6 +206,8 @@ return {
          '`sluice.string "ts"`, and `sluice.time.parse(row.ts, "%Y-%m-%d %H:%M:%S")`' },
    },
    [":json"] = {
+      { "columnNameOfCorruptRecord", "Spark", "source.bad_records :quarantine_to",
+         '`bad_records = "quarantine"` of the source, and `:quarantine_to(sink)`' },
       { "schema", "Spark", ":json", '`:json { sluice.string "id", … }`' },
       { "mode", "Spark", "source.bad_records", '`bad_records = "skip"` (DROPMALFORMED), '
          .. '`"fail"` or `"quarantine"` of the source' },

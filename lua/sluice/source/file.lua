@@ -35,8 +35,9 @@ function file.conflict(values)
    local paths = type(values.path) == "table" and values.path or { values.path }
    for _, path_given in ipairs(paths) do
       if path.is_folder(path_given) then
-         return ("%q is a folder: write its files, as in %q"):format(path_given,
-            path_given:gsub("/*$", "") .. "/*.jsonl")
+         local folder = path_given:gsub("/*$", "")
+         return ("%q is a folder: write its files, as in %q or %q"):format(path_given,
+            folder .. "/*.jsonl", folder .. "/*.csv")
       end
    end
    return limits.conflict(values)

@@ -12,6 +12,7 @@ local place = require "sluice.place"
 local risk = require "sluice.risk"
 local schema = require "sluice.schema"
 local shape = require "sluice.shape"
+local units = require "sluice.units"
 local value = require "sluice.value"
 
 local decode = {}
@@ -196,6 +197,18 @@ end
 
 local UNITS = { "s", "ms", "us", "ns" }
 
+local RULE = options.word { "min", "max" }
+local rule_of = RULE.check
+
+-- Others have the delay under this name.
+function RULE.check(given)
+   if units.duration(given) then
+      return nil, ("%s; how far it stays behind is delay = %s"):format(RULE.wanted,
+         options.show(given))
+   end
+   return rule_of(given)
+end
+
 --- Options of `:event_time`.
 decode.TIME = {
    unit = { check = options.word(UNITS), doc = "of integers; ms",
@@ -231,7 +244,7 @@ decode.TIME = {
       risk = '"wall-clock" closes windows of a source that has paused: what it then '
          .. 'sends is late',
    },
-   watermark = { check = options.word { "min", "max" }, default = "min", as = "rule",
+   watermark = { check = RULE, default = "min", as = "rule",
       doc = "over partitions: the slowest or the fastest",
       about = "correctness",
       risk = '"max" makes late what a slower partition still holds',
@@ -248,7 +261,9 @@ local function check_time_field(node, name)
    if not column then place.fail(nil, "`:event_time`: %s", message) end
    if column.type ~= "timestamp" and not INTEGERS[column.type] then
       place.fail(nil, "`:event_time`: `%s` is %s: write sluice.timestamp(%q, \"iso\") "
-         .. "for text, or sluice.int64 for a number", name, column.type, name)
+         .. "for RFC 3339 text, sluice.int64 for a number, or a function(row) that "
+         .. "gives sluice.time.parse(row.%s, \"%%Y-%%m-%%d %%H:%%M:%%S\")", name,
+         column.type, name, name)
    end
 end
 

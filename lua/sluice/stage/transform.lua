@@ -1,6 +1,7 @@
 --- Stages that look at one row at a time: `:filter`, `:derive`, `:select`.
 -- @module sluice.stage.transform
 
+local condition = require "sluice.condition"
 local field = require "sluice.field"
 local options = require "sluice.options"
 local place = require "sluice.place"
@@ -8,27 +9,14 @@ local schema = require "sluice.schema"
 
 local transform = {}
 
-local OPERATORS = { ["="] = "==", ["<>"] = "~=", ["!="] = "~=" }
-
--- What a condition of SQL is in Lua, if it is a simple one.
-local function condition(text)
-   if type(text) ~= "string" then return "row.amount and row.amount > 3" end
-   local name, operator, value = text:match "^%s*([%a_][%w_]*)%s*([<>=!]+)%s*(.-)%s*$"
-   if not name then return "row.amount and row.amount > 3" end
-   operator = OPERATORS[operator] or operator
-   local compared = ("row.%s %s %s"):format(name, operator, value)
-   if operator == "==" or operator == "~=" then return compared end
-   return ("row.%s and %s"):format(name, compared)
-end
-
 --- `:filter(fn)`: keep the rows for which it gives true.
 -- @tparam table node being made
 -- @tparam function fn (row) → boolean
 -- @raise for anything else
 function transform.filter(node, fn)
    if type(fn) ~= "function" then
-      place.fail(nil, "`:filter` takes a function(row), got %s: write :filter(function("
-         .. "row) return %s end)", options.show(fn), condition(fn))
+      place.fail(nil, "`:filter` takes a function(row), got %s: write :filter(%s)",
+         options.show(fn), condition.of(fn))
    end
    node.fn = fn
 end
