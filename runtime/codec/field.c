@@ -33,7 +33,8 @@ const char *field_wants(const field *f) {
     case SL_INT32: return "an int32";
     case SL_INT64: return f->plan->column.exact ? "an int64" : "an int64 within 2^53";
     case SL_DOUBLE: return "a number";
-    case SL_TIMESTAMP: return f->takes_text ? "an RFC 3339 time" : "an integer time";
+    case SL_TIMESTAMP:
+        return f->takes_text ? "an RFC 3339 time (others: sluice.time.parse)" : "an integer time";
     case SL_STRING: return "a string";
     case SL_BYTES: return "bytes in base64";
     case SL_DATE: return "a date like 2024-05-01";

@@ -1,3 +1,4 @@
+local cjson = require "cjson"
 local ffi = require "ffi"
 
 local vectors = dofile "tests/lua/vectors.lua"
@@ -120,6 +121,8 @@ describe("a setter", function()
       end
       refused("amount", "x", "derive `amount`: got string, wanted double")
       refused("amount", true, "derive `amount`: got true, wanted double")
+      refused("amount", cjson.null, "derive `amount`: got sluice.null (null is nil "
+         .. "here), wanted double")
       refused("small", 2 ^ 31, "derive `small`: got 2147483648, wanted int32: "
          .. "a whole number of 32 bits")
       refused("small", 0 / 0, "derive `small`: got " .. ("%.17g"):format(0 / 0)

@@ -167,7 +167,7 @@ describe("scripts hear", function()
          .. "`:derive` behind it for what reads `net`", text, 1, true)
    end)
 
-   it("what gives a decimal", function()
+   it("what gives a decimal or sluice.null", function()
       local columns = schema.new { { name = "id", type = "string", slot = 1 } }
       local row = { kind = "row", schema = columns, names = { "id" }, fields = {} }
       local refused = probe.check { what = "value of `x`", line = "p.lua:1",
@@ -175,5 +175,9 @@ describe("scripts hear", function()
          fn = function() return decimal.of "1.50" end, gives = { type = "double" } }
       assert.matches("gives a decimal, wanted double or nil: write sluice.decimal("
          .. "function(row) … end, 10, 2)", refused, 1, true)
+      refused = probe.check { what = "value of `x`", line = "p.lua:1", args = { row },
+         fn = function() return sluice.null end, gives = { type = "double" } }
+      assert.matches("gives sluice.null, wanted double or nil: nil is null", refused, 1,
+         true)
    end)
 end)

@@ -120,6 +120,9 @@ function misfit(given, of)
    local wanted = KINDS[of.type]
    local fits = wanted and type(given) == wanted
    if fits or not wanted and is_number(given, of.type) then return nil end
+   if type(given) == "userdata" then
+      return ("gives sluice.null, wanted %s or nil: nil is null"):format(shape.text(of))
+   end
    if decimal.is(given) then
       return ("gives a decimal, wanted %s or nil: write sluice.decimal(function(row) … "
          .. "end, 10, 2), or tonumber(x)"):format(shape.text(of))
