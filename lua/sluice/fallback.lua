@@ -126,10 +126,10 @@ function fallback.watch(drivers, list)
    local watch = setmetatable({ drivers = drivers, functions = list, aborts = {},
       told = {}, changed = false }, Watch)
    -- What throws inside of an event of the VM is printed by it: nothing may.
-   function watch.told(what, _, code, pc, reason, extra)
+   function watch.listen(what, _, code, pc, reason, extra)
       pcall(watch.event, watch, what, code, pc, reason, extra)
    end
-   jit.attach(watch.told, "trace")
+   jit.attach(watch.listen, "trace")
    return watch
 end
 

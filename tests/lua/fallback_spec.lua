@@ -4,7 +4,7 @@ describe("fallback", function()
    -- A watch that gets no events but the test's own.
    local function quiet(list)
       local watch = fallback.watch({}, list)
-      jit.attach(watch.told)
+      jit.attach(watch.listen)
       watch.aborts, watch.changed = {}, false
       return watch
    end
@@ -23,6 +23,6 @@ describe("fallback", function()
    it("throws nothing inside of an event of the VM", function()
       local watch = quiet {}
       watch.event = function() error "wrong" end
-      assert.has_no.errors(function() watch.told("start") end)
+      assert.has_no.errors(function() watch.listen("start") end)
    end)
 end)
