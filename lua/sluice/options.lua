@@ -63,6 +63,15 @@ function options.number(low, high, open)
    end, as_number)
 end
 
+-- Text of a number alone: of which unit?
+local function without_unit(value, units_of)
+   if type(value) ~= "string" or not tonumber(value) then return nil end
+   return ("a unit in the text, as in \"%s %s\" (a number without quotes is %s)"):format(
+      value, units_of[1], units_of[2])
+end
+
+local DURATIONS, SIZES = { "seconds", "ms" }, { "MiB", "bytes" }
+
 --- A duration, in the plan ms.
 -- @tparam ?integer low least, ms, 0 when absent
 -- @tparam ?integer high most, ms
@@ -74,8 +83,9 @@ function options.duration(low, high)
    if high < units.LONGEST_MS then wanted = wanted .. ", at most " .. units.say(high) end
    local made = options.checker(wanted, function(value)
       local ms = units.duration(value)
-      return ms and ms >= low and ms <= high and ms or nil
-   end)
+      if ms and ms >= low and ms <= high then return ms end
+      return nil, without_unit(value, DURATIONS)
+   end, as_number)
    made.say = units.say
    return made
 end
@@ -89,8 +99,9 @@ function options.duration_or(words, low)
    local named = table.concat(tables.keys(words), '" or "')
    local made = options.checker(duration.wanted .. ', or "' .. named .. '"',
       function(value)
-      return words[value] or duration.check(value)
-   end)
+      if words[value] then return words[value] end
+      return duration.check(value)
+   end, as_number)
    made.say = function(value)
       for _, word in ipairs(tables.keys(words)) do
          if words[word] == value then return word end
@@ -107,8 +118,9 @@ function options.size(low)
    local wanted = ('a size ("64 MiB", or bytes), at least %d'):format(low)
    local made = options.checker(wanted, function(value)
       local bytes = units.size(value)
-      return bytes and bytes >= low and bytes <= LARGEST and bytes or nil
-   end)
+      if bytes and bytes >= low and bytes <= LARGEST then return bytes end
+      return nil, without_unit(value, SIZES)
+   end, as_number)
    made.say = units.say_size
    return made
 end

@@ -21,7 +21,7 @@ local function parse(text, factors)
    local number, unit = text:match("^%s*(-?%d+%.?%d*)%s*(%a*)%s*$")
    if not number then return nil end
    unit = unit:lower()
-   local factor = unit == "" and 1 or factors[unit] or factors[unit:gsub("s$", "")]
+   local factor = factors[unit] or factors[unit:gsub("s$", "")]
    return factor and tonumber(number) * factor
 end
 
@@ -34,8 +34,8 @@ end
 
 --- Milliseconds of a duration.
 -- @tparam string|number value "30 seconds", "500 ms", "7 days", or milliseconds
--- @treturn ?integer ms; nil when it is none, or not a whole number of ms, or beyond a
---   thousand years
+-- @treturn ?integer ms; nil when it is none, text without a unit, not a whole number of
+--   ms, or beyond a thousand years
 -- @usage units.duration "10 minutes" --> 600000
 function units.duration(value)
    local ms = read(value, DURATIONS)

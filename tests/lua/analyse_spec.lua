@@ -143,10 +143,17 @@ describe("branches", function()
       assert.equal(31, #graph(unpack(branches)).steps[1].outputs)
    end)
 
+   it("are not written where rows have no columns", function()
+      local empty = sluice.kafka { topics = "a" }:json {}
+      refuses(function() empty:to(sink()) end, "each would be written as {}")
+      empty:to(sluice.kafka { topic = "b", value = function() return "x" end })
+   end)
+
    it("have one schema and one event time a source", function()
       local source = sluice.kafka { topics = "a" }
       refuses(function()
-         graph(source:json { sluice.int64 "x" }:to(sink()), source:json {}:to(sink()))
+         graph(source:json { sluice.int64 "x" }:to(sink()),
+            source:json { sluice.string "y" }:to(sink()))
       end, "the schema of this source stands at")
       local all = rides()
       refuses(function()

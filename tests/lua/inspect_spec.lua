@@ -263,6 +263,67 @@ describe("inspect", function()
       end
    end)
 
+   local typed = schema.new {
+      { name = "amount", type = "double", slot = 1 },
+      { name = "user", type = "string", slot = 2 },
+      { name = "ok", type = "bool", slot = 3 },
+      { name = "day", type = "date", slot = 4 },
+      { name = "stops", type = "list", slot = 5, shape = { item = { type = "string" } } },
+   }
+   local typed_row = { { kind = "row", schema = typed, names = { "amount", "user", "ok",
+      "day", "stops" } } }
+
+   -- What is doubtful in a condition, and what is refused.
+   local function look(condition)
+      local box = sandbox.new { folder = "", print = print, add_text = print }
+      local fn = assert(box.load("local null, three = require('sluice').null, 3\n"
+         .. "return function(row) return " .. condition .. " end", "rides.lua"))()
+      local doubts = {}
+      local refused = inspect.check(fn, { globals = box.globals, what = "filter",
+         args = typed_row, add = function(name, at, text, ...)
+            doubts[#doubts + 1] = name .. " " .. at .. " " .. text:format(...)
+         end })
+      return table.concat(doubts, "\n"), table.concat(refused, "\n")
+   end
+
+   it("doubts a field that is compared with another type (W28)", function()
+      for condition, wanted in pairs {
+            ['row.amount == "38"'] = '`amount` is a double, never equal to "38"',
+            ['row.amount ~= "x"'] = "write a number",
+            ["row.user == 3"] = '`user` is text, never equal to 3: write "3", or',
+            ["not row.amount == 3"] = "`not …` is true or false, never",
+            ["row.user ~= null"] = "`user` is never sluice.null: null is nil",
+            ["three == row.user"] = "never equal to 3",
+            ["row.amount == true"] = "never equal to true",
+            ['row.day == "2024-05-01"'] = 'write sluice.time.days "2024-05-01"' } do
+         local doubts, refused = look(condition)
+         assert.equal("", refused)
+         assert.matches("^never%-equal rides.lua:2 filter: ", doubts)
+         assert.matches(wanted, doubts, 1, true)
+      end
+   end)
+
+   it("does not doubt what can be equal", function()
+      for _, condition in ipairs { 'row.user == "3"', "row.amount == 3",
+            "row.ok == false", "row.amount ~= nil",
+            "(row.amount or 'x') == 'x'", "row.amount == three",
+            "tostring(row.amount) == '3'", "not row.ok == true", "row.stops[1] == 'a'",
+            "row.user > 'b'", "row.user ~= row.stops[1]" } do
+         assert.same({ "", "" }, { look(condition) }, condition)
+      end
+   end)
+
+   it("refuses text in order with a number, and places from 0", function()
+      local _, refused = look "row.user > 3"
+      assert.matches("rides.lua:2: filter: `user` is text, and is compared with a number",
+         refused, 1, true)
+      _, refused = look "3 <= row.user"
+      assert.matches("`user` is text", refused, 1, true)
+      _, refused = look 'row.stops[0] == "a"'
+      assert.equal("rides.lua:2: filter: `stops[0]` is always nil: the first element is "
+         .. "[1]", refused)
+   end)
+
    it("takes functions of the library as they are", function()
       assert.same({}, check [[return tostring]])
    end)

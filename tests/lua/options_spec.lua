@@ -109,6 +109,23 @@ describe("options", function()
       assert.is_nil(options.parse(known, "flag", "yes"))
    end)
 
+   it("wants a unit in texts, which `--set` need not have", function()
+      local durations = { size = { check = options.duration(1) },
+         bytes = { check = options.size(1) },
+         idle = { check = options.duration_or({ never = -1 }, 1) } }
+      for _, name in ipairs { "size", "idle" } do
+         local given, problem = options.value(name, durations[name], "600")
+         assert.is_nil(given)
+         assert.equal(("`%s` is \"600\", wanted a unit in the text, as in \"600 seconds"
+            .. "\" (a number without quotes is ms)"):format(name), problem)
+         assert.equal(600, options.value(name, durations[name], 600))
+         assert.equal(600, options.parse(durations, name, "600"))
+      end
+      assert.matches('"64 MiB" (a number without quotes is bytes)',
+         select(2, options.value("bytes", durations.bytes, "64")), 1, true)
+      assert.equal(-1, options.parse(durations, "idle", "never"))
+   end)
+
    it("takes tables apart: positional entries in order, then names", function()
       local positional, named = options.split { "b", z = 1, "a", c = 2 }
       assert.same({ "b", "a" }, positional)

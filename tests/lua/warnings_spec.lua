@@ -84,6 +84,16 @@ describe("warnings", function()
          brokers = "elsewhere:1" })))
    end)
 
+   it("tell of a path that promises another format (W29)", function()
+      local function look(options)
+         return found("json-in-file", {}, kit.rides():to(sluice.file(options)))
+      end
+      assert.matches("out.csv is called .csv and gets a JSON object a line",
+         look { path = "out.csv", append = true }, 1, true)
+      assert.equal("", look { path = "out.jsonl", append = true })
+      assert.equal("", look { path = "out" })
+   end)
+
    it("W27: columns that are called like parts of a message", function()
       local function look(sink, ...)
          local rows = sluice.kafka { topics = "a" }:json { ... }

@@ -99,6 +99,13 @@ codes.LIST = {
          .. "`headers`, `topic`, `partition`, `timestamp`): here they are written as "
          .. "fields of a JSON object. Say what makes the parts in the sink: `key = "
          .. "\"key\", value = function(row) return row.value end`." },
+   { code = "W28", name = "never-equal", level = "warning",
+      doc = "A field is compared with a value of another type: a number with text, "
+         .. "anything with `sluice.null`. Lua says false without a word. Write a value "
+         .. "of the field's type; null is nil in a row." },
+   { code = "W29", name = "json-in-file", level = "note",
+      doc = "A file sink writes JSON, a row a line, whatever its path is called. Call it "
+         .. "`.jsonl`; other formats are written by a sink of one's own, `sluice.sink`." },
 }
 
 codes.BY_CODE, codes.BY_NAME = {}, {}

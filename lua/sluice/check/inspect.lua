@@ -7,6 +7,7 @@
 
 local bytecode = require "sluice.check.bytecode"
 local calls = require "sluice.check.calls"
+local compare = require "sluice.check.compare"
 local nearest = require "sluice.nearest"
 local sandbox = require "sluice.sandbox"
 local slots = require "sluice.check.slots"
@@ -195,7 +196,26 @@ function Walk:inner(view, ins)
    self:code(util.funck(view.code, -ins.d - 1), {}, around, view.values)
 end
 
-local HANDLERS = { TGETS = Walk.read }
+function Walk:compare(view, pc, ins, state)
+   local throws = compare.throws(ins, state)
+   if throws then return self:report(view.code, pc, "%s", throws) end
+   local doubtful = self.add and compare.problem(view, ins, state)
+   if doubtful then
+      self.add("never-equal", place_of(view.code, pc), "%s: %s", self.what, doubtful)
+   end
+end
+
+-- `list[0]`, where places count from 1.
+function Walk:place(view, pc, ins, state)
+   local of = state[ins.b]
+   if of and of.kind == "field" and of.type == "list" and ins.c == 0 then
+      self:report(view.code, pc, "`%s[0]` is always nil: the first element is [1]",
+         of.name)
+   end
+end
+
+local HANDLERS = { TGETS = Walk.read, TGETB = Walk.place }
+for op in pairs(compare.OPS) do HANDLERS[op] = Walk.compare end
 for op in pairs(STORES) do HANDLERS[op] = Walk.store end
 for op in pairs(CALLS) do HANDLERS[op] = Walk.call end
 

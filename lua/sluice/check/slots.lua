@@ -1,7 +1,7 @@
 --- What stands in the slots of a function: a table `{ kind =, … }`, one for each thing,
 -- compared by identity. `outside` (from a variable outside the function, or from inside
 -- its value: `name`, and `value` where it is known), `argument`, `field` of a row,
--- `text` (`value`). @module sluice.check.slots
+-- `text` (`value`), `number`, `truth` (what `not` gives). @module sluice.check.slots
 
 local shape = require "sluice.shape"
 local util = require "jit.util"
@@ -10,6 +10,8 @@ local slots = {}
 
 local READS = { TGETS = true, TGETV = true, TGETB = true, TGETR = true }
 
+local NUMBER = { kind = "number", type = "number", name = "a number" }
+local TRUTH = { kind = "truth", type = "bool", name = "a truth value" }
 local ANY = {} -- stands for the name of a member that is not known
 
 --- Whether a list holds a value.
@@ -115,6 +117,8 @@ end
 function View:known(ins, state)
    if ins.op == "MOV" then return state[ins.d] end
    if ins.op == "KSTR" then return self:text(util.funck(self.code, -ins.d - 1)) end
+   if ins.op == "KSHORT" or ins.op == "KNUM" then return NUMBER end
+   if ins.op == "NOT" then return TRUTH end
    if ins.op == "UGET" then return self:upvalue(ins.d) end
    if ins.op == "GGET" then
       local name = util.funck(self.code, -ins.d - 1)

@@ -68,6 +68,10 @@ end
 -- @raise for what is no sink
 function deliver.to(node, given)
    node.sink = sink_of("to", given)
+   if #node.schema.columns == 0 and not node.sink.values.value then
+      place.fail(nil, "`:to`: the rows have no columns, each would be written as {}: "
+         .. "declare fields, as in `:json { sluice.string \"id\" }`")
+   end
    check_names(node, node.sink.values)
 end
 

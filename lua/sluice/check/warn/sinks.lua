@@ -80,6 +80,18 @@ local function look_at_parts(graph, output, add)
       has_key and 'key = "key", ' or "")
 end
 
+local OTHER_FORMATS = { csv = true, tsv = true, parquet = true, avro = true, orc = true,
+   xml = true }
+
+-- The sink has no format to choose: what its path promises is not what it writes.
+local function look_at_path(graph, output, add)
+   local sink = output.kind == "sink" and graph.sinks[output.target]
+   local ending = sink and sink.connector == "file" and sink.name:match "%.(%w+)$"
+   if not ending or not OTHER_FORMATS[ending:lower()] then return end
+   add("json-in-file", sink.line, "%s is called .%s and gets a JSON object a line: call "
+      .. "it .jsonl", sink.name, ending)
+end
+
 -- Topics that functions name are not known to the pattern of a source.
 local function look_at_circle(graph, sink, add)
    if sink.connector ~= "kafka" or sink.options.topic then return end
@@ -103,6 +115,7 @@ function sinks.find(graph, add)
       for _, output in ipairs(step.outputs) do
          look_at_key(graph, step, output, add)
          look_at_parts(graph, output, add)
+         look_at_path(graph, output, add)
       end
    end
    for _, message in ipairs(analyse_message.warnings(graph)) do
