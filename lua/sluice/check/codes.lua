@@ -105,7 +105,7 @@ codes.LIST = {
          .. "of the field's type; null is nil in a row." },
    { code = "W29", name = "json-in-file", level = "note",
       doc = "A file sink writes JSON, a row a line, whatever its path is called. Call it "
-         .. "`.jsonl`; other formats are written by a sink of one's own, `sluice.sink`." },
+         .. "`.jsonl`; other formats are for a sink of one's own, `sluice.sink`." },
 }
 
 codes.BY_CODE, codes.BY_NAME = {}, {}

@@ -35,7 +35,8 @@ end
 local function say(one)
    if one.kind == "truth" then return "`not …` is true or false" end
    local is_text = one.type == "string"
-   return ("`%s` is %s"):format(one.name, is_text and "text" or "a " .. one.type)
+   local article = one.type:find "^i" and "an " or "a "
+   return ("`%s` is %s"):format(one.name, is_text and "text" or article .. one.type)
 end
 
 -- What to write instead.
