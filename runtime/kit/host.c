@@ -1,354 +1,154 @@
 #include "runtime/kit/host.h"
 
 #include <fcntl.h>
-#include <lauxlib.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/kit/kit.h"
 #include "runtime/kit/metrics.h"
 
-/* DESIGN. Every function has the pool's userdata as its first upvalue, so that the pool outlives
- * pipelines; those close when they are told to, or when they are collected. Nothing that a C
- * function owns is held while Lua may throw: what it makes goes into userdata first. */
-
-#define PLAYED "sluice.test.pipeline"
-#define POOL "sluice.test.pool"
-
-typedef struct pool_holder {
+typedef struct kit_host {
     script_pool *pool; /* owned */
     logger log;        /* of all pipelines: to /dev/null */
-} pool_holder;
+} kit_host;
 
 typedef struct played {
     world world;
     pipeline pipeline;
-    char *path;         /* what messages call the script; owned */
-    bool is_open;       /* world and pipeline are there */
-    volatile int stop;  /* always 0 */
-    pool_holder *owner; /* of the pool; borrowed */
+    volatile int stop; /* always 0 */
+    kit_host *host;    /* borrowed */
+    buf metrics;       /* as told last */
 } played;
 
-static pool_holder *holder(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(1)); }
-
-static played *check_played(lua_State *L) {
-    played *p = luaL_checkudata(L, 1, PLAYED);
-    if (!p->is_open) luaL_error(L, "the pipeline is closed");
-    return p;
-}
-
-static void close_played(played *p) {
-    if (!p->is_open) return;
-    p->is_open = false;
-    kit_close(&p->pipeline, p->owner->pool);
-    world_done(&p->world);
-    mem_free(p->path);
-    p->path = NULL;
-}
-
-/* Give nil and the message of `e`, which is freed. */
-static int fail(lua_State *L, err *e) {
-    char *message = e->message;
-    e->message = NULL;
-    err_free(e);
-    lua_pushnil(L);
-    lua_pushstring(L, message);
-    mem_free(message);
-    return 2;
-}
-
-/* -- open and close */
-
-/* A call into the script does not return; what cannot be interrupted ends the process: nobody
- * would. thread: the watching one. */
-static void on_stuck(void *arg, const char *message, bool last) {
-    (void)arg;
-    fprintf(stderr, "sluice test: %s%s\n", message, last ? "; it cannot be interrupted" : "");
-}
-
-static double number_field(lua_State *L, const char *name, double otherwise) {
-    lua_getfield(L, 1, name);
-    double value = lua_isnumber(L, -1) ? lua_tonumber(L, -1) : otherwise;
-    lua_pop(L, 1);
-    return value;
-}
-
-/* The texts of list `name`, in memory that a userdata at the top of the stack keeps. */
-static const char **read_texts(lua_State *L, const char *name, uint32_t *count) {
-    lua_getfield(L, 1, name);
-    *count = lua_istable(L, -1) ? (uint32_t)lua_objlen(L, -1) : 0;
-    const char **texts = lua_newuserdata(L, (*count + 1) * sizeof *texts);
-    for (uint32_t i = 0; i < *count; i++) {
-        lua_rawgeti(L, -2, (int)i + 1);
-        texts[i] = lua_tostring(L, -1); /* stays in the list */
-        lua_pop(L, 1);
-    }
-    return texts;
-}
-
-static err *open_played(lua_State *L, played *p, const script_options *of_script) {
-    kit_options options = {
-        .script = of_script,
-        .pool = p->owner->pool,
-        .stop = &p->stop,
-        .log = &p->owner->log,
-        .by_hand = true,
-        .workers = (uint32_t)number_field(L, "workers", 1),
-    };
-    lua_getfield(L, 1, "plan");
-    if (!lua_isnil(L, -1)) {
-        err *e = script_attach(L, of_script, &options.guest);
-        if (e) return e;
-    }
-    return kit_open(&p->pipeline, &p->world, &options);
-}
-
-static int host_open(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    lua_getfield(L, 1, "path");
-    const char *path = luaL_checkstring(L, -1);
-    played *p = lua_newuserdata(L, sizeof *p); /* at 3 */
-    *p = (played){ .owner = holder(L) };
-    luaL_getmetatable(L, PLAYED);
-    lua_setmetatable(L, 3);
-    uint32_t set_count, param_count;
-    const char **sets = read_texts(L, "sets", &set_count);
-    const char **params = read_texts(L, "params", &param_count);
-    lua_getfield(L, 1, "jit_off");
-    world_init(&p->world);
-    p->world.clock.manual_ms = (int64_t)number_field(L, "now", 0);
-    p->path = mem_copy_text(path, strlen(path));
-    p->is_open = true;
-    script_options of_script = {
-        .path = p->path,
-        .overrides = sets,
-        .override_count = set_count,
-        .params = params,
-        .param_count = param_count,
-        .library = getenv("SLUICE_LUA"),
-        .jit_off = lua_toboolean(L, -1),
-        .on_stuck = on_stuck,
-    };
-    err *e = open_played(L, p, &of_script);
-    if (e) {
-        close_played(p);
-        return fail(L, e);
-    }
-    lua_pushvalue(L, 3);
-    return 1;
-}
-
-static int host_close(lua_State *L) {
-    close_played(luaL_checkudata(L, 1, PLAYED));
-    return 0;
-}
-
-static int pool_gc(lua_State *L) {
-    pool_holder *h = lua_touserdata(L, 1);
-    pool_free(h->pool);
-    h->pool = NULL;
-    if (h->log.fd > 2) close(h->log.fd);
-    log_done(&h->log);
-    return 0;
-}
-
-/* -- records in */
-
-/* The text in field `name` of the table at the top, borrowed from it; NULL: there is none. */
-static char *text_field(lua_State *L, const char *name, uint32_t *len) {
-    size_t bytes = 0;
-    lua_getfield(L, -1, name);
-    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &bytes) : NULL;
-    lua_pop(L, 1);
-    *len = (uint32_t)bytes;
-    return (char *)(uintptr_t)text;
-}
-
-static sl_string text_item(lua_State *L, int i) {
-    size_t bytes = 0;
-    lua_rawgeti(L, -1, i);
-    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &bytes) : NULL;
-    lua_pop(L, 1);
-    return (sl_string){ .data = text, .len = (uint32_t)bytes };
-}
-
-/* The headers of the record at the top, in a userdata that is left on the stack. */
-static void read_headers(lua_State *L, world_record *r) {
-    lua_getfield(L, -1, "headers");
-    r->header_count = lua_istable(L, -1) ? (uint32_t)lua_objlen(L, -1) : 0;
-    r->headers = lua_newuserdata(L, (r->header_count + 1) * sizeof *r->headers);
-    lua_insert(L, -2);
-    for (uint32_t i = 0; i < r->header_count; i++) {
-        lua_rawgeti(L, -1, (int)i + 1);
-        r->headers[i] = (sl_header){ .name = text_item(L, 1), .value = text_item(L, 2) };
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-}
-
-static int host_feed(lua_State *L) {
-    played *p = check_played(L);
-    const char *topic = luaL_checkstring(L, 2);
-    uint32_t number = (uint32_t)luaL_checknumber(L, 3);
-    luaL_checktype(L, 4, LUA_TTABLE);
-    lua_settop(L, 4);
-    world_record r = { .offset = -1 };
-    r.value = text_field(L, "value", &r.value_len);
-    r.key = text_field(L, "key", &r.key_len);
-    lua_getfield(L, 4, "offset");
-    if (lua_isnumber(L, -1)) r.offset = (int64_t)lua_tonumber(L, -1);
-    lua_getfield(L, 4, "time");
-    if (lua_isnumber(L, -1)) {
-        r.time_kind = 1;
-        r.time_ms = (int64_t)lua_tonumber(L, -1);
-    }
-    lua_settop(L, 4);
-    read_headers(L, &r);
-    world_append(&world_topic_of(&p->world, topic, number + 1)->partitions[number], &r);
-    return 0;
-}
-
-/* partitions(p, topic, count): the topic has as many. */
-static int host_partitions(lua_State *L) {
-    played *p = check_played(L);
-    const char *topic = luaL_checkstring(L, 2);
-    world_topic_of(&p->world, topic, (uint32_t)luaL_checknumber(L, 3));
-    return 0;
-}
-
-/* -- batches */
-
-static int host_run(lua_State *L) {
-    played *p = check_played(L);
-    uint32_t batches;
-    err *e = kit_run(&p->pipeline, &batches);
-    if (e) return fail(L, e);
-    lua_pushnumber(L, batches);
-    return 1;
-}
-
-static int host_finish(lua_State *L) {
-    played *p = check_played(L);
-    err *e = kit_finish(&p->pipeline);
-    if (e) return fail(L, e);
-    lua_pushboolean(L, 1);
-    return 1;
-}
-
-static int host_advance(lua_State *L) {
-    played *p = check_played(L);
-    clock_advance(&p->world.clock, (int64_t)luaL_checknumber(L, 2));
-    return 0;
-}
-
-static int host_now(lua_State *L) {
-    lua_pushnumber(L, (lua_Number)clock_now_ms(&check_played(L)->world.clock));
-    return 1;
-}
-
-/* -- messages out */
-
-static void put_bytes(lua_State *L, const char *name, const char *data, uint32_t len) {
-    if (!data) return;
-    lua_pushlstring(L, data, len);
-    lua_setfield(L, -2, name);
-}
-
-static void put_headers(lua_State *L, const world_record *m) {
-    lua_createtable(L, (int)m->header_count, 0);
-    for (uint32_t i = 0; i < m->header_count; i++) {
-        const sl_header *h = &m->headers[i];
-        lua_createtable(L, 2, 0);
-        lua_pushlstring(L, h->name.data, h->name.len);
-        lua_rawseti(L, -2, 1);
-        if (h->value.data) lua_pushlstring(L, h->value.data, h->value.len);
-        if (h->value.data) lua_rawseti(L, -2, 2);
-        lua_rawseti(L, -2, (int)i + 1);
-    }
-    lua_setfield(L, -2, "headers");
-}
-
-static int host_take(lua_State *L) {
-    played *p = check_played(L);
-    uint32_t number = (uint32_t)luaL_checknumber(L, 2) - 1;
-    luaL_argcheck(L, number < p->world.sink_count, 2, "no such sink");
-    world_sink *s = p->world.sinks[number];
-    lua_createtable(L, (int)s->count, 0);
-    for (uint32_t i = 0; i < s->count; i++) {
-        const world_record *m = &s->messages[i];
-        lua_createtable(L, 0, 3);
-        put_bytes(L, "key", m->key, m->key_len);
-        put_bytes(L, "value", m->value, m->value_len);
-        put_bytes(L, "topic", m->to_topic, m->to_topic_len);
-        put_bytes(L, "place", m->place, m->place_len);
-        if (m->partition >= 0) {
-            lua_pushnumber(L, m->partition);
-            lua_setfield(L, -2, "partition");
-        }
-        if (m->header_count) put_headers(L, m);
-        lua_rawseti(L, -2, (int)i + 1);
-    }
-    world_forget(s);
-    return 1;
-}
-
-static int host_describe(lua_State *L) {
-    played *p = check_played(L);
-    const char *text;
-    err *e = script_describe(crew_worker(p->pipeline.crew, 0)->script, &text);
-    if (e) return fail(L, e);
-    lua_pushstring(L, text);
-    return 1;
-}
-
-static int host_metrics(lua_State *L) {
-    kit_push_metrics(L, &check_played(L)->pipeline);
-    return 1;
-}
-
-static const luaL_Reg FUNCTIONS[] = {
-    { "open", host_open },
-    { "close", host_close },
-    { "feed", host_feed },
-    { "partitions", host_partitions },
-    { "run", host_run },
-    { "finish", host_finish },
-    { "advance", host_advance },
-    { "now", host_now },
-    { "take", host_take },
-    { "describe", host_describe },
-    { "metrics", host_metrics },
-    { NULL, NULL },
-};
-
-static void push_pool(lua_State *L) {
-    pool_holder *h = lua_newuserdata(L, sizeof *h);
-    *h = (pool_holder){ 0 };
+static void *host_begin(void) {
+    kit_host *h = mem_zalloc(1, sizeof *h);
     log_init(&h->log, open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_LOGFMT, LOG_ERROR);
     h->pool = pool_new();
-    luaL_newmetatable(L, POOL);
-    lua_pushcfunction(L, pool_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
+    return h;
 }
 
-int kit_host_open(lua_State *L) {
-    luaL_newmetatable(L, PLAYED);
-    lua_pushcfunction(L, host_close);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
-    lua_newtable(L);
-    push_pool(L);
-    for (const luaL_Reg *f = FUNCTIONS; f->name; f++) {
-        lua_pushvalue(L, -1);
-        lua_pushcclosure(L, f->func, 1);
-        lua_setfield(L, -3, f->name);
-    }
-    lua_pop(L, 1);
-    return 1;
+static void host_end(void *kit) {
+    kit_host *h = kit;
+    pool_free(h->pool);
+    if (h->log.fd > 2) close(h->log.fd);
+    log_done(&h->log);
+    mem_free(h);
 }
+
+static void host_close(void *handle) {
+    played *p = handle;
+    kit_close(&p->pipeline, p->host->pool);
+    world_done(&p->world);
+    buf_done(&p->metrics);
+    mem_free(p);
+}
+
+static err *host_open(void *kit, const specs_opening *opening, void **handle) {
+    played *p = mem_zalloc(1, sizeof *p);
+    p->host = kit;
+    buf_init(&p->metrics);
+    world_init(&p->world);
+    p->world.clock.manual_ms = opening->now_ms;
+    kit_options options = {
+        .script = opening->script,
+        .guest = opening->guest,
+        .pool = p->host->pool,
+        .stop = &p->stop,
+        .log = &p->host->log,
+        .by_hand = true,
+        .workers = opening->workers,
+    };
+    err *e = kit_open(&p->pipeline, &p->world, &options);
+    if (e) {
+        host_close(p);
+        return e;
+    }
+    *handle = p;
+    return NULL;
+}
+
+/* What world_append copies. */
+static char *borrowed(const sl_string *text) { return (char *)(uintptr_t)text->data; }
+
+static void host_feed(void *handle, const char *topic, uint32_t partition, const sl_record *r) {
+    played *p = handle;
+    world_record record = {
+        .offset = r->offset,
+        .time_ms = r->time_ms,
+        .time_kind = r->time_kind,
+        .key = borrowed(&r->key),
+        .key_len = r->key.len,
+        .value = borrowed(&r->value),
+        .value_len = r->value.len,
+        .headers = (sl_header *)(uintptr_t)r->headers,
+        .header_count = r->header_count,
+    };
+    world_append(&world_topic_of(&p->world, topic, partition + 1)->partitions[partition], &record);
+}
+
+static void host_partitions(void *handle, const char *topic, uint32_t count) {
+    world_topic_of(&((played *)handle)->world, topic, count);
+}
+
+static err *host_run(void *handle, uint32_t *batches) {
+    return kit_run(&((played *)handle)->pipeline, batches);
+}
+
+static err *host_finish(void *handle) { return kit_finish(&((played *)handle)->pipeline); }
+
+static void host_advance(void *handle, int64_t ms) {
+    clock_advance(&((played *)handle)->world.clock, ms);
+}
+
+static int64_t host_now(void *handle) { return clock_now_ms(&((played *)handle)->world.clock); }
+
+static bool host_message(void *handle, uint32_t sink, uint32_t i, sl_message *m) {
+    const played *p = handle;
+    if (sink >= p->world.sink_count || i >= p->world.sinks[sink]->count) return false;
+    const world_record *r = &p->world.sinks[sink]->messages[i];
+    *m = (sl_message){
+        .key = { .data = r->key, .len = r->key_len },
+        .value = { .data = r->value, .len = r->value_len },
+        .topic = { .data = r->to_topic, .len = r->to_topic_len },
+        .place = { .data = r->place, .len = r->place_len },
+        .headers = r->headers,
+        .header_count = r->header_count,
+        .partition = r->partition,
+    };
+    return true;
+}
+
+static void host_forget(void *handle, uint32_t sink) {
+    const played *p = handle;
+    if (sink < p->world.sink_count) world_forget(p->world.sinks[sink]);
+}
+
+static err *host_describe(void *handle, const char **json) {
+    return script_describe(crew_worker(((played *)handle)->pipeline.crew, 0)->script, json);
+}
+
+static const char *host_metrics(void *handle) {
+    played *p = handle;
+    buf_reset(&p->metrics);
+    kit_put_metrics(&p->metrics, &p->pipeline);
+    return buf_text(&p->metrics);
+}
+
+const specs_ops kit_specs = {
+    .begin = host_begin,
+    .end = host_end,
+    .open = host_open,
+    .close = host_close,
+    .feed = host_feed,
+    .partitions = host_partitions,
+    .run = host_run,
+    .finish = host_finish,
+    .advance = host_advance,
+    .now = host_now,
+    .message = host_message,
+    .forget = host_forget,
+    .describe = host_describe,
+    .metrics = host_metrics,
+};

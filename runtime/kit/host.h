@@ -1,17 +1,6 @@
 #pragma once
-/* What Lua calls to play a pipeline: the module "sluice.test.host", for lua/sluice/test/driver.lua,
- * which checks all arguments before. Functions of a pipeline that fail give nil and a message.
- *
- *   open { path = | plan =, sets = {…}, params = {…}, workers =, now =, jit_off = } → p, a userdata
- *   feed(p, topic, partition, { value =, key =, headers = { { name, value }, … }, time =,
- *        offset = })
- *   partitions(p, topic, count): it has as many
- *   run(p) → batches; finish(p); advance(p, ms); now(p) → ms; close(p)
- *   take(p, sink) → { { key =, value =, headers = { { name, value }, … } }, … } since the last take
- *   describe(p) → JSON; metrics(p) → { sources = {…}, sinks = {…}, run = {…} }
- *
- * thread: main. */
-#include <lua.h>
+/* Pipelines that specs play: what `sluice test` gives to script/specs.h. Scripts come from a pool,
+ * each pipeline has a world and a clock of its own. thread: main. */
+#include "runtime/script/specs.h"
 
-/* Push the module. It owns a pool of scripts, which goes with the state. */
-int kit_host_open(lua_State *L);
+extern const specs_ops kit_specs;

@@ -1,69 +1,74 @@
 #include "runtime/kit/metrics.h"
 
-static void put_number(lua_State *L, const char *name, uint64_t value) {
-    lua_pushnumber(L, (lua_Number)value);
-    lua_setfield(L, -2, name);
+#include <inttypes.h>
+
+#include "runtime/base/json_text.h"
+
+/* The name of a member; a comma before it unless it is the first of its object. */
+static void put_name(buf *out, const char *name, size_t len) {
+    if (out->data[out->len - 1] != '{') buf_put_char(out, ',');
+    json_text_put(out, name, len);
+    buf_put_char(out, ':');
 }
 
-static void put_watermark(lua_State *L, int64_t time_ms) {
+static void begin(buf *out, const char *name, size_t len) {
+    put_name(out, name, len);
+    buf_put_char(out, '{');
+}
+
+static void put_number(buf *out, const char *name, uint64_t value) {
+    put_name(out, name, strlen(name));
+    buf_printf(out, "%" PRIu64, value);
+}
+
+static void put_watermark(buf *out, int64_t time_ms) {
     if (time_ms == WATERMARK_ENDED) {
-        lua_pushboolean(L, 1);
-        lua_setfield(L, -2, "ended");
+        put_name(out, "ended", 5);
+        buf_put_text(out, "true");
     } else if (time_ms != WATERMARK_NONE) {
-        lua_pushnumber(L, (lua_Number)time_ms);
-        lua_setfield(L, -2, "watermark");
+        put_name(out, "watermark", 9);
+        buf_printf(out, "%" PRId64, time_ms);
     }
 }
 
-/* Put the table at the top into the one below it, by `name`. */
-static void put_under(lua_State *L, const sl_string *name) {
-    lua_pushlstring(L, name->data, name->len);
-    lua_insert(L, -2);
-    lua_settable(L, -3);
-}
-
-static void put_source(lua_State *L, const input *in) {
+static void put_source(buf *out, const input *in) {
     const source_counters *c = &in->counters;
-    lua_createtable(L, 0, 10);
-    put_number(L, "read", c->read);
-    put_number(L, "passed", c->passed);
-    put_number(L, "filtered", c->filtered);
-    put_number(L, "duplicate", c->duplicate);
-    put_number(L, "late", c->late);
-    put_number(L, "quarantined", c->quarantined);
-    put_number(L, "skipped", c->skipped);
-    put_number(L, "late_windows", c->late_windows);
-    put_number(L, "partly_quarantined", c->partly_quarantined);
-    put_watermark(L, in->watermark.time);
-    put_under(L, &in->plan->name);
+    begin(out, in->plan->name.data, in->plan->name.len);
+    put_number(out, "read", c->read);
+    put_number(out, "passed", c->passed);
+    put_number(out, "filtered", c->filtered);
+    put_number(out, "duplicate", c->duplicate);
+    put_number(out, "late", c->late);
+    put_number(out, "quarantined", c->quarantined);
+    put_number(out, "skipped", c->skipped);
+    put_number(out, "late_windows", c->late_windows);
+    put_number(out, "partly_quarantined", c->partly_quarantined);
+    put_watermark(out, in->watermark.time);
+    buf_put_char(out, '}');
 }
 
-static void put_sink(lua_State *L, const out_sink *s) {
-    lua_createtable(L, 0, 3);
-    put_number(L, "rows", s->counters.rows);
-    put_number(L, "retracted", s->counters.retracted);
-    put_number(L, "refused", s->counters.refused);
-    put_under(L, &s->plan->name);
+static void put_sink(buf *out, const out_sink *s) {
+    begin(out, s->plan->name.data, s->plan->name.len);
+    put_number(out, "rows", s->counters.rows);
+    put_number(out, "retracted", s->counters.retracted);
+    put_number(out, "refused", s->counters.refused);
+    buf_put_char(out, '}');
 }
 
-void kit_push_metrics(lua_State *L, const pipeline *p) {
-    lua_createtable(L, 0, 4);
-    lua_newtable(L);
-    for (uint32_t i = 0; i < p->input_count; i++) put_source(L, &p->inputs[i]);
-    lua_setfield(L, -2, "sources");
-    lua_newtable(L);
-    for (uint32_t i = 0; i < p->out.count; i++) put_sink(L, &p->out.sinks[i]);
-    lua_setfield(L, -2, "sinks");
-    lua_newtable(L);
+void kit_put_metrics(buf *out, const pipeline *p) {
+    buf_put_text(out, "{\"sources\":{");
+    for (uint32_t i = 0; i < p->input_count; i++) put_source(out, &p->inputs[i]);
+    buf_put_text(out, "},\"sinks\":{");
+    for (uint32_t i = 0; i < p->out.count; i++) put_sink(out, &p->out.sinks[i]);
+    buf_put_text(out, "},\"aggregates\":{");
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
-        lua_newtable(L);
-        put_watermark(L, p->stages.aggregates[a].watermark);
-        put_under(L, &p->plan->aggregates[a].name);
+        begin(out, p->plan->aggregates[a].name.data, p->plan->aggregates[a].name.len);
+        put_watermark(out, p->stages.aggregates[a].watermark);
+        buf_put_char(out, '}');
     }
-    lua_setfield(L, -2, "aggregates");
-    lua_newtable(L);
-    put_number(L, "batches", p->counters.batches);
-    put_number(L, "empty", p->counters.empty_batches);
-    put_number(L, "nulled", p->counters.nulled_numbers);
-    lua_setfield(L, -2, "run");
+    buf_put_text(out, "},\"run\":{");
+    put_number(out, "batches", p->counters.batches);
+    put_number(out, "empty", p->counters.empty_batches);
+    put_number(out, "nulled", p->counters.nulled_numbers);
+    buf_put_text(out, "}}");
 }

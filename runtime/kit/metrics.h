@@ -1,12 +1,14 @@
 #pragma once
-/* The counters of a pipeline as a Lua table:
+/* The counters of a pipeline, as JSON:
  *
- *   { sources = { NAME = { read =, passed =, …, watermark = ms | nil, ended = true | nil } },
- *     sinks = { NAME = { rows =, retracted =, refused = } },
- *     aggregates = { NAME = { watermark =, ended = } },
- *     run = { batches =, empty =, nulled = } } */
-#include <lua.h>
-
+ *   { "sources": { NAME: { "read":, "passed":, …, "watermark": ms, "ended": true } },
+ *     "sinks": { NAME: { "rows":, "retracted":, "refused": } },
+ *     "aggregates": { NAME: { "watermark":, "ended": } },
+ *     "run": { "batches":, "empty":, "nulled": } }
+ *
+ * `watermark` or `ended` stand there when there is one. */
+#include "runtime/base/buf.h"
 #include "runtime/flow/pipeline.h"
 
-void kit_push_metrics(lua_State *L, const pipeline *p);
+/* Append them to `out`. */
+void kit_put_metrics(buf *out, const pipeline *p);

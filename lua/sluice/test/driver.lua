@@ -282,7 +282,7 @@ end
 -- source add up to `read`. With one source its counters stand at the top, too.
 -- @treturn table
 function Driver:metrics()
-   local made = host.metrics(self.handle)
+   local made = cjson.decode(host.metrics(self.handle))
    if #self.about.sources == 1 then
       for name, value in pairs(made.sources[self.about.sources[1].name]) do
          made[name] = value
