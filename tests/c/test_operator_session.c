@@ -102,7 +102,8 @@ static void sessions_at_the_ends_of_time_are_sessions(void **state) {
     const bench *made = *state;
     table *t = made->table;
     table_epoch_begin(t);
-    entry *low = fold(&made->plan, t, 1, INT64_MIN + 1), *high = fold(&made->plan, t, 1, INT64_MAX - 1);
+    entry *low = fold(&made->plan, t, 1, INT64_MIN + 1);
+    entry *high = fold(&made->plan, t, 1, INT64_MAX - 1);
     assert_null(session_previous(&made->plan, t, low));
     assert_null(session_next(&made->plan, t, low));
     assert_null(session_next(&made->plan, t, high));
