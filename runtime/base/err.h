@@ -9,12 +9,15 @@ typedef enum err_code {
     ERR_PLAN,      /* the script or its plan is wrong: exit 2 */
     ERR_SCRIPT,    /* user code threw while running */
     ERR_DATA,      /* a record is bad and the policy is `fail`, or too many are */
-    ERR_STATE,     /* a result that cannot be represented, or stored state that cannot be used */
+    ERR_STATE,     /* a result that cannot be represented */
     ERR_IO,        /* file or socket */
     ERR_BROKER,    /* Kafka: unreachable, topic or offset gone */
     ERR_MISSING,   /* Kafka: topics that do not exist at the start; all of them are told at once */
     ERR_AUTH,      /* Kafka: refused for good */
     ERR_STOPPED,   /* asked to stop while waiting */
+    ERR_FENCED,    /* another process works under the same name: exit 3 */
+    ERR_REFUSED,   /* stored state that cannot be used as it is; says the way out: exit 4 */
+    ERR_CRASHED,   /* a test lets the process die here (kit) */
 } err_code;
 
 typedef struct err {

@@ -3,15 +3,27 @@
  * tests. A new connector is one file and one line in connect/connectors.c.
  * Positions belong to flow: a source delivers the ranges it is asked for.
  * thread: all calls come from one thread (flow's main), unless said otherwise. */
+#include "runtime/shared/ledger.h"
 #include "runtime/shared/plan.h"
 #include "runtime/shared/row.h"
 
 struct arena;
+struct buf;
 struct err;
 struct logger;
 struct clock_source;
 struct outages;
 struct script;
+
+/* What is recorded of a partition by an earlier run. */
+enum sl_resumed {
+    SL_FIRST_RUN = 0, /* nothing is recorded at all: `start` counts */
+    SL_KNOWN,         /* go on at the offset */
+    SL_APPEARED,      /* others are recorded: it is new, and begins at the earliest */
+};
+
+/* Answer for partition `number` of `topic` (files: the path). `arg` is sl_system.resume_arg. */
+typedef int32_t sl_resume(void *arg, const char *topic, int32_t number, int64_t *offset);
 
 /* What connectors get from outside. */
 typedef struct sl_system {
@@ -22,6 +34,10 @@ typedef struct sl_system {
     struct outages *outages;          /* for one "broker lost" a cluster; may be NULL */
     struct script *script;            /* worker 0's, borrowed: sinks of the script run in it */
     const volatile int *stop;         /* != 0: asked to stop, waits end with ERR_STOPPED */
+    void *ledger;                     /* opened; sinks of its kind and cluster write in its
+                                         transaction; NULL: none. Borrowed */
+    sl_resume *resume;                /* for sources; NULL: a first run */
+    void *resume_arg;
 } sl_system;
 
 enum {
@@ -111,12 +127,18 @@ typedef struct sl_rejection {
 typedef struct sl_sink_ops {
     const char *name;
     struct err *(*open)(const sl_sink *plan, const sl_system *system, void **sink);
-    /* A batch begins; `batch` counts from 0, `now_ms` is its processing time. */
+    /* A batch begins; `batch` counts from 0 over all runs of a checkpoint, `now_ms` is its
+     * processing time. The same one may begin again: what it wrote before is given up. */
     struct err *(*begin)(void *sink, uint64_t batch, int64_t now_ms);
     /* Hand over messages in their order. May block while the sink is full. */
     struct err *(*write)(void *sink, const sl_message *messages, uint32_t count);
     /* Make everything written since begin durable; waits, with the broker away too, until stop is
      * set. */
     struct err *(*flush)(void *sink, const sl_rejection **rejections, uint32_t *count);
+    /* Bytes that resume needs, of what is flushed: put with the batch's state. NULL: none. */
+    struct err *(*position)(void *sink, struct buf *out);
+    /* An earlier run had flushed so much, before any begin: what lies behind goes. NULL: nothing
+     * to do. */
+    struct err *(*resume)(void *sink, const char *position, size_t len);
     void (*close)(void *sink);
 } sl_sink_ops;

@@ -1,0 +1,92 @@
+#pragma once
+/* The objects of one pipeline in a store: which there are, how they hang together, when they go.
+ *
+ *   full ◀─ delta ◀─ delta ◀─ delta          each names its parent; the pointer in the ledger names
+ *                               ▲            the last one that counts; what no pointer reaches is
+ *                             pointer        garbage
+ *
+ *   NAME/store                          random id of the store, made once
+ *   NAME/state/000000000042-<id>.delta  objects (image.h); a full one of several parts: .full .full.1 ..
+ *   NAME/plan/000000000043-<id>         plan of batch 43 behind the object <id>, before its first row
+ *   NAME/journal/000000000042-<id>      records of the batches since the journal before
+ *   NAME/script/<hash>                  scripts and what they required
+ *   NAME/head                           copy of the last pointer and its marks, not authoritative
+ *
+ * Objects are never changed; a write whose outcome is unknown is tried again under a new name.
+ * Writing goes on in a thread of its own, so that a batch's object is written while its outputs are
+ * produced; so do collecting garbage, full objects of a large state, and the head's copy.
+ * One owner; thread: the owner's, unless said otherwise. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/clock.h"
+#include "state/image.h"
+#include "state/pointer.h"
+#include "state/store.h"
+
+typedef struct checkpoint checkpoint;
+
+typedef struct checkpoint_config {
+    const char *name;                 /* of the pipeline */
+    store *store;                     /* borrowed */
+    struct logger *log;               /* borrowed */
+    const struct clock_source *clock; /* borrowed */
+    const volatile int *stop;         /* waits end with ERR_STOPPED; may be NULL */
+    int64_t history_ms;
+    int64_t grace_ms; /* garbage younger than this stays; < 0: the default, 15 minutes */
+    bool in_line;     /* no threads: everything happens in the call (tests) */
+} checkpoint_config;
+
+err *checkpoint_open(const checkpoint_config *config, checkpoint **c);
+
+/* Waits for what is being written. */
+void checkpoint_close(checkpoint *c);
+
+/* Id of the store: two hosts with a folder each see two. */
+const char *checkpoint_store_id(const checkpoint *c);
+
+/* Whether there are objects of an earlier run, and the name of the newest. Lists. */
+err *checkpoint_has_objects(checkpoint *c, bool *found, char newest[128]);
+
+/* Read the objects from the full one on to the one that `p` names, oldest first. Genesis: none.
+ * ERR_REFUSED: one is missing, damaged, or does not follow; says which, and what can be done. */
+typedef err *checkpoint_visit(void *arg, image_reader *object);
+err *checkpoint_load(checkpoint *c, const pointer *p, checkpoint_visit *visit, void *arg);
+
+/* Whether the next object should be a full one: none yet, the chain is long, or full ones are no
+ * larger than what deltas add up to. `full_bytes`: about how large one would be now. */
+bool checkpoint_wants_full(const checkpoint *c, size_t full_bytes);
+
+/* Begin to write the object of a batch; `m` is taken. Gives the pointer to commit with. */
+void checkpoint_put(checkpoint *c, image *m, bool is_full, uint64_t batch, uint32_t partitions,
+                    pointer *p);
+
+/* Wait until it is durable; after errors that may pass under a new name: `p` is what counts. */
+err *checkpoint_wait(checkpoint *c, pointer *p);
+
+/* The batch is committed with `p`; `marks` for the head's copy. Or it is not: its object is garbage.
+ */
+void checkpoint_committed(checkpoint *c, const pointer *p, const sl_mark *marks, uint32_t count);
+void checkpoint_given_up(checkpoint *c);
+
+/* The last pointer that is known here to be committed: "" before any. */
+const pointer *checkpoint_current(const checkpoint *c);
+
+/* The plan of the batch behind `parent`: put it, or get the one that is there already (a batch that
+ * died): then `plan` is replaced by its bytes and `found` set. */
+err *checkpoint_put_plan(checkpoint *c, const pointer *parent, buf *plan, bool *found);
+err *checkpoint_get_plan(checkpoint *c, const pointer *parent, buf *plan, bool *found);
+
+/* Keep a script's text under its hash, once. */
+err *checkpoint_keep_script(checkpoint *c, uint64_t hash, const char *text, size_t len);
+
+/* What has been written and what is there, for status and `sluice checkpoint ls`. */
+typedef struct checkpoint_facts {
+    uint64_t batch;
+    uint32_t chain_length; /* objects from the full one on */
+    uint64_t chain_bytes;
+    uint64_t written_bytes; /* by this process */
+    uint64_t written_objects, removed_objects;
+    int64_t put_ms; /* how long the last object took */
+} checkpoint_facts;
+void checkpoint_facts_of(const checkpoint *c, checkpoint_facts *facts);

@@ -1,0 +1,128 @@
+#pragma once
+/* The bytes of stored state: what an object of a batch holds, whole (full) or what the batch changed
+ * (delta). One format for every kind of state; state/README.md has it byte by byte.
+ *
+ *   object  = head  section*  end
+ *   section = kind, name, length, checksum, bytes
+ *   a table's bytes = its layout, then panes, each with its entries
+ *
+ * Everything is checksummed (XXH3) and of known length: a reader refuses what is cut or changed
+ * before it hands out a byte. An object larger than IMAGE_PART_BYTES is cut into parts at sections;
+ * one section holds at most about so much.
+ * Writers and readers own what they say they own; thread: any, one at a time. */
+#include <stdbool.h>
+
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "state/table.h"
+
+enum {
+    IMAGE_VERSION = 1,
+    IMAGE_PART_BYTES = 64 << 20,
+};
+
+enum image_section {
+    IMAGE_PROGRESS = 1, /* flow: positions, watermarks, counters (flow/progress.h) */
+    IMAGE_RECORD,       /* the batch's plan as JSON (flow/record.h) */
+    IMAGE_TABLE,        /* keyed state; name: "aggregate NAME", "sent NAME", "distinct NAME" .. */
+    IMAGE_SINK,         /* position of a sink; name: the sink's */
+};
+
+typedef struct image_head {
+    bool is_full;
+    uint64_t batch;     /* number of the next batch, as in its pointer */
+    const char *parent; /* pointer text that it follows; full: "" */
+    int64_t created_ms; /* processing time of the batch */
+    uint64_t script_hash;
+    const char *shape;    /* sl_checkpoint.shape */
+    const char *pipeline; /* its name */
+    const char *cluster;  /* id of the Kafka cluster; "": none */
+} image_head;
+
+/* -- writing */
+
+typedef struct image image;
+
+image *image_new(const image_head *head);
+void image_free(image *m);
+
+/* Begin a section; its bytes are put into what is returned, borrowed until image_end. */
+buf *image_begin(image *m, int32_t kind, const char *name, size_t name_len);
+void image_end(image *m);
+
+/* A section of `t`: all its entries, or what the running batch changed: to be called before
+ * table_commit. Several tables of one name (one a worker) are fine; large ones take several
+ * sections. Deterministic for one order of touches. */
+void image_put_table(image *m, const char *name, const table *t, bool all);
+
+/* No more sections. Afterwards the parts can be read. */
+void image_finish(image *m);
+uint32_t image_part_count(const image *m);
+const buf *image_part(const image *m, uint32_t i);
+size_t image_bytes(const image *m);
+
+/* -- reading */
+
+typedef struct image_reader image_reader;
+
+/* A section, borrowed from the reader. */
+typedef struct image_view {
+    int32_t kind;
+    const char *name; /* NUL-terminated */
+    const char *bytes;
+    size_t len;
+} image_view;
+
+/* Bytes of part `part` (0 first; taken). Checks all of them. ERR_REFUSED: what is wrong where;
+ * `object` is its name, for messages. */
+err *image_open(const char *object, buf *bytes, image_reader **r);
+/* Further parts, in order, `image_part_total` in all. */
+err *image_add_part(image_reader *r, buf *bytes);
+uint32_t image_part_total(const image_reader *r);
+void image_reader_free(image_reader *r);
+const image_head *image_head_of(const image_reader *r);
+/* The next section; false: that was all. */
+bool image_next(image_reader *r, image_view *view);
+void image_rewind(image_reader *r);
+
+/* Entries of a table's section, pane by pane, as stored: for loading, RocksDB and `sluice state`. */
+typedef struct saved_pane {
+    int64_t start;
+    uint32_t generation; /* 0; higher: a partial that began after the pane was spilled */
+    bool is_dropped;     /* all that was stored of it before goes; entries may follow */
+    uint32_t entry_count;
+} saved_pane;
+
+typedef struct saved_entry {
+    uint64_t hash;
+    const char *key;
+    uint32_t key_len;
+    bool is_removed;
+    const char *value; /* state with its parts behind it; as long as the entry is there */
+    uint32_t value_len;
+} saved_entry;
+
+typedef struct saved_table {
+    const char *at, *end; /* inside; borrowed bytes */
+    uint32_t state_size, part_count;
+    uint32_t left; /* entries of the pane */
+} saved_table;
+
+/* Begin to read a section; ERR_REFUSED: it does not hold what it says. */
+err *saved_table_open(const image_view *view, saved_table *s);
+bool saved_table_pane(saved_table *s, saved_pane *pane);
+bool saved_table_entry(saved_table *s, saved_entry *entry);
+
+/* How members of an older layout lie in a newer one; NULL where a map is asked for: they are the
+ * same. Members that are new start as state_init says; others go. */
+typedef struct layout_map {
+    uint32_t count; /* runs of bytes */
+    const uint32_t *from, *to, *sizes;
+    const int32_t *parts; /* by part of the old layout: number in the new one; -1: it goes */
+} layout_map;
+
+/* Put what a section holds into `t`, in a batch of the table (table_epoch_begin ..
+ * table_commit): entries whose shard (`hash & shard_mask`) is `worker` modulo `workers`. A full
+ * section into an empty table, deltas behind it in their order. */
+err *image_load_table(const image_view *view, table *t, const layout_map *map, uint64_t shard_mask,
+                      uint32_t worker, uint32_t workers);
