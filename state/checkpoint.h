@@ -31,7 +31,8 @@ typedef struct checkpoint_config {
     store *store;                     /* borrowed */
     struct logger *log;               /* borrowed */
     const struct clock_source *clock; /* borrowed */
-    const volatile int *stop;         /* waits end with ERR_STOPPED; may be NULL */
+    const volatile int *stop;         /* != 0: a batch is cut short, waits end with ERR_STOPPED
+                                         (stop_now, not the wish to stop behind it); may be NULL */
     int64_t history_ms;
     int64_t grace_ms; /* garbage younger than this stays; < 0: the default, 15 minutes */
     bool in_line;     /* no threads: everything happens in the call (tests) */
@@ -49,19 +50,26 @@ const char *checkpoint_store_id(const checkpoint *c);
 err *checkpoint_has_objects(checkpoint *c, bool *found, char newest[128]);
 
 /* Read the objects from the full one on to the one that `p` names, oldest first. Genesis: none.
- * ERR_REFUSED: one is missing, damaged, or does not follow; says which, and what can be done. */
+ * `base`: state that is there already (RocksDB's), or NULL; if the chain passes it, what lies behind
+ * it is read only: the first object is then not a full one, or there is none. `p` is current from
+ * then on. ERR_REFUSED: one is missing, damaged, or does not follow; says which, and what can be
+ * done. */
 typedef err *checkpoint_visit(void *arg, image_reader *object);
-err *checkpoint_load(checkpoint *c, const pointer *p, checkpoint_visit *visit, void *arg);
+err *checkpoint_load(checkpoint *c, const pointer *p, const pointer *base, checkpoint_visit *visit,
+                     void *arg);
 
 /* Whether the next object should be a full one: none yet, the chain is long, or full ones are no
  * larger than what deltas add up to. `full_bytes`: about how large one would be now. */
 bool checkpoint_wants_full(const checkpoint *c, size_t full_bytes);
 
-/* Begin to write the object of a batch; `m` is taken. Gives the pointer to commit with. */
-void checkpoint_put(checkpoint *c, image *m, bool is_full, uint64_t batch, uint32_t partitions,
-                    pointer *p);
+/* Begin to write the object of a batch; `m` is taken, and finished in the background: call no
+ * image_finish. `record`: its plan as in the section IMAGE_RECORD, for the journal; copied. Gives
+ * the pointer to commit with. */
+void checkpoint_put(checkpoint *c, image *m, const buf *record, bool is_full, uint64_t batch,
+                    uint32_t partitions, pointer *p);
 
-/* Wait until it is durable; after errors that may pass under a new name: `p` is what counts. */
+/* Wait until it is durable; after errors that may pass (disk full, no answer) it is written again
+ * under a new name, until it is, or `stop`: `p` is what counts. */
 err *checkpoint_wait(checkpoint *c, pointer *p);
 
 /* The batch is committed with `p`; `marks` for the head's copy. Or it is not: its object is garbage.

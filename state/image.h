@@ -31,7 +31,7 @@ enum image_section {
 typedef struct image_head {
     bool is_full;
     uint64_t batch;     /* number of the next batch, as in its pointer */
-    const char *parent; /* pointer text that it follows; full: "" */
+    const char *parent; /* pointer text that it follows; a full one too (journal, history) */
     int64_t created_ms; /* processing time of the batch */
     uint64_t script_hash;
     const char *shape;    /* sl_checkpoint.shape */

@@ -1,11 +1,14 @@
 #pragma once
-/* The ledger of a pipeline without Kafka: each commit is an object NAME/commit/<batch> of the store,
- * made only if there is none. Whoever finds it there is fenced; on a file system a lock keeps a
- * second process out from the start. Old ones go as new ones come. */
+/* The ledger of a pipeline without Kafka: each commit is an object NAME/commit/<number> of the store,
+ * made only if there is none; numbers count commits, so that going back to an earlier pointer is one
+ * more. Whoever finds the next number taken is fenced; where the store can lock, a second process is
+ * kept out from the start. Old ones go as new ones come. */
 #include "runtime/shared/ledger.h"
 #include "state/store.h"
 
-/* `ledger` is then used through store_ledger_ops. */
-err *store_ledger_new(store *its_store, const char *pipeline, void **ledger);
+/* `ledger` is then used through store_ledger_ops. `alone`: to work, not only to look: ERR_FENCED: a
+ * process holds the lock; says which. */
+err *store_ledger_new(store *its_store, const char *pipeline, const struct clock_source *clock,
+                      bool alone, void **ledger);
 
 extern const sl_ledger_ops store_ledger_ops; /* its `open` is not set: made by the above */
