@@ -26,6 +26,10 @@
 
 typedef struct checkpoint checkpoint;
 
+/* Gets each object once it is committed, in order: `m` is taken, `p` its pointer. For the local
+ * base (base.h), which follows. Called in checkpoint_committed; does not wait. */
+typedef void checkpoint_follow(void *arg, const pointer *p, image *m);
+
 typedef struct checkpoint_config {
     const char *name;                 /* of the pipeline */
     store *store;                     /* borrowed */
@@ -34,8 +38,10 @@ typedef struct checkpoint_config {
     const volatile int *stop;         /* != 0: a batch is cut short, waits end with ERR_STOPPED
                                          (stop_now, not the wish to stop behind it); may be NULL */
     int64_t history_ms;
-    int64_t grace_ms; /* garbage younger than this stays; < 0: the default, 15 minutes */
-    bool in_line;     /* no threads: everything happens in the call (tests) */
+    int64_t grace_ms;          /* garbage younger than this stays; < 0: the default, 15 minutes */
+    bool in_line;              /* no threads: everything happens in the call (tests) */
+    checkpoint_follow *follow; /* NULL: nobody does */
+    void *follow_arg;
 } checkpoint_config;
 
 err *checkpoint_open(const checkpoint_config *config, checkpoint **c);
@@ -76,6 +82,12 @@ err *checkpoint_wait(checkpoint *c, pointer *p);
  */
 void checkpoint_committed(checkpoint *c, const pointer *p, const sl_mark *marks, uint32_t count);
 void checkpoint_given_up(checkpoint *c);
+
+/* Put a part of a full object that holds the state at `at`, a committed pointer of this chain; the
+ * base makes it, while batches go on. Parts 1 .. come first, then part 0 with the head, and with it
+ * the object counts: a chain that is read back ends there. Its name is that of `at`, but .full.
+ * `bytes` stay the caller's. thread: any. */
+err *checkpoint_put_part(checkpoint *c, const pointer *at, uint32_t part, const buf *bytes);
 
 /* The last pointer that is known here to be committed: "" before any. */
 const pointer *checkpoint_current(const checkpoint *c);
