@@ -11,15 +11,31 @@
 #include "runtime/flow/delivery.h"
 #include "runtime/flow/input.h"
 #include "runtime/flow/meet.h"
+#include "state/store.h"
+
+struct keeper;
 
 /* Implementations of connectors by name; NULL: none. */
 typedef const sl_source_ops *(*find_source_ops)(const sl_string *name);
+typedef const sl_ledger_ops *(*find_ledger_ops)(const sl_string *name);
+
+/* As store_open. */
+typedef err *open_store(const store_config *config, store *s);
+
+/* Called behind each step of a batch (keeper_steps): an error ends the batch there, as a crash
+ * would. */
+typedef err *batch_step(void *arg, const char *step);
 
 typedef struct pipeline_options {
     sl_system system;             /* for sources: waits end when the process is asked to stop */
     const volatile int *stop_now; /* for sinks: they wait on until then */
     find_source_ops find_source;
     find_sink_ops find_sink;
+    find_ledger_ops find_ledger; /* what it does not know: by state's own ("store"); may be NULL */
+    open_store *open_store;      /* NULL: store_open */
+    bool keeps_in_line;          /* objects are written in the call, without threads (tests) */
+    batch_step *on_step;         /* may be NULL */
+    void *on_step_arg;
     worker **workers; /* taken; workers[0]'s script owns the plan */
     uint32_t worker_count;
     bool always_threaded;   /* use the threads for small batches, too (tests) */
@@ -37,6 +53,9 @@ typedef struct pipeline {
     input *inputs;         /* by plan; owned */
     uint32_t input_count;
     delivery out;
+    struct keeper *keeper; /* NULL: nothing is kept; owned */
+    batch_step *on_step;   /* as the options say */
+    void *on_step_arg;
     crew *crew;
     chunk **chunks; /* of a round; owned */
     uint32_t chunk_room;
@@ -50,7 +69,7 @@ typedef struct pipeline {
     uint32_t *rows_before; /* by sink: its rows before those results; owned */
     outbox *worker_boxes;  /* emission: by worker, retracted and rows of each output; owned */
     trigger trigger;
-    uint64_t batch;   /* number of the next batch */
+    uint64_t batch;   /* number of the next batch, over all runs of a checkpoint */
     int64_t since_ms; /* steady time the last batch began; what leaders said since is fresh */
     int64_t batch_ms; /* how long the last batch took */
     run_counters counters;

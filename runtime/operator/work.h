@@ -60,7 +60,7 @@ typedef struct distinct_view {
 /* What all workers know of the running batch; borrowed from the pipeline. */
 typedef struct batch_view {
     const sl_plan *plan;
-    uint64_t batch;                   /* number, from 0 in this process */
+    uint64_t batch;                   /* number, from 0 over all runs of a checkpoint */
     int64_t now_ms;                   /* processing time */
     const source_view *sources;       /* by plan */
     const aggregate_view *aggregates; /* by plan */

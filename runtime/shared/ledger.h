@@ -37,6 +37,8 @@ typedef struct sl_ledger_ops {
     /* Read what is committed, of all partitions there is something of, stable: a commit under way
      * is waited for. `items`: borrowed until the next read or close. */
     struct err *(*read)(void *ledger, const sl_committed **items, uint32_t *count);
+    /* Id of the cluster it is kept in, "": none. Borrowed until close. NULL: none ever. */
+    const char *(*cluster)(void *ledger);
     /* Before the first commit of a run, after read: make sure that nobody else works here.
      * ERR_FENCED: the group has members, or another process holds the lock; says who if known. */
     struct err *(*claim)(void *ledger, const char *pointer, const sl_mark *marks, uint32_t count);

@@ -1,0 +1,77 @@
+#pragma once
+/* What a pipeline keeps between runs: its state in a store, its progress in a ledger, and the
+ * pointer that ties the two together.
+ *
+ *   open: store ─▶ ledger (shuts others out) ─▶ what is committed ─▶ fresh, go on, or refuse
+ *         ─▶ objects into the workers' tables
+ *   start, once sources and sinks are open: progress into inputs, sinks go back to where they were;
+ *         the first commit, or a look whether somebody else works here
+ *   batch by batch: commit.h
+ *
+ * None (NULL in the pipeline) with checkpoint = "none". One owner (the pipeline); thread: main. */
+#include "runtime/flow/pipeline.h"
+#include "runtime/flow/progress.h"
+#include "state/checkpoint.h"
+#include "state/pointer.h"
+
+/* The places in a batch where a process may die, in their order (test.steps of the kit); each is
+ * also the crash point "flow_NAME":
+ *   planned    the ranges are decided; with plans ahead: the plan is durable
+ *   fetched    the records are there
+ *   processed  outputs are made, nothing has left the process
+ *   saved      the state's object is made, and being written
+ *   begun      the ledger takes what sinks write
+ *   produced   sinks have flushed
+ *   written    the object is durable
+ *   committed  the ledger has the pointer, the tables do not know yet
+ *   applied    all is done */
+extern const char *const keeper_steps[]; /* NULL ends the list */
+
+struct keeper;
+
+/* What an input is told of earlier runs: its sl_system, and whose it is. */
+typedef struct keeper_input {
+    sl_system system;
+    const struct keeper *keeper;
+    const sl_source *plan;
+    uint32_t twin; /* so many sources before it have the same name */
+} keeper_input;
+
+typedef struct keeper {
+    const sl_checkpoint *plan; /* borrowed */
+    store store;               /* owned */
+    checkpoint *checkpoint;    /* owned */
+    const sl_ledger_ops *ops;  /* of the ledger */
+    void *ledger;              /* owned */
+    pointer current;           /* committed last */
+    bool is_fresh;             /* nothing was committed when the run began */
+    bool has_positions;        /* some sink has a position: objects are made behind the sinks */
+    sl_committed *found;       /* what was committed when the run began; topics owned */
+    uint32_t found_count;
+    progress loaded;      /* of the object that was committed then; empty: none */
+    keeper_input *inputs; /* by source; owned */
+    sl_mark *marks;       /* of the running batch; topics borrowed from sources; owned */
+    uint32_t mark_count, mark_room;
+    buf record;                  /* the running batch's plan */
+    int64_t committed_ms;        /* steady time of the last commit */
+    int64_t began_ms, commit_ms; /* steady time of the running commit; how long the last one took */
+} keeper;
+
+/* Open store and ledger, see what is there, and load it into the workers' tables. `*made` is to be
+ * closed, on error too. ERR_REFUSED, ERR_FENCED: with the way out. */
+err *keeper_open(pipeline *p, const pipeline_options *options, keeper **made);
+
+/* Sources and sinks are open: put them where they were. */
+err *keeper_start(pipeline *p);
+
+/* Between batches: whether what is committed is still ours; once a day commit it again, since
+ * brokers forget. Cheap. */
+err *keeper_check(pipeline *p);
+
+void keeper_close(keeper *k); /* NULL is allowed */
+
+/* A step of a batch is done: ERR_CRASHED where a test wants it to end there. */
+err *keeper_step(const pipeline *p, const char *step);
+
+/* Whether the positions of a source are committed in the ledger, and not in the object alone. */
+bool keeper_marks(const keeper *k, const sl_source *source);
