@@ -1,13 +1,14 @@
 #pragma once
-/* Where objects lie: named bytes that are written once, whole, and read whole. `file:` and `s3:` are
- * one file each (store_file.c, store_s3.c) and one line in the table of store.c; so would be GCS,
- * HDFS or Kafka. Names are relative paths that the checkpoint makes: letters, digits, - . _ and /.
+/* Where objects lie: named bytes that are written once, whole, and read whole. `file:` and `s3:`
+ * are one file each (store_file.c, store_s3.c) and one line in the table of store.c; so would be
+ * GCS, HDFS or Kafka. Names are relative paths that the checkpoint makes: parts of letters, digits,
+ * - . _ that begin with a letter or digit, at most 200 bytes each and 800 in all, with / between.
  *
  * An object that put returned for is durable and complete; one that it did not return for may be
  * there, whole, or not at all, never in part. Nothing here waits for ever: a store that does not
  * answer is tried again for `patience_ms`, then the error says since when. Errors name the object
- * and the store, never a secret. ERR_IO; retriable: the same call may succeed later (disk full, 5xx,
- * no connection).
+ * and the store, never a secret. ERR_IO; retriable: the same call may succeed later (disk full,
+ * 5xx, no connection).
  *
  * thread: any, several calls at once. */
 #include <stdbool.h>
@@ -40,9 +41,9 @@ typedef err *store_visit(void *arg, const char *name, int64_t size, int64_t chan
 typedef struct store_ops {
     const char *scheme; /* "file", "s3" */
     err *(*open)(const store_config *config, void **handle);
-    /* `exists`: STORE_NEW and there is one: nothing was written (no error). A STORE_NEW whose answer
-     * was lost and is tried again may meet its own object: that is success if the bytes are the
-     * same. */
+    /* `exists`: STORE_NEW and there is one: nothing was written (no error), and what is there is
+     * durable. A STORE_NEW whose answer was lost and is tried again may meet its own object: that
+     * is success if the bytes are the same. */
     err *(*put)(void *handle, const char *name, const void *bytes, size_t len, int32_t how,
                 bool *exists);
     /* Append the object's bytes to `out`. `missing`: there is none (no error). */
