@@ -23,7 +23,8 @@ local aggregate = {}
 -- `fold` (and `check`, which may throw): `x` the value (numbers; int64 and timestamps
 -- as int64 cdata), `data` and `len` of text, with `takes_bytes` of all types, `x2` …
 -- the second value, `r` the row; `result` sets `y`, or `data` and `len`. `is_shared`:
--- equal states over one field are kept once.
+-- equal states over one field are kept once. `meaning`: what else stored states depend
+-- on beside kind, types and members (`sluice.compat`).
 local BUILTINS = {
    arg_max = require "sluice.aggregate.arg_max",
    arg_min = require "sluice.aggregate.arg_min",

@@ -3,6 +3,7 @@
 -- @module sluice.analyse
 
 local analyse_aggregate = require "sluice.analyse.aggregate"
+local analyse_delivery = require "sluice.analyse.delivery"
 local analyse_quarantine = require "sluice.analyse.quarantine"
 local analyse_sink = require "sluice.analyse.sink"
 local analyse_source = require "sluice.analyse.source"
@@ -15,8 +16,8 @@ local place = require "sluice.place"
 
 local analyse = {}
 
-local HOW_NONE = 'write checkpoint = "none": nothing is kept, a restart begins at '
-   .. '`start` with empty state'
+local HOW = 'write checkpoint = "file:./checkpoints" (or "s3://BUCKET/PATH"), or "none": '
+   .. "nothing is kept, a restart begins at `start` with empty state"
 
 local function check_options(of)
    local values = of.values
@@ -25,16 +26,7 @@ local function check_options(of)
          .. "\"ride-counts\"")
    end
    if not values.checkpoint then
-      place.fail(of.line, "sluice.pipeline: `checkpoint` is missing: %s", HOW_NONE)
-   end
-   if values.checkpoint ~= "none" then
-      place.fail(of.line, "sluice.pipeline: not yet: checkpoint = %q comes with a later "
-         .. "release: %s",
-         values.checkpoint, HOW_NONE)
-   end
-   if values.delivery == "exactly-once" then
-      place.fail(of.line, "sluice.pipeline: exactly-once needs a checkpoint, and there "
-         .. "is none: leave `delivery` out, or write \"at-least-once\"")
+      place.fail(of.line, "sluice.pipeline: `checkpoint` is missing: %s", HOW)
    end
    local trigger = values.trigger and values.trigger.kind or "continuous"
    if values.flush and trigger ~= "available-now" then
@@ -50,7 +42,7 @@ local function plan_options(of)
       kind = trigger.kind, interval_ms = trigger.interval_ms or 0, flush = filled.flush,
    }
    filled.flush, filled.name = nil, nil
-   filled.delivery = "at-least-once"
+   filled.checkpoint = filled.checkpoint.url
    return filled
 end
 
@@ -127,6 +119,7 @@ function analyse.graph(of)
    analyse_source.finish(work)
    analyse_quarantine.finish(graph)
    analyse_source.exclude(graph)
+   analyse_delivery.finish(graph, of.values.checkpoint, of.line)
    return graph
 end
 

@@ -55,19 +55,6 @@ local CONFIG = options.checker('client options as in { ["fetch.min.bytes"] = 1 }
    return config
 end)
 
--- A checker for a table with its own options; the message names the inner one.
-local function nested(wanted, known, required)
-   return options.checker(wanted, function(value)
-      if type(value) ~= "table" then return nil end
-      local ok, read = pcall(options.read, "it", known, value, "")
-      if not ok then return nil, nil, (read:gsub("^: it: ", "")) end
-      for _, name in ipairs(required) do
-         if read[name] == nil then return nil, ("%s with `%s`"):format(wanted, name) end
-      end
-      return options.filled(known, read)
-   end)
-end
-
 --- Options of `tls`.
 cluster.TLS = {
    ca = { check = options.text "a path", doc = "certificates to trust, PEM",
@@ -113,15 +100,15 @@ cluster.SASL = {
    },
 }
 
-local TLS_TABLE = nested("true or a table of ca, cert, key, key_password, "
+local TLS_TABLE = options.nested("true or a table of ca, cert, key, key_password, "
    .. "verify_hostname", cluster.TLS, {})
 local TLS_OR_TRUE = options.checker(TLS_TABLE.wanted, function(value)
    if value == true then value = {} end
    return TLS_TABLE.check(value)
 end)
 
-local SASL_TABLE = nested("a table of mechanism, username, password", cluster.SASL,
-   { "username", "password" })
+local SASL_TABLE = options.nested("a table of mechanism, username, password",
+   cluster.SASL, { "username", "password" })
 
 --- Options of a cluster.
 cluster.options = {

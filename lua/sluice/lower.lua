@@ -7,6 +7,7 @@ local constraint = require "sluice.constraint"
 local driver = require "sluice.driver"
 local driver_fold = require "sluice.driver.fold"
 local driver_state = require "sluice.driver.state"
+local lower_checkpoint = require "sluice.lower.checkpoint"
 local lower_source = require "sluice.lower.source"
 local lower_step = require "sluice.lower.step"
 local lower_value = require "sluice.lower.value"
@@ -164,6 +165,7 @@ function Plan:fill_sink(into, index)
    into.on_error = constant(ERRORS, sink.on_error or "quarantine")
    lower_step.fill_feeds(self, into, "sink", index)
    into.enveloped, into.is_side = flag(sink.enveloped), flag(sink.is_side)
+   into.kind = lower_checkpoint.kind(sink)
 end
 
 -- Lists of the plan: member, its count, struct, list of the graph, how to fill one in.
@@ -216,6 +218,7 @@ function lower.plan(graph, calls, hides_secrets)
       for i = 1, #given do fill(plan, items[i - 1], i) end
       into[0][member], into[0][count] = items, #given
    end
+   lower_checkpoint.fill(plan.memory, into[0].checkpoint, graph, plan.states)
    local function drivers(v)
       local functions, descriptions = {}, {}
       for i, definition in ipairs(plan.definitions) do

@@ -299,6 +299,23 @@ function options.filled(known, values)
    return filled
 end
 
+--- A table with options of its own; the message names the inner one.
+-- @tparam string wanted how the message names what is right
+-- @tparam table known name → entry
+-- @tparam {string,...} required names that must be there
+-- @treturn table checker; in the plan a table with every default
+function options.nested(wanted, known, required)
+   return options.checker(wanted, function(value)
+      if type(value) ~= "table" then return nil end
+      local ok, read = pcall(options.read, "it", known, value, "")
+      if not ok then return nil, nil, (read:gsub("^: it: ", "")) end
+      for _, name in ipairs(required) do
+         if read[name] == nil then return nil, ("%s with `%s`"):format(wanted, name) end
+      end
+      return options.filled(known, read)
+   end)
+end
+
 --- Several tables of options as one.
 -- @tparam table ... name → entry
 -- @treturn table

@@ -1,6 +1,7 @@
 --- `sluice.pipeline { … }`: branches and what holds for all of them.
 -- @module sluice.pipeline
 
+local checkpoint = require "sluice.checkpoint"
 local options = require "sluice.options"
 local override = require "sluice.override"
 local place = require "sluice.place"
@@ -36,9 +37,10 @@ local SHARDS = options.checker("a power of two from 1 to 65536", function(value)
    return right and value or nil
 end, function(text) return tonumber(text) or text end)
 
-local NAME = options.checker("letters, digits, `.`, `_` and `-`, at most 200",
-   function(value)
-   local right = type(value) == "string" and #value <= 200 and value:find "^[%w._-]+$"
+local NAME = options.checker("letters, digits, `.`, `_` and `-`, at most 200, no `.` in "
+   .. "front", function(value)
+   local right = type(value) == "string" and #value <= 200
+      and value:find "^[%w_-][%w._-]*$"
    return right and value or nil
 end)
 
@@ -59,16 +61,43 @@ pipeline.OPTIONS = {
       about = "correctness",
       risk = "windows that are still open come out incomplete",
    },
-   checkpoint = {
-      check = options.text 'text, as in "none"',
-      doc = "where progress and state are kept",
+   checkpoint = { check = checkpoint.checker,
+      doc = "where state and progress are kept: `file:DIR`, `s3://BUCKET/PATH`, or a "
+         .. "table of `url` and what the store needs; `none`: nowhere",
       about = "correctness",
-      risk = '"none": a restart begins at `start` with empty state',
+      risk = risk.checkpoint,
+   },
+   state_dir = { check = options.text "a folder",
+      doc = "where state that does not fit into memory lies, and what makes a restart "
+         .. "fast; else in the folder of `file:`, `./sluice-state` for `s3:`",
+      about = "memory",
+      risk = "a copy, on this machine's disk: lost, it is made anew from the checkpoint",
+   },
+   commit_interval = { check = options.duration(), as = "commit_interval_ms",
+      doc = "continuous: least time between two commits; else 0 for `file:`, 1 second "
+         .. "for `s3:`",
+      about = "latency",
+      risk = "results are seen once committed; shorter: more objects are written",
    },
    delivery = { check = options.word { "exactly-once", "at-least-once" },
-      doc = "at-least-once while checkpoint is \"none\"",
+      doc = "else exactly-once when every sink can",
       about = "correctness",
       risk = '"at-least-once": after a failure rows may come twice',
+   },
+   history = { check = options.duration(), default = "7 days", as = "history_ms",
+      doc = "how long what looking back and replay need is kept",
+      about = "memory",
+      risk = "space in the store; shorter: no way back to what is older",
+   },
+   memory = { check = options.size(1048576), default = "1 GiB", as = "memory_bytes",
+      doc = "most memory for state",
+      about = "memory",
+      risk = "beyond it, see on_state_limit; batches and their outputs come on top",
+   },
+   on_state_limit = { check = options.word { "spill", "fail" }, default = "spill",
+      doc = "beyond `memory`: the coldest state goes to `state_dir`, or the run ends",
+      about = "latency",
+      risk = '"spill" takes disk, and time when a key comes again',
    },
    shards = { check = SHARDS, default = 64, doc = "parts of the state",
       about = "memory",
@@ -95,10 +124,6 @@ pipeline.OPTIONS = {
       about = "correctness",
       risk = '"quarantine" goes on without the records for which a function threw',
    },
-   commit_interval = { later = true, doc = "least time between commits" },
-   history = { later = true, doc = "how long what replay needs is kept" },
-   memory = { later = true, doc = "most memory" },
-   on_state_limit = { later = true, doc = "what happens beyond it" },
    migrate = { later = true, doc = "old state into a new layout" },
 }
 

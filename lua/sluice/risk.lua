@@ -93,6 +93,15 @@ function risk.start(start, with)
    return say('"latest" passes over what is there already', parts)
 end
 
+--- `checkpoint` of a pipeline.
+function risk.checkpoint(store)
+   if store and store.url ~= "none" then
+      return "lost, or another one: the pipeline does not start until it is told what "
+         .. "to do"
+   end
+   return '"none": a restart begins at `start` with empty state'
+end
+
 --- `workers` of a pipeline.
 function risk.workers(workers, with)
    local shards = with and with.values.shards

@@ -89,8 +89,16 @@ static bool is_sink(const sl_plan *plan, const sl_string *name) {
     return false;
 }
 
+/* The mock cluster has no transactions (it drops their offsets, and shows what was aborted):
+ * nothing is kept. */
+static const char *const KEEP_NOTHING[] = { "checkpoint=none", "delivery=at-least-once" };
+enum { KEEP_NOTHING_COUNT = sizeof KEEP_NOTHING / sizeof *KEEP_NOTHING };
+
 static void make_overrides(embedded *m) {
-    m->overrides = mem_zalloc(m->plan->source_count, sizeof *m->overrides);
+    m->overrides = mem_zalloc(m->plan->source_count + KEEP_NOTHING_COUNT, sizeof *m->overrides);
+    for (int i = 0; m->plan->checkpoint.url.data && i < KEEP_NOTHING_COUNT; i++)
+        m->overrides[m->override_count++] =
+            mem_copy_text(KEEP_NOTHING[i], strlen(KEEP_NOTHING[i]));
     for (uint32_t i = 0; i < m->plan->source_count; i++) {
         const sl_source *source = &m->plan->sources[i];
         if (!plan_is(&source->connector, "kafka") || is_sink(m->plan, &source->name)) continue;

@@ -19,8 +19,8 @@ struct err *embedded_open(script *s, const sl_system *system, int lines_fd, void
 /* Where the broker is; borrowed. */
 const char *embedded_brokers(const embedded *e);
 
-/* Overrides for the workers, so that sources begin with what has been fed: "NAME.start=earliest".
- */
+/* Overrides for the workers: sources begin with what has been fed ("NAME.start=earliest"), and
+ * nothing is kept ("checkpoint=none"). */
 uint32_t embedded_overrides(const embedded *e, const char *const **overrides);
 
 results *embedded_results(embedded *e);

@@ -7,6 +7,7 @@
  *
  * A graph without circles: step.h has its edges. Aggregates stand in such an order that one that
  * feeds another comes first. */
+#include "runtime/shared/checkpoint.h"
 #include "runtime/shared/source.h"
 #include "runtime/shared/step.h"
 #include "runtime/shared/types.h"
@@ -84,7 +85,8 @@ enum sl_times {
 /* What a sink can promise. */
 enum sl_sink_kind {
     SL_SINK_REPEATS = 0,   /* what was written before a crash may be written again */
-    SL_SINK_TRANSACTIONAL, /* what it writes becomes visible by the ledger's commit */
+    SL_SINK_TRANSACTIONAL, /* what it writes becomes visible by the ledger's commit: on its
+                              cluster, with its login */
     SL_SINK_BY_BATCH,      /* a batch done again with the same number and rows leaves no trace */
 };
 
@@ -107,36 +109,6 @@ enum sl_trigger_kind {
     SL_AVAILABLE_NOW,
     SL_ONCE,
 };
-
-enum sl_delivery {
-    SL_AT_LEAST_ONCE = 1,
-    SL_EXACTLY_ONCE,
-};
-enum sl_state_limit {
-    SL_LIMIT_SPILL = 1,
-    SL_LIMIT_FAIL,
-};
-
-/* Where state is kept, and how a batch is committed. */
-typedef struct sl_checkpoint {
-    sl_string url;           /* "file:DIR", "s3://BUCKET/PATH?.."; data NULL: none, nothing is kept */
-    sl_string ledger;        /* "kafka" or "store" (no Kafka in it): shared/ledger.h */
-    sl_string group;         /* Kafka: consumer group; transactional.id is made of it alone */
-    sl_string topic;         /* Kafka, no Kafka source: the output topic whose partition 0 holds the
-                                pointer; data NULL: the sources' partitions do */
-    const sl_value *options; /* Kafka: brokers, config, tls, sasl of the cluster; else NULL */
-    const sl_value *store;   /* SL_TABLE: options of the store (region, endpoint ..) */
-    sl_string state_dir;     /* folder for RocksDB: base and spill; data NULL: by the store */
-    sl_string shape;         /* what stored state depends on: JSON, lua/sluice/compat.lua */
-    int32_t delivery;        /* sl_delivery */
-    int32_t on_state_limit;  /* sl_state_limit */
-    uint32_t plans_ahead;    /* 1: a batch's plan is durable before its first row (a sink outside
-                                the transaction relies on it) */
-    uint32_t unused;
-    int64_t commit_interval_ms; /* least time between commits under `continuous`; 0: none */
-    int64_t history_ms;         /* >= 0 */
-    int64_t memory_bytes;       /* budget of the state in memory; > 0 */
-} sl_checkpoint;
 
 typedef struct sl_plan {
     sl_string name;

@@ -19,9 +19,8 @@ end
 describe("sluice.pipeline", function()
    it("has a name, a checkpoint and branches", function()
       refuses(function() graph_of { checkpoint = "none" } end, "`name` is missing")
-      refuses(function() graph_of { name = "a" } end, 'write checkpoint = "none"')
-      refuses(function() graph_of { name = "a", checkpoint = "file:./x" } end,
-         'not yet: checkpoint = "file:./x"')
+      refuses(function() graph_of { name = "a" } end, "`checkpoint` is missing",
+         'write checkpoint = "file:./checkpoints"', '"none"')
       refuses(function() kit.graph() end, "has no branch")
    end)
 
@@ -30,8 +29,9 @@ describe("sluice.pipeline", function()
          "unknown option `triger`: did you mean `trigger`?")
       refuses(function() sluice.pipeline { name = "a b" } end, "letters, digits")
       refuses(function() sluice.pipeline { name = "a", shards = 3 } end, "a power of two")
-      refuses(function() sluice.pipeline { name = "a", memory = "1 GiB" } end,
-         "not yet: `memory`")
+      refuses(function() sluice.pipeline { name = ".." } end, "no `.` in front")
+      refuses(function() sluice.pipeline { name = "a", migrate = {} } end,
+         "not yet: `migrate`")
    end)
 
    it("takes streams", function()

@@ -66,6 +66,7 @@ function count_distinct.resolve(_, given)
       result = "y = calls.sl_hll_count($a.part)",
    }
    made.type, made.members = "int64", { { name = "part", type = "sl_part" } }
+   made.meaning = given.limit and "exact" or "sketch"
    made.takes_bytes, made.is_shared, made.never_null = true, true, true
    made.bound = given.limit and ("%d values"):format(given.limit) or "2 KB"
    return made

@@ -42,6 +42,7 @@ function histogram.resolve(_, given)
          { name = "counts", type = "double", count = count + 1 },
          { name = "n", type = "double" },
       },
+      meaning = table.concat(given.bounds, ", "),
       constants = {
          bounds = ffi.new("double[?]", count, given.bounds), block = ffi.new "sl_string",
       },

@@ -149,13 +149,16 @@ local function before_sink(name)
    end)
 end
 
+-- What a script may leave to the analysis, in the plan's names.
+local DECIDED = { "delivery", "commit_interval_ms", "state_dir" }
+
 local function of_pipeline(graph, of)
    local given, set = {}, of.overrides.pipeline
    for name, value in pairs(of.values) do
       if not (set and set.values[name] ~= nil) then given[name] = value end
    end
    local filled = options.filled(pipeline.OPTIONS, of.values)
-   filled.delivery = graph.options.delivery
+   for _, name in ipairs(DECIDED) do filled[name] = graph.options[name] end
    return { of = "pipeline " .. graph.name, known = pipeline.OPTIONS, node = "pipeline",
       given = given, filled = filled, first = "name", line = of.line, pipeline = of }
 end

@@ -20,7 +20,8 @@ file.options = options.merge(common.options, {
    append = {
       check = options.flag(), default = false, doc = "one growing file, not one a batch",
       about = "correctness",
-      risk = "after a failure a growing file may hold lines twice",
+      risk = "readers may see lines that a restart takes back; without a checkpoint a "
+         .. "failure may leave lines twice",
    },
 })
 
@@ -45,6 +46,18 @@ function file.conflict(values)
          name:sub(1, -#extension - 1))
    end
    return common.conflict(values)
+end
+
+--- What it can promise.
+-- @tparam table of options in the plan's form
+-- @treturn string "by_batch" or "repeats"
+-- @treturn string why
+function file.kind(of)
+   if of.path == path.STREAM then
+      return "repeats", "what is written to stdout cannot be taken back"
+   end
+   return "by_batch", of.append and "what lies behind the last commit is cut off"
+      or "a batch done again replaces its file"
 end
 
 --- Options as they go into the plan.

@@ -25,7 +25,13 @@ script.options = options.merge(common.options, {
       doc = "takes the rows of a batch: `row.key`, `row.value` (nil: the row is taken "
          .. "back), `row.headers`; `batch.id`, `batch.time`, `batch.is_last`",
       about = "correctness",
-      risk = "at-least-once: a batch that failed comes again",
+      risk = "a batch that failed comes again",
+   },
+   by_batch = { check = options.flag(), default = false,
+      doc = "`write` keeps `batch.id` with the rows, in one atomic act, and passes over "
+         .. "a batch that is there already",
+      about = "correctness",
+      risk = "true, and `write` does not: rows come twice, and nothing tells",
    },
    close = { check = options.fn "a function(handle)",
       doc = "called once, at the end, also of a run that failed",
@@ -46,6 +52,15 @@ end
 -- @treturn ?string a message
 function script.conflict(values)
    return common.conflict(values)
+end
+
+--- What it can promise.
+-- @tparam table of options in the plan's form
+-- @treturn string "by_batch" or "repeats"
+-- @treturn string why
+function script.kind(of)
+   if of.by_batch then return "by_batch", "its own code keeps the batch's id" end
+   return "repeats", "its own code does not say `by_batch = true`"
 end
 
 --- Options as they go into the plan.
