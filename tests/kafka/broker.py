@@ -8,6 +8,7 @@
 `Broker(secure=True)` has four more listeners (`broker.address(NAME)`): "sasl" (SASL PLAIN without
 TLS), "tls", "mtls" (client certificate required) and "sasl_tls"; `broker.certs` has the files,
 USER and PASSWORD the account. `broker.client` always uses the plain listener.
+`Broker(proxy=PORT)` has one more, "proxied", that tells its clients to come by way of PORT.
 The broker dies with the thread that started it (Linux, PR_SET_PDEATHSIG): start it from the main one.
 """
 import atexit
@@ -30,7 +31,7 @@ from client import Client
 USER, PASSWORD = "alice", "alice-secret"
 STARTED = "Kafka Server started"
 PROTOCOLS = {"plaintext": "PLAINTEXT", "sasl": "SASL_PLAINTEXT", "tls": "SSL", "mtls": "SSL",
-             "sasl_tls": "SASL_SSL"}
+             "sasl_tls": "SASL_SSL", "proxied": "PLAINTEXT"}
 PR_SET_PDEATHSIG = 1
 JVM = ["-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xss256k", "-Djava.awt.headless=true", kit.LOGGING]
 LEAN = ["-XX:TieredStopAtLevel=1", "-XX:CICompilerCount=1"]
@@ -39,9 +40,10 @@ MEASURE_HEAP_MB = 1024
 
 class Broker:
     def __init__(self, folder=None, secure=False, settings=None, heap_mb=256, detached=False,
-                 measure=False):
+                 measure=False, node=1, proxy=None):
         """`settings`: more server.properties as a dict. `detached`: outlives this process. `measure`:
-        for benchmarks, all of Java's compilers and a heap of 1 GB."""
+        for benchmarks, all of Java's compilers and a heap of 1 GB. `node`: its id; quorum.py sets
+        `voters` and `cluster_id`, for several that work together."""
         self.folder = folder or tempfile.mkdtemp(prefix="sluice-kafka-")
         self.own_folder = folder is None
         self.settings = dict(settings or {})
@@ -51,7 +53,12 @@ class Broker:
         self.process = None
         self.ports = {}
         self.certs = Certs(os.path.join(self.folder, "certs")) if secure else None
-        self.names = list(PROTOCOLS) if secure else ["plaintext"]
+        self.names = [name for name in PROTOCOLS if name != "proxied"] if secure else ["plaintext"]
+        if proxy:
+            self.names.append("proxied")
+        self.node, self.proxy = node, proxy
+        self.voters = None
+        self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self._client = None
         if not detached:
             atexit.register(self.close)
@@ -66,10 +73,11 @@ class Broker:
 
     def start(self, timeout_s=60, jvm=()):
         """Start (or start again, on the same ports and data) and wait until it serves."""
-        first = not self.ports
+        first = not self.process
         for attempt in range(3):
-            if first:
+            if first and not self.voters:
                 self.pick_ports()
+            if first:
                 self.format()
             self.spawn(list(jvm))
             if self.wait_until_started(timeout_s):
@@ -115,6 +123,9 @@ class Broker:
 
     def address(self, listener):
         return f"127.0.0.1:{self.ports[listener]}"
+
+    def advertised(self, listener):
+        return f"127.0.0.1:{self.proxy}" if listener == "proxied" else self.address(listener)
 
     @property
     def client(self):
@@ -166,24 +177,26 @@ class Broker:
         shutil.rmtree(self.data, ignore_errors=True)
         os.makedirs(self.folder, exist_ok=True)
         shutil.copytree(source, self.data)
-        self.set_cluster_id(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+        self.set_meta()
         with open(os.path.join(self.folder, "server.properties"), "w") as file:
             file.write(self.properties(self.data))
 
-    def set_cluster_id(self, cluster_id):
-        """Brokers copied from one formatted folder must not look like one cluster."""
+    def set_meta(self):
+        """Brokers copied from one formatted folder must not look like one cluster, nor like one node."""
         path = os.path.join(self.data, "meta.properties")
-        with open(path) as file:
-            lines = [line for line in file if not line.startswith("cluster.id=")]
+        directory = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         with open(path, "w") as file:
-            file.writelines(lines + [f"cluster.id={cluster_id}\n"])
+            file.write(f"version=1\ncluster.id={self.cluster_id}\nnode.id={self.node}\n"
+                       f"directory.id={directory}\n")
 
     def properties(self, data):
         with open(os.path.join(kit.HERE, "server.properties")) as file:
             template = string.Template(file.read())
         text = template.substitute(
-            data=data, controller_port=self.ports["controller"],
+            data=data, controller_port=self.ports["controller"], node=self.node,
+            voters=self.voters or f"{self.node}@127.0.0.1:{self.ports['controller']}",
             listeners=",".join(f"{n.upper()}://{self.address(n)}" for n in self.names),
+            advertised=",".join(f"{n.upper()}://{self.advertised(n)}" for n in self.names),
             protocols=",".join(f"{n.upper()}:{PROTOCOLS[n]}" for n in self.names))
         more = dict(self.security(), **self.settings)
         return text + "".join(f"{name}={value}\n" for name, value in more.items())
@@ -204,6 +217,7 @@ class Broker:
     def spawn(self, jvm):
         archive = kit.archive()
         if os.path.exists(archive):
+            os.utime(archive)
             jvm = jvm + ["-XX:SharedArchiveFile=" + archive]
         command = [kit.java(), f"-Xmx{self.heap_mb}m", *self.jvm, *jvm, "-cp", kit.class_path(),
                    "kafka.Kafka", os.path.join(self.folder, "server.properties")]
@@ -245,6 +259,7 @@ def prepare(say=print):
             broker.client.close()
             broker.stop()
         for old in set(kit.archives()) - {fresh}:
-            os.unlink(old)
+            if kit.is_unused(old):
+                os.unlink(old)
         os.rename(fresh, archive)
     kit.client_classes()

@@ -28,8 +28,9 @@ class Record:
 
 
 class Client:
-    def __init__(self, bootstrap):
-        self.bootstrap = bootstrap
+    def __init__(self, bootstrap, replication=1):
+        """`replication`: of the topics that it makes."""
+        self.bootstrap, self.replication = bootstrap, replication
         self.errors = tempfile.TemporaryFile()
         command = [kit.java(), "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", kit.LOGGING, "-cp",
                    kit.client_classes() + ":" + kit.class_path(), "TestClient", bootstrap]
@@ -66,7 +67,8 @@ class Client:
     # -- topics
 
     def create_topic(self, topic, partitions=1, configs=None):
-        self.call("create_topic", topic=topic, partitions=partitions, configs=configs or {})
+        self.call("create_topic", topic=topic, partitions=partitions, replication=self.replication,
+                  configs=configs or {})
 
     def delete_topic(self, topic):
         self.call("delete_topic", topic=topic)
@@ -87,6 +89,10 @@ class Client:
     def end_offsets(self, topic, read_committed=False):
         return int_keys(self.call("offsets", topic=topic, at="latest",
                                   read_committed=read_committed)["offsets"])
+
+    def move_leaders(self):
+        """Every partition of every topic gets the next of its replicas as its leader."""
+        return self.call("move_leaders")["moved"]
 
     def try_connect(self, config):
         """Connect with these client settings (Kafka's own names); raises ClientError when refused."""
@@ -147,6 +153,9 @@ class Client:
         """{(topic, partition): (offset, metadata)}"""
         rows = self.call("group_offsets", group=group)["offsets"]
         return {(r["topic"], r["partition"]): (r["offset"], r["metadata"]) for r in rows}
+
+    def delete_group(self, group):
+        self.call("delete_group", group=group)
 
     def set_group_offsets(self, group, topic, offsets):
         self.call("set_group_offsets", group=group, topic=topic,

@@ -10,11 +10,13 @@ import hashlib
 import os
 import shutil
 import subprocess
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CACHE = os.environ.get("SLUICE_KAFKA_CACHE", os.path.join(ROOT, ".cache", "kafka"))
 LIBS = os.path.join(CACHE, "libs")
+DAY_S = 86_400
 FORMATTED = os.path.join(CACHE, "formatted")
 LOGGING = "-Dlog4j2.configurationFile=" + os.path.join(HERE, "log4j2.properties")
 
@@ -67,12 +69,19 @@ def client_classes():
     with cache_lock():
         if not os.path.exists(folder):
             for old in glob.glob(os.path.join(CACHE, "client-*")):
-                shutil.rmtree(old)
+                if is_unused(old):
+                    shutil.rmtree(old)
             command = [java("javac"), "-cp", class_path(), "-Xlint:all", "-Xlint:-processing",
                        "-Xlint:-classfile", "-proc:none", "-d", folder + ".new"] + sources
             run_or_fail(command, "compiling the Kafka test client")
             os.rename(folder + ".new", folder)
+        os.utime(folder)
     return folder
+
+
+def is_unused(path):
+    """Checkouts that share the cache must not take each other's parts away."""
+    return time.time() - os.path.getmtime(path) > DAY_S
 
 
 def archive():

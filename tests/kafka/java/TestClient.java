@@ -32,6 +32,8 @@ public final class TestClient {
         table.put("offsets", topics::offsets);
         table.put("group_offsets", topics::groupOffsets);
         table.put("set_group_offsets", topics::setGroupOffsets);
+        table.put("delete_group", topics::deleteGroup);
+        table.put("move_leaders", topics::moveLeaders);
         table.put("try_connect", Topics::tryConnect);
         table.put("produce", records::produce);
         table.put("produce_lines", records::produceLines);

@@ -1,6 +1,8 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -10,11 +12,14 @@ import java.util.concurrent.ExecutionException;
 import java.util.function.LongFunction;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ListOffsetsOptions;
+import org.apache.kafka.clients.admin.ListTopicsOptions;
+import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -31,7 +36,8 @@ final class Topics {
     void create(JsonNode request, ObjectNode answer) throws Exception {
         Map<String, String> configs = new HashMap<>();
         request.get("configs").properties().forEach(e -> configs.put(e.getKey(), e.getValue().asText()));
-        NewTopic topic = new NewTopic(topic(request), request.get("partitions").asInt(), (short) 1);
+        NewTopic topic = new NewTopic(topic(request), request.get("partitions").asInt(),
+            (short) request.path("replication").asInt(1));
         admin.createTopics(List.of(topic.configs(configs))).all().get();
         Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
         for (int p = 0; p < topic.numPartitions(); p++)
@@ -96,6 +102,25 @@ final class Topics {
         Map<TopicPartition, OffsetAndMetadata> offsets =
             byPartition(request, "offsets", o -> new OffsetAndMetadata(o, Optional.empty(), ""));
         admin.alterConsumerGroupOffsets(request.get("group").asText(), offsets).all().get();
+    }
+
+    void deleteGroup(JsonNode request, ObjectNode answer) throws Exception {
+        admin.deleteConsumerGroups(List.of(request.get("group").asText())).all().get();
+    }
+
+    /** Turn the replicas of every partition by one and let their first one lead. */
+    void moveLeaders(JsonNode request, ObjectNode answer) throws Exception {
+        Map<TopicPartition, Optional<NewPartitionReassignment>> turned = new HashMap<>();
+        var names = admin.listTopics(new ListTopicsOptions().listInternal(true)).names().get();
+        admin.describeTopics(names).allTopicNames().get().forEach((name, topic) -> topic.partitions().forEach(p -> {
+            List<Integer> nodes = new ArrayList<>();
+            p.replicas().forEach(node -> nodes.add(node.id()));
+            Collections.rotate(nodes, -1);
+            turned.put(new TopicPartition(name, p.partition()), Optional.of(new NewPartitionReassignment(nodes)));
+        }));
+        admin.alterPartitionReassignments(turned).all().get();
+        admin.electLeaders(ElectionType.PREFERRED, turned.keySet()).partitions().get();
+        answer.put("moved", turned.size());
     }
 
     /** Connect with `config` alone, elsewhere than this client does; fails as Kafka's client does. */

@@ -1,0 +1,244 @@
+"""What must be in the outputs, worked out from the input topic alone, and what is wrong with what is there.
+Shares no code with sluice; the rules are those of docs/semantics.md, the shape of the input generate.py's.
+
+    copy     every good record once, in the order of its partition
+    append   every closed window once, with exactly these values, in the order of their ends
+    update   where each batch was cut is read off the copy beside it (the time of a Kafka record is that
+             of its batch): then every group that a batch touched must have come out once, with exactly
+             the values that it has at this cut. A state that went back, a batch that counted twice or a
+             transaction torn in two cannot hide behind a later row
+    late, quarantine   every late pair and every bad record once, with its own bytes
+"""
+import json
+from collections import Counter, defaultdict, namedtuple
+
+import generate
+
+Event = namedtuple("Event", "partition offset id key user value time")
+Place = namedtuple("Place", "partition offset")
+
+LATE_BEFORE = generate.START - generate.HOUR // 2
+KINDS = ("lost", "doubled", "wrong", "disordered")
+
+
+class Findings:
+    """Counts by kind, and the first few of each in words."""
+
+    def __init__(self):
+        self.counts, self.examples, self.checked = Counter(), [], Counter()
+
+    def add(self, kind, what):
+        assert kind in KINDS
+        self.counts[kind] += 1
+        if self.counts[kind] <= 5:
+            self.examples.append(f"{kind}: {what}")
+
+    def total(self):
+        return sum(self.counts.values())
+
+
+class Input:
+    """The input topic, sorted into good, late and bad."""
+
+    def __init__(self, records):
+        self.good, self.bad = {}, {}
+        for record in records:
+            place = Place(record.partition, record.offset)
+            event = read_event(place, record.value)
+            if event:
+                self.good[place] = event
+            else:
+                self.bad[place] = record.value
+        self.values = {Place(r.partition, r.offset): r.value for r in records}
+        self.late = {place for place, event in self.good.items() if event.time < LATE_BEFORE}
+
+    def in_time(self):
+        return [event for place, event in self.good.items() if place not in self.late]
+
+
+def read_event(place, value):
+    try:
+        row = json.loads(value)
+    except ValueError:
+        return None
+    if not all(isinstance(row.get(name), kind) for name, kind in (("id", int), ("k", str), ("ts", int))):
+        return None
+    return Event(place.partition, place.offset, row["id"], row["k"], row.get("u"), row.get("v"), row["ts"])
+
+
+def starts(time, size, every):
+    """Of the windows that a time lies in."""
+    start = time // every * every
+    while start > time - size:
+        yield start
+        start -= every
+
+
+class Group:
+    """One key in one window, as rows come in."""
+
+    def __init__(self, key, start, size):
+        self.key, self.start, self.size = key, start, size
+        self.events = []
+
+    def add(self, event):
+        self.events.append(event)
+
+    def values(self):
+        return [event.value for event in self.events if event.value is not None]
+
+    def users(self):
+        return len({event.user for event in self.events if event.user is not None})
+
+    def first(self):
+        ordered = sorted(self.events, key=lambda e: (e.time, e.partition, e.offset))
+        return [event.id for event in ordered[:4]]
+
+    def bounds(self):
+        return {"k": self.key, "window_start": self.start, "window_end": self.start + self.size}
+
+
+def update_row(group):
+    values, count = group.values(), Counter(event.partition for event in group.events)
+    return dict(group.bounds(), n0=count[0], n1=count[1], n2=count[2],
+                sum=sum(values) if values else None, most=max(values) if values else None,
+                users=group.users(), first=group.first())
+
+
+def append_row(group):
+    values = group.values()
+    return dict(group.bounds(), n=len(group.events), sum=sum(values) if values else None,
+                mix=sum((event.value or 0) * 31 for event in group.events) % 1_000_003,
+                users=group.users(), first=group.first())
+
+
+# -- checks of one topic each: `records` as read with read_committed, by partition and offset
+
+def check_copy(records, source, found):
+    """Returns {Kafka time: [Place]}: the batches, in the order in which they were committed."""
+    seen, last, batches = Counter(), {}, defaultdict(list)
+    for record in records:
+        row = record.json()
+        place = Place(row["p"], row["o"])
+        seen[place] += 1
+        if seen[place] > 1:
+            found.add("doubled", f"copy of {place}, again at {where(record)}")
+            continue
+        if place not in source.good or source.good[place].id != row["id"]:
+            found.add("wrong", f"copy {row} at {where(record)}: not in the input")
+            continue
+        if last.get(place.partition, -1) > place.offset:
+            found.add("disordered", f"copy of {place} behind that of offset {last[place.partition]}")
+        last[place.partition] = place.offset
+        batches[record.timestamp].append(place)
+    report_lost(source.good, seen, "copy of", found)
+    found.checked["copy"] += len(records)
+    return batches
+
+
+def check_places(records, wanted, source, what, found):
+    """Records with the original's place in their headers; `wanted`: of (Place, window's start or None)."""
+    seen = Counter()
+    for record in records:
+        headers = dict(record.headers)
+        place = Place(int(headers["sluice.partition"]), int(headers["sluice.offset"]))
+        start = headers.get("sluice.window_start")
+        one = (place, int(start) if start else None)
+        seen[one] += 1
+        if one not in wanted:
+            found.add("wrong", f"{what} {one} at {where(record)}: should not be there")
+        elif seen[one] > 1:
+            found.add("doubled", f"{what} {one}, again at {where(record)}")
+        elif record.value != source.values[place]:
+            found.add("wrong", f"{what} {one}: {record.value[:80]!r}, in the input {source.values[place][:80]!r}")
+    report_lost(wanted, seen, what, found)
+    found.checked[what] += len(records)
+
+
+def check_quarantine(records, source, found):
+    check_places(records, {(place, None) for place in source.bad}, source, "quarantine", found)
+
+
+def check_late(records, source, size, every, found):
+    wanted = {(place, start) for place in source.late
+              for start in starts(source.good[place].time, size, every)}
+    check_places(records, wanted, source, "late", found)
+
+
+def check_append(records, source, size, every, found):
+    groups = {}
+    for event in source.in_time():
+        if event.key != generate.END_KEY:
+            for start in starts(event.time, size, every):
+                groups.setdefault((event.key, start), Group(event.key, start, size)).add(event)
+    seen, ends = Counter(), {}
+    for record in records:
+        row = record.json()
+        name = (row["k"], row["window_start"])
+        seen[name] += 1
+        if seen[name] > 1:
+            found.add("doubled", f"window {name}, again at {where(record)}")
+        elif name not in groups:
+            found.add("wrong", f"window {name} at {where(record)}: no such group")
+        else:
+            compare(row, append_row(groups[name]), f"window at {where(record)}", found)
+        if ends.get(record.partition, 0) > row["window_end"]:
+            found.add("disordered", f"window {name} at {where(record)}: behind one that ends later")
+        ends[record.partition] = max(row["window_end"], ends.get(record.partition, 0))
+    report_lost(groups, seen, "window", found)
+    found.checked["out"] += len(records)
+
+
+def check_update(records, source, batches, size, every, found):
+    rows = defaultdict(list)
+    for record in records:
+        row = record.json()
+        rows[record.timestamp, row["k"], row["window_start"]].append((record, row))
+    groups = {}
+    for time in sorted(batches):
+        touched = {}
+        for place in batches[time]:
+            event = source.good[place]
+            if place in source.late:
+                continue
+            for start in starts(event.time, size, every):
+                name = (event.key, start)
+                group = groups.setdefault(name, Group(event.key, start, size))
+                group.add(event)
+                touched[name] = group
+        for (key, start), group in touched.items():
+            check_group(rows.pop((time, key, start), []), update_row(group), time, found)
+    for (time, key, start), left in rows.items():
+        found.add("wrong", f"row of {key} from {start} at {where(left[0][0])}: no batch of time {time} touched it")
+    found.checked["out"] += len(records)
+
+
+def check_group(rows, wanted, time, found):
+    """One group in one batch: one row."""
+    what = f"row of {wanted['k']} from {wanted['window_start']}, batch of {time}"
+    if not rows:
+        found.add("lost", what)
+        return
+    for record, row in rows[:1]:
+        compare(row, wanted, f"{what}, at {where(record)}", found)
+    for record, _ in rows[1:]:
+        found.add("doubled", f"{what}, again at {where(record)}")
+
+
+# -- helpers
+
+def compare(row, wanted, what, found):
+    if row != wanted:
+        differ = {name: (row.get(name), wanted.get(name)) for name in set(row) | set(wanted)
+                  if row.get(name) != wanted.get(name)}
+        found.add("wrong", f"{what}: (seen, wanted) {differ}")
+
+
+def report_lost(wanted, seen, what, found):
+    for one in wanted:
+        if not seen[one]:
+            found.add("lost", f"{what} {one}")
+
+
+def where(record):
+    return f"{record.partition}:{record.offset}"

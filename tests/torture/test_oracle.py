@@ -1,0 +1,218 @@
+"""The oracle itself: it passes outputs that are right, and sees every kind of damage to them."""
+import copy
+import json
+import random
+import tempfile
+import unittest
+
+import generate
+import oracle
+from client import Record
+
+SIZE, EVERY = 20_000, 10_000
+BATCH = 60
+
+
+class Written(list):
+    """A topic of three partitions in memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.ends = [0] * generate.PARTITIONS
+
+    def put(self, partition, row, time=0, headers=()):
+        value = row if isinstance(row, bytes) else json.dumps(row).encode()
+        self.append(Record(partition, self.ends[partition], time, None, value, list(headers)))
+        self.ends[partition] += 1
+
+    def read(self):
+        return sorted(self, key=lambda r: (r.partition, r.offset))
+
+
+class Filled:
+    """Takes what the generator writes."""
+
+    def __init__(self):
+        self.topic = Written()
+
+    def produce_lines(self, _, path, partition):
+        with open(path, "rb") as file:
+            for line in file:
+                self.topic.put(partition, line.rstrip(b"\n"))
+
+
+def place_headers(record, start=None):
+    headers = [("sluice.partition", str(record.partition).encode()), ("sluice.offset", str(record.offset).encode())]
+    return headers + ([("sluice.window_start", str(start).encode())] if start is not None else [])
+
+
+class Right:
+    """The outputs of a program without faults: batches cut at random, everything straightforward."""
+
+    def __init__(self, source_records, seed=3):
+        self.copy, self.late, self.quarantine = Written(), Written(), Written()
+        self.update, self.append = Written(), Written()
+        source, pick = oracle.Input(source_records), random.Random(seed)
+        waiting, groups, time = [list() for _ in range(generate.PARTITIONS)], {}, 1
+        for record in source_records:
+            waiting[record.partition].append(record)
+        self.batches = 0
+        while any(waiting):
+            batch = [queue.pop(0) for queue in waiting for _ in range(min(len(queue), pick.randrange(1, BATCH // 3)))]
+            self.run_batch(batch, source, groups, time)
+            self.batches += 1
+            time += 7
+        ordered = sorted(groups.values(), key=lambda g: (g.start, g.key))
+        for number, group in enumerate(g for g in ordered if g.key != generate.END_KEY):
+            self.append.put(number % generate.PARTITIONS, oracle.append_row(group))
+
+    def run_batch(self, batch, source, groups, time):
+        touched = {}
+        for record in batch:
+            place = oracle.Place(record.partition, record.offset)
+            if place in source.bad:
+                self.quarantine.put(0, record.value, time, place_headers(record))
+                continue
+            event = source.good[place]
+            self.copy.put(place.partition, {"p": place.partition, "o": place.offset, "id": event.id}, time)
+            for start in oracle.starts(event.time, SIZE, EVERY):
+                if place in source.late:
+                    self.late.put(0, record.value, time, place_headers(record, start))
+                    continue
+                name = (event.key, start)
+                groups.setdefault(name, oracle.Group(event.key, start, SIZE)).add(event)
+                touched[name] = groups[name]
+        for (key, start), group in touched.items():
+            self.update.put(hash((key, start)) % generate.PARTITIONS, oracle.update_row(group), time)
+
+
+class OracleTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        filled = Filled()
+        with tempfile.TemporaryDirectory() as folder:
+            generator = generate.Generator(filled, "input", folder, seed=1)
+            for _ in range(12):
+                generator.write(200)
+            generator.end()
+        cls.records = filled.topic.read()
+
+        cls.source, cls.written = oracle.Input(cls.records), Right(cls.records)
+
+    def setUp(self):
+        self.right = copy.deepcopy(self.written)
+
+    def findings(self):
+        found, right = oracle.Findings(), self.right
+        batches = oracle.check_copy(right.copy.read(), self.source, found)
+        oracle.check_update(right.update.read(), self.source, batches, SIZE, EVERY, found)
+        oracle.check_append(right.append.read(), self.source, SIZE, EVERY, found)
+        oracle.check_late(right.late.read(), self.source, SIZE, EVERY, found)
+        oracle.check_quarantine(right.quarantine.read(), self.source, found)
+        return found
+
+    def check(self, **kinds):
+        """Exactly these kinds of faults are seen."""
+        found = self.findings()
+        self.assertEqual({kind for kind, count in found.counts.items() if count}, set(kinds), found.examples)
+        for kind, least in kinds.items():
+            self.assertGreaterEqual(found.counts[kind], least, found.examples)
+
+    def test_what_is_right_passes(self):
+        found = self.findings()
+        self.assertEqual(found.examples, [])
+        self.assertGreater(len(self.source.bad), 10)
+        self.assertGreater(len(self.source.late), 10)
+        self.assertGreater(self.right.batches, 50)
+        self.assertGreater(min(found.checked.values()), 10)
+
+    def test_a_record_too_few(self):
+        for topic in "copy", "late", "quarantine", "append", "update":
+            with self.subTest(topic=topic):
+                self.setUp()
+                del getattr(self.right, topic)[7]
+                # without its copy, the oracle cannot know that the batch had the record
+                self.check(lost=1, wrong=1) if topic == "copy" else self.check(lost=1)
+
+    def test_a_record_twice(self):
+        for topic in "copy", "late", "quarantine", "append", "update":
+            with self.subTest(topic=topic):
+                self.setUp()
+                written = getattr(self.right, topic)
+                again = written[7]
+                written.put(again.partition, again.value, again.timestamp, again.headers)
+                found = self.findings()
+                self.assertEqual(found.counts["doubled"], 1, found.examples)
+
+    def test_a_whole_batch_twice(self):
+        time = self.right.copy[500].timestamp
+        for written in self.right.copy, self.right.update:
+            for record in [one for one in written if one.timestamp == time]:
+                written.put(record.partition, record.value, 10_000_000, record.headers)
+        found = self.findings()
+        self.assertGreater(found.counts["doubled"], 5)
+
+    def test_the_batch_counted_twice_in_the_state(self):
+        """Rows behind it are too high, although each came out once."""
+        at = len(self.right.update) // 2
+        for record in self.right.update[at:at + 30]:
+            record.value = json.dumps(dict(record.json(), n0=record.json()["n0"] + 1)).encode()
+        self.check(wrong=30)
+
+    def test_a_state_that_went_back(self):
+        """A batch's rows are as they would be had the batch before it not been."""
+        times = sorted({record.timestamp for record in self.right.update})
+        lost, behind = times[40], times[41]
+        before = {(r.json()["k"], r.json()["window_start"]): r for r in self.right.update if r.timestamp < lost}
+        changed = 0
+        for record in self.right.update:
+            if record.timestamp == behind:
+                old = before.get((record.json()["k"], record.json()["window_start"]))
+                if old:
+                    changed += old.value != record.value
+                    record.value = old.value
+        self.assertGreater(changed, 5)
+        self.check(wrong=changed)
+
+    def test_a_torn_transaction(self):
+        """The copies of a batch without its rows, and the other way round."""
+        time = self.right.update[len(self.right.update) // 2].timestamp
+        torn = [record for record in self.right.update if record.timestamp == time]
+        self.right.update[:] = [record for record in self.right.update if record.timestamp != time]
+        self.check(lost=len(torn))
+        self.setUp()
+        self.right.copy[:] = [record for record in self.right.copy if record.timestamp != time]
+        self.assertGreater(self.findings().counts["lost"], 5)
+
+    def test_order(self):
+        copies = [record for record in self.right.copy if record.partition == 1]
+        copies[40].value, copies[41].value = copies[41].value, copies[40].value
+        found = self.findings()
+        self.assertGreaterEqual(found.counts["disordered"], 1)
+        self.setUp()
+        ends = [record for record in self.right.append if record.partition == 1]
+        ends[0].value, ends[-1].value = ends[-1].value, ends[0].value
+        self.assertGreaterEqual(self.findings().counts["disordered"], 1)
+
+    def test_a_wrong_value(self):
+        for name in "sum", "most", "users", "n1", "first":
+            with self.subTest(name=name):
+                self.setUp()
+                record = self.right.update[250]
+                row = record.json()
+                row[name] = row[name][:-1] if name == "first" else (row[name] or 0) + 1
+                record.value = json.dumps(row).encode()
+                self.check(wrong=1)
+
+    def test_bytes_of_the_quarantine(self):
+        self.right.quarantine[3].value += b" "
+        self.check(wrong=1)
+
+    def test_what_was_in_time_among_the_late(self):
+        record = self.records[100]
+        self.right.late.put(0, record.value, 0, place_headers(record, generate.START))
+        self.check(wrong=1)
+
+
+if __name__ == "__main__":
+    unittest.main()
