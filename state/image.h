@@ -1,14 +1,14 @@
 #pragma once
-/* The bytes of stored state: what an object of a batch holds, whole (full) or what the batch changed
- * (delta). One format for every kind of state; state/README.md has it byte by byte.
+/* The bytes of stored state: what an object of a batch holds, whole (full) or what the batch
+ * changed (delta). One format for every kind of state; state/README.md has it byte by byte.
  *
- *   object  = head  section*  end
- *   section = kind, name, length, checksum, bytes
+ *   object  = part+                              of about IMAGE_PART_BYTES
+ *   part    = head  section*
+ *   section = checksum, kind, name, length, bytes
  *   a table's bytes = its layout, then panes, each with its entries
  *
  * Everything is checksummed (XXH3) and of known length: a reader refuses what is cut or changed
- * before it hands out a byte. An object larger than IMAGE_PART_BYTES is cut into parts at sections;
- * one section holds at most about so much.
+ * before it hands out a byte. A table's sections are about a megabyte each.
  * Writers and readers own what they say they own; thread: any, one at a time. */
 #include <stdbool.h>
 
@@ -45,6 +45,9 @@ typedef struct image image;
 
 image *image_new(const image_head *head);
 void image_free(image *m);
+
+/* Begin another part once one has `bytes`; before the first section. Tests, small stores. */
+void image_cut_at(image *m, size_t bytes);
 
 /* Begin a section; its bytes are put into what is returned, borrowed until image_end. */
 buf *image_begin(image *m, int32_t kind, const char *name, size_t name_len);
@@ -85,7 +88,7 @@ const image_head *image_head_of(const image_reader *r);
 bool image_next(image_reader *r, image_view *view);
 void image_rewind(image_reader *r);
 
-/* Entries of a table's section, pane by pane, as stored: for loading, RocksDB and `sluice state`. */
+/* Entries of a table's section, pane by pane, as stored: for loading, RocksDB, `sluice state`. */
 typedef struct saved_pane {
     int64_t start;
     uint32_t generation; /* 0; higher: a partial that began after the pane was spilled */
@@ -98,20 +101,26 @@ typedef struct saved_entry {
     const char *key;
     uint32_t key_len;
     bool is_removed;
-    const char *value; /* state with its parts behind it; as long as the entry is there */
-    uint32_t value_len;
+    const char *value; /* the state (parts: zeros), then its parts; at a multiple of 8. NULL: the
+                        * entry went */
+    uint64_t value_len;
 } saved_entry;
 
 typedef struct saved_table {
     const char *at, *end; /* inside; borrowed bytes */
     uint32_t state_size, part_count;
-    uint32_t left; /* entries of the pane */
+    const uint32_t *part_offsets; /* borrowed */
+    uint32_t left;                /* entries of the pane */
 } saved_table;
 
 /* Begin to read a section; ERR_REFUSED: it does not hold what it says. */
 err *saved_table_open(const image_view *view, saved_table *s);
-bool saved_table_pane(saved_table *s, saved_pane *pane);
-bool saved_table_entry(saved_table *s, saved_entry *entry);
+bool saved_table_pane(saved_table *s, saved_pane *saved);
+bool saved_table_entry(saved_table *s, saved_entry *saved);
+
+/* Part `i` of an entry's value; data NULL: none. O(parts). */
+void saved_entry_part(const saved_table *s, const saved_entry *saved, uint32_t i, const char **data,
+                      uint32_t *len);
 
 /* How members of an older layout lie in a newer one; NULL where a map is asked for: they are the
  * same. Members that are new start as state_init says; others go. */
@@ -121,8 +130,15 @@ typedef struct layout_map {
     const int32_t *parts; /* by part of the old layout: number in the new one; -1: it goes */
 } layout_map;
 
-/* Put what a section holds into `t`, in a batch of the table (table_epoch_begin ..
- * table_commit): entries whose shard (`hash & shard_mask`) is `worker` modulo `workers`. A full
- * section into an empty table, deltas behind it in their order. */
-err *image_load_table(const image_view *view, table *t, const layout_map *map, uint64_t shard_mask,
-                      uint32_t worker, uint32_t workers);
+/* Which entries a worker gets: those whose shard (`hash & shard_mask`) is `worker` modulo
+ * `workers`. */
+typedef struct image_share {
+    uint64_t shard_mask;
+    uint32_t worker, workers;
+} image_share;
+
+/* Put what a section holds into `t`, in a batch of the table (table_epoch_begin .. table_commit). A
+ * full object's sections into an empty table, deltas behind it in their order. ERR_REFUSED: the
+ * states lie otherwise than in `t`, and `map` is NULL or not of them. */
+err *image_load_table(const image_view *view, table *t, const layout_map *map,
+                      const image_share *share);

@@ -229,18 +229,27 @@ static uint64_t slots_for(uint32_t count) {
     return slots;
 }
 
-/* Double the index, or jump to the size expected. A pane that gets a few late rows stays small. */
-static void grow(slab_pool *pool, pane *p) {
+static void regrow(slab_pool *pool, pane *p, uint64_t count) {
     uint64_t *old = p->slots;
     uint32_t old_mask = p->mask;
-    uint64_t count = 2 * ((uint64_t)old_mask + 1);
-    uint64_t expected = slots_for(p->expected);
-    if (expected > count && p->count >= p->expected / JUMP) count = expected;
     set_slots(pool, p, count);
     for (uint64_t i = 0; i <= old_mask; i++) {
         if (old[i]) put_slot(p, old[i]);
     }
     slab_put(pool, old, slots_len(old_mask));
+}
+
+/* Double the index, or jump to the size expected. A pane that gets a few late rows stays small. */
+static void grow(slab_pool *pool, pane *p) {
+    uint64_t count = 2 * ((uint64_t)p->mask + 1);
+    uint64_t expected = slots_for(p->expected);
+    if (expected > count && p->count >= p->expected / JUMP) count = expected;
+    regrow(pool, p, count);
+}
+
+void pane_reserve(slab_pool *pool, pane *p, uint32_t more) {
+    uint64_t count = slots_for(p->count + more);
+    if (count > (uint64_t)p->mask + 1) regrow(pool, p, count);
 }
 
 /* Start a slab with room for `units`. Slabs double with the pane, from 1 KB to 2 MB. */

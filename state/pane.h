@@ -49,6 +49,7 @@ typedef struct pane_slab {
 
 typedef struct pane {
     int64_t start;       /* Unix ms */
+    uint32_t generation; /* of several of one start, see table_pane_of */
     uint64_t *slots;     /* mask + 1 slots, from the pool; owned */
     uint32_t mask;       /* slots - 1 */
     uint32_t limit;      /* entries at which the index grows */
@@ -73,6 +74,9 @@ typedef struct pane {
 /* Make an empty pane. `expected`: entries it will probably get. */
 pane *pane_new(slab_pool *pool, int64_t start, uint32_t expected);
 void pane_free(slab_pool *pool, pane *p);
+
+/* Grow the index at once for `more` entries. */
+void pane_reserve(slab_pool *pool, pane *p, uint32_t more);
 
 /* First touch in a batch: remember where its new entries begin. */
 void pane_begin(pane *p, uint64_t batch);

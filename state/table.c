@@ -8,6 +8,7 @@
 #include "runtime/base/mem.h"
 #include "state/pane.h"
 #include "state/part.h"
+#include "state/table_inside.h"
 
 enum {
     OLD_CHUNK = 64 << 10,
@@ -54,12 +55,13 @@ static void list_push(pane_list *l, pane *p) {
     list_insert(l, l->count, p);
 }
 
-/* Index of the first pane that starts at or after `start`. */
-static uint32_t position(const pane_list *l, int64_t start) {
+/* Index of the first pane at or behind (start, generation). */
+static uint32_t position(const pane_list *l, int64_t start, uint32_t generation) {
     uint32_t low = 0, high = l->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (l->items[middle]->start < start)
+        const pane *p = l->items[middle];
+        if (p->start < start || (p->start == start && p->generation < generation))
             low = middle + 1;
         else
             high = middle;
@@ -170,37 +172,46 @@ void table_undo(table *t) {
         if (p->made == t->batch)
             pane_free(&t->pool, p);
         else
-            list_insert(&t->panes, position(&t->panes, p->start), p);
+            list_insert(&t->panes, position(&t->panes, p->start, p->generation), p);
     }
     t->last = NULL;
     end_batch(t);
 }
 
 /* Make the pane that will stand at `at`. */
-static pane *make_pane(table *t, uint32_t at, int64_t start) {
+static pane *make_pane(table *t, uint32_t at, int64_t start, uint32_t generation) {
     uint32_t expected = t->last_count;
     const pane_list *l = &t->panes;
     if (at > 0 && l->items[at - 1]->count > expected) expected = l->items[at - 1]->count;
     if (at < l->count && l->items[at]->count > expected) expected = l->items[at]->count;
     pane *p = pane_new(&t->pool, start, expected);
     p->made = t->batch;
+    p->generation = generation;
     list_insert(&t->panes, at, p);
     return p;
+}
+
+pane *table_find_pane(const table *t, int64_t start) {
+    uint32_t behind = position(&t->panes, start, UINT32_MAX);
+    if (!behind || t->panes.items[behind - 1]->start != start) return NULL;
+    return t->panes.items[behind - 1];
 }
 
 pane *table_pane(table *t, int64_t start) {
     if (t->last && t->last->start == start) return t->last;
     assert(t->in_batch);
-    uint32_t at = position(&t->panes, start);
-    bool is_there = at < t->panes.count && t->panes.items[at]->start == start;
-    t->last = is_there ? t->panes.items[at] : make_pane(t, at, start);
+    pane *p = table_find_pane(t, start);
+    t->last = p ? p : make_pane(t, position(&t->panes, start, 0), start, 0);
     return t->last;
 }
 
-pane *table_find_pane(const table *t, int64_t start) {
-    uint32_t at = position(&t->panes, start);
-    if (at == t->panes.count || t->panes.items[at]->start != start) return NULL;
-    return t->panes.items[at];
+pane *table_pane_of(table *t, int64_t start, uint32_t generation) {
+    assert(t->in_batch && generation < UINT32_MAX);
+    uint32_t at = position(&t->panes, start, generation);
+    pane *p = at < t->panes.count ? t->panes.items[at] : NULL;
+    if (p && p->start == start && p->generation == generation) return p;
+    t->last = NULL; /* it may be an older one of this start */
+    return make_pane(t, at, start, generation);
 }
 
 pane *const *table_panes(const table *t, uint32_t *count) {
@@ -213,9 +224,29 @@ pane *const *table_dirty_panes(const table *t, uint32_t *count) {
     return t->dirty.items;
 }
 
+pane *const *table_dropped_panes(const table *t, uint32_t *count) {
+    *count = t->dropped.count;
+    return t->dropped.items;
+}
+
+bool table_has_made(const table *t, const pane *p) {
+    return p->made == t->batch;
+}
+
+table_config table_layout(const table *t) {
+    return (table_config){ .state_size = t->state_size,
+                           .part_count = t->part_count,
+                           .state_init = t->state_init,
+                           .part_offsets = t->part_offsets };
+}
+
+void table_reserve(table *t, pane *p, uint32_t more) {
+    pane_reserve(&t->pool, p, more);
+}
+
 void table_drop_pane(table *t, pane *p) {
     assert(t->in_batch && !p->dropped);
-    uint32_t at = position(&t->panes, p->start);
+    uint32_t at = position(&t->panes, p->start, p->generation);
     t->panes.count--;
     memmove(&t->panes.items[at], &t->panes.items[at + 1],
             (t->panes.count - at) * sizeof *t->panes.items);

@@ -70,6 +70,19 @@ static void set_up_calendar(seen_keys *seen) {
     }
 }
 
+table *seen_keys_table(const seen_keys *seen) {
+    return seen->table;
+}
+
+void seen_keys_loaded(seen_keys *seen) {
+    if (seen->calendar) set_up_calendar(seen);
+}
+
+size_t seen_keys_bytes(const seen_keys *seen) {
+    return table_held_bytes(seen->table) +
+           (seen->calendar ? calendar_held_bytes(seen->calendar) : 0);
+}
+
 void seen_keys_end(seen_keys *seen, bool commit) {
     (commit ? table_commit : table_undo)(seen->table);
     if (!commit && seen->has_changed) set_up_calendar(seen);

@@ -15,6 +15,12 @@ void judge_space_free(judge_space *space);
 seen_keys *seen_keys_new(const sl_distinct *plan);
 void seen_keys_free(seen_keys *seen);
 
+/* Where they stand, borrowed: one entry a key. Whoever fills it between batches says so. */
+struct table *seen_keys_table(const seen_keys *seen);
+void seen_keys_loaded(seen_keys *seen);
+
+size_t seen_keys_bytes(const seen_keys *seen);
+
 /* A batch begins; it ends by keeping what it did, or by leaving no trace. */
 void seen_keys_begin(seen_keys *seen);
 void seen_keys_end(seen_keys *seen, bool commit);

@@ -82,9 +82,9 @@ void expiry_begin(expiry *x) {
     x->has_changed = false;
 }
 
-void expiry_undo(expiry *x) {
+void expiry_loaded(expiry *x) {
     uint32_t count;
-    if (!x->has_changed) return;
+    if (!x->calendar) return;
     calendar_clear(x->calendar);
     pane *const *panes = table_panes(x->table, &count);
     for (uint32_t p = 0; p < count; p++) {
@@ -92,4 +92,8 @@ void expiry_undo(expiry *x) {
         for (entry *e; (e = table_scan(panes[p], &at));)
             calendar_add(x->calendar, own_time(x, e), e);
     }
+}
+
+void expiry_undo(expiry *x) {
+    if (x->has_changed) expiry_loaded(x);
 }

@@ -41,3 +41,6 @@ bool expiry_is_due(expiry *x, int64_t watermark);
 /* The batch begins; it is undone (after its table). */
 void expiry_begin(expiry *x);
 void expiry_undo(expiry *x);
+
+/* The table has been filled, between batches. */
+void expiry_loaded(expiry *x);

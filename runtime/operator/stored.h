@@ -1,0 +1,31 @@
+#pragma once
+/* All keyed state of a worker, into an image (state/image.h) and back. Sections are named by kind
+ * and the state's name: "aggregate NAME" its groups, "sent NAME" what was sent of it, "distinct
+ * NAME" its keys. Calendars are not stored: worker_loaded makes them. An entry goes to the worker
+ * that owns its shard, so the number of workers may be another one. thread: worker; images: one
+ * worker after the other. */
+#include "runtime/operator/work.h"
+#include "state/image.h"
+
+/* How states of an older script become those of this one; by aggregate, NULL: they are the same. */
+typedef struct stored_maps {
+    const layout_map *const *aggregates; /* NULL: all are the same */
+    const layout_map *const *sent;       /* likewise */
+    bool drops_unknown;                  /* state of stages that the script has no more goes */
+} stored_maps;
+
+/* Put the worker's state into `m`: all of it, or what the running batch changed: at its end, before
+ * worker_end. */
+void worker_save(const worker *w, const sl_plan *plan, image *m, bool all);
+
+/* Take over what a section of kind IMAGE_TABLE holds for this worker. Between batches, sections in
+ * the order in which they were written, from the full object on. ERR_REFUSED: it does not fit the
+ * plan. `maps` may be NULL. */
+struct err *worker_load(worker *w, const sl_plan *plan, const image_view *view,
+                        const stored_maps *maps);
+
+/* All sections are loaded. */
+void worker_loaded(worker *w, const sl_plan *plan);
+
+/* Bytes that keyed state holds in memory, what is kept for reuse too. */
+size_t worker_state_bytes(const worker *w, const sl_plan *plan);

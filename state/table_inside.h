@@ -1,0 +1,20 @@
+#pragma once
+/* What storing and spilling need of a table beside table.h. thread: worker. */
+#include "state/table.h"
+
+/* How its states lie; borrowed. */
+table_config table_layout(const table *t);
+
+/* The pane of a generation, made if there is none: 0, or higher for a partial that began when the
+ * one before it had been spilled. Panes of one start stand side by side, and are merged as those of
+ * one window are; table_pane gives the newest. In a batch. */
+pane *table_pane_of(table *t, int64_t start, uint32_t generation);
+
+/* Make room in the index of a pane for `more` entries that will come. */
+void table_reserve(table *t, pane *p, uint32_t more);
+
+/* The panes dropped in this batch, in their order. */
+pane *const *table_dropped_panes(const table *t, uint32_t *count);
+
+/* Whether this batch made a pane. */
+bool table_has_made(const table *t, const pane *p);
