@@ -6,6 +6,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/json_text.h"
+#include "runtime/connect/kafka_question.h"
 
 enum { BROKER_DEFAULT = -1 }; /* replication factor: KIP-464 */
 
@@ -40,35 +41,7 @@ void kafka_say_end(buf *out, char end) {
     buf_put_char(out, end);
 }
 
-/* -- one question: options and queue in, an event out */
-
-typedef struct question {
-    rd_kafka_AdminOptions_t *options;
-    rd_kafka_queue_t *queue;
-} question;
-
-static question question_begin(kafka_client *c, rd_kafka_admin_op_t op) {
-    char text[256];
-    question q = { .options = rd_kafka_AdminOptions_new(c->rk, op),
-                   .queue = rd_kafka_queue_new(c->rk) };
-    rd_kafka_AdminOptions_set_request_timeout(q.options, KAFKA_ASK_MS, text, sizeof text);
-    return q;
-}
-
-/* Wait for the answer; NULL: it did not come. What was asked may be destroyed before. */
-static rd_kafka_event_t *question_end(kafka_client *c, question *q) {
-    rd_kafka_event_t *event = NULL;
-    err *e = NULL;
-    int64_t end_ms = kafka_now_ms() + KAFKA_ASK_MS + KAFKA_SLICE_MS;
-    while (!event && !e && kafka_now_ms() < end_ms) {
-        event = rd_kafka_queue_poll(q->queue, KAFKA_SLICE_MS);
-        e = kafka_client_check(c);
-    }
-    err_free(e);
-    rd_kafka_queue_destroy(q->queue);
-    rd_kafka_AdminOptions_destroy(q->options);
-    return event;
-}
+/* -- questions */
 
 /* Say why there is no answer; false: there is one. */
 static bool say_failure(buf *out, const char *name, const rd_kafka_event_t *event) {
@@ -81,8 +54,6 @@ static bool say_failure(buf *out, const char *name, const rd_kafka_event_t *even
     kafka_say_text(out, name, rd_kafka_err2name(rd_kafka_event_error(asked)));
     return true;
 }
-
-/* -- questions */
 
 static void say_configs(buf *out, const rd_kafka_ConfigResource_t *resource, int64_t *max_bytes) {
     size_t count = 0;
@@ -104,9 +75,9 @@ void kafka_ask_configs(kafka_client *c, rd_kafka_ResourceType_t type, const char
                        int64_t *max_bytes) {
     if (max_bytes) *max_bytes = 0;
     rd_kafka_ConfigResource_t *wish = rd_kafka_ConfigResource_new(type, name);
-    question q = question_begin(c, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    kafka_question q = kafka_question_begin(c, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, KAFKA_ASK_MS);
     rd_kafka_DescribeConfigs(c->rk, &wish, 1, q.options, q.queue);
-    rd_kafka_event_t *event = question_end(c, &q);
+    rd_kafka_event_t *event = kafka_question_end(c, &q);
     if (!say_failure(out, "configs_error", event)) {
         size_t count = 0;
         const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(
@@ -127,9 +98,9 @@ void kafka_ask_acls(kafka_client *c, buf *out) {
     rd_kafka_AclBindingFilter_t *all = rd_kafka_AclBindingFilter_new(
         RD_KAFKA_RESOURCE_ANY, NULL, RD_KAFKA_RESOURCE_PATTERN_ANY, NULL, NULL,
         RD_KAFKA_ACL_OPERATION_ANY, RD_KAFKA_ACL_PERMISSION_TYPE_ANY, text, sizeof text);
-    question q = question_begin(c, RD_KAFKA_ADMIN_OP_DESCRIBEACLS);
+    kafka_question q = kafka_question_begin(c, RD_KAFKA_ADMIN_OP_DESCRIBEACLS, KAFKA_ASK_MS);
     rd_kafka_DescribeAcls(c->rk, all, q.options, q.queue);
-    rd_kafka_event_t *event = question_end(c, &q);
+    rd_kafka_event_t *event = kafka_question_end(c, &q);
     if (!say_failure(out, "acls_error", event)) {
         size_t count = 0;
         rd_kafka_DescribeAcls_result_acls(rd_kafka_event_DescribeAcls_result(event), &count);
@@ -155,20 +126,13 @@ static rd_kafka_resp_err_t group_error(rd_kafka_event_t *event) {
     return error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-/* A coordinator that is just being found or loaded. */
-static bool is_passing(rd_kafka_resp_err_t code) {
-    return code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
-           code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS ||
-           code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE;
-}
-
 static rd_kafka_event_t *describe_group(kafka_client *c, const char *group) {
     int64_t end_ms = kafka_now_ms() + KAFKA_ASK_MS;
     for (;;) {
-        question q = question_begin(c, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+        kafka_question q = kafka_question_begin(c, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, KAFKA_ASK_MS);
         rd_kafka_DescribeConsumerGroups(c->rk, &group, 1, q.options, q.queue);
-        rd_kafka_event_t *event = question_end(c, &q);
-        if (!is_passing(group_error(event)) || kafka_now_ms() > end_ms) return event;
+        rd_kafka_event_t *event = kafka_question_end(c, &q);
+        if (!kafka_is_passing(group_error(event)) || kafka_now_ms() > end_ms) return event;
         rd_kafka_event_destroy(event);
         rd_kafka_poll(c->rk, KAFKA_SLICE_MS);
     }
@@ -199,10 +163,10 @@ void kafka_ask_creatable(kafka_client *c, const char *topic, int32_t partitions,
         kafka_say_text(out, "creatable_error", text);
         return;
     }
-    question q = question_begin(c, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    kafka_question q = kafka_question_begin(c, RD_KAFKA_ADMIN_OP_CREATETOPICS, KAFKA_ASK_MS);
     rd_kafka_AdminOptions_set_validate_only(q.options, 1, text, sizeof text);
     rd_kafka_CreateTopics(c->rk, &wish, 1, q.options, q.queue);
-    rd_kafka_event_t *event = question_end(c, &q);
+    rd_kafka_event_t *event = kafka_question_end(c, &q);
     if (!say_failure(out, "creatable_error", event)) {
         size_t count = 0;
         const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(

@@ -51,6 +51,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     kafka_client *c = opaque;
     (void)rk;
     pthread_mutex_lock(&c->lock);
+    c->errors++;
     if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !c->reason) {
         mem_free(c->reason);
         c->reason = mem_copy_text(reason, strlen(reason));
@@ -273,6 +274,14 @@ err *kafka_client_check(kafka_client *c) {
     }
     pthread_mutex_unlock(&c->lock);
     return e;
+}
+
+uint32_t kafka_client_errors(kafka_client *c) {
+    rd_kafka_poll(c->rk, 0);
+    pthread_mutex_lock(&c->lock);
+    uint32_t errors = c->errors;
+    pthread_mutex_unlock(&c->lock);
+    return errors;
 }
 
 static err *nobody_there(kafka_client *c) {

@@ -35,6 +35,7 @@ typedef struct kafka_client {
     pthread_mutex_t lock;     /* guards what follows */
     err_code trouble;         /* what is wrong for good; 0: nothing */
     char *reason;             /* owned; what was last said to be wrong; may be NULL */
+    uint32_t errors;          /* of connections and requests, told so far */
     int64_t tls_ms;           /* steady time since which TLS is refused; 0: it is not */
     outages *outages;         /* shared by the pipeline's clients, or NULL; borrowed */
     int64_t lost_ms;          /* steady time at which "broker lost" was written; 0: not lost */
@@ -57,6 +58,9 @@ void kafka_client_close(kafka_client *c);
 /* Serve callbacks and tell what ends the work: ERR_STOPPED, ERR_AUTH, ERR_BROKER (TLS). Cheap.
  * thread: the one that owns the handle. */
 err *kafka_client_check(kafka_client *c);
+
+/* How many errors of connections and requests the handle has told so far. Cheap. */
+uint32_t kafka_client_errors(kafka_client *c);
 
 /* Ask for the partitions of `topic`, waiting for a first broker up to KAFKA_START_MS. ERR_BROKER:
  * nobody there; ERR_MISSING: no such topic (with the command to make it); ERR_AUTH: refused.

@@ -1,0 +1,208 @@
+#include "runtime/connect/kafka_group.h"
+
+#include "runtime/base/buf.h"
+#include "runtime/base/mem.h"
+#include "runtime/connect/kafka_question.h"
+
+enum {
+    SILENT_MS = 2000,     /* no answer to a commit for so long: the broker is lost */
+    AGAIN_MS = 100,       /* before a commit that failed is tried again */
+    WHO_MS = 1000,        /* how long it is asked who the members are */
+    SHORT_MS = 20,        /* librdkafka takes no shorter request */
+    UNSTABLE_OFFSETS = 88 /* UNSTABLE_OFFSET_COMMIT */
+};
+
+static const char own_offsets[] = "offsets are committed with the pipeline's state";
+
+static const kafka_setting group_settings[] = {
+    { "enable.auto.commit", "false", own_offsets },
+    { "enable.auto.offset.store", "false", own_offsets },
+    { "auto.offset.reset", "error", "use the option `on_data_loss`, or `start`" },
+    { "reconnect.backoff.max.ms", "2000", NULL },
+};
+
+err *kafka_group_open(kafka_group *g, const sl_checkpoint *plan, const sl_system *system) {
+    enum { OWN = sizeof group_settings / sizeof *group_settings };
+    kafka_setting settings[OWN + 1];
+    for (size_t i = 0; i < OWN; i++) settings[i] = group_settings[i];
+    g->name = mem_copy_text(plan->group.data, plan->group.len);
+    settings[OWN] = (kafka_setting){ "group.id", g->name, "use the pipeline's option `group`" };
+    err *e = kafka_client_open(&g->client, RD_KAFKA_CONSUMER, plan->options, system, settings,
+                               OWN + 1, NULL);
+    if (!e) return NULL;
+    mem_free(g->name);
+    g->name = NULL;
+    return e;
+}
+
+void kafka_group_close(kafka_group *g) {
+    if (g->client.rk) kafka_client_close(&g->client);
+    mem_free(g->name);
+    g->name = NULL;
+}
+
+static err *denied(const kafka_group *g) {
+    return err_new(ERR_AUTH,
+                   "Kafka at %s refused access to the consumer group %s (check the account's "
+                   "rights: Read on the group)",
+                   g->client.brokers, g->name);
+}
+
+/* -- reading */
+
+/* The worst error in an answer: of the whole, the group, or a partition. */
+static rd_kafka_resp_err_t error_of(rd_kafka_event_t *event,
+                                    const rd_kafka_topic_partition_list_t **list) {
+    *list = NULL;
+    if (rd_kafka_event_error(event)) return rd_kafka_event_error(event);
+    size_t count = 0;
+    const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+        rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
+    if (!count) return RD_KAFKA_RESP_ERR_UNKNOWN;
+    const rd_kafka_error_t *error = rd_kafka_group_result_error(groups[0]);
+    if (error) return rd_kafka_error_code(error);
+    *list = rd_kafka_group_result_partitions(groups[0]);
+    for (int i = 0; *list && i < (*list)->cnt; i++)
+        if ((*list)->elems[i].err) return (*list)->elems[i].err;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static err *judge_reading(kafka_group *g, rd_kafka_resp_err_t code, kafka_answer *answer) {
+    switch (code) {
+    case UNSTABLE_OFFSETS: *answer = KAFKA_PENDING; return NULL;
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED: return denied(g);
+    default: *answer = KAFKA_NO_WORD; return NULL;
+    }
+}
+
+err *kafka_group_read(kafka_group *g, bool stable, int64_t timeout_ms, kafka_answer *answer,
+                      rd_kafka_topic_partition_list_t **list) {
+    *list = NULL;
+    *answer = KAFKA_NO_WORD;
+    err *e = kafka_client_check(&g->client);
+    if (e) return e;
+    if (timeout_ms < SHORT_MS) timeout_ms = SHORT_MS;
+    kafka_question q = kafka_question_begin(
+        &g->client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_ms);
+    rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(q.options, stable);
+    if (error) rd_kafka_error_destroy(error);
+    rd_kafka_ListConsumerGroupOffsets_t *wish =
+        rd_kafka_ListConsumerGroupOffsets_new(g->name, NULL);
+    rd_kafka_ListConsumerGroupOffsets(g->client.rk, &wish, 1, q.options, q.queue);
+    rd_kafka_event_t *event = kafka_question_end(&g->client, &q);
+    rd_kafka_ListConsumerGroupOffsets_destroy(wish);
+    if (!event) return kafka_client_check(&g->client);
+    const rd_kafka_topic_partition_list_t *told;
+    rd_kafka_resp_err_t code = error_of(event, &told);
+    if (code) {
+        e = judge_reading(g, code, answer);
+    } else {
+        *answer = KAFKA_TOLD;
+        *list = told ? rd_kafka_topic_partition_list_copy(told)
+                     : rd_kafka_topic_partition_list_new(0);
+        rd_kafka_topic_partition_list_sort(*list, NULL, NULL);
+    }
+    rd_kafka_event_destroy(event);
+    return e;
+}
+
+/* -- committing */
+
+/* Say who the members are, as far as the coordinator tells. */
+static void tell_members(kafka_group *g, buf *out) {
+    kafka_question q = kafka_question_begin(&g->client, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS,
+                                            WHO_MS);
+    const char *name = g->name;
+    rd_kafka_DescribeConsumerGroups(g->client.rk, &name, 1, q.options, q.queue);
+    rd_kafka_event_t *event = kafka_question_end(&g->client, &q);
+    if (!event) return;
+    size_t count = 0;
+    const rd_kafka_DescribeConsumerGroups_result_t *result =
+        rd_kafka_event_DescribeConsumerGroups_result(event);
+    const rd_kafka_ConsumerGroupDescription_t **groups =
+        result ? rd_kafka_DescribeConsumerGroups_result_groups(result, &count) : NULL;
+    count = count ? rd_kafka_ConsumerGroupDescription_member_count(groups[0]) : 0;
+    for (size_t i = 0; i < count && i < 3; i++) {
+        const rd_kafka_MemberDescription_t *member =
+            rd_kafka_ConsumerGroupDescription_member(groups[0], i);
+        buf_printf(out, "%s%s at %s", i ? ", " : "", rd_kafka_MemberDescription_client_id(member),
+                   rd_kafka_MemberDescription_host(member));
+    }
+    if (count > 3) buf_printf(out, " and %zu more", count - 3);
+    rd_kafka_event_destroy(event);
+}
+
+static err *has_members(kafka_group *g) {
+    buf who;
+    buf_init(&who);
+    tell_members(g, &who);
+    err *e = err_new(ERR_FENCED,
+                     "the consumer group %s on %s has live members (%s), and this pipeline commits "
+                     "its progress under that name (stop them, or give one of both another group; "
+                     "who they are: kafka-consumer-groups.sh --bootstrap-server %s --describe "
+                     "--group %s --members)",
+                     g->name, g->client.brokers, who.len ? buf_text(&who) : "not told who",
+                     g->client.brokers, g->name);
+    buf_done(&who);
+    return e;
+}
+
+/* What ends the attempts; NULL: it may be tried again. */
+static err *judge_commit(kafka_group *g, rd_kafka_resp_err_t code) {
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+    case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID: return has_members(g);
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: return denied(g);
+    case RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE:
+    case RD_KAFKA_RESP_ERR_INVALID_GROUP_ID:
+        return err_new(ERR_BROKER,
+                       "committing offsets of the consumer group %s on %s: %s (the broker's "
+                       "offset.metadata.max.bytes must be 200 or more)",
+                       g->name, g->client.brokers, rd_kafka_err2str(code));
+    default: return NULL;
+    }
+}
+
+static rd_kafka_resp_err_t commit_error(rd_kafka_event_t *event) {
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
+    for (int i = 0; !code && list && i < list->cnt; i++) code = list->elems[i].err;
+    return code;
+}
+
+/* Wait for the outcome of one attempt; `*code` is it. */
+static err *await_commit(kafka_group *g, rd_kafka_queue_t *queue, rd_kafka_resp_err_t *code) {
+    int64_t start_ms = kafka_now_ms();
+    for (;;) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_SLICE_MS);
+        if (event) {
+            *code = commit_error(event);
+            rd_kafka_event_destroy(event);
+            return NULL;
+        }
+        err *e = kafka_client_check(&g->client);
+        if (e) return e;
+        if (kafka_now_ms() - start_ms > SILENT_MS)
+            kafka_client_lost(&g->client, g->client.brokers);
+    }
+}
+
+err *kafka_group_commit(kafka_group *g, const rd_kafka_topic_partition_list_t *list) {
+    for (;;) {
+        rd_kafka_queue_t *queue = rd_kafka_queue_new(g->client.rk);
+        rd_kafka_resp_err_t code =
+            rd_kafka_commit_queue(g->client.rk, list, queue, NULL, NULL);
+        err *e = code ? NULL : await_commit(g, queue, &code);
+        rd_kafka_queue_destroy(queue);
+        if (!e && !code) kafka_client_back(&g->client);
+        if (e || !code) return e;
+        e = judge_commit(g, code);
+        if (!e) e = kafka_client_check(&g->client);
+        if (e) return e;
+        rd_kafka_poll(g->client.rk, AGAIN_MS);
+    }
+}

@@ -1,0 +1,32 @@
+#pragma once
+/* The offsets of a consumer group: read with their metadata, and committed without a transaction.
+ * A handle of its own, of the consumer kind, that joins nothing and reads nothing: it lives on when
+ * a producer is lost. thread: the handle's owner. */
+#include "runtime/connect/kafka_client.h"
+
+typedef struct kafka_group {
+    kafka_client client;
+    char *name; /* owned */
+} kafka_group;
+
+/* What a question for the offsets came to. */
+typedef enum kafka_answer {
+    KAFKA_TOLD,
+    KAFKA_PENDING, /* a transaction that has offsets of the group is open */
+    KAFKA_NO_WORD, /* nobody answered in time, or the coordinator is just being found */
+} kafka_answer;
+
+/* Options as of kafka_client_open. On error `g` is clean. */
+err *kafka_group_open(kafka_group *g, const sl_checkpoint *plan, const sl_system *system);
+void kafka_group_close(kafka_group *g);
+
+/* Ask for all partitions that the group has an offset of, once, for `timeout_ms` at most. `stable`:
+ * offsets of an open transaction are waited for (that is the only way to know the last commit);
+ * else the last that are settled, at once. `*list`: sorted (kafka_marks.h), owned by the caller;
+ * NULL unless told. ERR_AUTH, ERR_STOPPED. */
+err *kafka_group_read(kafka_group *g, bool stable, int64_t timeout_ms, kafka_answer *answer,
+                      rd_kafka_topic_partition_list_t **list);
+
+/* Commit `list` as one that is no member; waits, with the broker away too, until stop is set.
+ * ERR_FENCED: the group has members, says who. ERR_AUTH, ERR_BROKER: for good. */
+err *kafka_group_commit(kafka_group *g, const rd_kafka_topic_partition_list_t *list);

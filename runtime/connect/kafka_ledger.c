@@ -1,0 +1,331 @@
+#include "runtime/connect/kafka_ledger.h"
+
+/* DESIGN. The committed offsets are the only authority on what is done; what breaks that silently
+ * (all seen on a real Kafka 4.3):
+ * - Fences. Kafka takes a transactional commit of no member even while others are live members, and
+ *   two transactional.ids do not shut each other out. So the id is the group's name alone; claim
+ *   commits plainly once, which a group with members refuses; check looks about once a second
+ *   whether the offsets are still the last ones of ours, which finds tools that delete or reset
+ *   them.
+ * - A lost handle is not yet a lost pipeline: a pause or an outage longer than the transaction's
+ *   timeout ends in the same fatal error as a rival does. `renew` looks first, for a second at most
+ *   (registering first would shut out the rightful successor of a zombie), stops if the pointer has
+ *   moved, then registers anew and reads again: ours: the batch can be done again; the one under
+ *   way: it was committed; anything else: stop.
+ * - Offsets are read stable: else an open transaction hides the last commit.
+ * - A commit whose outcome is unknown is asked for again, never aborted.
+ * - An empty list of offsets would be a commit that does nothing: every one has all partitions. */
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "runtime/base/buf.h"
+#include "runtime/base/crash.h"
+#include "runtime/base/mem.h"
+#include "runtime/connect/kafka_group.h"
+#include "runtime/connect/kafka_marks.h"
+#include "runtime/connect/kafka_txn.h"
+
+enum {
+    LOOK_MS = 1000,    /* of the look before a new registration */
+    READ_MS = 1000,    /* of one question */
+    NOTICE_MS = 300,   /* an open transaction is waited for so long before that is logged */
+    MARGIN_MS = 15000, /* the broker ends a transaction up to 10 s after its timeout */
+    CHECK_MS = 1000,   /* between two looks of check */
+    GLANCE_MS = 100,   /* of such a look */
+    AGAIN_MS = 20,     /* between two questions */
+    SILENT_MS = 2000,  /* no answer for so long: the broker is lost */
+};
+
+typedef struct kafka_ledger {
+    const sl_checkpoint *plan; /* borrowed */
+    sl_system system;          /* its members are borrowed */
+    kafka_group group;
+    kafka_txn txn; /* exactly once */
+    bool is_transactional;
+    rd_kafka_topic_partition_list_t *last;     /* owned; what is committed, as far as known here */
+    rd_kafka_topic_partition_list_t *previous; /* owned; what was before */
+    rd_kafka_topic_partition_list_t *known;    /* owned; partitions that the group may have, too */
+    sl_committed *items;                       /* owned; of the last read; topics lie in `read` */
+    rd_kafka_topic_partition_list_t *read;     /* owned */
+    int64_t checked_ms;                        /* steady time of the last look of check */
+} kafka_ledger;
+
+struct kafka_txn *kafka_ledger_txn(void *ledger) {
+    kafka_ledger *l = ledger;
+    return l->is_transactional ? &l->txn : NULL;
+}
+
+static void ledger_close(void *ledger) {
+    kafka_ledger *l = ledger;
+    if (l->is_transactional) kafka_txn_close(&l->txn);
+    kafka_group_close(&l->group);
+    kafka_marks_free(l->last);
+    kafka_marks_free(l->previous);
+    kafka_marks_free(l->known);
+    kafka_marks_free(l->read);
+    mem_free(l->items);
+    mem_free(l);
+}
+
+static err *ledger_open(const sl_checkpoint *plan, const sl_system *system, void **ledger) {
+    kafka_ledger *l = mem_zalloc(1, sizeof *l);
+    l->plan = plan;
+    l->system = *system;
+    l->last = rd_kafka_topic_partition_list_new(0);
+    l->previous = rd_kafka_topic_partition_list_new(0);
+    l->known = rd_kafka_topic_partition_list_new(0);
+    err *e = kafka_group_open(&l->group, plan, system);
+    if (!e && plan->delivery == SL_EXACTLY_ONCE) {
+        e = kafka_txn_open(&l->txn, plan, system);
+        l->is_transactional = !e;
+    } else if (!e) {
+        e = kafka_client_await(&l->group.client);
+    }
+    if (e) {
+        ledger_close(l);
+        return e;
+    }
+    *ledger = l;
+    return NULL;
+}
+
+/* -- reading */
+
+/* How long an open transaction may hold the offsets back. */
+static int64_t longest_ms(const kafka_ledger *l) {
+    enum { OTHERS_MS = 60000 }; /* whoever's transaction it is: at least once, there is none of ours */
+    return (l->is_transactional ? l->txn.timeout_ms : OTHERS_MS) + MARGIN_MS;
+}
+
+static err *held_back(const kafka_ledger *l) {
+    return err_new(ERR_BROKER,
+                   "the offsets of the consumer group %s on %s are held by an open transaction, for "
+                   "%d s now; it is of another transactional.id (which: kafka-transactions.sh "
+                   "--bootstrap-server %s list; end it, or wait for its timeout)",
+                   l->group.name, l->group.client.brokers, (int)(longest_ms(l) / 1000),
+                   l->group.client.brokers);
+}
+
+/* Read stable offsets; waits, with the broker away too, until stop is set. ERR_BROKER: a
+ * transaction holds them for ever. */
+static err *read_stable(kafka_ledger *l, rd_kafka_topic_partition_list_t **list) {
+    int64_t start_ms = kafka_now_ms(), word_ms = start_ms;
+    bool is_logged = false;
+    for (;;) {
+        kafka_answer answer;
+        bool stable = !fault_is("read_unstable");
+        err *e = kafka_group_read(&l->group, stable, READ_MS, &answer, list);
+        if (e) return e;
+        int64_t now_ms = kafka_now_ms();
+        if (answer != KAFKA_NO_WORD) word_ms = now_ms;
+        if (answer != KAFKA_NO_WORD) kafka_client_back(&l->group.client);
+        if (answer == KAFKA_TOLD) return NULL;
+        if (now_ms - word_ms > SILENT_MS)
+            kafka_client_lost(&l->group.client, l->group.client.brokers);
+        if (answer == KAFKA_PENDING && now_ms - start_ms > longest_ms(l)) return held_back(l);
+        if (answer == KAFKA_PENDING && !is_logged && now_ms - start_ms > NOTICE_MS) {
+            is_logged = true;
+            log_info(l->system.log, "waiting for stable offsets", log_text("group", l->group.name),
+                     log_number("seconds", longest_ms(l) / 1000));
+        }
+        rd_kafka_poll(l->group.client.rk, AGAIN_MS);
+    }
+}
+
+static void fill_items(kafka_ledger *l, uint32_t *count) {
+    l->items = mem_realloc(l->items, (size_t)(l->read->cnt + 1) * sizeof *l->items);
+    *count = 0;
+    for (int i = 0; i < l->read->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &l->read->elems[i];
+        if (at->offset < 0) continue;
+        sl_committed *item = &l->items[(*count)++];
+        *item = (sl_committed){
+            .mark = { .topic = at->topic, .partition = at->partition, .offset = at->offset },
+        };
+        size_t len = at->metadata_size < SL_POINTER_BYTES - 1 ? at->metadata_size
+                                                              : SL_POINTER_BYTES - 1;
+        if (len) memcpy(item->pointer, at->metadata, len);
+    }
+}
+
+static void set_last(kafka_ledger *l, rd_kafka_topic_partition_list_t *list) {
+    kafka_marks_free(l->previous);
+    l->previous = l->last;
+    l->last = list;
+    l->known = kafka_marks_join(l->known, list);
+}
+
+static err *ledger_read(void *ledger, const sl_committed **items, uint32_t *count) {
+    kafka_ledger *l = ledger;
+    rd_kafka_topic_partition_list_t *list;
+    err *e = read_stable(l, &list);
+    if (e) return e;
+    kafka_marks_free(l->read);
+    l->read = list;
+    fill_items(l, count);
+    *items = l->items;
+    set_last(l, rd_kafka_topic_partition_list_copy(list));
+    return NULL;
+}
+
+/* -- who has the pointer */
+
+/* What the group has instead of our last commit: somebody else's word, or none. */
+static err *moved(const kafka_ledger *l, const rd_kafka_topic_partition_list_t *committed) {
+    const char *group = l->group.name, *brokers = l->group.client.brokers;
+    if (kafka_marks_gone(committed, l->last))
+        return err_new(ERR_REFUSED,
+                       "the offsets of the consumer group %s on %s are gone: somebody deleted the "
+                       "group while the pipeline ran; nothing more is committed (the stored state "
+                       "is whole: `sluice checkpoint recover` commits its pointer again)",
+                       group, brokers);
+    buf seen;
+    buf_init(&seen);
+    kafka_marks_match(committed, l->last, l->known, &seen);
+    err *e = err_new(ERR_FENCED,
+                     "the offsets of the consumer group %s on %s were moved by somebody else: %s; "
+                     "nothing more is committed (another process of the pipeline took over, or a "
+                     "tool reset the group: stop the other one, or, if it was a tool, "
+                     "`sluice checkpoint recover` commits the stored pointer again)",
+                     group, brokers, buf_text(&seen));
+    buf_done(&seen);
+    return e;
+}
+
+static bool is_last(const kafka_ledger *l, const rd_kafka_topic_partition_list_t *committed) {
+    return kafka_marks_match(committed, l->last, l->known, NULL);
+}
+
+/* Look once, for LOOK_MS at most; `*list` NULL: there was no word. */
+static err *look(kafka_ledger *l, rd_kafka_topic_partition_list_t **list) {
+    int64_t end_ms = kafka_now_ms() + LOOK_MS;
+    for (;;) {
+        kafka_answer answer;
+        err *e = kafka_group_read(&l->group, true, end_ms - kafka_now_ms(), &answer, list);
+        if (e || *list || kafka_now_ms() + AGAIN_MS >= end_ms) return e;
+        rd_kafka_poll(l->group.client.rk, AGAIN_MS);
+    }
+}
+
+/* Register anew, if the pointer is still where we left it. `in_flight` (may be NULL): what a commit
+ * of unknown outcome had; `*committed`: it was committed. ERR_FENCED, ERR_REFUSED: it is elsewhere.
+ */
+static err *renew(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_flight,
+                  bool *committed) {
+    rd_kafka_topic_partition_list_t *list;
+    *committed = false;
+    err *e = look(l, &list);
+    if (e) return e;
+    bool is_ours = !list || is_last(l, list) ||
+                   (in_flight && kafka_marks_match(list, in_flight, l->known, NULL));
+    if (!is_ours) e = moved(l, list);
+    kafka_marks_free(list);
+    if (!e) e = kafka_txn_renew(&l->txn);
+    if (!e) e = read_stable(l, &list);
+    if (e) return e;
+    *committed = in_flight && kafka_marks_match(list, in_flight, l->known, NULL);
+    if (!*committed && !is_last(l, list)) e = moved(l, list);
+    kafka_marks_free(list);
+    return e;
+}
+
+static err *ledger_claim(void *ledger, const char *pointer, const sl_mark *marks, uint32_t count) {
+    kafka_ledger *l = ledger;
+    assert(count > 0);
+    rd_kafka_topic_partition_list_t *list = kafka_marks_list(pointer, marks, count);
+    err *e = kafka_group_commit(&l->group, list);
+    if (e) {
+        kafka_marks_free(list);
+        return e;
+    }
+    set_last(l, list);
+    return NULL;
+}
+
+static err *ledger_check(void *ledger) {
+    kafka_ledger *l = ledger;
+    int64_t now_ms = kafka_now_ms();
+    if (!l->last->cnt || now_ms - l->checked_ms < CHECK_MS) return NULL;
+    l->checked_ms = now_ms;
+    rd_kafka_topic_partition_list_t *list;
+    kafka_answer answer;
+    err *e = kafka_group_read(&l->group, false, GLANCE_MS, &answer, &list);
+    if (e || !list) return e;
+    /* right after a commit the one before it may still stand there */
+    bool is_ours = is_last(l, list) || kafka_marks_match(list, l->previous, l->known, NULL);
+    kafka_marks_free(list);
+    if (is_ours) return NULL;
+    e = read_stable(l, &list);
+    if (e) return e;
+    if (!is_last(l, list)) e = moved(l, list);
+    kafka_marks_free(list);
+    return e;
+}
+
+/* -- a transaction */
+
+static err *ledger_begin(void *ledger) {
+    kafka_ledger *l = ledger;
+    if (!l->is_transactional) return NULL;
+    bool committed;
+    err *e = l->txn.is_doubtful ? renew(l, NULL, &committed) : NULL;
+    return e ? e : kafka_txn_begin(&l->txn);
+}
+
+/* The handle was lost in a commit: find out how that went. Takes `e`. */
+static err *resolve(kafka_ledger *l, const rd_kafka_topic_partition_list_t *list, err *e) {
+    bool committed;
+    log_warn(l->system.log, "transaction lost", log_text("reason", e->message));
+    err *trouble = renew(l, list, &committed);
+    if (trouble || committed) {
+        err_free(e);
+        return trouble;
+    }
+    e->fatal = false;
+    return e;
+}
+
+static err *ledger_commit(void *ledger, const char *pointer, const sl_mark *marks,
+                          uint32_t count) {
+    kafka_ledger *l = ledger;
+    assert(count > 0);
+    rd_kafka_topic_partition_list_t *list = kafka_marks_list(pointer, marks, count);
+    err *e;
+    if (l->is_transactional) {
+        e = kafka_txn_offsets(&l->txn, list, l->group.name);
+        if (!e) {
+            e = kafka_txn_commit(&l->txn);
+            if (e && e->retriable && e->fatal) e = resolve(l, list, e);
+        }
+    } else {
+        e = kafka_group_commit(&l->group, list);
+    }
+    if (e) {
+        kafka_marks_free(list);
+        return e;
+    }
+    set_last(l, list);
+    return NULL;
+}
+
+static err *ledger_abort(void *ledger) {
+    kafka_ledger *l = ledger;
+    if (!l->is_transactional) return NULL;
+    bool committed;
+    kafka_txn_abort(&l->txn);
+    return l->txn.is_doubtful ? renew(l, NULL, &committed) : NULL;
+}
+
+const sl_ledger_ops kafka_ledger_ops = {
+    .name = "kafka",
+    .open = ledger_open,
+    .read = ledger_read,
+    .claim = ledger_claim,
+    .begin = ledger_begin,
+    .commit = ledger_commit,
+    .abort = ledger_abort,
+    .check = ledger_check,
+    .close = ledger_close,
+};
