@@ -21,6 +21,7 @@ typedef struct scheme {
 
 static const scheme schemes[] = {
     { &store_file_ops, { .put_ms = PUT_MS_FILE } },
+    { &store_s3_ops, { .put_ms = PUT_MS_S3, .is_charged = true } },
     { &store_memory_ops, { 0 } },
 };
 
@@ -119,36 +120,4 @@ char *store_option_text(const store_config *config, const char *name) {
 bool store_option_flag(const store_config *config, const char *name, bool fallback) {
     const sl_value *item = find_option(config, name);
     return item && item->kind == SL_FLAG ? item->number != 0 : fallback;
-}
-
-void store_listing_add(store_listing *l, const char *name, int64_t size, int64_t changed_ms) {
-    if (l->count == l->room) {
-        l->room = l->room ? l->room * 2 : 64;
-        l->entries = mem_realloc(l->entries, l->room * sizeof *l->entries);
-    }
-    l->entries[l->count++] = (store_entry){
-        .name = mem_copy_text(name, strlen(name)),
-        .size = size,
-        .changed_ms = changed_ms,
-    };
-}
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(((const store_entry *)a)->name, ((const store_entry *)b)->name);
-}
-
-err *store_listing_visit(store_listing *l, store_visit *visit, void *arg) {
-    if (l->count) qsort(l->entries, l->count, sizeof *l->entries, by_name);
-    err *e = NULL;
-    for (size_t i = 0; i < l->count && !e; i++) {
-        const store_entry *one = &l->entries[i];
-        e = visit(arg, one->name, one->size, one->changed_ms);
-    }
-    return e;
-}
-
-void store_listing_done(store_listing *l) {
-    for (size_t i = 0; i < l->count; i++) mem_free(l->entries[i].name);
-    mem_free(l->entries);
-    *l = (store_listing){ 0 };
 }

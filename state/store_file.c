@@ -33,11 +33,6 @@ enum {
     READ_CHUNK = 1 << 16,
 };
 
-typedef struct text_list {
-    char **texts; /* owned */
-    size_t count;
-} text_list;
-
 typedef struct held_lock {
     struct held_lock *next;
     char *name; /* owned */
@@ -47,9 +42,8 @@ typedef struct held_lock {
 typedef struct file_store {
     char *root; /* owned; no slash at its end, unless it is "/" */
     size_t root_len;
-    pthread_mutex_t lock;      /* guards `folders` */
-    text_list folders;         /* that are durable */
-    pthread_mutex_t lock_lock; /* guards `locks` */
+    store_names folders;  /* that are durable */
+    pthread_mutex_t lock; /* guards `locks` */
     held_lock *locks;
 } file_store;
 
@@ -107,7 +101,7 @@ static err *file_open(const store_config *config, void **handle) {
     f->root = mem_copy_text(path, len);
     f->root_len = len;
     pthread_mutex_init(&f->lock, NULL);
-    pthread_mutex_init(&f->lock_lock, NULL);
+    store_names_init(&f->folders);
     err *e = NULL;
     if (!stat(f->root, &about) && !S_ISDIR(about.st_mode)) {
         e = err_new(ERR_PLAN, "checkpoint `file:%s`: is a file, wanted a folder", f->root);
@@ -126,10 +120,8 @@ static void file_close(void *handle) {
         mem_free(l->name);
         mem_free(l);
     }
-    for (size_t i = 0; i < f->folders.count; i++) mem_free(f->folders.texts[i]);
-    mem_free(f->folders.texts);
+    store_names_done(&f->folders);
     pthread_mutex_destroy(&f->lock);
-    pthread_mutex_destroy(&f->lock_lock);
     mem_free(f->root);
     mem_free(f);
 }
@@ -151,24 +143,6 @@ static char *folder_of(const char *path) {
     const char *slash = strrchr(path, '/');
     if (!slash) return mem_copy_text(".", 1);
     return mem_copy_text(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
-static bool is_known(file_store *f, const char *folder) {
-    bool found = false;
-    pthread_mutex_lock(&f->lock);
-    for (size_t i = 0; i < f->folders.count && !found; i++) {
-        found = !strcmp(f->folders.texts[i], folder);
-    }
-    pthread_mutex_unlock(&f->lock);
-    return found;
-}
-
-static void note_known(file_store *f, const char *folder) {
-    pthread_mutex_lock(&f->lock);
-    text_list *l = &f->folders;
-    l->texts = mem_realloc(l->texts, (l->count + 1) * sizeof *l->texts);
-    l->texts[l->count++] = mem_copy_text(folder, strlen(folder));
-    pthread_mutex_unlock(&f->lock);
 }
 
 static int make_folder(file_store *f, const char *folder, bool is_ours) {
@@ -194,9 +168,9 @@ static int make_folders(file_store *f, const char *path) {
     for (char *at = strchr(folder + 1, '/'); at && !status; at = strchr(at + 1, '/')) {
         *at = '\0';
         bool is_ours = (size_t)(at - folder) >= f->root_len;
-        if (!is_known(f, folder)) {
+        if (!store_names_has(&f->folders, folder)) {
             status = make_folder(f, folder, is_ours);
-            if (!status) note_known(f, folder);
+            if (!status) store_names_add(&f->folders, folder);
         }
         *at = '/';
     }
@@ -293,13 +267,6 @@ static put_step put_once(file_store *f, const char *path, const void *bytes, siz
     return step;
 }
 
-/* Somebody removed folders that were there: they are no longer known. */
-static void forget_folders(file_store *f) {
-    pthread_mutex_lock(&f->lock);
-    while (f->folders.count) mem_free(f->folders.texts[--f->folders.count]);
-    pthread_mutex_unlock(&f->lock);
-}
-
 static err *file_put(void *handle, const char *name, const void *bytes, size_t len, int32_t how,
                      bool *exists) {
     static const char *const doing[] = { "writing", "syncing", "naming", "syncing the folder of" };
@@ -310,7 +277,7 @@ static err *file_put(void *handle, const char *name, const void *bytes, size_t l
     char *path = path_below(f, "", name);
     put_step step = put_once(f, path, bytes, len, how, exists);
     bool is_gone = step != STEP_DONE && errno == ENOENT;
-    if (is_gone) forget_folders(f);
+    if (is_gone) store_names_clear(&f->folders); // somebody removed folders that were there
     if (is_gone || step == STEP_SYNC || step == STEP_FOLDER) {
         *exists = false;
         step = put_once(f, path, bytes, len, how, exists);
@@ -471,9 +438,9 @@ static err *file_lock(void *handle, const char *name, bool *taken, char by[64]) 
     char *flat = mem_copy_text(name, strlen(name));
     for (char *at = flat; (at = strchr(at, '/'));) *at = '%';
     char *path = path_below(f, ".lock/", flat);
-    pthread_mutex_lock(&f->lock_lock);
+    pthread_mutex_lock(&f->lock);
     e = take_lock(f, path, name, taken, by);
-    pthread_mutex_unlock(&f->lock_lock);
+    pthread_mutex_unlock(&f->lock);
     mem_free(path);
     mem_free(flat);
     return e;
