@@ -53,7 +53,7 @@ list(APPEND lua_modules "jit.vmdef=${lua_vmdef}")
 list(APPEND lua_inputs ${lua_vmdef})
 
 set(lua_headers "")
-foreach(lua_header types nested row vector sketch helper checkpoint source output step plan) # each needs only those before it
+foreach(lua_header types nested row vector sketch helper checkpoint compat source output step plan) # each needs only those before it
   list(APPEND lua_headers "${lua_header}.h=${PROJECT_SOURCE_DIR}/runtime/shared/${lua_header}.h")
   list(APPEND lua_inputs ${PROJECT_SOURCE_DIR}/runtime/shared/${lua_header}.h)
 endforeach()

@@ -8,7 +8,7 @@ local cdef = {}
 -- runtime/shared, in the order in which they build on each other.
 local HEADERS = {
    "types.h", "nested.h", "row.h", "vector.h", "sketch.h", "helper.h",
-   "checkpoint.h", "source.h", "output.h", "step.h", "plan.h",
+   "checkpoint.h", "compat.h", "source.h", "output.h", "step.h", "plan.h",
 }
 
 -- The checkout's headers, for tests that run without the binary.

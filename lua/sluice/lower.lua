@@ -3,6 +3,7 @@
 
 local ffi = require "ffi"
 
+local compat_shape = require "sluice.compat.shape"
 local constraint = require "sluice.constraint"
 local driver = require "sluice.driver"
 local driver_fold = require "sluice.driver.fold"
@@ -194,7 +195,8 @@ end
 -- @tparam ?boolean hides_secrets look none up: options that hold one are left out
 -- @treturn table `{ plan = cdata sl_plan *, drivers = function (v) → list of functions,
 --  list of `{ what =, name =, loops = { function, … } }`; anchors = what keeps the plan
---  alive, steps = { { layout =, view = … } } by number, states = of the aggregations }`
+--  alive, steps = { { layout =, view = … } } by number, states = of the aggregations,
+--  shape = what stored state depends on, JSON }`
 -- @usage local lowered = lower.plan(graph); local run = lowered.drivers(v)
 function lower.plan(graph, calls, hides_secrets)
    calls = calls or driver.binary()
@@ -218,7 +220,8 @@ function lower.plan(graph, calls, hides_secrets)
       for i = 1, #given do fill(plan, items[i - 1], i) end
       into[0][member], into[0][count] = items, #given
    end
-   lower_checkpoint.fill(plan.memory, into[0].checkpoint, graph, plan.states)
+   local shape = compat_shape.text(graph, plan.states)
+   lower_checkpoint.fill(plan.memory, into[0].checkpoint, graph, shape)
    local function drivers(v)
       local functions, descriptions = {}, {}
       for i, definition in ipairs(plan.definitions) do
@@ -228,7 +231,7 @@ function lower.plan(graph, calls, hides_secrets)
    end
    return {
       plan = into + 0, drivers = drivers, anchors = plan.memory.anchors,
-      steps = plan.steps, states = plan.states,
+      steps = plan.steps, states = plan.states, shape = shape,
    }
 end
 

@@ -13,6 +13,7 @@ local fallback = require "sluice.fallback"
 local ffi = require "ffi"
 local functions = require "sluice.check.functions"
 local lower = require "sluice.lower"
+local lower_compat = require "sluice.lower.compat"
 local param = require "sluice.param"
 local pipeline = require "sluice.pipeline"
 local place = require "sluice.place"
@@ -84,13 +85,19 @@ local function finish(host, graph, list, seen)
    local watch = fallback.watch(descriptions, list)
    local teller = failure.new(v, descriptions, { [host.path] = host.text })
    local described
+   local keep = { graph, lowered }
    return {
-      keep = { graph, lowered },
+      keep = keep,
       plan = address_of(lowered.plan),
       drivers = drivers,
       sinks = driver_sink.new(graph),
       names = names_of(descriptions),
       fingerprint = explain.plan_json(graph),
+      compat = function(stored)
+         local found, anchors = lower_compat.compare(stored, lowered.shape)
+         keep.compared = { found, anchors }
+         return ("%.0f"):format(address_of(found))
+      end,
       explain = function(...) return (seen:explain(...)) end,
       verdict = function() return (seen:verdict()) end,
       describe = function()
@@ -113,7 +120,8 @@ end
 --   `worker`, `vector` (address), `print(text)`, `hash(text, path)`
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
 --   these, `fingerprint`,
---   and the functions C calls: `explain(json, color, said)`, `verdict()`, `describe()`,
+--   and the functions C calls: `compat(stored)` (→ address of an sl_compat, as text),
+--   `explain(json, color, said)`, `verdict()`, `describe()`,
 --   `warnings()`, `event(source, i, seed, now_ms)`, `fallbacks()`, `tell(driver, message,
 --   frames)`
 -- @raise "FILE:LINE: message" for what the script's code threw

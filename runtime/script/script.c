@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <luajit.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/arena.h"
@@ -259,6 +260,14 @@ err *script_describe(script *s, const char **text) {
     size_t len;
     err *e = call_for_text(s, "describe", 0, &len);
     *text = s->text.data;
+    return e;
+}
+
+err *script_compat(script *s, const char *stored, const sl_compat **result) {
+    size_t len;
+    lua_pushstring(s->L, stored);
+    err *e = call_for_text(s, "compat", 1, &len);
+    *result = e ? NULL : (const sl_compat *)(uintptr_t)strtoull(s->text.data, NULL, 10);
     return e;
 }
 

@@ -14,6 +14,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/log.h"
+#include "runtime/shared/compat.h"
 #include "runtime/shared/plan.h"
 #include "runtime/shared/vector.h"
 
@@ -76,6 +77,10 @@ sl_vector *script_vector(script *s);
 /* Check that two workers' plans are the same: ERR_PLAN says that the script depends on something
  * outside. */
 err *script_agree(const script *a, const script *b);
+
+/* Compare the shape of stored state (sl_checkpoint.shape of an earlier run) with this script's.
+ * Borrowed until the next call. ERR_SCRIPT: not for what was stored, whatever it is. */
+err *script_compat(script *s, const char *stored, const sl_compat **result);
 
 /* Run a driver over the vector: one lua_pcall. False: user code threw, see script_error. */
 bool script_run(script *s, uint32_t driver);

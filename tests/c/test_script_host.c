@@ -407,6 +407,62 @@ static void test_events_are_the_same_again(void **state) {
     script_close(s);
 }
 
+/* One aggregation, with `items` as its aggregates; `text` is the script's until it is closed. */
+static script *totals(char text[2048], const char *items) {
+    snprintf(text, 2048, HEAD "local out = source:group_by 'id':window(sluice.tumbling {"
+                              " size = '1 minute' }):aggregate { %s }\n"
+                              "   :to(sluice.kafka { topic = 'out', mode = 'update' })\n"
+                              "return sluice.pipeline { name = 'test', checkpoint = "
+                              "'memory:x', out }\n",
+             items);
+    return opened(text);
+}
+
+static char *shape_of(const char *items) {
+    char text[2048];
+    script *s = totals(text, items);
+    const sl_string *shape = &script_plan(s)->checkpoint.shape;
+    char *copy = strndup(shape->data, shape->len);
+    script_close(s);
+    return copy;
+}
+
+static void test_stored_state_is_compared(void **state) {
+    (void)state;
+    char text[2048];
+    script *s = totals(text, "n = sluice.count(), q = sluice.quantile('amount', 0.5)");
+    const sl_compat *found;
+    char *shape = shape_of("n = sluice.count(), q = sluice.quantile('amount', 0.5)");
+    assert_null(script_compat(s, shape, &found));
+    assert_int_equal(found->verdict, SL_COMPAT_SAME);
+    free(shape);
+
+    shape = shape_of("a = sluice.count_distinct('id'), q = sluice.quantile('amount', 0.5), "
+                     "n = sluice.count()");
+    assert_null(script_compat(s, shape, &found));
+    assert_int_equal(found->verdict, SL_COMPAT_ACCEPTED);
+    assert_int_equal(found->change_count, 1);
+    const sl_table_change *change = &found->changes[0];
+    assert_memory_equal(change->section.data, "aggregate aggregate", change->section.len);
+    assert_int_equal(change->fate, SL_FATE_MAPPED);
+    assert_int_equal(change->run_count, 1); /* the count's */
+    assert_int_equal(change->sizes[0], 8);
+    assert_int_equal(change->part_count, 2);
+    assert_int_equal(change->parts[0], -1);
+    assert_int_equal(change->parts[1], 0);
+    free(shape);
+
+    shape = shape_of("n = sluice.sum('ts')");
+    assert_null(script_compat(s, shape, &found));
+    assert_int_equal(found->verdict, SL_COMPAT_REFUSED);
+    assert_non_null(strstr(found->message.data, "`n` of aggregate aggregate was sum(int64)"));
+    assert_true(found->ways_out.len > 0);
+    free(shape);
+    assert_null(script_compat(s, "", &found));
+    assert_int_equal(found->verdict, SL_COMPAT_REFUSED);
+    script_close(s);
+}
+
 static void test_text_is_copied_into_the_arena(void **state) {
     (void)state;
     arena a;
@@ -436,6 +492,7 @@ int main(void) {
         cmocka_unit_test(test_endless_interpreted_loop_is_broken),
         cmocka_unit_test(test_endless_compiled_loop_is_reported_for_the_last_time),
         cmocka_unit_test(test_events_are_the_same_again),
+        cmocka_unit_test(test_stored_state_is_compared),
         cmocka_unit_test(test_text_is_copied_into_the_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

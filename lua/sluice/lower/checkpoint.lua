@@ -3,7 +3,6 @@
 
 local ffi = require "ffi"
 
-local compat_shape = require "sluice.compat.shape"
 local tables = require "sluice.tables"
 
 local lower_checkpoint = {}
@@ -34,8 +33,8 @@ end
 -- @tparam table memory Memory
 -- @tparam cdata into sl_checkpoint
 -- @tparam table graph
--- @tparam table states layouts of the aggregations, in their order
-function lower_checkpoint.fill(memory, into, graph, states)
+-- @tparam string shape of the state, JSON
+function lower_checkpoint.fill(memory, into, graph, shape)
    local options, kept = graph.options, graph.checkpoint
    into.delivery = C[DELIVERIES[options.delivery or "at-least-once"]]
    into.on_state_limit = C[LIMITS[options.on_state_limit or "spill"]]
@@ -43,7 +42,7 @@ function lower_checkpoint.fill(memory, into, graph, states)
    into.history_ms = options.history_ms or 0
    into.memory_bytes = options.memory_bytes or 1024 * 1024 * 1024
    memory:text(into.state_dir, options.state_dir)
-   memory:text(into.shape, compat_shape.text(graph, states))
+   memory:text(into.shape, shape)
    if not kept then return end
    memory:text(into.url, kept.url)
    memory:text(into.ledger, kept.ledger)

@@ -1,0 +1,51 @@
+--- What became of stored state, as `sl_compat` (runtime/shared/compat.h).
+-- @module sluice.lower.compat
+
+local ffi = require "ffi"
+
+local compat = require "sluice.compat"
+local lower_value = require "sluice.lower.value"
+
+local lower_compat = {}
+
+local C = ffi.C
+
+local VERDICTS = { same = "SL_COMPAT_SAME", accepted = "SL_COMPAT_ACCEPTED",
+   refused = "SL_COMPAT_REFUSED" }
+local FATES = { same = "SL_FATE_SAME", mapped = "SL_FATE_MAPPED", gone = "SL_FATE_GONE" }
+
+local function fill_change(memory, into, change)
+   memory:text(into.section, change.section)
+   into.fate = C[FATES[change.fate]]
+   local count = #change.runs
+   local from, to = memory:array("uint32_t", count), memory:array("uint32_t", count)
+   local sizes = memory:array("uint32_t", count)
+   for i, run in ipairs(change.runs) do
+      from[i - 1], to[i - 1], sizes[i - 1] = run.from, run.to, run.size
+   end
+   into.run_count, into.from, into.to, into.sizes = count, from, to, sizes
+   local parts = memory:array("int32_t", #change.parts)
+   for i, part in ipairs(change.parts) do parts[i - 1] = part end
+   into.part_count, into.parts = #change.parts, parts
+end
+
+--- Compare a stored shape with a script's.
+-- @tparam string stored JSON
+-- @tparam string own JSON
+-- @treturn cdata sl_compat *
+-- @treturn table what keeps it alive
+function lower_compat.compare(stored, own)
+   local found, memory = compat.compare(stored, own), lower_value.new()
+   local into = memory:array("sl_compat", 1)
+   into[0].verdict = C[VERDICTS[found.verdict]]
+   memory:text(into[0].message, table.concat(found.messages, "\n"))
+   memory:text(into[0].ways_out, found.ways_out)
+   local changes = memory:array("sl_table_change", #found.changes)
+   for i, change in ipairs(found.changes) do
+      fill_change(memory, changes[i - 1], change)
+   end
+   into[0].changes, into[0].change_count = changes, #found.changes
+   return into + 0, memory.anchors
+end
+
+return lower_compat

@@ -1,0 +1,36 @@
+#pragma once
+/* Whether stored state goes with a script, and how: what lua/sluice/compat.lua finds when it
+ * compares the shape of the state (sl_checkpoint.shape) that was stored with the script's own. */
+#include "runtime/shared/types.h"
+
+enum sl_compat_verdict {
+    SL_COMPAT_SAME = 0, /* everything is laid out alike */
+    SL_COMPAT_ACCEPTED, /* `changes` says what becomes of each table */
+    SL_COMPAT_REFUSED,  /* the state cannot be used: ERR_REFUSED */
+};
+
+enum sl_fate {
+    SL_FATE_SAME = 0, /* to be loaded as it is */
+    SL_FATE_MAPPED,   /* to be loaded by the map */
+    SL_FATE_GONE,     /* nothing of the script has it any more: to be left out */
+};
+
+/* A table of the stored state, and how members of its layout lie in the new one (layout_map of
+ * state/image.h). Members that are new start as state_init says; others go. */
+typedef struct sl_table_change {
+    sl_string section; /* "aggregate NAME", "sent NAME", "distinct NAME" */
+    int32_t fate;      /* sl_fate */
+    uint32_t run_count;
+    const uint32_t *from, *to, *sizes; /* run_count of each: bytes of the states; without parts */
+    const int32_t *parts;              /* by part of the old layout: number in the new; -1: it goes */
+    uint32_t part_count;               /* of the old layout */
+    uint32_t unused;
+} sl_table_change;
+
+typedef struct sl_compat {
+    int32_t verdict;                /* sl_compat_verdict */
+    uint32_t change_count;          /* ACCEPTED: as many as there are tables of the stored shape */
+    const sl_table_change *changes; /* a stored table that is not here, and of SAME each: as it is */
+    sl_string message;              /* lines; ACCEPTED: what is to be logged, perhaps nothing */
+    sl_string ways_out;             /* REFUSED: what can be done */
+} sl_compat;
