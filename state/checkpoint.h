@@ -89,7 +89,7 @@ void checkpoint_given_up(checkpoint *c);
  * `bytes` stay the caller's. thread: any. */
 err *checkpoint_put_part(checkpoint *c, const pointer *at, uint32_t part, const buf *bytes);
 
-/* The last pointer that is known here to be committed: "" before any. */
+/* The last pointer that is known here to be committed; NULL before any. */
 const pointer *checkpoint_current(const checkpoint *c);
 
 /* The plan of the batch behind `parent`: put it, or get the one that is there already (a batch that

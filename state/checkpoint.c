@@ -1,0 +1,312 @@
+#include "state/checkpoint.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "runtime/base/crash.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "state/checkpoint_inside.h"
+#include "state/names.h"
+#include "state/object.h"
+
+enum {
+    MOST_OBJECTS = 100,     /* of a chain: as many are read at a restart */
+    CHAIN_BYTES = 1 << 20,  /* deltas that cost nothing beside a full one of any size */
+    SMALL_BYTES = 64 << 10, /* of a full state that may be written each time */
+    TINY_BYTES = 4 << 10,   /* no delta is cheaper than that */
+    TRIES_IN_LINE = 3,      /* there nobody can stop a wait */
+};
+
+/* -- opening */
+
+static err *read_store_id(checkpoint *c) {
+    char name[OBJECT_NAME_BYTES];
+    names_plain(name, c->config.name, "store");
+    store *s = c->config.store;
+    buf text;
+    buf_init(&text);
+    bool missing = false;
+    err *e = s->ops->get(s->handle, name, &text, &missing);
+    if (!e && missing) {
+        pointer made = pointer_new(POINTER_GENESIS, 0, 1);
+        bool exists;
+        e = s->ops->put(s->handle, name, made.id, strlen(made.id), STORE_NEW, &exists);
+        buf_reset(&text);
+        if (!e) e = s->ops->get(s->handle, name, &text, &missing);
+    }
+    if (!e && (missing || text.len != 32))
+        e = err_new(ERR_REFUSED, "%s in %s is damaged: %zu bytes, wanted 32", name, s->url, text.len);
+    if (!e) memcpy(c->store_id, text.data, 32);
+    buf_done(&text);
+    return e;
+}
+
+err *checkpoint_open(const checkpoint_config *config, checkpoint **out) {
+    checkpoint *c = mem_zalloc(1, sizeof *c);
+    c->config = *config;
+    c->config.name = mem_copy_text(config->name, strlen(config->name));
+    err *e = NULL;
+    if (!strcmp(config->name, ".") || !strcmp(config->name, ".."))
+        e = err_new(ERR_PLAN, "a pipeline of the name \"%s\" cannot keep its state: give it another", config->name);
+    if (!e) e = read_store_id(c);
+    if (!e) e = jobs_new(config->in_line, &c->writer);
+    if (!e) e = jobs_new(config->in_line, &c->caretaker);
+    if (e) {
+        checkpoint_close(c);
+        return e;
+    }
+    c->keeper = keeper_new(&c->config);
+    *out = c;
+    return NULL;
+}
+
+static void writing_free(checkpoint_writing *w) {
+    if (!w) return;
+    image_free(w->image);
+    buf_done(&w->record);
+    err_free(w->error);
+    mem_free(w);
+}
+
+static void finish(void *arg) { keeper_finish(arg); }
+
+void checkpoint_close(checkpoint *c) {
+    if (!c) return;
+    jobs_free(c->writer);
+    if (c->keeper) jobs_add(c->caretaker, finish, c->keeper);
+    jobs_free(c->caretaker);
+    keeper_free(c->keeper);
+    writing_free(c->writing);
+    mem_free((char *)c->config.name);
+    mem_free(c);
+}
+
+const char *checkpoint_store_id(const checkpoint *c) { return c->store_id; }
+
+typedef struct newest {
+    bool found;
+    char *name;
+} newest;
+
+static err *visit_newest(void *arg, const char *name, int64_t size, int64_t changed_ms) {
+    (void)size, (void)changed_ms;
+    newest *n = arg;
+    object_name o;
+    if (!names_read(name, &o) || o.part) return NULL;
+    n->found = true;
+    pointer_object(&o.p, n->name);
+    return NULL;
+}
+
+err *checkpoint_has_objects(checkpoint *c, bool *found, char name[128]) {
+    char prefix[OBJECT_NAME_BYTES];
+    names_plain(prefix, c->config.name, "state/");
+    newest n = { .name = name };
+    name[0] = '\0';
+    store *s = c->config.store;
+    err *e = s->ops->list(s->handle, prefix, visit_newest, &n);
+    *found = n.found;
+    return e;
+}
+
+/* -- writing */
+
+bool checkpoint_wants_full(const checkpoint *c, size_t full_bytes) {
+    if (!c->chain_length || c->chain_length >= MOST_OBJECTS) return true;
+    uint64_t most = full_bytes > CHAIN_BYTES / 2 ? 2 * (uint64_t)full_bytes : CHAIN_BYTES;
+    if (c->chain_bytes - c->full_bytes > most) return true;
+    return full_bytes <= TINY_BYTES || (full_bytes <= SMALL_BYTES && full_bytes <= c->delta_bytes);
+}
+
+/* thread: the writer's. */
+static void write_object(void *arg) {
+    checkpoint_writing *w = arg;
+    const checkpoint_config *config = &w->c->config;
+    if (!w->parts) {
+        image_finish(w->image);
+        w->parts = image_part_count(w->image);
+        w->bytes = image_bytes(w->image);
+    }
+    int64_t begun_ms = clock_steady_ms(config->clock);
+    w->error = object_write(config->store, config->name, &w->p, w->image);
+    w->took_ms = clock_steady_ms(config->clock) - begun_ms;
+}
+
+void checkpoint_put(checkpoint *c, image *m, const buf *record, bool is_full, uint64_t batch,
+                    uint32_t partitions, pointer *p) {
+    assert(!c->writing);
+    checkpoint_writing *w = c->writing = mem_zalloc(1, sizeof *w);
+    *w = (checkpoint_writing){ .c = c, .image = m };
+    buf_init(&w->record);
+    if (record) buf_put(&w->record, record->data, record->len);
+    w->p = pointer_new(is_full ? POINTER_FULL : POINTER_DELTA, batch, partitions);
+    *p = w->p;
+    w->ticket = jobs_add(c->writer, write_object, w);
+}
+
+/* What one of the caretaker's jobs is about. */
+typedef struct errand {
+    checkpoint *c;
+    checkpoint_writing *w; /* owned, or NULL */
+    pointer p;
+    uint32_t parts;
+    sl_mark *marks; /* owned until the job runs */
+    uint32_t mark_count;
+} errand;
+
+static errand *errand_new(checkpoint *c, const pointer *p) {
+    errand *it = mem_zalloc(1, sizeof *it);
+    it->c = c;
+    it->p = *p;
+    return it;
+}
+
+static void run_given_up(void *arg) {
+    errand *it = arg;
+    keeper_given_up(it->c->keeper, &it->p, it->parts);
+    mem_free(it);
+}
+
+static void give_up_name(checkpoint *c, const checkpoint_writing *w) {
+    errand *it = errand_new(c, &w->p);
+    it->parts = w->parts ? w->parts : 1;
+    jobs_add(c->caretaker, run_given_up, it);
+}
+
+/* The name may be taken by what an error hid: another one is certain. */
+static void write_again(checkpoint_writing *w) {
+    give_up_name(w->c, w);
+    w->p = pointer_new(w->p.kind, w->p.batch, w->p.partitions);
+    w->ticket = jobs_add(w->c->writer, write_object, w);
+}
+
+static void tell_failure(const checkpoint *c, const checkpoint_writing *w, uint32_t tries) {
+    if (tries) return;
+    char name[96];
+    pointer_object(&w->p, name);
+    log_warn(c->config.log, "state not stored, trying again", log_text("object", name),
+             log_text("error", w->error->message));
+}
+
+err *checkpoint_wait(checkpoint *c, pointer *p) {
+    checkpoint_writing *w = c->writing;
+    assert(w);
+    err *e = NULL;
+    for (uint32_t tries = 0; !e && !w->is_durable; tries++) {
+        if (w->error) {
+            err_free(w->error);
+            w->error = NULL;
+            write_again(w);
+        }
+        if (!jobs_wait(c->writer, w->ticket, c->config.stop))
+            return err_new(ERR_STOPPED, "asked to stop while the state was being stored");
+        if (!w->error) {
+            w->is_durable = true;
+            if (tries) log_info(c->config.log, "state stored again", log_number("tries", tries + 1));
+        } else if (!w->error->retriable || (c->config.in_line && tries + 1 >= TRIES_IN_LINE)) {
+            e = err_wrap(err_new(w->error->code, "%s", w->error->message), "storing the state");
+            e->retriable = w->error->retriable;
+        } else {
+            tell_failure(c, w, tries);
+            e = checkpoint_rest(c, tries);
+        }
+    }
+    if (!e) *p = w->p;
+    if (!e) crash_point("delta_durable");
+    return e;
+}
+
+/* -- behind the commit */
+
+/* One piece of memory: the topics lie behind the marks. */
+static sl_mark *copy_marks(const sl_mark *marks, uint32_t count) {
+    size_t len = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (!i || marks[i].topic != marks[i - 1].topic) len += strlen(marks[i].topic) + 1;
+    sl_mark *copy = mem_alloc(count * sizeof *copy + len);
+    char *text = (char *)(copy + count);
+    for (uint32_t i = 0; i < count; i++) {
+        copy[i] = marks[i];
+        if (i && marks[i].topic == marks[i - 1].topic) {
+            copy[i].topic = copy[i - 1].topic;
+            continue;
+        }
+        copy[i].topic = strcpy(text, marks[i].topic);
+        text += strlen(text) + 1;
+    }
+    return copy;
+}
+
+static void run_committed(void *arg) {
+    errand *it = arg;
+    keeper *k = it->c->keeper;
+    if (it->w) {
+        keeper_object o = { .p = it->p, .parts = it->w->parts, .bytes = it->w->bytes };
+        o.record = it->w->record.data;
+        o.record_len = it->w->record.len;
+        keeper_add(k, &o);
+    }
+    keeper_committed(k, &it->p, it->marks, it->mark_count);
+    writing_free(it->w);
+    mem_free(it);
+}
+
+static void lengthen(checkpoint *c, const checkpoint_writing *w) {
+    if (w->p.kind == POINTER_FULL) {
+        c->chain_length = 0;
+        c->chain_bytes = 0;
+        c->full_bytes = w->bytes;
+    } else {
+        c->delta_bytes = w->bytes;
+    }
+    c->chain_length++;
+    c->chain_bytes += w->bytes;
+    c->written_bytes += w->bytes;
+    c->written_objects += w->parts;
+    c->put_ms = w->took_ms;
+}
+
+void checkpoint_committed(checkpoint *c, const pointer *p, const sl_mark *marks, uint32_t count) {
+    errand *it = errand_new(c, p);
+    it->marks = copy_marks(marks, count);
+    it->mark_count = count;
+    c->current = *p;
+    c->has_current = true;
+    checkpoint_writing *w = c->writing;
+    if (w) {
+        assert(w->is_durable && !strcmp(w->p.id, p->id));
+        lengthen(c, w);
+        image_free(w->image);
+        w->image = NULL;
+        it->w = w;
+        c->writing = NULL;
+    }
+    jobs_add(c->caretaker, run_committed, it);
+}
+
+void checkpoint_given_up(checkpoint *c) {
+    checkpoint_writing *w = c->writing;
+    if (!w) return;
+    jobs_wait(c->writer, w->ticket, NULL);
+    give_up_name(c, w);
+    writing_free(w);
+    c->writing = NULL;
+}
+
+const pointer *checkpoint_current(const checkpoint *c) {
+    return c->has_current ? &c->current : NULL;
+}
+
+void checkpoint_facts_of(const checkpoint *c, checkpoint_facts *facts) {
+    *facts = (checkpoint_facts){
+        .batch = c->has_current ? c->current.batch : 0,
+        .chain_length = c->chain_length,
+        .chain_bytes = c->chain_bytes,
+        .written_bytes = c->written_bytes,
+        .written_objects = c->written_objects,
+        .removed_objects = keeper_removed(c->keeper),
+        .put_ms = c->put_ms,
+    };
+}
