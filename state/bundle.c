@@ -51,17 +51,20 @@ void bundle_end(buf *out, const bundle_sums *sums) {
 err *bundle_open(bundle_reader *r, const char *what, const char *bytes, size_t len) {
     *r = (bundle_reader){ .what = what, .at = bytes + MAGIC_BYTES, .end = bytes + len };
     if (len < MAGIC_BYTES || memcmp(bytes, MAGIC, MAGIC_BYTES - 1) != 0)
-        return err_new(ERR_REFUSED, "%s is not what it should be: it does not begin with \"" MAGIC "\"",
+        return err_new(ERR_REFUSED,
+                       "%s is not what it should be: it does not begin with \"" MAGIC "\"",
                        what);
     if (bytes[MAGIC_BYTES - 1] != VERSION)
-        return err_new(ERR_REFUSED, "%s is of version %c of its format, this sluice reads %c: use the one that wrote it, "
-                                    "or a newer one",
+        return err_new(ERR_REFUSED,
+                       "%s is of version %c of its format, this sluice reads %c: use the one that "
+                       "wrote it, or a newer one",
                        what, bytes[MAGIC_BYTES - 1], VERSION);
     return NULL;
 }
 
 static err *damaged(const bundle_reader *r) {
-    return err_new(ERR_REFUSED, "%s is damaged or cut behind item %" PRIu64, r->what, r->sums.count);
+    return err_new(ERR_REFUSED, "%s is damaged or cut behind item %" PRIu64, r->what,
+                   r->sums.count);
 }
 
 err *bundle_next(bundle_reader *r, bundle_item *item, bool *more) {
@@ -76,7 +79,8 @@ err *bundle_next(bundle_reader *r, bundle_item *item, bool *more) {
         return right ? NULL : damaged(r);
     }
     if (head.name_len > left || head.len > left - head.name_len) return damaged(r);
-    *item = (bundle_item){ .name = r->at + sizeof head, .name_len = head.name_len, .len = head.len };
+    *item = (bundle_item){ .name_len = head.name_len, .len = head.len };
+    item->name = r->at + sizeof head;
     item->bytes = item->name + head.name_len;
     if (sum_of(item->name, item->name_len, item->bytes, item->len) != head.sum) return damaged(r);
     count_in(&r->sums, head.sum);

@@ -37,7 +37,8 @@ static err *read_store_id(checkpoint *c) {
         if (!e) e = s->ops->get(s->handle, name, &text, &missing);
     }
     if (!e && (missing || text.len != 32))
-        e = err_new(ERR_REFUSED, "%s in %s is damaged: %zu bytes, wanted 32", name, s->url, text.len);
+        e = err_new(ERR_REFUSED, "%s in %s is damaged: %zu bytes, wanted 32", name, s->url,
+                    text.len);
     if (!e) memcpy(c->store_id, text.data, 32);
     buf_done(&text);
     return e;
@@ -47,10 +48,8 @@ err *checkpoint_open(const checkpoint_config *config, checkpoint **out) {
     checkpoint *c = mem_zalloc(1, sizeof *c);
     c->config = *config;
     c->config.name = mem_copy_text(config->name, strlen(config->name));
-    err *e = NULL;
-    if (!strcmp(config->name, ".") || !strcmp(config->name, ".."))
-        e = err_new(ERR_PLAN, "a pipeline of the name \"%s\" cannot keep its state: give it another", config->name);
-    if (!e) e = read_store_id(c);
+    pthread_mutex_init(&c->stand_in.lock, NULL);
+    err *e = read_store_id(c);
     if (!e) e = jobs_new(config->in_line, &c->writer);
     if (!e) e = jobs_new(config->in_line, &c->caretaker);
     if (e) {
@@ -79,6 +78,8 @@ void checkpoint_close(checkpoint *c) {
     jobs_free(c->caretaker);
     keeper_free(c->keeper);
     writing_free(c->writing);
+    pthread_mutex_destroy(&c->stand_in.lock);
+    mem_free(c->chain);
     mem_free((char *)c->config.name);
     mem_free(c);
 }
@@ -113,10 +114,16 @@ err *checkpoint_has_objects(checkpoint *c, bool *found, char name[128]) {
 
 /* -- writing */
 
+static uint64_t bytes_from(const checkpoint *c, uint32_t first) {
+    uint64_t bytes = 0;
+    for (uint32_t i = first; i < c->chain_length; i++) bytes += c->chain[i].bytes;
+    return bytes;
+}
+
 bool checkpoint_wants_full(const checkpoint *c, size_t full_bytes) {
     if (!c->chain_length || c->chain_length >= MOST_OBJECTS) return true;
     uint64_t most = full_bytes > CHAIN_BYTES / 2 ? 2 * (uint64_t)full_bytes : CHAIN_BYTES;
-    if (c->chain_bytes - c->full_bytes > most) return true;
+    if (bytes_from(c, 1) > most) return true;
     return full_bytes <= TINY_BYTES || (full_bytes <= SMALL_BYTES && full_bytes <= c->delta_bytes);
 }
 
@@ -204,7 +211,8 @@ err *checkpoint_wait(checkpoint *c, pointer *p) {
             return err_new(ERR_STOPPED, "asked to stop while the state was being stored");
         if (!w->error) {
             w->is_durable = true;
-            if (tries) log_info(c->config.log, "state stored again", log_number("tries", tries + 1));
+            if (tries)
+                log_info(c->config.log, "state stored again", log_number("tries", tries + 1));
         } else if (!w->error->retriable || (c->config.in_line && tries + 1 >= TRIES_IN_LINE)) {
             e = err_wrap(err_new(w->error->code, "%s", w->error->message), "storing the state");
             e->retriable = w->error->retriable;
@@ -253,19 +261,49 @@ static void run_committed(void *arg) {
     mem_free(it);
 }
 
-static void lengthen(checkpoint *c, const checkpoint_writing *w) {
-    if (w->p.kind == POINTER_FULL) {
+void checkpoint_lengthen(checkpoint *c, const pointer *p, uint64_t bytes) {
+    if (p->kind == POINTER_FULL)
         c->chain_length = 0;
-        c->chain_bytes = 0;
-        c->full_bytes = w->bytes;
-    } else {
-        c->delta_bytes = w->bytes;
+    else
+        c->delta_bytes = bytes;
+    if (c->chain_length == c->chain_room) {
+        c->chain_room = c->chain_room ? 2 * c->chain_room : 128;
+        c->chain = mem_realloc(c->chain, c->chain_room * sizeof *c->chain);
     }
-    c->chain_length++;
-    c->chain_bytes += w->bytes;
+    c->chain[c->chain_length++] = (chain_size){ .batch = p->batch, .bytes = bytes };
+}
+
+static void account(checkpoint *c, const checkpoint_writing *w) {
+    checkpoint_lengthen(c, &w->p, w->bytes);
     c->written_bytes += w->bytes;
     c->written_objects += w->parts;
     c->put_ms = w->took_ms;
+}
+
+static void run_stand_in(void *arg) {
+    errand *it = arg;
+    keeper_object o = { .p = it->p, .parts = it->parts };
+    keeper_add(it->c->keeper, &o);
+    mem_free(it);
+}
+
+/* What lies before it is not read any more; the object at its batch gives way to it. */
+static void begin_at_stand_in(checkpoint *c) {
+    pthread_mutex_lock(&c->stand_in.lock);
+    pointer at = c->stand_in.at;
+    uint32_t parts = c->stand_in.parts, first = 0;
+    uint64_t bytes = c->stand_in.bytes;
+    c->stand_in.parts = 0;
+    pthread_mutex_unlock(&c->stand_in.lock);
+    if (!parts) return;
+    errand *it = errand_new(c, &at);
+    it->parts = parts;
+    jobs_add(c->caretaker, run_stand_in, it);
+    while (first < c->chain_length && c->chain[first].batch < at.batch) first++;
+    if (first == c->chain_length || c->chain[first].batch != at.batch) return;
+    c->chain_length -= first;
+    memmove(c->chain, c->chain + first, c->chain_length * sizeof *c->chain);
+    c->chain[0].bytes = bytes;
 }
 
 void checkpoint_committed(checkpoint *c, const pointer *p, const sl_mark *marks, uint32_t count) {
@@ -277,13 +315,14 @@ void checkpoint_committed(checkpoint *c, const pointer *p, const sl_mark *marks,
     checkpoint_writing *w = c->writing;
     if (w) {
         assert(w->is_durable && !strcmp(w->p.id, p->id));
-        lengthen(c, w);
+        account(c, w);
         image_free(w->image);
         w->image = NULL;
         it->w = w;
         c->writing = NULL;
     }
     jobs_add(c->caretaker, run_committed, it);
+    begin_at_stand_in(c);
 }
 
 void checkpoint_given_up(checkpoint *c) {
@@ -295,6 +334,26 @@ void checkpoint_given_up(checkpoint *c) {
     c->writing = NULL;
 }
 
+err *checkpoint_put_part(checkpoint *c, const pointer *at, uint32_t part, const buf *bytes) {
+    char name[OBJECT_NAME_BYTES];
+    pointer p = *at;
+    p.kind = POINTER_FULL;
+    names_state(name, c->config.name, &p, part);
+    store *s = c->config.store;
+    bool exists;
+    err *e = s->ops->put(s->handle, name, bytes->data, bytes->len, STORE_REPLACE, &exists);
+    if (e) return e;
+    stand_in *in = &c->stand_in;
+    pthread_mutex_lock(&in->lock);
+    if (strcmp(in->at.id, p.id) != 0) in->bytes = in->last_part = 0;
+    in->at = p;
+    in->bytes += bytes->len;
+    if (part > in->last_part) in->last_part = part;
+    if (!part) in->parts = in->last_part + 1;
+    pthread_mutex_unlock(&in->lock);
+    return NULL;
+}
+
 const pointer *checkpoint_current(const checkpoint *c) {
     return c->has_current ? &c->current : NULL;
 }
@@ -303,7 +362,7 @@ void checkpoint_facts_of(const checkpoint *c, checkpoint_facts *facts) {
     *facts = (checkpoint_facts){
         .batch = c->has_current ? c->current.batch : 0,
         .chain_length = c->chain_length,
-        .chain_bytes = c->chain_bytes,
+        .chain_bytes = bytes_from(c, 0),
         .written_bytes = c->written_bytes,
         .written_objects = c->written_objects,
         .removed_objects = keeper_removed(c->keeper),

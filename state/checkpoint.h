@@ -1,20 +1,23 @@
 #pragma once
 /* The objects of one pipeline in a store: which there are, how they hang together, when they go.
  *
- *   full ◀─ delta ◀─ delta ◀─ delta          each names its parent; the pointer in the ledger names
+ *   full ◀─ delta ◀─ delta ◀─ delta          each names its parent; the pointer in the ledger
+ * names
  *                               ▲            the last one that counts; what no pointer reaches is
  *                             pointer        garbage
  *
  *   NAME/store                          random id of the store, made once
- *   NAME/state/000000000042-<id>.delta  objects (image.h); a full one of several parts: .full .full.1 ..
- *   NAME/plan/000000000043-<id>         plan of batch 43 behind the object <id>, before its first row
+ *   NAME/state/000000000042-<id>.delta  objects (image.h); a full one of several parts: .full
+ * .full.1 ..
+ *   NAME/plan/000000000043-<id>         plan of batch 43 behind the object <id>, before its first
+ * row
  *   NAME/journal/000000000042-<id>      records of the batches since the journal before
  *   NAME/script/<hash>                  scripts and what they required
  *   NAME/head                           copy of the last pointer and its marks, not authoritative
  *
  * Objects are never changed; a write whose outcome is unknown is tried again under a new name.
- * Writing goes on in a thread of its own, so that a batch's object is written while its outputs are
- * produced; so do collecting garbage, full objects of a large state, and the head's copy.
+ * Writing goes on in a thread of its own, so that a batch's object is written while its outputs
+ * are produced; so do collecting garbage, full objects of a large state, and the head's copy.
  * One owner; thread: the owner's, unless said otherwise. */
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,10 +59,10 @@ const char *checkpoint_store_id(const checkpoint *c);
 err *checkpoint_has_objects(checkpoint *c, bool *found, char newest[128]);
 
 /* Read the objects from the full one on to the one that `p` names, oldest first. Genesis: none.
- * `base`: state that is there already (RocksDB's), or NULL; if the chain passes it, what lies behind
- * it is read only: the first object is then not a full one, or there is none. `p` is current from
- * then on. ERR_REFUSED: one is missing, damaged, or does not follow; says which, and what can be
- * done. */
+ * `base`: state that is there already (RocksDB's), or NULL; if the chain passes it, what lies
+ * behind it is read only: the first object is then not a full one, or there is none. `p` is
+ * current from then on. ERR_REFUSED: one is missing, damaged, or does not follow; says which, and
+ * what can be done. */
 typedef err *checkpoint_visit(void *arg, image_reader *object);
 err *checkpoint_load(checkpoint *c, const pointer *p, const pointer *base, checkpoint_visit *visit,
                      void *arg);
@@ -78,22 +81,23 @@ void checkpoint_put(checkpoint *c, image *m, const buf *record, bool is_full, ui
  * under a new name, until it is, or `stop`: `p` is what counts. */
 err *checkpoint_wait(checkpoint *c, pointer *p);
 
-/* The batch is committed with `p`; `marks` for the head's copy. Or it is not: its object is garbage.
+/* The batch is committed with `p`; `marks` for the head's copy. Or it is not: its object is
+ * garbage.
  */
 void checkpoint_committed(checkpoint *c, const pointer *p, const sl_mark *marks, uint32_t count);
 void checkpoint_given_up(checkpoint *c);
 
 /* Put a part of a full object that holds the state at `at`, a committed pointer of this chain; the
- * base makes it, while batches go on. Parts 1 .. come first, then part 0 with the head, and with it
- * the object counts: a chain that is read back ends there. Its name is that of `at`, but .full.
+ * base makes it, while batches go on. Parts 1 .. come first, then part 0 with the head, and with
+ * it the object counts: a chain that is read back ends there. Its name is that of `at`, but .full.
  * `bytes` stay the caller's. thread: any. */
 err *checkpoint_put_part(checkpoint *c, const pointer *at, uint32_t part, const buf *bytes);
 
 /* The last pointer that is known here to be committed; NULL before any. */
 const pointer *checkpoint_current(const checkpoint *c);
 
-/* The plan of the batch behind `parent`: put it, or get the one that is there already (a batch that
- * died): then `plan` is replaced by its bytes and `found` set. */
+/* The plan of the batch behind `parent`: put it, or get the one that is there already (a batch
+ * that died): then `plan` is replaced by its bytes and `found` set. */
 err *checkpoint_put_plan(checkpoint *c, const pointer *parent, buf *plan, bool *found);
 err *checkpoint_get_plan(checkpoint *c, const pointer *parent, buf *plan, bool *found);
 

@@ -1,6 +1,8 @@
 #pragma once
-/* What the files checkpoint*.c share. Two threads stand behind a checkpoint: `writer` puts the object
- * of the batch, `caretaker` does what may wait (keeper.h). */
+/* What the files checkpoint*.c share. Two threads stand behind a checkpoint: `writer` puts the
+ * object of the batch, `caretaker` does what may wait (keeper.h). */
+#include <pthread.h>
+
 #include "state/checkpoint.h"
 #include "state/jobs.h"
 #include "state/keeper.h"
@@ -19,6 +21,20 @@ typedef struct checkpoint_writing {
     bool is_durable;
 } checkpoint_writing;
 
+/* An object of the current chain. */
+typedef struct chain_size {
+    uint64_t batch, bytes;
+} chain_size;
+
+/* A full object that the base made of a state before: the chain begins there from now on. */
+typedef struct stand_in {
+    pthread_mutex_t lock; /* guards what follows */
+    pointer at;
+    uint32_t parts; /* 0: there is none that the owner has not seen */
+    uint32_t last_part;
+    uint64_t bytes; /* of the parts so far */
+} stand_in;
+
 struct checkpoint {
     checkpoint_config config; /* `name` is owned */
     char store_id[33];
@@ -27,11 +43,16 @@ struct checkpoint {
     checkpoint_writing *writing; /* owned; NULL: nothing is on its way */
     pointer current;
     bool has_current;
-    uint32_t chain_length;
-    uint64_t chain_bytes, full_bytes, delta_bytes; /* all, of the full one, of the last delta */
+    chain_size *chain; /* from the full one on; owned */
+    uint32_t chain_length, chain_room;
+    uint64_t delta_bytes; /* of the last delta */
+    stand_in stand_in;
     uint64_t written_bytes, written_objects;
     int64_t put_ms;
 };
+
+/* The chain grows by one object; a full one is its beginning. */
+void checkpoint_lengthen(checkpoint *c, const pointer *p, uint64_t bytes);
 
 /* What every refusal of the chain ends with: `e` is taken and given back. */
 err *checkpoint_way_out(err *e, const checkpoint *c);

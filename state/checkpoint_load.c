@@ -1,6 +1,6 @@
-/* Loading goes backwards, since each object names its parent alone, and is handed out oldest first.
- * What is read stays in memory up to HELD_BYTES; of a longer chain the newest objects are read
- * twice. */
+/* Loading goes backwards, since each object names its parent alone, and is handed out oldest
+ * first. What is read stays in memory up to HELD_BYTES; of a longer chain the newest objects are
+ * read twice. */
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -23,6 +23,8 @@ typedef struct chain {
     chain_link *links; /* newest first; owned */
     uint32_t count;
     size_t held_bytes;
+    pointer *stand_ins; /* full objects beside deltas; owned */
+    uint32_t stand_in_count;
     bool met;       /* the base was reached: nothing before it was looked at */
     pointer behind; /* what the oldest one follows; batch 0 and a genesis: nothing */
 } chain;
@@ -57,6 +59,12 @@ err *checkpoint_rest(const checkpoint *c, uint32_t tries) {
 static void chain_done(chain *ch) {
     for (uint32_t i = 0; i < ch->count; i++) image_reader_free(ch->links[i].r);
     mem_free(ch->links);
+    mem_free(ch->stand_ins);
+}
+
+static void push_link(chain *ch, const chain_link *link) {
+    ch->links = mem_realloc(ch->links, (ch->count + 1) * sizeof *ch->links);
+    ch->links[ch->count++] = *link;
 }
 
 static err *add_link(checkpoint *c, chain *ch, const pointer *p) {
@@ -64,14 +72,53 @@ static err *add_link(checkpoint *c, chain *ch, const pointer *p) {
     err *e = object_read(c->config.store, c->config.name, p, &link.r, &link.bytes);
     if (e) return e;
     link.parts = image_part_total(link.r);
-    bool has_parent = image_head_of(link.r)->parent[0] != '\0';
-    if (p->kind == POINTER_DELTA || has_parent)
-        e = object_parent(link.r, c->config.name, p, &ch->behind);
-    else
-        ch->behind = (pointer){ .kind = POINTER_GENESIS };
-    ch->links = mem_realloc(ch->links, (ch->count + 1) * sizeof *ch->links);
-    ch->links[ch->count++] = link;
-    return e;
+    push_link(ch, &link);
+    ch->behind = (pointer){ .kind = POINTER_GENESIS };
+    if (p->kind == POINTER_FULL && !image_head_of(link.r)->parent[0]) return NULL;
+    return object_parent(link.r, c->config.name, p, &ch->behind);
+}
+
+/* -- full objects that the base made: named as the delta of their batch, but .full */
+
+static err *visit_full(void *arg, const char *name, int64_t size, int64_t changed_ms) {
+    (void)size, (void)changed_ms;
+    chain *ch = arg;
+    object_name o;
+    if (!names_read(name, &o) || o.p.kind != POINTER_FULL || o.part) return NULL;
+    ch->stand_ins = mem_realloc(ch->stand_ins, (ch->stand_in_count + 1) * sizeof *ch->stand_ins);
+    ch->stand_ins[ch->stand_in_count++] = o.p;
+    return NULL;
+}
+
+static err *list_fulls(checkpoint *c, chain *ch) {
+    char prefix[OBJECT_NAME_BYTES];
+    names_plain(prefix, c->config.name, "state/");
+    store *s = c->config.store;
+    return s->ops->list(s->handle, prefix, visit_full, ch);
+}
+
+static bool is_same(const pointer *a, const pointer *b) {
+    return a->batch == b->batch && !strcmp(a->id, b->id);
+}
+
+/* Whether there is one for `p` that is whole. One that is not is as none: the deltas are there. */
+static err *add_stand_in(checkpoint *c, chain *ch, const pointer *p, bool *added) {
+    *added = false;
+    bool found = false;
+    for (uint32_t i = 0; i < ch->stand_in_count && !found; i++)
+        found = is_same(&ch->stand_ins[i], p);
+    if (!found) return NULL;
+    chain_link link = { .p = *p };
+    link.p.kind = POINTER_FULL;
+    err *e = object_read(c->config.store, c->config.name, &link.p, &link.r, &link.bytes);
+    if (e && e->code != ERR_REFUSED) return e;
+    *added = !e;
+    err_free(e);
+    if (!*added) return NULL;
+    link.parts = image_part_total(link.r);
+    push_link(ch, &link);
+    ch->behind = *p;
+    return NULL;
 }
 
 /* Keep the oldest, which are needed first: the one just read is older than all before. */
@@ -85,20 +132,20 @@ static void hold(chain *ch) {
     }
 }
 
-static bool is_same(const pointer *a, const pointer *b) {
-    return a->batch == b->batch && !strcmp(a->id, b->id);
-}
-
 static err *walk_back(checkpoint *c, const pointer *p, const pointer *base, chain *ch) {
     pointer at = *p;
-    err *e = NULL;
-    while (!e && at.kind != POINTER_GENESIS) {
+    err *e = p->kind == POINTER_DELTA ? list_fulls(c, ch) : NULL;
+    bool is_full = false;
+    while (!e && !is_full && at.kind != POINTER_GENESIS) {
         ch->met = base && is_same(&at, base);
         if (ch->met) break;
-        e = add_link(c, ch, &at);
+        e = at.kind == POINTER_DELTA ? add_stand_in(c, ch, &at, &is_full) : NULL;
+        if (!e && !is_full) {
+            e = add_link(c, ch, &at);
+            is_full = at.kind == POINTER_FULL;
+        }
         if (e) break;
         hold(ch);
-        if (at.kind == POINTER_FULL) break;
         at = ch->behind;
     }
     return e;
@@ -107,36 +154,25 @@ static err *walk_back(checkpoint *c, const pointer *p, const pointer *base, chai
 /* -- how long the chain is that begins before a base: told by names alone, for wants_full */
 
 typedef struct before_base {
+    checkpoint *c;
     const pointer *base;
-    uint32_t count;
-    uint64_t bytes, full_bytes;
 } before_base;
 
 static err *visit_before(void *arg, const char *name, int64_t size, int64_t changed_ms) {
     (void)changed_ms;
     before_base *b = arg;
     object_name o;
-    if (!names_read(name, &o) || o.p.batch > b->base->batch) return NULL;
-    if (o.p.kind == POINTER_FULL) {
-        if (!o.part) *b = (before_base){ .base = b->base, .count = 1 };
-        b->full_bytes += (uint64_t)size;
-    } else if (!o.part) {
-        b->count++;
-    }
-    b->bytes += (uint64_t)size;
+    if (names_read(name, &o) && !o.part && o.p.batch <= b->base->batch)
+        checkpoint_lengthen(b->c, &o.p, (uint64_t)size);
     return NULL;
 }
 
 static err *count_before(checkpoint *c, const pointer *base) {
     char prefix[OBJECT_NAME_BYTES];
     names_plain(prefix, c->config.name, "state/");
-    before_base b = { .base = base };
+    before_base b = { .c = c, .base = base };
     store *s = c->config.store;
-    err *e = s->ops->list(s->handle, prefix, visit_before, &b);
-    c->chain_length = b.count;
-    c->chain_bytes = b.bytes;
-    c->full_bytes = b.full_bytes;
-    return e;
+    return s->ops->list(s->handle, prefix, visit_before, &b);
 }
 
 /* -- handing out */
@@ -144,13 +180,11 @@ static err *count_before(checkpoint *c, const pointer *base) {
 static void account(checkpoint *c, const chain_link *link) {
     size_t len;
     const char *record = object_record(link->r, &len);
-    keeper_add(c->keeper, &(keeper_object){ .p = link->p, .parts = link->parts, .bytes = link->bytes, .record = record, .record_len = len });
-    if (link->p.kind == POINTER_FULL)
-        c->full_bytes = link->bytes;
-    else
-        c->delta_bytes = link->bytes;
-    c->chain_length++;
-    c->chain_bytes += link->bytes;
+    keeper_object o = { .p = link->p, .parts = link->parts, .bytes = link->bytes };
+    o.record = record;
+    o.record_len = len;
+    keeper_add(c->keeper, &o);
+    checkpoint_lengthen(c, &link->p, link->bytes);
 }
 
 static err *hand_out(checkpoint *c, chain *ch, checkpoint_visit *visit, void *arg) {
@@ -172,7 +206,6 @@ err *checkpoint_load(checkpoint *c, const pointer *p, const pointer *base, check
                      void *arg) {
     chain ch = { 0 };
     c->chain_length = 0;
-    c->chain_bytes = c->full_bytes = 0;
     err *e = walk_back(c, p, base, &ch);
     if (!e && ch.met) e = count_before(c, base);
     if (!e) keeper_look_behind(c->keeper, ch.met ? base : &ch.behind);

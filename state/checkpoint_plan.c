@@ -41,6 +41,18 @@ static err *try_plan(checkpoint *c, const char *name, buf *plan, bool *found) {
     return e;
 }
 
+typedef struct plan_errand {
+    checkpoint *c;
+    pointer parent;
+} plan_errand;
+
+/* thread: the caretaker's. */
+static void tell_plan(void *arg) {
+    plan_errand *it = arg;
+    keeper_planned(it->c->keeper, &it->parent);
+    mem_free(it);
+}
+
 err *checkpoint_put_plan(checkpoint *c, const pointer *parent, buf *plan, bool *found) {
     char name[OBJECT_NAME_BYTES];
     names_plan(name, c->config.name, parent);
@@ -54,8 +66,12 @@ err *checkpoint_put_plan(checkpoint *c, const pointer *parent, buf *plan, bool *
         e = checkpoint_rest(c, tries);
         if (!e) e = try_plan(c, name, plan, found);
     }
-    if (!e) crash_point("plan_durable");
-    return err_wrap(e, "storing the plan of the next batch");
+    if (e) return err_wrap(e, "storing the plan of the next batch");
+    crash_point("plan_durable");
+    plan_errand *it = mem_alloc(sizeof *it);
+    *it = (plan_errand){ .c = c, .parent = *parent };
+    jobs_add(c->caretaker, tell_plan, it);
+    return NULL;
 }
 
 typedef struct script_errand {

@@ -27,6 +27,7 @@ void inventory_add(inventory *v, const kept *item) {
 typedef struct listing {
     inventory *v;
     kept_kind kind;
+    int64_t now_ms;
 } listing;
 
 static err *visit(void *arg, const char *name, int64_t size, int64_t changed_ms) {
@@ -35,6 +36,7 @@ static err *visit(void *arg, const char *name, int64_t size, int64_t changed_ms)
     object_name o;
     if (!names_read(name, &o)) return NULL;
     kept item = { .kind = l->kind, .parts = o.part + 1, .p = o.p, .made_ms = changed_ms };
+    if (item.made_ms > l->now_ms) item.made_ms = l->now_ms;
     inventory_add(l->v, &item);
     return NULL;
 }
@@ -52,16 +54,18 @@ static void merge(kept *into, const kept *other) {
     into->is_useless |= other->is_useless;
 }
 
-err *inventory_list(inventory *v, store *s, const char *pipeline) {
+err *inventory_list(inventory *v, store *s, const char *pipeline, int64_t now_ms) {
     static const struct {
         const char *folder;
         kept_kind kind;
-    } FOLDERS[] = { { "state/", KEPT_OBJECT }, { "plan/", KEPT_PLAN }, { "journal/", KEPT_JOURNAL } };
+    } FOLDERS[] = { { "state/", KEPT_OBJECT },
+                    { "plan/", KEPT_PLAN },
+                    { "journal/", KEPT_JOURNAL } };
     err *e = NULL;
     for (size_t i = 0; !e && i < sizeof FOLDERS / sizeof *FOLDERS; i++) {
         char prefix[OBJECT_NAME_BYTES];
         names_plain(prefix, pipeline, FOLDERS[i].folder);
-        listing l = { .v = v, .kind = FOLDERS[i].kind };
+        listing l = { .v = v, .kind = FOLDERS[i].kind, .now_ms = now_ms };
         e = s->ops->list(s->handle, prefix, visit, &l);
     }
     if (v->count) qsort(v->items, v->count, sizeof *v->items, by_batch);
@@ -80,7 +84,8 @@ const kept *inventory_journal(const inventory *v) {
     const kept *newest = NULL;
     for (uint32_t i = 0; i < v->count; i++) {
         const kept *item = &v->items[i];
-        if (item->kind == KEPT_JOURNAL && (!newest || item->made_ms >= newest->made_ms)) newest = item;
+        if (item->kind != KEPT_JOURNAL) continue;
+        if (!newest || item->made_ms >= newest->made_ms) newest = item;
     }
     return newest;
 }

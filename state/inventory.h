@@ -35,8 +35,9 @@ typedef struct inventory_limits {
 void inventory_done(inventory *v);
 void inventory_add(inventory *v, const kept *item);
 
-/* Add what the store lists; what is known already gets its time. */
-err *inventory_list(inventory *v, store *s, const char *pipeline);
+/* Add what the store lists; what is known already gets its time. The store's clock may be ahead:
+ * nothing is younger than `now_ms`. */
+err *inventory_list(inventory *v, store *s, const char *pipeline, int64_t now_ms);
 
 /* The newest journal by the time of its making; NULL: there is none. */
 const kept *inventory_journal(const inventory *v);

@@ -70,7 +70,8 @@ void journal_add(journal *j, const pointer *p, const char *text, size_t len) {
     uint32_t at = j->pending_count;
     while (at > 0 && j->pending[at - 1].p.batch > p->batch) at--;
     memmove(j->pending + at + 1, j->pending + at, (j->pending_count - at) * sizeof *j->pending);
-    j->pending[at] = (journal_record){ .p = *p, .text = mem_copy_text(len ? text : "", len), .len = len };
+    j->pending[at] = (journal_record){ .p = *p, .len = len };
+    j->pending[at].text = mem_copy_text(len ? text : "", len);
     j->pending_count++;
     j->pending_bytes += len;
 }

@@ -93,8 +93,8 @@ static void add_behind(keeper *k, const pointer *p, image_reader *r) {
     if (len) journal_add(&k->journal, p, record, len);
 }
 
-/* Records of batches whose objects an earlier run left unjournaled. What is no more there cannot be
- * replayed, and is no error. */
+/* Records of batches whose objects an earlier run left unjournaled. What is no more there cannot
+ * be replayed, and is no error. */
 static void gather_behind(keeper *k) {
     pointer at = k->behind;
     while (at.kind != POINTER_GENESIS && at.batch > k->journal.covered) {
@@ -131,7 +131,8 @@ static void drop_covered(keeper *k) {
 static err *look_around(keeper *k) {
     store *s = k->config->store;
     err *e = NULL;
-    if (!k->is_listed) e = inventory_list(&k->inventory, s, k->config->name);
+    int64_t now_ms = clock_now_ms(k->config->clock);
+    if (!k->is_listed) e = inventory_list(&k->inventory, s, k->config->name, now_ms);
     if (e) return e;
     k->is_listed = true;
     const kept *newest = inventory_journal(&k->inventory);
@@ -146,6 +147,12 @@ static err *look_around(keeper *k) {
 
 void keeper_look_behind(keeper *k, const pointer *parent) { k->behind = *parent; }
 
+static void add(keeper *k, kept_kind kind, const pointer *p, uint32_t parts, bool is_useless) {
+    kept item = { .kind = kind, .is_useless = is_useless, .parts = parts, .p = *p };
+    item.made_ms = clock_now_ms(k->config->clock);
+    inventory_add(&k->inventory, &item);
+}
+
 /* -- rounds */
 
 static void store_journal(keeper *k) {
@@ -158,7 +165,7 @@ static void store_journal(keeper *k) {
         err_free(e);
         return;
     }
-    inventory_add(&k->inventory, &(kept){ .kind = KEPT_JOURNAL, .p = k->journal.stored, .made_ms = clock_now_ms(k->config->clock) });
+    add(k, KEPT_JOURNAL, &k->journal.stored, 1, false);
     if (has_replaced) inventory_set_useless(&k->inventory, KEPT_JOURNAL, &replaced);
 }
 
@@ -202,7 +209,7 @@ void keeper_add(keeper *k, const keeper_object *o) {
     if (!k->is_owner) k->loaded = o->p.batch;
     if (o->p.kind == POINTER_FULL) k->limits.chain_start = o->p.batch;
     if (o->record_len) journal_add(&k->journal, &o->p, o->record, o->record_len);
-    inventory_add(&k->inventory, &(kept){ .kind = KEPT_OBJECT, .p = o->p, .parts = o->parts, .made_ms = clock_now_ms(k->config->clock) });
+    add(k, KEPT_OBJECT, &o->p, o->parts, false);
 }
 
 void keeper_committed(keeper *k, const pointer *p, sl_mark *marks, uint32_t count) {
@@ -221,6 +228,8 @@ void keeper_committed(keeper *k, const pointer *p, sl_mark *marks, uint32_t coun
     if (now_ms - k->round_ms >= k->pace_ms) round_of_care(k);
 }
 
+void keeper_planned(keeper *k, const pointer *parent) { add(k, KEPT_PLAN, parent, 1, false); }
+
 void keeper_given_up(keeper *k, const pointer *p, uint32_t parts) {
-    inventory_add(&k->inventory, &(kept){ .kind = KEPT_OBJECT, .is_useless = true, .p = *p, .parts = parts, .made_ms = clock_now_ms(k->config->clock) });
+    add(k, KEPT_OBJECT, p, parts, true);
 }

@@ -4,8 +4,8 @@
  *
  * Removed is, once it is older than the grace: what was given up by this process, and what is
  * strictly before the full object that the committed chain starts with; of full objects some stay
- * for `history`, and none goes before its record stands in the journal. A zombie's objects are never
- * in the way of that: those at or behind the chain's start stay until a later full one.
+ * for `history`, and none goes before its record stands in the journal. A zombie's objects are
+ * never in the way of that: those at or behind the chain's start stay until a later full one.
  * What was there before is found by one list behind the first commit.
  *
  * thread: the caretaker's; while a chain is loaded, when it has nothing to do, the owner's. */
@@ -34,6 +34,9 @@ void keeper_look_behind(keeper *k, const pointer *parent);
 /* This process committed `p` (after keeper_add, unless it has no object). `marks` are taken: one
  * piece of memory. */
 void keeper_committed(keeper *k, const pointer *p, sl_mark *marks, uint32_t count);
+
+/* There is a plan behind `parent`. */
+void keeper_planned(keeper *k, const pointer *parent);
 
 /* `p` will never be committed; its object may be there. */
 void keeper_given_up(keeper *k, const pointer *p, uint32_t parts);

@@ -112,8 +112,9 @@ err *note_read(const char *name, const buf *bytes, note *n) {
     bool known = !strncmp(text, MAGIC VERSION "\n", strlen(MAGIC VERSION "\n"));
     err *e = NULL;
     if (!known && !strncmp(text, MAGIC, strlen(MAGIC)))
-        e = err_new(ERR_REFUSED, "%s is of a newer version of sluice (\"%.*s\", this one reads " VERSION "): use "
-                                 "the version that wrote it, or a newer one",
+        e = err_new(ERR_REFUSED,
+                    "%s is of a newer version of sluice (\"%.*s\", this one reads " VERSION
+                    "): use the version that wrote it, or a newer one",
                     name, (int)strcspn(text, "\n"), text);
     else if (!known || strlen(text) != bytes->len || !is_whole(text))
         e = err_new(ERR_REFUSED, "%s is damaged (%zu bytes, their checksum is wrong)", name,

@@ -1,6 +1,6 @@
 #pragma once
-/* A note of what was committed: the pointer, and how far each partition is read. The text of a commit
- * in the store's ledger, of the head's copy, and of an exported checkpoint:
+/* A note of what was committed: the pointer, and how far each partition is read. The text of a
+ * commit in the store's ledger, of the head's copy, and of an exported checkpoint:
  *
  *   sluice note 1
  *   written 1795604400000

@@ -33,7 +33,8 @@ static err *read_parts(store *s, const char *pipeline, const pointer *p, image_r
 
 static err *check_head(const char *name, const pointer *p, const image_head *head) {
     if (head->batch != p->batch)
-        return err_new(ERR_REFUSED, "%s holds the state before batch %" PRIu64 ", wanted that before %" PRIu64,
+        return err_new(ERR_REFUSED,
+                       "%s holds the state before batch %" PRIu64 ", wanted that before %" PRIu64,
                        name, head->batch, p->batch);
     if (head->is_full != (p->kind == POINTER_FULL))
         return err_new(ERR_REFUSED, "%s holds %s, its name says otherwise", name,
@@ -61,14 +62,17 @@ err *object_read(store *s, const char *pipeline, const pointer *p, image_reader 
     return e;
 }
 
-err *object_parent(const image_reader *r, const char *pipeline, const pointer *p, pointer *parent) {
+err *object_parent(const image_reader *r, const char *pipeline, const pointer *p,
+                   pointer *parent) {
     char name[OBJECT_NAME_BYTES];
     names_state(name, pipeline, p, 0);
     const char *text = image_head_of(r)->parent;
     if (pointer_read(text, parent) != POINTER_OK)
-        return err_new(ERR_REFUSED, "%s names as its parent \"%s\", which is no pointer", name, text);
+        return err_new(ERR_REFUSED, "%s names as its parent \"%s\", which is no pointer", name,
+                       text);
     if (parent->batch + 1 != p->batch)
-        return err_new(ERR_REFUSED, "%s follows the state before batch %" PRIu64 " (\"%s\"), wanted %" PRIu64,
+        return err_new(ERR_REFUSED,
+                       "%s follows the state before batch %" PRIu64 " (\"%s\"), wanted %" PRIu64,
                        name, parent->batch, text, p->batch - 1);
     return NULL;
 }

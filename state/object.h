@@ -1,16 +1,17 @@
 #pragma once
-/* One object of a chain, read whole: found, put together of its parts, and held to what its pointer
- * says. thread: any. */
+/* One object of a chain, read whole: found, put together of its parts, and held to what its
+ * pointer says. thread: any. */
 #include "state/image.h"
 #include "state/pointer.h"
 #include "state/store.h"
 
-/* Read the object that `p` (no genesis) names. `bytes`: of all its parts. ERR_REFUSED: it is missing
- * or damaged, or not the object of that batch; says which. ERR_IO: the store does not answer. */
+/* Read the object that `p` (no genesis) names. `bytes`: of all its parts. ERR_REFUSED: it is
+ * missing or damaged, or not the object of that batch; says which. ERR_IO: the store does not
+ * answer. */
 err *object_read(store *s, const char *pipeline, const pointer *p, image_reader **r, size_t *bytes);
 
-/* The pointer that the object behind `p` follows. ERR_REFUSED: it names none, or one that is not of
- * the batch before. */
+/* The pointer that the object behind `p` follows. ERR_REFUSED: it names none, or one that is not
+ * of the batch before. */
 err *object_parent(const image_reader *r, const char *pipeline, const pointer *p, pointer *parent);
 
 /* The record of its batch; `len` 0: it has none. Borrowed from `r`, which is rewound. */

@@ -49,8 +49,9 @@ static int64_t steady_ms(const store_ledger *l) { return clock_steady_ms(l->conf
 static err *somebody(const store_ledger *l, uint64_t number) {
     char name[OBJECT_NAME_BYTES];
     names_commit(name, l->config.pipeline, number);
-    return err_new(ERR_FENCED, "another process works as '%s': %s in %s is not of this one. Stop one "
-                               "of the two, or give one another name",
+    return err_new(ERR_FENCED,
+                   "another process works as '%s': %s in %s is not of this one. Stop one "
+                   "of the two, or give one another name",
                    l->config.pipeline, name, l->store->url);
 }
 
@@ -61,8 +62,9 @@ static err *take_lock(store_ledger *l) {
     names_plain(name, l->config.pipeline, "lock");
     err *e = l->store->ops->lock(l->store->handle, name, &taken, by);
     if (e || !taken) return e;
-    return err_new(ERR_FENCED, "another process (pid %s) works as '%s' on %s: stop it, or give this "
-                               "pipeline another name",
+    return err_new(ERR_FENCED,
+                   "another process (pid %s) works as '%s' on %s: stop it, or give this "
+                   "pipeline another name",
                    by, l->config.pipeline, l->store->url);
 }
 
@@ -123,8 +125,9 @@ static err *read_newest(store_ledger *l, bool *gone) {
     err *e = l->store->ops->get(l->store->handle, name, &text, gone);
     if (!e && !*gone) e = note_read(name, &text, &l->note);
     if (e && e->code == ERR_REFUSED)
-        e = err_wrap(e, "the last commit of '%s' cannot be read (`sluice checkpoint recover SCRIPT` "
-                        "goes back to the newest state that is whole)",
+        e = err_wrap(e,
+                     "the last commit of '%s' cannot be read (`sluice checkpoint recover SCRIPT` "
+                     "goes back to the newest state that is whole)",
                      l->config.pipeline);
     buf_done(&text);
     return e;
@@ -183,7 +186,8 @@ static void remove_old(store_ledger *l) {
     memmove(l->old, l->old + gone, l->old_count * sizeof *l->old);
 }
 
-/* Whether somebody went on behind a sleep: the newest commit is `number`, or this one is fenced. */
+/* Whether somebody went on behind a sleep: the newest commit is `number`, or this one is fenced.
+ * */
 static err *look_behind(store_ledger *l, uint64_t number) {
     err *e = list_commits(l);
     if (e) return e;
