@@ -86,7 +86,8 @@ bool store_is_name(const char *name) {
     size_t part = 0, len = 0;
     for (; name[len]; len++) {
         char c = name[len];
-        bool fits = c == '/' ? part > 0 : isalnum((unsigned char)c) || (part && strchr("-._", c));
+        bool is_inside = isalnum((unsigned char)c) || strchr(part ? "-_." : "-_", c);
+        bool fits = c == '/' ? part > 0 : is_inside;
         part = c == '/' ? 0 : part + 1;
         if (!fits || part > PART_LEN || len >= NAME_LEN) return false;
     }
@@ -96,7 +97,7 @@ bool store_is_name(const char *name) {
 err *store_check_name(const char *name) {
     if (store_is_name(name)) return NULL;
     return err_new(ERR_IO, "object `%.*s`: not a name for one, wanted at most %d letters, digits "
-                           "and - . _ /, each part beginning with a letter or digit",
+                           "and - . _ /, no part beginning with a dot",
                    NAME_LEN, name, NAME_LEN);
 }
 

@@ -2,7 +2,8 @@
 /* Where objects lie: named bytes that are written once, whole, and read whole. `file:` and `s3:`
  * are one file each (store_file.c, store_s3.c) and one line in the table of store.c; so would be
  * GCS, HDFS or Kafka. Names are relative paths that the checkpoint makes: parts of letters, digits,
- * - . _ that begin with a letter or digit, at most 200 bytes each and 800 in all, with / between.
+ * - . _ that do not begin with a dot, at most 200 bytes each and 800 in all, with / between; none
+ * is the folder of another.
  *
  * An object that put returned for is durable and complete; one that it did not return for may be
  * there, whole, or not at all, never in part. Nothing here waits for ever: a store that does not

@@ -4,6 +4,7 @@
 
 local audit = require "sluice.check.audit"
 local cost = require "sluice.explain.cost"
+local delivery = require "sluice.explain.delivery"
 local explain_json = require "sluice.explain.json"
 local page = require "sluice.explain.page"
 local tree = require "sluice.explain.tree"
@@ -69,12 +70,12 @@ end
 
 --- Draw it for people. Warnings are not in it: they go to standard error.
 -- @tparam table view `{ graph =, pipeline =, findings = of `warnings.of`, connect = of
---   `sluice.check.connect` or nil }`
+--   `sluice.check.connect` or nil, store = of `sluice.explain.delivery` or nil }`
 -- @tparam boolean color
 -- @treturn string lines, the last one ended
 function explain.text(view, color)
    local to = page.new(color)
-   tree.draw(to, view.graph)
+   tree.draw(to, view.graph, view.store)
    draw_options(to, audit.of(view.graph, view.pipeline))
    if view.connect then draw_connect(to, view.connect) end
    draw_notes(to, view.findings)
@@ -116,6 +117,7 @@ function explain.json(view)
       plan = explain_json.plan(view.graph), state = costs_of(view.graph),
       options = audit.of(view.graph, view.pipeline),
       findings = findings_of(view.findings), connect = view.connect,
+      checkpoint = delivery.json(view.graph, view.store),
    } .. "\n"
 end
 

@@ -121,7 +121,7 @@ end
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
 --   these, `fingerprint`,
 --   and the functions C calls: `compat(stored)` (→ address of an sl_compat, as text),
---   `explain(json, color, said)`, `verdict()`, `describe()`,
+--   `explain(json, color, said, put_ms, is_charged)`, `verdict()`, `describe()`,
 --   `warnings()`, `event(source, i, seed, now_ms)`, `fallbacks()`, `tell(driver, message,
 --   frames)`
 -- @raise "FILE:LINE: message" for what the script's code threw

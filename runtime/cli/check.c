@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include "runtime/base/buf.h"
+#include "runtime/base/mem.h"
 #include "runtime/cli/check_connect.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/stop.h"
 #include "runtime/script/script.h"
+#include "state/store.h"
 
 /* Print warnings, a line each. */
 static err *print_warnings(script *s) {
@@ -47,6 +49,16 @@ static err *judge(const args *a, script *s) {
     return NULL;
 }
 
+static void ask_store(script *s, script_explanation *wanted) {
+    sl_string url = script_plan(s)->checkpoint.url;
+    if (!url.data) return;
+    char *text = mem_copy_text(url.data, url.len);
+    store_cost cost = store_cost_of(text);
+    mem_free(text);
+    wanted->put_ms = cost.put_ms;
+    wanted->is_charged = cost.is_charged;
+}
+
 int command_check(const args *a) {
     script *s = NULL;
     const char *text;
@@ -60,8 +72,13 @@ int command_check(const args *a) {
                                .param_count = a->param_count,
                                .shows_secrets = a->connect,
                                .library = getenv("SLUICE_LUA") };
-    script_explanation wanted = { .json = a->json, .color = !a->json && isatty(1) };
+    script_explanation wanted = {
+        .json = a->json,
+        .color = !a->json && isatty(1),
+        .put_ms = -1,
+    };
     err *e = script_open(&options, &s);
+    if (!e) ask_store(s, &wanted);
     if (!e) e = ask_brokers(a, s, &facts);
     if (!e && facts.len) wanted.facts = buf_text(&facts);
     if (!e) e = script_explain(s, &wanted, &text);

@@ -276,7 +276,12 @@ err *script_explain(script *s, const script_explanation *wanted, const char **te
     lua_pushboolean(s->L, wanted->json);
     lua_pushboolean(s->L, wanted->color);
     lua_pushstring(s->L, wanted->facts); /* nil for NULL */
-    err *e = call_for_text(s, "explain", 3, &len);
+    if (wanted->put_ms < 0)
+        lua_pushnil(s->L);
+    else
+        lua_pushnumber(s->L, (lua_Number)wanted->put_ms);
+    lua_pushboolean(s->L, wanted->is_charged);
+    err *e = call_for_text(s, "explain", 5, &len);
     *text = s->text.data;
     return e;
 }

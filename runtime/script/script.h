@@ -107,6 +107,8 @@ void script_fallbacks(script *s, script_fallback *report, void *arg);
 typedef struct script_explanation {
     bool json, color;  /* color: for a terminal */
     const char *facts; /* what brokers said, JSON of connect's kafka_inspect.h; NULL: not asked */
+    int64_t put_ms;    /* what a put into the checkpoint's store takes; < 0: not known */
+    bool is_charged;   /* and whether it is billed */
 } script_explanation;
 
 /* What `sluice check` prints: the plan, every knob, what brokers said; warnings only in JSON.

@@ -113,7 +113,6 @@ static void an_object_is_got_as_it_was_put(void **state) {
     assert_holds(s, "p/state/empty", "");
     assert_holds(s, "p/state/none", NULL);
     assert_holds(s, "q/none", NULL);
-    assert_holds(s, "p/state/empty/none", NULL);
 }
 
 static void get_appends(void **state) {

@@ -17,8 +17,9 @@ Printed from the table of codes (`tests/docs/check.lua`); a test holds this page
 `sluice check SCRIPT.lua` loads a script, refuses what cannot work (exit 2, FILE:LINE), and
 prints
 
-1. the **plan** as a tree: sources, each stage with its line, types and keys, what each
-   stateful stage keeps, sinks;
+1. the **plan** as a tree: what is promised and why, where progress and state lie and what
+   that costs; sources, each stage with its line, types and keys, what each stateful stage
+   keeps, sinks;
 2. **options**: every one in effect, its value, where that comes from (`default`,
    FILE:LINE, `--set …`, `$NAME`), what it is about (latency, memory, correctness, or
    access: what is where, and who may), and what it risks;

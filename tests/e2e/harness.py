@@ -12,6 +12,7 @@ import unittest
 
 import broker as kafka
 import kit
+import server as s3_server
 
 SLUICE = os.environ.get("SLUICE", os.path.join(kit.ROOT, "build", "release", "sluice"))
 
@@ -24,6 +25,13 @@ def shared_broker(secure=False):
     if secure not in _shared:
         _shared[secure] = kafka.Broker(secure=secure).start()
     return _shared[secure]
+
+
+def shared_s3():
+    """The S3 server of all tests that do not break theirs; started at its first use."""
+    if "s3" not in _shared:
+        _shared["s3"] = s3_server.S3().start()
+    return _shared["s3"]
 
 
 def open_folder():

@@ -227,8 +227,9 @@ class Broker:
                 start_new_session=self.detached,
                 preexec_fn=None if self.detached else die_with_parent)
 
-    def wait_until_started(self, timeout_s):
-        """Look for the line in its own log: a port that answers may be somebody else's."""
+    def wait_until_started(self, timeout_s, give_up=True):
+        """Look for the line in its own log: a port that answers may be somebody else's. When the time is
+        up it is killed, unless not `give_up`."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if STARTED in self.log_tail(1 << 20):
@@ -236,7 +237,8 @@ class Broker:
             if self.process.poll() is not None:
                 return False
             time.sleep(0.02)
-        self.kill()
+        if give_up:
+            self.kill()
         return False
 
 

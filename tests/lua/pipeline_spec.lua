@@ -195,6 +195,40 @@ describe("explain", function()
       end
    end)
 
+   it("says what is promised and what that costs", function()
+      local function lines(given, put_ms, ...)
+         local of = sluice.pipeline { name = "test", delivery = given.delivery,
+            checkpoint = given.checkpoint, trigger = given.trigger, ... }
+         local text = check_view.new(analyse.graph(of), of, warnings.new())
+            :explain(false, false, nil, put_ms, put_ms > 10)
+         return (text:gsub("%s+", " "))
+      end
+      local function holds(text, ...)
+         for _, part in ipairs { ... } do
+            assert.truthy(text:find(part, 1, true), part .. " is not in\n" .. text)
+         end
+      end
+      holds(lines({ checkpoint = "s3://bucket/x" }, 60, counts()),
+         "delivery: exactly-once (out, test-quarantine: in the transaction that commits "
+         .. "the progress)", "progress: offsets of group test at localhost:9092",
+         "state: s3://bucket/x/test; at most 1 GiB in memory, then spilled; local copy: "
+         .. "./sluice-state/test; kept for looking back: 1 week",
+         "cost: at most 86,400 objects a day, a batch every 1 second (each is charged); "
+         .. "results are seen 66 ms or more")
+      holds(lines({ checkpoint = "file:./x/", trigger = "30 seconds",
+         delivery = "at-least-once" }, 1, rides():to(sluice.file { path = "out" })),
+         "delivery: at-least-once, as the script says (out: a batch done again replaces "
+         .. "its file; test-quarantine:", "state: file:./x/test;",
+         "local copy: ./x/.state/test", "cost: at most 2,880 objects a day, a batch "
+         .. "every 30 seconds; results are seen 2 ms or more")
+      local file = sluice.file { path = "in" }:json { sluice.int64 "x" }
+      holds(lines({ checkpoint = "file:./x" }, 1, file:to(sink())),
+         "progress: the offset of partition 0 of out for group test",
+         "cost: 2 objects a batch; results are seen 8 ms or more")
+      holds(lines({ checkpoint = "file:./x" }, 1, file:to(sluice.file { path = "out" })),
+         "progress: in the store, with the state", "cost: 3 objects a batch")
+   end)
+
    it("fits 100 columns, and paints only where it is asked to", function()
       local many = {}
       for i = 1, 30 do many[i] = sluice.double("a_rather_long_name_" .. i) end

@@ -162,18 +162,53 @@ describe("warnings", function()
       assert.matches("note: delivery is "
          .. "at%-least%-once", found("at-least-once", {}, rows))
       assert.matches('note: checkpoint "none"', found("nothing-kept", {}, rows))
+      assert.equal("", found("local-checkpoint", {}, rows))
    end)
 
-   it("W06: a transaction's timeout below the trigger's interval", function()
-      local rows = timed { delay = 1000 }
-      local sink = sluice.kafka { topic = "out",
-         config = { ["transaction.timeout.ms"] = 10000 } }
-      assert.matches("warning: transaction.timeout.ms of out is 10 seconds, the "
-         .. "trigger's interval 1 "
-         .. "minute", found("transaction-timeout", { trigger = "1 minute" },
-         rows:to(sink)))
-      assert.equal("", found("transaction-timeout", { trigger = "5 seconds" },
-         rows:to(sink)))
+   it("W05: at-least-once that nobody asked for names the sink", function()
+      local rows = timed({ delay = 1000 })
+      local kept = { checkpoint = "file:./x" }
+      assert.equal("", found("at-least-once", kept, rows:to(out())))
+      local to_stdout = rows:to(sluice.file { path = "-" })
+      assert.matches("warning: delivery is at%-least%-once, because of sink %-: what is "
+         .. "written to stdout", found("at-least-once", kept, to_stdout))
+      kept.delivery = "at-least-once"
+      assert.matches("^note: ", found("at-least-once", kept, to_stdout))
+   end)
+
+   it("W30: state on one machine", function()
+      local rows = timed({ delay = 1000 }):to(out())
+      assert.equal("note: state lies on this machine, in file:./x",
+         found("local-checkpoint", { checkpoint = "file:./x" }, rows))
+      assert.equal("", found("local-checkpoint", { checkpoint = "s3://bucket" }, rows))
+   end)
+
+   it("W31: memory for less than a batch", function()
+      local rows = windowed(timed { delay = 1000 }, MINUTE, out "update")
+      assert.matches("warning: memory is 16 MiB, and one batch of new keys can take "
+         .. "%d%d MiB", found("memory-below-batch", { memory = "16 MiB" }, rows))
+      assert.equal("", found("memory-below-batch", {}, rows))
+   end)
+
+   it("W32: a commit interval beside a trigger", function()
+      local rows = timed({ delay = 1000 }):to(out())
+      local given = { checkpoint = "file:./x", commit_interval = "1 second" }
+      assert.equal("", found("interval-unused", given, rows))
+      given.trigger = "5 seconds"
+      assert.equal("note: commit_interval of 1 second has no use: the trigger is 5 "
+         .. "seconds", found("interval-unused", given, rows))
+   end)
+
+   it("W06: a transaction's timeout below what a broker's restart takes", function()
+      local function with(ms, checkpoint)
+         return found("transaction-timeout", { checkpoint = checkpoint },
+            timed({ delay = 1000 }):to(sluice.kafka { topic = "out",
+               config = { ["transaction.timeout.ms"] = ms } }))
+      end
+      assert.equal("warning: transaction.timeout.ms of out is 5 seconds, and a broker "
+         .. "that restarts is away for longer", with(5000, "file:./x"))
+      assert.equal("", with(10000, "file:./x"))
+      assert.equal("", with(5000, "none"))
    end)
 
    it("W08, W09: watermarks that lose or wait for ever", function()

@@ -242,3 +242,18 @@ def report_lost(wanted, seen, what, found):
 
 def where(record):
     return f"{record.partition}:{record.offset}"
+
+
+def check(kind, read, source, window):
+    """All topics of a pipeline: `read` by the end of their names."""
+    found = Findings()
+    if "copy" in read:
+        batches = check_copy(read["copy"], source, found)
+    check_quarantine(read["quarantine"], source, found)
+    if window:
+        check_late(read["late"], source, *window, found)
+    if kind == "update":
+        check_update(read["out"], source, batches, *window, found)
+    elif kind == "append":
+        check_append(read["out"], source, *window, found)
+    return found

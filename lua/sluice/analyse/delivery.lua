@@ -224,6 +224,7 @@ function delivery.finish(graph, store, line)
    local kept = ledger_of(graph)
    for _, sink in ipairs(graph.sinks) do sink.kind, sink.why = kind_of(kept, sink) end
    options.delivery = promise_of(graph, wanted, line)
+   graph.is_paced = options.commit_interval_ms ~= nil
    options.commit_interval_ms = options.commit_interval_ms
       or checkpoint.commit_interval_ms(store.url)
    kept.is_chosen = wanted ~= nil

@@ -25,11 +25,16 @@ codes.LIST = {
          .. "batch without a record of a partition takes it out of the watermark, and "
          .. "what it sends next is late. Write a longer `idle`, or a longer `delay`." },
    { code = "W05", name = "at-least-once", level = "note",
-      doc = "After a failure rows may come twice. Readers must cope: by key and newest "
-         .. "row, or by an id in the row." },
+      doc = "After a failure rows may come twice: a sink cannot take back what it wrote, "
+         .. "or the script says so. Readers must cope: by key and newest row, or by an "
+         .. "id in the row. Where it was not asked for it is a warning: `delivery = "
+         .. "\"at-least-once\"` says that it is meant, \"exactly-once\" that the plan is "
+         .. "to be refused." },
    { code = "W06", name = "transaction-timeout", level = "warning",
-      doc = "A transaction that stays open longer than `transaction.timeout.ms` is given "
-         .. "up by the broker. It must be longer than a batch takes." },
+      doc = "The broker gives a transaction up that is open for longer than "
+         .. "`transaction.timeout.ms`. It is open only while outputs are written, but a "
+         .. "broker that restarts takes 10 to 30 seconds: below that each restart costs "
+         .. "a new client and the batch once more. Leave it out: it is 30 seconds." },
    { code = "W07", name = "retention-against-lag", level = "warning",
       doc = "The broker deletes records before the pipeline has read them, or before the "
          .. "windows they belong to close. Raise retention.ms, or catch up." },
@@ -106,6 +111,17 @@ codes.LIST = {
    { code = "W29", name = "json-in-file", level = "note",
       doc = "A file sink writes JSON, a row a line, whatever its path is called. Call it "
          .. "`.jsonl`; other formats are for a sink of one's own, `sluice.sink`." },
+   { code = "W30", name = "local-checkpoint", level = "note",
+      doc = "State lies in a folder of this machine. On another machine, or when the "
+         .. "disk is lost, the pipeline stops and says that its state is missing, rather "
+         .. "than begin anew. `s3://` can be reached from anywhere." },
+   { code = "W31", name = "memory-below-batch", level = "warning",
+      doc = "One batch of new keys can need more than `memory`, which is held to between "
+         .. "batches: give more, or a lower `max_records`." },
+   { code = "W32", name = "interval-unused", level = "note",
+      doc = "`commit_interval` paces batches under trigger = \"continuous\". An "
+         .. "interval as trigger paces them itself; \"once\" and \"available-now\" commit each "
+         .. "batch." },
 }
 
 codes.BY_CODE, codes.BY_NAME = {}, {}

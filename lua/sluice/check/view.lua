@@ -84,9 +84,12 @@ end
 -- @tparam boolean json
 -- @tparam boolean color
 -- @tparam ?string said what brokers said, JSON
+-- @tparam ?number put_ms what a put into the checkpoint's store takes; nil: not known
+-- @tparam ?boolean is_charged whether it is billed
 -- @treturn string
-function View:explain(json, color, said)
+function View:explain(json, color, said, put_ms, is_charged)
    self:look()
+   self.store = put_ms and { put_ms = put_ms, is_charged = is_charged } or nil
    self.connect = said and facts.judge(self.graph, said) or nil
    return json and explain.json(self) or explain.text(self, color)
 end

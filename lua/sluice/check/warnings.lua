@@ -4,12 +4,13 @@
 
 local codes = require "sluice.check.codes"
 local of_aggregates = require "sluice.check.warn.aggregates"
+local of_keeping = require "sluice.check.warn.keeping"
 local of_sinks = require "sluice.check.warn.sinks"
 local of_sources = require "sluice.check.warn.sources"
 
 local warnings = {}
 
-local FINDERS = { of_sources, of_aggregates, of_sinks }
+local FINDERS = { of_keeping, of_sources, of_aggregates, of_sinks }
 
 local LEVELS = { warning = 1, note = 2 }
 

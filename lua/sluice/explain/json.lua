@@ -134,6 +134,7 @@ local function sink_of(sink)
    return {
       name = sink.name, connector = sink.connector, options = sink.options,
       enveloped = sink.enveloped, is_side = sink.is_side, line = sink.line,
+      kind = sink.kind, why = sink.why,
    }
 end
 

@@ -4,6 +4,7 @@
 -- @module sluice.explain.tree
 
 local cost = require "sluice.explain.cost"
+local delivery = require "sluice.explain.delivery"
 local shape = require "sluice.shape"
 local tables = require "sluice.tables"
 local units = require "sluice.units"
@@ -230,11 +231,13 @@ end
 --- Draw a plan.
 -- @tparam table page from `page.new`
 -- @tparam table graph from `sluice.analyse`
-function tree.draw(page, graph)
+-- @tparam ?table store of `sluice.explain.delivery`
+function tree.draw(page, graph, store)
    local of = graph.options
    page:add("", "   ", "pipeline " .. graph.name,
       (": %s, checkpoint %s, %s, %d worker%s, %d shards"):format(say_trigger(of.trigger),
       of.checkpoint, of.delivery, of.workers, of.workers == 1 and "" or "s", of.shards))
+   delivery.draw(page, graph, store)
    local drawing = setmetatable({ page = page, graph = graph, drawn = {} }, Drawing)
    for _, source in ipairs(graph.sources) do drawing:source(source) end
 end

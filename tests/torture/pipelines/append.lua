@@ -1,6 +1,7 @@
 -- Hopping windows under `append`: one row for each, exactly.
 local sluice = require "sluice"
 local name = sluice.param("name", "append", "of the pipeline; its topics are named after it")
+local config = { ["transaction.timeout.ms"] = sluice.param("timeout", 30000, "of transactions, ms") }
 
 local events = sluice.kafka { topics = sluice.param("input", "torture"), start = "earliest", max_records = 60 }
    :json {
@@ -33,5 +34,5 @@ return sluice.pipeline {
          first = sluice.collect("id", 4),
       }
       :late_to(sluice.kafka { topic = name .. "-late" })
-      :to(sluice.kafka { topic = name .. "-out", mode = "append" })
+      :to(sluice.kafka { topic = name .. "-out", config = config, mode = "append" })
 }

@@ -1,6 +1,7 @@
 -- Every good record once, with its place in the source; bad ones to the quarantine.
 local sluice = require "sluice"
 local name = sluice.param("name", "copy", "of the pipeline; its topics are named after it")
+local config = { ["transaction.timeout.ms"] = sluice.param("timeout", 30000, "of transactions, ms") }
 
 local events = sluice.kafka { topics = sluice.param("input", "torture"), start = "earliest", max_records = 60 }
    :json {
@@ -13,5 +14,5 @@ local events = sluice.kafka { topics = sluice.param("input", "torture"), start =
 
 return sluice.pipeline {
    name = name, checkpoint = sluice.param("store", "none"),
-   events:select { "p", "o", "id" } :to(sluice.kafka { topic = name .. "-copy", partition_by = "p" })
+   events:select { "p", "o", "id" } :to(sluice.kafka { topic = name .. "-copy", partition_by = "p", config = config })
 }

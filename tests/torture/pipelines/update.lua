@@ -2,6 +2,7 @@
 -- each batch was cut, and hence every row that must have come out.
 local sluice = require "sluice"
 local name = sluice.param("name", "update", "of the pipeline; its topics are named after it")
+local config = { ["transaction.timeout.ms"] = sluice.param("timeout", 30000, "of transactions, ms") }
 
 local events = sluice.kafka { topics = sluice.param("input", "torture"), start = "earliest", max_records = 60 }
    :json {
@@ -21,7 +22,7 @@ end
 
 return sluice.pipeline {
    name = name, checkpoint = sluice.param("store", "none"),
-   events:select { "p", "o", "id" } :to(sluice.kafka { topic = name .. "-copy", partition_by = "p" }),
+   events:select { "p", "o", "id" } :to(sluice.kafka { topic = name .. "-copy", partition_by = "p", config = config }),
    events
       :group_by "k"
       :window(sluice.hopping { size = "20 seconds", every = "10 seconds" })
@@ -31,5 +32,5 @@ return sluice.pipeline {
          users = sluice.count_distinct "u", first = sluice.collect("id", 4),
       }
       :late_to(sluice.kafka { topic = name .. "-late" })
-      :to(sluice.kafka { topic = name .. "-out", mode = "update" })
+      :to(sluice.kafka { topic = name .. "-out", config = config, mode = "update" })
 }

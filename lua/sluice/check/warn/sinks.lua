@@ -40,14 +40,15 @@ local function look_at_key(graph, step, output, add)
       sink.name, #names > 0 and table.concat(names, ", ") or "{}")
 end
 
-local function look_at_transaction(graph, sink, add)
+-- What a broker that restarts is away for, at least.
+local RESTART_MS = 10000
+
+local function look_at_transaction(sink, add)
    local config = sink.options and sink.options.config
    local given = config and tonumber(config["transaction.timeout.ms"])
-   local trigger = graph.options.trigger
-   if given and trigger.kind == "interval" and trigger.interval_ms > given then
-      add("transaction-timeout", sink.line, "transaction.timeout.ms of %s is %s, the "
-         .. "trigger's interval %s: a batch that takes as long is given up", sink.name,
-         units.say(given), units.say(trigger.interval_ms))
+   if given and given < RESTART_MS and sink.kind == "transactional" then
+      add("transaction-timeout", sink.line, "transaction.timeout.ms of %s is %s, and a "
+         .. "broker that restarts is away for longer", sink.name, units.say(given))
    end
 end
 
@@ -103,14 +104,28 @@ local function look_at_circle(graph, sink, add)
    end
 end
 
+-- Nobody asked for it: the sinks that made it so are named.
+local function look_at_delivery(graph, add)
+   if graph.options.delivery ~= "at-least-once" then return end
+   local kept = graph.checkpoint
+   if not kept or kept.is_chosen then
+      add("at-least-once", nil, "delivery is at-least-once: after a failure rows may "
+         .. "come twice")
+      return
+   end
+   for _, sink in ipairs(graph.sinks) do
+      if sink.kind == "repeats" then
+         add("at-least-once!", sink.line, "delivery is at-least-once, because of sink "
+            .. "%s: %s", sink.name, sink.why)
+      end
+   end
+end
+
 --- Look through the sinks of a graph.
 -- @tparam table graph
 -- @tparam function add (name of the code, place, text, …)
 function sinks.find(graph, add)
-   if graph.options.delivery == "at-least-once" then
-      add("at-least-once", nil, "delivery is at-least-once: after a failure rows may "
-         .. "come twice")
-   end
+   look_at_delivery(graph, add)
    for _, step in ipairs(graph.steps) do
       for _, output in ipairs(step.outputs) do
          look_at_key(graph, step, output, add)
@@ -123,7 +138,7 @@ function sinks.find(graph, add)
       add("key-changes", at, "%s", text or message)
    end
    for _, sink in ipairs(graph.sinks) do
-      look_at_transaction(graph, sink, add)
+      look_at_transaction(sink, add)
       look_at_own(sink, add)
       look_at_circle(graph, sink, add)
    end

@@ -98,10 +98,6 @@ end
 -- @tparam table graph
 -- @tparam function add (name of the code, place, text, …)
 function sources.find(graph, add)
-   if graph.options.checkpoint == "none" then
-      add("nothing-kept", nil, 'checkpoint "none": nothing is committed, a restart '
-         .. "begins at `start` with empty state")
-   end
    for _, source in ipairs(graph.sources) do
       look_at_rate(source, add)
       look_at_bad(source, add)

@@ -1,0 +1,48 @@
+"""The suite of the stores (tests/c/test_state_store.c) against a real S3 server, also where requests
+fail at random, and what is said when the server refuses for good."""
+import os
+import re
+import subprocess
+
+import faults
+import harness
+import kit
+import server
+
+SUITE = os.path.join(kit.ROOT, "build", "release", "test_state_store")
+LEFT_OUT = {"a_lock_keeps_others_out"}  # S3 has no locks
+
+
+class StoresTest(harness.E2ETest):
+    def run_suite(self, env):
+        url = harness.shared_s3().url(harness.fresh("suite"))
+        return subprocess.run([SUITE], env=dict(os.environ, **env, SLUICE_TEST_STORE=url), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+
+    def assert_passes(self, env):
+        done = self.run_suite(env)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        skipped = set(re.findall(r"SKIPPED \] ([a-z_]+)$", done.stdout, re.MULTILINE))
+        self.assertEqual(skipped, LEFT_OUT)
+        self.assertGreaterEqual(done.stdout.count("[       OK ]"), 11)
+
+    def test_a_real_server(self):
+        self.assert_passes(harness.shared_s3().env)
+
+    def test_a_server_that_fails_now_and_then(self):
+        for seed in range(3):
+            with self.subTest(seed), faults.FaultProxy(harness.shared_s3().port) as proxy:
+                proxy.at_random(seed, share=0.15)
+                self.assert_passes(server.environment(proxy.endpoint))
+                seen = {kind for _, _, kind in proxy.requests}
+                self.assertEqual(seen, {None, *faults.PASSING})
+
+    def test_keys_that_are_not_right(self):
+        env = harness.shared_s3().env
+        for change, words in (({"AWS_SECRET_ACCESS_KEY": "hunter2"}, "SignatureDoesNotMatch"),
+                              ({"AWS_ACCESS_KEY_ID": "NOBODY"}, "does not know the access key")):
+            done = self.run_suite(dict(env, **change))
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(words, done.stdout)
+            self.assertNotIn("hunter2", done.stdout)
+            self.assertNotIn("tried", done.stdout)

@@ -1,0 +1,134 @@
+"""A world from its start to its verdict: which misfortunes a pipeline gets, in which order."""
+import asyncio
+import contextlib
+import os
+import time
+from dataclasses import dataclass, field
+
+import harness
+import oracle
+from subject import Subject
+from world import INPUT, World, crash_points
+
+COMMITTED = "txn_committed"           # reached when a batch was committed
+# where a process may be stopped and find its place taken: in a batch, its ledger open
+MIDWAY = ("flow_fetched", "flow_processed", "flow_begun", "flow_produced", "flow_written", "offsets_sent",
+          "txn_begun", "store_synced")
+BEFORE_COMMIT = "offsets_sent"
+
+
+@dataclass
+class Plan:
+    nodes: int
+    stores: list
+    kinds: list
+    kills: int              # of all pipelines together
+    broker_kills: int = 0
+    zombies: int = 0        # of each pipeline, as the two below
+    pauses: int = 0
+    rivals: int = 0
+    points: list = field(default_factory=lambda: sorted(crash_points()))
+
+
+@dataclass
+class Row:
+    """A line of the table."""
+    world: str
+    subject: Subject
+    records: int = 0
+    seconds: float = 0
+
+    @property
+    def is_clean(self):
+        return not self.subject.troubles and self.subject.found is not None and not self.subject.found.total()
+
+
+def misfortunes(subject, plan, kills):
+    """What is done to a pipeline, as functions to be awaited, in a random order."""
+    pick, points = subject.pick, plan.points
+    counts = {"at": kills // 2, "behind": kills // 8, "starting": kills // 10}
+    todo = [lambda point=points[i % len(points)]: subject.die_at(point) for i in range(counts["at"])]
+    todo += [lambda: subject.die_behind(BEFORE_COMMIT)] * counts["behind"]
+    todo += [subject.die_while_starting] * counts["starting"]
+    todo += [lambda: subject.die_at_random(COMMITTED)] * (kills - sum(counts.values()))
+    midway = [point for point in MIDWAY if point in points] or points
+    todo += [lambda: subject.zombie(pick.choice(midway), COMMITTED)] * plan.zombies
+    todo += [lambda: subject.pause(pick.choice(midway))] * plan.pauses
+    todo += [lambda: subject.rival(COMMITTED)] * plan.rivals
+    pick.shuffle(todo)
+    return todo
+
+
+async def drive(subject, plan, kills):
+    subject.is_driven = True
+    for one in misfortunes(subject, plan, kills):
+        await one()
+    subject.is_driven = False
+
+
+async def torture(plan, folder, seed):
+    """Returns the rows of the table, and what went wrong in words."""
+    name = "1 broker" if plan.nodes == 1 else f"{plan.nodes} brokers"
+    world = World(os.path.join(folder, name.replace(" ", "-")), seed, plan.nodes)
+    began = time.monotonic()
+    try:
+        await world.start()
+        subjects = [on_store(world, kind, store) for store in plan.stores for kind in plan.kinds]
+        for subject in subjects:
+            await subject.make_topics()
+        await misfortune(world, subjects, plan)
+        print(f"torture: {name}: {sum(s.kills for s in subjects)} kills in {time.monotonic() - began:.0f} s, "
+              "now to the end", flush=True)
+        rows, troubles = await verdict(world, subjects, name)
+    finally:
+        world.close()
+    for row in rows:
+        row.seconds = time.monotonic() - began
+    return rows, troubles
+
+
+async def misfortune(world, subjects, plan):
+    """All kills; brokers die at even distances, as told by how far the pipelines are."""
+    feeding = asyncio.create_task(world.feed())
+    breaking = asyncio.create_task(break_brokers(world, subjects, plan))
+    try:
+        await asyncio.gather(*(drive(subject, plan, plan.kills // len(subjects)) for subject in subjects))
+        await breaking
+    finally:
+        for task in feeding, breaking:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def break_brokers(world, subjects, plan):
+    for number in range(plan.broker_kills):
+        due = plan.kills * (number + 0.5) / plan.broker_kills
+        while sum(subject.kills for subject in subjects) < due and any(s.is_driven for s in subjects):
+            await asyncio.sleep(0.05)
+        await world.kill_broker(world.pick.uniform(0, 3))
+
+
+async def verdict(world, subjects, name):
+    await world.in_thread(world.generator.end)
+    await asyncio.gather(*(subject.finish() for subject in subjects))
+    records = await world.call("consume", INPUT)
+    source = oracle.Input(records)
+    rows, troubles = [], []
+    for subject in subjects:
+        await subject.check(source)
+        row = Row(name, subject, len(records))
+        rows.append(row)
+        troubles += subject.troubles + [f"{subject.name}: {one}" for one in subject.found.examples]
+        if row.is_clean:
+            subject.remove()
+    return rows, troubles
+
+
+def on_store(world, kind, store):
+    """A pipeline whose state lies in a folder, or in a real S3 server."""
+    name = f"{kind}-{store}"
+    if store == "file":
+        return Subject(world, kind, store, name, "file:" + os.path.join(world.folder, "store-" + kind))
+    s3 = harness.shared_s3()
+    return Subject(world, kind, store, name, s3.url(f"{world.seed}-{world.nodes}-{kind}"), env=s3.env)

@@ -1,0 +1,83 @@
+"""Bad days of one kind each. Each is survived by the program as it is, and caught when a fault is seeded
+into it (controls.py): `async def NAME(world, subject)`, which ends with no process."""
+import asyncio
+import os
+
+import powercut
+from proxy import ACTIONS
+from subject import REFUSED, until
+from drive import BEFORE_COMMIT, COMMITTED
+
+CALLS = ("EndTxn", "TxnOffsetCommit", "AddOffsetsToTxn", "AddPartitionsToTxn", "Produce", "OffsetFetch")
+
+
+async def kills(world, subject):
+    """Die between a batch's object and its commit, and inside of the commit."""
+    for _ in range(4):
+        await subject.die_at(BEFORE_COMMIT)
+        await subject.die_behind(BEFORE_COMMIT)
+        await subject.die_at(COMMITTED)
+
+
+async def power_cuts(world, subject):
+    """Every death takes along what was not synced."""
+    folder = subject.url.removeprefix("file:")
+    log = os.path.join(subject.folder, "power.log")
+    subject.env.update(powercut.environment(folder, log, powercut.library(world.folder)))
+    for point in (COMMITTED, "store_named", BEFORE_COMMIT, "store_synced", "flow_applied", COMMITTED):
+        await subject.die_at(point)
+        powercut.cut(log)
+    for name in powercut.environment("", "", ""):
+        del subject.env[name]
+
+
+async def zombies(world, subject):
+    """One stands still with its outputs written, another takes over, the first wakes up."""
+    for point in BEFORE_COMMIT, "flow_begun", "flow_written":
+        await subject.zombie(point, COMMITTED)
+
+
+async def deleted_group(world, subject):
+    """The offsets are gone, the state is there: the next start refuses, and says so."""
+    process = subject.start(f"{COMMITTED}:4:delay=0")
+    await until(lambda: "crash point" in process.err or not process.running, 20)
+    await subject.stop(process)
+    subject.is_refused = True
+    await world.call("delete_group", subject.name)
+    process = subject.start()
+    if await subject.ended(process, 10):
+        subject.look_at(process, REFUSED)
+    else:
+        subject.trouble(process, "goes on although its offsets were deleted")
+        subject.kill(process)
+
+
+async def late_commit(world, subject):
+    """The network keeps the request for a commit and delivers it in the middle of the next transaction,
+    of which the offsets are not written yet; then the process dies."""
+    process = subject.start(f"{COMMITTED}:2:delay=0")
+    await until(lambda: "crash point" in process.err or not process.running, 20)
+    world.proxy.arm("EndTxn", "late")
+    await until(world.proxy.replayed.is_set, 20)
+    await asyncio.sleep(0.2)
+    subject.kill(process)
+    world.proxy.held = None
+    if not world.proxy.replayed.is_set():
+        subject.troubles.append(f"{subject.name}: the rig could not deliver a late commit")
+
+
+async def cut_connections(world, subject, calls=CALLS, actions=ACTIONS):
+    """Connections break at every call of a transaction, in both directions: the same process goes on."""
+    process = subject.start()
+    for call in calls:
+        for action in actions:
+            world.proxy.arm(call, action, subject.pick.choice([0.3, 2.0]))
+            if not await until(world.proxy.fired.is_set, 15):
+                subject.trouble(process, f"the rig saw no {call} to {action}")
+                continue
+            subject.cuts += 1
+            if not await subject.goes_on(process, 30):
+                subject.trouble(process, f"did not go on after {action} at {call}")
+                subject.kill(process)
+                process = subject.start()
+    await subject.stop(process)

@@ -1,0 +1,237 @@
+"""One pipeline that things are done to: started, killed, stopped, doubled; and at last run to the end and
+held against the oracle."""
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+import signal
+import time
+
+import harness
+import kit
+import oracle
+from world import INPUT, until
+
+PROGRAM = os.environ.get("SLUICE_TORTURE", os.path.join(kit.ROOT, "build", "crash", "sluice"))
+PIPELINES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pipelines")
+WINDOWS = {"update": (20_000, 10_000), "append": (6_000, 3_000)}  # size, every
+TOPICS = {"copy": ("copy", "quarantine"), "update": ("copy", "out", "late", "quarantine"),
+          "append": ("out", "late", "quarantine")}
+FENCED, REFUSED, PATIENCE_S = 3, 4, 4
+TRANSACTION_S = 3   # shorter than the program takes from anybody but a test
+TOLD = "crash point "
+
+
+class Subject:
+    def __init__(self, world, kind, store, name, url, fault=None, env=None):
+        """`kind`: which of pipelines/; `store`: what the table calls it; `url`: the pipeline's."""
+        self.world, self.kind, self.store, self.name, self.url = world, kind, store, name, url
+        self.env = dict(env or {}, KAFKA_BROKERS=world.bootstrap)
+        self.faults = ["short_transactions"] + ([fault] if fault else [])
+        self.folder = os.path.join(world.folder, name)
+        os.makedirs(self.folder, exist_ok=True)
+        self.pick = random.Random(f"{world.seed} {name}")
+        self.is_driven = False
+        self.is_refused = False              # the last start was, as it had to be
+        self.kills = self.zombies = self.pauses = self.rivals = self.cuts = 0
+        self.reached, self.missed = {}, {}   # crash points: how often
+        self.first_commits = []              # ms from start to first commit
+        self.troubles = []                   # what happened that must not happen
+        self.found = None
+        world.subjects.append(self)
+
+    def topic(self, end):
+        return f"{self.name}-{end}"
+
+    async def make_topics(self):
+        for end in TOPICS[self.kind]:
+            await self.world.call("create_topic", self.topic(end), partitions=3)
+
+    # -- a process
+
+    def start(self, crash=None):
+        workers = self.pick.choice([1, 2])
+        env = dict(self.env, SLUICE_FAULT=",".join(self.faults), SLUICE_CRASH=crash or "")
+        params = {"name": self.name, "input": INPUT, "store": self.url, "timeout": TRANSACTION_S * 1000}
+        arguments = ["run", os.path.join(PIPELINES, self.kind + ".lua"),
+                     *harness.sets(f"workers={workers}", "commit_interval=0")]
+        for name, value in params.items():
+            arguments += ["--param", f"{name}={value}"]
+        one = harness.Process(arguments, self.folder, env, program=PROGRAM)
+        one.began, one.crash = time.monotonic(), crash
+        return one
+
+    async def ended(self, process, timeout_s=PATIENCE_S):
+        return await until(lambda: not process.running, timeout_s)
+
+    def kill(self, process):
+        """SIGKILL, at a moment of the caller's choice; counts."""
+        if process.running:
+            process.kill()
+            self.kills += 1
+        self.look_at(process, -signal.SIGKILL)
+
+    def look_at(self, process, *wanted):
+        """After its end: its logs are kept only when it did not end as it should."""
+        if process.process.returncode in wanted:
+            self.forget(process)
+        else:
+            self.trouble(process, f"exit {process.process.returncode}, wanted {' or '.join(map(str, wanted))}")
+
+    def trouble(self, process, what):
+        tail = "\n".join(process.err.splitlines()[-6:])
+        self.troubles.append(f"{self.name} (SLUICE_CRASH={process.crash}): {what}; {process.err_path}\n{tail}")
+
+    def forget(self, process):
+        for path in process.out_path, process.err_path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    # -- what is done to it; each begins and ends with no process
+
+    async def die_at(self, point):
+        """Die at the n-th time it comes by `point`; if it does not come by, die all the same."""
+        process = self.start(f"{point}:{self.pick.choice([1, 1, 2, 3, 5, 8])}")
+        if await self.ended(process) and TOLD + point in process.err:
+            self.kills += 1
+            self.reached[point] = self.reached.get(point, 0) + 1
+        else:
+            self.missed[point] = self.missed.get(point, 0) + 1
+        self.kill(process)
+
+    async def die_behind(self, point):
+        """Die a few milliseconds behind `point`: inside of what comes next."""
+        process = self.start(f"{point}:{self.pick.choice([1, 2, 4])}:delay=0")
+        if await until(lambda: TOLD in process.err or not process.running, PATIENCE_S, 0.001):
+            await asyncio.sleep(self.pick.uniform(0, 0.006))
+        self.kill(process)
+
+    async def die_at_random(self, point):
+        """Some time after the start. `point`, where a commit is done, tells when the first one was."""
+        process = self.start(f"{point}:1:delay=0" if point else None)
+        life_s = self.pick.uniform(0.05, 1.5)
+        if point and await until(lambda: TOLD in process.err or not process.running, life_s, 0.002):
+            self.first_commits.append((time.monotonic() - process.began) * 1000)
+        await asyncio.sleep(max(0, process.began + life_s - time.monotonic()))
+        self.kill(process)
+
+    async def die_while_starting(self):
+        process = self.start()
+        await asyncio.sleep(self.pick.uniform(0, 0.15))
+        self.kill(process)
+
+    async def stop_at(self, point):
+        """A process that stands still, by SIGSTOP, at `point`, or None."""
+        process = self.start(f"{point}:{self.pick.choice([2, 3, 5])}:stop")
+        if await until(lambda: is_stopped(process) or not process.running, PATIENCE_S):
+            return process
+        self.kill(process)
+        return None
+
+    async def zombie(self, point, committed):
+        """One stands still at `point`, another takes over and commits; the first wakes up and must see
+        that it is no longer the one: exit 3. The other goes on."""
+        first = await self.stop_at(point)
+        if not first:
+            return
+        other = self.start(f"{committed}:3:delay=0")
+        if not await until(lambda: TOLD in other.err or not other.running, 30):
+            self.trouble(other, f"did not take over from one that stands still at {point}")
+        await asyncio.sleep(self.pick.uniform(0, 0.5))
+        first.send(signal.SIGCONT)
+        if not await self.ended(first, 30):
+            self.trouble(first, "a zombie goes on")
+            first.kill()
+        else:
+            self.look_at(first, FENCED)
+        self.zombies += 1
+        if not other.running:
+            self.trouble(other, "was ended by a zombie")
+        else:
+            self.kill(other)
+
+    async def pause(self, point):
+        """It stands still for longer than its transaction may last, and nobody else comes: it goes on."""
+        process = await self.stop_at(point)
+        if not process:
+            return
+        await asyncio.sleep(TRANSACTION_S + self.pick.uniform(1.2, 2.5))
+        process.send(signal.SIGCONT)
+        self.pauses += 1
+        if not await self.goes_on(process, 30):
+            self.trouble(process, f"did not go on after a pause at {point}")
+        self.kill(process)
+
+    async def goes_on(self, process, timeout_s):
+        """Whether the process commits more than what is committed now."""
+        before, deadline = await self.position(), time.monotonic() + timeout_s
+        while process.running and time.monotonic() < deadline:
+            if await self.position() > before:
+                return True
+            await asyncio.sleep(0.05)
+        return False
+
+    async def rival(self, committed):
+        """A second process while the first one works: one of them ends with exit 3, the other goes on."""
+        pair = [self.start(f"{committed}:2:delay=0")]
+        await until(lambda: TOLD in pair[0].err or not pair[0].running, 30)
+        pair.append(self.start())
+        await until(lambda: not all(one.running for one in pair), 30)
+        await asyncio.sleep(0.3)
+        self.rivals += 1
+        alive = [one for one in pair if one.running]
+        if len(alive) != 1:
+            self.trouble(pair[0], f"{len(alive)} of two processes of one name go on")
+        for one in pair:
+            if one in alive:
+                self.kill(one)
+            else:
+                self.look_at(one, FENCED)
+
+    # -- the end
+
+    async def position(self):
+        """How many records of the input are committed."""
+        offsets = await self.world.call("group_offsets", self.name)
+        return sum(offset for (topic, _), (offset, _) in offsets.items() if topic == INPUT)
+
+    async def finish(self, timeout_s=120):
+        """Run to the end of the input, and stop as asked to: exit 0."""
+        process, wanted = self.start(), sum((await self.world.ends()).values())
+        deadline = time.monotonic() + timeout_s
+        while process.running and await self.position() < wanted and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+        position = await self.position()
+        if position != wanted:
+            self.trouble(process, f"stands at {position} of {wanted} records after {timeout_s} s")
+        await self.stop(process)
+
+    async def stop(self, process):
+        """As a user does: SIGTERM, exit 0."""
+        if process.running:
+            process.send(signal.SIGTERM)
+            if not await self.ended(process, 20):
+                self.trouble(process, "does not stop by SIGTERM")
+                process.kill()
+                return
+        self.look_at(process, 0)
+
+    async def check(self, source):
+        """Hold the outputs against the input."""
+        read = {}
+        for end in TOPICS[self.kind]:
+            read[end] = await self.world.call("consume", self.topic(end))
+        self.found = oracle.check(self.kind, read, source, WINDOWS.get(self.kind))
+        return self.found
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def is_stopped(process):
+    try:
+        with open(f"/proc/{process.process.pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "T"
+    except OSError:
+        return False

@@ -1,0 +1,138 @@
+"""One cluster with one input topic, the clock by which input is written, and what befalls all pipelines
+at once: brokers that die, leaders that move. Pipelines are subject.py's.
+
+Everything runs in one thread (asyncio), since children die with the thread that started them; only calls
+of the Java client, which wait, go to a thread of their own, one at a time."""
+import asyncio
+import concurrent.futures
+import contextlib
+import os
+import random
+import re
+import time
+
+import broker
+import generate
+import kit
+import quorum
+from client import ClientError
+
+INPUT = "torture"
+SLICE, BACKLOG = 250, 400        # records written at once, when a pipeline has fewer than this left
+CRASH_POINT = re.compile(r'\bcrash_point\("([a-z0-9_]+)"\)')
+STEPS = re.compile(r"\bkeeper_steps\[\] = \{(.*?)\}", re.S)  # their names are made: flow_NAME
+
+
+def crash_points():
+    """Names of all places in the code to die at, by the file they stand in."""
+    found = {}
+    for top in "runtime", "state":
+        for folder, _, files in os.walk(os.path.join(kit.ROOT, top)):
+            for name in files:
+                if name.endswith(".c"):
+                    with open(os.path.join(folder, name)) as file:
+                        text = file.read()
+                    points = CRASH_POINT.findall(text)
+                    for steps in STEPS.findall(text):
+                        points += ["flow_" + step for step in re.findall(r'"([a-z_]+)"', steps)]
+                    found.update(dict.fromkeys(points, os.path.relpath(os.path.join(folder, name), kit.ROOT)))
+    return found
+
+
+class World:
+    def __init__(self, folder, seed, nodes=1, settings=None, proxy=None):
+        """`proxy`: by which pipelines go to the broker."""
+        self.folder, self.seed, self.nodes = folder, seed, nodes
+        os.makedirs(folder, exist_ok=True)
+        self.pick = random.Random(f"world {seed}")
+        if nodes == 1:
+            self.cluster = broker.Broker(settings=settings, proxy=proxy and proxy.port)
+        else:
+            self.cluster = quorum.Quorum(settings=settings)
+        self.proxy = proxy
+        self.thread = concurrent.futures.ThreadPoolExecutor(1)
+        self.up = asyncio.Event()
+        self.subjects = []
+        self.broker_kills = self.leader_moves = 0
+        self.generator = None
+
+    async def start(self):
+        self.cluster.start()
+        if self.proxy:
+            self.proxy.target = self.cluster.ports["proxied"]
+        self.up.set()
+        await self.call("create_topic", INPUT, partitions=generate.PARTITIONS)
+        self.generator = generate.Generator(self.cluster.client, INPUT, self.folder, self.seed)
+        await self.write(SLICE)
+
+    def close(self):
+        self.thread.shutdown()
+        self.cluster.close()
+
+    @property
+    def bootstrap(self):
+        return self.cluster.address("proxied" if self.proxy else "plaintext")
+
+    async def call(self, name, *arguments, **options):
+        """A method of the Java client."""
+        method = getattr(self.cluster.client, name)
+        return await self.in_thread(lambda: method(*arguments, **options))
+
+    async def in_thread(self, work):
+        return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+
+    async def write(self, count):
+        await self.in_thread(lambda: self.generator.write(count))
+
+    async def ends(self):
+        return await self.call("end_offsets", INPUT, read_committed=True)
+
+    async def feed(self):
+        """Input never runs dry, and never runs far ahead either: the last pipeline must end soon after
+        the last kill."""
+        while True:
+            await self.up.wait()
+            with contextlib.suppress(ClientError):
+                ends = await self.ends()
+                left = [sum(ends.values()) - await one.position() for one in self.subjects if one.is_driven]
+                if left and min(left) < BACKLOG:
+                    await self.write(SLICE)
+            await asyncio.sleep(0.15)
+
+    async def kill_brokers(self, every_s):
+        """SIGKILL one, start it again some time later; on a quorum, leaders move as well."""
+        while True:
+            await asyncio.sleep(self.pick.uniform(0.5, 1.5) * every_s)
+            await self.kill_broker(self.pick.uniform(0, 3))
+
+    async def kill_broker(self, away_s):
+        alone = self.nodes == 1
+        node = self.cluster if alone else self.cluster.nodes[self.pick.randrange(self.nodes)]
+        if alone:
+            self.up.clear()
+            await self.in_thread(lambda: None)  # nobody is in the middle of a call
+        node.kill()
+        self.broker_kills += 1
+        await asyncio.sleep(away_s)
+        node.spawn([])
+        while not await asyncio.to_thread(node.wait_until_started, 0.5, False):
+            if not node.running:
+                raise kit.KitError("the broker did not come up again:\n" + node.log_tail())
+        self.up.set()
+        if not alone and self.pick.random() < 0.5:
+            await self.move_leaders()
+
+    async def move_leaders(self):
+        with contextlib.suppress(ClientError):
+            await self.call("move_leaders")
+            self.leader_moves += 1
+
+
+async def until(condition, timeout_s, every_s=0.004):
+    """Whether `condition()` came true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(every_s)
+    return True
