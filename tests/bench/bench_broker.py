@@ -63,11 +63,11 @@ class Bench:
         run.seconds = got["last_ms"] / 1000 - run.began
         return run
 
-    def drain(self, trigger):
+    def drain(self, trigger, **options):
         """The article's query until the last row is committed; then the run is stopped."""
         sink = self.fresh_topic(1)
         run = self.sluice(expect.RIDE_COUNTS, "rides", sink, source_start="earliest",
-                          sink_mode="append", trigger=trigger)
+                          sink_mode="append", trigger=trigger, **options)
         run.wait_idle(lambda: sum(self.client.end_offsets(sink).values()) >= len(self.wanted))
         run.stop()
         summary = expect.Summary(run.err)

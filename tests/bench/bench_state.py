@@ -1,0 +1,188 @@
+"""State that survives: what it costs while all goes well, and how fast it is back."""
+import json
+import os
+import shutil
+import tempfile
+import time
+
+import bench_broker
+import bench_engine as engine
+import bench_kit as kit
+import expect
+from bench_kit import Row, check
+
+BATCH = "100 ms"
+KEYS = 10_000_000
+STATE_MB = 2048
+
+
+class Bench(bench_broker.Bench):
+    """The broker with the rides in it, and a folder for checkpoints."""
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.folder = tempfile.mkdtemp(prefix="state-", dir=kit.CACHE)
+
+    def close(self):
+        super().close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def url(self):
+        """A place of its own for a checkpoint."""
+        return "file:" + tempfile.mkdtemp(dir=self.folder)
+
+    # -- exactly once, at least once
+
+    def article(self, **options):
+        """The article's query in small batches; a group of its own, so that it begins anew."""
+        self.number += 1
+        return self.drain(BATCH, name=f"bench-{self.number}", checkpoint=self.url(), **options)
+
+    def visible(self, rate, seconds=10):
+        """Produced to readable, through a pipeline that passes records on."""
+        self.number += 1
+        topics = [f"visible-{way}-{self.number}" for way in ("in", "out")]
+        for topic in topics:
+            self.client.create_topic(topic, bench_broker.PARTITIONS)
+        run = self.sluice(kit.script("visible.lua"), *topics, name=f"visible-{self.number}",
+                          checkpoint=self.url())
+        time.sleep(1)
+        got = kit.answer([kit.program("bench_visible"), self.broker.bootstrap, *topics, str(rate),
+                          str(seconds)])
+        run.stop()
+        check("rows back", (got["back"], got["doubled"]), (got["sent"], 0))
+        for topic in topics:
+            self.client.delete_topic(topic)
+        return got
+
+    # -- restart
+
+    def restart(self, script, source, **options):
+        """ms from the second start of a pipeline to its first committed row."""
+        sink, url = self.fresh_topic(1), self.url()
+        options.update(name=f"restart-{self.number}", checkpoint=url)
+        first = self.sluice(script, source, sink, source_start="earliest", **options)
+        first.wait_idle(lambda: sum(self.client.end_offsets(sink).values()) > 0)
+        first.stop()
+        before = self.client.end_offsets(sink)
+        self.client.generate_rides(source, bench_broker.START_RECORDS,
+                                   partitions=bench_broker.PARTITIONS)
+        run = self.sluice(script, source, sink, source_start="earliest", **options)
+        run.wait_idle(lambda: self.client.end_offsets(sink) != before)
+        run.stop()
+        run.ms = min(r.timestamp for r in self.client.consume(sink)
+                     if r.offset >= before[0]) - run.began * 1000
+        return run
+
+
+def delivery_rows(b):
+    results = kit.rounds(b.options, {
+        "exactly once": lambda: b.article(delivery="exactly-once"),
+        "at least once": lambda: b.article(delivery="at-least-once"),
+        "none": lambda: b.drain(BATCH),
+    })
+    once, least, none = results.values()
+    speed = lambda run: 1 / run.seconds
+    share = kit.median_ratio(once, least, speed)
+    return [
+        Row(f"R1 from Kafka to Kafka, batches of {BATCH}, no checkpoint",
+            bench_broker.figures(none, b.count)),
+        Row("the same, at least once", bench_broker.figures(least, b.count),
+            f"{kit.median_ratio(least, none, speed):.2f} × no checkpoint"),
+        Row("**the same, exactly once**", bench_broker.figures(once, b.count),
+            f"{share:.2f} × at least once", **kit.at_least(share, 0.95, "0.95 × at least once")),
+    ]
+
+
+def visible_rows(b):
+    limit = 1 / kit.median(kit.rounds(b.options, {"most": b.article}, 1)["most"],
+                           lambda run: run.seconds / b.count)
+    rows = []
+    for what, rate in (("200 records a second", 200), ("50 % of R1's rate", limit * 0.5),
+                       ("80 % of R1's rate", limit * 0.8)):
+        rate = int(min(rate, 250_000)) # what one producer beside the broker gives here
+        got = b.visible(rate)
+        rows.append(Row(f"produced to visible, {what} ({rate:,}/s)",
+                        f"p50 {got['p50_ms']:.1f}, p99 {got['p99_ms']:.1f}, "
+                        f"p99.9 {got['p999_ms']:.1f} ms"))
+    return rows
+
+
+def restart_rows(b):
+    b.client.create_topic("again", bench_broker.PARTITIONS)
+    b.client.generate_rides("again", bench_broker.START_RECORDS, partitions=bench_broker.PARTITIONS)
+    runs = kit.rounds(b.options, {"restart": lambda: b.restart(
+        expect.RIDE_COUNTS, "again", sink_mode="update", trigger="continuous")}, 3)["restart"]
+    ms = kit.median(runs, lambda run: run.ms)
+    return [Row("restart to the first row committed, little state", f"{ms:.0f} ms",
+                **kit.at_most(ms, 500, "500 ms"))]
+
+
+# -- without Kafka: the state alone
+
+
+def folder_bytes(url):
+    folder = url.partition(":")[2]
+    return sum(os.path.getsize(os.path.join(at, name))
+               for at, _, names in os.walk(folder) for name in names)
+
+
+def keys(core, url=None, **params):
+    command = [kit.SLUICE, "run", kit.script("keys.lua")]
+    for name, value in params.items():
+        command += ["--param", f"{name}={value}"]
+    command += kit.sets(checkpoint=url or "none", memory="8 GiB")
+    return kit.run(command, core=core)
+
+
+def engine_rows(options):
+    """A commit a second: as many records in a batch as a second brings."""
+    path, answers = engine.data(options.records)
+    core, count = max(os.sched_getaffinity(0)), answers["records"]
+    folder = tempfile.mkdtemp(prefix="state-", dir=kit.CACHE)
+
+    def way(name, records, checkpoint):
+        def one():
+            url = "file:" + tempfile.mkdtemp(dir=folder) if checkpoint else "none"
+            command = [kit.SLUICE, "run", kit.script(name), *kit.sets(
+                source_path=path, source_follow="false", checkpoint=url, source_max_bytes="2 GiB",
+                source_max_records=records)]
+            with open(os.devnull, "wb") as nowhere:
+                run = kit.run(command, core=core, out=nowhere)
+            shutil.rmtree(url.partition(":")[2], ignore_errors=True)
+            return run
+        return one
+
+    ways = {f"{name} {what}": way(f"{name}.lua", records, what == "on")
+            for name, records in (("article", 6_000_000), ("users", 1_500_000))
+            for what in ("off", "on")}
+    try:
+        results = kit.rounds(options, ways)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    rows = []
+    for name, what, least in (("article", "R1", 0.97), ("users", "R2, a million groups a second", 0.9)):
+        on, off = results[f"{name} on"], results[f"{name} off"]
+        share = kit.median_ratio(on, off, lambda run: 1 / run.wall_s)
+        rows.append(Row(f"{what}, engine, a commit a second, `file:`",
+                        f"{kit.median(on, lambda run: run.wall_s * 1e9 / count):.0f} ns",
+                        f"{share:.2f} × without", **kit.at_least(share, least, f"{least} × without")))
+    return rows
+
+
+def keys_rows(_options):
+    core = max(os.sched_getaffinity(0))
+    few = keys(core, kind="running", keys=1000, count=1000)
+    many = keys(core, kind="running", keys=KEYS, count=KEYS)
+    per_key = (many.peak_mb - few.peak_mb) * 1e6 / KEYS
+    return [Row(f"{KEYS:,} keys of 16 bytes, state of 24: memory a key", f"{per_key:.0f} bytes",
+                **kit.at_most(per_key, 112, "112 bytes"))]
+
+
+def bench(options):
+    rows = engine_rows(options) + keys_rows(options)
+    b = Bench(options)
+    try:
+        return rows + delivery_rows(b) + visible_rows(b) + restart_rows(b)
+    finally:
+        b.close()

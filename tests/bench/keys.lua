@@ -1,0 +1,32 @@
+-- Very many keys, each seen `turns` times: what state costs, and how fast it comes back.
+local sluice = require "sluice"
+local keys = sluice.param("keys", 10000000, "different keys")
+local count = sluice.param("count", 10000000, "rows in all")
+local kind = sluice.param("kind", "running", "running, window or distinct")
+
+local rows = sluice.generator {
+   count = count, seed = 1,
+   row = function(i)
+      return { key = ("user-%011d"):format(i * 7919 % keys), amount = i % 100, ts = i % 60000 }
+   end,
+}
+   :rows { sluice.string "key" :required(), sluice.double "amount", sluice.int64 "ts" }
+   :event_time("ts", { unit = "ms", delay = "10 minutes" })
+
+local result
+if kind == "distinct" then
+   result = rows:distinct { "key", within = "1 hour" }
+else
+   local window = kind == "running" and sluice.running { retain = "forever" }
+      or sluice.tumbling { size = "1 minute" }
+   result = rows:group_by "key":window(window)
+      :aggregate { rides = sluice.count(), spent = sluice.sum "amount", dearest = sluice.max "amount" }
+      :filter(function() return false end)
+end
+
+return sluice.pipeline {
+   name = "bench-keys", checkpoint = "none",
+   result:to(sluice.file {
+      path = "-", mode = kind ~= "distinct" and (kind == "running" and "update" or "append") or nil,
+   }),
+}
