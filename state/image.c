@@ -24,6 +24,7 @@ struct image {
     size_t cut_at;
     size_t section_at; /* begin of the open section in the last part; 0: none is open */
     size_t bytes_at;   /* of its bytes */
+    uint32_t taken;    /* parts behind the first that were taken early */
 };
 
 static const char *string_of(const image_head *head, uint32_t i) {
@@ -115,21 +116,39 @@ void image_end(image *m) {
     m->section_at = 0;
 }
 
+/* Fill in the head of a part that gets no more sections. `total` 0: it is not known yet. */
+static void finish_part(image *m, uint32_t i, uint32_t total) {
+    image_piece *part = &m->parts[i];
+    part_head head = m->head;
+    head.part = i;
+    head.part_total = total;
+    head.section_count = part->section_count;
+    head.part_len = part->bytes.len;
+    head.section_checksums = part->checksums;
+    memcpy(part->bytes.data, &head, sizeof head);
+    size_t checked = head.head_len - IMAGE_CHECKSUM_BYTES;
+    uint64_t checksum = XXH3_64bits(part->bytes.data, checked);
+    memcpy(part->bytes.data + checked, &checksum, sizeof checksum);
+}
+
 void image_finish(image *m) {
     assert(!m->section_at);
-    for (uint32_t i = 0; i < m->count; i++) {
-        image_piece *part = &m->parts[i];
-        part_head head = m->head;
-        head.part = i;
-        head.part_total = m->count;
-        head.section_count = part->section_count;
-        head.part_len = part->bytes.len;
-        head.section_checksums = part->checksums;
-        memcpy(part->bytes.data, &head, sizeof head);
-        size_t checked = head.head_len - IMAGE_CHECKSUM_BYTES;
-        uint64_t checksum = XXH3_64bits(part->bytes.data, checked);
-        memcpy(part->bytes.data + checked, &checksum, sizeof checksum);
-    }
+    for (uint32_t i = 0; i < m->count; i++)
+        if (!i || i > m->taken) finish_part(m, i, m->count);
+}
+
+buf image_take_part(image *m, uint32_t i) {
+    buf bytes = m->parts[i].bytes;
+    buf_init(&m->parts[i].bytes);
+    return bytes;
+}
+
+bool image_take_early(image *m, buf *bytes, uint32_t *part) {
+    if (m->taken + 2 >= m->count) return false;
+    *part = ++m->taken;
+    finish_part(m, *part, 0);
+    *bytes = image_take_part(m, *part);
+    return true;
 }
 
 uint32_t image_part_count(const image *m) {

@@ -64,6 +64,13 @@ uint32_t image_part_count(const image *m);
 const buf *image_part(const image *m, uint32_t i);
 size_t image_bytes(const image *m);
 
+/* Take a finished part's bytes. */
+buf image_take_part(image *m, uint32_t i);
+
+/* For objects larger than memory: take the next part behind the first that is complete while others
+ * are still to come; false: there is none. It does not say how many parts there are. */
+bool image_take_early(image *m, buf *bytes, uint32_t *part);
+
 /* -- reading */
 
 typedef struct image_reader image_reader;

@@ -47,7 +47,8 @@ static err *check_head(const char *object, uint32_t number, const buf *bytes, pa
         return err_new(ERR_REFUSED,
                        "%s, part %" PRIu32 ": it has %zu bytes, %" PRIu64 " were written", object,
                        number, bytes->len, head->part_len);
-    if (head->part != number || head->part >= head->part_total)
+    bool says_total = !number || head->part_total; /* one written early does not */
+    if (head->part != number || (says_total && head->part >= head->part_total))
         return refuse(object, number, "it is another part than its name says");
     return NULL;
 }
@@ -133,6 +134,7 @@ static bool is_of(const image_reader *r, const buf *bytes) {
     memcpy(&first, r->parts[0].data, sizeof first);
     memcpy(&other, bytes->data, sizeof other);
     other.part = first.part;
+    if (!other.part_total) other.part_total = first.part_total;
     other.section_count = first.section_count;
     other.part_len = first.part_len;
     other.section_checksums = first.section_checksums;

@@ -116,7 +116,7 @@ static session session_of(const emission *m, const table *t, entry *last, bool f
     session_space *s = m->w->emit->sessions;
     uint32_t first = put_chain(s, m->plan, t, last);
     return (session){
-        .order = group_order(last->hash, m->b->plan->shards),
+        .order = shard_order(last->hash, m->b->plan->shards),
         .window = bounds_of(m->plan, session_span(m->plan, s->entries[first])->first_ms,
                             session_span(m->plan, last)->last_ms),
         .last = last,

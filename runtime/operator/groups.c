@@ -69,7 +69,7 @@ void groups_add(group_list *list, entry *e, uint32_t pane_index, uint32_t shards
         list->spare = mem_realloc(list->spare, list->room * sizeof *list->spare);
     }
     list->items[list->count++] =
-        (group_item){ .order = group_order(e->hash, shards), .entry = e, .pane = pane_index };
+        (group_item){ .order = shard_order(e->hash, shards), .entry = e, .pane = pane_index };
 }
 
 /* Add those of `some` that no earlier pane has. */

@@ -3,10 +3,11 @@
  * One owner; thread: the owner's. */
 #include <stdbool.h>
 
+#include "state/shard.h"
 #include "state/table.h"
 
 typedef struct group_item {
-    uint64_t order; /* (shard, hash) as one number, see group_order */
+    uint64_t order; /* (shard, hash) as one number, see shard_order */
     entry *entry;   /* an entry of the group in one pane of the window; borrowed from the table */
     uint32_t pane;  /* index of that pane among the window's; the oldest that has the group, unless
                      * only dirty entries were asked for */
@@ -17,13 +18,6 @@ typedef struct group_list {
     group_item *spare; /* for sorting; owned */
     uint32_t count, room;
 } group_list;
-
-/* Shards are the low bits of the hash: rotated to the top they make one number that sorts by
- * (shard, hash). */
-static inline uint64_t group_order(uint64_t hash, uint32_t shards) {
-    uint32_t bits = (uint32_t)__builtin_ctz(shards);
-    return bits ? hash >> bits | hash << (64 - bits) : hash;
-}
 
 /* Fill `list` with the groups of `panes` (those of one window, by start), each once, sorted by
  * order, then key bytes. `dirty_only`: those touched in this batch. O(groups * panes). */

@@ -9,7 +9,7 @@ typedef struct onward {
     sl_row *row;                      /* in the list's memory, or where it was made */
     uint32_t outputs;                 /* mask of those of the step behind that it passed to */
     int64_t window_start, window_end; /* Unix ms */
-    uint64_t order;                   /* among those of one window, see group_order */
+    uint64_t order;                   /* among those of one window, see shard_order */
 } onward;
 
 typedef struct onward_list {

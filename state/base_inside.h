@@ -1,0 +1,66 @@
+#pragma once
+/* What the files of the base share (base*.c only). */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "state/base.h"
+#include "state/base_key.h"
+#include "state/base_meta.h"
+#include "state/gather.h"
+#include "state/jobs.h"
+
+struct base {
+    base_config config; /* texts owned */
+    rocks *rocks;
+    jobs *jobs;           /* the thread that follows; owned */
+    pthread_mutex_t lock; /* guards `meta` and `error` */
+    base_meta meta;       /* as it is in RocksDB */
+    err *error;           /* what went wrong in the background, not told yet; owned */
+    _Atomic uint64_t applied;
+    _Atomic size_t waiting_bytes;
+
+    /* what waits to be written; thread: the one that follows */
+    base_meta next; /* `meta` behind it */
+    gather *gather;
+    image_reader **held; /* objects that it is borrowed from; owned */
+    uint32_t held_count, held_room;
+    size_t held_bytes;
+    bool is_borrowed;   /* they are somebody else's */
+    bool clears;        /* all that is in RocksDB goes first */
+    bool is_lost;       /* an object was missed: the next full one is waited for */
+    int64_t written_ms; /* steady time of the last run */
+};
+
+/* base_apply.c: gather what an object changes (taken, unless is_borrowed); `bytes` of it count as
+ * waiting. An error leaves nothing gathered. */
+err *base_gather(base *b, const pointer *p, image_reader *object, size_t bytes);
+
+/* Write what is gathered as one run. */
+err *base_write(base *b);
+
+/* Forget what is gathered. */
+void base_drop_gathered(base *b);
+
+/* base_read.c: everything in the base as it was when the scan began. base_scan_end also after an
+ * error. */
+typedef struct base_scan {
+    uint32_t shards;
+    rocks_cursor *cursor; /* owned */
+    base_meta meta;       /* as of then; owned */
+} base_scan;
+
+err *base_scan_begin(base *b, base_scan *s);
+err *base_scan_all(base_scan *s, base_wants *wants, base_visit *visit, void *arg);
+err *base_scan_end(base_scan *s);
+
+/* The keys of table 0. */
+static inline rocks_bytes base_meta_key(void) {
+    return (rocks_bytes){ "\0\0m", 3 };
+}
+static inline rocks_bytes base_sections_from(void) {
+    return (rocks_bytes){ "\0\0s", 3 };
+}
+static inline rocks_bytes base_sections_to(void) {
+    return (rocks_bytes){ "\0\0t", 3 };
+}
+enum { BASE_SECTION_BYTES = 7 }; /* of a section's key before its name: 0 0 's' kind */

@@ -1,0 +1,245 @@
+/* DESIGN. What is read comes out as sections of an object, so that there is one way into tables
+ * (image_load_table) and one into full objects. A scan sees RocksDB as it was when it began. */
+#include <string.h>
+
+#include "runtime/base/mem.h"
+#include "state/base_inside.h"
+#include "state/image_format.h"
+#include "state/shard.h"
+
+/* Entries on their way into sections of one table. */
+typedef struct section {
+    const base_table *table; /* borrowed */
+    const char *name;
+    uint32_t shards;
+    buf bytes;
+    size_t pane_at; /* head of the pane in `bytes`; 0: none yet */
+    uint32_t count; /* entries behind it */
+    int64_t start;
+    uint32_t generation;
+    base_visit *visit;
+    void *arg;
+} section;
+
+static void put_zeros(buf *b, size_t len) {
+    memset(buf_need(b, len), 0, len);
+    b->len += len;
+}
+
+static void begin_section(section *s) {
+    table_head head = { .state_size = s->table->state_size, .part_count = s->table->part_count };
+    size_t offsets = s->table->part_count * sizeof *s->table->part_offsets;
+    buf_reset(&s->bytes);
+    buf_put(&s->bytes, &head, sizeof head);
+    buf_put(&s->bytes, s->table->part_offsets, offsets);
+    put_zeros(&s->bytes, image_round(offsets) - offsets);
+    s->pane_at = 0;
+}
+
+static void end_pane(section *s) {
+    if (!s->pane_at) return;
+    memcpy(s->bytes.data + s->pane_at + offsetof(pane_head, entry_count), &s->count,
+           sizeof s->count);
+    s->pane_at = 0;
+}
+
+/* Hand out what is there. */
+static err *end_section(section *s) {
+    end_pane(s);
+    if (!s->bytes.len) return NULL;
+    image_view view = { .kind = IMAGE_TABLE,
+                        .name = s->name,
+                        .bytes = s->bytes.data,
+                        .len = s->bytes.len };
+    err *e = s->visit(s->arg, &view);
+    buf_reset(&s->bytes);
+    return e;
+}
+
+static void begin_pane(section *s, int64_t start, uint32_t generation) {
+    pane_head head = { .start = start, .generation = generation };
+    end_pane(s);
+    s->pane_at = s->bytes.len;
+    s->count = 0;
+    s->start = start;
+    s->generation = generation;
+    buf_put(&s->bytes, &head, sizeof head);
+}
+
+static err *put_entry(section *s, rocks_bytes key, rocks_bytes value) {
+    int64_t start = base_key_start(key);
+    uint32_t generation = base_key_generation(key);
+    err *e = s->bytes.len >= IMAGE_TABLE_BYTES ? end_section(s) : NULL;
+    if (e) return e;
+    if (!s->bytes.len) begin_section(s);
+    if (!s->pane_at || start != s->start || generation != s->generation)
+        begin_pane(s, start, generation);
+    uint32_t key_len = (uint32_t)(key.len - BASE_KEY_BYTES);
+    entry_head head = { .hash = shard_hash(base_key_order(key), s->shards),
+                        .key_len = key_len,
+                        .value_words = (uint32_t)(value.len / 8) };
+    buf_put(&s->bytes, &head, sizeof head);
+    buf_put(&s->bytes, value.data, value.len);
+    buf_put(&s->bytes, key.data + BASE_KEY_BYTES, key_len);
+    put_zeros(&s->bytes, image_round(key_len) - key_len);
+    s->count++;
+    return NULL;
+}
+
+/* A copy of what the base says of itself. */
+static void copy_meta(base *b, base_meta *copy) {
+    buf bytes = { 0 };
+    pthread_mutex_lock(&b->lock);
+    base_meta_write(&b->meta, &bytes);
+    pthread_mutex_unlock(&b->lock);
+    err_free(base_meta_read(bytes.data, bytes.len, copy));
+    buf_done(&bytes);
+}
+
+/* A cursor over everything. */
+static rocks_cursor *scan_all(base *b) {
+    static const char PAST[3] = "\xff\xff\xff";
+    return rocks_scan(b->rocks, base_meta_key(), (rocks_bytes){ PAST, sizeof PAST });
+}
+
+err *base_scan_begin(base *b, base_scan *s) {
+    rocks_bytes key, value;
+    *s = (base_scan){ .shards = b->config.shards, .cursor = scan_all(b) };
+    if (!rocks_next(s->cursor, &key, &value)) return err_new(ERR_REFUSED, "local state is empty");
+    err *e = base_meta_read(value.data, value.len, &s->meta);
+    if (!e && !s->meta.is_placed) e = err_new(ERR_REFUSED, "local state is not filled");
+    return e;
+}
+
+err *base_scan_end(base_scan *s) {
+    err *e = rocks_scan_end(s->cursor);
+    base_meta_done(&s->meta);
+    return e;
+}
+
+static err *visit_plain(rocks_bytes key, rocks_bytes value, base_visit *visit, void *arg) {
+    char *name = mem_copy_text(key.data + BASE_SECTION_BYTES, key.len - BASE_SECTION_BYTES);
+    size_t kind_at = base_sections_from().len;
+    image_view view = { .kind = (int32_t)base_key_get(key.data + kind_at, 4),
+                        .name = name,
+                        .bytes = value.data,
+                        .len = value.len };
+    err *e = visit(arg, &view);
+    mem_free(name);
+    return e;
+}
+
+/* Go on behind the pane that `key` is of. */
+static void pass_pane(rocks_cursor *c, rocks_bytes key) {
+    char next[BASE_KEY_BYTES];
+    base_key_begin(next, base_key_table(key), base_key_start(key), base_key_generation(key) + 1, 0);
+    rocks_seek(c, (rocks_bytes){ next, sizeof next });
+}
+
+/* Begin another pane of a scan; false: it is not wanted, and passed over. */
+static bool begin_wanted(base_scan *s, section *to, rocks_bytes key, base_wants *wants) {
+    to->table = &s->meta.tables[base_key_table(key) - 1];
+    to->name = to->table->name;
+    if (!wants || wants(to->arg, to->name, base_key_start(key), base_key_generation(key)))
+        return true;
+    pass_pane(s->cursor, key);
+    return false;
+}
+
+err *base_scan_all(base_scan *s, base_wants *wants, base_visit *visit, void *arg) {
+    section to = { .shards = s->shards, .visit = visit, .arg = arg };
+    rocks_bytes key, value;
+    char last[BASE_GENERATION_BYTES] = { 0 };
+    err *e = NULL;
+    while (!e && rocks_next(s->cursor, &key, &value)) {
+        uint32_t number = base_key_table(key);
+        if (!number) {
+            e = visit_plain(key, value, visit, arg);
+            continue;
+        }
+        if (number > s->meta.count) e = err_new(ERR_REFUSED, "local state has an unknown table");
+        if (!e && memcmp(last, key.data, sizeof last) != 0) {
+            if (number != base_key_get(last, 2)) e = end_section(&to);
+            memcpy(last, key.data, sizeof last);
+            if (e || !begin_wanted(s, &to, key, wants)) continue;
+        }
+        if (!e) e = put_entry(&to, key, value);
+    }
+    if (!e) e = end_section(&to);
+    buf_done(&to.bytes);
+    return e;
+}
+
+static err *join(err *e, err *scanned) {
+    if (!scanned) return e;
+    err_free(e);
+    return scanned;
+}
+
+err *base_read(base *b, base_wants *wants, base_visit *visit, void *arg) {
+    base_scan s;
+    err *e = base_scan_begin(b, &s);
+    if (!e) e = base_scan_all(&s, wants, visit, arg);
+    return join(e, base_scan_end(&s));
+}
+
+err *base_list(base *b, base_see_pane *see, void *arg) {
+    rocks_bytes key, value;
+    base_scan s;
+    err *e = base_scan_begin(b, &s);
+    if (!e) rocks_seek(s.cursor, (rocks_bytes){ "\0\1", 2 });
+    while (!e && rocks_next(s.cursor, &key, &value)) {
+        uint32_t number = base_key_table(key);
+        if (number > s.meta.count) break;
+        e = see(arg, s.meta.tables[number - 1].name, base_key_start(key), base_key_generation(key));
+        pass_pane(s.cursor, key);
+    }
+    return join(e, base_scan_end(&s));
+}
+
+/* First and last key of a range; false: there is no such table. */
+static bool bounds_of(const base_meta *m, const base_range *range, char from[BASE_KEY_BYTES],
+                      char to[BASE_KEY_BYTES]) {
+    uint32_t number = base_meta_find(m, range->table);
+    if (!number) return false;
+    base_key_begin(from, number, range->start, range->generation, range->from);
+    bool is_last = range->to == UINT64_MAX;
+    base_key_begin(to, number, range->start, range->generation + is_last,
+                   is_last ? 0 : range->to + 1);
+    return true;
+}
+
+err *base_read_range(base *b, const base_range *range, base_visit *visit, void *arg) {
+    char from[BASE_KEY_BYTES], to[BASE_KEY_BYTES];
+    base_meta meta = { 0 };
+    rocks_bytes key, value;
+    copy_meta(b, &meta);
+    if (!bounds_of(&meta, range, from, to)) {
+        base_meta_done(&meta);
+        return NULL;
+    }
+    section s = { .table = &meta.tables[base_meta_find(&meta, range->table) - 1],
+                  .name = range->table,
+                  .shards = b->config.shards,
+                  .visit = visit,
+                  .arg = arg };
+    rocks_cursor *c = rocks_scan(b->rocks, (rocks_bytes){ from, sizeof from },
+                                 (rocks_bytes){ to, sizeof to });
+    err *e = NULL;
+    while (!e && rocks_next(c, &key, &value)) e = put_entry(&s, key, value);
+    if (!e) e = end_section(&s);
+    e = join(e, rocks_scan_end(c));
+    buf_done(&s.bytes);
+    base_meta_done(&meta);
+    return e;
+}
+
+uint64_t base_range_bytes(base *b, const base_range *range) {
+    char from[BASE_KEY_BYTES], to[BASE_KEY_BYTES];
+    base_meta meta = { 0 };
+    copy_meta(b, &meta);
+    bool is_there = bounds_of(&meta, range, from, to);
+    base_meta_done(&meta);
+    if (!is_there) return 0;
+    return rocks_size(b->rocks, (rocks_bytes){ from, sizeof from }, (rocks_bytes){ to, sizeof to });
+}

@@ -1,0 +1,499 @@
+/* The base: what it followed is what it gives back, whatever happened to it in between. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "runtime/base/log.h"
+#include "state/base.h"
+#include "tests/c/table_kit.h"
+
+/* A pipeline as the base sees it: a table, and the objects that its batches make. */
+typedef struct world {
+    char folder[64];
+    logger log;
+    base *b;
+    bool in_line;
+    size_t memory_bytes;
+    const char *store_id;
+    uint32_t shards;
+    table *t;
+    pointer at;
+    bool is_begun;
+    uint32_t keys;
+    uint64_t seed;
+} world;
+
+static uint32_t roll(world *w, uint32_t below) {
+    w->seed = w->seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(w->seed >> 33) % below;
+}
+
+static err *try_open(world *w) {
+    return base_open(&(base_config){ .folder = w->folder,
+                                     .pipeline = "orders",
+                                     .store_id = w->store_id,
+                                     .shards = w->shards,
+                                     .memory_bytes = w->memory_bytes,
+                                     .log = &w->log,
+                                     .in_line = w->in_line },
+                     &w->b);
+}
+
+static void open_base(world *w) {
+    assert_null(try_open(w));
+}
+
+static void reopen(world *w) {
+    base_close(w->b);
+    open_base(w);
+}
+
+static void begin(world *w) {
+    *w = (world){ .in_line = true,
+                  .memory_bytes = 8 << 20,
+                  .store_id = "0123",
+                  .shards = 64,
+                  .keys = 500,
+                  .seed = 7 };
+    snprintf(w->folder, sizeof w->folder, "base-test-XXXXXX");
+    assert_non_null(mkdtemp(w->folder));
+    log_init(&w->log, open("/dev/null", O_WRONLY), LOG_PLAIN, LOG_ERROR);
+    w->t = kit_table();
+    open_base(w);
+}
+
+static void end(world *w) {
+    char command[128];
+    base_close(w->b);
+    table_free(w->t);
+    close(w->log.fd);
+    log_done(&w->log);
+    snprintf(command, sizeof command, "rm -rf %s", w->folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* Change some groups of some panes; now and then a pane goes, or an entry. */
+static void change(world *w, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        char key[24];
+        int64_t start = ((int64_t)roll(w, 4) - 2) * 60000;
+        snprintf(key, sizeof key, "user-%u", roll(w, w->keys));
+        const char *texts[4] = { NULL, "", "word", "a longer piece of text" };
+        kit_set(w->t, start, key, (int64_t)roll(w, 1000), texts[roll(w, 4)], texts[roll(w, 4)]);
+        entry *e = kit_find(w->t, start, "user-3");
+        if (e && !roll(w, 20)) table_remove(w->t, table_find_pane(w->t, start), e);
+    }
+    pane *p = roll(w, 4) ? NULL : table_find_pane(w->t, 0);
+    if (p) table_drop_pane(w->t, p);
+}
+
+/* The object of a batch that changes `count` entries, committed. */
+static image *next_object(world *w, uint32_t count, bool is_full) {
+    char parent[SL_POINTER_BYTES] = "";
+    if (w->is_begun) pointer_write(&w->at, parent);
+    image_head head = kit_head(is_full);
+    w->at = pointer_new(is_full ? POINTER_FULL : POINTER_DELTA, w->is_begun ? w->at.batch + 1 : 1, 1);
+    w->is_begun = true;
+    head.parent = parent;
+    head.batch = w->at.batch;
+    image *m = image_new(&head);
+    table_epoch_begin(w->t);
+    change(w, count);
+    buf *progress = image_begin(m, IMAGE_PROGRESS, "", 0);
+    buf_put(progress, &w->at.batch, sizeof w->at.batch);
+    image_end(m);
+    image_put_table(m, "aggregate a", w->t, is_full);
+    image_finish(m);
+    table_commit(w->t);
+    return m;
+}
+
+static void follow(world *w, uint32_t count, bool is_full) {
+    base_follow(w->b, &w->at, next_object(w, count, is_full));
+}
+
+/* What a base gives back. */
+typedef struct given {
+    table *t;
+    uint64_t progress;
+    uint32_t sections;
+} given;
+
+static err *take_section(void *arg, const image_view *view) {
+    given *g = arg;
+    image_share whole = kit_whole();
+    if (view->kind == IMAGE_PROGRESS) memcpy(&g->progress, view->bytes, sizeof g->progress);
+    if (view->kind != IMAGE_TABLE) return NULL;
+    g->sections++;
+    assert_string_equal(view->name, "aggregate a");
+    return image_load_table(view, g->t, NULL, &whole);
+}
+
+static void assert_holds_all(world *w) {
+    given g = { .t = kit_table() };
+    table_epoch_begin(g.t);
+    assert_null(base_read(w->b, NULL, take_section, &g));
+    table_commit(g.t);
+    kit_assert_same(g.t, w->t);
+    assert_int_equal(g.progress, w->at.batch);
+    table_free(g.t);
+}
+
+static void assert_stands(world *w, const pointer *at) {
+    pointer p;
+    assert_true(base_stands_at(w->b, &p));
+    assert_int_equal(p.batch, at->batch);
+    assert_string_equal(p.id, at->id);
+}
+
+static void assert_stands_nowhere(world *w) {
+    pointer p;
+    assert_false(base_stands_at(w->b, &p));
+    assert_int_equal(base_applied(w->b), 0);
+}
+
+static void gives_back_what_it_followed(void **state) {
+    (void)state;
+    for (int threads = 0; threads < 2; threads++) {
+        world w;
+        begin(&w);
+        w.in_line = !threads;
+        reopen(&w);
+        assert_stands_nowhere(&w);
+        follow(&w, 3000, true);
+        for (uint32_t i = 0; i < 60; i++) {
+            follow(&w, roll(&w, 400), false);
+            if (i % 7 && i < 59) continue;
+            assert_null(base_flush(w.b));
+            assert_stands(&w, &w.at);
+            assert_int_equal(base_applied(w.b), w.at.batch);
+            assert_int_equal(base_waiting_bytes(w.b), 0);
+            assert_holds_all(&w);
+        }
+        reopen(&w);
+        assert_stands(&w, &w.at);
+        assert_holds_all(&w);
+        end(&w);
+    }
+}
+
+static void a_full_object_takes_the_place_of_everything(void **state) {
+    (void)state;
+    world w;
+    begin(&w);
+    follow(&w, 2000, true);
+    follow(&w, 100, false);
+    table_free(w.t);
+    w.t = kit_table();
+    follow(&w, 50, true);
+    follow(&w, 50, false);
+    assert_null(base_flush(w.b));
+    assert_holds_all(&w);
+    end(&w);
+}
+
+/* In runs, since it is more than may be held. */
+static void a_large_full_object_is_taken_in_piece_by_piece(void **state) {
+    (void)state;
+    world w;
+    begin(&w);
+    w.memory_bytes = 64 << 10;
+    reopen(&w);
+    follow(&w, 20000, true);
+    assert_null(base_flush(w.b));
+    assert_holds_all(&w);
+    end(&w);
+}
+
+static void what_is_not_written_is_not_there_after_a_crash(void **state) {
+    (void)state;
+    world w;
+    begin(&w);
+    follow(&w, 500, true);
+    assert_null(base_flush(w.b));
+    pointer stood = w.at;
+    char *before = kit_list(w.t);
+    follow(&w, 200, false);
+    base *dead = w.b; /* what is on disk now is what a crash would leave */
+    char copy[128];
+    snprintf(copy, sizeof copy, "cp -r %s %s-copy && touch %s-copy/run-7.new", w.folder, w.folder,
+             w.folder);
+    assert_int_equal(system(copy), 0);
+    strcat(w.folder, "-copy");
+    open_base(&w);
+    assert_stands(&w, &stood);
+    given g = { .t = kit_table() };
+    table_epoch_begin(g.t);
+    assert_null(base_read(w.b, NULL, take_section, &g));
+    table_commit(g.t);
+    char *now = kit_list(g.t);
+    assert_string_equal(now, before);
+    mem_free(now);
+    mem_free(before);
+    table_free(g.t);
+    base_close(w.b);
+    snprintf(copy, sizeof copy, "rm -rf %s", w.folder);
+    assert_int_equal(system(copy), 0);
+    w.folder[strlen(w.folder) - 5] = '\0';
+    w.b = dead;
+    end(&w);
+}
+
+static void a_full_object_that_ends_half_way_leaves_nothing(void **state) {
+    (void)state;
+    world w;
+    begin(&w);
+    follow(&w, 500, true);
+    w.memory_bytes = 64 << 10;
+    reopen(&w);
+    assert_stands(&w, &w.at);
+    image *m = next_object(&w, 20000, true);
+    /* its last table has states of another layout than its first */
+    table *other = table_new(&(table_config){ .state_size = 8, .state_init = &(int64_t){ 0 } });
+    image_head head = kit_head(true);
+    image *longer = image_new(&head);
+    image_put_table(longer, "aggregate a", w.t, true);
+    table_epoch_begin(other);
+    kit_touch(other, table_pane(other, 0), "x");
+    image_put_table(longer, "aggregate a", other, true);
+    table_commit(other);
+    image_finish(longer);
+    image_free(m);
+    base_follow(w.b, &w.at, longer);
+    err *e = base_error(w.b);
+    assert_non_null(e);
+    err_free(e);
+    reopen(&w);
+    assert_stands_nowhere(&w);
+    follow(&w, 10, true);
+    assert_null(base_flush(w.b));
+    assert_holds_all(&w);
+    table_free(other);
+    end(&w);
+}
+
+static void an_object_that_does_not_follow_is_not_taken(void **state) {
+    (void)state;
+    world w;
+    begin(&w);
+    follow(&w, 500, true);
+    assert_null(base_flush(w.b));
+    pointer stood = w.at;
+    image_free(next_object(&w, 10, false)); /* missed */
+    follow(&w, 10, false);
+    err *e = base_flush(w.b);
+    assert_non_null(e);
+    assert_int_equal(e->code, ERR_REFUSED);
+    err_free(e);
+    assert_stands(&w, &stood); /* behind, and of use after a restart */
+    follow(&w, 10, false);
+    assert_null(base_flush(w.b));
+    assert_stands(&w, &stood);
+    follow(&w, 10, true);
+    assert_null(base_flush(w.b));
+    assert_holds_all(&w);
+    end(&w);
+}
+
+static void another_ones_base_is_emptied(void **state) {
+    (void)state;
+    world w;
+    begin(&w);
+    follow(&w, 500, true);
+    w.store_id = "4567";
+    reopen(&w);
+    assert_stands_nowhere(&w);
+    follow(&w, 500, true);
+    w.shards = 32;
+    reopen(&w);
+    assert_stands_nowhere(&w);
+    end(&w);
+}
+
+/* Spoil every table file. */
+static void spoil(const char *folder) {
+    DIR *d = opendir(folder);
+    uint32_t count = 0;
+    for (struct dirent *file; (file = readdir(d));) {
+        char path[512], junk[256];
+        if (!strstr(file->d_name, ".sst")) continue;
+        snprintf(path, sizeof path, "%s/%s", folder, file->d_name);
+        int fd = open(path, O_RDWR);
+        off_t len = lseek(fd, 0, SEEK_END);
+        memset(junk, 0x5a, sizeof junk);
+        for (off_t at = 0; at < len; at += 1024)
+            assert_true(pwrite(fd, junk, sizeof junk, at) > 0);
+        close(fd);
+        count++;
+    }
+    closedir(d);
+    assert_true(count > 0);
+}
+
+static void spoilt_files_are_noticed_and_filled_anew(void **state) {
+    (void)state;
+    world w;
+    begin(&w);
+    follow(&w, 5000, true);
+    base_close(w.b);
+    spoil(w.folder);
+    w.b = NULL;
+    open_base(&w);
+    given g = { .t = kit_table() };
+    pointer p;
+    table_epoch_begin(g.t);
+    err *e = base_stands_at(w.b, &p) ? base_read(w.b, NULL, take_section, &g) : NULL;
+    table_undo(g.t);
+    table_free(g.t);
+    if (e) {
+        err_free(e);
+        assert_null(base_reset(w.b));
+    }
+    assert_stands_nowhere(&w);
+    follow(&w, 10, true);
+    assert_null(base_flush(w.b));
+    assert_holds_all(&w);
+    end(&w);
+}
+
+typedef struct parts {
+    buf bytes[64];
+    uint32_t count, given;
+    bool first_is_last;
+} parts;
+
+static err *keep_part(void *arg, const pointer *at, uint32_t part, const buf *bytes) {
+    parts *all = arg;
+    assert_true(at->batch > 0);
+    assert_true(part < 64 && !all->bytes[part].data);
+    buf_put(&all->bytes[part], bytes->data, bytes->len);
+    if (part >= all->count) all->count = part + 1;
+    all->given++;
+    all->first_is_last = part == 0;
+    return NULL;
+}
+
+static void a_full_object_is_made_of_it(void **state) {
+    (void)state;
+    for (int many = 0; many < 2; many++) {
+        world w;
+        image_reader *r;
+        image_view view;
+        parts all = { 0 };
+        given g = { .t = kit_table() };
+        begin(&w);
+        w.keys = many ? 20000 : 500;
+        follow(&w, many ? 60000 : 5000, true);
+        follow(&w, 300, false);
+        assert_null(base_flush(w.b));
+        assert_null(base_make_full(w.b, many ? 4096 : 0, keep_part, &all));
+        assert_true(all.first_is_last);
+        assert_int_equal(all.given, all.count);
+        if (many) assert_true(all.count > 2);
+        assert_null(image_open("full", &all.bytes[0], &r));
+        assert_int_equal(image_part_total(r), all.count);
+        for (uint32_t i = 1; i < all.count; i++) assert_null(image_add_part(r, &all.bytes[i]));
+        assert_true(image_head_of(r)->is_full);
+        assert_int_equal(image_head_of(r)->batch, w.at.batch);
+        table_epoch_begin(g.t);
+        while (image_next(r, &view)) assert_null(take_section(&g, &view));
+        table_commit(g.t);
+        kit_assert_same(g.t, w.t);
+        assert_int_equal(g.progress, w.at.batch);
+        image_reader_free(r);
+        table_free(g.t);
+        end(&w);
+    }
+}
+
+static void ranges_are_parts_of_a_pane(void **state) {
+    (void)state;
+    world w;
+    given g = { .t = kit_table() };
+    begin(&w);
+    follow(&w, 5000, true);
+    assert_null(base_flush(w.b));
+    table_epoch_begin(g.t);
+    for (uint32_t p = 0; p < 4; p++) {
+        base_range range = { .table = "aggregate a", .start = ((int64_t)p - 2) * 60000 };
+        for (uint64_t i = 0; i < 8; i++) {
+            range.from = i << 61;
+            range.to = range.from + (UINT64_MAX >> 3);
+            assert_null(base_read_range(w.b, &range, take_section, &g));
+        }
+    }
+    assert_null(base_read_range(w.b, &(base_range){ .table = "other", .to = UINT64_MAX },
+                                take_section, &g));
+    table_commit(g.t);
+    kit_assert_same(g.t, w.t);
+    assert_true(g.sections >= 32 - 8);
+    table_free(g.t);
+    end(&w);
+}
+
+typedef struct seen {
+    uint32_t count;
+    int64_t last;
+} seen;
+
+static err *see(void *arg, const char *name, int64_t start, uint32_t generation) {
+    seen *s = arg;
+    assert_string_equal(name, "aggregate a");
+    assert_int_equal(generation, 0);
+    assert_true(!s->count || start > s->last);
+    s->count++;
+    s->last = start;
+    return NULL;
+}
+
+static bool is_wanted(void *arg, const char *name, int64_t start, uint32_t generation) {
+    (void)arg, (void)name, (void)generation;
+    return start == 60000;
+}
+
+static void panes_are_listed_and_left_out(void **state) {
+    (void)state;
+    world w;
+    seen s = { 0 };
+    given g = { .t = kit_table() };
+    begin(&w);
+    follow(&w, 2000, true);
+    assert_null(base_flush(w.b));
+    assert_null(base_list(w.b, see, &s));
+    uint32_t panes;
+    table_panes(w.t, &panes);
+    assert_int_equal(s.count, panes);
+    table_epoch_begin(g.t);
+    assert_null(base_read(w.b, is_wanted, take_section, &g));
+    table_commit(g.t);
+    table_panes(g.t, &panes);
+    assert_int_equal(panes, 1);
+    assert_int_equal(pane_count(table_find_pane(g.t, 60000)),
+                     pane_count(table_find_pane(w.t, 60000)));
+    table_free(g.t);
+    end(&w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gives_back_what_it_followed),
+        cmocka_unit_test(a_full_object_takes_the_place_of_everything),
+        cmocka_unit_test(a_large_full_object_is_taken_in_piece_by_piece),
+        cmocka_unit_test(what_is_not_written_is_not_there_after_a_crash),
+        cmocka_unit_test(a_full_object_that_ends_half_way_leaves_nothing),
+        cmocka_unit_test(an_object_that_does_not_follow_is_not_taken),
+        cmocka_unit_test(another_ones_base_is_emptied),
+        cmocka_unit_test(spoilt_files_are_noticed_and_filled_anew),
+        cmocka_unit_test(a_full_object_is_made_of_it),
+        cmocka_unit_test(ranges_are_parts_of_a_pane),
+        cmocka_unit_test(panes_are_listed_and_left_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
