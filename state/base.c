@@ -35,9 +35,10 @@ static err *read_meta(base *b) {
 
 static void be_nowhere(base *b) {
     base_meta_done(&b->meta);
-    b->meta = (base_meta){ .pipeline = mem_copy_text(b->config.pipeline, strlen(b->config.pipeline)),
-                           .store_id = mem_copy_text(b->config.store_id, strlen(b->config.store_id)),
-                           .shards = b->config.shards };
+    b->meta =
+        (base_meta){ .pipeline = mem_copy_text(b->config.pipeline, strlen(b->config.pipeline)),
+                     .store_id = mem_copy_text(b->config.store_id, strlen(b->config.store_id)),
+                     .shards = b->config.shards };
 }
 
 /* `next` is what is written from here on. */
@@ -112,13 +113,9 @@ bool base_stands_at(base *b, pointer *p) {
     return is_placed;
 }
 
-uint64_t base_applied(base *b) {
-    return atomic_load(&b->applied);
-}
+uint64_t base_applied(base *b) { return atomic_load(&b->applied); }
 
-size_t base_waiting_bytes(base *b) {
-    return atomic_load(&b->waiting_bytes);
-}
+size_t base_waiting_bytes(base *b) { return atomic_load(&b->waiting_bytes); }
 
 err *base_error(base *b) {
     pthread_mutex_lock(&b->lock);
@@ -174,8 +171,8 @@ static void run_follow(void *arg) {
     else
         e = base_gather(b, &it->p, r, it->bytes);
     size_t held = b->held_bytes + gather_held_bytes(b->gather);
-    bool is_due = held > b->config.memory_bytes / 4 ||
-                  clock_steady_ms(&REAL) - b->written_ms >= BEHIND_MS;
+    bool is_due =
+        held > b->config.memory_bytes / 4 || clock_steady_ms(&REAL) - b->written_ms >= BEHIND_MS;
     if (!e && is_due) {
         b->written_ms = clock_steady_ms(&REAL);
         e = base_write(b);

@@ -9,9 +9,9 @@
  *                                                           └▶ full objects
  *
  * What it stands at is named by a pointer, written with the changes in one atomic act: it is at one
- * object of the chain or at none (empty, or a full object is being taken in). It is never the truth:
- * what is missing, damaged or of another chain is filled anew. What a running process has spilled
- * must stay, though: an error of a base that is needed ends the run.
+ * object of the chain or at none (empty, or a full object is being taken in). It is never the
+ * truth: what is missing, damaged or of another chain is filled anew. What a running process has
+ * spilled must stay, though: an error of a base that is needed ends the run.
  *
  * thread: the owner's; reading: any, also while it follows. */
 #include <stdbool.h>
@@ -49,7 +49,8 @@ err *base_reset(base *b);
 
 /* -- following */
 
-/* A checkpoint_follow; `arg`: the base. Objects that it cannot use (no full one yet) are passed over.
+/* A checkpoint_follow; `arg`: the base. Objects that it cannot use (no full one yet) are passed
+ * over.
  */
 void base_follow(void *arg, const pointer *p, image *m);
 

@@ -1,7 +1,7 @@
 /* DESIGN. Objects are gathered until it pays to write a run, or somebody waits; then where the base
- * stands and everything that changed are written by one run. A full object, which may be larger than
- * what may be held, is written in several: the first empties the base, and until the last one it
- * stands nowhere. */
+ * stands and everything that changed are written by one run. A full object, which may be larger
+ * than what may be held, is written in several: the first empties the base, and until the last one
+ * it stands nowhere. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #pragma once
-/* Keys of the base, so that their bytes sort as what they stand for: a pane lies together, in it the
- * groups of a shard, and in those groups come in the order in which rows leave.
+/* Keys of the base, so that their bytes sort as what they stand for: a pane lies together, in it
+ * the groups of a shard, and in those groups come in the order in which rows leave.
  *
  *   OFFSET  SIZE  WHAT
  *   0       2     number of the table, from 1; big-endian, like all that follows
@@ -53,6 +53,4 @@ static inline uint32_t base_key_generation(rocks_bytes key) {
     return (uint32_t)base_key_get(key.data + 10, 4);
 }
 
-static inline uint64_t base_key_order(rocks_bytes key) {
-    return base_key_get(key.data + 14, 8);
-}
+static inline uint64_t base_key_order(rocks_bytes key) { return base_key_get(key.data + 14, 8); }

@@ -316,7 +316,10 @@ void checkpoint_committed(checkpoint *c, const pointer *p, const sl_mark *marks,
     if (w) {
         assert(w->is_durable && !strcmp(w->p.id, p->id));
         account(c, w);
-        image_free(w->image);
+        if (c->config.follow)
+            c->config.follow(c->config.follow_arg, p, w->image);
+        else
+            image_free(w->image);
         w->image = NULL;
         it->w = w;
         c->writing = NULL;

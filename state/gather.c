@@ -1,5 +1,5 @@
-/* DESIGN. Entries come pane by pane, in no order: each pane keeps its own, with the number that they
- * are sorted by. Three passes over its top bits leave it nearly sorted, as hashes are spread;
+/* DESIGN. Entries come pane by pane, in no order: each pane keeps its own, with the number that
+ * they are sorted by. Three passes over its top bits leave it nearly sorted, as hashes are spread;
  * insertion does the rest. Entries of one number stay in the order they came, so the last of one
  * key is what counts. */
 #include "state/gather.h"
@@ -127,8 +127,7 @@ void gather_add(gather *g, uint32_t number, saved_table *section) {
     while (saved_table_pane(section, &of)) {
         if (of.is_dropped) drop_pane(g, number, of.start);
         if (of.entry_count)
-            add_entries(g, find_pane(g, number, of.start, of.generation), section,
-                        of.entry_count);
+            add_entries(g, find_pane(g, number, of.start, of.generation), section, of.entry_count);
     }
 }
 

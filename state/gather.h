@@ -1,7 +1,7 @@
 #pragma once
-/* Changes of tables, out of one or more objects, on their way into a run of the base: sorted, and of
- * several changes of one entry the last. What is gathered is borrowed: the objects' bytes stay where
- * they are until gather_reset. One owner; thread: the owner's. */
+/* Changes of tables, out of one or more objects, on their way into a run of the base: sorted, and
+ * of several changes of one entry the last. What is gathered is borrowed: the objects' bytes stay
+ * where they are until gather_reset. One owner; thread: the owner's. */
 #include "state/image.h"
 #include "state/rocks.h"
 

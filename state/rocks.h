@@ -6,8 +6,8 @@
  * not on disk. Within a run ranges are deleted before keys are put. So nothing here is ever written
  * record by record, and RocksDB's own memory is its block cache.
  *
- * Runs: one at a time. Reading: thread any, also while a run is made. Errors: ERR_IO; retriable where
- * it may pass (no space left). */
+ * Runs: one at a time. Reading: thread any, also while a run is made. Errors: ERR_IO; retriable
+ * where it may pass (no space left). */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,8 +25,9 @@ typedef struct rocks_bytes {
     size_t len;
 } rocks_bytes;
 
-/* Open what is in `folder`, made if there is nothing. `memory_bytes`: of its cache. ERR_IO also when
- * what is there cannot be read (rocks_destroy, and fill it anew), or another process has it. */
+/* Open what is in `folder`, made if there is nothing. `memory_bytes`: of its cache. ERR_IO also
+ * when what is there cannot be read (rocks_destroy, and fill it anew), or another process has it.
+ */
 err *rocks_open(const char *folder, size_t memory_bytes, rocks **r);
 void rocks_close(rocks *r);
 
@@ -40,7 +41,8 @@ err *rocks_get(rocks *r, rocks_bytes key, buf *value, bool *missing);
 typedef void rocks_visit(void *arg, size_t i, rocks_bytes value);
 err *rocks_get_many(rocks *r, size_t count, const rocks_bytes *keys, rocks_visit *visit, void *arg);
 
-/* Keys rise. The first error is kept, and told by rocks_run_apply; nothing of the run counts then. */
+/* Keys rise. The first error is kept, and told by rocks_run_apply; nothing of the run counts then.
+ */
 err *rocks_run_begin(rocks *r, rocks_run **run);
 void rocks_run_put(rocks_run *run, rocks_bytes key, rocks_bytes value);
 void rocks_run_delete(rocks_run *run, rocks_bytes key);

@@ -46,9 +46,7 @@ static err *try_open(world *w) {
                      &w->b);
 }
 
-static void open_base(world *w) {
-    assert_null(try_open(w));
-}
+static void open_base(world *w) { assert_null(try_open(w)); }
 
 static void reopen(world *w) {
     base_close(w->b);
@@ -99,7 +97,8 @@ static image *next_object(world *w, uint32_t count, bool is_full) {
     char parent[SL_POINTER_BYTES] = "";
     if (w->is_begun) pointer_write(&w->at, parent);
     image_head head = kit_head(is_full);
-    w->at = pointer_new(is_full ? POINTER_FULL : POINTER_DELTA, w->is_begun ? w->at.batch + 1 : 1, 1);
+    w->at =
+        pointer_new(is_full ? POINTER_FULL : POINTER_DELTA, w->is_begun ? w->at.batch + 1 : 1, 1);
     w->is_begun = true;
     head.parent = parent;
     head.batch = w->at.batch;
@@ -328,8 +327,7 @@ static void spoil(const char *folder) {
         int fd = open(path, O_RDWR);
         off_t len = lseek(fd, 0, SEEK_END);
         memset(junk, 0x5a, sizeof junk);
-        for (off_t at = 0; at < len; at += 1024)
-            assert_true(pwrite(fd, junk, sizeof junk, at) > 0);
+        for (off_t at = 0; at < len; at += 1024) assert_true(pwrite(fd, junk, sizeof junk, at) > 0);
         close(fd);
         count++;
     }
