@@ -44,12 +44,24 @@ static err *read_store_id(checkpoint *c) {
     return e;
 }
 
+/* For `sluice checkpoint`, which must not move a pointer under a process; a fence it is none: that is
+ * the ledger's, which lets a successor pass one that hangs. */
+static err *show_running(const checkpoint *c) {
+    store *s = c->config.store;
+    char name[OBJECT_NAME_BYTES], by[64];
+    bool taken;
+    if (!s->ops->lock) return NULL;
+    names_plain(name, c->config.name, "running");
+    return s->ops->lock(s->handle, name, &taken, by);
+}
+
 err *checkpoint_open(const checkpoint_config *config, checkpoint **out) {
     checkpoint *c = mem_zalloc(1, sizeof *c);
     c->config = *config;
     c->config.name = mem_copy_text(config->name, strlen(config->name));
     pthread_mutex_init(&c->stand_in.lock, NULL);
     err *e = read_store_id(c);
+    if (!e) e = show_running(c);
     if (!e) e = jobs_new(config->in_line, &c->writer);
     if (!e) e = jobs_new(config->in_line, &c->caretaker);
     if (e) {

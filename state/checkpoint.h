@@ -14,6 +14,7 @@
  *   NAME/journal/000000000042-<id>      records of the batches since the journal before
  *   NAME/script/<hash>                  scripts and what they required
  *   NAME/head                           copy of the last pointer and its marks, not authoritative
+ *   NAME/commit/000000000043            commits, where there is no Kafka (store_ledger.h)
  *
  * Objects are never changed; a write whose outcome is unknown is tried again under a new name.
  * Writing goes on in a thread of its own, so that a batch's object is written while its outputs

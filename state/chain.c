@@ -1,0 +1,123 @@
+#include "state/chain.h"
+
+#include <string.h>
+
+#include "runtime/base/mem.h"
+#include "state/names.h"
+
+enum { HELD_BYTES = 256 << 20 };
+
+static void push_link(chain *ch, const chain_link *link) {
+    ch->links = mem_realloc(ch->links, (ch->count + 1) * sizeof *ch->links);
+    ch->links[ch->count++] = *link;
+}
+
+static err *add_link(chain *ch, const pointer *p) {
+    chain_link link = { .p = *p };
+    err *e = object_read(ch->store, ch->pipeline, p, &link.read, &link.bytes);
+    if (e) return e;
+    link.parts = image_part_total(link.read);
+    push_link(ch, &link);
+    ch->behind = (pointer){ .kind = POINTER_GENESIS };
+    if (p->kind == POINTER_FULL && !image_head_of(link.read)->parent[0]) return NULL;
+    return object_parent(link.read, ch->pipeline, p, &ch->behind);
+}
+
+/* -- full objects that the base made: named as the delta of their batch, but .full */
+
+static err *visit_full(void *arg, const char *name, int64_t size, int64_t changed_ms) {
+    (void)size, (void)changed_ms;
+    chain *ch = arg;
+    object_name o;
+    if (!names_read(name, &o) || o.p.kind != POINTER_FULL || o.part) return NULL;
+    ch->stand_ins = mem_realloc(ch->stand_ins, (ch->stand_in_count + 1) * sizeof *ch->stand_ins);
+    ch->stand_ins[ch->stand_in_count++] = o.p;
+    return NULL;
+}
+
+static err *list_fulls(chain *ch) {
+    char prefix[OBJECT_NAME_BYTES];
+    names_plain(prefix, ch->pipeline, "state/");
+    store *s = ch->store;
+    return s->ops->list(s->handle, prefix, visit_full, ch);
+}
+
+static bool is_same(const pointer *a, const pointer *b) {
+    return a->batch == b->batch && !strcmp(a->id, b->id);
+}
+
+/* Whether there is one for `p` that is whole. One that is not is as none: the deltas are there. */
+static err *add_stand_in(chain *ch, const pointer *p, bool *added) {
+    *added = false;
+    bool found = false;
+    for (uint32_t i = 0; i < ch->stand_in_count && !found; i++)
+        found = is_same(&ch->stand_ins[i], p);
+    if (!found) return NULL;
+    chain_link link = { .p = *p };
+    link.p.kind = POINTER_FULL;
+    err *e = object_read(ch->store, ch->pipeline, &link.p, &link.read, &link.bytes);
+    if (e && e->code != ERR_REFUSED) return e;
+    *added = !e;
+    err_free(e);
+    if (!*added) return NULL;
+    link.parts = image_part_total(link.read);
+    push_link(ch, &link);
+    ch->behind = *p;
+    return NULL;
+}
+
+/* Keep the oldest, which are needed first: the one just read is older than all before. */
+static void hold(chain *ch) {
+    ch->held_bytes += ch->links[ch->count - 1].bytes;
+    for (uint32_t i = 0; i + 1 < ch->count && ch->held_bytes > HELD_BYTES; i++) {
+        if (!ch->links[i].read) continue;
+        ch->held_bytes -= ch->links[i].bytes;
+        image_reader_free(ch->links[i].read);
+        ch->links[i].read = NULL;
+    }
+}
+
+static err *walk_back(chain *ch, const pointer *p, const pointer *base) {
+    pointer at = *p;
+    err *e = p->kind == POINTER_DELTA ? list_fulls(ch) : NULL;
+    bool is_full = false;
+    while (!e && !is_full && at.kind != POINTER_GENESIS) {
+        ch->has_met = base && is_same(&at, base);
+        if (ch->has_met) break;
+        e = at.kind == POINTER_DELTA ? add_stand_in(ch, &at, &is_full) : NULL;
+        if (!e && !is_full) {
+            e = add_link(ch, &at);
+            is_full = at.kind == POINTER_FULL;
+        }
+        if (e) break;
+        hold(ch);
+        at = ch->behind;
+    }
+    return e;
+}
+
+err *chain_open(store *s, const char *pipeline, const pointer *p, const pointer *base, chain *ch) {
+    *ch = (chain){ .store = s, .pipeline = pipeline, .behind = { .kind = POINTER_GENESIS } };
+    return walk_back(ch, p, base);
+}
+
+err *chain_hand_out(chain *ch, chain_visit *visit, void *arg) {
+    err *e = NULL;
+    for (uint32_t i = ch->count; !e && i > 0; i--) {
+        chain_link *link = &ch->links[i - 1];
+        size_t bytes;
+        if (!link->read) e = object_read(ch->store, ch->pipeline, &link->p, &link->read, &bytes);
+        if (e) break;
+        e = visit(arg, link);
+        image_reader_free(link->read);
+        link->read = NULL;
+    }
+    return e;
+}
+
+void chain_done(chain *ch) {
+    for (uint32_t i = 0; i < ch->count; i++) image_reader_free(ch->links[i].read);
+    mem_free(ch->links);
+    mem_free(ch->stand_ins);
+    *ch = (chain){ 0 };
+}
