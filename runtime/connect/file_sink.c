@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,14 +10,22 @@
 #include <unistd.h>
 
 #include "runtime/base/buf.h"
+#include "runtime/base/crash.h"
 #include "runtime/base/err.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/envelope.h"
 #include "runtime/connect/file.h"
 #include "runtime/connect/options.h"
 
 /* DESIGN: nothing reaches a file before flush, so a batch that failed half-way leaves no rows
- * behind, and begin can simply start again. The price is the batch's text in memory. */
+ * behind, and begin can simply start again. The price is the batch's text in memory.
+ *
+ * A batch whose commit failed, or that a killed process had flushed and not committed, comes again,
+ * and must leave no trace. A file a batch: it has the batch's number, so that the new one takes its
+ * place. A growing file: it is cut back to where it was; before the first batch of a process that
+ * place comes from the checkpoint (`position`), which holds the length behind the last batch that
+ * counts. What was written beside it is never synced or cut: only the tail that no commit knows. */
 
 enum {
     SLICE_MS = 50,         /* how often a wait looks whether it should stop */
@@ -35,9 +44,15 @@ typedef struct file_sink {
     file_kind kind;
     int fd;         /* owned, but for stdout. FILE_APPEND: the file, -1: not made yet;
                        FILE_BATCHES: the directory */
+    bool is_kept;   /* a checkpoint holds its position */
+    bool is_plain;  /* FILE_APPEND: a regular file, which can be cut */
     bool is_whole;  /* FILE_APPEND: no half line stands at its end */
+    bool has_begun; /* `batch` runs or ran */
+    bool has_place; /* told by a checkpoint where it was */
     uint64_t batch; /* number of the batch that runs */
     uint64_t first; /* FILE_BATCHES: number of the file of batch 0, behind what is there */
+    int64_t base;   /* FILE_APPEND: length before the batch that runs */
+    int64_t length; /* FILE_APPEND: behind what is flushed */
     buf out;        /* its lines */
 } file_sink;
 
@@ -54,23 +69,65 @@ static void sink_close(void *sink) {
     mem_free(f);
 }
 
-/* A restart counts its batches from 0 again: its files follow those that are there. */
+/* Whether a name is that of a batch's file: its number. */
+static bool is_batch(const char *name, uint64_t *number) {
+    unsigned long long found;
+    int end = 0;
+    if (sscanf(name, "batch-%12llu.jsonl%n", &found, &end) != 1 || !end || name[end]) return false;
+    *number = found;
+    return true;
+}
+
+/* A run without a checkpoint, and the first one with it, count their batches from 0: their files
+ * follow those that are there. */
 static err *find_first(file_sink *f) {
     DIR *folder = opendir(f->path);
     if (!folder) return io_error("listing", f->path);
-    for (const struct dirent *one; (one = readdir(folder));) {
-        unsigned long long number;
-        int end = 0;
-        if (sscanf(one->d_name, "batch-%12llu.jsonl%n", &number, &end) != 1 || !end) continue;
-        if (!one->d_name[end] && number >= f->first) f->first = number + 1;
-    }
+    uint64_t number;
+    for (const struct dirent *one; (one = readdir(folder));)
+        if (is_batch(one->d_name, &number) && number >= f->first) f->first = number + 1;
     closedir(folder);
     return NULL;
 }
 
+/* Files of batches that nothing is committed of: all behind number `last`, which is the next one
+ * and will be replaced. */
+static err *remove_behind(const file_sink *f, uint64_t last) {
+    DIR *folder = opendir(f->path);
+    if (!folder) return io_error("listing", f->path);
+    err *e = NULL;
+    uint64_t number;
+    for (const struct dirent *one; !e && (one = readdir(folder));) {
+        bool is_hidden = one->d_name[0] == '.' && !strncmp(one->d_name, ".batch-", 7);
+        if (!is_hidden && !(is_batch(one->d_name, &number) && number > last)) continue;
+        if (unlinkat(f->fd, one->d_name, 0) && errno != ENOENT)
+            e = io_error("removing what was not committed in", f->path);
+    }
+    closedir(folder);
+    return e;
+}
+
+/* The folder that a path stands in; owned by the caller. */
+static char *folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? mem_copy_text(path, (size_t)(slash - path) + 1) : mem_copy_text(".", 1);
+}
+
+/* What was made is there after a power cut, too, once its folder is synced. */
+static err *sync_folder(const file_sink *f) {
+    char *folder = folder_of(f->path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    err *e = fd < 0 || fsync(fd) ? io_error("syncing the folder of", f->path) : NULL;
+    if (fd >= 0) close(fd);
+    mem_free(folder);
+    return e;
+}
+
 static err *open_directory(file_sink *f) {
-    if (mkdir(f->path, 0777) && errno != EEXIST) return io_error("making the directory of",
-                                                                 f->path);
+    bool is_new = !mkdir(f->path, 0777);
+    if (!is_new && errno != EEXIST) return io_error("making the directory of", f->path);
+    err *e = is_new ? sync_folder(f) : NULL;
+    if (e) return e;
     f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (f->fd >= 0) return find_first(f);
     if (errno != ENOTDIR) return io_error("opening", f->path);
@@ -81,9 +138,7 @@ static err *open_directory(file_sink *f) {
 
 /* Whether a file can be made there. */
 static err *check_folder(const file_sink *f) {
-    const char *slash = strrchr(f->path, '/');
-    char *folder = slash ? mem_copy_text(f->path, (size_t)(slash - f->path) + 1)
-                         : mem_copy_text(".", 1);
+    char *folder = folder_of(f->path);
     err *e = access(folder, W_OK | X_OK) ? io_error("making", f->path) : NULL;
     mem_free(folder);
     return e;
@@ -92,9 +147,14 @@ static err *check_folder(const file_sink *f) {
 /* A file that is not there is made by its first row: a start that fails, and a quarantine that
  * stays empty, leave nothing behind. */
 static err *open_appended(file_sink *f, int flags) {
+    struct stat about;
     f->fd = open(f->path, O_RDWR | O_APPEND | O_CLOEXEC | flags, 0666);
     if (f->fd < 0 && errno == ENOENT && !flags) return check_folder(f);
-    return f->fd < 0 ? io_error("opening", f->path) : NULL;
+    if (f->fd < 0) return io_error("opening", f->path);
+    if (fstat(f->fd, &about)) return io_error("looking at", f->path);
+    f->is_plain = S_ISREG(about.st_mode);
+    f->base = f->length = f->is_plain ? about.st_size : 0;
+    return flags & O_CREAT ? sync_folder(f) : NULL;
 }
 
 /* A process that was killed may have left half a line: the next one must not grow out of it. */
@@ -124,6 +184,7 @@ static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink)
     f->system = system;
     f->plan = plan;
     f->path = option_copy(plan->options, "path", "-");
+    f->is_kept = plan->kind == SL_SINK_BY_BATCH;
     f->kind = option_flag(plan->options, "append", false) ? FILE_APPEND : FILE_BATCHES;
     if (!strcmp(f->path, "-")) f->kind = FILE_STDOUT;
     f->fd = -1;
@@ -137,12 +198,27 @@ static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink)
     return NULL;
 }
 
+/* Cut off what nobody committed. */
+static err *cut(file_sink *f, int64_t length) {
+    if (ftruncate(f->fd, length) || fsync(f->fd)) return io_error("cutting back", f->path);
+    f->base = f->length = length;
+    f->is_whole = false;
+    return NULL;
+}
+
 static err *sink_begin(void *sink, uint64_t batch, int64_t now_ms) {
     (void)now_ms;
     file_sink *f = sink;
+    bool is_again = f->has_begun && f->batch == batch;
+    /* new in a pipeline that has a checkpoint, and killed in its first batch */
+    if (batch && !f->has_begun && !f->has_place && f->is_kept && f->first == batch + 1)
+        f->first = 0;
+    f->has_begun = true;
     f->batch = batch;
     buf_reset(&f->out);
     if (f->out.room > KEPT_BYTES) buf_done(&f->out);
+    if (is_again && f->is_plain && f->length > f->base) return cut(f, f->base);
+    f->base = f->length;
     return NULL;
 }
 
@@ -209,9 +285,11 @@ static err *write_appended(file_sink *f) {
     if (e) return e;
     if (fstat(f->fd, &before)) return io_error("looking at", f->path);
     e = write_whole(f->fd, &f->out, f->path);
-    if (e && S_ISREG(before.st_mode) && ftruncate(f->fd, before.st_size)) {
+    if (e && f->is_plain && ftruncate(f->fd, before.st_size)) {
         e = err_wrap(e, "half a batch stays behind");
     }
+    if (!e && f->is_plain) f->length = before.st_size + (int64_t)f->out.len;
+    crash_point("file_appended");
     return e;
 }
 
@@ -227,9 +305,15 @@ static err *publish(file_sink *f) {
     char name[48], hidden[56];
     snprintf(name, sizeof name, "batch-%012llu.jsonl", (unsigned long long)(f->first + f->batch));
     snprintf(hidden, sizeof hidden, ".%s.tmp", name);
+    if (!f->out.len) { /* one that was not committed may have had rows */
+        if (!f->is_kept || !unlinkat(f->fd, name, 0) || errno == ENOENT) return NULL;
+        return io_error("removing what was not committed in", f->path);
+    }
     err *e = write_file(f, hidden);
     if (e) return e;
+    crash_point("file_hidden");
     if (renameat(f->fd, hidden, f->fd, name)) return io_error("publishing a batch in", f->path);
+    crash_point("file_renamed");
     return fsync(f->fd) ? io_error("syncing the directory of", f->path) : NULL;
 }
 
@@ -237,7 +321,7 @@ static err *sink_flush(void *sink, const sl_rejection **rejections, uint32_t *co
     file_sink *f = sink;
     *rejections = NULL;
     *count = 0;
-    if (!f->out.len) return NULL;
+    if (!f->out.len && f->kind != FILE_BATCHES) return NULL;
     err *e = NULL;
     switch (f->kind) {
     case FILE_STDOUT: e = write_stdout(f); break;
@@ -248,11 +332,64 @@ static err *sink_flush(void *sink, const sl_rejection **rejections, uint32_t *co
     return e;
 }
 
+/* -- what a checkpoint holds: two numbers of 64 bits, lowest byte first
+ *
+ *   FILE_BATCHES   number of the file of batch 0; number of the next batch
+ *   FILE_APPEND    length; 0 */
+
+static void put_number(buf *out, uint64_t number) {
+    for (int i = 0; i < 8; i++) buf_put_char(out, (char)(number >> 8 * i));
+}
+
+static uint64_t get_number(const char *at) {
+    uint64_t number = 0;
+    for (int i = 7; i >= 0; i--) number = number << 8 | (unsigned char)at[i];
+    return number;
+}
+
+static err *sink_position(void *sink, buf *out) {
+    const file_sink *f = sink;
+    if (!f->is_kept || (f->fd >= 0 && f->kind == FILE_APPEND && !f->is_plain)) return NULL;
+    put_number(out, f->kind == FILE_APPEND ? (uint64_t)f->length : f->first);
+    put_number(out, f->kind == FILE_APPEND || !f->has_begun ? 0 : f->batch + 1);
+    return NULL;
+}
+
+/* A file that is gone was moved away by whoever reads it; one that is shorter has lost rows. */
+static err *resume_appended(file_sink *f, int64_t length) {
+    if (f->fd < 0 || (f->is_plain && !f->length)) {
+        if (length)
+            log_warn(f->system->log, "the file of a sink is gone: a new one begins",
+                     log_text("path", f->path), log_number("committed_bytes", length));
+        return NULL;
+    }
+    if (!f->is_plain) return NULL;
+    if (f->length < length)
+        return err_new(ERR_REFUSED,
+                       "file sink `%s` holds %" PRId64 " bytes, and %" PRId64 " were committed: "
+                       "somebody cut it. Bring back what is missing, or move the file away: a new "
+                       "one begins then",
+                       f->path, f->length, length);
+    return f->length > length ? cut(f, length) : NULL;
+}
+
+static err *sink_resume(void *sink, const char *position, size_t len) {
+    file_sink *f = sink;
+    if (!f->is_kept || len != 2 * sizeof(uint64_t)) return NULL;
+    f->has_place = true;
+    uint64_t first = get_number(position), next = get_number(position + sizeof(uint64_t));
+    if (f->kind == FILE_APPEND) return resume_appended(f, (int64_t)first);
+    f->first = first;
+    return remove_behind(f, first + next);
+}
+
 const sl_sink_ops file_sink_ops = {
     .name = "file",
     .open = sink_open,
     .begin = sink_begin,
     .write = sink_write,
     .flush = sink_flush,
+    .position = sink_position,
+    .resume = sink_resume,
     .close = sink_close,
 };

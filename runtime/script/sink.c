@@ -10,6 +10,9 @@ typedef struct script_sink {
     script *script;    /* borrowed */
     lua_Number number; /* of the sink in the plan */
     uint64_t batch;
+    bool has_begun;  /* `batch` runs or ran */
+    bool may_repeat; /* an earlier try, or an earlier process, may have got rows of it */
+    bool is_kept;    /* batches are counted over all runs */
     int64_t now_ms;
     const sl_message **messages; /* of the running batch; the list is owned */
     uint32_t count, room;
@@ -70,7 +73,8 @@ static err *write_rows(script_sink *s, uint32_t first, uint32_t end) {
     lua_pushnumber(L, (lua_Number)s->batch);
     lua_pushnumber(L, (lua_Number)s->now_ms);
     lua_pushboolean(L, end == s->count);
-    return run(s, 5);
+    lua_pushboolean(L, s->may_repeat);
+    return run(s, 6);
 }
 
 static void sink_close(void *sink) {
@@ -87,6 +91,7 @@ static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink)
     script_sink *s = mem_zalloc(1, sizeof *s);
     s->script = system->script;
     s->number = (lua_Number)(plan - script_plan(s->script)->sinks);
+    s->is_kept = script_plan(s->script)->checkpoint.url.data != NULL;
     push_call(s, "open");
     err *e = run(s, 1);
     s->is_open = !e;
@@ -100,6 +105,8 @@ static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink)
 
 static err *sink_begin(void *sink, uint64_t batch, int64_t now_ms) {
     script_sink *s = sink;
+    s->may_repeat = s->has_begun ? batch == s->batch : s->is_kept;
+    s->has_begun = true;
     s->batch = batch;
     s->now_ms = now_ms;
     s->count = 0;

@@ -22,7 +22,7 @@ typedef struct sl_table_change {
     int32_t fate;      /* sl_fate */
     uint32_t run_count;
     const uint32_t *from, *to, *sizes; /* run_count of each: bytes of the states; without parts */
-    const int32_t *parts;              /* by part of the old layout: number in the new; -1: it goes */
+    const int32_t *parts;              /* by part of the old layout: number in the new; -1: gone */
     uint32_t part_count;               /* of the old layout */
     uint32_t unused;
 } sl_table_change;
@@ -30,7 +30,7 @@ typedef struct sl_table_change {
 typedef struct sl_compat {
     int32_t verdict;                /* sl_compat_verdict */
     uint32_t change_count;          /* ACCEPTED: as many as there are tables of the stored shape */
-    const sl_table_change *changes; /* a stored table that is not here, and of SAME each: as it is */
-    sl_string message;              /* lines; ACCEPTED: what is to be logged, perhaps nothing */
+    const sl_table_change *changes; /* a stored table that is not here: as it is */
+    sl_string message;              /* lines; ACCEPTED: to be logged, perhaps empty */
     sl_string ways_out;             /* REFUSED: what can be done */
 } sl_compat;

@@ -19,6 +19,7 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/err.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/file.h"
 
@@ -482,6 +483,138 @@ static void a_batch_begun_again_forgets_what_was_written(void **state) {
     assert_file(b->path, "2\n");
 }
 
+/* -- sinks whose place a checkpoint holds */
+
+static void open_kept(bench *b, bool is_appended) {
+    b->sink_plan.kind = SL_SINK_BY_BATCH;
+    open_sink(b, is_appended);
+}
+
+/* The process dies, and another one is told what was committed. */
+static void reopen(bench *b, bool is_appended, const buf *position) {
+    file_sink_ops.close(b->sink);
+    open_kept(b, is_appended);
+    if (position) assert_null(file_sink_ops.resume(b->sink, position->data, position->len));
+}
+
+static buf position_of(const bench *b) {
+    buf position;
+    buf_init(&position);
+    assert_null(file_sink_ops.position(b->sink, &position));
+    return position;
+}
+
+static void what_is_behind_the_last_commit_is_cut_off(void **state) {
+    bench *b = *state;
+    sl_message one[] = { message(NULL, "1") }, two[] = { message(NULL, "22") };
+    write_text(b->path, "old\nhalf", 8);
+    open_kept(b, true);
+    buf genesis = position_of(b);
+    assert_null(put_batch(b, 0, one, 1));
+    reopen(b, true, &genesis);
+    assert_file(b->path, "old\nhalf");
+    assert_null(put_batch(b, 0, one, 1));
+    buf first = position_of(b);
+    assert_null(put_batch(b, 1, two, 1));
+    assert_file(b->path, "old\nhalf\n1\n22\n");
+    reopen(b, true, &first);
+    assert_file(b->path, "old\nhalf\n1\n");
+    assert_null(put_batch(b, 1, two, 1));
+    assert_file(b->path, "old\nhalf\n1\n22\n");
+    buf_done(&genesis);
+    buf_done(&first);
+}
+
+static void a_growing_file_takes_a_batch_back_that_begins_again(void **state) {
+    bench *b = *state;
+    sl_message one[] = { message(NULL, "1") }, two[] = { message(NULL, "22") };
+    open_kept(b, true);
+    assert_null(put_batch(b, 0, one, 1));
+    assert_null(put_batch(b, 1, two, 1));
+    assert_null(put_batch(b, 1, two, 1)); /* its commit failed */
+    assert_file(b->path, "1\n22\n");
+    assert_null(put_batch(b, 1, two, 0));
+    assert_file(b->path, "1\n");
+}
+
+static void a_growing_file_that_was_cut_is_refused_and_one_that_is_gone_begins_anew(void **state) {
+    bench *b = *state;
+    sl_message one[] = { message(NULL, "1") };
+    open_kept(b, true);
+    assert_null(put_batch(b, 0, one, 1));
+    buf position = position_of(b);
+    write_text(b->path, "1", 1);
+    file_sink_ops.close(b->sink);
+    open_kept(b, true);
+    assert_fails(file_sink_ops.resume(b->sink, position.data, position.len), ERR_REFUSED,
+                 "holds 1 bytes, and 2 were committed");
+    unlink(b->path);
+    logger log;
+    log_init(&log, open("/dev/null", O_WRONLY), LOG_LOGFMT, LOG_ERROR);
+    b->system.log = &log;
+    reopen(b, true, &position);
+    assert_null(put_batch(b, 1, one, 1));
+    assert_file(b->path, "1\n");
+    log_done(&log);
+    buf_done(&position);
+}
+
+static void assert_listing(const bench *b, const char *wanted) {
+    char command[512];
+    snprintf(command, sizeof command, "test \"$(ls -A %s | tr '\\n' ' ')\" = '%s'", b->path, wanted);
+    assert_int_equal(system(command), 0);
+}
+
+static void files_of_batches_that_were_not_committed_go_or_are_replaced(void **state) {
+    bench *b = *state;
+    char path[256];
+    sl_message one[] = { message(NULL, "1") }, two[] = { message(NULL, "2") };
+    open_kept(b, false);
+    buf genesis = position_of(b);
+    assert_null(put_batch(b, 0, one, 1));
+    reopen(b, false, &genesis);
+    assert_null(put_batch(b, 0, two, 1));
+    assert_listing(b, "batch-000000000000.jsonl ");
+    snprintf(path, sizeof path, "%s/batch-000000000000.jsonl", b->path);
+    assert_file(path, "2\n");
+    buf first = position_of(b);
+    assert_null(put_batch(b, 1, one, 1));
+    assert_null(put_batch(b, 2, one, 1));
+    snprintf(path, sizeof path, "%s/.batch-000000000003.jsonl.tmp", b->path);
+    write_text(path, "half", 4);
+    reopen(b, false, &first); /* somebody went back to an older commit */
+    assert_listing(b, "batch-000000000000.jsonl batch-000000000001.jsonl ");
+    assert_null(put_batch(b, 1, one, 0)); /* and now it has no rows */
+    assert_listing(b, "batch-000000000000.jsonl ");
+    buf_done(&genesis);
+    buf_done(&first);
+}
+
+static void files_of_an_earlier_checkpoint_stay(void **state) {
+    bench *b = *state;
+    sl_message one[] = { message(NULL, "1") };
+    open_kept(b, false);
+    assert_null(put_batch(b, 0, one, 1));
+    reopen(b, false, NULL); /* a fresh start */
+    buf genesis = position_of(b);
+    assert_null(put_batch(b, 0, one, 1));
+    assert_listing(b, "batch-000000000000.jsonl batch-000000000001.jsonl ");
+    reopen(b, false, &genesis);
+    assert_null(put_batch(b, 0, one, 1));
+    assert_listing(b, "batch-000000000000.jsonl batch-000000000001.jsonl ");
+    buf_done(&genesis);
+}
+
+static void a_sink_that_is_new_in_an_old_pipeline_replaces_its_first_batch(void **state) {
+    bench *b = *state;
+    sl_message one[] = { message(NULL, "1") };
+    open_kept(b, false);
+    assert_null(put_batch(b, 42, one, 1));
+    reopen(b, false, NULL);
+    assert_null(put_batch(b, 42, one, 1));
+    assert_listing(b, "batch-000000000042.jsonl ");
+}
+
 static void append_adds_to_what_is_there_and_ends_a_half_line(void **state) {
     bench *b = *state;
     write_text(b->path, "old\nhalf", 8);
@@ -636,6 +769,12 @@ int main(void) {
         on_bench(a_restart_puts_its_files_behind_those_that_are_there),
         on_bench(a_file_in_the_place_of_the_directory_is_an_error),
         on_bench(retractions_need_envelopes),
+        on_bench(what_is_behind_the_last_commit_is_cut_off),
+        on_bench(a_growing_file_takes_a_batch_back_that_begins_again),
+        on_bench(a_growing_file_that_was_cut_is_refused_and_one_that_is_gone_begins_anew),
+        on_bench(files_of_batches_that_were_not_committed_go_or_are_replaced),
+        on_bench(files_of_an_earlier_checkpoint_stay),
+        on_bench(a_sink_that_is_new_in_an_old_pipeline_replaces_its_first_batch),
         on_bench(side_sinks_keep_raw_bytes_and_headers),
         on_bench(stdout_gets_lines_and_a_reader_that_has_gone_is_an_error),
         on_bench(a_full_pipe_is_left_when_the_process_is_to_stop),

@@ -188,21 +188,6 @@ describe("the ledger", function()
       assert.equal("repeats", graph.sinks[1].kind)
    end)
 
-   it("holds one place for each partition", function()
-      local function of(...)
-         local branches = { ... }
-         refuses(function() graph_of({}, unpack(branches)) end, "is read at",
-            "keep that stream in a variable")
-      end
-      of(rides():to(sink()), rides():to(sink(nil, "b")))
-      of(file():to(sink()), file():to(sink(nil, "b")))
-      local function part(number)
-         return sluice.kafka { topics = "a", partitions = { number } }
-            :json { sluice.int64 "x" }:to(sink(nil, "out" .. number))
-      end
-      assert.equal("kafka", graph_of({}, part(0), part(1)).checkpoint.ledger)
-   end)
-
    it("is one", function()
       local function from(options)
          return sluice.kafka(options):json { sluice.int64 "x" }:to(sink())
@@ -217,10 +202,6 @@ describe("the ledger", function()
       end, "one group")
       refuses(function() graph_of({}, file("-"):to(sink())) end,
          "standard input cannot be read again")
-      refuses(function()
-         graph_of({}, rides():to(sluice.kafka { topic = "b", config = { a = 1 } }),
-            rides():to(sluice.kafka { topic = "c", config = { a = 2 } }))
-      end, "is read at")
       local all = rides()
       refuses(function()
          graph_of({}, all:to(sluice.kafka { topic = "b", config = { a = 1 } }),

@@ -56,48 +56,8 @@ local function check_sources(sources)
    end
 end
 
-local function partitions_of(options)
-   local set = {}
-   for _, number in ipairs(options.partitions or {}) do set[number] = true end
-   return options.partitions and set
-end
-
-local function share_partitions(a, b)
-   local in_a, in_b = partitions_of(a), partitions_of(b)
-   if not in_a or not in_b then return true end
-   for number in pairs(in_a) do
-      if in_b[number] then return true end
-   end
-   return false
-end
-
-local function inputs_of(source)
-   local of = source.options
-   if of.pattern then return {} end
-   return of.topics or of.paths or { of.path }
-end
-
--- What two sources read both, or nil. What patterns match is not known here.
-local function common_input(a, b)
-   if a.connector ~= b.connector then return nil end
-   local seen = {}
-   for _, name in ipairs(inputs_of(a)) do seen[name] = true end
-   for _, name in ipairs(inputs_of(b)) do
-      if seen[name] and share_partitions(a.options, b.options) then return name end
-   end
-end
-
--- Progress is kept by topic (or path) and partition.
-local function check_common(graph)
-   for i, source in ipairs(graph.sources) do
-      for j = 1, i - 1 do
-         local name = common_input(graph.sources[j], source)
-         if name then
-            place.fail(source.line, "%s is read at %s already, and progress is kept once "
-               .. "for each: keep that stream in a variable, and branch there", name,
-               graph.sources[j].line)
-         end
-      end
+local function check_stdin(graph)
+   for _, source in ipairs(graph.sources) do
       if source.connector == "file" and source.options.path == path.STREAM then
          place.fail(source.line, "standard input cannot be read again after a restart: "
             .. 'write checkpoint = "none", or the path of a file')
@@ -141,7 +101,7 @@ end
 local function ledger_of(graph)
    local sources = kafka_sources(graph)
    check_sources(sources)
-   check_common(graph)
+   check_stdin(graph)
    local sink = not sources[1] and pointer_sink(graph)
    local of = sources[1] or sink
    if not of then return { ledger = "store", group = graph.name } end

@@ -63,8 +63,8 @@ local SYSTEM = { io = io, os = os, require = system_require }
 --- Make the functions that C calls. The first argument of each is the sink's number in
 -- the plan, from 0.
 -- @tparam table graph
--- @treturn table `open(sink)`; `write(sink, rows, batch, time_ms, is_last)`, rows as
---   `{ key = text, value = text, headers = table }`; `close(sink)`
+-- @treturn table `open(sink)`; `write(sink, rows, batch, time_ms, is_last, may_repeat)`,
+--   rows as `{ key = text, value = text, headers = table }`; `close(sink)`
 function driver_sink.new(graph)
    local handles = {}
    local calls = {}
@@ -76,13 +76,14 @@ function driver_sink.new(graph)
       end
    end
 
-   function calls.write(number, rows, batch, time_ms, is_last)
+   function calls.write(number, rows, batch, time_ms, is_last, may_repeat)
       local sink = graph.sinks[number + 1]
       for _, row in ipairs(rows) do
          if not sink.is_side then row.value = decoded(row.value) end
          if sink.decodes_key then row.key = decoded(row.key) end
       end
-      local info = { id = batch, time = time_ms, is_last = is_last }
+      local info = { id = batch, time = time_ms, is_last = is_last,
+         may_repeat = may_repeat }
       check("write", sink.script.write, sink.script.write(rows, info, handles[number]))
    end
 

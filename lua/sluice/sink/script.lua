@@ -23,7 +23,8 @@ script.options = options.merge(common.options, {
    },
    write = { check = options.fn "a function(rows, batch, handle)",
       doc = "takes the rows of a batch: `row.key`, `row.value` (nil: the row is taken "
-         .. "back), `row.headers`; `batch.id`, `batch.time`, `batch.is_last`",
+         .. "back), `row.headers`; `batch.id`, `batch.time`, `batch.is_last`, and "
+         .. "`batch.may_repeat`: it may have come before, under the same id",
       about = "correctness",
       risk = "a batch that failed comes again",
    },
