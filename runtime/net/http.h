@@ -20,8 +20,8 @@ typedef struct http_config {
     const volatile int *stop; /* != 0: requests end with ERR_STOPPED, within a second; borrowed,
                                  may be NULL */
     int64_t connect_ms;       /* longest wait for a connection; 0: 5 s */
-    int64_t stall_ms;         /* longest time without a byte moving, rounded up to seconds;
-                                 0: 10 s */
+    int64_t stall_ms;         /* longest time without a byte moving, rounded up to seconds, and
+                                 5 s more once some have; 0: 10 s */
 } http_config;
 
 /* How a request is signed (AWS Signature 4). With it the query must stand in the order of names and
