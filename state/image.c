@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* The whole library inline: what is checked is mostly short. */
 #define XXH_INLINE_ALL
@@ -36,6 +37,15 @@ static const char *string_of(const image_head *head, uint32_t i) {
 static void pad(buf *b) {
     static const char zeros[8] = { 0 };
     buf_put(b, zeros, image_round(b->len) - b->len);
+}
+
+void image_reserve(buf *b, size_t bytes) {
+    enum { HUGE = 2 << 20 };
+    buf_need(b, bytes);
+    uintptr_t begin = ((uintptr_t)b->data + b->len + HUGE - 1) / HUGE * HUGE;
+    uintptr_t end = ((uintptr_t)b->data + b->len + bytes) / HUGE * HUGE;
+    if (begin < end) /* a wish; without it only slower */
+        (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }
 
 /* The head as it is known when a part begins; image_finish fills in the rest. */
@@ -87,9 +97,10 @@ void image_cut_at(image *m, size_t bytes) {
 
 buf *image_begin(image *m, int32_t kind, const char *name, size_t name_len) {
     assert(!m->section_at);
-    if (m->parts[m->count - 1].bytes.len >= m->cut_at) {
+    const image_piece *last = &m->parts[m->count - 1];
+    if (last->section_count && last->bytes.len >= m->cut_at) {
         begin_part(m); /* of a large object: growing by doubling would copy it once more */
-        buf_need(&m->parts[m->count - 1].bytes, m->cut_at + IMAGE_SPARE_BYTES);
+        image_reserve(&m->parts[m->count - 1].bytes, m->cut_at + IMAGE_SPARE_BYTES);
     }
     buf *b = &m->parts[m->count - 1].bytes;
     m->section_at = b->len;

@@ -134,6 +134,7 @@ void saved_entry_part(const saved_table *s, const saved_entry *saved, uint32_t i
 typedef struct layout_map {
     uint32_t count; /* runs of bytes */
     const uint32_t *from, *to, *sizes;
+    uint32_t part_count;  /* of the old layout */
     const int32_t *parts; /* by part of the old layout: number in the new one; -1: it goes */
 } layout_map;
 

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/base/buf.h"
+
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "stored state is little-endian, and is written as it lies in memory"
 #endif
@@ -74,6 +76,10 @@ typedef struct entry_head {
 
 #define PART_NONE UINT32_MAX
 #define VALUE_REMOVED UINT32_MAX
+
+/* image.c: make room for so many bytes at once, on huge pages: a fault for each 4 KB costs as much
+ * as all the rest, and growing by doubling a copy of it all. */
+void image_reserve(buf *b, size_t bytes);
 
 static inline size_t image_round(size_t len) {
     return (len + 7) & ~(size_t)7;

@@ -51,6 +51,7 @@ static bool check_panes(const saved_table *s) {
         if ((size_t)(s->end - at) < sizeof head) return false;
         memcpy(&head, at, sizeof head);
         at += sizeof head;
+        if (head.generation == UINT32_MAX || head.flags > PANE_IS_DROPPED) return false;
         for (uint32_t i = 0; i < head.entry_count; i++) {
             size_t len = entry_len(s, at);
             if (!len) return false;
@@ -167,6 +168,8 @@ static void fill_in(const loader *l, const saved_entry *saved, void *state) {
         fill_in_mapped(l, saved, state);
     else
         memcpy(state, saved->value, l->layout.state_size);
+    for (uint32_t i = 0; i < l->layout.part_count; i++)
+        *part_of(l, state, i) = (sl_part){ 0 }; /* whatever is stored there */
     for (uint32_t i = 0; i < l->from->part_count; i++) {
         const char *data;
         uint32_t len;
@@ -223,6 +226,8 @@ static err *check_map(const image_view *view, const saved_table *s, const table_
                        view->name, s->state_size, s->part_count, layout->state_size,
                        layout->part_count);
     }
+    if (map->part_count != s->part_count)
+        return wrong(view, "its states have other parts than those of its script");
     for (uint32_t i = 0; i < map->count; i++) {
         bool fits = map->from[i] <= s->state_size && map->sizes[i] <= s->state_size - map->from[i];
         if (!fits) return wrong(view, "its states are shorter than those of its script");

@@ -148,7 +148,7 @@ static void reserve(table_writer *w, uint64_t count) {
     if (!count) return;
     begin_section(w);
     size_t room = IMAGE_PART_BYTES + IMAGE_SPARE_BYTES - w->b->len % IMAGE_PART_BYTES;
-    buf_need(w->b, bytes < room ? (size_t)bytes : room);
+    image_reserve(w->b, bytes < room ? (size_t)bytes : room);
 }
 
 static void put_dropped(table_writer *w, const table *t) {

@@ -3,10 +3,10 @@
  * bytes of printable ASCII:
  *
  *   S1 <kind> <batch> <partitions> <id> <crc>
- *   S1 d 42 12 9f0c1a2b3c4d5e6f708192a3b4c5d6e7 1c291ca3
+ *   S1 d 42 12 9f0c1a2b3c4d5e6f708192a3b4c5d6e7 f854b435
  *
- * `S1`: magic and version. kind: g genesis (nothing was processed; there is no object), d a delta,
- * f a full object. batch: number of the next batch. partitions: for how many marks it was committed.
+ * `S1`: magic and version. kind: g genesis (nothing was processed, there is no object), d a delta,
+ * f a full object. batch: number of the next one. partitions: for how many marks it was committed.
  * id: 128 random bits; with the batch the object's name. crc: CRC-32C of all before it, 8 hex. */
 #include <stdbool.h>
 #include <stdint.h>

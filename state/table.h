@@ -71,8 +71,8 @@ pane *table_pane(table *t, int64_t start);
 /* The same, or NULL if there is none. */
 pane *table_find_pane(const table *t, int64_t start);
 
-/* All panes that are not dropped, ordered by start, generation. Borrowed until the next pane is made
- * or dropped. */
+/* All panes that are not dropped, ordered by start, generation. Borrowed until the next pane is
+ * made or dropped. */
 pane *const *table_panes(const table *t, uint32_t *count);
 
 /* The panes with a dirty list, in the order of their first touch, also those dropped since.

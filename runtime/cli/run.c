@@ -1,4 +1,5 @@
 /* `sluice run`: load the script, once a worker; open the pipeline; run it; say what it did. */
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "runtime/cli/stop.h"
 #include "runtime/cli/summary.h"
 #include "runtime/connect/connectors.h"
+#include "runtime/flow/keeper.h"
 #include "runtime/flow/run.h"
 
 enum {
@@ -44,7 +46,13 @@ typedef struct run {
 } run;
 
 static int exit_code(const err *e) {
-    return e->code == ERR_USAGE || e->code == ERR_PLAN ? 2 : 1;
+    switch (e->code) {
+    case ERR_USAGE:
+    case ERR_PLAN: return 2;
+    case ERR_FENCED: return 3;
+    case ERR_REFUSED: return 4;
+    default: return 1;
+    }
 }
 
 int command_failed(err *e) {
@@ -126,18 +134,40 @@ static void free_workers(run *r) {
 
 /* -- what is shown */
 
-/* Without a checkpoint that must be said. */
-static void say_start(run *r, uint32_t workers) {
-    static const char promise[] = "none: nothing is committed, a restart begins at `start` with "
-                                  "empty state, delivery is at-least-once";
-    if (!r->for_people) {
-        log_info(&r->log, "running", log_text("pipeline", r->name), log_number("workers", workers),
-                 log_text("checkpoint", promise));
+/* What is kept, where it goes on, and what is promised. */
+static void put_promise(buf *out, const pipeline *p) {
+    const keeper *k = p->keeper;
+    if (!k) {
+        buf_put_text(out, "none: nothing is committed, a restart begins at `start` with empty "
+                          "state, delivery is at-least-once");
         return;
     }
+    bool is_exact = k->plan->delivery == SL_EXACTLY_ONCE, is_kafka = !strcmp(k->ops->name, "kafka");
+    buf_printf(out, "%s: ", k->store.url);
+    if (k->is_fresh)
+        buf_put_text(out, "the first run");
+    else
+        buf_printf(out, "goes on with batch %" PRIu64, p->batch);
+    if (k->has_planned) buf_put_text(out, ", which an earlier run did not finish");
+    buf_printf(out, "; progress is committed %s%s, delivery is %s",
+               is_kafka ? "in Kafka, group " : "there",
+               is_kafka ? k->group : "",
+               is_exact ? "exactly-once" : "at-least-once");
+}
+
+/* Without a checkpoint that must be said. */
+static void say_start(run *r, uint32_t workers) {
     buf text;
     buf_init(&text);
-    buf_printf(&text, "%s runs; checkpoint %s", r->name, promise);
+    if (!r->for_people) {
+        put_promise(&text, &r->pipeline);
+        log_info(&r->log, "running", log_text("pipeline", r->name), log_number("workers", workers),
+                 log_text("checkpoint", buf_text(&text)));
+        buf_done(&text);
+        return;
+    }
+    buf_printf(&text, "%s runs; checkpoint ", r->name);
+    put_promise(&text, &r->pipeline);
     log_write(&r->log, LOG_INFO, buf_text(&text), NULL, 0);
     if (r->embedded) {
         buf_reset(&text);
@@ -301,6 +331,7 @@ static err *open_and_run(run *r, sl_system system) {
         .stop_now = stop_overdue(),
         .find_source = connector_source,
         .find_sink = connector_sink,
+        .find_ledger = connector_ledger,
         .workers = r->workers,
         .worker_count = r->worker_count,
     };

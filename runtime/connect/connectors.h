@@ -6,8 +6,8 @@
 const sl_source_ops *connector_source(const sl_string *name);
 const sl_sink_ops *connector_sink(const sl_string *name);
 
-/* The ledger called `name` (plan.h, sl_checkpoint.ledger); NULL when no connector is one: "store" is
- * the state's own (state/store_ledger.h). */
+/* The ledger called `name` (plan.h, sl_checkpoint.ledger); NULL when no connector is one:
+ * "store" is the state's own (state/store_ledger.h). */
 const sl_ledger_ops *connector_ledger(const sl_string *name);
 
 /* Version of the Kafka library in use. */

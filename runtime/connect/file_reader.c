@@ -222,6 +222,28 @@ static void begin_anew(file_reader *f) {
     if (f->unpack) unpacker_reset(f->unpack);
 }
 
+static bool take_line(file_reader *f, sl_string *line);
+
+/* Read over what earlier runs have read. */
+static err *skip_read(file_reader *f) {
+    sl_string line;
+    err *e = NULL;
+    while (!e && f->partition.position < f->resume_at) {
+        if (take_line(f, &line)) continue;
+        if (f->is_at_eof || f->is_caught_up) break;
+        e = fill(f);
+    }
+    if (e || f->is_followed || f->partition.position == f->resume_at) return e;
+    return err_new(ERR_DATA,
+                   "`%s` has %lld lines, and %lld of it were read by an earlier run: it was cut "
+                   "short or replaced. Put it back, or give the pipeline another name",
+                   f->path, (long long)f->partition.position, (long long)f->resume_at);
+}
+
+void file_reader_resume(file_reader *f, int64_t lines) {
+    f->resume_at = f->partition.position = lines;
+}
+
 err *file_reader_open(file_reader *f) {
     f->fd = f->is_stdin ? STDIN_FILENO : open(f->path, O_RDONLY | O_CLOEXEC);
     struct stat about;
@@ -232,7 +254,7 @@ err *file_reader_open(file_reader *f) {
     f->device = about.st_dev;
     f->inode = about.st_ino;
     begin_anew(f);
-    err *e = NULL;
+    err *e = f->is_regular ? skip_read(f) : NULL;
     /* the end of a small file is known before the first batch is planned */
     while (f->is_regular && !f->is_at_eof && !f->is_caught_up && f->to < BUFFER_BYTES / 2 && !e)
         e = fill(f);

@@ -23,6 +23,7 @@ typedef struct file_reader {
     bool is_done;       /* followed: another file stands in its place, or it was cut short */
     dev_t device;       /* with `inode`: which file it is */
     ino_t inode;        /* 0: not known, or not to be known again */
+    int64_t resume_at;  /* lines that an earlier run has read, if regular */
     int64_t read_bytes; /* up to where the file has been read, as it is stored */
     unpacker *unpack;   /* owned; NULL: plain */
     char *packed;       /* owned; bytes [packed_from, packed_to) are read but not unpacked */
@@ -38,8 +39,12 @@ file_reader *file_reader_new(const sl_system *system, const char *path, int32_t 
                              bool is_followed);
 void file_reader_free(file_reader *f);
 
+/* Earlier runs have read `lines` of it: reading goes on behind them. Before it is opened. */
+void file_reader_resume(file_reader *f, int64_t lines);
+
 /* Open the file and read its beginning: the end of a small one is known afterwards. ERR_IO names
- * where it was looked for. */
+ * where it was looked for. ERR_DATA: it has fewer lines than were read; one that is followed then
+ * stands at its end, before resume_at. */
 err *file_reader_open(file_reader *f);
 
 /* Give back file and memory; it can be opened again, from its beginning. */

@@ -59,8 +59,39 @@ static file_reader *add_file(file_source *s, const char *path, int32_t number) {
     return reader;
 }
 
+/* The newest file under a name that earlier runs knew goes on where they stood. */
+static void add_known(file_source *s, const char *path) {
+    int64_t lines = 0, at;
+    int32_t number = 0;
+    const sl_system *of = s->system;
+    while (of->resume && of->resume(of->resume_arg, path, number, &at) == SL_KNOWN) {
+        lines = at;
+        number++;
+    }
+    file_reader_resume(add_file(s, path, number ? number - 1 : 0), lines);
+}
+
 static bool is_drained(const file_reader *f) {
     return f->partition.ended && f->partition.position >= f->partition.end;
+}
+
+static void note(const file_source *s, const char *what, const file_reader *f) {
+    if (s->system->log) log_info(s->system->log, what, log_text("path", f->path));
+}
+
+/* The next file under the name of `f`, which ends with what it holds. */
+static void replace(file_source *s, uint32_t index, const char *why) {
+    file_reader *f = s->files[index].reader;
+    file_reader_finish(f);
+    f->is_done = true;
+    note(s, why, f);
+    add_file(s, f->path, f->partition.number + 1);
+}
+
+/* A followed file that holds less than was read of it, while nobody looked. */
+static void take_shorter(file_source *s, uint32_t index) {
+    s->files[index].reader->partition.position = s->files[index].reader->resume_at;
+    replace(s, index, "followed file is shorter than what was read of it, read anew");
 }
 
 /* Open those whose turn it is, and close those that have been read. */
@@ -77,6 +108,7 @@ static err *open_next(file_source *s) {
         err *e = file_reader_open(f);
         if (e) return e;
         open++;
+        if (f->partition.position < f->resume_at) take_shorter(s, i);
     }
     return NULL;
 }
@@ -93,7 +125,7 @@ static void source_close(void *source) {
 static err *find_first(file_source *s) {
     file_list found = { 0 };
     file_list_expand(&found, s->paths, s->without);
-    for (uint32_t i = 0; i < found.count; i++) add_file(s, found.items[i], 0);
+    for (uint32_t i = 0; i < found.count; i++) add_known(s, found.items[i]);
     file_list_done(&found);
     s->looked_ms = now_ms();
     if (s->count || s->is_followed) return NULL;
@@ -129,19 +161,6 @@ static err *source_open(const sl_source *plan, const sl_system *system, void **s
 }
 
 /* -- followed files */
-
-static void note(const file_source *s, const char *what, const file_reader *f) {
-    if (s->system->log) log_info(s->system->log, what, log_text("path", f->path));
-}
-
-/* The next file under the name of `f`, which ends with what it holds. */
-static void replace(file_source *s, uint32_t index, const char *why) {
-    file_reader *f = s->files[index].reader;
-    file_reader_finish(f);
-    f->is_done = true;
-    note(s, why, f);
-    add_file(s, f->path, f->partition.number + 1);
-}
 
 /* Whether a file that was read to its end was cut short, or has another in its place. */
 static void look_for_rotation(file_source *s, uint32_t index) {
@@ -189,7 +208,10 @@ static void look_for_files(file_source *s) {
         find_known(s, found.items[i], &about, &of_name, &is_held);
         /* a name that is being followed is judged by look_for_rotation */
         if (is_held || (of_name && !of_name->partition.ended)) continue;
-        add_file(s, found.items[i], of_name ? of_name->partition.number + 1 : 0);
+        if (of_name)
+            add_file(s, found.items[i], of_name->partition.number + 1);
+        else
+            add_known(s, found.items[i]);
         note(s, "new file", s->files[s->count - 1].reader);
     }
     for (uint32_t i = 0; i < s->count; i++) /* its number may mean another file from now on */

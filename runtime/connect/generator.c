@@ -13,6 +13,7 @@ typedef struct generator {
     double rate;             /* records a second; 0: no brake */
     int64_t count;           /* INT64_MAX: without end */
     int64_t opened_ms;       /* steady time */
+    int64_t base;            /* records of earlier runs */
     sl_partition partition;
 } generator;
 
@@ -25,6 +26,9 @@ static err *generator_open(const sl_source *plan, const sl_system *system, void 
     g->count = count > 0 ? (int64_t)count : INT64_MAX;
     g->opened_ms = clock_steady_ms(system->clock);
     g->partition = (sl_partition){ .topic = g->name, .confirmed_ms = INT64_MIN };
+    if (system->resume && system->resume(system->resume_arg, g->name, 0, &g->base) != SL_KNOWN)
+        g->base = 0;
+    g->partition.position = g->base;
     *source = g;
     return NULL;
 }
@@ -32,7 +36,7 @@ static err *generator_open(const sl_source *plan, const sl_system *system, void 
 static int64_t end_now(const generator *g) {
     if (g->rate <= 0) return g->count;
     double due = g->rate * (double)(clock_steady_ms(g->system->clock) - g->opened_ms) / 1000.0;
-    return due >= (double)g->count ? g->count : (int64_t)due;
+    return due >= (double)(g->count - g->base) ? g->count : g->base + (int64_t)due;
 }
 
 static err *generator_look(void *source, const sl_partition **partitions, uint32_t *count) {
@@ -55,7 +59,8 @@ static err *generator_wait(void *source, int64_t timeout_ms) {
     generator *g = source;
     int64_t left_ms = timeout_ms;
     if (g->rate > 0) {
-        int64_t next_ms = (int64_t)(1000.0 * (double)(g->partition.position + 1) / g->rate) + 1;
+        int64_t made = g->partition.position - g->base;
+        int64_t next_ms = (int64_t)(1000.0 * (double)(made + 1) / g->rate) + 1;
         int64_t until_ms = g->opened_ms + next_ms - clock_steady_ms(g->system->clock);
         if (until_ms < left_ms) left_ms = until_ms;
     }

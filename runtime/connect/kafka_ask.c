@@ -129,7 +129,8 @@ static rd_kafka_resp_err_t group_error(rd_kafka_event_t *event) {
 static rd_kafka_event_t *describe_group(kafka_client *c, const char *group) {
     int64_t end_ms = kafka_now_ms() + KAFKA_ASK_MS;
     for (;;) {
-        kafka_question q = kafka_question_begin(c, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, KAFKA_ASK_MS);
+        kafka_question q =
+            kafka_question_begin(c, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, KAFKA_ASK_MS);
         rd_kafka_DescribeConsumerGroups(c->rk, &group, 1, q.options, q.queue);
         rd_kafka_event_t *event = kafka_question_end(c, &q);
         if (!kafka_is_passing(group_error(event)) || kafka_now_ms() > end_ms) return event;

@@ -13,6 +13,6 @@ typedef enum kafka_fate {
     KAFKA_FATE_STOP,   /* it would fail again: a person must act */
 } kafka_fate;
 
-/* The fate by code and librdkafka's flags. `*advice`: what a person can do; "" if nothing is known. */
+/* The fate by code and librdkafka's flags. `*advice`: what a person can do; "": nothing known. */
 kafka_fate kafka_fate_of(rd_kafka_resp_err_t code, bool is_fatal, bool must_abort,
                          bool is_retriable, const char **advice);

@@ -2,6 +2,7 @@
 
 #include "runtime/base/buf.h"
 #include "runtime/base/mem.h"
+#include "runtime/connect/kafka_marks.h"
 #include "runtime/connect/kafka_question.h"
 
 enum {
@@ -75,24 +76,24 @@ static err *judge_reading(kafka_group *g, rd_kafka_resp_err_t code, kafka_answer
     }
 }
 
-err *kafka_group_read(kafka_group *g, bool stable, int64_t timeout_ms, kafka_answer *answer,
-                      rd_kafka_topic_partition_list_t **list) {
+/* Ask for `wanted`, or all there is. */
+static err *ask(kafka_group *g, const rd_kafka_topic_partition_list_t *wanted, bool stable,
+                int64_t timeout_ms, kafka_answer *answer, rd_kafka_topic_partition_list_t **list) {
     *list = NULL;
     *answer = KAFKA_NO_WORD;
-    err *e = kafka_client_check(&g->client);
-    if (e) return e;
-    if (timeout_ms < SHORT_MS) timeout_ms = SHORT_MS;
-    kafka_question q = kafka_question_begin(
-        &g->client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_ms);
+    kafka_question q = kafka_question_begin(&g->client,
+                                            RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
+                                            timeout_ms < SHORT_MS ? SHORT_MS : timeout_ms);
     rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(q.options, stable);
     if (error) rd_kafka_error_destroy(error);
     rd_kafka_ListConsumerGroupOffsets_t *wish =
-        rd_kafka_ListConsumerGroupOffsets_new(g->name, NULL);
+        rd_kafka_ListConsumerGroupOffsets_new(g->name, wanted);
     rd_kafka_ListConsumerGroupOffsets(g->client.rk, &wish, 1, q.options, q.queue);
     rd_kafka_event_t *event = kafka_question_end(&g->client, &q);
     rd_kafka_ListConsumerGroupOffsets_destroy(wish);
     if (!event) return kafka_client_check(&g->client);
     const rd_kafka_topic_partition_list_t *told;
+    err *e = NULL;
     rd_kafka_resp_err_t code = error_of(event, &told);
     if (code) {
         e = judge_reading(g, code, answer);
@@ -103,6 +104,23 @@ err *kafka_group_read(kafka_group *g, bool stable, int64_t timeout_ms, kafka_ans
         rd_kafka_topic_partition_list_sort(*list, NULL, NULL);
     }
     rd_kafka_event_destroy(event);
+    return e;
+}
+
+err *kafka_group_read(kafka_group *g, bool stable, const rd_kafka_topic_partition_list_t *also,
+                      int64_t timeout_ms, kafka_answer *answer,
+                      rd_kafka_topic_partition_list_t **list) {
+    *list = NULL;
+    err *e = kafka_client_check(&g->client);
+    if (!e) e = ask(g, NULL, false, timeout_ms, answer, list);
+    if (e || !*list || !stable) return e;
+    /* Asked for all, a broker (or librdkafka 2.0.2) forgets about stable: it gives the old offsets
+     * and says nothing. Partitions by name are refused while a transaction holds them. */
+    rd_kafka_topic_partition_list_t *wanted = kafka_marks_join(*list, also);
+    *list = wanted;
+    if (!wanted->cnt) return NULL;
+    e = ask(g, wanted, true, timeout_ms, answer, list);
+    kafka_marks_free(wanted);
     return e;
 }
 

@@ -12,7 +12,7 @@ typedef struct kafka_group {
 /* What a question for the offsets came to. */
 typedef enum kafka_answer {
     KAFKA_TOLD,
-    KAFKA_PENDING, /* a transaction that has offsets of the group is open */
+    KAFKA_PENDING, /* a transaction that has offsets of them is open */
     KAFKA_NO_WORD, /* nobody answered in time, or the coordinator is just being found */
 } kafka_answer;
 
@@ -20,11 +20,12 @@ typedef enum kafka_answer {
 err *kafka_group_open(kafka_group *g, const sl_checkpoint *plan, const sl_system *system);
 void kafka_group_close(kafka_group *g);
 
-/* Ask for all partitions that the group has an offset of, once, for `timeout_ms` at most. `stable`:
- * offsets of an open transaction are waited for (that is the only way to know the last commit);
- * else the last that are settled, at once. `*list`: sorted (kafka_marks.h), owned by the caller;
- * NULL unless told. ERR_AUTH, ERR_STOPPED. */
-err *kafka_group_read(kafka_group *g, bool stable, int64_t timeout_ms, kafka_answer *answer,
+/* Ask for all partitions that the group has an offset of, and those of `also`, once, for
+ * `timeout_ms` at most each. `stable`: tell whether a transaction holds offsets of them, since the
+ * last commit is not known then; else what is settled, at once. `*list`: sorted (kafka_marks.h),
+ * owned by the caller; NULL unless told. ERR_AUTH, ERR_STOPPED. */
+err *kafka_group_read(kafka_group *g, bool stable, const rd_kafka_topic_partition_list_t *also,
+                      int64_t timeout_ms, kafka_answer *answer,
                       rd_kafka_topic_partition_list_t **list);
 
 /* Commit `list` as one that is no member; waits, with the broker away too, until stop is set.

@@ -12,7 +12,9 @@
  *   (registering first would shut out the rightful successor of a zombie), stops if the pointer has
  *   moved, then registers anew and reads again: ours: the batch can be done again; the one under
  *   way: it was committed; anything else: stop.
- * - Offsets are read stable: else an open transaction hides the last commit.
+ * - Offsets are read stable: else an open transaction hides the last commit. Partitions that are
+ *   not listed yet are named, too: asking for all does not show what is on its way. (What this id
+ *   had on its way is settled once init_transactions has returned.)
  * - A commit whose outcome is unknown is asked for again, never aborted.
  * - An empty list of offsets would be a commit that does nothing: every one has all partitions. */
 
@@ -95,14 +97,14 @@ static err *ledger_open(const sl_checkpoint *plan, const sl_system *system, void
 
 /* How long an open transaction may hold the offsets back. */
 static int64_t longest_ms(const kafka_ledger *l) {
-    enum { OTHERS_MS = 60000 }; /* whoever's transaction it is: at least once, there is none of ours */
+    enum { OTHERS_MS = 60000 }; /* at least once: there is none of ours */
     return (l->is_transactional ? l->txn.timeout_ms : OTHERS_MS) + MARGIN_MS;
 }
 
 static err *held_back(const kafka_ledger *l) {
     return err_new(ERR_BROKER,
-                   "the offsets of the consumer group %s on %s are held by an open transaction, for "
-                   "%d s now; it is of another transactional.id (which: kafka-transactions.sh "
+                   "the offsets of the consumer group %s on %s are held by an open transaction, "
+                   "for %d s now; it is of another transactional.id (which: kafka-transactions.sh "
                    "--bootstrap-server %s list; end it, or wait for its timeout)",
                    l->group.name, l->group.client.brokers, (int)(longest_ms(l) / 1000),
                    l->group.client.brokers);
@@ -110,13 +112,14 @@ static err *held_back(const kafka_ledger *l) {
 
 /* Read stable offsets; waits, with the broker away too, until stop is set. ERR_BROKER: a
  * transaction holds them for ever. */
-static err *read_stable(kafka_ledger *l, rd_kafka_topic_partition_list_t **list) {
+static err *read_stable(kafka_ledger *l, const rd_kafka_topic_partition_list_t *also,
+                        rd_kafka_topic_partition_list_t **list) {
     int64_t start_ms = kafka_now_ms(), word_ms = start_ms;
     bool is_logged = false;
     for (;;) {
         kafka_answer answer;
         bool stable = !fault_is("read_unstable");
-        err *e = kafka_group_read(&l->group, stable, READ_MS, &answer, list);
+        err *e = kafka_group_read(&l->group, stable, also, READ_MS, &answer, list);
         if (e) return e;
         int64_t now_ms = kafka_now_ms();
         if (answer != KAFKA_NO_WORD) word_ms = now_ms;
@@ -160,7 +163,7 @@ static void set_last(kafka_ledger *l, rd_kafka_topic_partition_list_t *list) {
 static err *ledger_read(void *ledger, const sl_committed **items, uint32_t *count) {
     kafka_ledger *l = ledger;
     rd_kafka_topic_partition_list_t *list;
-    err *e = read_stable(l, &list);
+    err *e = read_stable(l, l->known, &list);
     if (e) return e;
     kafka_marks_free(l->read);
     l->read = list;
@@ -199,11 +202,12 @@ static bool is_last(const kafka_ledger *l, const rd_kafka_topic_partition_list_t
 }
 
 /* Look once, for LOOK_MS at most; `*list` NULL: there was no word. */
-static err *look(kafka_ledger *l, rd_kafka_topic_partition_list_t **list) {
+static err *look(kafka_ledger *l, const rd_kafka_topic_partition_list_t *also,
+                 rd_kafka_topic_partition_list_t **list) {
     int64_t end_ms = kafka_now_ms() + LOOK_MS;
     for (;;) {
         kafka_answer answer;
-        err *e = kafka_group_read(&l->group, true, end_ms - kafka_now_ms(), &answer, list);
+        err *e = kafka_group_read(&l->group, true, also, end_ms - kafka_now_ms(), &answer, list);
         if (e || *list || kafka_now_ms() + AGAIN_MS >= end_ms) return e;
         rd_kafka_poll(l->group.client.rk, AGAIN_MS);
     }
@@ -214,20 +218,22 @@ static err *look(kafka_ledger *l, rd_kafka_topic_partition_list_t **list) {
  */
 static err *renew(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_flight,
                   bool *committed) {
-    rd_kafka_topic_partition_list_t *list;
+    rd_kafka_topic_partition_list_t *list = NULL;
+    rd_kafka_topic_partition_list_t *also = rd_kafka_topic_partition_list_copy(l->known);
+    if (in_flight) also = kafka_marks_join(also, in_flight);
     *committed = false;
-    err *e = look(l, &list);
-    if (e) return e;
-    bool is_ours = !list || is_last(l, list) ||
+    err *e = look(l, also, &list);
+    bool is_ours = e || !list || is_last(l, list) ||
                    (in_flight && kafka_marks_match(list, in_flight, l->known, NULL));
     if (!is_ours) e = moved(l, list);
     kafka_marks_free(list);
+    list = NULL;
     if (!e) e = kafka_txn_renew(&l->txn);
-    if (!e) e = read_stable(l, &list);
-    if (e) return e;
-    *committed = in_flight && kafka_marks_match(list, in_flight, l->known, NULL);
-    if (!*committed && !is_last(l, list)) e = moved(l, list);
+    if (!e) e = read_stable(l, also, &list);
+    if (!e) *committed = in_flight && kafka_marks_match(list, in_flight, l->known, NULL);
+    if (!e && !*committed && !is_last(l, list)) e = moved(l, list);
     kafka_marks_free(list);
+    kafka_marks_free(also);
     return e;
 }
 
@@ -251,13 +257,13 @@ static err *ledger_check(void *ledger) {
     l->checked_ms = now_ms;
     rd_kafka_topic_partition_list_t *list;
     kafka_answer answer;
-    err *e = kafka_group_read(&l->group, false, GLANCE_MS, &answer, &list);
+    err *e = kafka_group_read(&l->group, false, l->known, GLANCE_MS, &answer, &list);
     if (e || !list) return e;
     /* right after a commit the one before it may still stand there */
     bool is_ours = is_last(l, list) || kafka_marks_match(list, l->previous, l->known, NULL);
     kafka_marks_free(list);
     if (is_ours) return NULL;
-    e = read_stable(l, &list);
+    e = read_stable(l, l->known, &list);
     if (e) return e;
     if (!is_last(l, list)) e = moved(l, list);
     kafka_marks_free(list);

@@ -1,6 +1,6 @@
 #pragma once
-/* One question to a cluster by librdkafka's admin calls: begin makes options and queue for the call,
- * end waits for its answer. thread: the handle's owner. */
+/* One question to a cluster by librdkafka's admin calls: begin makes options and queue for the
+ * call, end waits for its answer. thread: the handle's owner. */
 #include "runtime/connect/kafka_client.h"
 
 typedef struct kafka_question {

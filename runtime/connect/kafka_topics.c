@@ -9,6 +9,7 @@
 
 enum {
     AGAIN_MS = 5000, /* a missing topic is asked for again, not for each row */
+    WARM_MS = 1000,
     NAME_BYTES = 249,
     FIRST_SLOTS = 64,
 };
@@ -114,6 +115,22 @@ static err *ask(kafka_topics *t, kafka_client *c, kafka_target *target) {
     return NULL;
 }
 
+static rd_kafka_topic_t *open_topic(const kafka_topics *t, kafka_client *c, const char *name) {
+    if (!t->compression) return rd_kafka_topic_new(c->rk, name, NULL);
+    char text[256];
+    rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(c->rk);
+    rd_kafka_topic_conf_set(conf, "compression.type", t->compression, text, sizeof text);
+    return rd_kafka_topic_new(c->rk, name, conf);
+}
+
+/* A new handle asks for its topics now, not with the first message: that would wait a second
+ * (facts: 5, first transaction). */
+static void warm_up(kafka_client *c, const kafka_target *target) {
+    const rd_kafka_metadata_t *answer = NULL;
+    if (!rd_kafka_metadata(c->rk, 0, target->handle, &answer, WARM_MS))
+        rd_kafka_metadata_destroy(answer);
+}
+
 err *kafka_topics_find(kafka_topics *t, kafka_client *c, const char *name, size_t len,
                        kafka_target **found) {
     kafka_target *target = t->last;
@@ -129,7 +146,9 @@ err *kafka_topics_find(kafka_topics *t, kafka_client *c, const char *name, size_
         if (!target->reason) refuse(target, mem_copy_text(bad, sizeof bad - 1));
         return NULL;
     }
-    if (!target->handle) target->handle = rd_kafka_topic_new(c->rk, target->name, NULL);
+    bool is_new = !target->handle;
+    if (is_new) target->handle = open_topic(t, c, target->name);
+    if (is_new && target->partition_count) warm_up(c, target);
     if (target->partition_count) return NULL; /* keys keep their partitions */
     if (target->reason && kafka_now_ms() - target->asked_ms < AGAIN_MS) return NULL;
     return ask(t, c, target);

@@ -20,7 +20,8 @@ typedef struct kafka_topics {
     uint32_t count, room;
     uint32_t *slots; /* owned; hash of the name → index + 1; 0: free */
     uint32_t slot_count;
-    kafka_target *last; /* found last */
+    kafka_target *last;      /* found last */
+    const char *compression; /* of the topics' own; NULL: as the handle has it. Borrowed */
     bool may_create;
     int32_t partitions; /* of a topic that is made; -1: as the broker has it */
 } kafka_topics;

@@ -1,9 +1,9 @@
 #pragma once
-/* The transactional producer of a pipeline: one handle at a time, shared by the ledger and all sinks
- * of its cluster. A handle lives from one clean commit to the next: after an abort, or an error of
- * the connection within a transaction, it is made anew before the next one begins, so that a late
- * request of the old one meets a higher epoch (KAFKA-17754; facts: hole 9). Decided by errors seen,
- * never by how long something took.
+/* The transactional producer of a pipeline: one handle at a time, shared by the ledger and all
+ * sinks of its cluster. A handle lives from one clean commit to the next: after an abort, or an
+ * error of the connection within a transaction, it is made anew before the next one begins, so that
+ * a late request of the old one meets a higher epoch (KAFKA-17754; facts: hole 9). Decided by errors
+ * seen, never by how long something took.
  *
  * Errors of the calls tell what is to be done by their flags:
  *   retriable              nothing is committed; abort, and begin again
@@ -60,7 +60,7 @@ err *kafka_txn_renew(kafka_txn *t);
 /* Begin. The handle is not doubtful. */
 err *kafka_txn_begin(kafka_txn *t);
 
-/* Add `list`, which is never empty (librdkafka would do nothing, and say it is well), for `group`. */
+/* Add `list` for `group`; never empty: librdkafka would do nothing, and say it is well. */
 err *kafka_txn_offsets(kafka_txn *t, const rd_kafka_topic_partition_list_t *list,
                        const char *group);
 

@@ -31,13 +31,14 @@ typedef struct trigger_work {
 typedef struct trigger {
     int32_t kind;           /* sl_trigger_kind */
     int64_t interval_ms;    /* SL_INTERVAL: > 0 */
-    int64_t due_ms;         /* SL_INTERVAL: no batch before it; INT64_MIN: at once */
+    int64_t pace_ms;        /* SL_CONTINUOUS: least time from batch to batch; 0: none */
+    int64_t due_ms;         /* no batch before it; INT64_MIN: at once */
     int64_t start_ms;       /* of the batch that runs or ran last, Unix ms */
     uint64_t batch_count;   /* batches ended in this run */
     uint64_t overrun_count; /* of them, those that ended past the multiple after their start */
 } trigger;
 
-void trigger_init(trigger *t, int32_t kind, int64_t interval_ms);
+void trigger_init(trigger *t, int32_t kind, int64_t interval_ms, int64_t pace_ms);
 
 /* Say what to do at `now_ms`. */
 trigger_verdict trigger_ask(trigger *t, int64_t now_ms, trigger_work work);

@@ -1,5 +1,7 @@
 #include "runtime/event/watermark.h"
 
+#include <string.h>
+
 #include "runtime/base/mem.h"
 #include "runtime/event/saturate.h"
 
@@ -22,6 +24,23 @@ void watermark_done(watermark_source *wm) {
     mem_free(wm->partitions);
     wm->partitions = NULL;
     wm->count = 0;
+}
+
+void watermark_copy(watermark_source *copy, const watermark_source *wm) {
+    watermark_partition *own = copy->partitions;
+    if (copy->count < wm->count) own = mem_realloc(own, wm->count * sizeof *own);
+    *copy = *wm;
+    copy->partitions = own;
+    if (wm->count) memcpy(own, wm->partitions, wm->count * sizeof *own);
+}
+
+void watermark_undo(watermark_source *wm, const watermark_source *copy) {
+    bool has_new = wm->count > copy->count;
+    wm->time = copy->time;
+    wm->all_idle_ms = has_new ? WATERMARK_NONE : copy->all_idle_ms;
+    wm->all_idle_time = copy->all_idle_time;
+    wm->now_ms = copy->now_ms;
+    if (copy->count) memcpy(wm->partitions, copy->partitions, copy->count * sizeof *wm->partitions);
 }
 
 void watermark_discover(watermark_source *wm, uint32_t count, int64_t now_ms) {

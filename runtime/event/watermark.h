@@ -49,6 +49,11 @@ typedef struct watermark_source {
 void watermark_init(watermark_source *wm, const sl_time *rules);
 void watermark_done(watermark_source *wm);
 
+/* Make `copy`, zero at first, what `wm` is; and put `wm` back to that. Partitions discovered since
+ * stay. O(partitions). */
+void watermark_copy(watermark_source *copy, const watermark_source *wm);
+void watermark_undo(watermark_source *wm, const watermark_source *copy);
+
 /* Add partitions up to `count`, discovered at `now_ms` (batch time): from now on they count. */
 void watermark_discover(watermark_source *wm, uint32_t count, int64_t now_ms);
 

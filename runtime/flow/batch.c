@@ -10,7 +10,9 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/flow/ahead.h"
 #include "runtime/flow/collect.h"
+#include "runtime/flow/commit.h"
 #include "runtime/flow/record.h"
 #include "runtime/flow/walk.h"
 #include "runtime/operator/distinct.h"
@@ -73,20 +75,20 @@ bool batch_is_due(pipeline *p, int64_t now_ms) {
     return is_due;
 }
 
-/* Decide what the batch is: its number, processing time, ranges, the watermarks that judge it. */
-static void batch_plan(batch *b, pipeline *p) {
+/* Decide what the batch is: its number, processing time, the watermarks that judge it. */
+static void batch_plan(batch *b, pipeline *p, bool flush) {
+    const recorded *planned = ahead_planned(p);
     *b = (batch){ .p = p };
     b->sources = mem_zalloc(p->input_count, sizeof *b->sources);
     b->aggregates = mem_zalloc(p->plan->aggregate_count, sizeof *b->aggregates);
     b->distincts = mem_zalloc(p->plan->distinct_count, sizeof *b->distincts);
     b->view = (batch_view){ .plan = p->plan,
                             .batch = p->batch,
-                            .now_ms = clock_now_ms(p->system.clock),
+                            .now_ms = planned ? planned->now_ms : clock_now_ms(p->system.clock),
+                            .is_flush = planned ? planned->is_flush : flush,
                             .sources = b->sources,
                             .aggregates = b->aggregates,
                             .distincts = b->distincts };
-    for (uint32_t i = 0; i < p->input_count; i++)
-        input_plan(&p->inputs[i], p->batch, b->view.now_ms);
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
         p->stages.aggregates[a].reached = false;
         b->aggregates[a].watermark_before = b->aggregates[a].watermark_after =
@@ -96,13 +98,28 @@ static void batch_plan(batch *b, pipeline *p) {
         b->distincts[d].watermark_before = p->stages.distincts[d].watermark;
 }
 
+/* The ranges of all sources: what has come, or what a batch that died was to read. */
+static err *plan_inputs(pipeline *p, const batch_view *view) {
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        const recorded_source *was;
+        if (!ahead_planned(p)) {
+            input_plan(&p->inputs[i], p->batch, view->now_ms);
+            continue;
+        }
+        err *e = ahead_source(p, i, &was);
+        if (!e) e = input_plan_again(&p->inputs[i], was, view->now_ms);
+        if (e) return e;
+    }
+    return NULL;
+}
+
 /* Bring the records; ranges are final afterwards. */
 static err *batch_fetch(batch *b) {
     pipeline *p = b->p;
     uint64_t sum = 0;
     for (uint32_t i = 0; i < p->input_count; i++) {
         input *in = &p->inputs[i];
-        err *e = input_fetch(in);
+        err *e = ahead_planned(p) ? input_fetch_again(in) : input_fetch(in);
         if (e) return e;
         b->sources[i] = (source_view){
             .partitions = in->partitions,
@@ -155,13 +172,36 @@ static err *batch_walk(batch *b) {
     return NULL;
 }
 
-/* The watermarks move: what they close comes out in this batch. */
-static err *batch_settle(batch *b, bool flush) {
+/* Ends and verdicts of all sources. */
+static err *judge(batch *b) {
     pipeline *p = b->p;
     for (uint32_t i = 0; i < p->input_count; i++) {
-        err *e = input_settle(&p->inputs[i], p->since_ms);
+        const recorded_source *was;
+        err *e = ahead_planned(p) ? ahead_source(p, i, &was)
+                                  : input_judge(&p->inputs[i], p->since_ms);
         if (e) return e;
-        if (flush) watermark_finish(&p->inputs[i].watermark);
+        if (ahead_planned(p)) input_judge_again(&p->inputs[i], was);
+    }
+    return NULL;
+}
+
+/* What the batch takes from outside is decided before its first row. */
+static err *batch_foresee(batch *b) {
+    pipeline *p = b->p;
+    if (!ahead_is_on(p)) return NULL;
+    err *e = judge(b);
+    if (!e && !ahead_planned(p)) e = ahead_put(p, &b->view);
+    return e;
+}
+
+/* The watermarks move: what they close comes out in this batch. */
+static err *batch_settle(batch *b) {
+    pipeline *p = b->p;
+    err *e = ahead_is_on(p) ? NULL : judge(b);
+    if (e) return e;
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        input_settle(&p->inputs[i]);
+        if (b->view.is_flush) watermark_finish(&p->inputs[i].watermark);
     }
     watermark_input *sources = mem_alloc(p->input_count * sizeof *sources);
     for (uint32_t i = 0; i < p->input_count; i++)
@@ -277,8 +317,10 @@ static void batch_end(batch *b, bool committed) {
         if (committed) p->counters.nulled_numbers += w->nulled_numbers;
         w->nulled_numbers = 0;
     }
+    if (!committed && p->keeper) commit_given_up(p);
     if (committed) {
         record_write(p, &b->view);
+        delivery_count(&p->out);
         for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
             p->stages.aggregates[a].watermark = b->next[a];
         for (uint32_t d = 0; d < p->plan->distinct_count; d++)
@@ -300,29 +342,57 @@ static bool is_empty(const batch *b) {
     return true;
 }
 
-err *batch_run(pipeline *p, bool flush, bool *ran) {
-    batch b;
-    int64_t began_ms = clock_steady_ms(p->system.clock);
-    *ran = false;
-    batch_plan(&b, p);
+/* Hand over what the batch made, and commit it where something is kept. */
+static err *batch_deliver(batch *b) {
+    pipeline *p = b->p;
+    commit_work work = {
+        .view = &b->view,
+        .batch = b->view.batch + 1,
+        .now_ms = b->view.now_ms,
+        .next = b->next,
+        .is_flushed = b->view.is_flush,
+    };
+    err *e = keeper_step(p, "processed");
+    if (e) return e;
+    if (!p->keeper) return delivery_run(&p->out, b->view.batch, b->view.now_ms);
+    return commit_batch(p, &work);
+}
+
+/* Take in what the batch reads; false: nothing came and nothing is due. */
+static err *batch_begin(batch *b, bool *runs) {
+    pipeline *p = b->p;
     delivery_reset(&p->out);
     for (uint32_t w = 0; w < crew_count(p->crew); w++)
         worker_begin(crew_worker(p->crew, w), p->plan);
-    err *e = batch_fetch(&b);
-    if (!e && !flush && is_empty(&b) && !batch_is_due(p, b.view.now_ms)) {
+    err *e = plan_inputs(p, &b->view);
+    if (!e) e = batch_fetch(b);
+    *runs = e || b->view.is_flush || ahead_planned(p) || !is_empty(b) ||
+            batch_is_due(p, b->view.now_ms);
+    if (!e && *runs) e = keeper_step(p, "fetched");
+    if (!e && *runs) e = batch_foresee(b);
+    if (!e && *runs) e = keeper_step(p, "planned");
+    return e;
+}
+
+err *batch_run(pipeline *p, bool flush, bool *ran) {
+    batch b;
+    int64_t began_ms = clock_steady_ms(p->system.clock);
+    batch_plan(&b, p, flush);
+    err *e = batch_begin(&b, ran);
+    if (!*ran) {
         batch_end(&b, false);
         return NULL;
     }
-    *ran = true;
     trigger_begin(&p->trigger, b.view.now_ms);
     if (is_empty(&b)) p->counters.empty_batches++;
     if (!e) e = batch_walk(&b);
     if (!e) e = collect_check(p);
-    if (!e) e = batch_settle(&b, flush);
+    if (!e) e = batch_settle(&b);
     if (!e) e = batch_emit(&b);
     if (!e) e = batch_forget(&b);
-    if (!e) e = delivery_run(&p->out, b.view.batch, b.view.now_ms);
+    if (!e) e = batch_deliver(&b);
     batch_end(&b, !e);
+    if (!e && p->keeper) e = commit_applied(p);
     p->since_ms = began_ms;
     p->batch_ms = clock_steady_ms(p->system.clock) - began_ms;
     return e;

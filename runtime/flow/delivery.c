@@ -65,6 +65,19 @@ void delivery_reset(delivery *d) {
         outbox_reset(&d->sinks[i].rows);
     }
     arena_reset(&d->side_text, 1u << 20);
+    d->was_run = false;
+}
+
+/* A batch that is handed over again has not been refused anything yet. */
+static void begin_run(delivery *d) {
+    for (uint32_t i = 0; i < d->count; i++) {
+        out_sink *s = &d->sinks[i];
+        s->pending = (sink_counters){ 0 };
+        if (!d->was_run) s->own_count = s->rows.count, s->own_bytes = s->rows.bytes.len;
+        s->rows.count = s->own_count;
+        s->rows.bytes.len = s->own_bytes;
+    }
+    d->was_run = true;
 }
 
 static inline void fill_message(sl_message *message, const outbox *box, const out_message *m,
@@ -106,7 +119,7 @@ static err *settle_refusal(delivery *d, out_sink *s, const sl_rejection *r) {
                        (int)s->plan->name.len, s->plan->name.data,
                        (int)(m->key_null ? 4 : m->key_len),
                        m->key_null ? "null" : outbox_key(box, m), r->reason);
-    s->counters.refused++;
+    s->pending.refused++;
     side_write_refused(&d->sinks[d->refusals_to].rows, &d->side_text, box, m, r->reason);
     return NULL;
 }
@@ -132,12 +145,13 @@ static err *run_sink(delivery *d, out_sink *s, uint64_t batch, int64_t now_ms) {
     if (!e) e = s->ops->flush(s->handle, &rejections, &refused);
     for (uint32_t i = 0; !e && i < refused; i++) e = settle_refusal(d, s, &rejections[i]);
     if (e) return err_wrap(e, "sink `%.*s`", (int)s->plan->name.len, s->plan->name.data);
-    s->counters.rows += s->retracted.count + s->rows.count - refused;
-    s->counters.retracted += s->retracted.count;
+    s->pending.rows = s->retracted.count + s->rows.count - refused;
+    s->pending.retracted = s->retracted.count;
     return NULL;
 }
 
 err *delivery_run(delivery *d, uint64_t batch, int64_t now_ms) {
+    begin_run(d);
     for (int side = 0; side < 2; side++) {
         for (uint32_t i = 0; i < d->count; i++) {
             if ((d->sinks[i].plan->is_side != 0) != side) continue;
@@ -146,4 +160,14 @@ err *delivery_run(delivery *d, uint64_t batch, int64_t now_ms) {
         }
     }
     return NULL;
+}
+
+void delivery_count(delivery *d) {
+    for (uint32_t i = 0; i < d->count; i++) {
+        out_sink *s = &d->sinks[i];
+        s->counters.rows += s->pending.rows;
+        s->counters.retracted += s->pending.retracted;
+        s->counters.refused += s->pending.refused;
+        s->pending = (sink_counters){ 0 };
+    }
 }

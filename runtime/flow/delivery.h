@@ -13,8 +13,11 @@ typedef struct out_sink {
     void *handle;     /* of the connector; owned */
     outbox retracted; /* of the running batch: these leave first */
     outbox rows;
-    sl_message *messages; /* of the running batch; owned */
-    uint32_t room;        /* of `messages` */
+    sl_message *messages;  /* of the running batch; owned */
+    uint32_t room;         /* of `messages` */
+    uint32_t own_count;    /* of `rows`: without what other sinks refused */
+    size_t own_bytes;      /* likewise */
+    sink_counters pending; /* of the running batch */
     sink_counters counters;
 } out_sink;
 
@@ -23,6 +26,7 @@ typedef struct delivery {
     uint32_t count;
     arena side_text;      /* headers of messages, until the batch ends */
     uint32_t refusals_to; /* index of the side sink for refused rows; UINT32_MAX: none */
+    bool was_run;         /* the running batch was handed over before */
 } delivery;
 
 /* Finds the implementation of a connector by name; NULL: there is none. */
@@ -36,5 +40,9 @@ void delivery_close(delivery *d);
 /* Begin a batch: nothing to deliver yet. */
 void delivery_reset(delivery *d);
 
-/* Hand over what the batch has and wait until it is durable. An error fails the batch. */
+/* Hand over what the batch has and wait until it is durable; after an error, or where it was not
+ * committed, once more with the same rows. */
 struct err *delivery_run(delivery *d, uint64_t batch, int64_t now_ms);
+
+/* The batch counts. */
+void delivery_count(delivery *d);

@@ -59,6 +59,13 @@ err *header_take(input *in) {
     return NULL;
 }
 
+void header_restore(input *in, uint32_t p, const sl_string *text, int64_t offset) {
+    make_room(in);
+    in->headers[p].text =
+        (sl_string){ .data = mem_copy_text(text->data, text->len), .len = text->len };
+    in->headers[p].offset = offset;
+}
+
 void header_free(input *in) {
     for (uint32_t i = 0; i < in->header_count; i++) mem_free((char *)in->headers[i].text.data);
     mem_free(in->headers);

@@ -59,6 +59,9 @@ static err *put_in_order(input *in, uint32_t known) {
 /* Partitions that appeared since the last look begin to count for the watermark. */
 static err *discover(input *in) {
     if (in->partition_count == in->watermark.count) return NULL;
+    in->reached = mem_realloc(in->reached, in->partition_count * sizeof *in->reached);
+    for (uint32_t p = in->watermark.count; p < in->partition_count; p++)
+        in->reached[p] = in->partitions[p].position;
     in->views = mem_realloc(in->views, in->partition_count * sizeof *in->views);
     err *e = put_in_order(in, in->watermark.count);
     if (e) return e;
@@ -101,6 +104,8 @@ err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, cons
 void input_close(input *in) {
     if (in->handle) in->ops->close(in->handle);
     watermark_done(&in->watermark);
+    watermark_done(&in->before);
+    mem_free(in->reached);
     arena_done(&in->bytes);
     mem_free(in->blanks);
     header_free(in);
@@ -154,7 +159,7 @@ int64_t input_waits_until(const input *in, bool bounded_run) {
     return due > until ? due : until;
 }
 
-static void add_range(input *in, uint32_t p, int64_t from, int64_t to) {
+void input_add_range(input *in, uint32_t p, int64_t from, int64_t to) {
     if (in->range_count == in->range_room) {
         in->range_room = in->range_room ? in->range_room * 2 : 16;
         in->ranges = mem_realloc(in->ranges, in->range_room * sizeof *in->ranges);
@@ -176,11 +181,12 @@ void input_plan(input *in, uint64_t batch, int64_t now_ms) {
     in->range_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         int64_t from = in->partitions[in->order[i]].position;
-        if (shares[i]) add_range(in, in->order[i], from, from + shares[i]);
+        if (shares[i]) input_add_range(in, in->order[i], from, from + shares[i]);
     }
     in->was_cut_short = left && !grant.is_by_rate;
     mem_free(backlogs);
     limits_rate_begin(&in->rate, steady);
+    watermark_copy(&in->before, &in->watermark);
     watermark_begin(&in->watermark, now_ms);
 }
 
@@ -193,6 +199,14 @@ static void note_cut(input *in, const int64_t *wanted) {
     }
     /* A stream of unknown length is cut only by what has come. */
     if (!known) in->was_cut_short = false;
+}
+
+/* Where the batch will leave each partition. */
+void input_note_positions(input *in) {
+    for (uint32_t p = 0; p < in->partition_count; p++)
+        in->reached[p] = in->partitions[p].position;
+    for (uint32_t i = 0; i < in->range_count; i++)
+        in->reached[in->ranges[i].partition] = in->ranges[i].to;
 }
 
 err *input_fetch(input *in) {
@@ -210,6 +224,7 @@ err *input_fetch(input *in) {
         err_free(e);
         e = NULL;
     }
+    if (!e) input_note_positions(in);
     if (!e && in->plan->has_header) e = header_take(in);
     in->pending.read = in->records.count;
     if (in->records.count) in->last_records_ms = began_ms;
@@ -263,16 +278,19 @@ bool input_is_done(const input *in) {
     return true;
 }
 
-err *input_settle(input *in, int64_t since_ms) {
+err *input_judge(input *in, int64_t since_ms) {
     err *e = ask_leaders(in, since_ms);
     if (e) return e;
     make_views(in, since_ms);
-    watermark_end(&in->watermark, in->views);
-    if (in->plan->bounded && input_is_done(in)) {
-        in->has_ended = true;
-        watermark_finish(&in->watermark);
-    }
+    in->ends_now = in->plan->bounded && input_is_done(in);
     return NULL;
+}
+
+void input_settle(input *in) {
+    watermark_end(&in->watermark, in->views);
+    if (!in->ends_now) return;
+    in->has_ended = true;
+    watermark_finish(&in->watermark);
 }
 
 watermark_input input_preview(input *in, int64_t now_ms, int64_t since_ms) {
@@ -311,6 +329,7 @@ static void tell_bad(input *in) {
 void input_release(input *in, bool committed) {
     if (committed) add_counters(&in->counters, &in->pending);
     if (committed) tell_bad(in);
+    if (!committed) watermark_undo(&in->watermark, &in->before);
     in->pending = (source_counters){ 0 };
     in->first_bad[0] = '\0';
     in->range_count = 0;

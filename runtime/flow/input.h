@@ -17,6 +17,8 @@
 #include "runtime/flow/counters.h"
 #include "runtime/shared/connect.h"
 
+struct recorded_source;
+
 typedef struct input {
     uint32_t number; /* in the plan */
     const sl_source *plan;
@@ -28,9 +30,12 @@ typedef struct input {
     uint32_t *order;  /* partitions by topic (of the script), number; owned */
     uint32_t *places; /* one a partition: sorts them so, also those yet to appear; owned */
     double *ranks;    /* likewise, among those of all sources; owned */
+    int64_t *reached; /* one a partition: next offset behind the running batch, once it is
+                         fetched; before that behind the last; owned */
     watermark_source watermark;
-    watermark_view *views; /* one a partition, for the end of a batch; owned */
-    int64_t *targets;      /* available-now, once: end offsets fixed at start; owned, else NULL */
+    watermark_source before; /* as the running batch found it; owned */
+    watermark_view *views;   /* one a partition, for the end of a batch; owned */
+    int64_t *targets;        /* available-now, once: end offsets fixed at start; owned, else NULL */
     uint32_t target_count;
     limits_rate rate;
     sl_range *ranges; /* of the running batch; owned */
@@ -38,6 +43,7 @@ typedef struct input {
     sl_records records;            /* of the running batch; items owned */
     arena bytes;                   /* their bytes */
     bool was_cut_short;            /* a limit other than max_rate left something behind */
+    bool ends_now;                 /* bounded, and nothing is left behind the running batch */
     bool has_ended;                /* bounded, and everything was taken */
     int64_t last_records_ms;       /* when the last batch with records began; INT64_MIN: none */
     int64_t silent_until_ms;       /* steady time until which a silent leader is not asked again */
@@ -73,12 +79,26 @@ void input_plan(input *in, uint64_t batch, int64_t now_ms);
 /* Bring the records. Positions move; ranges end at what came. */
 struct err *input_fetch(input *in);
 
-/* The batch is done: the watermark moves. `since_ms`: steady time the batch before began. */
-struct err *input_settle(input *in, int64_t since_ms);
+/* Find out what the batch's end says of each partition, into `views`, and whether the source ends.
+ * `since_ms`: steady time the batch before began. */
+struct err *input_judge(input *in, int64_t since_ms);
+
+/* The batch is done: the watermark moves. */
+void input_settle(input *in);
+
+/* In place of plan, fetch and judge: a batch that died, as it was recorded. ERR_REFUSED: what it
+ * read is not there any more. */
+struct err *input_plan_again(input *in, const struct recorded_source *was, int64_t now_ms);
+struct err *input_fetch_again(input *in);
+void input_judge_again(input *in, const struct recorded_source *was);
 
 /* What a batch without records would bring to where inputs meet at `now_ms`; views as of the last
  * look. */
 watermark_input input_preview(input *in, int64_t now_ms, int64_t since_ms);
+
+/* Of input.c, for input_again.c. */
+void input_add_range(input *in, uint32_t p, int64_t from, int64_t to);
+void input_note_positions(input *in);
 
 /* Drop the records of the batch; its counters are kept if it was committed. */
 void input_release(input *in, bool committed);

@@ -7,8 +7,18 @@
 
 enum { NAME_BYTES = 32 };
 
-const char *const keeper_steps[] = { "planned", "fetched", "processed", "saved", "begun", "produced",
-                                     "written", "committed", "applied", NULL };
+const char *const keeper_steps[] = {
+    "fetched",
+    "planned",
+    "processed",
+    "saved",
+    "begun",
+    "produced",
+    "written",
+    "committed",
+    "applied",
+    NULL,
+};
 
 err *keeper_step(const pipeline *p, const char *step) {
     char name[NAME_BYTES];

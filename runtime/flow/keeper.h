@@ -11,13 +11,14 @@
  * None (NULL in the pipeline) with checkpoint = "none". One owner (the pipeline); thread: main. */
 #include "runtime/flow/pipeline.h"
 #include "runtime/flow/progress.h"
+#include "runtime/flow/record.h"
 #include "state/checkpoint.h"
 #include "state/pointer.h"
 
 /* The places in a batch where a process may die, in their order (test.steps of the kit); each is
  * also the crash point "flow_NAME":
- *   planned    the ranges are decided; with plans ahead: the plan is durable
  *   fetched    the records are there
+ *   planned    ranges and verdicts are decided; with plans ahead: and durable
  *   processed  outputs are made, nothing has left the process
  *   saved      the state's object is made, and being written
  *   begun      the ledger takes what sinks write
@@ -37,31 +38,58 @@ typedef struct keeper_input {
     uint32_t twin; /* so many sources before it have the same name */
 } keeper_input;
 
+/* Where a sink was. */
+typedef struct keeper_position {
+    char *name; /* of the sink; owned */
+    buf bytes;  /* for sl_sink_ops.resume */
+} keeper_position;
+
 typedef struct keeper {
     const sl_checkpoint *plan; /* borrowed */
-    store store;               /* owned */
-    checkpoint *checkpoint;    /* owned */
-    const sl_ledger_ops *ops;  /* of the ledger */
-    void *ledger;              /* owned */
-    pointer current;           /* committed last */
-    bool is_fresh;             /* nothing was committed when the run began */
-    bool has_positions;        /* some sink has a position: objects are made behind the sinks */
-    sl_committed *found;       /* what was committed when the run began; topics owned */
+    char *name, *shape;        /* of the pipeline and its plan; owned */
+    char *group;               /* Kafka: consumer group; owned */
+    char *topic;               /* of the only mark where partitions of sources are none; owned */
+    char *place;               /* for messages: which checkpoint, where; owned */
+    store store;
+    bool has_store;
+    checkpoint *checkpoint;   /* owned */
+    const sl_ledger_ops *ops; /* of the ledger */
+    void *ledger;             /* owned */
+    bool is_fresh;            /* nothing was committed when the run began */
+    bool awaits_genesis;      /* and nothing is yet: there is no partition to commit it with */
+    bool has_positions;       /* some sink has a position: objects are made behind the sinks */
+    bool has_told;            /* what becomes of its state */
+    bool has_other_shape;     /* the last object is of another plan: the next one is a full one */
+    bool has_gone;            /* what was loaded knows files that are not there */
+    sl_committed *found;      /* what was committed when the run began; topics owned */
     uint32_t found_count;
-    progress loaded;      /* of the object that was committed then; empty: none */
-    keeper_input *inputs; /* by source; owned */
-    sl_mark *marks;       /* of the running batch; topics borrowed from sources; owned */
+    progress loaded;            /* of the object that was committed then; empty: none */
+    keeper_position *positions; /* likewise, of its sinks; owned */
+    uint32_t position_count;
+    recorded planned; /* the batch that an earlier run did not finish (ahead.h) */
+    bool has_planned;
+    keeper_input *inputs;          /* by source; owned */
+    pointer current;               /* committed last */
+    char parent[SL_POINTER_BYTES]; /* its text, for the object that is being written */
+    pointer saved;                 /* of the running batch */
+    bool is_saving;                /* its object is made, and not committed */
+    sl_mark *marks;                /* as committed last, or to be; owned; topics: sources' */
     uint32_t mark_count, mark_room;
-    buf record;                  /* the running batch's plan */
-    int64_t committed_ms;        /* steady time of the last commit */
-    int64_t began_ms, commit_ms; /* steady time of the running commit; how long the last one took */
+    buf record;           /* the running batch's plan */
+    int64_t committed_ms; /* steady time of the last commit */
+    int64_t commit_ms;    /* how long it took */
 } keeper;
 
-/* Open store and ledger, see what is there, and load it into the workers' tables. `*made` is to be
- * closed, on error too. ERR_REFUSED, ERR_FENCED: with the way out. */
-err *keeper_open(pipeline *p, const pipeline_options *options, keeper **made);
+/* Open store and ledger, see what is there, and load it into the workers' tables: p->keeper, to be
+ * closed on error, too; NULL with checkpoint = "none". ERR_REFUSED, ERR_FENCED: with the way out.
+ */
+err *keeper_open(pipeline *p, const pipeline_options *options);
 
-/* Sources and sinks are open: put them where they were. */
+/* What source `number` is opened with. */
+const sl_system *keeper_system(const pipeline *p, uint32_t number);
+
+/* Sources and sinks are open: put them where they were, and commit for the first time, or see that
+ * nobody else works here. */
 err *keeper_start(pipeline *p);
 
 /* Between batches: whether what is committed is still ours; once a day commit it again, since

@@ -3,7 +3,9 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/outage.h"
+#include "runtime/flow/ahead.h"
 #include "runtime/flow/batch.h"
+#include "runtime/flow/keeper.h"
 #include "runtime/flow/walk.h"
 
 enum { ROUND_CHUNKS = 4 };
@@ -16,7 +18,7 @@ static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
     if (!ops)
         return err_new(ERR_PLAN, "source `%.*s`: there is no connector `%.*s`", len,
                        plan->name.data, (int)plan->connector.len, plan->connector.data);
-    return err_wrap(input_open(&p->inputs[i], plan, ops, &p->system, i, p->bounded_run),
+    return err_wrap(input_open(&p->inputs[i], plan, ops, keeper_system(p, i), i, p->bounded_run),
                     "source `%.*s`", len, plan->name.data);
 }
 
@@ -43,16 +45,20 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     onward_list_init(&p->onward);
     p->rows_before = mem_zalloc(p->plan->sink_count, sizeof *p->rows_before);
     make_rounds(p, options->worker_count);
-    trigger_init(&p->trigger, p->plan->trigger, p->plan->interval_ms);
+    trigger_init(&p->trigger, p->plan->trigger, p->plan->interval_ms,
+                 p->plan->checkpoint.url.data ? p->plan->checkpoint.commit_interval_ms : 0);
     p->system.outages = outages_new();
     p->system.script = options->workers[0]->script;
     p->sink_system = p->system;
     p->sink_system.stop = options->stop_now;
+    p->on_step = options->on_step;
+    p->on_step_arg = options->on_step_arg;
+    if (!e) e = keeper_open(p, options);
     if (!e) e = delivery_open(&p->out, p->plan, options->find_sink, &p->sink_system);
     /* topics that are missing are told all at once */
     for (uint32_t i = 0; (!e || e->code == ERR_MISSING) && i < p->plan->source_count; i++)
         e = err_join(e, open_input(p, i, options->find_source));
-    return e;
+    return e ? e : keeper_start(p);
 }
 
 void pipeline_close(pipeline *p) {
@@ -60,6 +66,7 @@ void pipeline_close(pipeline *p) {
     uint32_t workers = crew_count(p->crew);
     for (uint32_t i = 0; i < p->input_count; i++) input_close(&p->inputs[i]);
     delivery_close(&p->out);
+    keeper_close(p->keeper);
     outages_free(p->system.outages);
     for (uint32_t i = 0; i < p->chunk_room; i++) chunk_free(p->chunks[i]);
     for (uint32_t i = 0; i < workers * 2 * SL_MAX_OUTPUTS; i++) outbox_done(&p->worker_boxes[i]);
@@ -104,8 +111,19 @@ static bool was_cut_short(const pipeline *p) {
     return false;
 }
 
+/* Do a batch again that an earlier run did not finish: at once, whatever the trigger says. */
+static err *finish_earlier(pipeline *p, trigger_verdict *verdict) {
+    bool ran;
+    p->finished = ahead_planned(p)->is_flush;
+    *verdict = (trigger_verdict){ .action = p->finished ? TRIGGER_DONE : TRIGGER_RUN };
+    return batch_run(p, p->finished, &ran);
+}
+
 err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
     int64_t until_ms = INT64_MAX;
+    err *checked = keeper_check(p);
+    if (checked) return checked;
+    if (ahead_planned(p)) return finish_earlier(p, verdict);
     for (uint32_t i = 0; i < p->input_count; i++) {
         err *e = input_look(&p->inputs[i]);
         if (e) return e;
@@ -163,5 +181,7 @@ void pipeline_summary(const pipeline *p, logger *log) {
     for (uint32_t i = 0; i < p->out.count; i++) summarize_sink(&p->out.sinks[i], log);
     log_info(log, "done", log_number("batches", p->counters.batches),
              log_number("empty", p->counters.empty_batches),
-             log_number("overran", p->counters.overran));
+             log_number("overran", p->counters.overran),
+             log_number("redelivered", p->counters.redelivered),
+             log_number("next_batch", p->batch));
 }

@@ -1,8 +1,57 @@
 #pragma once
-/* What a batch took from outside, recorded when it is committed: with the rows of its ranges it
- * gives the same output again. Without a checkpoint it goes to the log at level debug, one JSON
- * object a batch. */
+/* What a batch took from outside: with the rows of its ranges and the state before it, it gives the
+ * same output again. One JSON object a batch:
+ *
+ *   {"batch":7,"script":"00f3..","processing_time":1700000000000,"folding":"direct","flush":0,
+ *    "stages":["counts"],"sources":[{"name":"rides","ended":0,"watermark":null,
+ *    "ranges":[["rides",0,10,20]],
+ *    "partitions":[["rides",0,20,1699999999000,5]]}],"sum":"9e37.."}
+ *
+ * watermark: that judges the rows. A range: topic, partition, offsets [from, to). A partition: its
+ * end (null: its leader did not confirm it), the time of the batch that held its last record that
+ * counts, and bits: 1 read to its end, 2 nothing will come, 4 confirmed, 8 held back by a
+ * transaction. sum: FNV-1a of all before it. Kept in objects and the journal, made durable ahead of
+ * its batch (ahead.h), and without a checkpoint written to the log at level debug. */
 #include "runtime/flow/pipeline.h"
 
-/* Record the running batch of `p`. */
-void record_write(pipeline *p, const batch_view *b);
+typedef struct recorded_range {
+    const char *topic;
+    int32_t number;
+    int64_t from, to;
+} recorded_range;
+
+typedef struct recorded_partition {
+    const char *topic;
+    int32_t number;
+    int64_t moved_ms; /* WATERMARK_NONE: never */
+    watermark_view view;
+} recorded_partition;
+
+typedef struct recorded_source {
+    sl_string name;
+    bool has_ended; /* bounded, and all of it is read with this batch */
+    recorded_range *ranges;
+    uint32_t range_count;
+    recorded_partition *partitions;
+    uint32_t partition_count;
+} recorded_source;
+
+typedef struct recorded {
+    uint64_t batch, script_hash;
+    int64_t now_ms;
+    bool is_flush;
+    recorded_source *sources;
+    uint32_t source_count;
+    arena memory; /* of all that */
+} recorded;
+
+/* The running batch of `p`, which is judged (input_judge). */
+void record_put(buf *out, const pipeline *p, const batch_view *b);
+
+/* Record it in the log. */
+void record_write(const pipeline *p, const batch_view *b);
+
+/* Read one again. ERR_REFUSED: it is not what record_put writes. `r`: recorded_done, on error, too.
+ */
+err *record_read(const char *text, size_t len, recorded *r);
+void recorded_done(recorded *r);

@@ -1,5 +1,6 @@
 #pragma once
-/* A pipeline without rows: commits batches whose objects say which they are, and reads them back. */
+/* A pipeline without rows: commits batches whose objects say which they are, and reads them back.
+ * */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -81,7 +81,8 @@ static inline err *kit_load(table *t, buf *bytes, const layout_map *map, const i
     err *e = image_open("object", bytes, &r);
     if (e) return e;
     table_epoch_begin(t);
-    while (!e && image_next(r, &view)) e = image_load_table(&view, t, map, share);
+    while (!e && image_next(r, &view))
+        if (view.kind == IMAGE_TABLE) e = image_load_table(&view, t, map, share);
     (e ? table_undo : table_commit)(t);
     image_reader_free(r);
     return e;

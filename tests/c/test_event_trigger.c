@@ -15,13 +15,13 @@ static const trigger_work EMPTY_DUE = { .is_empty_batch_due = true };
 
 static trigger every(int64_t interval_ms) {
     trigger t;
-    trigger_init(&t, SL_INTERVAL, interval_ms);
+    trigger_init(&t, SL_INTERVAL, interval_ms, 0);
     return t;
 }
 
 static trigger of_kind(int32_t kind) {
     trigger t;
-    trigger_init(&t, kind, 0);
+    trigger_init(&t, kind, 0, 0);
     return t;
 }
 
@@ -47,6 +47,22 @@ static void continuous_runs_as_soon_as_there_is_something_to_do(void **state) {
     assert_runs(&t, 5, DATA);
     run(&t, 5, 6, false);
     assert_runs(&t, 6, EMPTY_DUE);
+}
+
+static void a_pace_keeps_continuous_batches_apart(void **state) {
+    (void)state;
+    trigger t;
+    trigger_init(&t, SL_CONTINUOUS, 0, 1000);
+    assert_runs(&t, 5, DATA);
+    run(&t, 5, 105, false);
+    assert_waits(&t, 105, NOTHING, INT64_MAX);
+    assert_waits(&t, 105, DATA, 1005);
+    assert_waits(&t, 1004, EMPTY_DUE, 1005);
+    assert_runs(&t, 1005, DATA);
+    run(&t, 1005, 1105, true); /* cut short: the next follows at once */
+    assert_runs(&t, 1105, DATA);
+    run(&t, 1105, 1205, false);
+    assert_waits(&t, 7, DATA, 1007); /* the clock was set back */
 }
 
 static void the_first_batch_of_an_interval_runs_at_once(void **state) {
@@ -146,6 +162,7 @@ static void once_runs_one_batch(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(continuous_runs_as_soon_as_there_is_something_to_do),
+        cmocka_unit_test(a_pace_keeps_continuous_batches_apart),
         cmocka_unit_test(the_first_batch_of_an_interval_runs_at_once),
         cmocka_unit_test(the_next_runs_at_the_next_epoch_aligned_multiple),
         cmocka_unit_test(a_batch_that_ends_past_its_multiple_overran_and_is_followed_at_once),

@@ -1,4 +1,4 @@
-/* The bytes of PROGRESS: what is written is read again; what is cut or does not add up is refused. */
+/* The bytes of PROGRESS: what is written is read again, what is cut is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

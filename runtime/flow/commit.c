@@ -1,0 +1,291 @@
+#include "runtime/flow/commit.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+#include "runtime/base/crash.h"
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/flow/ahead.h"
+#include "runtime/flow/keeper_inside.h"
+#include "runtime/flow/record.h"
+#include "runtime/operator/stored.h"
+
+enum {
+    FIRST_REST_MS = 50, /* before it is tried again */
+    LONGEST_REST_MS = 2000,
+    SLICE_MS = 20,
+    TELL_MS = 10000, /* between two lines about it */
+};
+
+/* -- the object */
+
+static progress_source progress_of(const keeper *k, const input *in, arena *memory) {
+    const progress_source *was = k->has_gone ? keeper_loaded(k, in->number) : NULL;
+    uint32_t most = in->partition_count + (was ? was->count : 0), count = in->partition_count;
+    progress_partition *all = arena_take(memory, most * sizeof *all, sizeof(int64_t));
+    for (uint32_t n = 0; n < count; n++) {
+        const sl_partition *at = &in->partitions[n];
+        all[n] = (progress_partition){
+            .topic = at->topic,
+            .number = at->number,
+            .position = in->reached[n],
+            .high = in->watermark.partitions[n].high,
+        };
+        if (n >= in->header_count) continue;
+        all[n].header = in->headers[n].text;
+        all[n].header_offset = in->headers[n].offset;
+    }
+    progress_source s = {
+        .name = in->plan->name,
+        .is_marked = keeper_marks(k, in->plan),
+        .time = in->watermark.time,
+        .all_idle_ms = in->watermark.all_idle_ms,
+        .all_idle_time = in->watermark.all_idle_time,
+        .partitions = all,
+        .count = count,
+    };
+    /* files that are not there may come back */
+    for (uint32_t i = 0; was && i < was->count; i++)
+        if (!progress_find_partition(&s, was->partitions[i].topic, was->partitions[i].number))
+            all[s.count++] = was->partitions[i];
+    return s;
+}
+
+static void put_progress(const pipeline *p, const commit_work *work, buf *out) {
+    uint32_t aggregates = p->plan->aggregate_count, distincts = p->plan->distinct_count;
+    progress made = {
+        .batch = work->batch,
+        .now_ms = work->now_ms,
+        .is_flushed = work->is_flushed,
+        .sources = mem_zalloc(p->input_count, sizeof *made.sources),
+        .source_count = p->input_count,
+        .stages = mem_zalloc(aggregates + distincts, sizeof *made.stages),
+        .stage_count = aggregates + distincts,
+    };
+    arena_init(&made.memory, 16 << 10);
+    for (uint32_t i = 0; i < p->input_count; i++)
+        made.sources[i] = progress_of(p->keeper, &p->inputs[i], &made.memory);
+    for (uint32_t i = 0; i < made.stage_count; i++)
+        made.stages[i] = (progress_stage){
+            .is_distinct = i >= aggregates,
+            .name = i < aggregates ? p->plan->aggregates[i].name
+                                   : p->plan->distincts[i - aggregates].name,
+            .watermark = work->next[i],
+        };
+    progress_write(&made, out);
+    mem_free(made.sources);
+    mem_free(made.stages);
+    progress_done(&made);
+}
+
+static err *put_positions(const pipeline *p, image *m) {
+    for (uint32_t i = 0; i < p->out.count; i++) {
+        const out_sink *s = &p->out.sinks[i];
+        if (!s->ops->position) continue;
+        buf *out = image_begin(m, IMAGE_SINK, s->plan->name.data, s->plan->name.len);
+        err *e = s->ops->position(s->handle, out);
+        image_end(m);
+        if (e) return err_wrap(e, "sink `%.*s`", (int)s->plan->name.len, s->plan->name.data);
+    }
+    return NULL;
+}
+
+static void put_section(image *m, int32_t kind, const buf *bytes) {
+    buf_put(image_begin(m, kind, "", 0), bytes->data, bytes->len);
+    image_end(m);
+}
+
+/* Make the object of the batch and begin to write it. */
+static err *save(pipeline *p, const commit_work *work) {
+    keeper *k = p->keeper;
+    size_t held = 0;
+    for (uint32_t w = 0; w < crew_count(p->crew); w++)
+        held += worker_state_bytes(crew_worker(p->crew, w), p->plan);
+    bool is_full = k->has_other_shape || checkpoint_wants_full(k->checkpoint, held);
+    k->parent[0] = '\0';
+    if (work->view) pointer_write(&k->current, k->parent);
+    image_head head = {
+        .is_full = is_full,
+        .batch = work->batch,
+        .parent = k->parent,
+        .created_ms = work->now_ms,
+        .script_hash = p->plan->script_hash,
+        .shape = k->shape,
+        .pipeline = k->name,
+        .cluster = k->ops->cluster ? k->ops->cluster(k->ledger) : "",
+    };
+    image *m = image_new(&head);
+    put_progress(p, work, image_begin(m, IMAGE_PROGRESS, "", 0));
+    image_end(m);
+    if (work->view) put_section(m, IMAGE_RECORD, &k->record);
+    for (uint32_t w = 0; w < crew_count(p->crew); w++)
+        worker_save(crew_worker(p->crew, w), p->plan, m, is_full);
+    err *e = put_positions(p, m);
+    if (e) {
+        image_free(m);
+        return e;
+    }
+    if (k->is_saving) checkpoint_given_up(k->checkpoint);
+    k->is_saving = true;
+    checkpoint_put(k->checkpoint, m, &k->record, is_full, head.batch, k->mark_count, &k->saved);
+    return keeper_step(p, "saved");
+}
+
+/* -- one try after the other */
+
+typedef err *try_once(pipeline *p, const commit_work *work);
+
+/* Sleep, but not beyond the moment at which waiting is over. */
+static void rest(const pipeline *p, int64_t ms) {
+    for (; ms > 0 && !*p->sink_system.stop; ms -= SLICE_MS)
+        nanosleep(&(struct timespec){ .tv_nsec = SLICE_MS * 1000000 }, NULL);
+}
+
+static bool may_pass(const err *e) {
+    return e->retriable && e->code != ERR_FENCED && e->code != ERR_STOPPED;
+}
+
+/* Give up what was begun; NULL: it can begin again. */
+static err *give_up(const pipeline *p, int64_t *rest_ms) {
+    const keeper *k = p->keeper;
+    err *e = k->ops->abort(k->ledger);
+    while (e && may_pass(e) && !*p->sink_system.stop) {
+        rest(p, *rest_ms);
+        if (*rest_ms < LONGEST_REST_MS) *rest_ms *= 2;
+        err_free(e);
+        e = k->ops->abort(k->ledger);
+    }
+    return e;
+}
+
+static void tell(const pipeline *p, const err *e, int64_t *told_ms) {
+    int64_t now = clock_steady_ms(p->system.clock);
+    if (*told_ms != INT64_MIN && now - *told_ms < TELL_MS) return;
+    *told_ms = now;
+    log_warn(p->system.log, "batch not committed, delivering it again",
+             log_text("reason", e->message), log_number("batch", p->batch));
+}
+
+/* Until it is committed, or cannot be. */
+static err *try_until_done(pipeline *p, try_once *try, const commit_work *work) {
+    int64_t rest_ms = FIRST_REST_MS, told_ms = INT64_MIN;
+    for (;;) {
+        err *e = try(p, work);
+        if (!e || !may_pass(e)) return e;
+        tell(p, e, &told_ms);
+        p->counters.redelivered++;
+        err *fatal = give_up(p, &rest_ms);
+        if (fatal) {
+            err_free(e);
+            return fatal;
+        }
+        if (*p->sink_system.stop) return e;
+        err_free(e);
+        rest(p, rest_ms);
+        if (rest_ms < LONGEST_REST_MS) rest_ms *= 2;
+    }
+}
+
+static err *commit_text(const pipeline *p, const pointer *which) {
+    const keeper *k = p->keeper;
+    char text[SL_POINTER_BYTES];
+    pointer_write(which, text);
+    return k->ops->commit(k->ledger, text, k->marks, k->mark_count);
+}
+
+static err *try_batch(pipeline *p, const commit_work *work) {
+    keeper *k = p->keeper;
+    err *e = k->ops->begin(k->ledger);
+    if (!e) e = keeper_step(p, "begun");
+    if (!e) e = delivery_run(&p->out, work->view->batch, work->view->now_ms);
+    if (!e) e = keeper_step(p, "produced");
+    if (!e && k->has_positions) e = save(p, work);
+    if (!e) e = checkpoint_wait(k->checkpoint, &k->saved);
+    if (!e) e = keeper_step(p, "written");
+    return e ? e : commit_text(p, &k->saved);
+}
+
+static void note_commit(pipeline *p, const pointer *which, int64_t began_ms) {
+    keeper *k = p->keeper;
+    k->current = *which;
+    k->committed_ms = clock_steady_ms(p->system.clock);
+    k->commit_ms = k->committed_ms - began_ms;
+}
+
+err *commit_batch(pipeline *p, const commit_work *work) {
+    keeper *k = p->keeper;
+    int64_t began_ms = clock_steady_ms(p->system.clock);
+    keeper_collect_marks(p, work->batch);
+    buf_reset(&k->record);
+    record_put(&k->record, p, work->view);
+    err *e = k->has_positions ? NULL : save(p, work);
+    if (!e) e = try_until_done(p, try_batch, work);
+    if (e) return e;
+    note_commit(p, &k->saved, began_ms);
+    return keeper_step(p, "committed");
+}
+
+err *commit_applied(pipeline *p) {
+    keeper *k = p->keeper;
+    k->is_saving = k->has_other_shape = false;
+    ahead_forget(p);
+    checkpoint_committed(k->checkpoint, &k->current, k->marks, k->mark_count);
+    return keeper_step(p, "applied");
+}
+
+void commit_given_up(pipeline *p) {
+    keeper *k = p->keeper;
+    if (k->is_saving) checkpoint_given_up(k->checkpoint);
+    k->is_saving = false;
+}
+
+/* -- without a batch */
+
+static err *try_pointer(pipeline *p, const commit_work *work) {
+    keeper *k = p->keeper;
+    err *e = k->ops->begin(k->ledger);
+    if (!e && work->next) e = checkpoint_wait(k->checkpoint, &k->saved);
+    return e ? e : commit_text(p, &k->saved);
+}
+
+/* Files that are appended to, and positions that no ledger knows, stand in an object. */
+static bool needs_object(const pipeline *p) {
+    const keeper *k = p->keeper;
+    for (uint32_t i = 0; i < p->input_count; i++)
+        if (!keeper_marks(k, p->inputs[i].plan)) return true;
+    return k->has_positions;
+}
+
+err *commit_genesis(pipeline *p) {
+    keeper *k = p->keeper;
+    int64_t began_ms = clock_steady_ms(p->system.clock);
+    uint32_t count = p->plan->aggregate_count + p->plan->distinct_count;
+    int64_t *none = mem_alloc((count + 1) * sizeof *none);
+    for (uint32_t i = 0; i < count; i++) none[i] = WATERMARK_NONE;
+    commit_work work = { .now_ms = clock_now_ms(p->system.clock) };
+    err *e = NULL;
+    if (needs_object(p)) {
+        work.next = none;
+        e = save(p, &work);
+    } else {
+        k->saved = pointer_new(POINTER_GENESIS, 0, k->mark_count);
+    }
+    if (!e) e = try_until_done(p, try_pointer, &work);
+    mem_free(none);
+    if (e) return e;
+    note_commit(p, &k->saved, began_ms);
+    crash_point("flow_genesis");
+    k->is_saving = false;
+    checkpoint_committed(k->checkpoint, &k->current, k->marks, k->mark_count);
+    return NULL;
+}
+
+err *commit_again(pipeline *p) {
+    keeper *k = p->keeper;
+    commit_work work = { 0 };
+    k->saved = k->current;
+    err *e = try_until_done(p, try_pointer, &work);
+    if (!e) note_commit(p, &k->saved, clock_steady_ms(p->system.clock));
+    return e;
+}

@@ -1,0 +1,234 @@
+/* Objects into tables. Each is checked whole before a byte of it counts (state/image.h); whether
+ * the state in it fits the script is asked here. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/flow/keeper_inside.h"
+#include "runtime/operator/stored.h"
+
+static const char RECOVER[] = "`sluice checkpoint recover` commits the pointer with the offsets "
+                              "that belong to it";
+
+/* An object while it is loaded. */
+typedef struct loading {
+    pipeline *p;
+    stored_maps maps; /* of an older layout; used if has_maps */
+    bool has_maps;
+    layout_map *layouts;      /* owned; by aggregate: of groups, then of what was sent */
+    const layout_map **lists; /* owned; of those that are needed */
+    image_view *tables;       /* its sections of keyed state: the reader's; list owned */
+    uint32_t count, room;
+} loading;
+
+err *keeper_refuse(const pipeline *p, const char *way_out, const char *format, ...) {
+    va_list arguments;
+    char why[512];
+    va_start(arguments, format);
+    vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    return err_new(ERR_REFUSED, "%s: %s; nothing was read or changed. %s", p->keeper->place, why,
+                   way_out);
+}
+
+/* -- state of another text of the script */
+
+static const sl_table_change *find_change(const sl_compat *compat, const char *kind,
+                                          const sl_string *name) {
+    size_t kind_len = strlen(kind);
+    for (uint32_t i = 0; i < compat->change_count; i++) {
+        const sl_string *section = &compat->changes[i].section;
+        if (section->len == kind_len + name->len && !memcmp(section->data, kind, kind_len) &&
+            !memcmp(section->data + kind_len, name->data, name->len))
+            return &compat->changes[i];
+    }
+    return NULL;
+}
+
+/* NULL: as it is. */
+static const layout_map *map_of(const sl_compat *compat, const char *kind, const sl_string *name,
+                                layout_map *map) {
+    const sl_table_change *change = find_change(compat, kind, name);
+    if (!change || change->fate != SL_FATE_MAPPED) return NULL;
+    *map = (layout_map){
+        .count = change->run_count,
+        .from = change->from,
+        .to = change->to,
+        .sizes = change->sizes,
+        .parts = change->parts,
+    };
+    return map;
+}
+
+static void make_maps(loading *l, const sl_compat *compat) {
+    const sl_plan *plan = l->p->plan;
+    uint32_t count = plan->aggregate_count;
+    l->layouts = mem_zalloc(2 * count, sizeof *l->layouts);
+    l->lists = mem_zalloc(2 * count, sizeof *l->lists);
+    for (uint32_t a = 0; a < count; a++) {
+        const sl_string *name = &plan->aggregates[a].name;
+        l->lists[a] = map_of(compat, "aggregate ", name, &l->layouts[a]);
+        l->lists[count + a] = map_of(compat, "sent ", name, &l->layouts[count + a]);
+    }
+    l->maps = (stored_maps){
+        .aggregates = l->lists,
+        .sent = l->lists + count,
+        .drops_unknown = true,
+    };
+    l->has_maps = true;
+}
+
+static void tell_changes(const pipeline *p, const sl_string *message) {
+    char *text = mem_copy_text(message->data, message->len);
+    log_info(p->system.log, "the stored state is of another text of the script",
+             log_text("changes", text));
+    mem_free(text);
+}
+
+/* Whether state of another plan can go on under this one, and how. */
+static err *check_shape(loading *l, const char *shape) {
+    keeper *k = l->p->keeper;
+    const sl_compat *compat;
+    k->has_other_shape = strcmp(shape, k->shape) != 0;
+    if (!k->has_other_shape) return NULL;
+    err *e = script_compat(crew_worker(l->p->crew, 0)->script, shape, &compat);
+    if (e) return e;
+    if (compat->verdict == SL_COMPAT_REFUSED)
+        return err_new(ERR_REFUSED, "%s does not fit this script; nothing was read or changed\n%.*s"
+                                    "\n%.*s",
+                       k->place, (int)compat->message.len, compat->message.data,
+                       (int)compat->ways_out.len, compat->ways_out.data);
+    if (compat->verdict != SL_COMPAT_ACCEPTED) return NULL;
+    if (compat->message.len && !k->has_told) tell_changes(l->p, &compat->message);
+    k->has_told = true;
+    make_maps(l, compat);
+    return NULL;
+}
+
+/* The object is this pipeline's, of this cluster, and its state fits the script. */
+static err *check_head(loading *l, const image_head *head) {
+    const pipeline *p = l->p;
+    const keeper *k = p->keeper;
+    const char *cluster = k->ops->cluster ? k->ops->cluster(k->ledger) : "";
+    if (strcmp(head->pipeline, k->name))
+        return keeper_refuse(p, "Give this one another name, or another place to keep its state",
+                             "the state is of the pipeline `%s`", head->pipeline);
+    if (*head->cluster && *cluster && strcmp(head->cluster, cluster))
+        return keeper_refuse(p,
+                             "Offsets of one cluster mean nothing in another: give the pipeline "
+                             "another name, or see `sluice checkpoint fork`",
+                             "the state belongs to the Kafka cluster %s, and this is %s",
+                             head->cluster, cluster);
+    return check_shape(l, head->shape);
+}
+
+static void keep_position(keeper *k, const image_view *view) {
+    keeper_position *at = NULL;
+    for (uint32_t i = 0; i < k->position_count; i++)
+        if (!strcmp(k->positions[i].name, view->name)) at = &k->positions[i];
+    if (!at) {
+        k->positions = mem_realloc(k->positions, (k->position_count + 1) * sizeof *at);
+        at = &k->positions[k->position_count++];
+        at->name = mem_copy_text(view->name, strlen(view->name));
+        buf_init(&at->bytes);
+    }
+    buf_reset(&at->bytes);
+    buf_put(&at->bytes, view->bytes, view->len);
+}
+
+static err *take_section(loading *l, const image_view *view) {
+    keeper *k = l->p->keeper;
+    if (view->kind == IMAGE_SINK) keep_position(k, view);
+    if (view->kind == IMAGE_PROGRESS) {
+        progress_done(&k->loaded);
+        return progress_read(view->bytes, view->len, &k->loaded);
+    }
+    if (view->kind != IMAGE_TABLE) return NULL;
+    if (l->count == l->room) {
+        l->room = l->room ? 2 * l->room : 16;
+        l->tables = mem_realloc(l->tables, l->room * sizeof *l->tables);
+    }
+    l->tables[l->count++] = *view;
+    return NULL;
+}
+
+static err *load_phase(worker *w, void *arg) {
+    const loading *l = arg;
+    err *e = NULL;
+    for (uint32_t i = 0; i < l->count && !e; i++)
+        e = worker_load(w, l->p->plan, &l->tables[i], l->has_maps ? &l->maps : NULL);
+    return e;
+}
+
+static err *load_object(void *arg, image_reader *object) {
+    loading l = { .p = arg };
+    image_view view;
+    err *e = check_head(&l, image_head_of(object));
+    while (!e && image_next(object, &view)) e = take_section(&l, &view);
+    if (!e) e = crew_run(l.p->crew, load_phase, &l, true);
+    mem_free(l.tables);
+    mem_free(l.layouts);
+    mem_free(l.lists);
+    return e;
+}
+
+/* The offset that the object says is committed for a partition: of several sources that read it the
+ * lowest; false: none does. */
+static bool find_offset(const progress *loaded, const sl_mark *mark, int64_t *offset) {
+    bool found = false;
+    for (uint32_t s = 0; s < loaded->source_count; s++) {
+        const progress_source *source = &loaded->sources[s];
+        if (!source->is_marked) continue;
+        const progress_partition *p = progress_find_partition(source, mark->topic, mark->partition);
+        if (p && (!found || p->position < *offset)) *offset = p->position;
+        found |= p != NULL;
+    }
+    return found;
+}
+
+/* What is committed and what the object says must be the same positions. */
+static err *compare_offsets(const pipeline *p) {
+    const keeper *k = p->keeper;
+    for (uint32_t i = 0; i < k->found_count; i++) {
+        const sl_mark *mark = &k->found[i].mark;
+        int64_t offset = (int64_t)k->loaded.batch;
+        if (keeper_marks_sources(k) && !find_offset(&k->loaded, mark, &offset))
+            return keeper_refuse(p, RECOVER,
+                                 "%s/%" PRId32 " is committed, and the state does not know it",
+                                 mark->topic, mark->partition);
+        if (offset != mark->offset)
+            return keeper_refuse(p, RECOVER,
+                                 "%s/%" PRId32 " is committed at offset %" PRId64
+                                 ", and the state is that of offset %" PRId64
+                                 ": somebody else moved it",
+                                 mark->topic, mark->partition, mark->offset, offset);
+    }
+    return NULL;
+}
+
+static err *loaded_phase(worker *w, void *arg) {
+    worker_loaded(w, ((pipeline *)arg)->plan);
+    return NULL;
+}
+
+err *keeper_load(pipeline *p) {
+    keeper *k = p->keeper;
+    if (k->current.kind == POINTER_GENESIS) return NULL;
+    err *e = checkpoint_load(k->checkpoint, &k->current, NULL, load_object, p);
+    if (!e) e = crew_run(p->crew, loaded_phase, p, true);
+    if (e) return e;
+    if (k->loaded.batch != k->current.batch)
+        return keeper_refuse(p, "See `sluice checkpoint verify`",
+                             "the pointer is that of batch %" PRIu64
+                             ", and the state that of %" PRIu64,
+                             k->current.batch, k->loaded.batch);
+    if (k->loaded.is_flushed)
+        return keeper_refuse(p,
+                             "Give the next run another name, or begin without `flush`",
+                             "an earlier run closed everything (flush = true): it takes no "
+                             "further records");
+    return compare_offsets(p);
+}

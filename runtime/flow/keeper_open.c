@@ -1,0 +1,211 @@
+/* DESIGN. What is committed in the ledger is the truth: which object counts, and where reading goes
+ * on. Whatever does not fit together ends the run here, with what was seen and the way out: state
+ * that is silently begun anew is the one loss that nobody notices. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/flow/keeper_inside.h"
+#include "state/store_ledger.h"
+
+enum { MOST_SHOWN = 8, /* committed texts in a message */
+       NEWEST_BYTES = 128 };
+
+static bool is_text(const sl_string *a, const char *b) {
+    return a->len == strlen(b) && !memcmp(a->data, b, a->len);
+}
+
+/* -- store and ledger */
+
+static err *open_the_store(keeper *k, const pipeline *p, const pipeline_options *options) {
+    char *url = mem_copy_text(k->plan->url.data, k->plan->url.len);
+    store_config config = {
+        .url = url,
+        .options = k->plan->store,
+        .log = p->system.log,
+        .stop = options->stop_now,
+    };
+    err *e = (options->open_store ? options->open_store : store_open)(&config, &k->store);
+    mem_free(url);
+    if (e) return e;
+    k->has_store = true;
+    buf place;
+    buf_init(&place);
+    buf_printf(&place, "checkpoint of `%s` in %s", k->name, k->store.url);
+    k->place = mem_copy_text(place.data, place.len);
+    buf_done(&place);
+    checkpoint_config of = {
+        .name = k->name,
+        .store = &k->store,
+        .log = p->system.log,
+        .clock = p->system.clock,
+        .stop = options->stop_now,
+        .history_ms = k->plan->history_ms,
+        .grace_ms = -1,
+        .in_line = options->keeps_in_line,
+    };
+    return checkpoint_open(&of, &k->checkpoint);
+}
+
+static err *open_ledger(keeper *k, const pipeline *p, const pipeline_options *options) {
+    const sl_string *name = &k->plan->ledger;
+    k->ops = options->find_ledger ? options->find_ledger(name) : NULL;
+    if (k->ops) return k->ops->open(k->plan, &p->sink_system, &k->ledger);
+    if (!is_text(name, "store"))
+        return err_new(ERR_PLAN, "there is no ledger `%.*s`", (int)name->len, name->data);
+    k->ops = &store_ledger_ops;
+    store_ledger_config config = {
+        .store = &k->store,
+        .pipeline = k->name,
+        .log = p->system.log,
+        .clock = p->system.clock,
+    };
+    return store_ledger_new(&config, &k->ledger);
+}
+
+/* -- what is committed */
+
+static err *read_committed(keeper *k) {
+    const sl_committed *items;
+    err *e = k->ops->read(k->ledger, &items, &k->found_count);
+    if (e) {
+        k->found_count = 0;
+        return e;
+    }
+    k->found = mem_zalloc(k->found_count, sizeof *k->found);
+    for (uint32_t i = 0; i < k->found_count; i++) {
+        k->found[i] = items[i];
+        k->found[i].mark.topic = mem_copy_text(items[i].mark.topic, strlen(items[i].mark.topic));
+    }
+    return NULL;
+}
+
+/* What is committed, a line each; of many only the first. */
+static void put_found(buf *out, const keeper *k) {
+    for (uint32_t i = 0; i < k->found_count && i < MOST_SHOWN; i++) {
+        const sl_committed *c = &k->found[i];
+        buf_printf(out, "\n  %s/%" PRId32 " offset %" PRId64 ": %s", c->mark.topic,
+                   c->mark.partition, c->mark.offset, *c->pointer ? c->pointer : "(no pointer)");
+    }
+    if (k->found_count > MOST_SHOWN)
+        buf_printf(out, "\n  and %u more", k->found_count - MOST_SHOWN);
+}
+
+static err *refuse_pointers(const pipeline *p, const char *why) {
+    const keeper *k = p->keeper;
+    buf text;
+    buf_init(&text);
+    put_found(&text, k);
+    err *e = err_new(ERR_REFUSED,
+                     "%s: %s; nothing was read or changed. Committed is%s\n"
+                     "`sluice checkpoint recover %.*s` shows what is stored, and commits a pointer "
+                     "that fits it",
+                     k->place, why, buf_text(&text), (int)p->plan->script.len,
+                     p->plan->script.data);
+    buf_done(&text);
+    return e;
+}
+
+static const char *fault_text(pointer_fault fault) {
+    switch (fault) {
+    case POINTER_EMPTY: return "an offset without a pointer was committed: by a reset tool, or "
+                               "another consumer of this group";
+    case POINTER_FOREIGN: return "what was committed with an offset is not sluice's: another "
+                                 "consumer uses this group";
+    case POINTER_NEWER: return "the pointer is of a newer sluice, which alone can read it";
+    case POINTER_DAMAGED: return "the pointer is damaged";
+    default: return "";
+    }
+}
+
+/* All texts must be one, ours, and committed for as many partitions as there are. */
+static err *agree_on_pointer(pipeline *p) {
+    keeper *k = p->keeper;
+    for (uint32_t i = 0; i < k->found_count; i++) {
+        pointer_fault fault = pointer_read(k->found[i].pointer, &k->current);
+        if (fault != POINTER_OK) return refuse_pointers(p, fault_text(fault));
+        if (strcmp(k->found[i].pointer, k->found[0].pointer))
+            return refuse_pointers(p, "the pointers differ: offsets were moved by somebody else, "
+                                      "or of some partitions they have expired");
+    }
+    if (k->current.partitions == k->found_count) return NULL;
+    char why[96];
+    snprintf(why, sizeof why, "the pointer was committed for %u partitions, and %u have it",
+             k->current.partitions, k->found_count);
+    return refuse_pointers(p, why);
+}
+
+/* Objects of batch 0 hold nothing that was processed. */
+static bool is_of_batch_0(const char *object) {
+    const char *number = strstr(object, "state/");
+    return number && strtoull(number + strlen("state/"), NULL, 10) == 0;
+}
+
+/* Nothing is committed: that is a first run only if there is no state either. */
+static err *begin_fresh(pipeline *p) {
+    keeper *k = p->keeper;
+    char newest[NEWEST_BYTES] = "";
+    bool found = false;
+    err *e = checkpoint_has_objects(k->checkpoint, &found, newest);
+    if (e) return e;
+    k->is_fresh = true;
+    if (!found || is_of_batch_0(newest)) return NULL;
+    return err_new(ERR_REFUSED,
+                   "%s: state is stored (newest: %s), but nothing is committed in the ledger "
+                   "(%s): it has expired, was deleted, or is another cluster's; nothing was read "
+                   "or changed. `sluice checkpoint recover %.*s` commits the last pointer again; "
+                   "to begin with empty state, give the pipeline another name",
+                   k->place, newest, k->ops->name, (int)p->plan->script.len,
+                   p->plan->script.data);
+}
+
+/* -- open and close */
+
+err *keeper_open(pipeline *p, const pipeline_options *options) {
+    const sl_checkpoint *plan = &p->plan->checkpoint;
+    if (!plan->url.data) return NULL;
+    keeper *k = p->keeper = mem_zalloc(1, sizeof *k);
+    k->plan = plan;
+    k->name = mem_copy_text(p->plan->name.data, p->plan->name.len);
+    k->shape = mem_copy_text(plan->shape.data ? plan->shape.data : "", plan->shape.len);
+    k->group = mem_copy_text(plan->group.data ? plan->group.data : "", plan->group.len);
+    const sl_string *topic = plan->topic.data ? &plan->topic : &p->plan->name;
+    k->topic = mem_copy_text(topic->data, topic->len);
+    buf_init(&k->record);
+    err *e = open_the_store(k, p, options);
+    if (!e) e = open_ledger(k, p, options);
+    if (!e) e = read_committed(k);
+    if (!e) e = k->found_count ? agree_on_pointer(p) : begin_fresh(p);
+    if (!e && !k->is_fresh) e = keeper_load(p);
+    if (!e) p->sink_system.ledger = k->ledger;
+    if (!e) keeper_tell_inputs(p);
+    return e;
+}
+
+void keeper_close(keeper *k) {
+    if (!k) return;
+    if (k->checkpoint) checkpoint_close(k->checkpoint);
+    if (k->ledger) k->ops->close(k->ledger);
+    if (k->has_store) store_close(&k->store);
+    for (uint32_t i = 0; i < k->found_count; i++) mem_free((char *)k->found[i].mark.topic);
+    for (uint32_t i = 0; i < k->position_count; i++) {
+        mem_free(k->positions[i].name);
+        buf_done(&k->positions[i].bytes);
+    }
+    progress_done(&k->loaded);
+    recorded_done(&k->planned);
+    buf_done(&k->record);
+    mem_free(k->positions);
+    mem_free(k->found);
+    mem_free(k->inputs);
+    mem_free(k->marks);
+    mem_free(k->name);
+    mem_free(k->shape);
+    mem_free(k->group);
+    mem_free(k->topic);
+    mem_free(k->place);
+    mem_free(k);
+}
