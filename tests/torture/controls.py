@@ -1,12 +1,12 @@
 """Negative controls: programs with a fault seeded into them, which the checks must find fault with, on a bad
 day that the program without the fault survives. A check that passes one is no check."""
 import asyncio
-import contextlib
 import os
 from dataclasses import dataclass
 
 import oracle
 import scenarios
+from drive import beside
 from proxy import Proxy
 from subject import Subject
 from world import INPUT, World
@@ -36,11 +36,8 @@ async def run(folder, seed, wanted=None):
     try:
         await world.start()
         cases = [Case(world, name) for name in CONTROLS if not wanted or name in wanted]
-        feeding = asyncio.create_task(world.feed())
-        await live(world, cases)
-        feeding.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await feeding
+        async with beside(world.feed()):
+            await live(world, cases)
         return await judge(world, cases)
     finally:
         world.close()

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 import harness
 import oracle
+import scenarios
+from proxy import Proxy
+from scenarios import BEFORE_COMMIT, COMMITTED
 from subject import Subject
 from world import INPUT, World, crash_points
 
-COMMITTED = "txn_committed"           # reached when a batch was committed
 # where a process may be stopped and find its place taken: in a batch, its ledger open
 MIDWAY = ("flow_fetched", "flow_processed", "flow_begun", "flow_produced", "flow_written", "offsets_sent",
           "txn_begun", "store_synced")
-BEFORE_COMMIT = "offsets_sent"
 
 
 @dataclass
@@ -89,16 +90,21 @@ async def torture(plan, folder, seed):
 
 async def misfortune(world, subjects, plan):
     """All kills; brokers die at even distances, as told by how far the pipelines are."""
-    feeding = asyncio.create_task(world.feed())
-    breaking = asyncio.create_task(break_brokers(world, subjects, plan))
-    try:
+    async with beside(world.feed()), beside(break_brokers(world, subjects, plan)) as breaking:
         await asyncio.gather(*(drive(subject, plan, plan.kills // len(subjects)) for subject in subjects))
         await breaking
+
+
+@contextlib.asynccontextmanager
+async def beside(work):
+    """Goes on meanwhile."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
     finally:
-        for task in feeding, breaking:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def break_brokers(world, subjects, plan):
@@ -107,6 +113,25 @@ async def break_brokers(world, subjects, plan):
         while sum(subject.kills for subject in subjects) < due and any(s.is_driven for s in subjects):
             await asyncio.sleep(0.05)
         await world.kill_broker(world.pick.uniform(0, 3))
+
+
+async def broken_connections(calls, actions, folder, seed):
+    """A world of its own, behind a proxy that breaks connections at these calls in these ways; as torture."""
+    name = "proxy"
+    proxy = await Proxy().start()
+    world = World(os.path.join(folder, name), seed, proxy=proxy)
+    try:
+        await world.start()
+        subject = on_store(world, "update", "file")
+        await subject.make_topics()
+        async with beside(world.feed()):
+            subject.is_driven = True
+            await scenarios.cut_connections(world, subject, calls, actions)
+            subject.is_driven = False
+        return await verdict(world, [subject], name)
+    finally:
+        world.close()
+        await proxy.close()
 
 
 async def verdict(world, subjects, name):

@@ -78,38 +78,34 @@ class Group:
     """One key in one window, as rows come in."""
 
     def __init__(self, key, start, size):
-        self.key, self.start, self.size = key, start, size
-        self.events = []
+        self.bounds = {"k": key, "window_start": start, "window_end": start + size}
+        self.counts = [0] * generate.PARTITIONS
+        self.sum = self.most = None
+        self.mix, self.users, self.first = 0, set(), []
 
     def add(self, event):
-        self.events.append(event)
+        self.counts[event.partition] += 1
+        if event.value is not None:
+            self.sum = (self.sum or 0) + event.value
+            self.most = event.value if self.most is None else max(self.most, event.value)
+            self.mix += event.value * 31
+        if event.user is not None:
+            self.users.add(event.user)
+        self.first = sorted(self.first + [(event.time, event.partition, event.offset, event.id)])[:4]
 
-    def values(self):
-        return [event.value for event in self.events if event.value is not None]
-
-    def users(self):
-        return len({event.user for event in self.events if event.user is not None})
-
-    def first(self):
-        ordered = sorted(self.events, key=lambda e: (e.time, e.partition, e.offset))
-        return [event.id for event in ordered[:4]]
-
-    def bounds(self):
-        return {"k": self.key, "window_start": self.start, "window_end": self.start + self.size}
+    def firsts(self):
+        return [number for *_, number in self.first]
 
 
 def update_row(group):
-    values, count = group.values(), Counter(event.partition for event in group.events)
-    return dict(group.bounds(), n0=count[0], n1=count[1], n2=count[2],
-                sum=sum(values) if values else None, most=max(values) if values else None,
-                users=group.users(), first=group.first())
+    n0, n1, n2 = group.counts
+    return dict(group.bounds, n0=n0, n1=n1, n2=n2, sum=group.sum, most=group.most, users=len(group.users),
+                first=group.firsts())
 
 
 def append_row(group):
-    values = group.values()
-    return dict(group.bounds(), n=len(group.events), sum=sum(values) if values else None,
-                mix=sum((event.value or 0) * 31 for event in group.events) % 1_000_003,
-                users=group.users(), first=group.first())
+    return dict(group.bounds, n=sum(group.counts), sum=group.sum, mix=group.mix % 1_000_003,
+                users=len(group.users), first=group.firsts())
 
 
 # -- checks of one topic each: `records` as read with read_committed, by partition and offset

@@ -1,9 +1,9 @@
-/* Preloaded under a program: writes down what it does to files below POWERCUT_FOLDER, in the order in
- * which it does it, to POWERCUT_LOG, so that powercut.py can undo whatever a power cut would.
+/* Preloaded under a program: writes down what it does to files below POWERCUT_FOLDER, in the order
+ * in which it does it, to POWERCUT_LOG, so that powercut.py can undo whatever a power cut would.
  *
- *   w PATH    bytes were written         s PATH    the file was synced
- *   n PATH    it got this name           d PATH    the folder was synced
- *   m PATH    the folder was made           r PATH\tPATH  the file got the second name (too)
+ *   w PATH    bytes were written      s PATH        the file was synced
+ *   n PATH    it got this name        d PATH        the folder was synced
+ *   m PATH    the folder was made     r OLD<TAB>NEW the file of the first name got the second
  *
  * What changes something is noted before it is done, what makes it durable when it has returned: a
  * kill between the two errs on the side of loss. */
@@ -77,13 +77,13 @@ static mode_t mode_of(int flags, va_list rest) {
     return flags & O_CREAT ? va_arg(rest, mode_t) : 0;
 }
 
-#define OPEN(name)                                      \
-    int name(const char *path, int flags, ...) {        \
-        va_list rest;                                   \
-        va_start(rest, flags);                          \
-        mode_t mode = mode_of(flags, rest);             \
-        va_end(rest);                                   \
-        before_open(path, flags);                       \
+#define OPEN(name)                                                 \
+    int name(const char *path, int flags, ...) {                   \
+        va_list rest;                                              \
+        va_start(rest, flags);                                     \
+        mode_t mode = mode_of(flags, rest);                        \
+        va_end(rest);                                              \
+        before_open(path, flags);                                  \
         return opened(REAL(name)(path, flags, mode), path, flags); \
     }
 OPEN(open)

@@ -6,8 +6,8 @@ import os
 import powercut
 from proxy import ACTIONS
 from subject import REFUSED, until
-from drive import BEFORE_COMMIT, COMMITTED
 
+BEFORE_COMMIT, COMMITTED = "offsets_sent", "txn_committed"   # crash points of the ledger
 CALLS = ("EndTxn", "TxnOffsetCommit", "AddOffsetsToTxn", "AddPartitionsToTxn", "Produce", "OffsetFetch")
 
 

@@ -1,5 +1,5 @@
 """What was done and what was found, to be read."""
-HEAD = ("world", "pipeline", "store", "records", "kills", "zombies", "pauses", "rivals", "lost", "doubled",
+HEAD = ("world", "pipeline", "store", "records", "kills", "zombies", "pauses", "rivals", "cuts", "lost", "doubled",
         "wrong", "disorder", "troubles", "restart to first commit, ms p50 / p99")
 
 
@@ -15,7 +15,7 @@ def of(rows):
 def line(row):
     subject, counts = row.subject, row.subject.found.counts
     return (row.world, subject.kind, subject.store, str(row.records), str(subject.kills), str(subject.zombies),
-            str(subject.pauses), str(subject.rivals), str(counts["lost"]), str(counts["doubled"]),
+            str(subject.pauses), str(subject.rivals), str(subject.cuts), str(counts["lost"]), str(counts["doubled"]),
             str(counts["wrong"]), str(counts["disordered"]), str(len(subject.troubles)),
             f"{percentile(subject.first_commits, 50)} / {percentile(subject.first_commits, 99)}")
 

@@ -62,8 +62,8 @@ class Right:
             self.run_batch(batch, source, groups, time)
             self.batches += 1
             time += 7
-        ordered = sorted(groups.values(), key=lambda g: (g.start, g.key))
-        for number, group in enumerate(g for g in ordered if g.key != generate.END_KEY):
+        closed = [group for (key, _), group in groups.items() if key != generate.END_KEY]
+        for number, group in enumerate(sorted(closed, key=lambda group: group.bounds["window_end"])):
             self.append.put(number % generate.PARTITIONS, oracle.append_row(group))
 
     def run_batch(self, batch, source, groups, time):
