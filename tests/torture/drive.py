@@ -5,9 +5,11 @@ import os
 import time
 from dataclasses import dataclass, field
 
+import faults
 import harness
 import oracle
 import scenarios
+import server as s3_server
 from proxy import Proxy
 from scenarios import BEFORE_COMMIT, COMMITTED
 from subject import Subject
@@ -16,6 +18,7 @@ from world import INPUT, World, crash_points
 # where a process may be stopped and find its place taken: in a batch, its ledger open
 MIDWAY = ("flow_fetched", "flow_processed", "flow_begun", "flow_produced", "flow_written", "offsets_sent",
           "txn_begun", "store_synced")
+S3_FAULTS = 0.01   # share of requests that fail, in one of the ways of faults.py
 
 
 @dataclass
@@ -151,9 +154,13 @@ async def verdict(world, subjects, name):
 
 
 def on_store(world, kind, store):
-    """A pipeline whose state lies in a folder, or in a real S3 server."""
+    """A pipeline whose state lies in a folder, or in a real S3 server that fails at times."""
     name = f"{kind}-{store}"
     if store == "file":
         return Subject(world, kind, store, name, "file:" + os.path.join(world.folder, "store-" + kind))
-    s3 = harness.shared_s3()
-    return Subject(world, kind, store, name, s3.url(f"{world.seed}-{world.nodes}-{kind}"), env=s3.env)
+    if not world.s3_faults:
+        world.s3_faults = faults.FaultProxy(harness.shared_s3().port)
+        world.s3_faults.__enter__()
+        world.s3_faults.at_random(world.seed, S3_FAULTS)
+    url = harness.shared_s3().url(f"{world.seed}-{world.nodes}-{kind}")
+    return Subject(world, kind, store, name, url, env=s3_server.environment(world.s3_faults.endpoint))

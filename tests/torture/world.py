@@ -53,6 +53,7 @@ class World:
         self.thread = concurrent.futures.ThreadPoolExecutor(1)
         self.up = asyncio.Event()
         self.subjects = []
+        self.s3_faults = None   # a proxy before the S3 server, once somebody needs one
         self.broker_kills = self.leader_moves = 0
         self.generator = None
 
@@ -66,6 +67,8 @@ class World:
         await self.write(SLICE)
 
     def close(self):
+        if self.s3_faults:
+            self.s3_faults.__exit__()
         self.thread.shutdown()
         self.cluster.close()
 
