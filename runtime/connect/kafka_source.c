@@ -175,7 +175,7 @@ static err *source_open(const sl_source *plan, const sl_system *system, void **s
         e = open_handle(s, plan, system, total);
         if (!e) e = kafka_discover(s, &total);
     }
-    if (!e) e = kafka_start(s, plan->options);
+    if (!e) e = kafka_start(s, plan->options, system);
     if (!e) e = kafka_watch_open(s);
     if (!e) {
         *source = s;

@@ -1,6 +1,6 @@
-/* Where a source begins: option `start` becomes an absolute offset for each partition, once, so
- * that the first record comes after 25 ms instead of 584 (facts: logical offsets) and `latest`
- * means one moment. */
+/* Where a source begins: where an earlier run has left off, or, where nothing is recorded, option
+ * `start`. That becomes an absolute offset for each partition, once, so that the first record comes
+ * after 25 ms instead of 584 (facts: logical offsets) and `latest` means one moment. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,9 +42,16 @@ static const sl_value *named_start(const sl_value *start, const char *topic, int
     return kafka_option(kafka_option(start, topic), text);
 }
 
-static err *check_offset(kafka_source *s, const rd_kafka_topic_partition_t *at, int64_t begin,
-                         int64_t end, int64_t *position, int64_t *lost) {
+static err *check_offset(kafka_source *s, const rd_kafka_topic_partition_t *at, bool is_known,
+                         int64_t begin, int64_t end, int64_t *position, int64_t *lost) {
     if (*position >= begin && *position <= end) return NULL;
+    if (!s->goes_on && is_known)
+        return err_new(ERR_BROKER,
+                       "going on with topic %s partition %d: it is read up to offset %lld, the log "
+                       "has %lld to %lld: records went before they were read, or the topic was "
+                       "made anew (on_data_loss = \"continue\" goes on from the earliest there is)",
+                       at->topic, (int)at->partition, (long long)*position, (long long)begin,
+                       (long long)end);
     if (!s->goes_on)
         return err_new(ERR_BROKER,
                        "start of topic %s partition %d: offset %lld is not there, the log has "
@@ -70,7 +77,7 @@ static err *place(kafka_source *s, const sl_value *start, const rd_kafka_topic_p
                        at->topic, (int)at->partition);
     if (item->kind == SL_NUMBER) {
         *position = (int64_t)item->number;
-        return check_offset(s, at, begin, end, position, lost);
+        return check_offset(s, at, false, begin, end, position, lost);
     }
     *position = begin;
     if (item->kind != SL_TEXT ||
@@ -138,34 +145,103 @@ static kafka_topic *topic_named(kafka_source *s, const char *name) {
     return s->topics[t];
 }
 
-err *kafka_start(kafka_source *s, const sl_value *options) {
-    static const sl_value latest = { .kind = SL_TEXT, .text = { "latest", 6, 0 } };
-    const sl_value *start = kafka_option(options, "start");
-    if (!start) start = &latest;
-    s->only = kafka_option(options, "partitions");
-    const sl_value *time = start->kind == SL_TABLE ? kafka_option(start, "timestamp") : NULL;
-    bool by_time = time && time->kind == SL_NUMBER;
-    err *e = check_only(s);
-    rd_kafka_topic_partition_list_t *begin = all_partitions(s), *end = all_partitions(s),
-                                    *match = all_partitions(s);
-    if (!e && !by_time) e = check_names(s, start);
-    if (!e) e = ask_offsets(s, KAFKA_ASK_BEGIN, begin);
-    if (!e) e = ask_offsets(s, KAFKA_ASK_END, end);
-    if (!e && by_time) e = ask_offsets(s, (int64_t)time->number, match);
-    for (int i = 0; !e && i < begin->cnt; i++) {
-        const rd_kafka_topic_partition_t *at = &begin->elems[i];
-        int64_t position = match->elems[i].offset, lost = 0;
-        if (!by_time) e = place(s, start, at, at->offset, end->elems[i].offset, &position, &lost);
-        /* no match, or one behind the last stable offset: the end */
-        if (by_time && (position < 0 || position > end->elems[i].offset))
-            position = end->elems[i].offset;
+/* What the start of all partitions is made from; the lists are alike. */
+typedef struct start_work {
+    const sl_value *start;                                /* the option */
+    bool by_time;                                         /* it is a timestamp */
+    rd_kafka_topic_partition_list_t *begin, *end, *match; /* owned; offsets as the leaders told */
+    int32_t *resumed;                                     /* owned; sl_resumed of each */
+    int64_t *known;                                       /* owned; offset of an earlier run */
+} start_work;
+
+static void read_resumed(start_work *w, const sl_system *system) {
+    int count = w->begin->cnt;
+    w->resumed = mem_zalloc((size_t)count + 1, sizeof *w->resumed);
+    w->known = mem_zalloc((size_t)count + 1, sizeof *w->known);
+    for (int i = 0; system->resume && i < count; i++) {
+        const rd_kafka_topic_partition_t *at = &w->begin->elems[i];
+        w->resumed[i] =
+            system->resume(system->resume_arg, at->topic, at->partition, &w->known[i]);
+    }
+}
+
+static bool is_first_run(const start_work *w) {
+    bool is_first = !w->begin->cnt;
+    for (int i = 0; i < w->begin->cnt; i++) is_first |= w->resumed[i] == SL_FIRST_RUN;
+    return is_first;
+}
+
+/* A broker that has just come back may not know yet how far its followers are: its end then lies
+ * before what was read of it. */
+static err *ask_ends(kafka_source *s, start_work *w) {
+    enum { BEHIND_MS = 5000 };
+    int64_t start_ms = kafka_now_ms();
+    for (;;) {
+        err *e = ask_offsets(s, KAFKA_ASK_END, w->end);
+        bool is_behind = false;
+        for (int i = 0; !e && i < w->end->cnt; i++)
+            is_behind |= w->resumed[i] == SL_KNOWN && w->known[i] > w->end->elems[i].offset;
+        if (e || !is_behind || kafka_now_ms() - start_ms > BEHIND_MS) return e;
+        rd_kafka_poll(s->client.rk, KAFKA_SLICE_MS);
+    }
+}
+
+/* Where partition `i` begins. */
+static err *begin_at(kafka_source *s, const start_work *w, int i, int64_t *position,
+                     int64_t *lost) {
+    const rd_kafka_topic_partition_t *at = &w->begin->elems[i];
+    int64_t end = w->end->elems[i].offset;
+    *lost = 0;
+    *position = at->offset;
+    if (w->resumed[i] == SL_APPEARED) return NULL;
+    if (w->resumed[i] == SL_KNOWN) {
+        *position = w->known[i];
+        return check_offset(s, at, true, at->offset, end, position, lost);
+    }
+    if (!w->by_time) return place(s, w->start, at, at->offset, end, position, lost);
+    /* no match, or one behind the last stable offset: the end */
+    *position = w->match->elems[i].offset;
+    if (*position < 0 || *position > end) *position = end;
+    return NULL;
+}
+
+static err *add_all(kafka_source *s, const start_work *w) {
+    for (int i = 0; i < w->begin->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &w->begin->elems[i];
+        int64_t position, lost;
+        err *e = begin_at(s, w, i, &position, &lost);
         if (!e)
             e = kafka_partition_add(s, topic_named(s, at->topic), at->partition, position,
-                                    at->offset, end->elems[i].offset, false);
-        if (!e) s->partitions[s->count - 1]->lost = lost;
+                                    at->offset, w->end->elems[i].offset,
+                                    w->resumed[i] == SL_APPEARED);
+        if (e) return e;
+        s->partitions[s->count - 1]->lost = lost;
     }
-    rd_kafka_topic_partition_list_destroy(begin);
-    rd_kafka_topic_partition_list_destroy(end);
-    rd_kafka_topic_partition_list_destroy(match);
+    return NULL;
+}
+
+err *kafka_start(kafka_source *s, const sl_value *options, const sl_system *system) {
+    static const sl_value latest = { .kind = SL_TEXT, .text = { "latest", 6, 0 } };
+    start_work w = { .start = kafka_option(options, "start") };
+    if (!w.start) w.start = &latest;
+    s->only = kafka_option(options, "partitions");
+    const sl_value *time = w.start->kind == SL_TABLE ? kafka_option(w.start, "timestamp") : NULL;
+    w.by_time = time && time->kind == SL_NUMBER;
+    err *e = check_only(s);
+    w.begin = all_partitions(s);
+    w.end = all_partitions(s);
+    w.match = all_partitions(s);
+    read_resumed(&w, system);
+    bool is_first = is_first_run(&w);
+    if (!e && !w.by_time && is_first) e = check_names(s, w.start);
+    if (!e) e = ask_offsets(s, KAFKA_ASK_BEGIN, w.begin);
+    if (!e) e = ask_ends(s, &w);
+    if (!e && w.by_time && is_first) e = ask_offsets(s, (int64_t)time->number, w.match);
+    if (!e) e = add_all(s, &w);
+    rd_kafka_topic_partition_list_destroy(w.begin);
+    rd_kafka_topic_partition_list_destroy(w.end);
+    rd_kafka_topic_partition_list_destroy(w.match);
+    mem_free(w.resumed);
+    mem_free(w.known);
     return e;
 }

@@ -107,8 +107,9 @@ err *kafka_partition_add(kafka_source *s, kafka_topic *topic, int32_t number, in
 /* Wake the main thread. */
 void kafka_wake(kafka_source *s);
 
-/* -- kafka_start.c: make the partitions of all topics at the places that option `start` names. */
-err *kafka_start(kafka_source *s, const sl_value *options);
+/* -- kafka_start.c: make the partitions of all topics, where an earlier run has left off
+ * (system.resume) or at the places that option `start` names. */
+err *kafka_start(kafka_source *s, const sl_value *options, const sl_system *system);
 
 /* Whether the option `partitions` lets partition `number` be read. */
 bool kafka_is_read(const kafka_source *s, int32_t number);

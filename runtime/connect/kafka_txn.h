@@ -2,8 +2,8 @@
 /* The transactional producer of a pipeline: one handle at a time, shared by the ledger and all
  * sinks of its cluster. A handle lives from one clean commit to the next: after an abort, or an
  * error of the connection within a transaction, it is made anew before the next one begins, so that
- * a late request of the old one meets a higher epoch (KAFKA-17754; facts: hole 9). Decided by errors
- * seen, never by how long something took.
+ * a late request of the old one meets a higher epoch (KAFKA-17754; facts: hole 9). Decided by
+ * errors seen, never by how long something took.
  *
  * Errors of the calls tell what is to be done by their flags:
  *   retriable              nothing is committed; abort, and begin again

@@ -14,6 +14,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/connectors.h"
+#include "runtime/connect/kafka_ledger.h"
 #include "runtime/connect/kafka_partitioner.h"
 #include "runtime/connect/kafka_sink.h"
 #include "runtime/connect/kafka_source.h"
@@ -207,6 +208,8 @@ static void connectors_are_found_by_name(void **state) {
     assert_ptr_equal(connector_source(&kafka), &kafka_source_ops);
     assert_ptr_equal(connector_sink(&kafka), &kafka_sink_ops);
     assert_null(connector_source(&unknown));
+    assert_ptr_equal(connector_ledger(&kafka), &kafka_ledger_ops);
+    assert_null(connector_ledger(&unknown));
 }
 
 static void what_is_written_is_read(void **state) {
@@ -373,6 +376,58 @@ static void start_places(void **state) {
     assert_int_equal(partitions[0].position, 0);
 }
 
+/* Partition 0 is known at the offset that `arg` points to, 1 is new. */
+static int32_t resume(void *arg, const char *topic, int32_t number, int64_t *offset) {
+    assert_string_equal(topic, "in");
+    if (number == 1) return SL_APPEARED;
+    *offset = *(int64_t *)arg;
+    return SL_KNOWN;
+}
+
+static void a_source_goes_on_where_an_earlier_run_left_off(void **state) {
+    world *w = *state;
+    const sl_partition *partitions;
+    uint32_t count;
+    int64_t known = 42;
+    open_both(w);
+    send_numbers(w, 0, 100);
+    send_numbers(w, 1, 100);
+    kafka_source_ops.close(w->source);
+    w->source = NULL;
+    put_option(w, text_value("start", "latest"));
+    w->system.resume = resume;
+    w->system.resume_arg = &known;
+    ok(kafka_source_ops.open(&w->source_plan, &w->system, &w->source));
+    ok(kafka_source_ops.look(w->source, &partitions, &count));
+    assert_int_equal(partitions[0].position, 42);
+    assert_false(partitions[0].is_new);
+    assert_int_equal(partitions[1].position, 0); /* not the latest: it would be lost */
+    assert_true(partitions[1].is_new);
+    plan_all(w);
+    ok(fetch(w, 1 << 20, WAIT_MS));
+    assert_int_equal(w->records.count, 158);
+    assert_int_equal(w->records.items[0].offset, 42);
+}
+
+static void a_place_that_is_gone_is_data_loss(void **state) {
+    world *w = *state;
+    const sl_partition *partitions;
+    uint32_t count;
+    int64_t known = 142; /* behind the end: the topic was made anew */
+    open_both(w);
+    send_numbers(w, 0, 100);
+    kafka_source_ops.close(w->source);
+    w->source = NULL;
+    w->system.resume = resume;
+    w->system.resume_arg = &known;
+    fails(kafka_source_ops.open(&w->source_plan, &w->system, &w->source), ERR_BROKER,
+          "it is read up to offset 142, the log has 0 to 100");
+    put_option(w, text_value("on_data_loss", "continue"));
+    ok(kafka_source_ops.open(&w->source_plan, &w->system, &w->source));
+    ok(kafka_source_ops.look(w->source, &partitions, &count));
+    assert_int_equal(partitions[0].position, 0);
+}
+
 static void errors_that_pass_are_not_seen(void **state) {
     world *w = *state;
     static const int32_t fetch_errors[] = { NOT_LEADER, NOT_LEADER };
@@ -493,6 +548,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_fetch_can_begin_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wait_ends_when_a_record_comes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(start_places, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_source_goes_on_where_an_earlier_run_left_off, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_place_that_is_gone_is_data_loss, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_that_pass_are_not_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_message_spares_its_neighbours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unknown_partition_is_a_rejection, set_up, tear_down),

@@ -6,7 +6,7 @@
  *   claim POINTER TOPIC:PARTITION:OFFSET..     commit likewise
  *   write SINK BATCH COUNT BYTES [ROW:BYTES]   rows of random letters; one of another size
  *   flush SINK
- *   measure COUNT ROWS BYTES POINTER MARK..    transactions back to back: first, p50, p99 in us
+ *   measure COUNT ROWS BYTES POINTER PAUSE_MS MARK..    transactions: first, p50, p99 in us
  *
  *   ok MS WHAT..        |        error CODE retriable fatal MS MESSAGE */
 #include <stdio.h>
@@ -229,7 +229,9 @@ static err *run_one(driver *d, uint64_t batch, uint32_t rows, const sl_mark *mar
 static err *run_measure(driver *d) {
     uint32_t count = (uint32_t)atoi(d->words[1]), rows = (uint32_t)atoi(d->words[2]);
     sl_mark marks[MOST_WORDS];
-    uint32_t mark_count = read_marks(d, 5, marks);
+    uint32_t mark_count = read_marks(d, 6, marks);
+    int64_t pause_ms = atoi(d->words[5]);
+    struct timespec pause = { .tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000 };
     int64_t *took_us = mem_zalloc(count, sizeof *took_us);
     err *e = NULL;
     fill_rows(d, 0, rows, strtoull(d->words[3], NULL, 10), UINT32_MAX, 0);
@@ -237,6 +239,7 @@ static err *run_measure(driver *d) {
         int64_t start_us = now_us();
         e = run_one(d, i, rows, marks, mark_count);
         took_us[i] = now_us() - start_us;
+        nanosleep(&pause, NULL);
     }
     int64_t first_us = took_us[0];
     qsort(took_us, count, sizeof *took_us, by_value);
