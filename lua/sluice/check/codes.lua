@@ -120,8 +120,8 @@ codes.LIST = {
          .. "batches: give more, or a lower `max_records`." },
    { code = "W32", name = "interval-unused", level = "note",
       doc = "`commit_interval` paces batches under trigger = \"continuous\". An "
-         .. "interval as trigger paces them itself; \"once\" and \"available-now\" commit "
-         .. "each batch." },
+         .. "interval as trigger paces them itself; \"once\" and \"available-now\" "
+         .. "commit each batch." },
 }
 
 codes.BY_CODE, codes.BY_NAME = {}, {}

@@ -111,8 +111,17 @@ return {
          "`write = function(rows, batch, handle) … end`" },
    },
    ["sluice.pipeline"] = {
-      { "checkpointLocation state.dir state.checkpoints.dir state.checkpoint-dir",
-         "Spark Flink Streams", "checkpoint", '`checkpoint = "none"`' },
+      { "checkpointLocation state.checkpoints.dir state.checkpoint-dir "
+         .. "execution.checkpointing.dir", "Spark Flink", "checkpoint",
+         '`checkpoint = "file:./checkpoints"` or `"s3://bucket/path"`' },
+      { "state.dir state.backend.rocksdb.localdir spark.local.dir", "Streams Flink Spark",
+         "state_dir", '`state_dir = "./state"`: the local copy; `checkpoint` is the '
+         .. "one that counts" },
+      { "taskmanager.memory.managed.size statestore.cache.max.bytes "
+         .. "cache.max.bytes.buffering", "Flink Streams", "memory",
+         '`memory = "1 GiB"`' },
+      { "state.checkpoints.num-retained minBatchesToRetain", "Flink Spark", "history",
+         '`history = "7 days"`' },
       { "outputMode", "Spark", "sink.mode", '`mode = "update"` of the sink' },
       { "mode", "Spark", "sink.mode", '`mode = "update"` of the sink' },
       { "processingTime", "Spark", "trigger", '`trigger = "30 seconds"`' },
@@ -126,9 +135,13 @@ return {
          "`workers = 4`" },
       { "delayThreshold watermark withWatermark", "Spark", "event_time.delay",
          '`:event_time("ts", { delay = "10 minutes" })`' },
-      { "processing.guarantee", "Streams", "delivery", '`delivery = "at-least-once"`' },
+      { "processing.guarantee execution.checkpointing.mode sink.delivery-guarantee",
+         "Streams Flink", "delivery", '`delivery = "exactly-once"` (or leave it out), '
+         .. '`"at-least-once"`' },
       { "commit.interval.ms checkpointInterval execution.checkpointing.interval",
-         "Streams Flink", "trigger", '`trigger = "30 seconds"`: each batch is a commit' },
+         "Streams Flink", "commit_interval",
+         '`commit_interval = "1 second"`, or `trigger = "30 seconds"`: each batch is a '
+         .. "commit" },
       { "stopGracefullyOnShutdown", "Spark", "shutdown_timeout",
          '`shutdown_timeout = "10 seconds"`' },
       { "bootstrap.servers brokers", "Streams Kafka", "source.brokers",
