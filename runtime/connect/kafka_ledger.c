@@ -52,6 +52,7 @@ typedef struct kafka_ledger {
     sl_committed *items;                       /* owned; of the last read; topics lie in `read` */
     rd_kafka_topic_partition_list_t *read;     /* owned */
     int64_t checked_ms;                        /* steady time of the last look of check */
+    char *cluster;                             /* its id, once asked; librdkafka's */
 } kafka_ledger;
 
 struct kafka_txn *kafka_ledger_txn(void *ledger) {
@@ -62,6 +63,7 @@ struct kafka_txn *kafka_ledger_txn(void *ledger) {
 static void ledger_close(void *ledger) {
     kafka_ledger *l = ledger;
     if (l->is_transactional) kafka_txn_close(&l->txn);
+    if (l->cluster) rd_kafka_mem_free(l->group.client.rk, l->cluster);
     kafka_group_close(&l->group);
     kafka_marks_free(l->last);
     kafka_marks_free(l->previous);
@@ -171,6 +173,12 @@ static err *ledger_read(void *ledger, const sl_committed **items, uint32_t *coun
     *items = l->items;
     set_last(l, rd_kafka_topic_partition_list_copy(list));
     return NULL;
+}
+
+static const char *ledger_cluster(void *ledger) {
+    kafka_ledger *l = ledger;
+    if (!l->cluster) l->cluster = rd_kafka_clusterid(l->group.client.rk, READ_MS);
+    return l->cluster ? l->cluster : "";
 }
 
 /* -- who has the pointer */
@@ -328,6 +336,7 @@ const sl_ledger_ops kafka_ledger_ops = {
     .name = "kafka",
     .open = ledger_open,
     .read = ledger_read,
+    .cluster = ledger_cluster,
     .claim = ledger_claim,
     .begin = ledger_begin,
     .commit = ledger_commit,

@@ -205,10 +205,18 @@ static err *begin(pipeline *p) {
     return e ? e : claim(p);
 }
 
+/* For replays. */
+static err *keep_script(const pipeline *p) {
+    sl_string text = script_source(crew_worker(p->crew, 0)->script);
+    if (!text.len) return NULL;
+    return checkpoint_keep_script(p->keeper->checkpoint, p->plan->script_hash, text.data,
+                                  text.len);
+}
+
 err *keeper_start(pipeline *p) {
     keeper *k = p->keeper;
-    err *e = NULL;
     if (!k) return NULL;
+    err *e = keep_script(p);
     for (uint32_t i = 0; i < p->out.count; i++)
         k->has_positions |= p->out.sinks[i].ops->position != NULL;
     for (uint32_t i = 0; i < p->out.count && !e; i++) e = resume_sink(p, &p->out.sinks[i]);

@@ -33,6 +33,7 @@ struct script {
                              then each user function in it by its number */
     char **files;         /* paths of the script and of what it required, in order; owned */
     uint32_t file_count;  /* 0: it is not from files */
+    buf source;           /* their texts, each behind a line that names it; worker 0's only */
     uint64_t hash;        /* FNV-1a of the script and what it required, in order */
     uint64_t fingerprint; /* FNV-1a of the explained plan */
     /* limits while loading */

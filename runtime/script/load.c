@@ -88,6 +88,10 @@ static int host_add_text(lua_State *L) {
     s->hash = add_text(s->hash, text, len);
     s->files = mem_realloc(s->files, (s->file_count + 1) * sizeof *s->files);
     s->files[s->file_count++] = mem_copy_text(path, path_len);
+    if (s->options.worker) return 0;
+    buf_printf(&s->source, "-- %s, %zu bytes\n", path, len);
+    buf_put(&s->source, text, len);
+    buf_put_char(&s->source, '\n');
     return 0;
 }
 

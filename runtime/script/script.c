@@ -161,6 +161,7 @@ void script_close(script *s) {
     if (s->L) close_state(s);
     for (uint32_t i = 0; i < s->file_count; i++) mem_free(s->files[i]);
     mem_free(s->files);
+    buf_done(&s->source);
     for (uint32_t i = 0; i < s->driver_count; i++) mem_free(s->driver_names[i]);
     mem_free(s->driver_names);
     buf_done(&s->message);
@@ -168,6 +169,10 @@ void script_close(script *s) {
     buf_done(&s->text);
     mem_free(s->vector);
     mem_free(s);
+}
+
+sl_string script_source(const script *s) {
+    return (sl_string){ .data = s->source.data, .len = (uint32_t)s->source.len };
 }
 
 const sl_plan *script_plan(const script *s) {

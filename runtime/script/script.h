@@ -65,6 +65,11 @@ bool script_is_guest(const script *s);
 /* Whether the files of the script are what they were when it was loaded. */
 bool script_is_current(const script *s);
 
+/* The text of the script and of what it required, in order, each behind a line
+ * "-- FILE, BYTES bytes": what sl_plan.script_hash is of. Worker 0's only; empty: not from files.
+ * Borrowed until script_close. */
+sl_string script_source(const script *s);
+
 /* What the test kit needs to know of the plan, as JSON; borrowed as for script_explain. */
 err *script_describe(script *s, const char **text);
 
