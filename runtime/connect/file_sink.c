@@ -50,6 +50,7 @@ typedef struct file_sink {
     bool has_begun; /* `batch` runs or ran */
     bool has_place; /* told by a checkpoint where it was */
     uint64_t batch; /* number of the batch that runs */
+    uint64_t next;  /* number of the batch behind the last one that was flushed */
     uint64_t first; /* FILE_BATCHES: number of the file of batch 0, behind what is there */
     int64_t base;   /* FILE_APPEND: length before the batch that runs */
     int64_t length; /* FILE_APPEND: behind what is flushed */
@@ -321,6 +322,7 @@ static err *sink_flush(void *sink, const sl_rejection **rejections, uint32_t *co
     file_sink *f = sink;
     *rejections = NULL;
     *count = 0;
+    f->next = f->batch + 1;
     if (!f->out.len && f->kind != FILE_BATCHES) return NULL;
     err *e = NULL;
     switch (f->kind) {
@@ -351,7 +353,7 @@ static err *sink_position(void *sink, buf *out) {
     const file_sink *f = sink;
     if (!f->is_kept || (f->fd >= 0 && f->kind == FILE_APPEND && !f->is_plain)) return NULL;
     put_number(out, f->kind == FILE_APPEND ? (uint64_t)f->length : f->first);
-    put_number(out, f->kind == FILE_APPEND || !f->has_begun ? 0 : f->batch + 1);
+    put_number(out, f->kind == FILE_APPEND ? 0 : f->next);
     return NULL;
 }
 
@@ -380,6 +382,7 @@ static err *sink_resume(void *sink, const char *position, size_t len) {
     uint64_t first = get_number(position), next = get_number(position + sizeof(uint64_t));
     if (f->kind == FILE_APPEND) return resume_appended(f, (int64_t)first);
     f->first = first;
+    f->next = next;
     return remove_behind(f, first + next);
 }
 

@@ -136,7 +136,8 @@ static void make_room(out_sink *s) {
 static err *run_sink(delivery *d, out_sink *s, uint64_t batch, int64_t now_ms) {
     const sl_rejection *rejections = NULL;
     uint32_t refused = 0;
-    if (!s->retracted.count && !s->rows.count) return NULL;
+    /* one with a position counts batches without rows, too */
+    if (!s->retracted.count && !s->rows.count && !s->ops->position) return NULL;
     make_room(s);
     err *e = s->ops->begin(s->handle, batch, now_ms);
     if (!e) e = write_box(s, &s->retracted, now_ms, 0, &d->side_text);

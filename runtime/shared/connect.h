@@ -135,7 +135,8 @@ typedef struct sl_sink_ops {
     /* Make everything written since begin durable; waits, with the broker away too, until stop is
      * set. */
     struct err *(*flush)(void *sink, const sl_rejection **rejections, uint32_t *count);
-    /* Bytes that resume needs, of what is flushed: put with the batch's state. NULL: none. */
+    /* Bytes that resume needs, of what is flushed: put with the batch's state. NULL: none, and
+     * batches without messages for the sink pass it by. */
     struct err *(*position)(void *sink, struct buf *out);
     /* An earlier run had flushed so much, before any begin: what lies behind goes. NULL: nothing
      * to do. */

@@ -584,6 +584,10 @@ static void files_of_batches_that_were_not_committed_go_or_are_replaced(void **s
     write_text(path, "half", 4);
     reopen(b, false, &first); /* somebody went back to an older commit */
     assert_listing(b, "batch-000000000000.jsonl batch-000000000001.jsonl ");
+    buf again = position_of(b);
+    assert_int_equal(again.len, first.len);
+    assert_memory_equal(again.data, first.data, first.len);
+    buf_done(&again);
     assert_null(put_batch(b, 1, one, 0)); /* and now it has no rows */
     assert_listing(b, "batch-000000000000.jsonl ");
     buf_done(&genesis);
