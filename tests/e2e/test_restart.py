@@ -1,0 +1,189 @@
+"""A pipeline that keeps its progress: what an ended run had committed is gone on with, nothing is done
+twice, and what does not fit together is refused. Exit codes: 3 fenced, 4 refused."""
+import json
+import os
+import random
+import signal
+
+import expect
+import harness
+
+COUNTS = """
+local sluice = require "sluice"
+local rows = sluice.kafka { topics = "IN", START max_records = 200 }
+   :json { sluice.string "k", sluice.int64 "n" :required(), sluice.int64 "ts" :required() }
+   :event_time("ts", { unit = "ms", delay = "1 second", idle = "never" })
+return sluice.pipeline {
+   name = "NAME", trigger = "TRIGGER", checkpoint = "STORE",
+   rows:to(sluice.kafka { topic = "COPY" }),
+   rows:group_by "k":window(sluice.tumbling { size = "10 seconds" })
+      :aggregate { rows = sluice.count(), sum = sluice.sum "n" }
+      :to(sluice.kafka { topic = "OUT", mode = "append" }),
+}
+"""
+FENCED, REFUSED = 3, 4
+
+
+class RestartTest(harness.E2ETest):
+    def setUp(self):
+        super().setUp()
+        self.topics = {"IN": self.topic(partitions=2, name="in"), "COPY": self.topic(name="copy"),
+                       "OUT": self.topic(name="out"), "NAME": harness.fresh("keeps"),
+                       "STORE": "file:./store", "TRIGGER": "available-now", "START": 'start = "earliest",'}
+        self.sent = 0
+        self.pick = random.Random(5)
+
+    def script(self, **changes):
+        text = COUNTS
+        for name, value in dict(self.topics, **changes).items():
+            text = text.replace(name, value)
+        return self.file("p.lua", text)
+
+    def produce(self, count):
+        first, self.sent = self.sent, self.sent + count
+        self.client.produce(self.topics["IN"], [
+            {"value": json.dumps({"n": n, "k": f"k{n % 7}", "ts": 1_700_000_000_000 + n * 50}), "partition": n % 2}
+            for n in range(first, self.sent)])
+
+    def run_once(self, code=0, **changes):
+        self.script(**changes)
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, code, run.err)
+        return run
+
+    def copied(self):
+        return sorted(record.json()["n"] for record in self.client.consume(self.topics["COPY"]))
+
+    def windows(self):
+        """The windows that came out, each once: they are right, without the last ones."""
+        found = {}
+        for record in self.client.consume(self.topics["OUT"]):
+            row = record.json()
+            key = row["k"], row["window_start"]
+            self.assertNotIn(key, found)
+            found[key] = row["rows"], row["sum"]
+        wanted = {}
+        for n in range(self.sent):
+            key = f"k{n % 7}", (1_700_000_000_000 + n * 50) // 10_000 * 10_000
+            rows, total = wanted.get(key, (0, 0))
+            wanted[key] = rows + 1, total + n
+        last = max(start for _, start in wanted)
+        for key, row in found.items():
+            self.assertEqual(row, wanted[key], key)
+        self.assertEqual({key for key in wanted if key[1] < last - 10_000} - set(found), set())
+        return found
+
+
+class GoesOnTest(RestartTest):
+    def test_runs_one_after_the_other_are_one(self):
+        for count in 700, 0, 900, 1:
+            self.produce(count)
+            self.run_once()
+            self.assertEqual(self.copied(), list(range(self.sent)))
+        self.windows()
+
+    def test_killed_at_any_time_nothing_is_lost_or_doubled(self):
+        self.script(TRIGGER="continuous")
+        for _ in range(12):
+            self.produce(300)
+            run = self.start("run", "p.lua")
+            self.wait_for("the start", lambda run=run: "message=running" in run.err)
+            try:
+                run.wait(self.pick.uniform(0.02, 0.4))
+            except AssertionError:  # that killed it
+                pass
+            self.assertEqual(run.process.returncode, -signal.SIGKILL, run.err)
+        self.run_once()
+        self.assertEqual(self.copied(), list(range(self.sent)))
+        self.windows()
+
+    def test_the_number_of_workers_may_change(self):
+        for workers in 1, 3, 2:
+            self.produce(500)
+            self.script()
+            run = self.run_sluice("run", "p.lua", *harness.sets(f"workers={workers}"))
+            self.assertEqual(run.code, 0, run.err)
+        self.windows()
+
+    def test_after_a_clean_stop_nothing_is_delivered_again(self):
+        self.script(TRIGGER="continuous")
+        self.produce(400)
+        run = self.start("run", "p.lua")
+        self.wait_for("the copy", lambda: len(self.copied()) == 400)
+        self.assertEqual(run.stop(), 0)
+        ends = self.client.end_offsets(self.topics["COPY"])
+        self.assertIn("goes on with batch", self.run_once().err)
+        self.assertEqual(self.client.end_offsets(self.topics["COPY"]), ends)
+
+    def test_latest_is_where_the_first_run_began(self):
+        self.produce(100)
+        latest = {"START": 'start = "latest",'}
+        self.run_once(**latest)
+        self.produce(50)
+        self.run_once(**latest)
+        self.assertEqual(self.copied(), list(range(100, 150)))
+
+    def test_lag_tools_see_the_offsets(self):
+        self.produce(100)
+        self.run_once()
+        offsets = self.client.group_offsets(self.topics["NAME"])
+        self.assertEqual({number: offset for (_, number), (offset, _) in offsets.items()}, {0: 50, 1: 50})
+        self.assertEqual(len({text for _, text in offsets.values()}), 1)
+
+    def test_at_least_once_keeps_the_same_state(self):
+        at_least = {"STORE": 'file:./store", delivery = "at-least-once'}
+        for count in 500, 500:
+            self.produce(count)
+            self.run_once(**at_least)
+        self.windows()
+
+
+class RefusedTest(RestartTest):
+    def setUp(self):
+        super().setUp()
+        self.produce(300)
+        self.run_once()
+
+    def check_refused(self, *words, **changes):
+        before = self.client.end_offsets(self.topics["COPY"])
+        run = self.run_once(code=REFUSED, **changes)
+        for word in words:
+            self.assertIn(word, run.err)
+        self.assertEqual(self.client.end_offsets(self.topics["COPY"]), before)
+
+    def test_offsets_that_are_gone_never_mean_a_first_run(self):
+        self.client.delete_group(self.topics["NAME"])
+        self.check_refused("nothing is committed", "sluice checkpoint recover")
+
+    def test_offsets_that_a_tool_has_moved(self):
+        self.client.set_group_offsets(self.topics["NAME"], self.topics["IN"], {0: 10})
+        self.check_refused("without a pointer", f"{self.topics['IN']}/0 offset 10")
+
+    def test_state_that_is_gone(self):
+        folder = os.path.join(self.folder, "store")
+        os.rename(folder, folder + "-elsewhere")
+        self.check_refused()
+
+    def test_another_plan(self):
+        self.check_refused(**{'size = "10 seconds"': 'size = "20 seconds"'})
+
+    def test_what_was_flushed_takes_no_more(self):
+        flush = {"STORE": 'file:./store", flush = true, on_error = "quarantine'}
+        self.run_once(**flush)
+        self.check_refused("flush", **flush)
+
+
+class FencedTest(RestartTest):
+    def test_a_second_process_ends_the_first(self):
+        self.script(TRIGGER="continuous")
+        self.produce(100)
+        first = self.start("run", "p.lua")
+        self.wait_for("the copy", lambda: len(self.copied()) == 100)
+        second = self.start("run", "p.lua")
+        self.wait_for("the start", lambda: "message=running" in second.err)
+        self.produce(100)
+        self.assertEqual(first.wait(15), FENCED, first.err)
+        self.wait_for("the copy", lambda: len(self.copied()) == 200)
+        self.assertEqual(second.stop(), 0)
+        self.assertEqual(self.copied(), list(range(200)))
+        self.assertTrue(expect.messages(second.err, "running"))
