@@ -61,16 +61,34 @@ static bool may_pass(int number) {
     }
 }
 
+/* The folder that `path` lies in; owned. */
+static char *folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (!slash) return mem_copy_text(".", 1);
+    return mem_copy_text(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* ", 1.2 MB and 34 files are free", of the disk that the folder is on or would be made on. */
+static void tell_room(const file_store *f, char into[64]) {
+    struct statvfs about;
+    char *folder = mem_copy_text(f->root, f->root_len);
+    while (statvfs(folder, &about) && strcmp(folder, ".") && strcmp(folder, "/")) {
+        char *above = folder_of(folder);
+        mem_free(folder);
+        folder = above;
+    }
+    if (!statvfs(folder, &about)) {
+        snprintf(into, 64, ", %.1f MB and %" PRIu64 " files are free",
+                 (double)about.f_bavail * (double)about.f_frsize / 1e6, (uint64_t)about.f_favail);
+    }
+    mem_free(folder);
+}
+
 /* Of errno. A full disk is told with what is free. */
 static err *file_error(const file_store *f, const char *doing, const char *name) {
     int number = errno;
     char room[64] = "";
-    struct statvfs about;
-    if ((number == ENOSPC || number == EDQUOT) && !statvfs(f->root, &about)) {
-        double free_mb = (double)about.f_bavail * (double)about.f_frsize / 1e6;
-        snprintf(room, sizeof room, ", %.1f MB and %" PRIu64 " files are free", free_mb,
-                 (uint64_t)about.f_favail);
-    }
+    if (number == ENOSPC || number == EDQUOT) tell_room(f, room);
     err *e = err_new(ERR_IO, "file:%s: %s `%s`: %s%s", f->root, doing, name, strerror(number),
                      room);
     e->retriable = may_pass(number);
@@ -138,13 +156,6 @@ static int sync_folder(const char *folder) {
     return status && number != EINVAL ? -1 : 0;
 }
 
-/* The folder that `path` lies in; owned. */
-static char *folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    if (!slash) return mem_copy_text(".", 1);
-    return mem_copy_text(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
 static int make_folder(file_store *f, const char *folder, bool is_ours) {
     struct stat about;
     int made = mkdir(folder, 0777), number = errno;
@@ -156,6 +167,8 @@ static int make_folder(file_store *f, const char *folder, bool is_ours) {
     char *above = folder_of(folder);
     int status = sync_folder(above);
     mem_free(above);
+    // the next try must make it anew: see name_temp
+    if (status && !made) (void)!rmdir(folder);
     // a folder that somebody gave us may stand in one that we cannot read
     if (status && made && errno == EACCES && strlen(folder) == f->root_len) return 0;
     return status;
@@ -204,6 +217,7 @@ static int open_temp(file_store *f, char **path) {
 
 /* How far a put came; what follows a failure depends on it. */
 typedef enum put_step {
+    STEP_MAKE,
     STEP_WRITE,
     STEP_SYNC,
     STEP_NAME,
@@ -253,8 +267,8 @@ static put_step name_temp(const char *temp, const char *path, int32_t how, bool 
 static put_step put_once(file_store *f, const char *path, const void *bytes, size_t len,
                          int32_t how, bool *exists) {
     char *temp = NULL;
-    put_step step = STEP_WRITE;
-    int fd = make_folders(f, path) ? -1 : open_temp(f, &temp);
+    put_step step = make_folders(f, path) ? STEP_MAKE : STEP_WRITE;
+    int fd = step == STEP_WRITE ? open_temp(f, &temp) : -1;
     if (fd >= 0) step = write_temp(fd, bytes, len);
     if (step == STEP_NAME) {
         crash_point("store_synced");
@@ -269,7 +283,8 @@ static put_step put_once(file_store *f, const char *path, const void *bytes, siz
 
 static err *file_put(void *handle, const char *name, const void *bytes, size_t len, int32_t how,
                      bool *exists) {
-    static const char *const doing[] = { "writing", "syncing", "naming", "syncing the folder of" };
+    static const char *const doing[] = { "making the folders of", "writing", "syncing", "naming",
+                                         "syncing the folder of" };
     file_store *f = handle;
     *exists = false;
     err *e = store_check_name(name);
@@ -277,8 +292,10 @@ static err *file_put(void *handle, const char *name, const void *bytes, size_t l
     char *path = path_below(f, "", name);
     put_step step = put_once(f, path, bytes, len, how, exists);
     bool is_gone = step != STEP_DONE && errno == ENOENT;
-    if (is_gone) store_names_clear(&f->folders); // somebody removed folders that were there
-    if (is_gone || step == STEP_SYNC || step == STEP_FOLDER) {
+    bool is_unsynced = step == STEP_SYNC || step == STEP_FOLDER;
+    if (step <= STEP_WRITE && errno == EIO) is_unsynced = true; // of a folder that was made
+    if (is_gone) store_names_clear(&f->folders);                // somebody removed them
+    if (is_gone || is_unsynced) {
         *exists = false;
         step = put_once(f, path, bytes, len, how, exists);
     }

@@ -1,0 +1,132 @@
+"""The file: store when the power goes and when the disk is full: tests/driver/store_driver.c as a child
+process, under the libraries that watch and fail its calls."""
+import os
+import random
+import subprocess
+import threading
+import time
+
+import harness
+import powercut
+
+BUILD = os.path.dirname(harness.SLUICE)
+FAULTS = os.path.join(BUILD, "libfile_faults.so")
+NO_SYNC = {"SLUICE_FILE_FAULTS": "sync:1+999999:skip"}
+CUTS = 12
+
+
+class StoreDriver:
+    def __init__(self, url, env):
+        self.process = subprocess.Popen([os.path.join(BUILD, "store_driver")], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, bufsize=1,
+                                        env=dict(os.environ, **env),
+                                        preexec_fn=harness.kafka.die_with_parent)
+        self.answer(f"open {url} 1000")
+
+    def answer(self, command):
+        """The answer without its "ok"; an error as it is; "" when it died."""
+        try:
+            self.process.stdin.write(command + "\n")
+            self.process.stdin.flush()
+        except OSError:
+            return ""
+        return self.process.stdout.readline().rstrip("\n").removeprefix("ok ")
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class PowerCutTest(harness.E2ETest):
+    def setUp(self):
+        super().setUp()
+        self.watched = os.path.join(self.folder, "disk")
+        os.mkdir(self.watched)
+        self.url = f"file:{self.watched}/check/points"
+        self.log_path = os.path.join(self.folder, "power.log")
+        self.library = powercut.library(self.folder)
+        self.holds = {}  # name: seed of what it holds for sure
+        self.under_way = {}  # name: seed of the put that was cut off
+
+    def env(self, more):
+        env = powercut.environment(self.watched, self.log_path, self.library)
+        if more:
+            env["LD_PRELOAD"] = f"{FAULTS} {self.library}"
+        return dict(env, SLUICE_FAULTS_UNDER=self.watched, **more)
+
+    def put_until_killed(self, chance, more):
+        """Puts, new ones and over old ones, in old folders and new ones, until it is killed."""
+        driver = StoreDriver(self.url, self.env(more))
+        timer = threading.Timer(chance.uniform(0.005, 0.08), driver.process.kill)
+        timer.start()
+        while True:
+            seed = chance.randrange(1 << 30)
+            is_new = chance.random() < 0.7
+            folder = chance.choice(["p/state", "p/plan", f"p{chance.randrange(1000)}/state"])
+            name = f"{folder}/{seed}" if is_new else f"p/state/head{chance.randrange(3)}"
+            self.under_way = {name: seed}
+            size = chance.choice([0, 10, 5000, 200_000])
+            said = driver.answer(f"{'new' if is_new else 'put'} {name} {size} {seed}")
+            if said != "put":
+                self.assertEqual(said, "")
+                break
+            self.holds[name] = (seed, size)
+        timer.join()
+        driver.end()
+
+    def lost(self):
+        """What put returned for, and is not there or not whole."""
+        found, driver = [], StoreDriver(self.url, {})
+        for name, (seed, size) in self.holds.items():
+            said = driver.answer(f"get {name} {seed}")
+            if said != f"whole {size}":
+                other = driver.answer(f"get {name} {self.under_way.get(name, seed)}")
+                if name not in self.under_way or not other.startswith("whole"):
+                    found.append((name, said))
+                self.holds[name] = None
+        for name, seed in self.under_way.items():
+            said = driver.answer(f"get {name} {seed}").split()[0]
+            if name not in self.holds and said not in ("whole", "missing"):
+                found.append((name, said))
+        self.holds = {name: held for name, held in self.holds.items() if held}
+        driver.end()
+        return found
+
+    def run_cuts(self, more, seed):
+        chance, lost, cut = random.Random(seed), [], 0
+        for _ in range(CUTS):
+            self.put_until_killed(chance, more)
+            cut += powercut.cut(self.log_path)
+            lost += self.lost()
+        return lost, cut
+
+    def test_what_was_put_is_there_after_a_power_cut(self):
+        seed = time.time_ns()
+        lost, cut = self.run_cuts({}, seed)
+        self.assertEqual(lost, [], f"seed {seed}")
+        self.assertGreater(len(self.holds), 20)
+        self.assertGreater(cut, 0)
+
+    def test_it_would_be_seen_if_nothing_were_synced(self):
+        self.assertNotEqual(self.run_cuts(NO_SYNC, seed=1)[0], [])
+
+
+class DiskFullTest(harness.E2ETest):
+    def test_a_full_disk_is_told_and_got_over(self):
+        flag = os.path.join(self.folder, "full")
+        disk = os.path.join(self.folder, "disk")
+        os.mkdir(disk)
+        driver = StoreDriver(f"file:{disk}", {"LD_PRELOAD": FAULTS, "SLUICE_FAULTS_UNDER": disk,
+                                              "SLUICE_FILE_FAULTS": f"write:@{flag}:ENOSPC"})
+        self.assertEqual(driver.answer("new p/a 1000 1"), "put")
+        with open(flag, "w"):
+            said = driver.answer("new p/b 1000 2")
+        self.assertRegex(said, r"^error 6 1 file:\S+: writing `p/b`: No space left on device, [0-9.]+ MB and "
+                               r"\d+ files are free$")
+        os.unlink(flag)
+        self.assertEqual(driver.answer("new p/b 1000 2"), "put")
+        self.assertEqual(driver.answer("get p/b 2"), "whole 1000")
+        self.assertEqual(driver.answer("list p"), "p/a p/b ")
+        driver.end()
