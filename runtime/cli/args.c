@@ -8,7 +8,7 @@ typedef err *(*apply_option)(args *a, const char *value);
 
 typedef struct option {
     const char *name, *value; /* value NULL: a switch */
-    const char *commands;     /* names of commands that take it, with blanks around */
+    const char *commands;     /* that take it: names, or the first word of a group */
     const char *summary;
     apply_option apply; /* NULL: not yet */
 } option;
@@ -41,6 +41,23 @@ static err *set_embedded(args *a, const char *value) {
 static err *set_json(args *a, const char *value) {
     (void)value;
     a->json = true;
+    return NULL;
+}
+
+static err *set_force(args *a, const char *value) {
+    (void)value;
+    a->force = true;
+    return NULL;
+}
+
+static err *set_repeats(args *a, const char *value) {
+    (void)value;
+    a->repeats = true;
+    return NULL;
+}
+
+static err *set_to(args *a, const char *value) {
+    a->to = value;
     return NULL;
 }
 
@@ -79,21 +96,27 @@ static err *set_log_level(args *a, const char *value) {
 
 // clang-format off
 static const option OPTIONS[] = {
-    { "--embedded", NULL, " run ", "a Kafka in this process, made-up events, results shown",
+    { "--embedded", NULL, "run", "a Kafka in this process, made-up events, results shown",
       set_embedded },
-    { "--set", "PATH=VALUE", " run check ",
+    { "--set", "PATH=VALUE", "run, check, checkpoint, state",
       "override one option: trigger=once, source.start=earliest, sink.mode=append, NAME.X=…",
       set_override },
-    { "--param", "NAME=VALUE", " run check ", "a value for the script's sluice.param(NAME, …)",
+    { "--param", "NAME=VALUE", "run, check, checkpoint, state",
+      "a value for the script's sluice.param(NAME, …)",
       set_param },
-    { "--log", "STYLE", " run ", "of log lines: plain (default on a terminal), logfmt (else), json",
+    { "--log", "STYLE", "run", "of log lines: plain (default on a terminal), logfmt (else), json",
       set_log },
-    { "--log-level", "LEVEL", " run ", "debug, info (default), warn, error", set_log_level },
-    { "--json", NULL, " check ", "print the plan as JSON", set_json },
-    { "--strict", NULL, " check ", "warnings are errors", set_strict },
-    { "--connect", NULL, " check ", "ask the brokers, too: topics, limits, rights",
+    { "--log-level", "LEVEL", "run", "debug, info (default), warn, error", set_log_level },
+    { "--json", NULL, "check, checkpoint, state", "print it as JSON", set_json },
+    { "--strict", NULL, "check", "warnings are errors", set_strict },
+    { "--connect", NULL, "check", "ask the brokers, too: topics, limits, rights",
       set_connect },
-    { "--http", "ADDRESS", " run ", "serve metrics and status", NULL },
+    { "--to", "BATCH", "checkpoint rollback, checkpoint recover",
+      "the batch that the pipeline goes on from, as `checkpoint ls` shows it", set_to },
+    { "--repeat-output", NULL, "checkpoint rollback",
+      "yes, readers of the results will get rows again", set_repeats },
+    { "--force", NULL, "checkpoint gc", "remove it, do not only show what would go", set_force },
+    { "--http", "ADDRESS", "run", "serve metrics and status", NULL },
 };
 // clang-format on
 enum { OPTION_COUNT = sizeof OPTIONS / sizeof *OPTIONS };
@@ -104,10 +127,21 @@ static const command *find_command(const char *name, const command *commands, ui
     return NULL;
 }
 
+static size_t first_word_len(const char *name) { return strcspn(name, " "); }
+
+/* Whether a name has two words, and this is the first. */
+static bool is_of_group(const char *name, const char *group) {
+    size_t len = strlen(group);
+    return first_word_len(name) == len && name[len] && !strncmp(name, group, len);
+}
+
 static bool takes(const option *o, const command *c) {
-    size_t len = strlen(c->name);
-    for (const char *at = o->commands; (at = strstr(at, c->name)); at += len)
-        if (at[-1] == ' ' && at[len] == ' ') return true;
+    size_t whole = strlen(c->name), group = first_word_len(c->name);
+    for (const char *at = o->commands; *at; at += strspn(at, ", ")) {
+        size_t len = strcspn(at, ",");
+        if ((len == whole || len == group) && !strncmp(at, c->name, len)) return true;
+        at += len;
+    }
     return false;
 }
 
@@ -132,7 +166,7 @@ static err *read_option(args *a, int argc, char **argv, int *i) {
     const option *o = find_option(given, equals ? (size_t)(equals - given) : strlen(given));
     if (!o) return unknown_option(given);
     if (!takes(o, a->command))
-        return err_new(ERR_USAGE, "%s does not take %s; it is for:%s", a->command->name, o->name,
+        return err_new(ERR_USAGE, "%s does not take %s; it is for: %s", a->command->name, o->name,
                        o->commands);
     if (!o->apply) return err_new(ERR_USAGE, "%s: not yet; it comes with a later release", o->name);
     if (!o->value && equals) return err_new(ERR_USAGE, "%s takes no value", o->name);
@@ -150,10 +184,9 @@ static bool is_path(const char *word) {
 }
 
 static err *unknown_command(const char *given, const command *commands, uint32_t count) {
-    static const char *const LATER[] = { "try", "lag", "why",
-                                         "state", "checkpoint", "reload", "status",
+    static const char *const LATER[] = { "try", "lag", "why", "reload", "status",
                                          "stop", "replay", "schema", "new" };
-    const char *names[32];
+    const char *names[64];
     for (size_t i = 0; i < sizeof LATER / sizeof *LATER; i++)
         if (!strcmp(given, LATER[i]))
             return err_new(ERR_USAGE, "%s: not yet; it comes with a later release", given);
@@ -173,15 +206,95 @@ static const char *command_word(const char *word) {
                                                                : word;
 }
 
+/* A group alone, or with a second word that it does not have. */
+static err *unknown_member(const char *group, const char *given, const command *commands,
+                           uint32_t count) {
+    const char *names[64];
+    uint32_t name_count = 0;
+    buf all;
+    buf_init(&all);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_of_group(commands[i].name, group)) continue;
+        names[name_count] = commands[i].name + strlen(group) + 1;
+        buf_printf(&all, "%s%s", name_count ? ", " : "", names[name_count]);
+        name_count++;
+    }
+    const char *near = given ? nearest_word(given, names, name_count) : NULL;
+    err *e = err_new(ERR_USAGE, "%s%s%s: wanted one of %s%s%s%s", group, given ? " " : "",
+                     given ? given : "", buf_text(&all), near ? ": did you mean " : "",
+                     near ? near : "", near ? "?" : "");
+    buf_done(&all);
+    return e;
+}
+
+/* The command that argv begins with; `words`: how many of argv it is. */
+static err *read_command(args *a, int argc, char **argv, const command *commands, uint32_t count,
+                         int *words) {
+    const char *first = command_word(argv[1]), *second = argc > 2 ? argv[2] : NULL;
+    *words = 1;
+    a->command = find_command(first, commands, count);
+    if (a->command) return NULL;
+    bool is_group = false;
+    for (uint32_t i = 0; i < count && !a->command; i++) {
+        if (!is_of_group(commands[i].name, first)) continue;
+        is_group = true;
+        bool wanted = second && !strcmp(commands[i].name + strlen(first) + 1, second);
+        if (wanted) a->command = &commands[i];
+    }
+    *words = 2;
+    if (a->command) return NULL;
+    if (!is_group) return unknown_command(first, commands, count);
+    if (!second || !is_help(second)) return unknown_member(first, second, commands, count);
+    a->command = find_command("help", commands, count);
+    a->operand = argv[1];
+    return NULL;
+}
+
+/* How many words an operand's text has, and how many of them must be given. */
+static void count_operands(const command *c, int *most, int *least) {
+    *most = *least = 0;
+    for (const char *at = c->operand ? c->operand : ""; *at; at += strspn(at, " ")) {
+        ++*most;
+        if (*at != '[') ++*least;
+        at += strcspn(at, " ");
+    }
+}
+
+static err *read_operand(args *a, const char *word, int *given) {
+    int most, least;
+    const command *c = a->command;
+    count_operands(c, &most, &least);
+    if (*given == most)
+        return err_new(ERR_USAGE, "%s: what is `%s` for? usage: sluice %s %s", c->name, word,
+                       c->name, c->operand ? c->operand : "");
+    if (*given == 0)
+        a->operand = word;
+    else
+        a->more[*given - 1] = word;
+    ++*given;
+    return NULL;
+}
+
+static err *miss_operand(const args *a, int given) {
+    int most, least;
+    const command *c = a->command;
+    count_operands(c, &most, &least);
+    if (given >= least) return NULL;
+    const char *wanted = c->operand;
+    for (int i = 0; i < given; i++) wanted += strcspn(wanted, " ") + 1;
+    return err_new(ERR_USAGE, "%s: wanted %s; usage: sluice %s %s", c->name, wanted, c->name,
+                   c->operand);
+}
+
 err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t count) {
     *a = (args){ .log_level = LOG_INFO };
     if (argc < 2) return NULL;
-    a->command = find_command(command_word(argv[1]), commands, count);
-    if (!a->command) return unknown_command(argv[1], commands, count);
-    a->words = (const char *const *)argv + 2;
-    a->word_count = argc - 2;
-    for (int i = 2; i < argc; i++) {
-        err *e = NULL;
+    int words, given = 0;
+    err *e = read_command(a, argc, argv, commands, count, &words);
+    if (e || a->operand) return e;
+    a->words = (const char *const *)argv + 1 + words;
+    a->word_count = argc - 1 - words;
+    for (int i = 1 + words; !e && i < argc; i++) {
         if (a->command->takes_words && !is_help(argv[i])) continue;
         if (is_help(argv[i])) {
             a->wants_help = true;
@@ -189,27 +302,22 @@ err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t
         }
         if (argv[i][0] == '-' && argv[i][1])
             e = read_option(a, argc, argv, &i);
-        else if (!a->command->operand || a->operand)
-            e = err_new(ERR_USAGE, "%s: what is `%s` for? usage: sluice %s %s", a->command->name,
-                        argv[i], a->command->name, a->command->operand ? a->command->operand : "");
         else
-            a->operand = argv[i];
-        if (e) return e;
+            e = read_operand(a, argv[i], &given);
     }
-    if (a->command->operand && a->command->operand[0] != '[' && !a->operand)
-        return err_new(ERR_USAGE, "%s: wanted %s; usage: sluice %s %s", a->command->name,
-                       a->command->operand, a->command->name, a->command->operand);
-    return NULL;
+    return e ? e : miss_operand(a, given);
 }
 
 enum { HELP_INDENT = 26 };
 
-static void help_command(buf *out, const command *c) {
+/* `is_brief`: members of a group without their options, which are mostly the same. */
+static void help_command(buf *out, const command *c, bool is_brief) {
     size_t start = out->len;
     buf_printf(out, "  sluice %s%s%s ", c->name, c->operand ? " " : "",
                c->operand ? c->operand : "");
     while (out->len < start + HELP_INDENT) buf_put_char(out, ' ');
     buf_printf(out, "%s\n", c->summary);
+    if (is_brief && c->name[first_word_len(c->name)]) return;
     for (int i = 0; i < OPTION_COUNT; i++) {
         const option *o = &OPTIONS[i];
         if (!takes(o, c) || !o->apply) continue;
@@ -220,16 +328,23 @@ static void help_command(buf *out, const command *c) {
     }
 }
 
+/* Whether the manual of `topic` (NULL: all) has the command. */
+static bool is_asked_for(const command *c, const char *topic) {
+    return !topic || !strcmp(c->name, topic) || is_of_group(c->name, topic);
+}
+
 err *args_help(buf *out, const command *commands, uint32_t count, const char *topic) {
-    const command *one = topic ? find_command(topic, commands, count) : NULL;
-    if (topic && !one) return unknown_command(topic, commands, count);
-    if (!one) buf_put_text(out, "sluice: a stream processor for Kafka that you script in Lua\n\n");
+    bool found = false;
+    for (uint32_t i = 0; i < count; i++) found |= is_asked_for(&commands[i], topic);
+    if (!found) return unknown_command(topic, commands, count);
+    if (!topic) buf_put_text(out, "sluice: a stream processor for Kafka that you script in Lua\n\n");
     for (uint32_t i = 0; i < count; i++)
-        if (!one || one == &commands[i]) help_command(out, &commands[i]);
-    if (one) return NULL;
+        if (is_asked_for(&commands[i], topic)) help_command(out, &commands[i], !topic);
+    if (topic) return NULL;
     buf_put_text(out, "\n`sluice COMMAND --help` prints one command's part.\n");
     buf_put_text(out, "\nExit codes: 0 done, also after a clean stop by SIGTERM or SIGINT; 1 the "
-                      "pipeline failed;\n2 wrong usage, script or plan; 130, 143 a second signal "
-                      "cut it short.\n");
+                      "pipeline failed;\n2 wrong usage, script or plan; 3 another process works "
+                      "under the same name; 4 what is\nstored cannot be used as it is; 130, 143 a "
+                      "second signal cut it short.\n");
     return NULL;
 }

@@ -8,11 +8,13 @@
 #include "runtime/base/err.h"
 #include "runtime/base/log.h"
 
-enum { ARGS_MAX_SETS = 64 };
+enum { ARGS_MAX_SETS = 64,
+       ARGS_MAX_MORE = 3 };
 
 typedef struct args {
     const struct command *command;   /* NULL: none was given */
     const char *operand;             /* the script, or the topic of help; NULL: none */
+    const char *more[ARGS_MAX_MORE]; /* what the command wants behind it; NULL: not given */
     const char *sets[ARGS_MAX_SETS]; /* --set, in order; borrowed from argv */
     uint32_t set_count;
     const char *const *words; /* what stands behind a command that takes_words; borrowed */
@@ -21,7 +23,10 @@ typedef struct args {
     uint32_t param_count;
     bool wants_help; /* --help stands behind the command: nothing further was read */
     bool embedded;   /* run: --embedded */
-    bool json;       /* check: --json */
+    bool json;       /* --json */
+    bool force;      /* --force: do it, not only say what would be done */
+    bool repeats;    /* --repeat-output */
+    const char *to;  /* --to: a batch, as typed; NULL: none */
     bool strict;     /* check: --strict */
     bool connect;    /* check: --connect */
     bool log_given;  /* --log: log_style is meant */
@@ -30,8 +35,8 @@ typedef struct args {
 } args;
 
 typedef struct command {
-    const char *name;          /* as typed */
-    const char *operand;       /* as the manual shows it, in brackets if optional; NULL: none */
+    const char *name;          /* as typed; two words: of a group ("checkpoint ls") */
+    const char *operand;       /* as the manual shows them, in brackets if optional; NULL: none */
     const char *summary;       /* of the manual */
     int (*run)(const args *a); /* gives the exit code */
     bool takes_words;          /* it reads what stands behind it itself: args.words */

@@ -35,8 +35,9 @@ static bool is_near_command(const char *word) {
 /* A topic that is near to a command may still be one of the library's. */
 static err *help_on(const char *topic, buf *out) {
     if (!topic) return args_help(out, COMMANDS, COMMAND_COUNT, NULL);
-    for (int i = 0; i < COMMAND_COUNT; i++)
-        if (!strcmp(COMMANDS[i].name, topic)) return args_help(out, COMMANDS, COMMAND_COUNT, topic);
+    err *unknown = args_help(out, COMMANDS, COMMAND_COUNT, topic);
+    if (!unknown) return NULL;
+    err_free(unknown);
     err *e = script_help(getenv("SLUICE_LUA"), topic, isatty(1), out);
     if (!e || e->code != ERR_USAGE || !is_near_command(topic)) return e;
     err_free(e);
