@@ -113,7 +113,7 @@ static const option OPTIONS[] = {
       set_connect },
     { "--to", "BATCH", "checkpoint rollback, checkpoint recover",
       "the batch that the pipeline goes on from, as `checkpoint ls` shows it", set_to },
-    { "--repeat-output", NULL, "checkpoint rollback",
+    { "--repeat-output", NULL, "checkpoint rollback, checkpoint recover",
       "yes, readers of the results will get rows again", set_repeats },
     { "--force", NULL, "checkpoint gc", "remove it, do not only show what would go", set_force },
     { "--http", "ADDRESS", "run", "serve metrics and status", NULL },

@@ -5,6 +5,17 @@
 int command_run(const args *a);
 int command_check(const args *a);
 int command_test(const args *a);
+int command_checkpoint_ls(const args *a);
+int command_checkpoint_verify(const args *a);
+int command_checkpoint_rollback(const args *a);
+int command_checkpoint_recover(const args *a);
+int command_checkpoint_gc(const args *a);
+int command_checkpoint_fork(const args *a);
+int command_checkpoint_export(const args *a);
+int command_checkpoint_import(const args *a);
+int command_state_ls(const args *a);
+int command_state_get(const args *a);
+int command_state_diff(const args *a);
 void command_version(void);
 
 /* Print the error (taken) and give its exit code: 2 for wrong usage, script or plan, else 1. */
