@@ -44,8 +44,8 @@ static err *read_store_id(checkpoint *c) {
     return e;
 }
 
-/* For `sluice checkpoint`, which must not move a pointer under a process; a fence it is none: that is
- * the ledger's, which lets a successor pass one that hangs. */
+/* For `sluice checkpoint`, which must not move a pointer under a process; a fence it is none: that
+ * is the ledger's, which lets a successor pass one that hangs. */
 static err *show_running(const checkpoint *c) {
     store *s = c->config.store;
     char name[OBJECT_NAME_BYTES], by[64];

@@ -12,8 +12,8 @@ err *checkpoint_way_out(err *e, const checkpoint *c) {
     if (!e || e->code != ERR_REFUSED) return e;
     err *told = err_new(ERR_REFUSED,
                         "the state of '%s' cannot be loaded: %s. If the pipeline ran with another "
-                        "folder or bucket than %s, give that one. `sluice checkpoint verify SCRIPT` "
-                        "shows what is whole here; `sluice checkpoint recover SCRIPT` goes back to "
+                        "folder or bucket than %s, give that one. `sluice checkpoint verify "
+                        "SCRIPT` shows what is whole here; `sluice checkpoint recover SCRIPT` goes back to "
                         "the newest state that is",
                         c->config.name, e->message, c->config.store->url);
     err_free(e);

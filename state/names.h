@@ -10,7 +10,8 @@ enum { OBJECT_NAME_BYTES = 320 }; /* a pipeline's name has at most 200 */
 
 /* A part of the object that `p` names: "NAME/state/000000000042-<id>.delta", later parts with ".1"
  * and so on behind it. Not for a genesis. */
-void names_state(char out[OBJECT_NAME_BYTES], const char *pipeline, const pointer *p, uint32_t part);
+void names_state(char out[OBJECT_NAME_BYTES], const char *pipeline, const pointer *p,
+                 uint32_t part);
 
 /* The plan of the batch behind `parent`. */
 void names_plan(char out[OBJECT_NAME_BYTES], const char *pipeline, const pointer *parent);

@@ -50,7 +50,8 @@ static int by_batch(const void *a, const void *b) {
     return order ? order : (int)x->p.kind - (int)y->p.kind;
 }
 
-static err *list(store *s, const char *pipeline, const char *folder, store_visit *visit, void *arg) {
+static err *list(store *s, const char *pipeline, const char *folder, store_visit *visit,
+                 void *arg) {
     char prefix[OBJECT_NAME_BYTES];
     names_plain(prefix, pipeline, folder);
     return s->ops->list(s->handle, prefix, visit, arg);

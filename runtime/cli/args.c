@@ -308,14 +308,16 @@ err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t
     return e ? e : miss_operand(a, given);
 }
 
-enum { HELP_INDENT = 26 };
+enum { HELP_INDENT = 26,
+       MEMBER_INDENT = 48 /* of a group's members, whose names are long */ };
 
 /* `is_brief`: members of a group without their options, which are mostly the same. */
 static void help_command(buf *out, const command *c, bool is_brief) {
     size_t start = out->len;
     buf_printf(out, "  sluice %s%s%s ", c->name, c->operand ? " " : "",
                c->operand ? c->operand : "");
-    while (out->len < start + HELP_INDENT) buf_put_char(out, ' ');
+    size_t indent = c->name[first_word_len(c->name)] ? MEMBER_INDENT : HELP_INDENT;
+    while (out->len < start + indent) buf_put_char(out, ' ');
     buf_printf(out, "%s\n", c->summary);
     if (is_brief && c->name[first_word_len(c->name)]) return;
     for (int i = 0; i < OPTION_COUNT; i++) {

@@ -167,14 +167,14 @@ static err *export_link(void *arg, const chain_link *link) {
 static err *export_head(exporting *x) {
     stored *s = x->s;
     sl_mark *marks = stored_marks(s);
-    buf note;
-    buf_init(&note);
-    note_write(&note, s->committed[0].pointer, clock_now_ms(&s->clock), marks, s->count);
+    buf text;
+    buf_init(&text);
+    note_write(&text, s->committed[0].pointer, clock_now_ms(&s->clock), marks, s->count);
     bundle_begin(&x->bytes, &x->sums);
     bundle_put(&x->bytes, &x->sums, "pipeline", s->name, strlen(s->name));
     bundle_put(&x->bytes, &x->sums, "topic", s->topic, strlen(s->topic));
-    bundle_put(&x->bytes, &x->sums, "note", note.data, note.len);
-    buf_done(&note);
+    bundle_put(&x->bytes, &x->sums, "note", text.data, text.len);
+    buf_done(&text);
     mem_free(marks);
     return write_out(x);
 }

@@ -7,7 +7,6 @@
 #include "runtime/cli/checkpoint_show.h"
 #include "runtime/cli/columns.h"
 #include "runtime/cli/commands.h"
-#include "runtime/cli/plan_options.h"
 #include "runtime/event/watermark.h"
 
 /* What a look found. */

@@ -118,7 +118,7 @@ static uint32_t find_candidates(const move *m, survey_object *found) {
 
 static void put_candidates(buf *out, const move *m, const survey_object *found, uint32_t count) {
     columns c;
-    columns_begin(&c, "--to|written (UTC)|");
+    columns_begin(&c, "--to|written (UTC)|is");
     for (uint32_t i = 0; i < count; i++) {
         columns_put(&c, "%" PRIu64 "-%.8s", found[i].p.batch, found[i].p.id);
         columns_put_time(&c, found[i].changed_ms);
@@ -186,6 +186,10 @@ static err *recover(move *m) {
     if (!m->a->to) return show_candidates(m);
     if (head_pointer(m, &head) && head.kind == POINTER_GENESIS && !strcmp(m->a->to, "0"))
         return recover_genesis(m, &head);
+    if (m->has_now)
+        return err_new(ERR_USAGE, "`%s` has a pointer, and its state is whole: nothing is to be "
+                                  "recovered; `sluice checkpoint rollback` goes back",
+                       m->s.name);
     target t;
     err *e = target_find(&m->s, &m->survey, m->a->to, &t);
     if (!e) e = refuse_repeats(m, NULL, &t);

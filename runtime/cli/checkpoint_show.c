@@ -70,7 +70,7 @@ void show_objects_json(buf *out, const survey *v) {
 
 void show_objects(buf *out, const survey *v) {
     columns c;
-    columns_begin(&c, ">batch|kind|>bytes|written (UTC)|id|");
+    columns_begin(&c, ">batch|kind|>bytes|written (UTC)|id|is");
     for (uint32_t i = v->count; i > 0; i--) {
         const survey_object *o = &v->objects[i - 1];
         columns_put(&c, "%" PRIu64, o->p.batch);

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "runtime/base/mem.h"
-#include "runtime/cli/plan_options.h"
+#include "runtime/cli/commands.h"
 #include "runtime/cli/stop.h"
 #include "runtime/connect/connectors.h"
 #include "state/names.h"

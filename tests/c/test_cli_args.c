@@ -19,8 +19,10 @@ static const command COMMANDS[] = {
     { "check", "SCRIPT.lua", "check it", nothing },
     { "help", "[COMMAND]", "print this", nothing },
     { "version", NULL, "print versions", nothing },
+    { "store put", "SCRIPT.lua NAME [MORE]", "put it", nothing },
+    { "store list", "SCRIPT.lua", "list them", nothing },
 };
-enum { COMMAND_COUNT = 4,
+enum { COMMAND_COUNT = 6,
        MOST = 8 };
 
 /* Read words split at blanks. */
@@ -56,6 +58,25 @@ static void options_and_operand_in_any_order(void **state) {
     assert_string_equal(a.sets[1], "b=c=2");
 }
 
+static void groups_have_members(void **state) {
+    args a;
+    char memory[200];
+    (void)state;
+    assert_null(read_line(&a, "store put x.lua y z", memory));
+    assert_string_equal(a.command->name, "store put");
+    assert_string_equal(a.operand, "x.lua");
+    assert_string_equal(a.more[0], "y");
+    assert_string_equal(a.more[1], "z");
+    refuses("store", "store: wanted one of put, list");
+    refuses("store lisd", "store lisd: wanted one of put, list: did you mean list?");
+    refuses("store put x.lua", "store put: wanted NAME [MORE]; usage: sluice store put "
+                               "SCRIPT.lua NAME [MORE]");
+    refuses("store list x y", "store list: what is `y` for? usage: sluice store list SCRIPT.lua");
+    assert_null(read_line(&a, "store --help", memory));
+    assert_string_equal(a.command->name, "help");
+    assert_string_equal(a.operand, "store");
+}
+
 static void no_command_is_no_error(void **state) {
     args a;
     char memory[8];
@@ -73,7 +94,7 @@ static void what_is_wrong_is_named_with_the_nearest_right_word(void **state) {
     refuses("run --embeded x",
             "unknown option --embeded: did you mean --embedded?; `sluice help` lists them");
     refuses("run x --http a", "--http: not yet; it comes with a later release");
-    refuses("check x --embedded", "check does not take --embedded; it is for: run ");
+    refuses("check x --embedded", "check does not take --embedded; it is for: run");
     refuses("run", "run: wanted SCRIPT.lua; usage: sluice run SCRIPT.lua");
     refuses("run a b", "run: what is `b` for? usage: sluice run SCRIPT.lua");
     refuses("version x", "version: what is `x` for? usage: sluice version ");
@@ -117,6 +138,7 @@ static void help_of_one_command_has_its_options_alone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_and_operand_in_any_order),
+        cmocka_unit_test(groups_have_members),
         cmocka_unit_test(no_command_is_no_error),
         cmocka_unit_test(what_is_wrong_is_named_with_the_nearest_right_word),
         cmocka_unit_test(help_behind_a_command_is_that_command_s),

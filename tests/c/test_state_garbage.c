@@ -1,4 +1,5 @@
-/* What goes, what stays, and what is kept of what goes: collecting, the journal, the head's copy. */
+/* What goes, what stays, and what is kept of what goes: collecting, the journal, the head's copy.
+ * */
 #include "tests/c/chain_kit.h"
 
 #include "state/journal.h"
