@@ -13,8 +13,8 @@ err *checkpoint_way_out(err *e, const checkpoint *c) {
     err *told = err_new(ERR_REFUSED,
                         "the state of '%s' cannot be loaded: %s. If the pipeline ran with another "
                         "folder or bucket than %s, give that one. `sluice checkpoint verify "
-                        "SCRIPT` shows what is whole here; `sluice checkpoint recover SCRIPT` goes back to "
-                        "the newest state that is",
+                        "SCRIPT` shows what is whole here; `sluice checkpoint recover SCRIPT` goes "
+                        "back to the newest state that is",
                         c->config.name, e->message, c->config.store->url);
     err_free(e);
     return told;

@@ -339,7 +339,8 @@ err *args_help(buf *out, const command *commands, uint32_t count, const char *to
     bool found = false;
     for (uint32_t i = 0; i < count; i++) found |= is_asked_for(&commands[i], topic);
     if (!found) return unknown_command(topic, commands, count);
-    if (!topic) buf_put_text(out, "sluice: a stream processor for Kafka that you script in Lua\n\n");
+    if (!topic)
+        buf_put_text(out, "sluice: a stream processor for Kafka that you script in Lua\n\n");
     for (uint32_t i = 0; i < count; i++)
         if (is_asked_for(&commands[i], topic)) help_command(out, &commands[i], !topic);
     if (topic) return NULL;

@@ -1,6 +1,6 @@
 /* `sluice checkpoint fork`, `export` and `import`: a state, and how far its input was read, under
- * another name or in a file. The objects are immutable and stay for the grace, so that a pipeline may
- * run while it is copied. */
+ * another name or in a file. The objects are immutable and stay for the grace, so that a pipeline
+ * may run while it is copied. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -73,7 +73,8 @@ static void say_done(const args *a, const stored *to, const pointer *p) {
 static err *refuse_same(const stored *from, const stored *to) {
     const sl_string *a = &from->plan->checkpoint.group, *b = &to->plan->checkpoint.group;
     if (!strcmp(from->name, to->name))
-        return err_new(ERR_USAGE, "checkpoint fork: `%s` is its own name: wanted another", to->name);
+        return err_new(ERR_USAGE, "checkpoint fork: `%s` is its own name: wanted another",
+                       to->name);
     if (a->data && a->len == b->len && !memcmp(a->data, b->data, a->len))
         return err_new(ERR_USAGE, "checkpoint fork: both would commit as the consumer group %.*s, "
                                   "which the script gives: `--set source.group=…` gives the copy "
@@ -192,6 +193,18 @@ static err *export_all(exporting *x) {
     return e;
 }
 
+static void say_exported(const stored *s, const char *path, int64_t len) {
+    buf out;
+    buf_init(&out);
+    buf_put_char(&out, '{');
+    show_json_text(&out, "pipeline", s->name);
+    show_json_number(&out, "batch", (int64_t)s->pointer.batch);
+    show_json_text(&out, "file", path);
+    show_json_number(&out, "bytes", len);
+    buf_put_text(&out, "}\n");
+    show_text(&out);
+}
+
 static err *export_to(const args *a, stored *s) {
     exporting x = { .s = s, .path = a->more[0] };
     err *e = stored_need_pointer(s);
@@ -207,8 +220,7 @@ static err *export_to(const args *a, stored *s) {
     if (e) unlink(x.path);
     if (e) return e;
     if (a->json)
-        printf("{\"pipeline\":\"%s\",\"batch\":%" PRIu64 ",\"file\":\"%s\",\"bytes\":%" PRId64 "}\n",
-               s->name, s->pointer.batch, x.path, len);
+        say_exported(s, x.path, len);
     else
         printf("`%s` at batch %" PRIu64 ": %" PRId64 " bytes in %s\n", s->name, s->pointer.batch,
                len, x.path);

@@ -1,4 +1,5 @@
-/* `sluice checkpoint gc`: what no pointer reaches goes, without waiting for the pipeline to do it. */
+/* `sluice checkpoint gc`: what no pointer reaches goes, without waiting for the pipeline to do it.
+ * */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -103,7 +103,10 @@ static void put_folders_json(buf *out, const survey *v) {
     const struct {
         const char *name;
         const survey_folder *folder;
-    } FOLDERS[] = { { "plans", &v->plans }, { "journals", &v->journals }, { "scripts", &v->scripts }, { "commits", &v->commits } };
+    } FOLDERS[] = { { "plans", &v->plans },
+                    { "journals", &v->journals },
+                    { "scripts", &v->scripts },
+                    { "commits", &v->commits } };
     for (size_t i = 0; i < sizeof FOLDERS / sizeof *FOLDERS; i++)
         buf_printf(out, ",\"%s\":{\"count\":%" PRIu64 ",\"bytes\":%" PRId64 "}", FOLDERS[i].name,
                    FOLDERS[i].folder->count, FOLDERS[i].folder->bytes);

@@ -210,8 +210,9 @@ int command_checkpoint_recover(const args *a) {
 
 static err *rollback(move *m) {
     if (!m->a->to)
-        return err_new(ERR_USAGE, "checkpoint rollback: wanted --to BATCH; `sluice checkpoint ls %s` "
-                                  "shows which are stored",
+        return err_new(ERR_USAGE,
+                       "checkpoint rollback: wanted --to BATCH; `sluice checkpoint ls %s` "
+                       "shows which are stored",
                        m->a->operand);
     if (!m->has_now)
         return err_new(m->trouble->code, "%s. `sluice checkpoint recover %s` is for that",

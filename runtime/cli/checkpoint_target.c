@@ -85,8 +85,9 @@ static err *choose(const survey *v, const char *text, uint64_t batch, const char
     }
     err *e = NULL;
     if (!*chosen)
-        e = err_new(ERR_USAGE, "%s: no object of that batch is stored; `sluice checkpoint ls` shows "
-                               "which are",
+        e = err_new(ERR_USAGE,
+                    "%s: no object of that batch is stored; `sluice checkpoint ls` shows "
+                    "which are",
                     text);
     else if (count > 1 && !is_needed(*chosen))
         e = err_new(ERR_USAGE, "%s: several objects are of that batch: write one of%s", text,

@@ -104,7 +104,11 @@ static err *open_ledger(stored *s, bool is_reader, ledger *l) {
     }
     l->ops = &store_ledger_ops;
     store_ledger_config config = {
-        .store = &s->store, .pipeline = s->name, .log = &s->log, .clock = &s->clock, .is_reader = is_reader
+        .store = &s->store,
+        .pipeline = s->name,
+        .log = &s->log,
+        .clock = &s->clock,
+        .is_reader = is_reader,
     };
     return store_ledger_new(&config, &l->handle);
 }
@@ -143,7 +147,8 @@ static void judge(stored *s) {
         const char *text = s->committed[i].pointer;
         const char *fault = fault_text(pointer_read(text, &s->pointer));
         if (!fault && strcmp(text, s->committed[0].pointer))
-            fault = "partitions do not have the same pointer: some were committed by somebody else, "
+            fault = "partitions do not have the same pointer: some were committed by somebody "
+                    "else, "
                     "or have expired";
         if (fault) snprintf(words, sizeof words, "%s", fault);
     }
@@ -170,8 +175,9 @@ err *stored_need_pointer(stored *s) {
     if (e) return e;
     buf title;
     if (!s->count)
-        e = err_new(ERR_REFUSED, "%s: nothing is committed. It never ran, or what was committed has "
-                                 "gone: then `sluice checkpoint recover` shows what is stored",
+        e = err_new(ERR_REFUSED,
+                    "%s: nothing is committed. It never ran, or what was committed has "
+                    "gone: then `sluice checkpoint recover` shows what is stored",
                     stored_title(s, &title));
     else if (s->trouble)
         e = err_new(ERR_REFUSED, "%s: %s. `sluice checkpoint recover` shows what is stored, and "

@@ -24,8 +24,8 @@ typedef struct stored {
     char *trouble;   /* why they give none; owned */
 } stored;
 
-/* Load the script of `a` and open its store. `name` (may be NULL): in place of the script's name of
- * the pipeline. ERR_PLAN: it keeps nothing. `s`: stored_close, also on error. */
+/* Load the script of `a` and open its store. `name` (may be NULL): in place of the script's name
+ * of the pipeline. ERR_PLAN: it keeps nothing. `s`: stored_close, also on error. */
 err *stored_open(const args *a, const char *name, stored *s);
 
 /* Read what is committed, without disturbing whoever runs. Errors are of the ledger alone; what is
@@ -39,8 +39,8 @@ err *stored_need_pointer(stored *s);
  * whether commits come while it is watched. */
 err *stored_refuse_running(stored *s);
 
-/* Commit `p` for `marks` in the ledger's way, and keep the head's copy in step. ERR_FENCED: somebody
- * works under this name. */
+/* Commit `p` for `marks` in the ledger's way, and keep the head's copy in step. ERR_FENCED:
+ * somebody works under this name. */
 err *stored_commit(stored *s, const pointer *p, const sl_mark *marks, uint32_t count);
 
 /* The marks of what is committed, and how many; owned by the caller, topics borrowed from `s`. */
