@@ -268,7 +268,8 @@ static err *ledger_check(void *ledger) {
     err *e = kafka_group_read(&l->group, false, l->known, GLANCE_MS, &answer, &list);
     if (e || !list) return e;
     /* right after a commit the one before it may still stand there */
-    bool is_ours = is_last(l, list) || kafka_marks_match(list, l->previous, l->known, NULL);
+    bool is_ours = is_last(l, list) || (l->previous->cnt && kafka_marks_match(list, l->previous,
+                                                                              l->known, NULL));
     kafka_marks_free(list);
     if (is_ours) return NULL;
     e = read_stable(l, l->known, &list);

@@ -17,6 +17,8 @@ enum {
     LEAST_MS = 10000,       /* of what `config` may set */
     WAIT_MS = 1000,         /* longest call without a look at `stop` */
     ABORT_MS = 2000,        /* an abort may take so long; a new handle ends it just as well */
+    MARKERS_MS = 30,        /* so long a broker may write the markers of an aborted one; registering
+                               before they are there costs 500 ms (librdkafka's pause) */
     SILENT_MS = 2000,       /* no answer for so long: the broker is lost */
     COORDINATOR_MS = 60000, /* a start waits so long for the coordinator */
     PAUSE_MS = 50,          /* between transactions that come to nothing: doubled each time */
@@ -333,6 +335,7 @@ void kafka_txn_abort(kafka_txn *t) {
     t->failures++;
     while (!t->is_unknown && kafka_now_ms() - start_ms < ABORT_MS) {
         rd_kafka_error_t *error = rd_kafka_abort_transaction(t->client.rk, WAIT_MS);
+        if (!error) rd_kafka_poll(t->client.rk, MARKERS_MS);
         if (!error) break;
         err *e = judge(t, "aborting", error);
         if (!e) continue;

@@ -4,11 +4,13 @@
  *   open GROUP exactly-once|at-least-once TIMEOUT_MS COMPRESSION TOPIC[,TOPIC..]
  *   read | begin | abort | check | close
  *   claim POINTER TOPIC:PARTITION:OFFSET..     commit likewise
- *   write SINK BATCH COUNT BYTES [ROW:BYTES]   rows of random letters; one of another size
+ *   write SINK BATCH COUNT BYTES [ROW:BYTES|no-keys]   rows of random letters; one of another
+ *                                             size, or every second one without a key
  *   flush SINK
  *   measure COUNT ROWS BYTES POINTER PAUSE_MS MARK..    transactions: first, p50, p99 in us
  *
  *   ok MS WHAT..        |        error CODE retriable fatal MS MESSAGE */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,12 +196,14 @@ static err *run_write(driver *d) {
     uint64_t batch = strtoull(d->words[2], NULL, 10);
     uint32_t count = (uint32_t)atoi(d->words[3]), odd_row = UINT32_MAX;
     size_t odd_bytes = 0;
-    if (d->word_count > 5) {
+    bool no_keys = d->word_count > 5 && !strcmp(d->words[5], "no-keys");
+    if (d->word_count > 5 && !no_keys) {
         char *rest = d->words[5];
         odd_row = (uint32_t)atoi(strsep(&rest, ":"));
         odd_bytes = strtoull(rest, NULL, 10);
     }
     fill_rows(d, batch, count, strtoull(d->words[4], NULL, 10), odd_row, odd_bytes);
+    for (uint32_t i = 0; no_keys && i < count; i += 2) d->messages[i].key = (sl_string){ 0 };
     return write_rows(d, (uint32_t)atoi(d->words[1]), batch, count);
 }
 
