@@ -113,6 +113,10 @@ bool base_stands_at(base *b, pointer *p) {
     return is_placed;
 }
 
+const image_head *base_head(const base *b) {
+    return &b->meta.head;
+}
+
 uint64_t base_applied(base *b) { return atomic_load(&b->applied); }
 
 size_t base_waiting_bytes(base *b) { return atomic_load(&b->waiting_bytes); }

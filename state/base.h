@@ -44,6 +44,10 @@ void base_close(base *b);
 /* Where it stands; false: nowhere, it waits for a full object. */
 bool base_stands_at(base *b, pointer *p);
 
+/* The head of the object it stands at; borrowed until it is at another. thread: the owner's, while
+ * nothing follows. */
+const image_head *base_head(const base *b);
+
 /* Empty it: it is not of the chain. */
 err *base_reset(base *b);
 

@@ -129,11 +129,11 @@ static void hold(base *b, image_reader *object, size_t bytes) {
 
 /* Whether the object is the next one; a full one always is. */
 static bool follows(const base *b, const image_head *head) {
-    char at[SL_POINTER_BYTES];
+    pointer parent;
     if (head->is_full) return true;
     if (!b->next.is_placed || b->is_lost) return false;
-    pointer_write(&b->next.at, at);
-    return !strcmp(at, head->parent);
+    if (pointer_read(head->parent, &parent) != POINTER_OK) return false;
+    return parent.batch == b->next.at.batch && !strcmp(parent.id, b->next.at.id);
 }
 
 /* Begin to take a full object in: whatever is there goes. */

@@ -64,7 +64,8 @@ err *checkpoint_has_objects(checkpoint *c, bool *found, char newest[128]);
  * behind it is read only: the first object is then not a full one, or there is none. `p` is
  * current from then on. ERR_REFUSED: one is missing, damaged, or does not follow; says which, and
  * what can be done. */
-typedef err *checkpoint_visit(void *arg, image_reader *object);
+/* `p` names the object; it may stand in for a delta of that name, as a full one. */
+typedef err *checkpoint_visit(void *arg, const pointer *p, image_reader *object);
 err *checkpoint_load(checkpoint *c, const pointer *p, const pointer *base, checkpoint_visit *visit,
                      void *arg);
 

@@ -76,7 +76,7 @@ static err *load_link(void *arg, const chain_link *link) {
     o.record_len = len;
     keeper_add(l->c->keeper, &o);
     checkpoint_lengthen(l->c, &link->p, link->bytes);
-    return l->visit(l->arg, link->read);
+    return l->visit(l->arg, &link->p, link->read);
 }
 
 err *checkpoint_load(checkpoint *c, const pointer *p, const pointer *base, checkpoint_visit *visit,

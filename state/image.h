@@ -26,6 +26,7 @@ enum image_section {
     IMAGE_RECORD,       /* the batch's plan as JSON (flow/record.h) */
     IMAGE_TABLE,        /* keyed state; name: "aggregate NAME", "sent NAME", "distinct NAME" .. */
     IMAGE_SINK,         /* position of a sink; name: the sink's */
+    IMAGE_SPILLED,      /* panes in the base alone (spill.h); name: the table's */
 };
 
 typedef struct image_head {
@@ -62,13 +63,11 @@ void image_put_table(image *m, const char *name, const table *t, bool all);
 void image_finish(image *m);
 uint32_t image_part_count(const image *m);
 const buf *image_part(const image *m, uint32_t i);
+buf image_take_part(image *m, uint32_t i);
 size_t image_bytes(const image *m);
 
-/* Take a finished part's bytes. */
-buf image_take_part(image *m, uint32_t i);
-
-/* For objects larger than memory: take the next part behind the first that is complete while others
- * are still to come; false: there is none. It does not say how many parts there are. */
+/* For objects larger than memory: take the next part behind the first that is complete; false:
+ * there is none. It does not say how many parts there will be. */
 bool image_take_early(image *m, buf *bytes, uint32_t *part);
 
 /* -- reading */
@@ -86,8 +85,7 @@ typedef struct image_view {
 /* Bytes of part `part` (0 first; taken). Checks all of them. ERR_REFUSED: what is wrong where;
  * `object` is its name, for messages. */
 err *image_open(const char *object, buf *bytes, image_reader **r);
-/* Further parts, in order, `image_part_total` in all. */
-err *image_add_part(image_reader *r, buf *bytes);
+err *image_add_part(image_reader *r, buf *bytes); /* in order, image_part_total in all */
 uint32_t image_part_total(const image_reader *r);
 void image_reader_free(image_reader *r);
 const image_head *image_head_of(const image_reader *r);

@@ -3,7 +3,7 @@
 #include <assert.h>
 
 #include "runtime/base/mem.h"
-#include "state/table.h"
+#include "state/spill.h"
 
 enum {
     SLOTS_FIRST = 64,
@@ -333,6 +333,18 @@ void pane_delete(slab_pool *pool, pane *p, entry *e) {
 
 int64_t pane_start(const pane *p) {
     return p->start;
+}
+
+uint32_t pane_generation(const pane *p) {
+    return p->generation;
+}
+
+bool pane_is_spilled(const pane *p) {
+    return p->is_spilled;
+}
+
+uint64_t pane_touched(const pane *p) {
+    return p->touched;
 }
 
 uint32_t pane_count(const pane *p) {

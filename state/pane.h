@@ -68,14 +68,15 @@ typedef struct pane {
     uint32_t mark_slabs;     /* slab_count then */
     uint32_t mark_used;      /* units used of the last slab then */
     bool dropped;            /* waits for commit */
+    bool is_spilled;         /* spill.h, and of the batch that touched it last: */
+    uint64_t touched;
     pane_removals *removals; /* NULL: nothing was ever removed; owned */
 } pane;
 
 /* Make an empty pane. `expected`: entries it will probably get. */
 pane *pane_new(slab_pool *pool, int64_t start, uint32_t expected);
 void pane_free(slab_pool *pool, pane *p);
-
-/* Grow the index at once for `more` entries. */
+/* Grow the index for `more` entries. */
 void pane_reserve(slab_pool *pool, pane *p, uint32_t more);
 
 /* First touch in a batch: remember where its new entries begin. */
@@ -90,7 +91,6 @@ void pane_undo(slab_pool *pool, pane *p);
 
 /* Put an entry on the dirty list. */
 void pane_push_dirty(slab_pool *pool, pane *p, entry *e);
-
 /* Make an entry for a key that is not there; the state is not filled in. */
 entry *pane_insert(slab_pool *pool, pane *p, uint64_t hash, const char *key, uint32_t key_len,
                    uint32_t state_size);

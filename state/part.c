@@ -76,6 +76,7 @@ static void add_slab(part_store *s, size_t size) {
     s->slab_lens = mem_realloc(s->slab_lens, count * sizeof *s->slab_lens);
     s->slabs[s->slab_count] = s->next = slab_take(s->pool, len);
     s->slab_lens[s->slab_count] = len;
+    s->cut_bytes += len;
     s->end = s->next + len;
     s->slab_count = count;
 }
@@ -98,6 +99,7 @@ static part_block *block_new(part_store *s, size_t len) {
     b->made_at = s->made.count;
     list_push(&s->made, b);
     s->block_count++;
+    if (size <= CUT_MAX) s->used_bytes += size;
     return b;
 }
 
@@ -108,6 +110,7 @@ static void block_free(part_store *s, part_block *b) {
         slab_put(s->pool, b, size);
         return;
     }
+    s->used_bytes -= size;
     memcpy(b + 1, &s->spare[b->size_class], sizeof b);
     s->spare[b->size_class] = b;
 }

@@ -37,6 +37,8 @@ typedef struct part_store {
     uint64_t epoch;     /* of this step */
     uint64_t batch;     /* epoch of the batch's first step */
     size_t block_count; /* blocks that are not free, `gone` ones too */
+    size_t cut_bytes;   /* of the slabs that blocks are cut from */
+    size_t used_bytes;  /* of them in blocks that are not free */
 } part_store;
 
 void part_store_init(part_store *s, slab_pool *pool);

@@ -35,6 +35,17 @@ void slab_pool_done(slab_pool *pool) {
     pool->spare_bytes = 0;
 }
 
+void slab_pool_trim(slab_pool *pool, size_t keep) {
+    for (unsigned bits = SLAB_CLASSES; bits-- > 0;) {
+        while (pool->spare[bits] && pool->spare_bytes > keep) {
+            slab_spare *slab = pool->spare[bits];
+            pool->spare[bits] = slab->next;
+            pool->spare_bytes -= (size_t)1 << bits;
+            mem_free(slab);
+        }
+    }
+}
+
 size_t slab_size(size_t len) {
     return (size_t)1 << bits_of(len);
 }

@@ -27,6 +27,9 @@ void slab_pool_done(slab_pool *pool);
 /* The size of the slab that slab_take gives for `len` bytes. */
 size_t slab_size(size_t len);
 
+/* Free spare slabs until no more than `keep` bytes lie here. */
+void slab_pool_trim(slab_pool *pool, size_t keep);
+
 /* Take a slab of slab_size(len) bytes, aligned to 64, not cleared. Given back by slab_put. */
 void *slab_take(slab_pool *pool, size_t len) __attribute__((returns_nonnull));
 

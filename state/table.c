@@ -8,6 +8,7 @@
 #include "runtime/base/mem.h"
 #include "state/pane.h"
 #include "state/part.h"
+#include "state/spill.h"
 #include "state/table_inside.h"
 
 enum {
@@ -37,6 +38,7 @@ struct table {
     pane_list dirty;     /* touched in this batch */
     pane *last;          /* what table_pane gave last; NULL: none */
     uint64_t batch;      /* epoch of the batch; entries and panes carry it */
+    uint64_t stamp;      /* number of the batch, as table_stamp got it */
     uint32_t last_count; /* entries of the pane dropped last: a guess for the next one */
     bool in_batch;
 };
@@ -201,8 +203,10 @@ pane *table_pane(table *t, int64_t start) {
     if (t->last && t->last->start == start) return t->last;
     assert(t->in_batch);
     pane *p = table_find_pane(t, start);
-    t->last = p ? p : make_pane(t, position(&t->panes, start, 0), start, 0);
-    return t->last;
+    uint32_t generation = p && p->is_spilled ? p->generation + 1 : 0;
+    if (!p || p->is_spilled)
+        p = make_pane(t, position(&t->panes, start, generation), start, generation);
+    return t->last = p;
 }
 
 pane *table_pane_of(table *t, int64_t start, uint32_t generation) {
@@ -244,16 +248,51 @@ void table_reserve(table *t, pane *p, uint32_t more) {
     pane_reserve(&t->pool, p, more);
 }
 
-void table_drop_pane(table *t, pane *p) {
-    assert(t->in_batch && !p->dropped);
+void table_stamp(table *t, uint64_t batch) {
+    t->stamp = batch;
+}
+
+/* Take a pane out of the list; its place. */
+static uint32_t take_out(table *t, const pane *p) {
     uint32_t at = position(&t->panes, p->start, p->generation);
     t->panes.count--;
     memmove(&t->panes.items[at], &t->panes.items[at + 1],
             (t->panes.count - at) * sizeof *t->panes.items);
+    if (t->last == p) t->last = NULL;
+    return at;
+}
+
+static void put_spilled(table *t, uint32_t at, int64_t start, uint32_t generation) {
+    pane *empty = pane_new(&t->pool, start, 0);
+    empty->generation = generation;
+    empty->is_spilled = true;
+    list_insert(&t->panes, at, empty);
+    t->last = NULL;
+}
+
+void table_spill_pane(table *t, pane *p) {
+    assert(!t->in_batch && !p->is_spilled);
+    int64_t start = p->start;
+    uint32_t generation = p->generation, at = take_out(t, p);
+    recycle(t, p);
+    put_spilled(t, at, start, generation);
+}
+
+void table_add_spilled(table *t, int64_t start, uint32_t generation) {
+    assert(!t->in_batch);
+    put_spilled(t, position(&t->panes, start, generation), start, generation);
+}
+
+void table_trim(table *t) {
+    slab_pool_trim(&t->pool, t->pool.used_bytes / 8);
+}
+
+void table_drop_pane(table *t, pane *p) {
+    assert(t->in_batch && !p->dropped);
+    take_out(t, p);
     list_push(&t->dropped, p);
     p->dropped = true;
     t->last_count = p->count;
-    if (t->last == p) t->last = NULL;
 }
 
 /* First touch of a pane in this batch. Comes before the first insert: its mark must not cover that.
@@ -261,6 +300,7 @@ void table_drop_pane(table *t, pane *p) {
 static void begin_pane(table *t, pane *p) {
     if (p->batch == t->batch) return;
     pane_begin(p, t->batch);
+    p->touched = t->stamp;
     list_push(&t->dirty, p);
 }
 
@@ -393,6 +433,11 @@ size_t table_held_bytes(const table *t) {
     size_t lists = (t->panes.room + t->dropped.room + t->dirty.room) * sizeof(pane *);
     return t->pool.used_bytes + t->pool.spare_bytes + arena_held(&t->old) +
            part_list_bytes(&t->parts) + t->panes.count * sizeof(pane) + lists + sizeof *t;
+}
+
+size_t table_used_bytes(const table *t) {
+    size_t parts = t->parts.cut_bytes - t->parts.used_bytes;
+    return t->pool.used_bytes - parts + t->panes.count * sizeof(pane);
 }
 
 size_t table_part_count(const table *t) {

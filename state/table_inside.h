@@ -1,5 +1,7 @@
 #pragma once
 /* What storing and spilling need of a table beside table.h. thread: worker. */
+#include <stdbool.h>
+
 #include "state/table.h"
 
 /* How its states lie; borrowed. */

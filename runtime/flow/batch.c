@@ -11,6 +11,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/ahead.h"
+#include "runtime/flow/budget.h"
 #include "runtime/flow/collect.h"
 #include "runtime/flow/commit.h"
 #include "runtime/flow/record.h"
@@ -364,6 +365,7 @@ static err *batch_begin(batch *b, bool *runs) {
     delivery_reset(&p->out);
     for (uint32_t w = 0; w < crew_count(p->crew); w++)
         worker_begin(crew_worker(p->crew, w), p->plan);
+    budget_stamp(p, b->view.batch + 1);
     err *e = plan_inputs(p, &b->view);
     if (!e) e = batch_fetch(b);
     *runs = e || b->view.is_flush || ahead_planned(p) || !is_empty(b) ||
@@ -390,9 +392,11 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     if (!e) e = batch_settle(&b);
     if (!e) e = batch_emit(&b);
     if (!e) e = batch_forget(&b);
+    if (!e) e = budget_check(p);
     if (!e) e = batch_deliver(&b);
     batch_end(&b, !e);
     if (!e && p->keeper) e = commit_applied(p);
+    if (!e) e = budget_keep(p);
     p->since_ms = began_ms;
     p->batch_ms = clock_steady_ms(p->system.clock) - began_ms;
     return e;

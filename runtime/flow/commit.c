@@ -8,6 +8,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/flow/ahead.h"
 #include "runtime/flow/keeper_inside.h"
+#include "runtime/flow/local.h"
 #include "runtime/flow/record.h"
 #include "runtime/operator/stored.h"
 
@@ -102,7 +103,8 @@ static err *save(pipeline *p, const commit_work *work) {
     size_t held = 0;
     for (uint32_t w = 0; w < crew_count(p->crew); w++)
         held += worker_state_bytes(crew_worker(p->crew, w), p->plan);
-    bool is_full = k->has_other_shape || checkpoint_wants_full(k->checkpoint, held);
+    bool is_full = local_wants_full(p, checkpoint_wants_full(k->checkpoint, held), held);
+    if (k->has_other_shape) is_full = true;
     k->parent[0] = '\0';
     if (work->view) pointer_write(&k->current, k->parent);
     image_head head = {

@@ -27,5 +27,6 @@ typedef struct run_counters {
     uint64_t empty_batches;  /* begun without records */
     uint64_t overran;        /* ended past their interval */
     uint64_t nulled_numbers; /* NaN and infinity written as null */
+    uint64_t spilled_panes;  /* that went from memory to the base */
     uint64_t redelivered;    /* times that a batch's outputs were handed over once more */
 } run_counters;

@@ -8,6 +8,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/keeper_inside.h"
+#include "runtime/flow/local.h"
 #include "runtime/operator/stored.h"
 
 static const char RECOVER[] = "`sluice checkpoint recover` commits the pointer with the offsets "
@@ -163,16 +164,65 @@ static err *load_phase(worker *w, void *arg) {
     return e;
 }
 
-static err *load_object(void *arg, image_reader *object) {
+static void loading_done(loading *l) {
+    mem_free(l->tables);
+    mem_free(l->layouts);
+    mem_free(l->lists);
+}
+
+static err *load_object(void *arg, const pointer *at, image_reader *object) {
     loading l = { .p = arg };
     image_view view;
+    bool is_taken = false;
     err *e = check_head(&l, image_head_of(object));
-    while (!e && image_next(object, &view)) e = take_section(&l, &view);
-    if (!e) e = crew_run(l.p->crew, load_phase, &l, true);
-    mem_free(l.tables);
-    mem_free(l.layouts);
-    mem_free(l.lists);
+    if (!e) e = local_take(l.p, at, object, &is_taken);
+    while (!e && !is_taken && image_next(object, &view)) e = take_section(&l, &view);
+    if (!e && !is_taken) e = crew_run(l.p->crew, load_phase, &l, true);
+    loading_done(&l);
     return e;
+}
+
+static err *take_plain(void *arg, const image_view *view) {
+    return take_section(arg, view);
+}
+
+/* The base has all that the chain says: fill the tables from there. */
+static err *load_base(pipeline *p) {
+    loading l = { .p = p };
+    err *e = check_head(&l, base_head(p->local->base));
+    if (!e) e = local_fill(p, l.has_maps ? &l.maps : NULL, take_plain, &l);
+    loading_done(&l);
+    return e;
+}
+
+/* Objects into the tables, or through the base. */
+static err *load_once(pipeline *p) {
+    keeper *k = p->keeper;
+    pointer from, now;
+    bool has_base = local_stands_at(p, &from);
+    err *e = checkpoint_load(k->checkpoint, &k->current, has_base ? &from : NULL, load_object, p);
+    if (e || !local_stands_at(p, &now)) return e;
+    bool is_current = now.batch == k->current.batch && !strcmp(now.id, k->current.id);
+    return is_current ? load_base(p) : base_reset(p->local->base);
+}
+
+static err *forget_phase(worker *w, void *arg) {
+    worker_forget(w, ((pipeline *)arg)->plan);
+    return NULL;
+}
+
+/* A base that cannot be read is filled anew; it is never the only place where state is. */
+static err *load_chain(pipeline *p) {
+    pointer from;
+    bool has_base = local_stands_at(p, &from);
+    err *e = load_once(p);
+    if (!e || !has_base || e->code != ERR_IO) return e;
+    log_warn(p->system.log, "local state cannot be read, it is filled anew",
+             log_text("why", e->message));
+    err_free(e);
+    e = crew_run(p->crew, forget_phase, p, false);
+    if (!e) e = base_reset(p->local->base);
+    return e ? e : load_once(p);
 }
 
 /* The offset that the object says is committed for a partition: of several sources that read it the
@@ -217,7 +267,7 @@ static err *loaded_phase(worker *w, void *arg) {
 err *keeper_load(pipeline *p) {
     keeper *k = p->keeper;
     if (k->current.kind == POINTER_GENESIS) return NULL;
-    err *e = checkpoint_load(k->checkpoint, &k->current, NULL, load_object, p);
+    err *e = load_chain(p);
     if (!e) e = crew_run(p->crew, loaded_phase, p, true);
     if (e) return e;
     if (k->loaded.batch != k->current.batch)

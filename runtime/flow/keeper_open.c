@@ -9,6 +9,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/keeper_inside.h"
+#include "runtime/flow/local.h"
 #include "state/store_ledger.h"
 
 enum { MOST_SHOWN = 8, /* committed texts in a message */
@@ -20,7 +21,7 @@ static bool is_text(const sl_string *a, const char *b) {
 
 /* -- store and ledger */
 
-static err *open_the_store(keeper *k, const pipeline *p, const pipeline_options *options) {
+static err *open_the_store(keeper *k, pipeline *p, const pipeline_options *options) {
     char *url = mem_copy_text(k->plan->url.data, k->plan->url.len);
     store_config config = {
         .url = url,
@@ -46,8 +47,11 @@ static err *open_the_store(keeper *k, const pipeline *p, const pipeline_options 
         .history_ms = k->plan->history_ms,
         .grace_ms = -1,
         .in_line = options->keeps_in_line,
+        .follow = local_follow,
+        .follow_arg = p->local,
     };
-    return checkpoint_open(&of, &k->checkpoint);
+    e = checkpoint_open(&of, &k->checkpoint);
+    return e ? e : local_find(p);
 }
 
 static err *open_ledger(keeper *k, const pipeline *p, const pipeline_options *options) {
@@ -175,6 +179,7 @@ err *keeper_open(pipeline *p, const pipeline_options *options) {
     const sl_string *topic = plan->topic.data ? &plan->topic : &p->plan->name;
     k->topic = mem_copy_text(topic->data, topic->len);
     buf_init(&k->record);
+    local_new(p, options);
     err *e = open_the_store(k, p, options);
     if (!e) e = open_ledger(k, p, options);
     if (!e) e = read_committed(k);

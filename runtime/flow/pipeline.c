@@ -6,6 +6,7 @@
 #include "runtime/flow/ahead.h"
 #include "runtime/flow/batch.h"
 #include "runtime/flow/keeper.h"
+#include "runtime/flow/local.h"
 #include "runtime/flow/walk.h"
 
 enum { ROUND_CHUNKS = 4 };
@@ -66,6 +67,7 @@ void pipeline_close(pipeline *p) {
     uint32_t workers = crew_count(p->crew);
     for (uint32_t i = 0; i < p->input_count; i++) input_close(&p->inputs[i]);
     delivery_close(&p->out);
+    local_close(p->local);
     keeper_close(p->keeper);
     outages_free(p->system.outages);
     for (uint32_t i = 0; i < p->chunk_room; i++) chunk_free(p->chunks[i]);

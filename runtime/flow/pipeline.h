@@ -14,6 +14,7 @@
 #include "state/store.h"
 
 struct keeper;
+struct local;
 
 /* Implementations of connectors by name; NULL: none. */
 typedef const sl_source_ops *(*find_source_ops)(const sl_string *name);
@@ -54,6 +55,7 @@ typedef struct pipeline {
     uint32_t input_count;
     delivery out;
     struct keeper *keeper; /* NULL: nothing is kept; owned */
+    struct local *local;   /* beside it; owned */
     batch_step *on_step;   /* as the options say */
     void *on_step_arg;
     crew *crew;

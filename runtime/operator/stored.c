@@ -4,27 +4,46 @@
 
 #include "runtime/base/err.h"
 #include "runtime/operator/distinct.h"
+#include "state/spill.h"
 
-static const char AGGREGATE[] = "aggregate ", SENT[] = "sent ", DISTINCT[] = "distinct ";
+static const char *const KINDS[] = { "aggregate ", "sent ", "distinct " };
+enum { GROUPS,
+       SENT,
+       DISTINCT };
 
-static void save(image *m, buf *name, const char *kind, const sl_string *of, const table *t,
-                 bool all) {
-    buf_reset(name);
-    buf_put_text(name, kind);
-    buf_put(name, of->data, of->len);
-    image_put_table(m, buf_text(name), t, all);
+/* Aggregations come first, each with its groups and what was sent of it; then distincts. */
+uint32_t stored_count(const sl_plan *plan) {
+    return 2 * plan->aggregate_count + plan->distinct_count;
 }
 
-void worker_save(const worker *w, const sl_plan *plan, image *m, bool all) {
-    buf name = { 0 };
-    for (uint32_t i = 0; i < plan->aggregate_count; i++) {
-        const sl_string *of = &plan->aggregates[i].name;
-        save(m, &name, AGGREGATE, of, w->tables[i], all);
-        if (w->sent[i]) save(m, &name, SENT, of, w->sent[i], all);
+static int kind_of(const sl_plan *plan, uint32_t i) {
+    if (i >= 2 * plan->aggregate_count) return DISTINCT;
+    return i % 2 ? SENT : GROUPS;
+}
+
+static const sl_string *name_of(const sl_plan *plan, uint32_t i) {
+    if (kind_of(plan, i) != DISTINCT) return &plan->aggregates[i / 2].name;
+    return &plan->distincts[i - 2 * plan->aggregate_count].name;
+}
+
+table *stored_table(const worker *w, const sl_plan *plan, uint32_t i) {
+    switch (kind_of(plan, i)) {
+    case GROUPS: return w->tables[i / 2];
+    case SENT: return w->sent[i / 2];
+    default: return seen_keys_table(w->seen[i - 2 * plan->aggregate_count]);
     }
-    for (uint32_t i = 0; i < plan->distinct_count; i++)
-        save(m, &name, DISTINCT, &plan->distincts[i].name, seen_keys_table(w->seen[i]), all);
-    buf_done(&name);
+}
+
+const char *stored_name(const sl_plan *plan, uint32_t i, buf *name) {
+    const sl_string *of = name_of(plan, i);
+    buf_reset(name);
+    buf_put_text(name, KINDS[kind_of(plan, i)]);
+    buf_put(name, of->data, of->len);
+    return buf_text(name);
+}
+
+const sl_aggregate *stored_groups(const sl_plan *plan, uint32_t i) {
+    return kind_of(plan, i) == GROUPS ? &plan->aggregates[i / 2] : NULL;
 }
 
 /* Whether a section is called so. */
@@ -34,31 +53,43 @@ static bool is_called(const char *name, const char *kind, const sl_string *of) {
            memcmp(name + len, of->data, of->len) == 0;
 }
 
-static const layout_map *map_of(const layout_map *const *maps, uint32_t i) {
-    return maps ? maps[i] : NULL;
+uint32_t stored_find(const sl_plan *plan, const char *name) {
+    uint32_t i = 0, count = stored_count(plan);
+    while (i < count && !is_called(name, KINDS[kind_of(plan, i)], name_of(plan, i))) i++;
+    return i;
 }
 
-/* The table that a section is of, NULL: the plan has none. */
-static table *find_table(const worker *w, const sl_plan *plan, const char *name,
-                         const stored_maps *maps, const layout_map **map) {
-    static const stored_maps none = { 0 };
-    if (!maps) maps = &none;
-    for (uint32_t i = 0; i < plan->aggregate_count; i++) {
-        const sl_string *of = &plan->aggregates[i].name;
-        *map = map_of(maps->aggregates, i);
-        if (is_called(name, AGGREGATE, of)) return w->tables[i];
-        *map = map_of(maps->sent, i);
-        if (is_called(name, SENT, of)) return w->sent[i];
+/* Every worker has spilled the same panes: one says which. */
+static void save_spilled(const worker *w, const char *name, const table *t, image *m) {
+    buf panes = { 0 };
+    if (w->number == 0 && spill_write(t, &panes)) {
+        buf_put(image_begin(m, IMAGE_SPILLED, name, strlen(name)), panes.data, panes.len);
+        image_end(m);
     }
-    *map = NULL;
-    for (uint32_t i = 0; i < plan->distinct_count; i++)
-        if (is_called(name, DISTINCT, &plan->distincts[i].name)) return seen_keys_table(w->seen[i]);
-    return NULL;
+    buf_done(&panes);
+}
+
+void worker_save(const worker *w, const sl_plan *plan, image *m, bool all) {
+    buf name = { 0 };
+    for (uint32_t i = 0; i < stored_count(plan); i++) {
+        const table *t = stored_table(w, plan, i);
+        if (!t) continue;
+        stored_name(plan, i, &name);
+        save_spilled(w, buf_text(&name), t, m);
+        image_put_table(m, buf_text(&name), t, all);
+    }
+    buf_done(&name);
+}
+
+static const layout_map *map_of(const sl_plan *plan, uint32_t i, const stored_maps *maps) {
+    if (!maps || kind_of(plan, i) == DISTINCT) return NULL;
+    const layout_map *const *of = kind_of(plan, i) == SENT ? maps->sent : maps->aggregates;
+    return of ? of[i / 2] : NULL;
 }
 
 err *worker_load(worker *w, const sl_plan *plan, const image_view *view, const stored_maps *maps) {
-    const layout_map *map;
-    table *t = find_table(w, plan, view->name, maps, &map);
+    uint32_t i = stored_find(plan, view->name);
+    table *t = i < stored_count(plan) ? stored_table(w, plan, i) : NULL;
     if (!t) {
         if (maps && maps->drops_unknown) return NULL;
         return err_new(ERR_REFUSED, "stored state of `%s`: the script has no such stage",
@@ -68,9 +99,21 @@ err *worker_load(worker *w, const sl_plan *plan, const image_view *view, const s
                           .worker = w->number,
                           .workers = w->count };
     table_epoch_begin(t);
-    err *e = image_load_table(view, t, map, &share);
+    err *e = image_load_table(view, t, map_of(plan, i, maps), &share);
     (e ? table_undo : table_commit)(t);
     return e;
+}
+
+void worker_forget(worker *w, const sl_plan *plan) {
+    for (uint32_t i = 0; i < stored_count(plan); i++) {
+        table *t = stored_table(w, plan, i);
+        uint32_t count;
+        if (!t) continue;
+        table_epoch_begin(t);
+        for (pane *const *panes; (panes = table_panes(t, &count)) && count;)
+            table_drop_pane(t, panes[count - 1]);
+        table_commit(t);
+    }
 }
 
 void worker_loaded(worker *w, const sl_plan *plan) {

@@ -14,6 +14,20 @@ typedef struct stored_maps {
     bool drops_unknown;                  /* state of stages that the script has no more goes */
 } stored_maps;
 
+/* The tables of a plan, in the order in which they are stored: number i of stored_count. NULL: the
+ * aggregation keeps none of the kind. */
+uint32_t stored_count(const sl_plan *plan);
+table *stored_table(const worker *w, const sl_plan *plan, uint32_t i);
+
+/* The name of its sections, into `name`. */
+const char *stored_name(const sl_plan *plan, uint32_t i, buf *name);
+
+/* The aggregation whose groups it holds; NULL: it holds something else. */
+const sl_aggregate *stored_groups(const sl_plan *plan, uint32_t i);
+
+/* The number of the table that is called so; stored_count: there is none. */
+uint32_t stored_find(const sl_plan *plan, const char *name);
+
 /* Put the worker's state into `m`: all of it, or what the running batch changed: at its end, before
  * worker_end. */
 void worker_save(const worker *w, const sl_plan *plan, image *m, bool all);
@@ -23,6 +37,9 @@ void worker_save(const worker *w, const sl_plan *plan, image *m, bool all);
  * plan. `maps` may be NULL. */
 struct err *worker_load(worker *w, const sl_plan *plan, const image_view *view,
                         const stored_maps *maps);
+
+/* Drop everything, to load anew. Between batches. */
+void worker_forget(worker *w, const sl_plan *plan);
 
 /* All sections are loaded. */
 void worker_loaded(worker *w, const sl_plan *plan);

@@ -133,7 +133,8 @@ typedef struct loaded {
     bool is_full_first;
 } loaded;
 
-static inline err *visit_loaded(void *arg, image_reader *object) {
+static inline err *visit_loaded(void *arg, const pointer *p, image_reader *object) {
+    (void)p;
     loaded *l = arg;
     const image_head *head = image_head_of(object);
     if (!l->count) l->first = head->batch;

@@ -1,0 +1,264 @@
+#include "runtime/flow/budget.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/flow/keeper.h"
+#include "runtime/flow/local.h"
+#include "runtime/operator/distinct.h"
+#include "runtime/operator/stored.h"
+#include "state/spill.h"
+
+enum {
+    BASE_SHARE = 8, /* the base gets one part in so many of the budget */
+    BASE_LEAST = 1 << 20,
+    SPILL_TO = 3, /* it is spilled down to so many quarters */
+    SHOWN = 5,    /* tables in a message */
+    MB = 1 << 20,
+};
+
+/* Panes of one start and generation, of all workers. */
+typedef struct cold_pane {
+    uint32_t table; /* stored_table */
+    int64_t start;
+    uint32_t generation;
+    uint64_t touched; /* number of the batch that did last */
+} cold_pane;
+
+typedef struct cold_list {
+    cold_pane *items; /* owned */
+    uint32_t count, room;
+} cold_list;
+
+bool budget_can_spill(const sl_aggregate *groups) {
+    if (!groups || !groups->splits || groups->mode != SL_APPEND) return false;
+    return groups->window.kind == SL_WINDOW_TUMBLING || groups->window.kind == SL_WINDOW_HOPPING ||
+           groups->window.kind == SL_WINDOW_CUMULATE;
+}
+
+static size_t whole_budget(const pipeline *p) {
+    int64_t bytes = p->plan->checkpoint.memory_bytes;
+    return bytes > 0 ? (size_t)bytes : SIZE_MAX / 2;
+}
+
+size_t budget_base_bytes(const pipeline *p) {
+    size_t share = whole_budget(p) / BASE_SHARE;
+    return share < BASE_LEAST ? BASE_LEAST : share;
+}
+
+size_t budget_bytes(const pipeline *p) {
+    return whole_budget(p) - whole_budget(p) / BASE_SHARE;
+}
+
+static size_t used_of(const worker *w, const sl_plan *plan, uint32_t i) {
+    const table *t = stored_table(w, plan, i);
+    return t ? table_used_bytes(t) : 0;
+}
+
+size_t budget_used(const pipeline *p) {
+    size_t bytes = 0;
+    for (uint32_t n = 0; n < crew_count(p->crew); n++) {
+        const worker *w = crew_worker(p->crew, n);
+        for (uint32_t i = 0; i < stored_count(p->plan); i++) bytes += used_of(w, p->plan, i);
+        for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
+            if (w->expiries[a].calendar) bytes += calendar_held_bytes(w->expiries[a].calendar);
+    }
+    return bytes;
+}
+
+void budget_stamp(const pipeline *p, uint64_t batch) {
+    for (uint32_t n = 0; n < crew_count(p->crew); n++) {
+        for (uint32_t i = 0; i < stored_count(p->plan); i++) {
+            table *t = stored_table(crew_worker(p->crew, n), p->plan, i);
+            if (t) table_stamp(t, batch);
+        }
+    }
+}
+
+/* -- the limit */
+
+static int64_t megabytes(size_t bytes) {
+    return (int64_t)((bytes + MB / 2) / MB);
+}
+
+/* What holds how much, the largest first. */
+static void put_holders(const pipeline *p, buf *out) {
+    size_t last = SIZE_MAX;
+    buf name = { 0 };
+    for (uint32_t shown = 0; shown < SHOWN; shown++) {
+        size_t most = 0;
+        uint32_t which = 0;
+        for (uint32_t i = 0; i < stored_count(p->plan); i++) {
+            size_t bytes = 0;
+            for (uint32_t n = 0; n < crew_count(p->crew); n++)
+                bytes += used_of(crew_worker(p->crew, n), p->plan, i);
+            if (bytes >= last || bytes < most || bytes < MB / 2) continue;
+            most = bytes;
+            which = i;
+        }
+        if (!most) break;
+        buf_printf(out, "%s`%s` %" PRId64 " MiB", shown ? ", " : "",
+                   stored_name(p->plan, which, &name), megabytes(most));
+        last = most;
+    }
+    buf_done(&name);
+}
+
+/* What can be done about it. */
+static const char *way_out(const pipeline *p) {
+    if (!p->keeper) return "with a `checkpoint`, cold state goes to disk; else give more `memory`";
+    if (p->plan->checkpoint.on_state_limit == SL_LIMIT_FAIL)
+        return "give more `memory`, or let cold state go to disk: on_state_limit = \"spill\"";
+    if (!p->local || !p->local->folder)
+        return "give `state_dir`, a folder for state that goes to disk, or more `memory`";
+    return "this state cannot go to disk in parts (only windows in append mode can, with "
+           "aggregates that may be folded in parts): give more `memory`, or let fewer windows or "
+           "keys be open at a time";
+}
+
+static err *limit_error(const pipeline *p, size_t used) {
+    buf holders = { 0 };
+    put_holders(p, &holders);
+    err *e = err_new(ERR_STATE,
+                     "the state takes %" PRId64 " MiB, and `memory` allows it %" PRId64
+                     " MiB (%s); the batch left no trace: %s",
+                     megabytes(used), megabytes(budget_bytes(p)), buf_text(&holders), way_out(p));
+    buf_done(&holders);
+    return e;
+}
+
+/* Bytes that can go. */
+static size_t can_go(const pipeline *p) {
+    size_t bytes = 0;
+    if (!p->local || !p->local->folder) return 0;
+    for (uint32_t i = 0; i < stored_count(p->plan); i++) {
+        if (!budget_can_spill(stored_groups(p->plan, i))) continue;
+        for (uint32_t n = 0; n < crew_count(p->crew); n++)
+            bytes += used_of(crew_worker(p->crew, n), p->plan, i);
+    }
+    return bytes;
+}
+
+err *budget_check(const pipeline *p) {
+    size_t used = budget_used(p), limit = budget_bytes(p);
+    if (used <= limit) return NULL;
+    bool spills = p->keeper && p->plan->checkpoint.on_state_limit != SL_LIMIT_FAIL;
+    if (spills && used - can_go(p) <= limit) return NULL;
+    return limit_error(p, used);
+}
+
+/* -- spilling */
+
+static void list_add(cold_list *l, const cold_pane *cold) {
+    if (l->count == l->room) {
+        l->room = l->room ? 2 * l->room : 64;
+        l->items = mem_realloc(l->items, l->room * sizeof *l->items);
+    }
+    l->items[l->count++] = *cold;
+}
+
+static void list_panes(const pipeline *p, uint32_t i, cold_list *l) {
+    for (uint32_t n = 0; n < crew_count(p->crew); n++) {
+        uint32_t count;
+        const table *t = stored_table(crew_worker(p->crew, n), p->plan, i);
+        pane *const *panes = table_panes(t, &count);
+        for (uint32_t k = 0; k < count; k++) {
+            if (pane_is_spilled(panes[k])) continue;
+            list_add(l, &(cold_pane){ .table = i,
+                                      .start = pane_start(panes[k]),
+                                      .generation = pane_generation(panes[k]),
+                                      .touched = pane_touched(panes[k]) });
+        }
+    }
+}
+
+static int by_pane(const void *x, const void *y) {
+    const cold_pane *a = x, *b = y;
+    if (a->table != b->table) return a->table < b->table ? -1 : 1;
+    if (a->start != b->start) return a->start < b->start ? -1 : 1;
+    return (a->generation > b->generation) - (a->generation < b->generation);
+}
+
+static int by_cold(const void *x, const void *y) {
+    const cold_pane *a = x, *b = y;
+    if (a->touched != b->touched) return a->touched < b->touched ? -1 : 1;
+    if (a->start != b->start) return a->start < b->start ? -1 : 1;
+    return by_pane(a, b);
+}
+
+/* All that can go, the coldest first: a pane of several workers once. */
+static void list_cold(const pipeline *p, cold_list *l) {
+    for (uint32_t i = 0; i < stored_count(p->plan); i++)
+        if (budget_can_spill(stored_groups(p->plan, i))) list_panes(p, i, l);
+    if (!l->count) return;
+    qsort(l->items, l->count, sizeof *l->items, by_pane);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < l->count; i++) {
+        if (kept && !by_pane(&l->items[kept - 1], &l->items[i])) {
+            if (l->items[i].touched > l->items[kept - 1].touched)
+                l->items[kept - 1].touched = l->items[i].touched;
+            continue;
+        }
+        l->items[kept++] = l->items[i];
+    }
+    l->count = kept;
+    qsort(l->items, l->count, sizeof *l->items, by_cold);
+}
+
+static pane *find_pane(const table *t, const cold_pane *cold) {
+    uint32_t count;
+    pane *const *panes = table_panes(t, &count);
+    for (uint32_t k = 0; k < count; k++)
+        if (pane_start(panes[k]) == cold->start && pane_generation(panes[k]) == cold->generation)
+            return panes[k];
+    return NULL;
+}
+
+/* Every worker has the same panes spilled. */
+static void spill_pane(const pipeline *p, const cold_pane *cold) {
+    for (uint32_t n = 0; n < crew_count(p->crew); n++) {
+        table *t = stored_table(crew_worker(p->crew, n), p->plan, cold->table);
+        pane *found = find_pane(t, cold);
+        if (found)
+            table_spill_pane(t, found);
+        else
+            table_add_spilled(t, cold->start, cold->generation);
+    }
+}
+
+static err *spill(pipeline *p, size_t used) {
+    size_t aim = budget_bytes(p) / 4 * SPILL_TO;
+    cold_list cold = { 0 };
+    uint32_t spilled = 0;
+    list_cold(p, &cold);
+    err *e = NULL;
+    for (uint32_t i = 0; !e && i < cold.count && budget_used(p) > aim; i++) {
+        if (cold.items[i].touched > base_applied(p->local->base)) e = local_catch_up(p);
+        if (!e && cold.items[i].touched > base_applied(p->local->base))
+            break; /* it waits for a full object */
+        if (e) break;
+        spill_pane(p, &cold.items[i]);
+        spilled++;
+    }
+    for (uint32_t n = 0; spilled && n < crew_count(p->crew); n++)
+        for (uint32_t i = 0; i < stored_count(p->plan); i++)
+            if (stored_table(crew_worker(p->crew, n), p->plan, i))
+                table_trim(stored_table(crew_worker(p->crew, n), p->plan, i));
+    if (spilled)
+        log_info(p->system.log, "state spilled", log_number("panes", spilled),
+                 log_number("mib", megabytes(used - budget_used(p))));
+    p->counters.spilled_panes += spilled;
+    mem_free(cold.items);
+    return e;
+}
+
+err *budget_keep(pipeline *p) {
+    if (!p->local) return NULL;
+    size_t used = budget_used(p);
+    err *e = local_keep(p, used);
+    if (e || used <= budget_bytes(p) || !p->local->base) return e;
+    return spill(p, used);
+}

@@ -1,0 +1,231 @@
+#include "runtime/flow/local.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/flow/budget.h"
+#include "runtime/flow/keeper.h"
+#include "runtime/operator/stored.h"
+#include "state/rocks.h"
+#include "state/spill.h"
+
+enum {
+    REMOTE_BYTES = 16 << 20, /* of a state whose transfer takes longer than a base costs */
+    SMALL_BYTES = 64 << 20,  /* below it a full object in the batch is no pause */
+    LONG_CHAIN = 1000,       /* objects */
+    REST = 10,               /* the making of full objects takes one part in so many of the time */
+};
+
+void local_new(pipeline *p, const pipeline_options *options) {
+    const sl_checkpoint *plan = &p->plan->checkpoint;
+    local *l = p->local = mem_zalloc(1, sizeof *l);
+    if (plan->state_dir.data && stored_count(p->plan))
+        l->folder = mem_copy_text(plan->state_dir.data, plan->state_dir.len);
+    l->is_remote = plan->url.len > 5 && memcmp(plan->url.data, "file:", 5) != 0 &&
+                   memcmp(plan->url.data, "memory:", 7) != 0;
+    l->in_line = options->keeps_in_line;
+}
+
+static err *begin(pipeline *p) {
+    local *l = p->local;
+    const keeper *k = p->keeper;
+    base_config config = {
+        .folder = l->folder,
+        .pipeline = k->name,
+        .store_id = checkpoint_store_id(k->checkpoint),
+        .shards = p->plan->shards,
+        .memory_bytes = budget_base_bytes(p),
+        .log = p->system.log,
+        .in_line = l->in_line,
+    };
+    err *e = base_open(&config, &l->base);
+    if (!e) e = jobs_new(l->in_line, &l->fulls);
+    return e;
+}
+
+err *local_find(pipeline *p) {
+    char path[4096];
+    local *l = p->local;
+    if (!l->folder) return NULL;
+    snprintf(path, sizeof path, "%s/CURRENT", l->folder); /* RocksDB's */
+    return access(path, F_OK) ? NULL : begin(p);
+}
+
+void local_follow(void *arg, const pointer *p, image *m) {
+    local *l = arg;
+    if (l->base)
+        base_follow(l->base, p, m);
+    else
+        image_free(m);
+}
+
+bool local_stands_at(const pipeline *p, pointer *at) {
+    const local *l = p->local;
+    return l && l->base && base_stands_at(l->base, at);
+}
+
+bool local_has_spilled(const pipeline *p) {
+    const worker *w = crew_worker(p->crew, 0);
+    for (uint32_t i = 0; i < stored_count(p->plan); i++) {
+        uint32_t count;
+        const table *t = stored_table(w, p->plan, i);
+        pane *const *panes = t ? table_panes(t, &count) : NULL;
+        for (uint32_t k = 0; panes && k < count; k++)
+            if (pane_is_spilled(panes[k])) return true;
+    }
+    return false;
+}
+
+/* -- while the chain is loaded */
+
+static bool names_spilled(image_reader *object) {
+    image_view view;
+    bool found = false;
+    image_rewind(object);
+    while (!found && image_next(object, &view)) found = view.kind == IMAGE_SPILLED;
+    image_rewind(object);
+    return found;
+}
+
+err *local_take(pipeline *p, const pointer *at, image_reader *object, bool *takes) {
+    local *l = p->local;
+    pointer stands;
+    *takes = false;
+    bool is_full = image_head_of(object)->is_full;
+    if (is_full && l->folder && names_spilled(object)) {
+        err *e = l->base ? NULL : begin(p);
+        if (e) return e;
+    } else if (is_full || !local_stands_at(p, &stands)) {
+        return NULL;
+    }
+    *takes = true;
+    return base_add(l->base, at, object);
+}
+
+/* -- full objects */
+
+typedef struct full_job {
+    local *l;
+    checkpoint *c;
+    logger *log;
+    uint64_t bytes;
+} full_job;
+
+/* thread: that of full objects. */
+static err *give_part(void *arg, const pointer *at, uint32_t part, const buf *bytes) {
+    full_job *it = arg;
+    if (atomic_load(&it->l->ends)) return err_new(ERR_STOPPED, "the run ends");
+    it->bytes += bytes->len;
+    return checkpoint_put_part(it->c, at, part, bytes);
+}
+
+/* thread: that of full objects. */
+static void run_full(void *arg) {
+    full_job *it = arg;
+    err *e = base_make_full(it->l->base, 0, give_part, it);
+    if (!e) atomic_store(&it->l->full_bytes, it->bytes);
+    if (e && e->code != ERR_STOPPED)
+        log_warn(it->log, "no full object was made, the chain goes on",
+                 log_text("why", e->message));
+    err_free(e);
+    atomic_store(&it->l->is_making, false);
+    mem_free(it);
+}
+
+/* The chain is long, beside what one object would have instead. */
+static bool is_full_due(const pipeline *p, bool wants) {
+    const local *l = p->local;
+    checkpoint_facts facts;
+    if (!wants) return false;
+    checkpoint_facts_of(p->keeper->checkpoint, &facts);
+    uint64_t full = atomic_load(&l->full_bytes);
+    int64_t now = clock_steady_ms(p->system.clock);
+    if (l->began_ms && now - l->began_ms < REST * l->full_ms) return false;
+    return facts.chain_length > LONG_CHAIN || facts.chain_bytes > full + full / 2;
+}
+
+static void make_full(pipeline *p) {
+    local *l = p->local;
+    if (atomic_load(&l->is_making)) return;
+    full_job *it = mem_alloc(sizeof *it);
+    *it = (full_job){ .l = l, .c = p->keeper->checkpoint, .log = p->system.log };
+    atomic_store(&l->is_making, true);
+    l->began_ms = clock_steady_ms(p->system.clock);
+    l->full_ticket = jobs_add(l->fulls, run_full, it);
+}
+
+bool local_wants_full(pipeline *p, bool wants, size_t held_bytes) {
+    local *l = p->local;
+    pointer at;
+    if (!l || !l->base) return wants;
+    if (!base_stands_at(l->base, &at)) return true; /* it waits for one */
+    bool has_spilled = local_has_spilled(p);
+    if (held_bytes < SMALL_BYTES && !has_spilled) return wants;
+    if (l->began_ms && !l->full_ms && !atomic_load(&l->is_making))
+        l->full_ms = clock_steady_ms(p->system.clock) - l->began_ms;
+    if (is_full_due(p, wants)) make_full(p);
+    return false;
+}
+
+/* -- between batches */
+
+static void give_up(pipeline *p, err *e) {
+    local *l = p->local;
+    log_warn(p->system.log, "local state is given up, the run goes on without",
+             log_text("why", e->message));
+    err_free(e);
+    base_close(l->base);
+    l->base = NULL;
+    l->is_given_up = true;
+}
+
+/* From how large a state on it is worth while. */
+static size_t least_bytes(const pipeline *p) {
+    size_t half = budget_bytes(p) / 2;
+    return p->local->is_remote && REMOTE_BYTES < half ? REMOTE_BYTES : half;
+}
+
+static bool is_time(const pipeline *p, size_t held_bytes) {
+    const local *l = p->local;
+    return l->folder && !l->base && !l->is_given_up && held_bytes >= least_bytes(p);
+}
+
+/* The state has become so small that the next full object holds it as well. */
+static bool is_over(const pipeline *p, size_t held_bytes) {
+    const local *l = p->local;
+    return l->base && held_bytes < least_bytes(p) / 4 && !local_has_spilled(p) &&
+           !atomic_load(&l->is_making);
+}
+
+static err *remove_base(local *l) {
+    base_close(l->base);
+    l->base = NULL;
+    return rocks_destroy(l->folder);
+}
+
+err *local_keep(pipeline *p, size_t held_bytes) {
+    local *l = p->local;
+    if (is_over(p, held_bytes)) return remove_base(l);
+    err *e = is_time(p, held_bytes) ? begin(p) : NULL;
+    if (!e && l->base) e = base_error(l->base);
+    if (!e && l->base && base_waiting_bytes(l->base) > budget_base_bytes(p))
+        e = base_flush(l->base); /* it is slower than the batches */
+    if (!e || local_has_spilled(p)) return e;
+    give_up(p, e);
+    return NULL;
+}
+
+err *local_catch_up(pipeline *p) { return base_flush(p->local->base); }
+
+void local_close(local *l) {
+    if (!l) return;
+    atomic_store(&l->ends, true);
+    jobs_free(l->fulls);
+    base_close(l->base);
+    mem_free(l->folder);
+    mem_free(l);
+}
