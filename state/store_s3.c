@@ -228,30 +228,30 @@ static err *put_once(s3_store *s, s3_request *r, bool *exists) {
     return e;
 }
 
-/* Put the probe; `status` is what the server said to the condition. */
-static err *put_probe(s3_store *s, int32_t *status) {
+/* Put the probe. `answer`: what the server said to it. */
+static err *put_probe(s3_store *s, bool is_new, s3_fault *answer) {
     http_answer a = { 0 };
-    s3_fault fault;
-    s3_request r = { .doing = "putting", .method = "PUT", .name = ".probe", .is_new = true };
+    s3_request r = { .doing = "putting", .method = "PUT", .name = ".probe", .is_new = is_new };
     r.bytes = "sluice tries out If-None-Match here\n";
     r.len = strlen(r.bytes);
     err *e = ask(s, &r, &a);
-    *status = a.status;
-    s3_fault_read(&a, &fault);
-    bool is_answer = is_ok(&a) || a.status == 412 || !strcmp(fault.code, "NotImplemented");
-    if (!e && !is_answer) e = refusal(s, &r, &a);
+    s3_fault_read(&a, answer);
+    bool may_mean_condition = is_new && !strcmp(answer->code, "NotImplemented");
+    if (!e && !is_ok(&a) && a.status != 412 && !may_mean_condition) e = refusal(s, &r, &a);
     http_answer_done(&a);
     return e;
 }
 
 /* With the lock held. */
 static err *try_condition(s3_store *s) {
-    int32_t status = 0;
-    err *e = put_probe(s, &status);
-    if (!e && status < 300) e = put_probe(s, &status);
+    s3_fault answer;
+    err *e = put_probe(s, true, &answer);
+    if (!e && answer.status < 300) e = put_probe(s, true, &answer);
+    bool is_obeyed = answer.status == 412;
+    if (!e && !is_obeyed) e = put_probe(s, false, &answer); // else it is something else it cannot do
     if (e) return e;
-    s->condition = status == 412 ? CONDITION_OBEYED : CONDITION_IGNORED;
-    if (s->condition == CONDITION_IGNORED && s->log) {
+    s->condition = is_obeyed ? CONDITION_OBEYED : CONDITION_IGNORED;
+    if (!is_obeyed && s->log) {
         log_warn(s->log, "the store does not know If-None-Match: two processes of one pipeline "
                          "that start at the same time may both think that they are first",
                  log_text("bucket", s->place.bucket));

@@ -103,7 +103,8 @@ static void requests_are_signed_and_carry_their_digest(void **state) {
     ok(get(&b));
     assert_asked(&b, 0, "PUT /bkt/some/folder/p/x HTTP/1.1\r\n");
     assert_asked(&b, 0, "\r\nAuthorization: AWS4-HMAC-SHA256 Credential=AKID/");
-    assert_asked(&b, 0, "/eu-central-1/s3/aws4_request, SignedHeaders=");
+    assert_asked(&b, 0, "/eu-central-1/s3/aws4_request, SignedHeaders=content-type;host;"
+                        "x-amz-content-sha256;x-amz-date, ");
     // sha256 of "bytes"
     assert_asked(&b, 0, "\r\nx-amz-content-sha256: "
                         "277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9\r\n");
@@ -148,28 +149,35 @@ static void a_server_without_conditions_is_warned_of_and_looked_at_first(void **
     (void)state;
     bench b;
     char line[512] = "";
-    begin(&b, (const char *[]){ OK, OK, NO_KEY, OK, OTHER, NULL });
+    begin(&b, (const char *[]){ OK, OK, OK, NO_KEY, OK, OTHER, NULL });
     ok(put(&b, STORE_NEW));
     assert_false(b.flag);
-    assert_asked(&b, 2, "GET /bkt/some/folder/p/x ");
-    assert_asked(&b, 3, "PUT /bkt/some/folder/p/x ");
-    assert_null(strcasestr(kit_asked(&b.kit, 3), "If-None-Match"));
+    assert_asked(&b, 3, "GET /bkt/some/folder/p/x ");
+    assert_asked(&b, 4, "PUT /bkt/some/folder/p/x ");
+    assert_null(strcasestr(kit_asked(&b.kit, 4), "If-None-Match"));
     ok(put(&b, STORE_NEW));
     assert_true(b.flag);
     assert_true(read(b.log_fds[0], line, sizeof line - 1) > 0);
     assert_non_null(strstr(line, "does not know If-None-Match"));
-    end(&b, 5);
+    end(&b, 6);
 }
+
+#define UNKNOWN                                                  \
+    "HTTP/1.1 501 Not Implemented\r\nContent-Length: 42\r\n\r\n" \
+    "<Error><Code>NotImplemented</Code></Error>"
 
 static void a_server_that_refuses_conditions_as_such(void **state) {
     (void)state;
     bench b;
-    begin(&b, (const char *[]){ "HTTP/1.1 501 Not Implemented\r\nContent-Length: 42\r\n\r\n"
-                                "<Error><Code>NotImplemented</Code></Error>",
-                                NO_KEY, OK, NULL });
+    begin(&b, (const char *[]){ UNKNOWN, OK, NO_KEY, OK, NULL });
     ok(put(&b, STORE_NEW));
     assert_false(b.flag);
-    end(&b, 3);
+    assert_null(strcasestr(kit_asked(&b.kit, 1), "If-None-Match"));
+    end(&b, 4);
+    // it was not the condition that it does not know
+    begin(&b, (const char *[]){ UNKNOWN, UNKNOWN, NULL });
+    fails(put(&b, STORE_NEW), false, "501 NotImplemented");
+    end(&b, 2);
 }
 
 static void an_answer_that_was_lost_may_meet_its_own_object(void **state) {

@@ -2,41 +2,16 @@
 process, under the libraries that watch and fail its calls."""
 import os
 import random
-import subprocess
 import threading
 import time
 
 import harness
 import powercut
+from store_driver import BUILD, StoreDriver
 
-BUILD = os.path.dirname(harness.SLUICE)
 FAULTS = os.path.join(BUILD, "libfile_faults.so")
 NO_SYNC = {"SLUICE_FILE_FAULTS": "sync:1+999999:skip"}
 CUTS = 12
-
-
-class StoreDriver:
-    def __init__(self, url, env):
-        self.process = subprocess.Popen([os.path.join(BUILD, "store_driver")], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, bufsize=1,
-                                        env=dict(os.environ, **env),
-                                        preexec_fn=harness.kafka.die_with_parent)
-        self.answer(f"open {url} 1000")
-
-    def answer(self, command):
-        """The answer without its "ok"; an error as it is; "" when it died."""
-        try:
-            self.process.stdin.write(command + "\n")
-            self.process.stdin.flush()
-        except OSError:
-            return ""
-        return self.process.stdout.readline().rstrip("\n").removeprefix("ok ")
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
 
 
 class PowerCutTest(harness.E2ETest):

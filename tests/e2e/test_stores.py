@@ -8,6 +8,7 @@ import faults
 import harness
 import kit
 import server
+from store_driver import StoreDriver
 
 SUITE = os.path.join(kit.ROOT, "build", "release", "test_state_store")
 LEFT_OUT = {"a_lock_keeps_others_out"}  # S3 has no locks
@@ -34,8 +35,27 @@ class StoresTest(harness.E2ETest):
             with self.subTest(seed), faults.FaultProxy(harness.shared_s3().port) as proxy:
                 proxy.at_random(seed, share=0.15)
                 self.assert_passes(server.environment(proxy.endpoint))
+                self.assertEqual(proxy.badly_signed, [])
                 seen = {kind for _, _, kind in proxy.requests}
                 self.assertEqual(seen, {None, *faults.PASSING})
+
+    def test_signed_with_a_session_token_and_listed_in_pages(self):
+        s3, name = harness.shared_s3(), harness.fresh("pages")
+        os.makedirs(s3.path(name + "/p"))
+        for i in range(2003):
+            open(s3.path(f"{name}/p/{i:05}"), "w").close()
+        with faults.FaultProxy(s3.port) as proxy:
+            env = server.environment(proxy.endpoint)
+            with StoreDriver(s3.url(name), env) as driver:
+                names = driver.answer("list p/").split()
+            self.assertEqual(names, [f"p/{i:05}" for i in range(2003)])
+            self.assertEqual(len(proxy.requests), 3)
+            with StoreDriver(s3.url(name), dict(env, AWS_SESSION_TOKEN="a/b+c==")) as driver:
+                driver.answer("new p/x 3000000 1")  # this server refuses tokens: it is signed, that counts
+                driver.answer("get p/x 1")
+                driver.answer("list p")
+            self.assertEqual(proxy.badly_signed, [])
+            self.assertGreater(len(proxy.requests), 5)
 
     def test_keys_that_are_not_right(self):
         env = harness.shared_s3().env

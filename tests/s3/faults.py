@@ -19,7 +19,8 @@
 | precondition | 412, nothing done |
 | forbidden | 403 AccessDenied, nothing done |
 
-Signatures cover the host, so requests are passed on with the Host header they came with.
+Signatures cover the host, so requests are passed on with the Host header they came with. They are
+checked on the way: `proxy.badly_signed` is the list of what is wrong with them.
 """
 import http.client
 import http.server
@@ -27,6 +28,9 @@ import random
 import socket
 import threading
 import time
+
+import signature
+from server import SECRET_KEY
 
 ANSWERS = {"error": (500, "InternalError"), "slow_down": (503, "SlowDown"),
            "precondition": (412, "PreconditionFailed"), "forbidden": (403, "AccessDenied")}
@@ -56,6 +60,7 @@ class FaultProxy:
         self.hang_s = hang_s
         self.down = False
         self.requests = []  # (method, path, kind of fault or None)
+        self.badly_signed = []
         self.rules, self.lock = [], threading.Lock()
         self.random, self.share = None, 0
         self.closed = threading.Event()
@@ -109,6 +114,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def handle_any(self):
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        wrong = signature.fault_of(self.command, self.path, self.headers.items(), body, SECRET_KEY)
+        if wrong:
+            proxy.badly_signed.append(wrong)
         kind = proxy.fault_of(self.command, self.path)
         if kind == "cut":
             return self.end()
