@@ -32,6 +32,7 @@ typedef struct pipeline_options {
     const volatile int *stop_now; /* for sinks: they wait on until then */
     find_source_ops find_source;
     find_sink_ops find_sink;
+    const sl_checkpoint *checkpoint; /* not NULL: in place of the plan's (tests); outlives it */
     find_ledger_ops find_ledger; /* what it does not know: by state's own ("store"); may be NULL */
     open_store *open_store;      /* NULL: store_open */
     bool keeps_in_line;          /* objects are written in the call, without threads (tests) */

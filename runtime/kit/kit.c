@@ -1,10 +1,15 @@
 #include "runtime/kit/kit.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/batch.h"
 
 enum { SMALL_CHUNK = 2 };
+
+static const sl_checkpoint nothing_kept;
 
 static err *take_script(const kit_options *options, uint32_t number, script **s) {
     script_options own = *options->script;
@@ -45,6 +50,29 @@ static err *open_workers(const kit_options *options, worker **workers) {
     return NULL;
 }
 
+static bool is_kafka(const sl_string *connector) {
+    return connector->len == 5 && !memcmp(connector->data, "kafka", 5);
+}
+
+static sl_string text(const char *of) {
+    return (sl_string){ .data = of, .len = (uint32_t)strlen(of) };
+}
+
+/* What the script's checkpoint becomes in a world: all that is Kafka's is committed there. */
+static const sl_checkpoint *checkpoint_in(world *w, const sl_plan *plan) {
+    bool reads_kafka = false;
+    for (uint32_t i = 0; i < plan->source_count; i++)
+        reads_kafka |= is_kafka(&plan->sources[i].connector);
+    if (!*w->store) snprintf(w->store, sizeof w->store, "memory:%p", (void *)w);
+    w->kept = plan->checkpoint;
+    w->kept.url = text(w->store);
+    w->kept.ledger = text(reads_kafka ? "kafka" : "store");
+    w->kept.topic = (sl_string){ 0 };
+    w->kept.store = NULL;
+    w->kept.commit_interval_ms = 0;
+    return &w->kept;
+}
+
 err *kit_open(pipeline *p, world *w, const kit_options *options) {
     *p = (pipeline){ 0 };
     worker **workers = mem_zalloc(options->workers, sizeof *workers);
@@ -63,7 +91,13 @@ err *kit_open(pipeline *p, world *w, const kit_options *options) {
         .always_threaded = small,
         .chunk_records = small ? SMALL_CHUNK : 0,
         .by_hand = options->by_hand,
+        .find_ledger = world_ledger_of,
+        .keeps_in_line = true,
+        .on_step = options->on_step,
+        .on_step_arg = options->on_step_arg,
     };
+    if (!e && options->keeps) made.checkpoint = checkpoint_in(w, script_plan(workers[0]->script));
+    if (!e && !options->keeps) made.checkpoint = &nothing_kept;
     if (!e) e = pipeline_open(p, &made);
     mem_free(workers);
     return e;
@@ -80,7 +114,9 @@ void kit_close(pipeline *p, script_pool *pool) {
         scripts[i] = w->script;
         w->script = NULL;
     }
+    world *w = (world *)(uintptr_t)p->system.clock;
     pipeline_close(p);
+    world_let_go(w);
     for (uint32_t i = 0; i < count; i++)
         if (scripts[i]) pool_give(pool, scripts[i]);
     mem_free(scripts);

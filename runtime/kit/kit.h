@@ -11,6 +11,10 @@ typedef struct kit_options {
     script_pool *pool;            /* scripts come from there; NULL: they are opened and closed */
     const volatile int *stop;     /* as for sl_system */
     logger *log;
+    bool keeps;       /* state and progress outlive it, in the world: the next pipeline that is
+                         opened there goes on; whatever the script's checkpoint is */
+    batch_step *on_step; /* as pipeline_options say; may be NULL */
+    void *on_step_arg;
     bool by_hand;     /* batches by kit_run: the trigger fixes no ends at the start */
     uint32_t workers; /* > 0; more than 1: threads and chunks of two records for the smallest batch,
                          so that few records make many rounds */

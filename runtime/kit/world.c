@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
+#include "state/store_memory.h"
 
 void world_init(world *w) { *w = (world){ .clock = { .manual = true } }; }
 
@@ -59,6 +60,7 @@ void world_forget(world_sink *s) {
 static void free_sink(world_sink *s) {
     world_forget(s);
     for (uint32_t i = 0; i < s->held_count; i++) world_record_done(&s->held[i]);
+    mem_free(s->name);
     mem_free(s->messages);
     mem_free(s->held);
     mem_free(s->rejections);
@@ -70,6 +72,8 @@ void world_done(world *w) {
     for (uint32_t i = 0; i < w->sink_count; i++) free_sink(w->sinks[i]);
     mem_free(w->topics);
     mem_free(w->sinks);
+    world_ledger_done(&w->ledger);
+    if (*w->store) store_memory_remove(strchr(w->store, ':') + 1);
     mem_free(w->refused);
 }
 

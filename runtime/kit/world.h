@@ -1,6 +1,7 @@
 #pragma once
 /* Kafka in memory, for one test: topics of partitions that hold records, sinks that keep what they
- * got, and a clock that stands still unless told. Its connectors stand for "kafka" and "file"; a
+ * got, a ledger and a store for checkpoints, and a clock that stands still unless told. It outlives
+ * the pipelines that are opened in it one after the other. Its connectors stand for "kafka" and "file"; a
  * file is a topic of one partition named by its path. Offsets without a record are transaction
  * markers or compaction holes. Nothing moves by itself: a test feeds, silences leaders, opens
  * transactions. One owner; thread: main. */
@@ -41,18 +42,29 @@ typedef struct world_topic {
     uint32_t count;              /* of them */
 } world_topic;
 
-/* What a sink got. Side sinks never refuse and never fail. */
+/* What a sink got. Side sinks never refuse and never fail. With a ledger, messages are held until it
+ * commits, whatever the sink promises: what is tested is the pipeline. */
 typedef struct world_sink {
-    const sl_sink *plan;    /* borrowed */
+    char *name;             /* owned */
+    const sl_sink *plan;    /* borrowed; NULL: not open */
     struct world *world;    /* borrowed */
-    world_record *messages; /* flushed since world_forget; owned */
+    const void *ledger;     /* the run's; NULL: none */
+    world_record *messages; /* to be seen since world_forget; owned */
     uint32_t count, room;
-    world_record *held; /* of the running batch, until flush; owned */
+    world_record *held; /* of the running batch, until flush or commit; owned */
     uint32_t held_count, held_room;
     uint64_t kept;            /* messages, over the run */
     sl_rejection *rejections; /* of the running batch; owned */
     uint32_t rejection_count;
 } world_sink;
+
+/* What is committed. */
+typedef struct world_ledger {
+    sl_committed *items; /* topics owned; owned */
+    uint32_t count;
+    uint64_t epoch;   /* of the run that may commit: each that opens it shuts out those before */
+    uint64_t commits; /* over all runs */
+} world_ledger;
 
 typedef struct world {
     clock_source clock;   /* the system's: by it connectors find their world, so it comes first */
@@ -60,6 +72,9 @@ typedef struct world {
     uint32_t topic_count;
     world_sink **sinks; /* in the plan's order; owned, they outlive their closing */
     uint32_t sink_count;
+    world_ledger ledger;
+    char store[32];        /* url of its store in memory; "": none was used */
+    sl_checkpoint kept;    /* where a pipeline's state is kept: there */
     char *refused;         /* sinks refuse values that hold this; owned; NULL: none */
     bool has_failing_sink; /* every flush of a data sink fails */
     int64_t takes_ms;      /* how long the next batch takes; then 0 */
@@ -86,6 +101,16 @@ void world_record_done(world_record *r);
 
 /* Copy a record with all it points to; both own what is theirs. */
 world_record world_record_copy(const world_record *r);
+
+/* Make what a sink holds to be seen. */
+void world_publish(world_sink *s);
+
+/* The run is over: what sinks hold goes, nothing is borrowed from its plan any more. */
+void world_let_go(world *w);
+
+/* The ledger of the world of `system`, whatever its name is. */
+const sl_ledger_ops *world_ledger_of(const sl_string *name);
+void world_ledger_done(world_ledger *l);
 
 /* Connectors by name, as pipeline_options want them; the generator is the real one. */
 const sl_source_ops *world_source(const sl_string *name);

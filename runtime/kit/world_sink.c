@@ -5,23 +5,52 @@
 #include "runtime/base/mem.h"
 #include "runtime/kit/world.h"
 
+/* The sink of that name that an earlier run had: several may have one, in the plan's order. */
+static world_sink *find_closed(const world *w, const sl_string *name) {
+    for (uint32_t i = 0; i < w->sink_count; i++) {
+        world_sink *s = w->sinks[i];
+        if (!s->plan && strlen(s->name) == name->len && !memcmp(s->name, name->data, name->len))
+            return s;
+    }
+    return NULL;
+}
+
 static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink) {
     world *w = (world *)(uintptr_t)system->clock;
-    world_sink *s = mem_zalloc(1, sizeof *s);
+    world_sink *s = find_closed(w, &plan->name);
+    if (!s) {
+        s = mem_zalloc(1, sizeof *s);
+        s->name = mem_copy_text(plan->name.data, plan->name.len);
+        s->world = w;
+        w->sinks = mem_realloc(w->sinks, (w->sink_count + 1) * sizeof *w->sinks);
+        w->sinks[w->sink_count++] = s;
+    }
     s->plan = plan;
-    s->world = w;
-    w->sinks = mem_realloc(w->sinks, (w->sink_count + 1) * sizeof *w->sinks);
-    w->sinks[w->sink_count++] = s;
+    s->ledger = system->ledger;
+    s->kept = 0;
     *sink = s;
     return NULL;
+}
+
+static void drop_held(world_sink *s) {
+    for (uint32_t i = 0; i < s->held_count; i++) world_record_done(&s->held[i]);
+    s->held_count = s->rejection_count = 0;
+}
+
+void world_let_go(world *w) {
+    for (uint32_t i = 0; i < w->sink_count; i++) {
+        drop_held(w->sinks[i]);
+        w->sinks[i]->plan = NULL;
+        w->sinks[i]->ledger = NULL;
+    }
 }
 
 static err *sink_begin(void *sink, uint64_t batch, int64_t now_ms) {
     world_sink *s = sink;
     (void)batch;
     (void)now_ms;
-    for (uint32_t i = 0; i < s->held_count; i++) world_record_done(&s->held[i]);
-    s->held_count = s->rejection_count = 0;
+    s->kept -= s->held_count;
+    drop_held(s);
     return NULL;
 }
 
@@ -89,11 +118,15 @@ static err *sink_write(void *sink, const sl_message *messages, uint32_t count) {
     return NULL;
 }
 
+void world_publish(world_sink *s) {
+    for (uint32_t i = 0; i < s->held_count; i++) add(&s->messages, &s->count, &s->room, s->held[i]);
+    s->held_count = 0;
+}
+
 static err *sink_flush(void *sink, const sl_rejection **rejections, uint32_t *count) {
     world_sink *s = sink;
     if (s->world->has_failing_sink && !s->plan->is_side) return err_new(ERR_IO, "disk full");
-    for (uint32_t i = 0; i < s->held_count; i++) add(&s->messages, &s->count, &s->room, s->held[i]);
-    s->held_count = 0;
+    if (!s->ledger) world_publish(s);
     *rejections = s->rejections;
     *count = s->rejection_count;
     return NULL;

@@ -26,6 +26,8 @@ typedef struct world_source_state {
     uint32_t count;
     sl_partition *partitions; /* owned */
     bool opened;
+    sl_resume *resume; /* what earlier runs read; NULL: there were none */
+    void *resume_arg;
     kafka_pattern pattern; /* of topics, or not set */
 } world_source_state;
 
@@ -56,6 +58,15 @@ static void find_by_pattern(world_source_state *s) {
         qsort(s->names + before, s->name_count - before, sizeof *s->names, compare_names);
 }
 
+/* A partition as it is found: at first where an earlier run left it. */
+static shown show(const world_source_state *s, world_topic *topic, uint32_t number) {
+    shown made = { .topic = topic, .number = number, .is_new = s->opened };
+    if (s->opened || !s->resume) return made;
+    int32_t how = s->resume(s->resume_arg, topic->name, (int32_t)number, &made.position);
+    made.is_new = how == SL_APPEARED;
+    return made;
+}
+
 /* Partitions that are not shown yet are appended; those there at first begin at their start. */
 static void discover(world_source_state *s) {
     find_by_pattern(s);
@@ -66,7 +77,8 @@ static void discover(world_source_state *s) {
             if (strcmp(s->shown[i].topic->name, topic->name) == 0) known++;
         for (; known < topic->count; known++) {
             s->shown = mem_realloc(s->shown, (s->count + 1) * sizeof *s->shown);
-            s->shown[s->count++] = (shown){ .topic = topic, .number = known, .is_new = s->opened };
+            s->shown[s->count++] = show(s, topic, known);
+            if (!s->opened) topic->partitions[known].confirmed_ms = INT64_MIN;
         }
     }
     s->opened = true;
@@ -75,6 +87,8 @@ static void discover(world_source_state *s) {
 static err *source_open(const sl_source *plan, const sl_system *system, void **source) {
     world_source_state *s = mem_zalloc(1, sizeof *s);
     s->world = (world *)(uintptr_t)system->clock;
+    s->resume = system->resume;
+    s->resume_arg = system->resume_arg;
     *source = s;
     err *e = kafka_pattern_read(&s->pattern, plan->options);
     if (e || s->pattern.is_set) return e;

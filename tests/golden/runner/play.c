@@ -254,10 +254,9 @@ static void check_law(play *p) {
              (int)p->p.inputs[i].plan->name.len, p->p.inputs[i].plan->name.data, sum, c->read);
     }
     for (uint32_t i = 0; i < p->world.sink_count; i++) {
-        const sl_sink *plan = p->world.sinks[i]->plan;
         if (p->p.out.sinks[i].counters.rows != p->world.sinks[i]->kept)
-            fail(p, p->step_line, "sink %.*s: counts %" PRIu64 " rows, but got %" PRIu64,
-                 (int)plan->name.len, plan->name.data, p->p.out.sinks[i].counters.rows,
+            fail(p, p->step_line, "sink %s: counts %" PRIu64 " rows, but got %" PRIu64,
+                 p->world.sinks[i]->name, p->p.out.sinks[i].counters.rows,
                  p->world.sinks[i]->kept);
     }
 }
@@ -267,7 +266,7 @@ static void settle_sink(play *p, uint32_t i) {
     if (!p->expected[i] && s->count) {
         lines none = { 0 }, got = sink_lines(s);
         char title[300];
-        snprintf(title, sizeof title, "expect %.*s", (int)s->plan->name.len, s->plan->name.data);
+        snprintf(title, sizeof title, "expect %.200s", s->name);
         fail(p, p->step_line, "%s: nothing was expected, but got:", title);
         print_diff(&none, &got, false);
         if (p->options->update) update(p, p->insert_at, p->insert_at, title, &got);
