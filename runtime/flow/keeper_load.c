@@ -59,6 +59,7 @@ static const layout_map *map_of(const sl_compat *compat, const char *kind, const
         .from = change->from,
         .to = change->to,
         .sizes = change->sizes,
+        .part_count = change->part_count,
         .parts = change->parts,
     };
     return map;

@@ -29,7 +29,7 @@ static err *open_the_store(keeper *k, pipeline *p, const pipeline_options *optio
         .log = p->system.log,
         .stop = options->stop_now,
     };
-    err *e = (options->open_store ? options->open_store : store_open)(&config, &k->store);
+    err *e = store_open(&config, &k->store);
     mem_free(url);
     if (e) return e;
     k->has_store = true;
@@ -169,7 +169,8 @@ static err *begin_fresh(pipeline *p) {
 /* -- open and close */
 
 err *keeper_open(pipeline *p, const pipeline_options *options) {
-    const sl_checkpoint *plan = &p->plan->checkpoint;
+    const sl_checkpoint *plan =
+        options->checkpoint ? options->checkpoint : &p->plan->checkpoint;
     if (!plan->url.data) return NULL;
     keeper *k = p->keeper = mem_zalloc(1, sizeof *k);
     k->plan = plan;

@@ -20,9 +20,6 @@ struct local;
 typedef const sl_source_ops *(*find_source_ops)(const sl_string *name);
 typedef const sl_ledger_ops *(*find_ledger_ops)(const sl_string *name);
 
-/* As store_open. */
-typedef err *open_store(const store_config *config, store *s);
-
 /* Called behind each step of a batch (keeper_steps): an error ends the batch there, as a crash
  * would. */
 typedef err *batch_step(void *arg, const char *step);
@@ -33,10 +30,9 @@ typedef struct pipeline_options {
     find_source_ops find_source;
     find_sink_ops find_sink;
     const sl_checkpoint *checkpoint; /* not NULL: in place of the plan's (tests); outlives it */
-    find_ledger_ops find_ledger; /* what it does not know: by state's own ("store"); may be NULL */
-    open_store *open_store;      /* NULL: store_open */
-    bool keeps_in_line;          /* objects are written in the call, without threads (tests) */
-    batch_step *on_step;         /* may be NULL */
+    find_ledger_ops find_ledger;     /* what it does not know: by state's own ("store"); may be NULL */
+    bool keeps_in_line;              /* objects are written in the call, without threads (tests) */
+    batch_step *on_step;             /* may be NULL */
     void *on_step_arg;
     worker **workers; /* taken; workers[0]'s script owns the plan */
     uint32_t worker_count;

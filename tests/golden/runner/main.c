@@ -1,4 +1,4 @@
-/* golden_runner [--workers N] [-joff] [--only TEXT] [--update] PATH…: plays the golden files below
+/* golden_runner [--workers N] [--restarts N] [-joff] [--only TEXT] [--update] PATH…: plays the golden files below
  * each PATH. Prints what differs, and ends with `golden: P passed, F failed`; exit code 1 if any
  * failed. */
 #include <dirent.h>
@@ -66,7 +66,8 @@ static void play_path(totals *t, const char *path) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "golden_runner [--workers N] [-joff] [--only TEXT] [--update] PATH…\n");
+    fprintf(stderr, "golden_runner [--workers N] [--restarts N] [-joff] [--only TEXT] [--update] "
+                    "PATH…\n");
     return 2;
 }
 
@@ -85,6 +86,8 @@ int main(int argc, char **argv) {
         if (at + 1 == argc) return usage();
         if (strcmp(argv[at], "--workers") == 0)
             t.options.workers = (uint32_t)strtoul(argv[++at], NULL, 10);
+        else if (strcmp(argv[at], "--restarts") == 0)
+            t.options.restarts = (uint32_t)strtoul(argv[++at], NULL, 10);
         else if (strcmp(argv[at], "--only") == 0)
             t.only = argv[++at];
         else

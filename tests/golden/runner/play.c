@@ -13,6 +13,8 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/kit/kit.h"
+#include "runtime/flow/keeper.h"
+#include "tests/golden/runner/tally.h"
 #include "tests/golden/runner/text.h"
 
 enum { MOST_STEPS = 100000,
@@ -29,6 +31,12 @@ typedef struct play {
     char **sets; /* owned */
     uint32_t set_count;
     pipeline p;
+    uint32_t workers;
+    tally past;     /* of the runs before */
+    char *crash_at; /* step at which the next batch dies; NULL: it does not; owned */
+    bool keeps;     /* state outlives a run */
+    bool can_rerun; /* the step was a batch, and others may follow */
+    uint32_t steps; /* since the last restart */
     bool opened;    /* tried to */
     bool running;   /* opened with success */
     err *error;     /* of the step, not yet expected */
@@ -80,8 +88,14 @@ static const char *script_name(const play *p) {
     return slash ? slash + 1 : p->s->path;
 }
 
-static void open_pipeline(play *p) {
-    if (p->opened) return;
+/* batch_step: the batch dies where it was told to. */
+static err *die(void *arg, const char *step) {
+    play *p = arg;
+    if (!p->crash_at || strcmp(p->crash_at, step) != 0) return NULL;
+    return err_new(ERR_CRASHED, "died at `%s`", step);
+}
+
+static void open_run(play *p) {
     p->opened = true;
     script_options of_script = {
         .path = script_name(p),
@@ -98,17 +112,35 @@ static void open_pipeline(play *p) {
         .script = &of_script,
         .stop = &p->stop,
         .log = &p->log,
-        .workers = p->options->workers,
+        .workers = p->workers,
+        .keeps = p->keeps,
+        .on_step = die,
+        .on_step_arg = p,
     };
     p->error = kit_open(&p->p, &p->world, &options);
     if (p->error) return;
     p->running = true;
-    p->expected = mem_zalloc(p->world.sink_count + 1, sizeof *p->expected);
+    if (!p->expected) p->expected = mem_zalloc(p->world.sink_count + 1, sizeof *p->expected);
+}
+
+static void open_pipeline(play *p) {
+    if (!p->opened) open_run(p);
+}
+
+/* The pipeline goes, another one goes on from what it kept. */
+static void reopen(play *p) {
+    tally_add(&p->past, &p->p);
+    kit_close(&p->p, NULL);
+    p->running = false;
+    p->steps = 0;
+    open_run(p);
 }
 
 static void close_play(play *p) {
     kit_close(&p->p, NULL);
     mem_free(p->expected);
+    mem_free(p->crash_at);
+    tally_done(&p->past);
     for (uint32_t i = 0; i < p->set_count; i++) mem_free(p->sets[i]);
     mem_free(p->sets);
     buf_done(&p->script);
@@ -352,17 +384,18 @@ static void put_count(buf *out, const char *name, uint64_t number) {
     if (number) buf_printf(out, " %s=%" PRIu64, name, number);
 }
 
-static void put_source_counters(buf *out, const input *in) {
-    const source_counters *c = &in->counters;
-    buf_printf(out, "%.*s:", (int)in->plan->name.len, in->plan->name.data);
-    put_count(out, "read", c->read);
-    put_count(out, "passed", c->passed);
-    put_count(out, "filtered", c->filtered);
-    put_count(out, "duplicate", c->duplicate);
-    put_count(out, "late", c->late);
-    put_count(out, "quarantined", c->quarantined);
-    put_count(out, "skipped", c->skipped);
-    put_count(out, "late_windows", c->late_windows);
+static void put_source_counters(buf *out, const play *p, uint32_t i) {
+    const sl_string *name = &p->p.inputs[i].plan->name;
+    source_counters c = tally_source(&p->past, &p->p, i);
+    buf_printf(out, "%.*s:", (int)name->len, name->data);
+    put_count(out, "read", c.read);
+    put_count(out, "passed", c.passed);
+    put_count(out, "filtered", c.filtered);
+    put_count(out, "duplicate", c.duplicate);
+    put_count(out, "late", c.late);
+    put_count(out, "quarantined", c.quarantined);
+    put_count(out, "skipped", c.skipped);
+    put_count(out, "late_windows", c.late_windows);
 }
 
 static lines counter_lines(play *p) {
@@ -370,24 +403,26 @@ static lines counter_lines(play *p) {
     buf line;
     for (uint32_t i = 0; i < p->p.input_count; i++) {
         buf_init(&line);
-        put_source_counters(&line, &p->p.inputs[i]);
+        put_source_counters(&line, p, i);
         lines_add(&out, line);
     }
     for (uint32_t i = 0; i < p->p.out.count; i++) {
-        const out_sink *s = &p->p.out.sinks[i];
+        const sl_string *name = &p->p.out.sinks[i].plan->name;
+        sink_counters c = tally_sink(&p->past, &p->p, i);
         buf_init(&line);
-        buf_printf(&line, "%.*s:", (int)s->plan->name.len, s->plan->name.data);
-        put_count(&line, "rows", s->counters.rows);
-        put_count(&line, "retracted", s->counters.retracted);
-        put_count(&line, "refused", s->counters.refused);
+        buf_printf(&line, "%.*s:", (int)name->len, name->data);
+        put_count(&line, "rows", c.rows);
+        put_count(&line, "retracted", c.retracted);
+        put_count(&line, "refused", c.refused);
         lines_add(&out, line);
     }
+    run_counters run = tally_run(&p->past, &p->p);
     buf_init(&line);
     buf_put_text(&line, "run:");
-    put_count(&line, "batches", p->p.counters.batches);
-    put_count(&line, "empty", p->p.counters.empty_batches);
-    put_count(&line, "overran", p->p.counters.overran);
-    put_count(&line, "nulled", p->p.counters.nulled_numbers);
+    put_count(&line, "batches", run.batches);
+    put_count(&line, "empty", run.empty_batches);
+    put_count(&line, "overran", run.overran);
+    put_count(&line, "nulled", run.nulled_numbers);
     lines_add(&out, line);
     return out;
 }
@@ -558,10 +593,32 @@ static void check_until(play *p, const section *sec, int64_t until_ms) {
         fail(p, sec->line, "waits until %" PRId64 ", wanted %" PRId64, until_ms, wanted);
 }
 
+/* The process died in a batch: another one goes on; what was committed is done. */
+static err *go_on(play *p, trigger_verdict *verdict) {
+    bool is_done = strcmp(p->crash_at, "committed") == 0 || strcmp(p->crash_at, "applied") == 0;
+    mem_free(p->crash_at);
+    p->crash_at = NULL;
+    reopen(p);
+    err *e = p->error;
+    p->error = NULL;
+    if (e) return e;
+    verdict->action = TRIGGER_RUN;
+    return is_done ? NULL : pipeline_step(&p->p, verdict);
+}
+
+static err *step_once(play *p, trigger_verdict *verdict) {
+    err *e = pipeline_step(&p->p, verdict);
+    if (e && e->code == ERR_CRASHED) {
+        err_free(e);
+        e = go_on(p, verdict);
+    }
+    return e;
+}
+
 static void step(play *p, const section *sec, trigger_action wanted) {
     trigger_verdict verdict = { 0 };
     if (!p->running) return;
-    p->error = pipeline_step(&p->p, &verdict);
+    p->error = step_once(p, &verdict);
     if (!p->error && verdict.action != wanted) {
         fail(p, sec->line, "--- %s: %s", sec->title, action_name(verdict.action));
     } else if (!p->error && wanted == TRIGGER_WAIT) {
@@ -569,7 +626,10 @@ static void step(play *p, const section *sec, trigger_action wanted) {
     } else if (!p->error && wanted == TRIGGER_DONE) {
         p->error = pipeline_finish(&p->p);
     }
+    p->can_rerun = !p->error && wanted == TRIGGER_RUN;
     if (!p->error) check_law(p);
+    if (!p->error && p->crash_at)
+        fail(p, sec->line, "--- %s: no batch came to the step `%s`", sec->title, p->crash_at);
 }
 
 /* Step until there is nothing to do. */
@@ -577,9 +637,10 @@ static void run(play *p) {
     trigger_verdict verdict = { .action = TRIGGER_RUN };
     for (uint32_t i = 0; p->running && !p->error && verdict.action == TRIGGER_RUN && i < MOST_STEPS;
          i++) {
-        p->error = pipeline_step(&p->p, &verdict);
+        p->error = step_once(p, &verdict);
         if (!p->error) check_law(p);
     }
+    p->can_rerun = !p->error && verdict.action == TRIGGER_WAIT;
     if (p->running && !p->error && verdict.action == TRIGGER_DONE)
         p->error = pipeline_finish(&p->p);
 }
@@ -675,6 +736,30 @@ static void act_broken(play *p, const section *sec) {
     p->world.has_failing_sink = strcmp(sec->title, "broken-sink") == 0;
 }
 
+/* `restart [WORKERS]`: the pipeline stops between two batches, and another one goes on. */
+static void act_restart(play *p, const section *sec) {
+    open_pipeline(p);
+    if (*sec->words) p->workers = (uint32_t)strtoul(sec->words, NULL, 10);
+    if (!p->workers || p->workers > 64)
+        fail(p, sec->line, "--- restart [WORKERS], 1 to 64");
+    else if (p->running)
+        reopen(p);
+}
+
+static void act_crash(play *p, const section *sec) {
+    uint32_t i = 0;
+    while (keeper_steps[i] && strcmp(keeper_steps[i], sec->words) != 0) i++;
+    if (!keeper_steps[i]) fail(p, sec->line, "--- crash STEP, one of keeper_steps");
+    if (!keeper_steps[i]) return;
+    mem_free(p->crash_at);
+    p->crash_at = mem_copy_text(sec->words, strlen(sec->words));
+}
+
+/* Says why the case means something else when the process is another one. */
+static void act_in_one_run(play *p, const section *sec) {
+    if (!*sec->words) fail(p, sec->line, "--- in-one-run WHY");
+}
+
 static void act_script(play *p, const section *sec) { add_script(p, sec); }
 static void act_feed(play *p, const section *sec) { feed(p, sec); }
 
@@ -686,6 +771,7 @@ static const struct {
     { "prelude", act_script, false },
     { "script", act_script, false },
     { "set", act_set, false },
+    { "in-one-run", act_in_one_run, false },
     { "topic", act_topic, false },
     { "clock", act_clock, false },
     { "advance", act_clock, false },
@@ -700,6 +786,8 @@ static const struct {
     { "broken-sink", act_broken, false },
     { "mended-sink", act_broken, false },
     { "feed", act_feed, false },
+    { "crash", act_crash, false },
+    { "restart", act_restart, true },
     { "open", act_open, true },
     { "batch", act_batch, true },
     { "tick", act_tick, true },
@@ -728,10 +816,18 @@ static bool play_expectation(play *p, const section *sec) {
     return true;
 }
 
+/* With --restarts: what comes next is another run's. */
+static void rerun(play *p) {
+    if (!p->can_rerun) return;
+    p->can_rerun = false;
+    if (p->options->restarts && p->keeps && ++p->steps >= p->options->restarts) reopen(p);
+}
+
 static void play_section(play *p, const section *sec) {
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
         if (strcmp(sec->title, actions[i].title) != 0) continue;
         settle(p);
+        rerun(p);
         if (actions[i].is_step) p->step_line = sec->line;
         actions[i].act(p, sec);
         p->insert_at = sec->end;
@@ -742,8 +838,19 @@ static void play_section(play *p, const section *sec) {
     p->insert_at = sec->end;
 }
 
+static bool has_section(const play *p, const char *title) {
+    const section *all = p->s->sections;
+    for (uint32_t i = 0; i < p->s->prelude_end; i++)
+        if (strcmp(all[i].title, title) == 0) return true;
+    for (uint32_t i = p->c->first; i < p->c->end; i++)
+        if (strcmp(all[i].title, title) == 0) return true;
+    return false;
+}
+
 bool play_case(story *s, const story_case *c, const play_options *options) {
-    play p = { .s = s, .c = c, .options = options, .step_line = c->line };
+    play p = { .s = s, .c = c, .options = options, .workers = options->workers, .step_line = c->line };
+    p.keeps = has_section(&p, "restart") || has_section(&p, "crash");
+    p.keeps |= options->restarts && !has_section(&p, "in-one-run");
     world_init(&p.world);
     buf_init(&p.script);
     log_init(&p.log, open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_LOGFMT, LOG_ERROR);

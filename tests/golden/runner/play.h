@@ -6,7 +6,9 @@
 typedef struct play_options {
     uint32_t workers;
     bool jit_off;
-    bool update; /* write what came out into the file in place of what was expected */
+    uint32_t restarts; /* > 0: after so many steps the pipeline is closed, and another one opened
+                        * from its checkpoint; the bytes must be the same */
+    bool update;       /* write what came out into the file in place of what was expected */
 } play_options;
 
 /* Play case `c` of `s`. Failures are printed, with FILE:LINE; false: there were any. */
