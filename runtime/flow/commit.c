@@ -26,16 +26,16 @@ static progress_source progress_of(const keeper *k, const input *in, arena *memo
     uint32_t most = in->partition_count + (was ? was->count : 0), count = in->partition_count;
     progress_partition *all = arena_take(memory, most * sizeof *all, sizeof(int64_t));
     for (uint32_t n = 0; n < count; n++) {
-        const sl_partition *at = &in->partitions[n];
+        uint32_t at = in->order[n];
         all[n] = (progress_partition){
-            .topic = at->topic,
-            .number = at->number,
-            .position = in->reached[n],
-            .high = in->watermark.partitions[n].high,
+            .topic = in->partitions[at].topic,
+            .number = in->partitions[at].number,
+            .position = in->reached[at],
+            .high = in->watermark.partitions[at].high,
         };
-        if (n >= in->header_count) continue;
-        all[n].header = in->headers[n].text;
-        all[n].header_offset = in->headers[n].offset;
+        if (at >= in->header_count) continue;
+        all[n].header = in->headers[at].text;
+        all[n].header_offset = in->headers[at].offset;
     }
     progress_source s = {
         .name = in->plan->name,

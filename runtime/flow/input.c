@@ -8,6 +8,7 @@
 #include "runtime/event/saturate.h"
 #include "runtime/flow/blank.h"
 #include "runtime/flow/header.h"
+#include "runtime/flow/progress.h"
 
 enum {
     CONFIRM_MS = 5000, /* at the start of a bounded run */
@@ -18,13 +19,14 @@ enum {
 
 static const double PLACES = 4294967296.0; /* of one source */
 
-/* Topics stand in the list as in the script, each at first with its lowest partition. */
+/* The number of a partition's topic: topics stand in the list as in the script, each at first with
+ * its lowest partition. Those before `p` have theirs. */
 static uint32_t topic_number(const input *in, uint32_t p) {
     uint32_t topics = 0;
     for (uint32_t i = 0; i < p; i++) {
-        if (in->places[i] / SL_MOST_PARTITIONS == topics) topics++;
-        if (strcmp(in->partitions[i].topic, in->partitions[p].topic) == 0)
-            return in->places[i] / SL_MOST_PARTITIONS;
+        uint32_t number = in->places[i] / SL_MOST_PARTITIONS;
+        if (number >= topics) topics = number + 1;
+        if (strcmp(in->partitions[i].topic, in->partitions[p].topic) == 0) return number;
     }
     return topics;
 }
@@ -38,22 +40,50 @@ static err *too_many(const input *in, const sl_partition *p) {
                    p->topic, is_file ? "file" : "topic", SL_MOST_TOPICS);
 }
 
+/* Partition `p` where its place is among those before it in the list. */
+static void put_at_place(input *in, uint32_t p) {
+    uint32_t at = p;
+    in->ranks[p] = (double)in->number * PLACES + in->places[p];
+    for (; at > 0 && in->places[in->order[at - 1]] > in->places[p]; at--)
+        in->order[at] = in->order[at - 1];
+    in->order[at] = p;
+}
+
 /* A partition that appears late stands last in the connector's list, but not in a batch. */
 static err *put_in_order(input *in, uint32_t known) {
     in->order = mem_realloc(in->order, in->partition_count * sizeof *in->order);
     in->places = mem_realloc(in->places, in->partition_count * sizeof *in->places);
     in->ranks = mem_realloc(in->ranks, in->partition_count * sizeof *in->ranks);
     for (uint32_t p = known; p < in->partition_count; p++) {
-        uint32_t at = p, topic = topic_number(in, p);
+        uint32_t topic = topic_number(in, p);
         if (topic >= SL_MOST_TOPICS || in->partitions[p].number >= SL_MOST_PARTITIONS)
             return too_many(in, &in->partitions[p]);
         in->places[p] = topic * SL_MOST_PARTITIONS + (uint32_t)in->partitions[p].number;
-        in->ranks[p] = (double)in->number * PLACES + in->places[p];
-        for (; at > 0 && in->places[in->order[at - 1]] > in->places[p]; at--)
-            in->order[at] = in->order[at - 1];
-        in->order[at] = p;
+        put_at_place(in, p);
     }
     return NULL;
+}
+
+void input_keep_order(input *in, const progress_source *was) {
+    static const uint32_t none = UINT32_MAX;
+    uint32_t topics = 0;
+    for (uint32_t p = 0; p < in->partition_count; p++) in->places[p] = none;
+    for (uint32_t i = 0; i < was->count; i++) {
+        bool is_new = !i || strcmp(was->partitions[i].topic, was->partitions[i - 1].topic) != 0;
+        for (uint32_t p = 0; is_new && p < in->partition_count; p++)
+            if (in->places[p] == none &&
+                strcmp(in->partitions[p].topic, was->partitions[i].topic) == 0)
+                in->places[p] =
+                    topics * SL_MOST_PARTITIONS + (uint32_t)in->partitions[p].number;
+        topics += is_new;
+    }
+    for (uint32_t p = 0; p < in->partition_count; p++) {
+        bool is_same = p && strcmp(in->partitions[p].topic, in->partitions[p - 1].topic) == 0;
+        if (in->places[p] == none)
+            in->places[p] = (is_same ? topics - 1 : topics++) * SL_MOST_PARTITIONS +
+                            (uint32_t)in->partitions[p].number;
+        put_at_place(in, p);
+    }
 }
 
 /* Partitions that appeared since the last look begin to count for the watermark. */

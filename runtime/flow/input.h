@@ -19,6 +19,8 @@
 
 struct recorded_source;
 
+struct progress_source;
+
 typedef struct input {
     uint32_t number; /* in the plan */
     const sl_source *plan;
@@ -62,6 +64,10 @@ typedef struct input {
 struct err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops,
                        const sl_system *system, uint32_t number, bool bounded_run);
 void input_close(input *in);
+
+/* Right behind it: topics of an earlier run stand in the order in which it found them, and new ones
+ * behind, so that ties of event time are decided alike. */
+void input_keep_order(input *in, const struct progress_source *was);
 
 /* See what is there now. Retriable trouble is not an error: nothing is there. */
 struct err *input_look(input *in);

@@ -110,6 +110,7 @@ static void restore_input(keeper *k, input *in) {
     const progress_source *s = keeper_loaded(k, in->number);
     uint32_t live = 0;
     if (!s) return;
+    input_keep_order(in, s);
     for (uint32_t n = 0; n < in->partition_count; n++) {
         const sl_partition *at = &in->partitions[n];
         const progress_partition *was = progress_find_partition(s, at->topic, at->number);

@@ -278,10 +278,10 @@ class Case:
         return "\n".join(self.lines) + "\n"
 
 
-def main(case):
+def main(case, before=""):
     name, first, end = sys.argv[0].split("/")[-1], int(sys.argv[1]), int(sys.argv[2])
     print("Made by tests/golden/%s %d %d: random pipelines, and what its model of the rules "
-          "gives.\n" % (name, first, end))
+          "gives.\n%s" % (name, first, end, before))
     print("\n".join(case(seed).play() for seed in range(first, end)), end="")
 
 

@@ -140,4 +140,4 @@ class TimeCase(model.Case):
 
 
 if __name__ == "__main__":
-    model.main(TimeCase)
+    model.main(TimeCase, "\n--- in-one-run the idle clock starts anew with a run\n")

@@ -1,6 +1,5 @@
-/* golden_runner [--workers N] [--restarts N] [-joff] [--only TEXT] [--update] PATH…: plays the golden files below
- * each PATH. Prints what differs, and ends with `golden: P passed, F failed`; exit code 1 if any
- * failed. */
+/* golden_runner [OPTIONS] PATH…: plays the golden files below each PATH. Prints what differs, and
+ * ends with `golden: P passed, F failed`; exit code 1 if any failed. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,8 +65,8 @@ static void play_path(totals *t, const char *path) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "golden_runner [--workers N] [--restarts N] [-joff] [--only TEXT] [--update] "
-                    "PATH…\n");
+    fprintf(stderr, "golden_runner [--workers N] [--restarts N] [--crashes FIRST] [-joff] "
+                    "[--only TEXT] [--update] PATH…\n");
     return 2;
 }
 
@@ -86,6 +85,8 @@ int main(int argc, char **argv) {
         if (at + 1 == argc) return usage();
         if (strcmp(argv[at], "--workers") == 0)
             t.options.workers = (uint32_t)strtoul(argv[++at], NULL, 10);
+        else if (strcmp(argv[at], "--crashes") == 0)
+            t.options.crashes = 1 + (uint32_t)strtoul(argv[++at], NULL, 10);
         else if (strcmp(argv[at], "--restarts") == 0)
             t.options.restarts = (uint32_t)strtoul(argv[++at], NULL, 10);
         else if (strcmp(argv[at], "--only") == 0)

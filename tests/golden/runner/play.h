@@ -8,6 +8,8 @@ typedef struct play_options {
     bool jit_off;
     uint32_t restarts; /* > 0: after so many steps the pipeline is closed, and another one opened
                         * from its checkpoint; the bytes must be the same */
+    uint32_t crashes;  /* > 0: every batch dies first, and is done by another pipeline: at one step
+                        * after the other, 1: from the first one on */
     bool update;       /* write what came out into the file in place of what was expected */
 } play_options;
 
