@@ -14,6 +14,7 @@ local ffi = require "ffi"
 local functions = require "sluice.check.functions"
 local lower = require "sluice.lower"
 local lower_compat = require "sluice.lower.compat"
+local members = require "sluice.compat.members"
 local param = require "sluice.param"
 local pipeline = require "sluice.pipeline"
 local place = require "sluice.place"
@@ -98,6 +99,9 @@ local function finish(host, graph, list, seen)
          keep.compared = { found, anchors }
          return ("%.0f"):format(address_of(found))
       end,
+      members = function(stored, section)
+         return (members.text(stored, section))
+      end,
       explain = function(...) return (seen:explain(...)) end,
       verdict = function() return (seen:verdict()) end,
       describe = function()
@@ -121,6 +125,7 @@ end
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
 --   these, `fingerprint`,
 --   and the functions C calls: `compat(stored)` (→ address of an sl_compat, as text),
+--   `members(stored, section)` (→ as `sluice.compat.members`),
 --   `explain(json, color, said, put_ms, is_charged)`, `verdict()`, `describe()`,
 --   `warnings()`, `event(source, i, seed, now_ms)`, `fallbacks()`, `tell(driver, message,
 --   frames)`

@@ -276,6 +276,15 @@ err *script_compat(script *s, const char *stored, const sl_compat **result) {
     return e;
 }
 
+err *script_members(script *s, const char *stored, const char *section, const char **text) {
+    size_t len;
+    lua_pushstring(s->L, stored);
+    lua_pushstring(s->L, section);
+    err *e = call_for_text(s, "members", 2, &len);
+    *text = s->text.data;
+    return e;
+}
+
 err *script_explain(script *s, const script_explanation *wanted, const char **text) {
     size_t len;
     lua_pushboolean(s->L, wanted->json);

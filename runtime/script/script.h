@@ -87,6 +87,11 @@ err *script_agree(const script *a, const script *b);
  * Borrowed until the next call. ERR_SCRIPT: not for what was stored, whatever it is. */
 err *script_compat(script *s, const char *stored, const sl_compat **result);
 
+/* The members of the states of a stored table, as lines (lua/sluice/compat/members.lua); "" when
+ * the shape does not know it. `section`: "aggregate NAME" and the like. Borrowed as for
+ * script_explain. */
+err *script_members(script *s, const char *stored, const char *section, const char **text);
+
 /* Run a driver over the vector: one lua_pcall. False: user code threw, see script_error. */
 bool script_run(script *s, uint32_t driver);
 
@@ -99,8 +104,8 @@ const char *script_error(const script *s);
 const char *script_traceback(const script *s);
 
 /* More on the last failed script_run, lines: the line of the script, a hint, the row. The vector
- * must be as it was left. "" when nothing is known. Borrowed until the next call. Costs a call into
- * Lua. */
+ * must be as it was left. "" when nothing is known. Borrowed until the next call. Costs a call
+ * into Lua. */
 const char *script_details(script *s);
 
 /* Call `report` for every user function or driver loop that the JIT gave up on since the last
