@@ -12,7 +12,7 @@ void show_text(buf *out) {
     buf_done(out);
 }
 
-static void put_name(buf *out, const char *name) {
+void show_json_name(buf *out, const char *name) {
     char last = out->len ? out->data[out->len - 1] : '{';
     if (last != '{' && last != '[') buf_put_char(out, ',');
     json_text_put(out, name, strlen(name));
@@ -20,13 +20,26 @@ static void put_name(buf *out, const char *name) {
 }
 
 void show_json_text(buf *out, const char *name, const char *value) {
-    put_name(out, name);
+    show_json_name(out, name);
     json_text_put(out, value, strlen(value));
 }
 
 void show_json_number(buf *out, const char *name, int64_t value) {
-    put_name(out, name);
+    show_json_name(out, name);
     buf_printf(out, "%" PRId64, value);
+}
+
+bool show_has_time(int64_t start_ms) {
+    const int64_t year_10000_ms = 253402300800000;
+    return start_ms > -year_10000_ms && start_ms < year_10000_ms && start_ms != 0;
+}
+
+void show_json_start(buf *out, const char *name, int64_t start_ms) {
+    show_json_name(out, name);
+    if (show_has_time(start_ms))
+        buf_printf(out, "%" PRId64, start_ms);
+    else
+        buf_put_text(out, "null");
 }
 
 const char *show_kind(pointer_kind kind) {

@@ -10,6 +10,13 @@ void show_text(buf *out);
 void show_json_text(buf *out, const char *name, const char *value);
 void show_json_number(buf *out, const char *name, int64_t value);
 
+/* `"name":`, likewise; and `"name":START`, or null where a pane has no time. */
+void show_json_name(buf *out, const char *name);
+void show_json_start(buf *out, const char *name, int64_t start_ms);
+
+/* Whether a pane begins somewhere: those of operators without windows do not. */
+bool show_has_time(int64_t start_ms);
+
 /* The objects: `"objects":[…]`, or a table. */
 void show_objects_json(buf *out, const survey *v);
 void show_objects(buf *out, const survey *v);

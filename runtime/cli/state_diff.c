@@ -28,13 +28,15 @@ static void put_change(diff *d, const state_table *t, const pane *p, change_kind
     if (d->a->json) {
         buf_put_text(&d->out, d->count ? ",{" : "{");
         show_json_text(&d->out, "operator", t->section);
-        show_json_number(&d->out, "start_ms", pane_start(p));
+        show_json_start(&d->out, "start_ms", pane_start(p));
         show_json_text(&d->out, "is", WORDS[kind]);
         buf_put_text(&d->out, ",\"key\":");
         state_put_key(t, one, &d->out);
         buf_put_text(&d->out, ",\"members\":{");
     } else if (d->count < MOST_SHOWN) {
-        buf_printf(&d->out, "%s, pane %" PRId64 ", ", t->section, pane_start(p));
+        buf_printf(&d->out, "%s, ", t->section);
+        if (show_has_time(pane_start(p)))
+            buf_printf(&d->out, "pane %" PRId64 ", ", pane_start(p));
         state_put_key(t, one, &d->out);
         buf_printf(&d->out, ": %s", WORDS[kind]);
     }
@@ -48,17 +50,18 @@ static void put_value(diff *d, const state_table *t, const state_member *m, cons
         buf_put_text(&d->out, "null");
 }
 
-/* `of_before`: the same table then, whose parts may lie elsewhere in memory, not in the state. */
+/* What differs; of one that is new or gone, all. */
 static void put_members(diff *d, const state_table *t, const entry *before, const entry *after) {
-    uint32_t count = 0;
     bool is_shown = d->a->json || d->count <= MOST_SHOWN;
     for (uint32_t i = 0; is_shown && i < t->member_count; i++) {
         const state_member *m = &t->members[i];
         if (before && after && state_same_member(t, m, before, after)) continue;
-        if (d->a->json)
-            buf_printf(&d->out, "%s\"%s\":[", count++ ? "," : "", m->name);
-        else
+        if (d->a->json) {
+            show_json_name(&d->out, m->name);
+            buf_put_char(&d->out, '[');
+        } else {
             buf_printf(&d->out, "\n    %s: ", m->name);
+        }
         put_value(d, t, m, before);
         buf_put_text(&d->out, d->a->json ? "," : " -> ");
         put_value(d, t, m, after);
@@ -116,8 +119,9 @@ static err *refuse_other_layout(const diff *d) {
         const state_table *t = &d->after.tables[i], *before = same_table(&d->before, t);
         if (!before) continue;
         if (before->state_size != t->state_size || strcmp(before->text, t->text))
-            return err_new(ERR_USAGE, "state diff: the states of `%s` were laid out anew between the "
-                                      "two batches: they cannot be compared",
+            return err_new(ERR_USAGE,
+                           "state diff: the states of `%s` were laid out anew between the "
+                           "two batches: they cannot be compared",
                            t->section);
     }
     return NULL;

@@ -35,14 +35,8 @@ static totals count_up(const state_table *t) {
     return all;
 }
 
-/* Panes of operators without windows begin nowhere. */
-static bool has_time(int64_t start) {
-    const int64_t year_10000_ms = 253402300800000;
-    return start > -year_10000_ms && start < year_10000_ms;
-}
-
 static void put_start(columns *c, const totals *all, int64_t start) {
-    if (all->pane_count && has_time(start) && start)
+    if (all->pane_count && show_has_time(start))
         columns_put_time(c, start);
     else
         columns_put(c, "-");
@@ -72,7 +66,7 @@ static void put_panes_json(buf *out, const state_table *t) {
     buf_put_text(out, ",\"panes\":[");
     for (uint32_t i = 0; i < count; i++) {
         buf_put_text(out, i ? ",{" : "{");
-        show_json_number(out, "start_ms", pane_start(panes[i]));
+        show_json_start(out, "start_ms", pane_start(panes[i]));
         show_json_number(out, "groups", pane_count(panes[i]));
         buf_put_char(out, '}');
     }
@@ -124,7 +118,7 @@ typedef struct found {
 static void put_members_json(buf *out, const state_table *t, const entry *e) {
     buf_put_text(out, ",\"members\":{");
     for (uint32_t m = 0; m < t->member_count; m++) {
-        buf_printf(out, "%s\"%s\":", m ? "," : "", t->members[m].name);
+        show_json_name(out, t->members[m].name);
         state_put_member(t, &t->members[m], e, out);
     }
     buf_put_char(out, '}');
@@ -147,12 +141,12 @@ static void put_members(buf *out, const state_table *t, const entry *e) {
 static void put_found(buf *out, found *f, const pane *p, const entry *e) {
     if (f->as_json) {
         buf_put_text(out, f->count ? ",{" : "{");
-        show_json_number(out, "start_ms", pane_start(p));
+        show_json_start(out, "start_ms", pane_start(p));
         put_members_json(out, f->table, e);
         buf_put_char(out, '}');
     } else {
         state_put_key(f->table, e, out);
-        if (has_time(pane_start(p)) && pane_start(p))
+        if (show_has_time(pane_start(p)))
             buf_printf(out, " in the pane of %" PRId64, pane_start(p));
         buf_put_char(out, '\n');
         put_members(out, f->table, e);
@@ -180,8 +174,9 @@ static err *get(const args *a, const stored *s, const state_view *v, buf *out) {
     f.table = state_view_find(v, a->more[0], &names);
     err *e = NULL;
     if (!f.table)
-        e = err_new(ERR_USAGE, "state get: `%s` is no operator, or several are called so: write one "
-                               "of\n%s",
+        e = err_new(ERR_USAGE,
+                    "state get: `%s` is no operator, or several are called so: write one "
+                    "of\n%s",
                     a->more[0], buf_text(&names));
     buf_done(&names);
     if (e) return e;

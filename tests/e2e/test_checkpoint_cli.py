@@ -1,0 +1,317 @@
+"""`sluice checkpoint` and `sluice state`: what is stored can be looked at, moved and mended; nothing is
+changed under a running pipeline, and no output is repeated unasked. Exit codes: 3 it runs, 4 refused."""
+import json
+import os
+import signal
+
+import harness
+
+RUNS, REFUSED, USAGE = 3, 4, 2
+BEGIN_MS = 1_700_000_000_000
+
+FILES = """
+local sluice = require "sluice"
+return sluice.pipeline {
+   name = "rides", trigger = "TRIGGER", checkpoint = "file:./store",
+   sluice.file { path = "in.jsonl", max_records = 100, follow = FOLLOW }
+      :json { sluice.string "k", sluice.int64 "n" :required(), sluice.int64 "ts" :required() }
+      :event_time("ts", { unit = "ms", delay = "1 second" })
+      :group_by "k":window(sluice.tumbling { size = "1 minute" })
+      :aggregate { rows = sluice.count(), sum = sluice.sum "n", last = sluice.last "k" }
+      :to(sluice.file { path = "out", mode = "append" }),
+}
+"""
+
+KAFKA = """
+local sluice = require "sluice"
+return sluice.pipeline {
+   name = "NAME", trigger = "TRIGGER", checkpoint = "file:./store",
+   sluice.kafka { topics = "IN", start = "earliest", max_records = 50 }
+      :json { sluice.string "k", sluice.int64 "n" :required(), sluice.int64 "ts" :required() }
+      :event_time("ts", { unit = "ms", delay = "1 second", idle = "never" })
+      :group_by "k":window(sluice.running { retain = "forever" })
+      :aggregate { rows = sluice.count(), sum = sluice.sum "n" }
+      :to(sluice.kafka { topic = "OUT", mode = "update" }),
+}
+"""
+
+
+class CommandTest(harness.E2ETest):
+    def sluice(self, *words, code=0):
+        """Run a command over p.lua; its output."""
+        run = self.run_sluice(*words)
+        self.assertEqual(run.code, code, f"{words}: {run.out}{run.err}")
+        self.said = run.err
+        return run.out
+
+    def checkpoint(self, word, *more, code=0):
+        return self.sluice("checkpoint", word, "p.lua", *more, code=code)
+
+    def json_of(self, *words, code=0):
+        group, word, *more = words
+        return json.loads(self.sluice(group, word, "p.lua", *more, "--json", code=code))
+
+    def path(self, *parts):
+        return os.path.join(self.folder, "store", *parts)
+
+    def objects(self, name="rides"):
+        return sorted(os.listdir(self.path(name, "state")))
+
+
+class FileTest(CommandTest):
+    """Without Kafka: progress is committed in the store."""
+
+    def setUp(self):
+        super().setUp()
+        self.script()
+        with open(os.path.join(self.folder, "in.jsonl"), "w") as file:
+            for n in range(1000):
+                row = {"k": f"k{n % 3}", "n": n, "ts": BEGIN_MS + n * 100}
+                file.write(json.dumps(row) + "\n")
+
+    @property
+    def brokers(self):
+        return "localhost:1"
+
+    def script(self, trigger="available-now", follow=False, name="rides"):
+        text = FILES.replace("TRIGGER", trigger).replace("FOLLOW", str(follow).lower())
+        self.file("p.lua", text.replace('"rides"', f'"{name}"'))
+
+    def run_all(self):
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+
+    def output(self):
+        folder = os.path.join(self.folder, "out")
+        return {name: harness.read(os.path.join(folder, name)) for name in sorted(os.listdir(folder))}
+
+    def test_what_is_stored_is_listed(self):
+        self.assertIn("nothing is stored, and nothing committed", self.checkpoint("ls"))
+        self.run_all()
+        found = self.json_of("checkpoint", "ls")
+        self.assertEqual((found["pipeline"], found["ledger"], found["batch"]), ("rides", "store", 10))
+        self.assertEqual(found["sources"][0]["partitions"][0]["position"], 1000)
+        self.assertEqual([(o["batch"], o["role"]) for o in found["objects"]][-2:],
+                         [(9, "needed"), (10, "current")])
+        self.assertEqual(len(found["store_id"]), 32)
+        text = self.checkpoint("ls")
+        self.assertIn("committed: 10 batches, 1 partition", text)
+        self.assertRegex(text, r"10 +delta +[\d.]+ KB +\d{4}-\d\d-\d\d .* current")
+
+    def test_a_whole_checkpoint_is_whole_and_a_damaged_one_is_not(self):
+        self.run_all()
+        self.assertIn("whole: 11 objects read", self.checkpoint("verify"))
+        self.assertEqual(self.json_of("checkpoint", "verify")["verdict"], "whole")
+        middle = self.path("rides", "state", self.objects()[5])
+        os.chmod(middle, 0o644)
+        with open(middle, "r+b") as file:
+            file.seek(os.path.getsize(middle) // 2)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 1]))
+        self.checkpoint("verify", code=REFUSED)
+        self.assertIn("is damaged", self.said)
+        self.assertIn("sluice checkpoint recover p.lua", self.said)
+        self.assertEqual(self.json_of("checkpoint", "verify", code=REFUSED)["verdict"], "broken")
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, REFUSED)
+        self.assertIn("sluice checkpoint recover", run.err)
+        # the states before the damage are whole, and can be gone on from
+        offered = self.json_of("checkpoint", "recover")["candidates"]
+        self.assertEqual([one["batch"] for one in offered], [4, 3, 2, 1, 0])
+        self.checkpoint("recover", "--to", offered[0]["to"], code=USAGE)
+        self.assertIn("--repeat-output", self.said)
+        before = self.output()
+        self.checkpoint("recover", "--to", offered[0]["to"], "--repeat-output")
+        self.run_all()
+        self.assertEqual(self.output(), before)
+
+    def test_a_lost_pointer_is_recovered(self):
+        self.run_all()
+        before = self.output()
+        for name in os.listdir(self.path("rides", "commit")):
+            os.unlink(self.path("rides", "commit", name))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, REFUSED)
+        self.assertIn("state is stored", run.err)
+        self.assertEqual(self.output(), before)  # nothing was begun anew
+        text = self.checkpoint("recover")
+        self.assertRegex(text, r"10-\w{8} .* committed: the copy of the pointer says so")
+        self.assertIn("goes on from batch 10", self.checkpoint("recover", "--to", "10"))
+        self.run_all()
+        self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 10)
+
+    def test_going_back_says_what_it_costs(self):
+        self.run_all()
+        before = self.output()
+        self.checkpoint("rollback", code=USAGE)
+        self.checkpoint("rollback", "--to", "11", code=USAGE)
+        self.checkpoint("rollback", "--to", "ten", code=USAGE)
+        self.checkpoint("rollback", "--to", "4", code=USAGE)
+        self.assertIn("in.jsonl: 600 records are read again", self.said)
+        self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 10)
+        self.assertIn("goes on from batch 4", self.checkpoint("rollback", "--to", "4", "--repeat-output"))
+        text = self.checkpoint("verify")
+        self.assertIn("6 objects of batches that were not committed", text)
+        self.assertIn("6 objects", self.checkpoint("gc"))
+        self.assertEqual(len(self.objects()), 11)
+        self.assertEqual(len(json.loads(self.checkpoint("gc", "--force", "--json"))["objects"]), 6)
+        self.assertEqual(len(self.objects()), 5)
+        self.run_all()
+        self.assertEqual(self.output(), before)
+
+    def test_a_copy_goes_on_by_itself(self):
+        self.run_all()
+        before = self.output()
+        self.checkpoint("rollback", "--to", "4", "--repeat-output")
+        self.checkpoint("export", "saved.ck")
+        self.checkpoint("export", "saved.ck", code=1)  # nothing is overwritten
+        self.checkpoint("fork", "rides", code=USAGE)
+        self.checkpoint("fork", "copy")
+        self.checkpoint("fork", "copy", code=REFUSED)
+        self.script(name="third")
+        self.checkpoint("import", "saved.ck")
+        for name in ("copy", "third"):
+            self.script(name=name)
+            self.assertIn("whole: 5 objects", self.checkpoint("verify"))
+            self.run_all()
+            self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 10)
+            self.assertEqual(self.output(), before)
+            self.assertIn("of `rides`, pointer S1 ", harness.read(self.path(name, "origin")))
+
+    def test_a_damaged_export_is_not_imported(self):
+        self.run_all()
+        self.checkpoint("export", "saved.ck")
+        path = os.path.join(self.folder, "saved.ck")
+        self.script(name="third")
+        with open(path, "rb") as file:
+            whole = file.read()
+        for damaged in (whole[:-1], whole[:len(whole) // 2], whole[:5], b"",
+                        whole[:1000] + bytes([whole[1000] ^ 8]) + whole[1001:]):
+            with open(path, "wb") as file:
+                file.write(damaged)
+            self.checkpoint("import", "saved.ck", code=REFUSED)
+            self.assertFalse(os.path.exists(self.path("third", "state")))
+
+    def test_nothing_is_moved_under_a_running_pipeline(self):
+        self.script(trigger="continuous", follow=True)
+        run = self.start("run", "p.lua")
+        self.wait_for("batches", lambda: len(os.listdir(self.folder)) > 3 and os.path.exists(self.path("rides", "commit"))
+                      and len(os.listdir(self.path("rides", "commit"))) > 10)
+        self.assertIn("whole", self.checkpoint("verify"))
+        for words in (("rollback", "--to", "3", "--repeat-output"), ("gc", "--force")):
+            self.checkpoint(*words, code=RUNS)
+            self.assertIn(f"pid {run.process.pid}", self.said)
+        second = self.run_sluice("run", "p.lua")
+        self.assertEqual(second.code, RUNS, second.err)
+        self.assertEqual(run.stop(), 0, run.err)
+
+    def test_state_is_shown_by_group(self):
+        self.run_all()
+        self.checkpoint("rollback", "--to", "4", "--repeat-output")
+        found = self.json_of("state", "ls")
+        operator = found["operators"][0]
+        self.assertEqual((operator["operator"], operator["groups"]), ("aggregate aggregate", 3))
+        self.assertIn("aggregate aggregate", self.sluice("state", "ls", "p.lua"))
+        group = self.json_of("state", "get", "aggregate", "k1")
+        members = group["panes"][0]["members"]
+        wanted = [n for n in range(400) if n % 3 == 1]
+        self.assertEqual(members["rows.n"], len(wanted), members)
+        self.assertIn('"k1"', json.dumps(members), members)
+        text = self.sluice("state", "get", "p.lua", "aggregate", '{"k": "k2"}')
+        self.assertIn('{"k":"k2"} in the pane of', text)
+        self.assertIn("has no group", self.sluice("state", "get", "p.lua", "aggregate", "k9"))
+        self.sluice("state", "get", "p.lua", "counts", "k1", code=USAGE)
+        self.assertIn("aggregate aggregate", self.said)
+        changes = self.json_of("state", "diff", "3", "4")["changes"]
+        self.assertEqual({one["key"]["k"] for one in changes}, {"k0", "k1", "k2"})
+        self.assertEqual({one["is"] for one in changes}, {"changed"})
+        rows = next(one["members"]["rows.n"] for one in changes if one["key"]["k"] == "k0")
+        self.assertEqual(rows[1] - rows[0], 34)
+        self.assertEqual(self.sluice("state", "diff", "p.lua", "4", "4"), "the same\n")
+
+
+class KafkaTest(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.names = {"IN": self.topic(partitions=2, name="in"), "OUT": self.topic(name="out"),
+                      "NAME": harness.fresh("stored")}
+        self.script()
+        self.client.produce(self.names["IN"], [
+            {"value": json.dumps({"k": f"k{n % 5}", "n": n, "ts": BEGIN_MS + n * 10}), "partition": n % 2}
+            for n in range(300)])
+
+    def script(self, trigger="available-now", **names):
+        text = KAFKA.replace("TRIGGER", trigger)
+        for word, name in dict(self.names, **names).items():
+            text = text.replace(word, name)
+        self.file("p.lua", text)
+
+    def run_all(self):
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+
+    def last_rows(self):
+        """By key what its last row says."""
+        last = {}
+        for record in self.client.consume(self.names["OUT"]):
+            last[record.key] = record.json()["rows"]
+        return sorted(last.values())
+
+    def test_offsets_deleted_by_somebody_else_are_recovered(self):
+        self.run_all()
+        found = self.json_of("checkpoint", "ls")
+        self.assertEqual((found["ledger"], len(found["offsets"])), ("kafka", 2))
+        batch = found["batch"]
+        self.client.delete_group(self.names["NAME"])
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, REFUSED, run.err)
+        self.checkpoint("ls", code=REFUSED)
+        self.assertIn("committed: the copy of the pointer says so", self.checkpoint("recover"))
+        self.checkpoint("recover", "--to", str(batch))
+        self.assertEqual(self.json_of("checkpoint", "ls")["offsets"], found["offsets"])
+        self.run_all()
+        self.assertEqual(self.last_rows(), [60] * 5)
+
+    def test_offsets_moved_by_a_tool_are_recovered(self):
+        self.run_all()
+        batch = self.json_of("checkpoint", "ls")["batch"]
+        self.client.set_group_offsets(self.names["NAME"], self.names["IN"], {0: 10})
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, REFUSED, run.err)
+        self.checkpoint("recover", "--to", str(batch))
+        self.run_all()
+        self.assertEqual(self.last_rows(), [60] * 5)
+
+    def test_going_back_gives_rows_again(self):
+        self.run_all()
+        rows = len(self.client.consume(self.names["OUT"]))
+        self.checkpoint("rollback", "--to", "3", code=USAGE)
+        self.assertIn("150 records are read again", self.said)
+        self.assertIn("gets the rows of 3 batches again", self.said)
+        self.checkpoint("rollback", "--to", "3", "--repeat-output")
+        self.run_all()
+        self.assertEqual(len(self.client.consume(self.names["OUT"])), rows + 3 * 5)
+        self.assertEqual(self.last_rows(), [60] * 5)
+
+    def test_a_fork_has_a_group_of_its_own(self):
+        self.run_all()
+        fork = harness.fresh("fork")
+        self.checkpoint("fork", fork)
+        self.script(NAME=fork)
+        self.client.produce(self.names["IN"], [{"value": json.dumps({"k": "k0", "n": 1, "ts": BEGIN_MS}),
+                                                "partition": 0}])
+        self.run_all()
+        self.assertEqual(self.last_rows(), [60] * 4 + [61])
+
+    def test_looking_does_not_disturb_and_a_moved_pointer_stops(self):
+        self.script(trigger="continuous")
+        run = self.start("run", "p.lua")
+        self.wait_for("all rows", lambda: self.last_rows() == [60] * 5)
+        for words in (("checkpoint", "ls"), ("checkpoint", "verify"), ("state", "ls")):
+            self.json_of(*words)
+        self.checkpoint("rollback", "--to", "1", "--repeat-output", code=RUNS)
+        self.assertIn(f"pid {run.process.pid}", self.said)
+        self.assertTrue(run.running, run.err)
+        run.send(signal.SIGTERM)
+        self.assertEqual(run.wait(), 0, run.err)
