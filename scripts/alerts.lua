@@ -30,5 +30,5 @@ local alerts = sluice.kafka {
    :to(sluice.kafka { topic = "card_alerts", mode = "update", only_if_changed = true })
 
 return sluice.pipeline {
-   name = "alerts", trigger = "1 second", checkpoint = "none", alerts,
+   name = "alerts", trigger = "1 second", checkpoint = "file:./checkpoints", alerts,
 }

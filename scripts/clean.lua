@@ -37,5 +37,5 @@ local rides = sluice.kafka {
    :to(sluice.kafka { topic = "ride_events", key = "user_id" })
 
 return sluice.pipeline {
-   name = "clean", trigger = "1 second", checkpoint = "none", rides,
+   name = "clean", trigger = "1 second", checkpoint = "file:./checkpoints", rides,
 }

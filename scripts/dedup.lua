@@ -16,5 +16,5 @@ local unique = sluice.kafka { topics = "ride_events" }
    :to(sluice.kafka { topic = "ride_events_unique", key = "user_id" })
 
 return sluice.pipeline {
-   name = "dedup", trigger = "1 second", checkpoint = "none", unique,
+   name = "dedup", trigger = "1 second", checkpoint = "file:./checkpoints", unique,
 }

@@ -14,4 +14,6 @@ local rides = sluice.file { path = "rides.jsonl" }
    }
    :to(sluice.kafka { topic = "ride_events", key = "user_id" })
 
-return sluice.pipeline { name = "file-to-topic", checkpoint = "none", rides }
+return sluice.pipeline {
+   name = "file-to-topic", checkpoint = "file:./checkpoints", rides,
+}

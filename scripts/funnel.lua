@@ -49,5 +49,5 @@ local funnel = visits
    :to(sluice.kafka { topic = "funnel", mode = "append" })
 
 return sluice.pipeline {
-   name = "funnel", trigger = "10 seconds", checkpoint = "none", funnel,
+   name = "funnel", trigger = "10 seconds", checkpoint = "file:./checkpoints", funnel,
 }

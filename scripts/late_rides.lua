@@ -32,5 +32,6 @@ local large = rides
    :to(sluice.kafka { topic = "large_payments" })
 
 return sluice.pipeline {
-   name = "late-rides", trigger = "5 seconds", checkpoint = "none", counts, large,
+   name = "late-rides", trigger = "5 seconds",
+   checkpoint = "file:./checkpoints", counts, large,
 }

@@ -25,5 +25,6 @@ local quantiles = sluice.kafka { topics = "requests" }
    :to(sluice.kafka { topic = "latency_quantiles", mode = "append" })
 
 return sluice.pipeline {
-   name = "latency-quantiles", trigger = "5 seconds", checkpoint = "none", quantiles,
+   name = "latency-quantiles", trigger = "5 seconds",
+   checkpoint = "file:./checkpoints", quantiles,
 }

@@ -25,5 +25,5 @@ local rides = sluice.kafka { topics = "ride-counts-quarantine" }
    :to(sluice.kafka { topic = "ride_events" })
 
 return sluice.pipeline {
-   name = "redrive", trigger = "available-now", checkpoint = "none", rides,
+   name = "redrive", trigger = "available-now", checkpoint = "file:./checkpoints", rides,
 }

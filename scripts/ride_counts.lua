@@ -54,6 +54,6 @@ local counts = rides
 return sluice.pipeline {
    name = "ride-counts",
    trigger = "30 seconds",
-   checkpoint = "none",
+   checkpoint = "file:./checkpoints",
    counts,
 }

@@ -29,5 +29,6 @@ local revenue = paid
    :to(sluice.kafka { topic = "ride_revenue", mode = "append" })
 
 return sluice.pipeline {
-   name = "ride-revenue", trigger = "30 seconds", checkpoint = "none", revenue,
+   name = "ride-revenue", trigger = "30 seconds",
+   checkpoint = "file:./checkpoints", revenue,
 }

@@ -15,5 +15,6 @@ local revenue = sluice.kafka { topics = "ride_events" }
    :to(sluice.kafka { topic = "rolling_revenue", mode = "update" })
 
 return sluice.pipeline {
-   name = "rolling-revenue", trigger = "5 seconds", checkpoint = "none", revenue,
+   name = "rolling-revenue", trigger = "5 seconds",
+   checkpoint = "file:./checkpoints", revenue,
 }

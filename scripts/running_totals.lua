@@ -20,5 +20,6 @@ local totals = sluice.kafka { topics = "ride_events" }
    :to(sluice.kafka { topic = "user_running_totals", mode = "update" })
 
 return sluice.pipeline {
-   name = "running-totals", trigger = "1 second", checkpoint = "none", totals,
+   name = "running-totals", trigger = "1 second",
+   checkpoint = "file:./checkpoints", totals,
 }

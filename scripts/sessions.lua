@@ -34,5 +34,5 @@ local sessions = clicks
    :to(sluice.kafka { topic = "sessions", mode = "append" })
 
 return sluice.pipeline {
-   name = "sessions", trigger = "5 seconds", checkpoint = "none", sessions,
+   name = "sessions", trigger = "5 seconds", checkpoint = "file:./checkpoints", sessions,
 }

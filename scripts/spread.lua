@@ -33,5 +33,5 @@ local spreads = sluice.kafka { topics = "ride_events" }
    :to(sluice.kafka { topic = "ride_spreads", mode = "update" })
 
 return sluice.pipeline {
-   name = "spread", trigger = "10 seconds", checkpoint = "none", spreads,
+   name = "spread", trigger = "10 seconds", checkpoint = "file:./checkpoints", spreads,
 }

@@ -17,5 +17,5 @@ local top = sluice.kafka { topics = "ride_events", events = "rides" }
    :to(sluice.kafka { topic = "top_drivers", mode = "update", final = true })
 
 return sluice.pipeline {
-   name = "top-drivers", trigger = "10 seconds", checkpoint = "none", top,
+   name = "top-drivers", trigger = "10 seconds", checkpoint = "file:./checkpoints", top,
 }

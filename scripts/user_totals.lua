@@ -54,5 +54,6 @@ local totals = sluice.kafka {
    })
 
 return sluice.pipeline {
-   name = "user-totals", trigger = "10 seconds", checkpoint = "none", totals,
+   name = "user-totals", trigger = "10 seconds",
+   checkpoint = "file:./checkpoints", totals,
 }

@@ -28,7 +28,8 @@ class ArticleTest(harness.E2ETest):
     def count_rides(self, mode, *settings):
         """Run the script over all rides; returns what came out, by partition and offset."""
         counts = self.topic(partitions=3, name=mode)
-        settings = ["trigger=available-now", "source.start=earliest", "source.topics=" + self.rides,
+        settings = ["name=" + harness.fresh("article"), "trigger=available-now",
+                    "source.start=earliest", "source.topics=" + self.rides,
                     "sink.topic=" + counts, "sink.mode=" + mode, *settings]
         began = time.time()
         run = self.run_sluice("run", expect.RIDE_COUNTS, *harness.sets(*settings),
@@ -41,7 +42,7 @@ class ArticleTest(harness.E2ETest):
             "filtered": self.answer["excluded"], "duplicate": 0, "late": 0, "quarantined": 0,
             "skipped": 0, "partly_quarantined": 0, "lost": 0})
         if "SLUICE_E2E_RECORDS" in os.environ:
-            print(f"{mode} {' '.join(settings[5:])}: {took:.2f} s, {RECORDS / took:,.0f} rec/s, "
+            print(f"{mode} {' '.join(settings[6:])}: {took:.2f} s, {RECORDS / took:,.0f} rec/s, "
                   f"at most {run.peak_mb:.0f} MB")
         records = self.client.consume(counts)
         self.assertEqual(summary.sinks[counts]["rows"], len(records))

@@ -198,8 +198,14 @@ class ScriptsTest(harness.E2ETest):
     def test_files_are_not_to_be_had(self):
         self.change("local counts", 'local f = io.open("x")\nlocal counts', 6, "io is not available")
 
-    def test_checkpoints_come_later(self):
-        self.change('checkpoint = "none"', 'checkpoint = "file:./state"', 11, "not yet")
+    def test_checkpoint_is_a_store_that_there_is(self):
+        self.change('checkpoint = "none"', 'checkpoint = "gs://bucket/x"', 11, "later release")
+        self.change('checkpoint = "none"', 'checkpoint = "./state"', 11, 'wanted "file:./state"')
+
+    def test_exactly_once_that_cannot_be(self):
+        self.change('checkpoint = "none"', 'checkpoint = "file:./state", delivery = "exactly-once", '
+                    'sluice.file { path = "x" }:json { sluice.int64 "n" }:to(sluice.file { path = "-" })',
+                    11, "exactly-once: sink -: what is written to stdout")
 
     def test_checkpoint_must_be_said(self):
         self.change('checkpoint = "none", ', "", 11, "checkpoint")

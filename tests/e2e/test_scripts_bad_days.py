@@ -171,19 +171,10 @@ class EndTest(scripted.ScriptCase):
         self.rows_sent = sum(sink["rows"] for sink in sinks.values())
 
     def run_again(self, name, names, out, wanted, is_update):
-        """From `start`: at-least-once. All that the second run sends is as of the oracle."""
-        before = self.client.end_offsets(out)
+        """It goes on where it was: what both runs sent is as of the oracle, each row once."""
         flush = [] if name in ("dedup", "alerts") else ["flush=true"]
         self.run_script(name, *flush, records=RECORDS)
-        after = [r for r in self.client.consume(out) if r.offset >= before[r.partition]]
-        if is_update:
-            self.check_rows(self.view(out), wanted)
-        else:
-            self.check_rows([r.json() for r in after], wanted)
-            first = [r.json() for r in self.client.consume(out) if r.offset < before[r.partition]]
-            known = {json.dumps(scripted.plain(row)) for row in wanted}
-            wrong = [row for row in first if json.dumps(scripted.plain(row)) not in known]
-            self.assertEqual(wrong, [])  # what came out before the end was right as well
+        self.check_rows(self.view(out) if is_update else self.rows(out), wanted)
 
     def test_sigterm_in_the_middle(self):
         for name in self.CASES:
@@ -294,7 +285,7 @@ class ThrowTest(scripted.ScriptCase):
         self.assertEqual(len(out), at // 50 * 50)  # all batches before, nothing of this one
         self.assertEqual([r.json()["event_id"] for r in out], [f"e-{n}" for n in range(len(out))])
         summary = self.run_script("clean", records=1000)  # without it: that record alone is set aside
-        self.check_source(summary, 1000, quarantined=1)
+        self.check_source(summary, 1000 - len(out), quarantined=1)
         (kept,) = self.client.consume(names["ride_events_bad"])
         self.assertEqual(kept.json()["event_id"], f"e-{at}")
 
