@@ -292,7 +292,7 @@ void table_drop_pane(table *t, pane *p) {
     take_out(t, p);
     list_push(&t->dropped, p);
     p->dropped = true;
-    t->last_count = p->count;
+    if (p->count) t->last_count = p->count;
 }
 
 /* First touch of a pane in this batch. Comes before the first insert: its mark must not cover that.

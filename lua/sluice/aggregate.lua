@@ -17,8 +17,9 @@ local aggregate = {}
 
 -- name → `{ resolve = function(input, given, by) → code, accepts = types of the field, by
 -- = types of a second one, read = function(what stands behind the field) → given,
--- optional = flag }`. `input` is `{ type =, exact =, field = or fn = }`, nil without a
--- field. The code is text for lua/sluice/driver/fold.lua: `$a.NAME` a member of the
+-- optional = flag, splits = flag }`. `splits`: rows folded in two parts that are merged
+-- give what they give folded in one. `input` is `{ type =, exact =, field = or fn = }`,
+-- nil without a field. The code is text for lua/sluice/driver/fold.lua: `$a.NAME` a member of the
 -- state, `$b.NAME` of the state merged into it, `$k.NAME` one of the `constants`; in
 -- `fold` (and `check`, which may throw): `x` the value (numbers; int64 and timestamps
 -- as int64 cdata), `data` and `len` of text, with `takes_bytes` of all types, `x2` …
@@ -145,6 +146,7 @@ local function resolve_builtin(parts, columns)
    if message then return nil, message end
    local resolved = builtin.resolve(inputs[1], parts.given, inputs[2])
    resolved.kind, resolved.inputs = parts.kind, inputs
+   resolved.splits = builtin.splits
    resolved.nullable = not resolved.never_null
    return resolved
 end

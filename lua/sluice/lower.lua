@@ -75,6 +75,14 @@ local function user_code(aggregate)
    return kind
 end
 
+-- Whether a group may be folded in parts that are merged when its window closes.
+local function splits(aggregate)
+   for _, item in ipairs(aggregate.items) do
+      if not item.spec.splits then return false end
+   end
+   return true
+end
+
 local function fill_window(into, given)
    if not given then return end
    into.kind = C[window.word(given.kind)]
@@ -120,7 +128,7 @@ function Plan:fill_aggregate(into, index)
    into.final = flag(aggregate.final)
    into.only_if_changed = flag(aggregate.only_if_changed)
    into.has_retractions = flag(aggregate.has_retractions)
-   into.user_code = user_code(aggregate)
+   into.user_code, into.splits = user_code(aggregate), flag(splits(aggregate))
    into.max_rows = aggregate.max_rows or 0
    into.step, into.level = aggregate.step - 1, aggregate.level or 0
    into.late = aggregate.late and aggregate.late - 1 or -1

@@ -33,8 +33,10 @@ typedef struct cold_list {
     uint32_t count, room;
 } cold_list;
 
-bool budget_can_spill(const sl_aggregate *groups) {
+bool budget_can_spill(const sl_plan *plan, uint32_t number) {
+    const sl_aggregate *groups = stored_groups(plan, number);
     if (!groups || !groups->splits || groups->mode != SL_APPEND) return false;
+    if (plan->steps[groups->step].going_on) return false; /* its rows borrow from the tables */
     return groups->window.kind == SL_WINDOW_TUMBLING || groups->window.kind == SL_WINDOW_HOPPING ||
            groups->window.kind == SL_WINDOW_CUMULATE;
 }
@@ -135,7 +137,7 @@ static size_t can_go(const pipeline *p) {
     size_t bytes = 0;
     if (!p->local || !p->local->folder) return 0;
     for (uint32_t i = 0; i < stored_count(p->plan); i++) {
-        if (!budget_can_spill(stored_groups(p->plan, i))) continue;
+        if (!budget_can_spill(p->plan, i)) continue;
         for (uint32_t n = 0; n < crew_count(p->crew); n++)
             bytes += used_of(crew_worker(p->crew, n), p->plan, i);
     }
@@ -192,7 +194,7 @@ static int by_cold(const void *x, const void *y) {
 /* All that can go, the coldest first: a pane of several workers once. */
 static void list_cold(const pipeline *p, cold_list *l) {
     for (uint32_t i = 0; i < stored_count(p->plan); i++)
-        if (budget_can_spill(stored_groups(p->plan, i))) list_panes(p, i, l);
+        if (budget_can_spill(p->plan, i)) list_panes(p, i, l);
     if (!l->count) return;
     qsort(l->items, l->count, sizeof *l->items, by_pane);
     uint32_t kept = 0;

@@ -5,12 +5,12 @@
  * so it is waited for when it is behind.
  *
  * Spilled can be panes of windows in append mode whose aggregates give the same when they are
- * folded in parts (sl_aggregate.splits). What cannot go stays in memory; if that alone is more than
- * the budget, the run ends. thread: main. */
+ * folded in parts (sl_aggregate.splits), and whose rows go to sinks alone. What cannot go stays in
+ * memory; if that alone is more than the budget, the run ends. thread: main. */
 #include "runtime/flow/pipeline.h"
 
-/* Whether a table's panes can be spilled in parts. NULL: it holds no groups. */
-bool budget_can_spill(const sl_aggregate *groups);
+/* Whether panes of a table (stored_table) can be spilled. */
+bool budget_can_spill(const sl_plan *plan, uint32_t number);
 
 /* What tables may hold; what the base may. INT64_MAX: no limit is said. */
 size_t budget_bytes(const pipeline *p);

@@ -30,6 +30,18 @@ void local_new(pipeline *p, const pipeline_options *options) {
     l->in_line = options->keeps_in_line;
 }
 
+/* Workers read what is spilled. */
+static void lend(const pipeline *p) {
+    for (uint32_t n = 0; n < crew_count(p->crew); n++)
+        crew_worker(p->crew, n)->base = p->local->base;
+}
+
+static void leave(pipeline *p) {
+    base_close(p->local->base);
+    p->local->base = NULL;
+    lend(p);
+}
+
 static err *begin(pipeline *p) {
     local *l = p->local;
     const keeper *k = p->keeper;
@@ -43,7 +55,8 @@ static err *begin(pipeline *p) {
         .in_line = l->in_line,
     };
     err *e = base_open(&config, &l->base);
-    if (!e) e = jobs_new(l->in_line, &l->fulls);
+    if (!e && !l->fulls) e = jobs_new(l->in_line, &l->fulls);
+    lend(p);
     return e;
 }
 
@@ -178,8 +191,7 @@ static void give_up(pipeline *p, err *e) {
     log_warn(p->system.log, "local state is given up, the run goes on without",
              log_text("why", e->message));
     err_free(e);
-    base_close(l->base);
-    l->base = NULL;
+    leave(p);
     l->is_given_up = true;
 }
 
@@ -201,15 +213,14 @@ static bool is_over(const pipeline *p, size_t held_bytes) {
            !atomic_load(&l->is_making);
 }
 
-static err *remove_base(local *l) {
-    base_close(l->base);
-    l->base = NULL;
-    return rocks_destroy(l->folder);
+static err *remove_base(pipeline *p) {
+    leave(p);
+    return rocks_destroy(p->local->folder);
 }
 
 err *local_keep(pipeline *p, size_t held_bytes) {
     local *l = p->local;
-    if (is_over(p, held_bytes)) return remove_base(l);
+    if (is_over(p, held_bytes)) return remove_base(p);
     err *e = is_time(p, held_bytes) ? begin(p) : NULL;
     if (!e && l->base) e = base_error(l->base);
     if (!e && l->base && base_waiting_bytes(l->base) > budget_base_bytes(p))

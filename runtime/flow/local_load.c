@@ -96,7 +96,7 @@ static void leave_pane(const filling *f, const found_pane *found) {
 static bool can_stay(const filling *f, const found_pane *found) {
     uint32_t i = stored_find(f->p->plan, found->name);
     if (f->maps || i == stored_count(f->p->plan)) return false;
-    return found->is_spilled || budget_can_spill(stored_groups(f->p->plan, i));
+    return found->is_spilled || budget_can_spill(f->p->plan, i);
 }
 
 /* The newest first; of one start the highest generation. */

@@ -35,6 +35,7 @@ typedef struct failed_result {
 /* What a worker works in while it emits; kept from batch to batch. */
 typedef struct emit_space {
     group_list groups;  /* of the window being emitted */
+    group_list waiting; /* emit_spilled.c: its groups that are in memory */
     char *row_memory;   /* EMIT_ROWS result rows; owned */
     char *state_memory; /* EMIT_ROWS states; owned */
     result results[EMIT_ROWS];
@@ -77,6 +78,10 @@ void emit_find_panes(emission *m, pane *const *all, uint32_t count, uint32_t nea
 
 /* emit.c: make the groups of the space's list results of the emission's window and send them. */
 struct err *emit_groups(const emission *m);
+
+/* emit_spilled.c: the same of a window of which panes are spilled: all of its groups. */
+struct err *emit_spilled(emission *m);
+bool emit_has_spilled(const emission *m);
 
 /* emit_ordered.c: the driver threw: when a fold in order did, note its row and set the vector up to
  * go on behind it. */

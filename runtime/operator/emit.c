@@ -8,6 +8,7 @@
 #include "runtime/operator/emission.h"
 #include "runtime/operator/emit.h"
 #include "runtime/operator/operators.h"
+#include "state/spill.h"
 
 emit_space *emit_space_new(uint32_t largest_row, uint32_t largest_state) {
     emit_space *space = mem_zalloc(1, sizeof *space);
@@ -24,6 +25,7 @@ emit_space *emit_space_new(uint32_t largest_row, uint32_t largest_state) {
 void emit_space_free(emit_space *space) {
     if (!space) return;
     groups_done(&space->groups);
+    groups_done(&space->waiting);
     mem_free(space->row_memory);
     mem_free(space->state_memory);
     mem_free(space->parts);
@@ -78,6 +80,7 @@ err *emit_groups(const emission *m) {
 }
 
 static err *emit_window(emission *m, bool dirty_only) {
+    if (emit_has_spilled(m)) return emit_spilled(m);
     m->dirty_only = dirty_only;
     groups_list(&m->w->emit->groups, m->panes, m->pane_count, dirty_only, m->b->plan->shards);
     return emit_groups(m);
@@ -228,7 +231,8 @@ bool emit_is_due(const worker *w, const sl_plan *plan, uint32_t aggregate, int64
     if (window_is_own(&a->window)) return expiry_is_due(&w->expiries[aggregate], watermark);
     pane *const *panes = table_panes(w->tables[aggregate], &count);
     for (uint32_t i = 0; i < count; i++) {
-        if (!pane_count(panes[i])) continue; /* its only rows were thrown out */
+        /* its only rows were thrown out */
+        if (!pane_count(panes[i]) && !pane_is_spilled(panes[i])) continue;
         if (window_next_close(&a->window, pane_start(panes[i]), before) > watermark) continue;
         bool emits = a->mode == SL_APPEND || a->final;
         if (emits || window_pane_goes(&a->window, pane_start(panes[i])) <= watermark) return true;

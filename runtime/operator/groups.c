@@ -113,6 +113,11 @@ static void drop_copies(group_list *list) {
     list->count = kept;
 }
 
+void groups_sort_once(group_list *list) {
+    groups_sort(list);
+    drop_copies(list);
+}
+
 void groups_list(group_list *list, pane *const *panes, uint32_t count, bool dirty_only,
                  uint32_t shards) {
     groups_begin(list);
@@ -122,6 +127,8 @@ void groups_list(group_list *list, pane *const *panes, uint32_t count, bool dirt
         else
             add_all(list, panes, i, shards);
     }
-    groups_sort(list);
-    if (dirty_only) drop_copies(list);
+    if (dirty_only)
+        groups_sort_once(list);
+    else
+        groups_sort(list);
 }

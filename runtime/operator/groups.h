@@ -29,6 +29,9 @@ void groups_begin(group_list *list);
 void groups_add(group_list *list, entry *e, uint32_t pane_index, uint32_t shards);
 void groups_sort(group_list *list);
 
+/* Sort groups that may stand in it several times, and keep each once. */
+void groups_sort_once(group_list *list);
+
 /* Compare two groups as rows leave: < 0, 0 (one group) or > 0. */
 int group_compare(const group_item *a, const group_item *b);
 

@@ -25,6 +25,9 @@ const char *stored_name(const sl_plan *plan, uint32_t i, buf *name);
 /* The aggregation whose groups it holds; NULL: it holds something else. */
 const sl_aggregate *stored_groups(const sl_plan *plan, uint32_t i);
 
+/* The number of an aggregation's groups. */
+static inline uint32_t stored_groups_number(uint32_t aggregate) { return 2 * aggregate; }
+
 /* The number of the table that is called so; stored_count: there is none. */
 uint32_t stored_find(const sl_plan *plan, const char *name);
 

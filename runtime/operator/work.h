@@ -81,6 +81,7 @@ typedef struct worker {
     struct seen_keys **seen;  /* by distinct: its keys; owned */
     expiry *expiries;         /* by aggregate; owned */
     table **sent;             /* by aggregate: hashes of what was sent, or NULL; owned */
+    struct base *base;        /* where spilled panes are; borrowed, NULL: nothing is spilled */
     note *notes;              /* of this round; owned */
     uint32_t note_count, note_room;
     arena note_text;           /* their texts, until the batch ends */

@@ -28,7 +28,7 @@ function arg.new(operator)
          result = ("if $a.seen ~= 0 then %s end"):format(value.give),
       }, input)
    end
-   return { accepts = "any", by = "ordered", resolve = resolve }
+   return { accepts = "any", by = "ordered", splits = true, resolve = resolve }
 end
 
 return arg

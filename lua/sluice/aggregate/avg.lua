@@ -7,7 +7,7 @@ local ffi = require "ffi"
 
 local sum = require "sluice.aggregate.sum"
 
-local avg = { accepts = "addable" }
+local avg = { accepts = "addable", splits = true }
 
 local MORE_DIGITS = 4
 

@@ -1,7 +1,7 @@
 --- `count()`: rows; `count(f)`: rows in which the field is not null. 0 over none.
 -- @module sluice.aggregate.count
 
-local count = { optional = true, accepts = "any" }
+local count = { optional = true, accepts = "any", splits = true }
 
 -- A double counts exactly to 2^53.
 function count.resolve()

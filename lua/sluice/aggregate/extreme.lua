@@ -30,7 +30,7 @@ function extreme.new(operator)
          result = ("if $a.seen ~= 0 then %s end"):format(best.give),
       }, input)
    end
-   return { accepts = "ordered", resolve = resolve }
+   return { accepts = "ordered", splits = true, resolve = resolve }
 end
 
 return extreme

@@ -8,7 +8,7 @@ local ffi = require "ffi"
 local options = require "sluice.options"
 local place = require "sluice.place"
 
-local histogram = { accepts = "number" }
+local histogram = { accepts = "number", splits = true }
 
 local MOST = 1000
 

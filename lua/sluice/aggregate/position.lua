@@ -50,7 +50,7 @@ function position.new(operator)
          result = ("if $a.seen ~= 0 then %s end"):format(value.give),
       }, input)
    end
-   return { accepts = "any", resolve = resolve }
+   return { accepts = "any", splits = true, resolve = resolve }
 end
 
 return position

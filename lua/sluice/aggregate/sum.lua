@@ -4,7 +4,7 @@
 
 local ffi = require "ffi"
 
-local sum = { accepts = "addable" }
+local sum = { accepts = "addable", splits = true }
 
 -- 128 bits in two words, without a branch: carry = rshift((lo & n) | ((lo | n) & ~new),
 -- 63) (Warren, Hacker's Delight, 2-13).
