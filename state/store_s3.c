@@ -248,7 +248,8 @@ static err *try_condition(s3_store *s) {
     err *e = put_probe(s, true, &answer);
     if (!e && answer.status < 300) e = put_probe(s, true, &answer);
     bool is_obeyed = answer.status == 412;
-    if (!e && !is_obeyed) e = put_probe(s, false, &answer); // else it is something else it cannot do
+    // it may be something else that it cannot do
+    if (!e && !is_obeyed) e = put_probe(s, false, &answer);
     if (e) return e;
     s->condition = is_obeyed ? CONDITION_OBEYED : CONDITION_IGNORED;
     if (!is_obeyed && s->log) {

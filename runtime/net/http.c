@@ -173,8 +173,8 @@ static void set_up_request(transfer *t) {
         curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, r->body ? r->body : "");
     }
     curl_easy_setopt(t->curl, CURLOPT_CUSTOMREQUEST, r->method);
-    // Waiting to be asked for the body would cost a round trip each time. Telling libcurl not to ask
-    // is a header without a value: 7.88 would sign that, and not send it.
+    // Waiting to be asked for the body would cost a round trip each time. Telling libcurl not to
+    // wait is a header without a value: 7.88 would sign that, and not send it.
     if (!r->signature) t->headers = curl_slist_append(NULL, "Expect:");
     curl_easy_setopt(t->curl, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L);
     for (const char *const *one = r->headers; one && *one; one++) {
