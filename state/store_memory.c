@@ -38,6 +38,7 @@ struct memory_store {
 
 typedef struct memory_handle {
     memory_store *store;
+    store_names unsure; /* STORE_NEW was asked for, and its answer was lost: see store.h */
 } memory_handle;
 
 /* The one place that outlives a pipeline, as a disk does: a test's second run must find what its
@@ -117,6 +118,7 @@ static err *memory_open(const store_config *config, void **handle) {
     const char *name = store_rest_of(config->url);
     if (!*name) return err_new(ERR_PLAN, "checkpoint `memory:`: has no name, wanted memory:NAME");
     memory_handle *h = mem_zalloc(1, sizeof *h);
+    store_names_init(&h->unsure);
     pthread_mutex_lock(&all_lock);
     h->store = store_named(name);
     pthread_mutex_unlock(&all_lock);
@@ -147,16 +149,21 @@ static void write_object(memory_store *m, const char *name, const void *bytes, s
 
 static err *memory_put(void *handle, const char *name, const void *bytes, size_t len, int32_t how,
                        bool *exists) {
-    memory_store *m = ((memory_handle *)handle)->store;
+    memory_handle *h = handle;
+    memory_store *m = h->store;
     *exists = false;
     err *e = store_check_name(name);
     if (e) return e;
     pthread_mutex_lock(&all_lock);
     int32_t fault = fault_of_put(m);
     if (fault != STORE_FAULT_BEFORE) {
-        *exists = how == STORE_NEW && *place_of(m, name);
-        if (!*exists) write_object(m, name, bytes, len);
+        const object *there = how == STORE_NEW ? *place_of(m, name) : NULL;
+        bool is_same = there && there->len == len && !memcmp(there->bytes, bytes, len);
+        *exists = there && !(is_same && store_names_has(&h->unsure, name));
+        if (!there) write_object(m, name, bytes, len);
     }
+    if (fault && how == STORE_NEW) store_names_add(&h->unsure, name);
+    if (!fault) store_names_remove(&h->unsure, name);
     if (fault) {
         e = err_new(ERR_IO, "memory:%s: object `%s`: a test lets this put fail", m->name, name);
         e->retriable = true;
@@ -225,6 +232,7 @@ static void memory_close(void *handle) {
     pthread_mutex_lock(&all_lock);
     drop_locks(h->store, h);
     pthread_mutex_unlock(&all_lock);
+    store_names_done(&h->unsure);
     mem_free(h);
 }
 

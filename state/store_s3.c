@@ -142,6 +142,7 @@ static err *ask(s3_store *s, s3_request *r, http_answer *a) {
     for (;;) {
         s3_fault fault = { .retry_after_ms = -1 };
         err *e = ask_once(s, r, store_patience_left_ms(&patience), a);
+        if (a->sent > 1) r->was_unsure = true;
         if (!e && a->status >= 300) {
             s3_fault_read(a, &fault);
             if (s3_fault_may_pass(&fault)) e = s3_fault_error(&s->place, r->doing, r->name, &fault);

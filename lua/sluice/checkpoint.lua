@@ -74,10 +74,11 @@ checkpoint.OPTIONS = {
       about = "access",
       risk = "http:// sends everything in clear",
    },
-   path_style = { check = options.flag(), default = false,
-      doc = "s3: the bucket stands in the path, not in the host's name",
+   path_style = { check = options.flag(),
+      doc = "s3: the bucket stands in the path, not in the host's name; else true where "
+         .. "`endpoint` is given",
       about = "access",
-      risk = "many servers of one's own need it, Amazon's does not",
+      risk = "a server that wants it the other way says that there is no such bucket",
    },
    access_key = { check = secret.checker(), doc = "s3: else $AWS_ACCESS_KEY_ID",
       about = "access",
@@ -124,7 +125,6 @@ local function check(value)
    if not store then return nil, closer, inside end
    local wrong = conflict(store, value)
    if wrong then return nil, wrong end
-   if store.path_style == false then store.path_style = nil end
    return store
 end
 

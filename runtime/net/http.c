@@ -113,6 +113,13 @@ static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
     return t->is_stopped;
 }
 
+/* Before each time that it is sent. */
+static int on_send(void *arg, char *to, char *from, int to_port, int from_port) {
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    ((transfer *)arg)->answer->sent++;
+    return CURL_PREREQFUNC_OK;
+}
+
 static bool is_this_machine(const char *url) {
     static const char *const hosts[] = { "localhost", "127.", "[::1]", "[::ffff:127.", NULL };
     const char *host = strstr(url, "://");
@@ -150,6 +157,8 @@ static void set_up_callbacks(transfer *t) {
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, t);
+    curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_send);
+    curl_easy_setopt(curl, CURLOPT_PREREQDATA, t);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, t);
@@ -224,7 +233,7 @@ err *http_send(http *h, const http_request *r, http_answer *a) {
     transfer t = { .h = h, .request = r, .answer = a, .curl = take_handle(h) };
     buf_reset(&a->headers);
     buf_reset(&a->body);
-    a->status = 0;
+    a->status = a->sent = 0;
     if (!t.curl) return err_new(ERR_IO, "libcurl gives no handle");
     set_up_connection(&t);
     set_up_callbacks(&t);

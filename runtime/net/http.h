@@ -4,7 +4,7 @@
  * (http_proxy, https_proxy, no_proxy), but never for this machine itself. Redirects are not
  * followed. Nothing of a request but its host and what libcurl says gets into an error.
  *
- * Does not retry: whoever asks knows whether asking twice is safe. thread: any, each request in the
+ * Does not retry, but for that (`sent`): whoever asks knows whether asking twice is safe. thread: any, each request in the
  * thread that makes it; SIGPIPE must be ignored in the process. */
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,6 +47,8 @@ typedef struct http_request {
 /* Zero it before its first use; http_answer_done at the end. */
 typedef struct http_answer {
     int32_t status; /* 200 */
+    int32_t sent;   /* how often it was sent: twice where a kept connection was closed before an
+                       answer came, which need not mean before the request was carried out */
     buf headers;    /* as they came, lines with their ends */
     buf body;       /* whole: as long as the server said it would be */
 } http_answer;

@@ -104,7 +104,9 @@ static void a_connection_that_was_closed_meanwhile_is_no_error(void **state) {
     const char *answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
     begin(&b, (const char *[]){ answer, "!close", answer, NULL });
     get(&b);
+    assert_int_equal(b.a.sent, 1);
     get(&b); // libcurl asks again by itself: the connection was an old one
+    assert_int_equal(b.a.sent, 2);
     assert_int_equal(b.kit.connections, 2);
     end(&b);
 }

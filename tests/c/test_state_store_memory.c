@@ -51,6 +51,33 @@ static void the_nth_put_fails(void **state) {
     store_memory_remove("faulty");
 }
 
+static bool put_new(store *s, const char *name, const char *text) {
+    bool exists;
+    err *e = s->ops->put(s->handle, name, text, strlen(text), STORE_NEW, &exists);
+    assert_true(!e || e->retriable);
+    bool fails = e != NULL;
+    err_free(e);
+    return !fails && !exists;
+}
+
+static void a_new_object_whose_answer_was_lost_is_ones_own(void **state) {
+    (void)state;
+    store s = open_store("memory:lost"), other = open_store("memory:lost");
+    store_memory_fail("lost", 1, 2, STORE_FAULT_AFTER);
+    assert_false(put_new(&s, "a", "mine"));
+    assert_false(put_new(&s, "a", "mine"));
+    assert_false(put_new(&other, "a", "mine"));
+    assert_true(put_new(&s, "a", "mine"));
+    assert_false(put_new(&s, "a", "mine")); // now it was known
+    store_memory_fail("lost", 1, 1, STORE_FAULT_BEFORE);
+    assert_false(put_new(&s, "b", "mine"));
+    assert_true(put_new(&other, "b", "theirs"));
+    assert_false(put_new(&s, "b", "mine"));
+    store_close(&s);
+    store_close(&other);
+    store_memory_remove("lost");
+}
+
 static void a_removed_store_is_empty_again(void **state) {
     (void)state;
     store s = open_store("memory:gone");
@@ -90,6 +117,7 @@ static void what_names_no_store_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_nth_put_fails),
+        cmocka_unit_test(a_new_object_whose_answer_was_lost_is_ones_own),
         cmocka_unit_test(a_removed_store_is_empty_again),
         cmocka_unit_test(what_names_no_store_is_refused),
     };

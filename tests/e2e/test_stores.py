@@ -8,6 +8,7 @@ import faults
 import harness
 import kit
 import server
+from certs import Certs
 from store_driver import StoreDriver
 
 SUITE = os.path.join(kit.ROOT, "build", "release", "test_state_store")
@@ -56,6 +57,22 @@ class StoresTest(harness.E2ETest):
                 driver.answer("list p")
             self.assertEqual(proxy.badly_signed, [])
             self.assertGreater(len(proxy.requests), 5)
+
+    def test_only_over_tls_to_whom_one_trusts(self):
+        certs = Certs(os.path.join(self.folder, "certs"))
+        for certificate, trusted, words in (
+                ((certs.broker_cert, certs.broker_key), certs.ca, "put"),
+                ((certs.broker_cert, certs.broker_key), certs.other_ca, "certificate"),
+                ((certs.other_cert, certs.other_key), certs.ca, "certificate")):
+            with faults.FaultProxy(harness.shared_s3().port, certificate=certificate) as proxy:
+                env = dict(server.environment(proxy.endpoint), AWS_CA_BUNDLE=trusted)
+                with StoreDriver(harness.shared_s3().url(harness.fresh("tls")), env) as driver:
+                    said = driver.answer("new p/x 100 1")
+                if words != "put":
+                    self.assertRegex(said, f"^error 6 0 .*{words}")  # not to be tried again
+                    self.assertEqual(proxy.requests, [])
+                else:
+                    self.assertEqual(said, "put")
 
     def test_keys_that_are_not_right(self):
         env = harness.shared_s3().env

@@ -64,6 +64,11 @@ describe("checkpoint", function()
       local store = graph_of { checkpoint = given }.checkpoint.store
       assert.equal("http://localhost:9000", store.endpoint)
       assert.is_true(store.path_style)
+      -- false is not the same as nothing: with an endpoint the store takes that for true
+      given.path_style = false
+      assert.is_false(graph_of { checkpoint = given }.checkpoint.store.path_style)
+      given.path_style = nil
+      assert.is_nil(graph_of { checkpoint = given }.checkpoint.store.path_style)
       refused({ region = "x" }, "a table of url", "with `url`")
       refused({ url = "s3://bucket", regoin = "x" }, "`checkpoint",
          "did you mean `region`?")

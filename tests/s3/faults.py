@@ -26,6 +26,7 @@ import http.client
 import http.server
 import random
 import socket
+import ssl
 import threading
 import time
 
@@ -54,8 +55,9 @@ class Rule:
 
 
 class FaultProxy:
-    def __init__(self, port, hang_s=60):
-        """Before the server on this port of this machine."""
+    def __init__(self, port, hang_s=60, certificate=None):
+        """Before the server on this port of this machine. `certificate`: (certificate, key), PEM: clients
+        are to speak TLS."""
         self.upstream = port
         self.hang_s = hang_s
         self.down = False
@@ -68,7 +70,12 @@ class FaultProxy:
         self.server.daemon_threads = True
         self.server.proxy = self
         self.port = self.server.server_address[1]
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
+                                                     do_handshake_on_connect=False)
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
 
     def __enter__(self):
