@@ -1,7 +1,6 @@
 #include "runtime/connect/kafka_ask.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/err.h"
@@ -55,42 +54,22 @@ static bool say_failure(buf *out, const char *name, const rd_kafka_event_t *even
     return true;
 }
 
-static void say_configs(buf *out, const rd_kafka_ConfigResource_t *resource, int64_t *max_bytes) {
-    size_t count = 0;
-    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
-    buf_put_text(out, "\"configs\":{");
-    for (size_t i = 0; i < count; i++) {
-        const char *name = rd_kafka_ConfigEntry_name(entries[i]);
-        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
-        if (rd_kafka_ConfigEntry_is_sensitive(entries[i])) continue;
-        kafka_say_text(out, name, value);
-        if (max_bytes && value && !strcmp(name, "max.message.bytes"))
-            *max_bytes = strtoll(value, NULL, 10);
-    }
-    kafka_say_end(out, '}');
-    buf_put_char(out, ',');
-}
-
 void kafka_ask_configs(kafka_client *c, rd_kafka_ResourceType_t type, const char *name, buf *out,
                        int64_t *max_bytes) {
-    if (max_bytes) *max_bytes = 0;
-    rd_kafka_ConfigResource_t *wish = rd_kafka_ConfigResource_new(type, name);
-    kafka_question q = kafka_question_begin(c, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, KAFKA_ASK_MS);
-    rd_kafka_DescribeConfigs(c->rk, &wish, 1, q.options, q.queue);
-    rd_kafka_event_t *event = kafka_question_end(c, &q);
-    if (!say_failure(out, "configs_error", event)) {
-        size_t count = 0;
-        const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(
-            rd_kafka_event_DescribeConfigs_result(event), &count);
-        rd_kafka_resp_err_t code = count ? rd_kafka_ConfigResource_error(resources[0])
-                                         : RD_KAFKA_RESP_ERR_UNKNOWN;
-        if (code)
-            kafka_say_text(out, "configs_error", rd_kafka_err2name(code));
-        else
-            say_configs(out, resources[0], max_bytes);
+    kafka_configs told = kafka_configs_ask(c, type, name, KAFKA_ASK_MS);
+    if (max_bytes) *max_bytes = kafka_configs_number(&told, "max.message.bytes", 0);
+    if (told.error) {
+        kafka_say_text(out, "configs_error", told.error);
+    } else {
+        buf_put_text(out, "\"configs\":{");
+        for (size_t i = 0; i < told.count; i++)
+            if (!rd_kafka_ConfigEntry_is_sensitive(told.entries[i]))
+                kafka_say_text(out, rd_kafka_ConfigEntry_name(told.entries[i]),
+                               rd_kafka_ConfigEntry_value(told.entries[i]));
+        kafka_say_end(out, '}');
+        buf_put_char(out, ',');
     }
-    if (event) rd_kafka_event_destroy(event);
-    rd_kafka_ConfigResource_destroy(wish);
+    kafka_configs_done(&told);
 }
 
 void kafka_ask_acls(kafka_client *c, buf *out) {

@@ -126,14 +126,14 @@ err *kafka_group_read(kafka_group *g, bool stable, const rd_kafka_topic_partitio
 
 /* -- committing */
 
-/* Say who the members are, as far as the coordinator tells. */
-static void tell_members(kafka_group *g, buf *out) {
+/* Say who the members are, as far as the coordinator tells; how many there are. */
+static size_t tell_members(kafka_group *g, buf *out) {
     kafka_question q = kafka_question_begin(&g->client, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS,
                                             WHO_MS);
     const char *name = g->name;
     rd_kafka_DescribeConsumerGroups(g->client.rk, &name, 1, q.options, q.queue);
     rd_kafka_event_t *event = kafka_question_end(&g->client, &q);
-    if (!event) return;
+    if (!event) return 0;
     size_t count = 0;
     const rd_kafka_DescribeConsumerGroups_result_t *result =
         rd_kafka_event_DescribeConsumerGroups_result(event);
@@ -148,19 +148,32 @@ static void tell_members(kafka_group *g, buf *out) {
     }
     if (count > 3) buf_printf(out, " and %zu more", count - 3);
     rd_kafka_event_destroy(event);
+    return count;
 }
 
-static err *has_members(kafka_group *g) {
+static err *has_members(const kafka_group *g, buf *who) {
+    return err_new(ERR_FENCED,
+                   "the consumer group %s on %s has live members (%s), and this pipeline commits "
+                   "its progress under that name (stop them, or give one of both another group; "
+                   "who they are: kafka-consumer-groups.sh --bootstrap-server %s --describe "
+                   "--group %s --members)",
+                   g->name, g->client.brokers, who->len ? buf_text(who) : "not told who",
+                   g->client.brokers, g->name);
+}
+
+err *kafka_group_alone(kafka_group *g) {
+    buf who;
+    buf_init(&who);
+    err *e = tell_members(g, &who) ? has_members(g, &who) : NULL;
+    buf_done(&who);
+    return e;
+}
+
+static err *refused_members(kafka_group *g) {
     buf who;
     buf_init(&who);
     tell_members(g, &who);
-    err *e = err_new(ERR_FENCED,
-                     "the consumer group %s on %s has live members (%s), and this pipeline commits "
-                     "its progress under that name (stop them, or give one of both another group; "
-                     "who they are: kafka-consumer-groups.sh --bootstrap-server %s --describe "
-                     "--group %s --members)",
-                     g->name, g->client.brokers, who.len ? buf_text(&who) : "not told who",
-                     g->client.brokers, g->name);
+    err *e = has_members(g, &who);
     buf_done(&who);
     return e;
 }
@@ -171,7 +184,7 @@ static err *judge_commit(kafka_group *g, rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
     case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
     case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
-    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID: return has_members(g);
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID: return refused_members(g);
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: return denied(g);
     case RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE:

@@ -28,6 +28,9 @@ err *kafka_group_read(kafka_group *g, bool stable, const rd_kafka_topic_partitio
                       int64_t timeout_ms, kafka_answer *answer,
                       rd_kafka_topic_partition_list_t **list);
 
+/* ERR_FENCED: the group has live members, says who; NULL also when that is not told. */
+err *kafka_group_alone(kafka_group *g);
+
 /* Commit `list` as one that is no member; waits, with the broker away too, until stop is set.
  * ERR_FENCED: the group has members, says who. ERR_AUTH, ERR_BROKER: for good. */
 err *kafka_group_commit(kafka_group *g, const rd_kafka_topic_partition_list_t *list);

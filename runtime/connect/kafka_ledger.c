@@ -20,6 +20,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/buf.h"
@@ -27,6 +28,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_group.h"
 #include "runtime/connect/kafka_marks.h"
+#include "runtime/connect/kafka_question.h"
 #include "runtime/connect/kafka_txn.h"
 
 enum {
@@ -166,7 +168,12 @@ static err *ledger_read(void *ledger, const sl_committed **items, uint32_t *coun
     kafka_ledger *l = ledger;
     rd_kafka_topic_partition_list_t *list;
     err *e = read_stable(l, l->known, &list);
-    if (e) return e;
+    /* with nothing to claim, the first commit would be made into a group that others live in */
+    if (!e && !list->cnt) e = kafka_group_alone(&l->group);
+    if (e) {
+        kafka_marks_free(list);
+        return e;
+    }
     kafka_marks_free(l->read);
     l->read = list;
     fill_items(l, count);
@@ -209,14 +216,30 @@ static bool is_last(const kafka_ledger *l, const rd_kafka_topic_partition_list_t
     return kafka_marks_match(committed, l->last, l->known, NULL);
 }
 
-/* Look once, for LOOK_MS at most; `*list` NULL: there was no word. */
-static err *look(kafka_ledger *l, const rd_kafka_topic_partition_list_t *also,
-                 rd_kafka_topic_partition_list_t **list) {
+/* Shut out by somebody who may be at work: it gets LOOK_MS to move the pointer. */
+static bool is_shut_out(const kafka_ledger *l) {
+    char text[256];
+    if (!l->txn.client.rk) return false;
+    rd_kafka_resp_err_t code = rd_kafka_fatal_error(l->txn.client.rk, text, sizeof text);
+    return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+           code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+}
+
+/* Look whether the pointer has moved, for LOOK_MS at most; when there is no word, it has not. */
+static err *look(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_flight,
+                 const rd_kafka_topic_partition_list_t *also) {
     int64_t end_ms = kafka_now_ms() + LOOK_MS;
+    bool is_patient = is_shut_out(l);
     for (;;) {
+        rd_kafka_topic_partition_list_t *list;
         kafka_answer answer;
-        err *e = kafka_group_read(&l->group, true, also, end_ms - kafka_now_ms(), &answer, list);
-        if (e || *list || kafka_now_ms() + AGAIN_MS >= end_ms) return e;
+        err *e = kafka_group_read(&l->group, true, also, end_ms - kafka_now_ms(), &answer, &list);
+        bool is_told = list != NULL;
+        if (is_told && !is_last(l, list) &&
+            !(in_flight && kafka_marks_match(list, in_flight, l->known, NULL)))
+            e = moved(l, list);
+        kafka_marks_free(list);
+        if (e || (is_told && !is_patient) || kafka_now_ms() + AGAIN_MS >= end_ms) return e;
         rd_kafka_poll(l->group.client.rk, AGAIN_MS);
     }
 }
@@ -230,12 +253,7 @@ static err *renew(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_fli
     rd_kafka_topic_partition_list_t *also = rd_kafka_topic_partition_list_copy(l->known);
     if (in_flight) also = kafka_marks_join(also, in_flight);
     *committed = false;
-    err *e = look(l, also, &list);
-    bool is_ours = e || !list || is_last(l, list) ||
-                   (in_flight && kafka_marks_match(list, in_flight, l->known, NULL));
-    if (!is_ours) e = moved(l, list);
-    kafka_marks_free(list);
-    list = NULL;
+    err *e = look(l, in_flight, also);
     if (!e) e = kafka_txn_renew(&l->txn);
     if (!e) e = read_stable(l, also, &list);
     if (!e) *committed = in_flight && kafka_marks_match(list, in_flight, l->known, NULL);
@@ -258,10 +276,30 @@ static err *ledger_claim(void *ledger, const char *pointer, const sl_mark *marks
     return NULL;
 }
 
+/* Not at the start, where it would be waited for. */
+static void warn_of_retention(kafka_ledger *l) {
+    enum { ENOUGH_MINUTES = 3 * 24 * 60,
+           FACTS_MS = 500 };
+    const rd_kafka_metadata_t *answer = NULL;
+    if (rd_kafka_metadata(l->group.client.rk, 0, NULL, &answer, FACTS_MS)) return;
+    char id[16];
+    snprintf(id, sizeof id, "%d", answer->broker_cnt ? (int)answer->brokers[0].id : 0);
+    rd_kafka_metadata_destroy(answer);
+    kafka_configs told =
+        kafka_configs_ask(&l->group.client, RD_KAFKA_RESOURCE_BROKER, id, FACTS_MS);
+    int64_t minutes = kafka_configs_number(&told, "offsets.retention.minutes", ENOUGH_MINUTES);
+    kafka_configs_done(&told);
+    if (minutes >= ENOUGH_MINUTES) return;
+    log_warn(l->system.log, "the broker forgets the offsets of a stopped pipeline soon",
+             log_number("hours", minutes / 60),
+             log_text("setting", "offsets.retention.minutes"));
+}
+
 static err *ledger_check(void *ledger) {
     kafka_ledger *l = ledger;
     int64_t now_ms = kafka_now_ms();
     if (!l->last->cnt || now_ms - l->checked_ms < CHECK_MS) return NULL;
+    if (!l->checked_ms) warn_of_retention(l);
     l->checked_ms = now_ms;
     rd_kafka_topic_partition_list_t *list;
     kafka_answer answer;

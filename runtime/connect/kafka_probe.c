@@ -9,16 +9,9 @@
 #include "runtime/connect/kafka_ledger.h"
 #include "runtime/connect/kafka_sink_state.h"
 
-static size_t size_of(const sl_message *m) {
-    size_t size = m->key.len + m->value.len;
-    for (uint32_t i = 0; i < m->header_count; i++)
-        size += m->headers[i].name.len + m->headers[i].value.len;
-    return size;
-}
-
 static int by_size(const void *a, const void *b) {
-    size_t x = size_of(((const kafka_failure *)a)->message);
-    size_t y = size_of(((const kafka_failure *)b)->message);
+    size_t x = kafka_message_bytes(((const kafka_failure *)a)->message);
+    size_t y = kafka_message_bytes(((const kafka_failure *)b)->message);
     return (x < y) - (x > y);
 }
 

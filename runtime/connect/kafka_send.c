@@ -40,6 +40,10 @@ static err *locate(kafka_sink *s, const sl_message *m, kafka_target **to, int32_
         kafka_reject(&s->rejections, m, known);
         return NULL;
     }
+    if (!m->topic.data && kafka_message_bytes(m) > s->most_bytes) {
+        kafka_reject(&s->rejections, m, "it is larger than the topic's max.message.bytes");
+        return NULL;
+    }
     if (!name) {
         kafka_reject(&s->rejections, m, "its topic is nil");
         return NULL;

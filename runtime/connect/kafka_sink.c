@@ -13,6 +13,7 @@
 #include "runtime/base/crash.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_ledger.h"
+#include "runtime/connect/kafka_question.h"
 #include "runtime/connect/kafka_sink_state.h"
 #include "runtime/connect/options.h"
 
@@ -63,6 +64,13 @@ void kafka_rejections_clear(kafka_rejections *list) {
 }
 
 /* -- outcomes */
+
+size_t kafka_message_bytes(const sl_message *m) {
+    size_t bytes = m->key.len + m->value.len;
+    for (uint32_t i = 0; i < m->header_count; i++)
+        bytes += m->headers[i].name.len + m->headers[i].value.len;
+    return bytes;
+}
 
 bool kafka_is_refusal(rd_kafka_resp_err_t code) {
     return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
@@ -319,6 +327,20 @@ static err *find_topic(kafka_sink *s) {
     return e;
 }
 
+/* In a transaction it costs a transaction to find out that rows are too large: batches are kept
+ * within what the topic takes, and rows are measured beforehand where compression cannot help. */
+static void ask_limit(kafka_sink *s) {
+    enum { LIMIT_MS = 1000 };
+    if (!s->txn || !s->name) return;
+    kafka_configs told =
+        kafka_configs_ask(s->client, RD_KAFKA_RESOURCE_TOPIC, s->name, LIMIT_MS);
+    int64_t most = kafka_configs_number(&told, "max.message.bytes", 0);
+    kafka_configs_done(&told);
+    if (most <= 0) return;
+    kafka_txn_fit(s->txn, most);
+    if (!strcmp(s->compression, "none")) s->most_bytes = (size_t)most;
+}
+
 static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink) {
     kafka_sink *s = mem_zalloc(1, sizeof *s);
     s->plan = plan;
@@ -326,6 +348,7 @@ static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink)
     s->title = mem_copy_text(plan->name.data, plan->name.len);
     s->name = option_copy(plan->options, "topic", NULL);
     s->compression = option_copy(plan->options, "compression", "lz4");
+    s->most_bytes = SIZE_MAX;
     bool takes_part = plan->kind == SL_SINK_TRANSACTIONAL && system->ledger;
     kafka_txn *txn = takes_part ? kafka_ledger_txn(system->ledger) : NULL;
     err *e = NULL;
@@ -334,6 +357,7 @@ static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink)
     else
         e = open_handle(s);
     if (!e) e = find_topic(s);
+    if (!e) ask_limit(s);
     if (e) {
         sink_close(s);
         return e;

@@ -31,6 +31,8 @@ typedef struct kafka_sink {
     kafka_txn *txn;         /* borrowed from the ledger; NULL: the sink writes for itself */
     uint32_t party;         /* its number there */
     uint64_t batch;         /* of the last begin */
+    size_t most_bytes;      /* of a row for its own topic, which is not compressed; SIZE_MAX: not
+                               known, the broker judges */
     const sl_sink *plan;    /* borrowed */
     sl_system system;       /* its members are borrowed */
     char *title;            /* owned; as the plan calls it */
@@ -60,6 +62,9 @@ void kafka_failures_put(kafka_failures *list, const sl_message *m, rd_kafka_resp
 /* Say that the row of `m` is not taken. */
 void kafka_reject(kafka_rejections *list, const sl_message *m, const char *reason);
 void kafka_rejections_clear(kafka_rejections *list);
+
+/* Bytes of a message's parts. */
+size_t kafka_message_bytes(const sl_message *m);
 
 /* Whether `code` is about the message itself. */
 bool kafka_is_refusal(rd_kafka_resp_err_t code);

@@ -244,12 +244,13 @@ static err *rest(kafka_txn *t) {
     uint32_t doublings = t->failures < 8 ? t->failures : 8;
     int64_t pause_ms = doublings > 1 ? PAUSE_MS << (doublings - 2) : 0;
     int64_t end_ms = kafka_now_ms() + (pause_ms < LONGEST_PAUSE_MS ? pause_ms : LONGEST_PAUSE_MS);
-    for (;;) {
+    while (t->client.rk) {
         err *e = kafka_client_check(&t->client);
         int64_t left_ms = end_ms - kafka_now_ms();
         if (e || left_ms <= 0) return e;
         rd_kafka_poll(t->client.rk, (int)(left_ms < KAFKA_SLICE_MS ? left_ms : KAFKA_SLICE_MS));
     }
+    return NULL;
 }
 
 err *kafka_txn_renew(kafka_txn *t) {
