@@ -1,16 +1,16 @@
 #include "runtime/connect/kafka_group.h"
 
 #include "runtime/base/buf.h"
+#include "runtime/base/crash.h"
 #include "runtime/base/mem.h"
-#include "runtime/connect/kafka_marks.h"
 #include "runtime/connect/kafka_question.h"
 
 enum {
-    SILENT_MS = 2000,     /* no answer to a commit for so long: the broker is lost */
-    AGAIN_MS = 100,       /* before a commit that failed is tried again */
-    WHO_MS = 1000,        /* how long it is asked who the members are */
-    SHORT_MS = 20,        /* librdkafka takes no shorter request */
-    UNSTABLE_OFFSETS = 88 /* UNSTABLE_OFFSET_COMMIT */
+    SILENT_MS = 2000, /* no answer to a commit for so long: the broker is lost */
+    AGAIN_MS = 100,   /* before what failed is tried again */
+    WHO_MS = 5000,    /* how long it is asked who the members are */
+    FIND_MS = 30000,  /* how long a start asks for the group's partitions */
+    ALIVE_MS = 200,   /* how long a broker has to show that it is there */
 };
 
 static const char own_offsets[] = "offsets are committed with the pipeline's state";
@@ -19,17 +19,22 @@ static const kafka_setting group_settings[] = {
     { "enable.auto.commit", "false", own_offsets },
     { "enable.auto.offset.store", "false", own_offsets },
     { "auto.offset.reset", "error", "use the option `on_data_loss`, or `start`" },
+    { "retry.backoff.ms", "5", NULL }, /* it is what waiting for a commit under way costs */
     { "reconnect.backoff.max.ms", "2000", NULL },
 };
 
 err *kafka_group_open(kafka_group *g, const sl_checkpoint *plan, const sl_system *system) {
     enum { OWN = sizeof group_settings / sizeof *group_settings };
-    kafka_setting settings[OWN + 1];
+    kafka_setting settings[OWN + 2];
     for (size_t i = 0; i < OWN; i++) settings[i] = group_settings[i];
     g->name = mem_copy_text(plan->group.data, plan->group.len);
     settings[OWN] = (kafka_setting){ "group.id", g->name, "use the pipeline's option `group`" };
+    settings[OWN + 1] = (kafka_setting){
+        "isolation.level", fault_is("read_unstable") ? "read_uncommitted" : "read_committed",
+        "the offsets of an open transaction are not those that count"
+    };
     err *e = kafka_client_open(&g->client, RD_KAFKA_CONSUMER, plan->options, system, settings,
-                               OWN + 1, NULL);
+                               OWN + 2, NULL);
     if (!e) return NULL;
     mem_free(g->name);
     g->name = NULL;
@@ -51,6 +56,12 @@ static err *denied(const kafka_group *g) {
 
 /* -- reading */
 
+static rd_kafka_resp_err_t list_error(const rd_kafka_topic_partition_list_t *list) {
+    for (int i = 0; i < list->cnt; i++)
+        if (list->elems[i].err) return list->elems[i].err;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 /* The worst error in an answer: of the whole, the group, or a partition. */
 static rd_kafka_resp_err_t error_of(rd_kafka_event_t *event,
                                     const rd_kafka_topic_partition_list_t **list) {
@@ -63,65 +74,86 @@ static rd_kafka_resp_err_t error_of(rd_kafka_event_t *event,
     const rd_kafka_error_t *error = rd_kafka_group_result_error(groups[0]);
     if (error) return rd_kafka_error_code(error);
     *list = rd_kafka_group_result_partitions(groups[0]);
-    for (int i = 0; *list && i < (*list)->cnt; i++)
-        if ((*list)->elems[i].err) return (*list)->elems[i].err;
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
+    return *list ? list_error(*list) : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-static err *judge_reading(kafka_group *g, rd_kafka_resp_err_t code, kafka_answer *answer) {
-    switch (code) {
-    case UNSTABLE_OFFSETS: *answer = KAFKA_PENDING; return NULL;
-    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED: return denied(g);
-    default: *answer = KAFKA_NO_WORD; return NULL;
-    }
-}
-
-/* Ask for `wanted`, or all there is. */
-static err *ask(kafka_group *g, const rd_kafka_topic_partition_list_t *wanted, bool stable,
-                int64_t timeout_ms, kafka_answer *answer, rd_kafka_topic_partition_list_t **list) {
-    *list = NULL;
-    *answer = KAFKA_NO_WORD;
-    kafka_question q = kafka_question_begin(&g->client,
-                                            RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
-                                            timeout_ms < SHORT_MS ? SHORT_MS : timeout_ms);
-    rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(q.options, stable);
-    if (error) rd_kafka_error_destroy(error);
+static rd_kafka_event_t *ask_all(kafka_group *g) {
+    kafka_question q = kafka_question_begin(
+        &g->client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, FIND_MS);
     rd_kafka_ListConsumerGroupOffsets_t *wish =
-        rd_kafka_ListConsumerGroupOffsets_new(g->name, wanted);
+        rd_kafka_ListConsumerGroupOffsets_new(g->name, NULL);
     rd_kafka_ListConsumerGroupOffsets(g->client.rk, &wish, 1, q.options, q.queue);
     rd_kafka_event_t *event = kafka_question_end(&g->client, &q);
     rd_kafka_ListConsumerGroupOffsets_destroy(wish);
-    if (!event) return kafka_client_check(&g->client);
-    const rd_kafka_topic_partition_list_t *told;
-    err *e = NULL;
-    rd_kafka_resp_err_t code = error_of(event, &told);
-    if (code) {
-        e = judge_reading(g, code, answer);
-    } else {
-        *answer = KAFKA_TOLD;
-        *list = told ? rd_kafka_topic_partition_list_copy(told)
-                     : rd_kafka_topic_partition_list_new(0);
-        rd_kafka_topic_partition_list_sort(*list, NULL, NULL);
-    }
-    rd_kafka_event_destroy(event);
-    return e;
+    return event;
 }
 
-err *kafka_group_read(kafka_group *g, bool stable, const rd_kafka_topic_partition_list_t *also,
+err *kafka_group_find(kafka_group *g, rd_kafka_topic_partition_list_t **list) {
+    int64_t start_ms = kafka_now_ms();
+    *list = NULL;
+    for (;;) {
+        rd_kafka_event_t *event = ask_all(g);
+        const rd_kafka_topic_partition_list_t *told = NULL;
+        rd_kafka_resp_err_t code =
+            event ? error_of(event, &told) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+        if (!code) {
+            *list = told ? rd_kafka_topic_partition_list_copy(told)
+                         : rd_kafka_topic_partition_list_new(0);
+            rd_kafka_topic_partition_list_sort(*list, NULL, NULL);
+        }
+        if (event) rd_kafka_event_destroy(event);
+        if (!code) return NULL;
+        if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) return denied(g);
+        err *e = kafka_client_check(&g->client);
+        if (e) return e;
+        if (kafka_now_ms() - start_ms >= FIND_MS)
+            return err_new(ERR_BROKER,
+                           "the offsets of the consumer group %s on %s did not come within %d s: %s",
+                           g->name, g->client.brokers, FIND_MS / 1000, rd_kafka_err2str(code));
+        rd_kafka_poll(g->client.rk, AGAIN_MS);
+    }
+}
+
+/* Nothing came in time: a broker that answers otherwise has a transaction open. */
+static kafka_answer judge_silence(kafka_group *g) {
+    const rd_kafka_metadata_t *answer = NULL;
+    if (rd_kafka_metadata(g->client.rk, 0, NULL, &answer, ALIVE_MS)) return KAFKA_NO_WORD;
+    rd_kafka_metadata_destroy(answer);
+    return KAFKA_PENDING;
+}
+
+/* With isolation.level = read_committed this asks for what is stable. A short call comes first:
+ * librdkafka 2.0.2 does not notice that the coordinator has been found in the meantime before it is
+ * asked again, and would wait for a second. */
+static rd_kafka_resp_err_t committed(kafka_group *g, rd_kafka_topic_partition_list_t *list,
+                                     int64_t timeout_ms) {
+    enum { SHORT_MS = 20 };
+    int64_t short_ms = timeout_ms < SHORT_MS ? timeout_ms : SHORT_MS;
+    rd_kafka_resp_err_t code = rd_kafka_committed(g->client.rk, list, (int)short_ms);
+    if (code != RD_KAFKA_RESP_ERR__TIMED_OUT || timeout_ms <= SHORT_MS) return code;
+    return rd_kafka_committed(g->client.rk, list, (int)(timeout_ms - SHORT_MS));
+}
+
+err *kafka_group_read(kafka_group *g, const rd_kafka_topic_partition_list_t *wanted,
                       int64_t timeout_ms, kafka_answer *answer,
                       rd_kafka_topic_partition_list_t **list) {
     *list = NULL;
+    *answer = KAFKA_NO_WORD;
     err *e = kafka_client_check(&g->client);
-    if (!e) e = ask(g, NULL, false, timeout_ms, answer, list);
-    if (e || !*list || !stable) return e;
-    /* Asked for all, a broker (or librdkafka 2.0.2) forgets about stable: it gives the old offsets
-     * and says nothing. Partitions by name are refused while a transaction holds them. */
-    rd_kafka_topic_partition_list_t *wanted = kafka_marks_join(*list, also);
-    *list = wanted;
-    if (!wanted->cnt) return NULL;
-    e = ask(g, wanted, true, timeout_ms, answer, list);
-    kafka_marks_free(wanted);
-    return e;
+    if (e) return e;
+    rd_kafka_topic_partition_list_t *told = rd_kafka_topic_partition_list_copy(wanted);
+    rd_kafka_resp_err_t code = wanted->cnt ? committed(g, told, timeout_ms)
+                                           : RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!code) code = list_error(told);
+    if (!code) {
+        *answer = KAFKA_TOLD;
+        *list = told;
+        return NULL;
+    }
+    rd_kafka_topic_partition_list_destroy(told);
+    if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) return denied(g);
+    *answer = judge_silence(g);
+    return NULL;
 }
 
 /* -- committing */
@@ -201,8 +233,7 @@ static err *judge_commit(kafka_group *g, rd_kafka_resp_err_t code) {
 static rd_kafka_resp_err_t commit_error(rd_kafka_event_t *event) {
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
-    for (int i = 0; !code && list && i < list->cnt; i++) code = list->elems[i].err;
-    return code;
+    return code || !list ? code : list_error(list);
 }
 
 /* Wait for the outcome of one attempt; `*code` is it. */

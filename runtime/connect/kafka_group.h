@@ -13,18 +13,24 @@ typedef struct kafka_group {
 typedef enum kafka_answer {
     KAFKA_TOLD,
     KAFKA_PENDING, /* a transaction that has offsets of them is open */
-    KAFKA_NO_WORD, /* nobody answered in time, or the coordinator is just being found */
+    KAFKA_NO_WORD, /* nobody answered in time */
 } kafka_answer;
 
 /* Options as of kafka_client_open. On error `g` is clean. */
 err *kafka_group_open(kafka_group *g, const sl_checkpoint *plan, const sl_system *system);
 void kafka_group_close(kafka_group *g);
 
-/* Ask for all partitions that the group has an offset of, and those of `also`, once, for
- * `timeout_ms` at most each. `stable`: tell whether a transaction holds offsets of them, since the
- * last commit is not known then; else what is settled, at once. `*list`: sorted (kafka_marks.h),
- * owned by the caller; NULL unless told. ERR_AUTH, ERR_STOPPED. */
-err *kafka_group_read(kafka_group *g, bool stable, const rd_kafka_topic_partition_list_t *also,
+/* Find the partitions that the group has an offset of; what stands in the list beside them is not
+ * to be relied on: asked for all, a broker does not tell of open transactions. `*list`: sorted
+ * (kafka_marks.h), owned by the caller. Only for a start, when brokers have just answered: a broker
+ * that goes away within this question can end the process (librdkafka's issue 4605). ERR_BROKER,
+ * ERR_AUTH, ERR_STOPPED. */
+err *kafka_group_find(kafka_group *g, rd_kafka_topic_partition_list_t **list);
+
+/* Ask for the offsets of `wanted` as they were committed last; those that an open transaction holds
+ * are waited for, `timeout_ms` at most. `*list`: sorted, owned by the caller; NULL unless told.
+ * ERR_AUTH, ERR_STOPPED. */
+err *kafka_group_read(kafka_group *g, const rd_kafka_topic_partition_list_t *wanted,
                       int64_t timeout_ms, kafka_answer *answer,
                       rd_kafka_topic_partition_list_t **list);
 

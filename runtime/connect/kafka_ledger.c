@@ -12,9 +12,9 @@
  *   (registering first would shut out the rightful successor of a zombie), stops if the pointer has
  *   moved, then registers anew and reads again: ours: the batch can be done again; the one under
  *   way: it was committed; anything else: stop.
- * - Offsets are read stable: else an open transaction hides the last commit. Partitions that are
- *   not listed yet are named, too: asking for all does not show what is on its way. (What this id
- *   had on its way is settled once init_transactions has returned.)
+ * - Offsets are read stable: else an open transaction hides the last commit. They are asked for by
+ *   name: asked for all, brokers give the old ones of those, and none of new ones. (What this id had
+ *   on its way is settled once init_transactions has returned, so a start can find the names so.)
  * - A commit whose outcome is unknown is asked for again, never aborted.
  * - An empty list of offsets would be a commit that does nothing: every one has all partitions. */
 
@@ -24,7 +24,6 @@
 #include <string.h>
 
 #include "runtime/base/buf.h"
-#include "runtime/base/crash.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_group.h"
 #include "runtime/connect/kafka_marks.h"
@@ -34,7 +33,6 @@
 enum {
     LOOK_MS = 1000,    /* of the look before a new registration */
     READ_MS = 1000,    /* of one question */
-    NOTICE_MS = 300,   /* an open transaction is waited for so long before that is logged */
     MARGIN_MS = 15000, /* the broker ends a transaction up to 10 s after its timeout */
     CHECK_MS = 1000,   /* between two looks of check */
     GLANCE_MS = 100,   /* of such a look */
@@ -48,13 +46,14 @@ typedef struct kafka_ledger {
     kafka_group group;
     kafka_txn txn; /* exactly once */
     bool is_transactional;
-    rd_kafka_topic_partition_list_t *last;     /* owned; what is committed, as far as known here */
-    rd_kafka_topic_partition_list_t *previous; /* owned; what was before */
-    rd_kafka_topic_partition_list_t *known;    /* owned; partitions that the group may have, too */
-    sl_committed *items;                       /* owned; of the last read; topics lie in `read` */
-    rd_kafka_topic_partition_list_t *read;     /* owned */
-    int64_t checked_ms;                        /* steady time of the last look of check */
-    char *cluster;                             /* its id, once asked; librdkafka's */
+    rd_kafka_topic_partition_list_t *last;  /* owned; what is committed, as far as known here */
+    rd_kafka_topic_partition_list_t *known; /* owned; partitions that the group may have, too */
+    rd_kafka_topic_partition_list_t *names; /* owned; known, and those of commits that failed: what
+                                               is asked for */
+    sl_committed *items;                    /* owned; of the last read; topics lie in `read` */
+    rd_kafka_topic_partition_list_t *read;  /* owned */
+    int64_t checked_ms;                     /* steady time of the last look of check */
+    char *cluster;                          /* its id, once asked; librdkafka's */
 } kafka_ledger;
 
 struct kafka_txn *kafka_ledger_txn(void *ledger) {
@@ -68,8 +67,8 @@ static void ledger_close(void *ledger) {
     if (l->cluster) rd_kafka_mem_free(l->group.client.rk, l->cluster);
     kafka_group_close(&l->group);
     kafka_marks_free(l->last);
-    kafka_marks_free(l->previous);
     kafka_marks_free(l->known);
+    kafka_marks_free(l->names);
     kafka_marks_free(l->read);
     mem_free(l->items);
     mem_free(l);
@@ -80,8 +79,8 @@ static err *ledger_open(const sl_checkpoint *plan, const sl_system *system, void
     l->plan = plan;
     l->system = *system;
     l->last = rd_kafka_topic_partition_list_new(0);
-    l->previous = rd_kafka_topic_partition_list_new(0);
     l->known = rd_kafka_topic_partition_list_new(0);
+    l->names = rd_kafka_topic_partition_list_new(0);
     err *e = kafka_group_open(&l->group, plan, system);
     if (!e && plan->delivery == SL_EXACTLY_ONCE) {
         e = kafka_txn_open(&l->txn, plan, system);
@@ -114,16 +113,15 @@ static err *held_back(const kafka_ledger *l) {
                    l->group.client.brokers);
 }
 
-/* Read stable offsets; waits, with the broker away too, until stop is set. ERR_BROKER: a
+/* Read the offsets of `wanted`; waits, with the broker away too, until stop is set. ERR_BROKER: a
  * transaction holds them for ever. */
-static err *read_stable(kafka_ledger *l, const rd_kafka_topic_partition_list_t *also,
-                        rd_kafka_topic_partition_list_t **list) {
+static err *read_of(kafka_ledger *l, const rd_kafka_topic_partition_list_t *wanted,
+                    rd_kafka_topic_partition_list_t **list) {
     int64_t start_ms = kafka_now_ms(), word_ms = start_ms;
     bool is_logged = false;
     for (;;) {
         kafka_answer answer;
-        bool stable = !fault_is("read_unstable");
-        err *e = kafka_group_read(&l->group, stable, also, READ_MS, &answer, list);
+        err *e = kafka_group_read(&l->group, wanted, READ_MS, &answer, list);
         if (e) return e;
         int64_t now_ms = kafka_now_ms();
         if (answer != KAFKA_NO_WORD) word_ms = now_ms;
@@ -132,7 +130,7 @@ static err *read_stable(kafka_ledger *l, const rd_kafka_topic_partition_list_t *
         if (now_ms - word_ms > SILENT_MS)
             kafka_client_lost(&l->group.client, l->group.client.brokers);
         if (answer == KAFKA_PENDING && now_ms - start_ms > longest_ms(l)) return held_back(l);
-        if (answer == KAFKA_PENDING && !is_logged && now_ms - start_ms > NOTICE_MS) {
+        if (answer == KAFKA_PENDING && !is_logged) {
             is_logged = true;
             log_info(l->system.log, "waiting for stable offsets", log_text("group", l->group.name),
                      log_number("seconds", longest_ms(l) / 1000));
@@ -158,16 +156,19 @@ static void fill_items(kafka_ledger *l, uint32_t *count) {
 }
 
 static void set_last(kafka_ledger *l, rd_kafka_topic_partition_list_t *list) {
-    kafka_marks_free(l->previous);
-    l->previous = l->last;
+    kafka_marks_free(l->last);
     l->last = list;
     l->known = kafka_marks_join(l->known, list);
+    l->names = kafka_marks_join(l->names, list);
 }
 
 static err *ledger_read(void *ledger, const sl_committed **items, uint32_t *count) {
     kafka_ledger *l = ledger;
-    rd_kafka_topic_partition_list_t *list;
-    err *e = read_stable(l, l->known, &list);
+    rd_kafka_topic_partition_list_t *found, *list = NULL;
+    err *e = kafka_group_find(&l->group, &found);
+    if (!e) found = kafka_marks_join(found, l->names);
+    if (!e) e = read_of(l, found, &list);
+    kafka_marks_free(found);
     /* with nothing to claim, the first commit would be made into a group that others live in */
     if (!e && !list->cnt) e = kafka_group_alone(&l->group);
     if (e) {
@@ -226,14 +227,13 @@ static bool is_shut_out(const kafka_ledger *l) {
 }
 
 /* Look whether the pointer has moved, for LOOK_MS at most; when there is no word, it has not. */
-static err *look(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_flight,
-                 const rd_kafka_topic_partition_list_t *also) {
+static err *look(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_flight) {
     int64_t end_ms = kafka_now_ms() + LOOK_MS;
     bool is_patient = is_shut_out(l);
     for (;;) {
         rd_kafka_topic_partition_list_t *list;
         kafka_answer answer;
-        err *e = kafka_group_read(&l->group, true, also, end_ms - kafka_now_ms(), &answer, &list);
+        err *e = kafka_group_read(&l->group, l->names, end_ms - kafka_now_ms(), &answer, &list);
         bool is_told = list != NULL;
         if (is_told && !is_last(l, list) &&
             !(in_flight && kafka_marks_match(list, in_flight, l->known, NULL)))
@@ -250,16 +250,13 @@ static err *look(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_flig
 static err *renew(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_flight,
                   bool *committed) {
     rd_kafka_topic_partition_list_t *list = NULL;
-    rd_kafka_topic_partition_list_t *also = rd_kafka_topic_partition_list_copy(l->known);
-    if (in_flight) also = kafka_marks_join(also, in_flight);
     *committed = false;
-    err *e = look(l, in_flight, also);
+    err *e = look(l, in_flight);
     if (!e) e = kafka_txn_renew(&l->txn);
-    if (!e) e = read_stable(l, also, &list);
+    if (!e) e = read_of(l, l->names, &list);
     if (!e) *committed = in_flight && kafka_marks_match(list, in_flight, l->known, NULL);
     if (!e && !*committed && !is_last(l, list)) e = moved(l, list);
     kafka_marks_free(list);
-    kafka_marks_free(also);
     return e;
 }
 
@@ -303,15 +300,8 @@ static err *ledger_check(void *ledger) {
     l->checked_ms = now_ms;
     rd_kafka_topic_partition_list_t *list;
     kafka_answer answer;
-    err *e = kafka_group_read(&l->group, false, l->known, GLANCE_MS, &answer, &list);
+    err *e = kafka_group_read(&l->group, l->names, GLANCE_MS, &answer, &list);
     if (e || !list) return e;
-    /* right after a commit the one before it may still stand there */
-    bool is_ours = is_last(l, list) || (l->previous->cnt && kafka_marks_match(list, l->previous,
-                                                                              l->known, NULL));
-    kafka_marks_free(list);
-    if (is_ours) return NULL;
-    e = read_stable(l, l->known, &list);
-    if (e) return e;
     if (!is_last(l, list)) e = moved(l, list);
     kafka_marks_free(list);
     return e;
@@ -346,6 +336,7 @@ static err *ledger_commit(void *ledger, const char *pointer, const sl_mark *mark
     assert(count > 0);
     rd_kafka_topic_partition_list_t *list = kafka_marks_list(pointer, marks, count);
     err *e;
+    l->names = kafka_marks_join(l->names, list);
     if (l->is_transactional) {
         e = kafka_txn_offsets(&l->txn, list, l->group.name);
         if (!e) {
