@@ -561,7 +561,8 @@ static void a_growing_file_that_was_cut_is_refused_and_one_that_is_gone_begins_a
 
 static void assert_listing(const bench *b, const char *wanted) {
     char command[512];
-    snprintf(command, sizeof command, "test \"$(ls -A %s | tr '\\n' ' ')\" = '%s'", b->path, wanted);
+    snprintf(command, sizeof command, "test \"$(ls -A %s | tr '\\n' ' ')\" = '%s'", b->path,
+             wanted);
     assert_int_equal(system(command), 0);
 }
 
