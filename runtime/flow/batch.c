@@ -34,6 +34,8 @@ typedef struct batch {
     uint32_t chunk_count; /* of the running round */
     uint32_t next_source, next_record;
     uint32_t aggregate; /* being emitted */
+    commit_work work;   /* being committed */
+    err *later;         /* of the fetch beside it: the batch itself is none the worse */
 } batch;
 
 /* Whether a batch at `now_ms` without records would move a watermark that goes by the clock. */
@@ -76,6 +78,11 @@ bool batch_is_due(pipeline *p, int64_t now_ms) {
     return is_due;
 }
 
+static int64_t time_of_batch(const pipeline *p, const recorded *planned) {
+    if (planned) return planned->now_ms;
+    return p->has_ahead ? p->ahead_ms : clock_now_ms(p->system.clock);
+}
+
 /* Decide what the batch is: its number, processing time, the watermarks that judge it. */
 static void batch_plan(batch *b, pipeline *p, bool flush) {
     const recorded *planned = ahead_planned(p);
@@ -85,7 +92,7 @@ static void batch_plan(batch *b, pipeline *p, bool flush) {
     b->distincts = mem_zalloc(p->plan->distinct_count, sizeof *b->distincts);
     b->view = (batch_view){ .plan = p->plan,
                             .batch = p->batch,
-                            .now_ms = planned ? planned->now_ms : clock_now_ms(p->system.clock),
+                            .now_ms = time_of_batch(p, planned),
                             .is_flush = planned ? planned->is_flush : flush,
                             .sources = b->sources,
                             .aggregates = b->aggregates,
@@ -115,27 +122,43 @@ static err *plan_inputs(pipeline *p, const batch_view *view) {
 }
 
 /* Bring the records; ranges are final afterwards. */
-static err *batch_fetch(batch *b) {
-    pipeline *p = b->p;
-    uint64_t sum = 0;
+static err *fetch_inputs(pipeline *p) {
     for (uint32_t i = 0; i < p->input_count; i++) {
         input *in = &p->inputs[i];
         err *e = ahead_planned(p) ? input_fetch_again(in) : input_fetch(in);
         if (e) return e;
+    }
+    return NULL;
+}
+
+/* What the batch reads, planned and fetched; the one before may have done so. */
+static err *batch_fetch(batch *b) {
+    pipeline *p = b->p;
+    err *e = p->has_ahead ? NULL : plan_inputs(p, &b->view);
+    if (!e && !p->has_ahead) e = fetch_inputs(p);
+    p->has_ahead = false;
+    return e;
+}
+
+/* Show workers what there is. */
+static void batch_view_inputs(batch *b) {
+    pipeline *p = b->p;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        input *in = &p->inputs[i];
         b->sources[i] = (source_view){
             .partitions = in->partitions,
             .partition_count = in->partition_count,
             .places = in->ranks,
             .headers = in->headers,
-            .records = in->records.items,
-            .record_count = in->records.count,
+            .records = in->load.records.items,
+            .record_count = in->load.records.count,
             .skew_limit_ms = watermark_skew_limit(&in->plan->time, b->view.now_ms,
                                                   in->plan->bounded, p->system.clock->manual),
         };
-        sum += in->records.count;
+        sum += in->load.records.count;
     }
     b->threaded = p->always_threaded || sum >= THREADED_RECORDS;
-    return NULL;
 }
 
 static void begin_chunk(const pipeline *p, chunk *c, uint32_t source, uint32_t record) {
@@ -309,6 +332,17 @@ static err *batch_forget(batch *b) {
     return crew_run(b->p->crew, forget_phase, b, b->threaded);
 }
 
+/* Without a checkpoint the log alone says what the batch was. */
+static void note_record(const batch *b) {
+    const pipeline *p = b->p;
+    buf record;
+    if (p->system.log->level > LOG_DEBUG) return;
+    buf_init(&record);
+    if (!p->keeper) record_put(&record, p, &b->view);
+    record_log(p, p->keeper ? &p->keeper->record : &record);
+    buf_done(&record);
+}
+
 /* What was done counts, or leaves no trace. */
 static void batch_end(batch *b, bool committed) {
     pipeline *p = b->p;
@@ -320,7 +354,7 @@ static void batch_end(batch *b, bool committed) {
     }
     if (!committed && p->keeper) commit_given_up(p);
     if (committed) {
-        record_write(p, &b->view);
+        note_record(b);
         delivery_count(&p->out);
         for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
             p->stages.aggregates[a].watermark = b->next[a];
@@ -336,27 +370,70 @@ static void batch_end(batch *b, bool committed) {
     mem_free(b->next);
 }
 
-static bool is_empty(const batch *b) {
-    for (uint32_t i = 0; i < b->p->input_count; i++)
-        for (uint32_t r = 0; r < b->p->inputs[i].range_count; r++)
-            if (b->p->inputs[i].ranges[r].from < b->p->inputs[i].ranges[r].to) return false;
+static bool is_empty(const pipeline *p) {
+    for (uint32_t i = 0; i < p->input_count; i++)
+        for (uint32_t r = 0; r < p->inputs[i].range_count; r++)
+            if (p->inputs[i].ranges[r].from < p->inputs[i].ranges[r].to) return false;
     return true;
+}
+
+static bool was_cut_short(const pipeline *p) {
+    for (uint32_t i = 0; i < p->input_count; i++)
+        if (p->inputs[i].was_cut_short) return true;
+    return false;
+}
+
+/* Whether the next batch follows at once, whatever happens. */
+static err *look_for_more(pipeline *p, bool *follows) {
+    bool has_more = false;
+    *follows = false;
+    if (*p->system.stop || p->plan->trigger == SL_ONCE) return NULL;
+    if (!p->was_cut_short && (p->plan->trigger != SL_CONTINUOUS || p->trigger.pace_ms)) return NULL;
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        err *e = input_look(&p->inputs[i]);
+        if (e) return e;
+        bool waits = input_waits_until(&p->inputs[i], p->bounded_run) >
+                     clock_steady_ms(p->system.clock);
+        has_more |= input_backlog(&p->inputs[i]) > 0 && !waits;
+    }
+    *follows = has_more;
+    return NULL;
+}
+
+/* Plan and fetch the next batch while this one is committed, which holds on to what it borrowed. */
+static err *fetch_ahead(batch *b) {
+    pipeline *p = b->p;
+    bool follows;
+    err *e = look_for_more(p, &follows);
+    if (e || !follows) return e;
+    p->ahead_ms = clock_now_ms(p->system.clock);
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        input_park(&p->inputs[i]);
+        input_plan(&p->inputs[i], b->view.batch + 1, p->ahead_ms);
+    }
+    e = fetch_inputs(p);
+    p->has_ahead = !is_empty(p);
+    return e;
 }
 
 /* Hand over what the batch made, and commit it where something is kept. */
 static err *batch_deliver(batch *b) {
     pipeline *p = b->p;
-    commit_work work = {
+    p->was_cut_short = was_cut_short(p);
+    err *e = keeper_step(p, "processed");
+    if (e) return e;
+    if (!p->keeper) return delivery_run(&p->out, b->view.batch, b->view.now_ms);
+    b->work = (commit_work){
         .view = &b->view,
         .batch = b->view.batch + 1,
         .now_ms = b->view.now_ms,
         .next = b->next,
         .is_flushed = b->view.is_flush,
     };
-    err *e = keeper_step(p, "processed");
+    e = commit_begin(p, &b->work);
     if (e) return e;
-    if (!p->keeper) return delivery_run(&p->out, b->view.batch, b->view.now_ms);
-    return commit_batch(p, &work);
+    if (commit_is_beside(p) && !b->view.is_flush) b->later = fetch_ahead(b);
+    return commit_await(p);
 }
 
 /* Take in what the batch reads; false: nothing came and nothing is due. */
@@ -366,9 +443,9 @@ static err *batch_begin(batch *b, bool *runs) {
     for (uint32_t w = 0; w < crew_count(p->crew); w++)
         worker_begin(crew_worker(p->crew, w), p->plan);
     budget_stamp(p, b->view.batch + 1);
-    err *e = plan_inputs(p, &b->view);
-    if (!e) e = batch_fetch(b);
-    *runs = e || b->view.is_flush || ahead_planned(p) || !is_empty(b) ||
+    err *e = batch_fetch(b);
+    batch_view_inputs(b);
+    *runs = e || b->view.is_flush || ahead_planned(p) || !is_empty(p) ||
             batch_is_due(p, b->view.now_ms);
     if (!e && *runs) e = keeper_step(p, "fetched");
     if (!e && *runs) e = batch_foresee(b);
@@ -386,7 +463,7 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
         return NULL;
     }
     trigger_begin(&p->trigger, b.view.now_ms);
-    if (is_empty(&b)) p->counters.empty_batches++;
+    if (is_empty(p)) p->counters.empty_batches++;
     if (!e) e = batch_walk(&b);
     if (!e) e = collect_check(p);
     if (!e) e = batch_settle(&b);
@@ -397,6 +474,10 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     batch_end(&b, !e);
     if (!e && p->keeper) e = commit_applied(p);
     if (!e) e = budget_keep(p);
+    if (e)
+        err_free(b.later);
+    else
+        e = b.later;
     p->since_ms = began_ms;
     p->batch_ms = clock_steady_ms(p->system.clock) - began_ms;
     return e;

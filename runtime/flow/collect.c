@@ -124,10 +124,11 @@ static bool says_the_same(const note *a, const note *b) {
 /* Keep the first record that was thrown out, for the case that they are too many. */
 static void remember_bad(input *in, const note *n) {
     if (n->record == NO_RECORD) return;
-    const sl_record *r = &in->records.items[n->record];
+    const sl_record *r = &in->load.records.items[n->record];
     const sl_partition *partition = &in->partitions[r->partition];
-    if (in->first_bad[0] || n->kind == NOTE_LATE) return;
-    snprintf(in->first_bad, sizeof in->first_bad, "%s:%d:%lld%s%s: %.*s", partition->topic,
+    if (in->load.first_bad[0] || n->kind == NOTE_LATE) return;
+    input_load *load = &in->load;
+    snprintf(load->first_bad, sizeof load->first_bad, "%s:%d:%lld%s%s: %.*s", partition->topic,
              partition->number, (long long)r->offset, *n->path ? ": " : "", n->path,
              (int)strcspn(n->reason, "\n"), n->reason);
 }
@@ -164,9 +165,9 @@ void collect_notes(pipeline *p, const batch_view *b) {
 /* What a chunk of records says beside its rows. */
 static void take_records(pipeline *p, const chunk *c) {
     input *in = &p->inputs[c->source];
-    verdict_count(&in->pending, p->plan, c);
+    verdict_count(&in->load.pending, p->plan, c);
     observe(in, c);
-    blank_look(in->blanks, in->plan, in->partitions, in->records.items, c, p->system.log);
+    blank_look(in->blanks, in->plan, in->partitions, in->load.records.items, c, p->system.log);
 }
 
 void collect_round(pipeline *p, const batch_view *b, uint32_t chunk_count) {
@@ -182,7 +183,7 @@ void collect_round(pipeline *p, const batch_view *b, uint32_t chunk_count) {
 err *collect_check(const pipeline *p) {
     for (uint32_t i = 0; i < p->input_count; i++) {
         const input *in = &p->inputs[i];
-        const source_counters *c = &in->pending;
+        const source_counters *c = &in->load.pending;
         uint64_t bad = c->quarantined + c->skipped + c->partly_quarantined;
         if (c->read < BAD_SHARE_FROM || (double)bad <= in->plan->max_bad_share * (double)c->read)
             continue;
@@ -192,7 +193,7 @@ err *collect_check(const pipeline *p) {
                        "schema, or a typo in the script?%s%s",
                        (int)in->plan->name.len, in->plan->name.data, (unsigned long long)bad,
                        (unsigned long long)c->read, in->plan->max_bad_share,
-                       in->first_bad[0] ? " The first is " : "", in->first_bad);
+                       in->load.first_bad[0] ? " The first is " : "", in->load.first_bad);
     }
     return NULL;
 }

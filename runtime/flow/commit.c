@@ -1,6 +1,7 @@
 #include "runtime/flow/commit.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <time.h>
 
 #include "runtime/base/crash.h"
@@ -169,6 +170,14 @@ static void tell(const pipeline *p, const err *e, int64_t *told_ms) {
              log_text("reason", e->message), log_number("batch", p->batch));
 }
 
+/* Told to stop while something does not work that may work later. Takes `e`. */
+static err *stopped(const pipeline *p, err *e) {
+    err *s = err_new(ERR_STOPPED, "stopped before batch %" PRIu64 " was committed: %s", p->batch,
+                     e->message);
+    err_free(e);
+    return s;
+}
+
 /* Until it is committed, or cannot be. */
 static err *try_until_done(pipeline *p, try_once *try, const commit_work *work) {
     int64_t rest_ms = FIRST_REST_MS, told_ms = INT64_MIN;
@@ -182,7 +191,7 @@ static err *try_until_done(pipeline *p, try_once *try, const commit_work *work) 
             err_free(e);
             return fatal;
         }
-        if (*p->sink_system.stop) return e;
+        if (*p->sink_system.stop) return stopped(p, e);
         err_free(e);
         rest(p, rest_ms);
         if (rest_ms < LONGEST_REST_MS) rest_ms *= 2;
@@ -215,16 +224,37 @@ static void note_commit(pipeline *p, const pointer *which, int64_t began_ms) {
     k->commit_ms = k->committed_ms - began_ms;
 }
 
-err *commit_batch(pipeline *p, const commit_work *work) {
+/* thread: its own */
+static void *commit_beside(void *arg) {
+    pipeline *p = arg;
+    p->keeper->outcome = try_until_done(p, try_batch, p->keeper->work);
+    return NULL;
+}
+
+err *commit_begin(pipeline *p, const commit_work *work) {
     keeper *k = p->keeper;
-    int64_t began_ms = clock_steady_ms(p->system.clock);
+    k->work = work;
+    k->began_ms = clock_steady_ms(p->system.clock);
     keeper_collect_marks(p, work->batch);
     buf_reset(&k->record);
     record_put(&k->record, p, work->view);
     err *e = k->has_positions ? NULL : save(p, work);
-    if (!e) e = try_until_done(p, try_batch, work);
-    if (e) return e;
-    note_commit(p, &k->saved, began_ms);
+    if (e || !k->has_thread) return e;
+    k->is_beside = pthread_create(&k->thread, NULL, commit_beside, p) == 0;
+    return NULL;
+}
+
+bool commit_is_beside(const pipeline *p) { return p->keeper && p->keeper->is_beside; }
+
+err *commit_await(pipeline *p) {
+    keeper *k = p->keeper;
+    if (k->is_beside)
+        pthread_join(k->thread, NULL);
+    else
+        k->outcome = try_until_done(p, try_batch, k->work);
+    k->is_beside = false;
+    if (k->outcome) return k->outcome;
+    note_commit(p, &k->saved, k->began_ms);
     return keeper_step(p, "committed");
 }
 

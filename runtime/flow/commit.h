@@ -6,7 +6,9 @@
  *                          └────────◀── aborts: the same outputs again ◀──────────┘
  *
  * Nothing is processed twice: outputs stay in memory until they are committed. Where a sink has a
- * position, the object holds it, and is made behind the sinks. thread: main. */
+ * position, the object holds it, and is made behind the sinks. Else all that waits for others goes
+ * on in a thread of its own, while main fetches the next batch: it alone uses ledger and sinks
+ * then. thread: main. */
 #include "runtime/flow/keeper.h"
 
 /* What is committed, beside keyed state. */
@@ -18,9 +20,16 @@ typedef struct commit_work {
     bool is_flushed;        /* nothing can come behind it */
 } commit_work;
 
-/* Commit the batch; before the tables take it as done. Retries what may pass for as long as the
- * process is not told to stop. ERR_FENCED: somebody else works here. */
-err *commit_batch(pipeline *p, const commit_work *work);
+/* Begin to commit the batch; before the tables take it as done. `work`: borrowed until
+ * commit_await. */
+err *commit_begin(pipeline *p, const commit_work *work);
+
+/* Whether it goes on by itself: there is time for the next fetch. */
+bool commit_is_beside(const pipeline *p);
+
+/* Wait until it is committed. Retries what may pass for as long as the process is not told to stop.
+ * ERR_FENCED: somebody else works here. */
+err *commit_await(pipeline *p);
 
 /* The tables have taken it. */
 err *commit_applied(pipeline *p);

@@ -39,11 +39,11 @@ static bool is_at_begin(const input *in, uint32_t p) {
 err *header_take(input *in) {
     uint32_t kept = 0;
     make_room(in);
-    for (uint32_t i = 0; i < in->records.count; i++) {
-        const sl_record *r = &in->records.items[i];
+    for (uint32_t i = 0; i < in->load.records.count; i++) {
+        const sl_record *r = &in->load.records.items[i];
         column_header *h = &in->headers[r->partition];
         if (!is_header(h, r)) {
-            in->records.items[kept++] = *r;
+            in->load.records.items[kept++] = *r;
             continue;
         }
         if (!h->text.data && !is_at_begin(in, r->partition))
@@ -55,7 +55,7 @@ err *header_take(input *in) {
         err *e = keep(in, h, r);
         if (e) return e;
     }
-    in->records.count = kept;
+    in->load.records.count = kept;
     return NULL;
 }
 

@@ -15,6 +15,7 @@ enum {
     ASK_MS = 250,      /* in a batch */
     SILENCE_MS = 1000,
     TELL_MS = 10000, /* between two lines on bad records */
+    ARENA_BYTES = 4 << 20,
 };
 
 static const double PLACES = 4294967296.0; /* of one source */
@@ -119,7 +120,8 @@ err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, cons
                    .system = system,
                    .last_records_ms = INT64_MIN,
                    .told_ms = INT64_MIN };
-    arena_init(&in->bytes, 4u << 20);
+    arena_init(&in->load.bytes, ARENA_BYTES);
+    arena_init(&in->parked.bytes, ARENA_BYTES);
     in->blanks = mem_zalloc(plan->field_count, sizeof *in->blanks);
     watermark_init(&in->watermark, &plan->time);
     err *e = ops->open(plan, system, &in->handle);
@@ -131,12 +133,18 @@ err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, cons
     return NULL;
 }
 
+static void done_load(input_load *load) {
+    arena_done(&load->bytes);
+    mem_free(load->records.items);
+}
+
 void input_close(input *in) {
     if (in->handle) in->ops->close(in->handle);
     watermark_done(&in->watermark);
     watermark_done(&in->before);
     mem_free(in->reached);
-    arena_done(&in->bytes);
+    done_load(&in->load);
+    done_load(&in->parked);
     mem_free(in->blanks);
     header_free(in);
     mem_free(in->views);
@@ -145,7 +153,6 @@ void input_close(input *in) {
     mem_free(in->ranks);
     mem_free(in->targets);
     mem_free(in->ranges);
-    mem_free(in->records.items);
     *in = (input){ 0 };
 }
 
@@ -245,7 +252,7 @@ err *input_fetch(input *in) {
     int64_t *wanted = mem_alloc(in->range_count * sizeof *wanted);
     for (uint32_t i = 0; i < in->range_count; i++) wanted[i] = in->ranges[i].to;
     err *e = in->ops->fetch(in->handle, in->ranges, in->range_count, in->plan->max_bytes,
-                            in->plan->max_time_ms, &in->records, &in->bytes);
+                            in->plan->max_time_ms, &in->load.records, &in->load.bytes);
     if (!e) note_cut(in, wanted);
     mem_free(wanted);
     if (e && e->retriable) {
@@ -256,8 +263,8 @@ err *input_fetch(input *in) {
     }
     if (!e) input_note_positions(in);
     if (!e && in->plan->has_header) e = header_take(in);
-    in->pending.read = in->records.count;
-    if (in->records.count) in->last_records_ms = began_ms;
+    in->load.pending.read = in->load.records.count;
+    if (in->load.records.count) in->last_records_ms = began_ms;
     return e;
 }
 
@@ -342,27 +349,37 @@ static void add_counters(source_counters *sum, const source_counters *more) {
 }
 
 /* Say at once that records are thrown out, and the first of them; then now and then. */
-static void tell_bad(input *in) {
-    const source_counters *c = &in->pending;
+static void tell_bad(input *in, const input_load *load) {
+    const source_counters *c = &load->pending;
     int64_t now_ms = clock_steady_ms(in->system->clock);
     in->untold += c->quarantined + c->skipped + c->partly_quarantined;
-    if (!in->untold || !in->first_bad[0]) return;
+    if (!in->untold || !load->first_bad[0]) return;
     if (in->told_ms != INT64_MIN && now_ms - in->told_ms < TELL_MS) return;
     char *name = mem_copy_text(in->plan->name.data, in->plan->name.len);
     log_warn(in->system->log, "records thrown out", log_text("source", name),
-             log_number("count", in->untold), log_text("first", in->first_bad));
+             log_number("count", in->untold), log_text("first", load->first_bad));
     mem_free(name);
     in->untold = 0;
     in->told_ms = now_ms;
 }
 
-void input_release(input *in, bool committed) {
-    if (committed) add_counters(&in->counters, &in->pending);
-    if (committed) tell_bad(in);
-    if (!committed) watermark_undo(&in->watermark, &in->before);
-    in->pending = (source_counters){ 0 };
-    in->first_bad[0] = '\0';
+void input_park(input *in) {
+    input_load free_one = in->parked;
+    in->parked = in->load;
+    in->load = free_one;
+    in->is_parked = true;
     in->range_count = 0;
-    in->records.count = 0;
-    arena_reset(&in->bytes, (size_t)in->plan->max_bytes);
+}
+
+void input_release(input *in, bool committed) {
+    input_load *load = in->is_parked ? &in->parked : &in->load;
+    if (committed) add_counters(&in->counters, &load->pending);
+    if (committed) tell_bad(in, load);
+    if (!committed) watermark_undo(&in->watermark, &in->before);
+    if (!in->is_parked) in->range_count = 0;
+    in->is_parked = false;
+    load->pending = (source_counters){ 0 };
+    load->first_bad[0] = '\0';
+    load->records.count = 0;
+    arena_reset(&load->bytes, (size_t)in->plan->max_bytes);
 }

@@ -21,6 +21,14 @@ struct recorded_source;
 
 struct progress_source;
 
+/* What belongs to one batch of a source. */
+typedef struct input_load {
+    sl_records records; /* items owned */
+    arena bytes;        /* their bytes */
+    source_counters pending;
+    char first_bad[400]; /* the first record thrown out, and why */
+} input_load;
+
 typedef struct input {
     uint32_t number; /* in the plan */
     const sl_source *plan;
@@ -42,8 +50,9 @@ typedef struct input {
     limits_rate rate;
     sl_range *ranges; /* of the running batch; owned */
     uint32_t range_count, range_room;
-    sl_records records;            /* of the running batch; items owned */
-    arena bytes;                   /* their bytes */
+    input_load load;   /* of the running batch */
+    input_load parked; /* of the one that is being committed, while the next is read */
+    bool is_parked;
     bool was_cut_short;            /* a limit other than max_rate left something behind */
     bool ends_now;                 /* bounded, and nothing is left behind the running batch */
     bool has_ended;                /* bounded, and everything was taken */
@@ -53,10 +62,8 @@ typedef struct input {
     struct blank_field *blanks;    /* one a field; owned */
     struct column_header *headers; /* sl_source.has_header: one a partition; owned */
     uint32_t header_count;
-    char first_bad[400];     /* of the running batch: the first record thrown out, and why */
-    uint64_t untold;         /* records thrown out since the last line about them */
-    int64_t told_ms;         /* steady time of that line; INT64_MIN: none */
-    source_counters pending; /* of the running one */
+    uint64_t untold; /* records thrown out since the last line about them */
+    int64_t told_ms; /* steady time of that line; INT64_MIN: none */
 } input;
 
 /* Open the connector of `plan`, source `number`, and take a first look. `bounded_run`:
@@ -105,6 +112,10 @@ watermark_input input_preview(input *in, int64_t now_ms, int64_t since_ms);
 /* Of input.c, for input_again.c. */
 void input_add_range(input *in, uint32_t p, int64_t from, int64_t to);
 void input_note_positions(input *in);
+
+/* Make room to plan and fetch the next batch while the running one is committed: what it has
+ * borrowed stays until input_release, which is then for that one. */
+void input_park(input *in);
 
 /* Drop the records of the batch; its counters are kept if it was committed. */
 void input_release(input *in, bool committed);

@@ -59,8 +59,8 @@ err *input_plan_again(input *in, const recorded_source *was, int64_t now_ms) {
 
 /* Records by range, then offset: some came by a later fetch. */
 static void put_in_order(input *in, const uint32_t *place_of) {
-    sl_record *all = in->records.items;
-    uint32_t count = in->records.count;
+    sl_record *all = in->load.records.items;
+    uint32_t count = in->load.records.count;
     for (uint32_t i = 1; i < count; i++) { /* runs are long and few: each is moved once */
         sl_record r = all[i];
         uint32_t at = i;
@@ -96,10 +96,11 @@ static err *wait_for_rest(input *in, const sl_range *rest, uint32_t count) {
 
 /* Ask for what is still missing, into the records; `rest` is then what is missing still. */
 static err *fetch_rest(input *in, sl_range *rest, uint32_t *count) {
-    uint32_t before = in->records.count;
+    uint32_t before = in->load.records.count;
     sl_range *got = mem_alloc(*count * sizeof *got);
     memcpy(got, rest, *count * sizeof *got);
-    err *e = in->ops->fetch(in->handle, got, *count, NO_LIMIT, SLICE_MS, &in->records, &in->bytes);
+    input_load *to = &in->load;
+    err *e = in->ops->fetch(in->handle, got, *count, NO_LIMIT, SLICE_MS, &to->records, &to->bytes);
     uint32_t left = 0;
     for (uint32_t i = 0; i < *count; i++)
         if (got[i].to < rest[i].to)
@@ -110,7 +111,7 @@ static err *fetch_rest(input *in, sl_range *rest, uint32_t *count) {
         err_free(e);
         e = NULL;
     }
-    return e || !left || in->records.count > before ? e : wait_for_rest(in, rest, left);
+    return e || !left || in->load.records.count > before ? e : wait_for_rest(in, rest, left);
 }
 
 err *input_fetch_again(input *in) {
@@ -128,8 +129,8 @@ err *input_fetch_again(input *in) {
     mem_free(place_of);
     input_note_positions(in);
     if (in->plan->has_header && (e = header_take(in))) return e;
-    in->pending.read = in->records.count;
-    if (in->records.count) in->last_records_ms = clock_steady_ms(in->system->clock);
+    in->load.pending.read = in->load.records.count;
+    if (in->load.records.count) in->last_records_ms = clock_steady_ms(in->system->clock);
     return NULL;
 }
 

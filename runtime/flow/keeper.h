@@ -9,6 +9,8 @@
  *   batch by batch: commit.h
  *
  * None (NULL in the pipeline) with checkpoint = "none". One owner (the pipeline); thread: main. */
+#include <pthread.h>
+
 #include "runtime/flow/pipeline.h"
 #include "runtime/flow/progress.h"
 #include "runtime/flow/record.h"
@@ -75,6 +77,12 @@ typedef struct keeper {
     bool is_saving;                /* its object is made, and not committed */
     sl_mark *marks;                /* as committed last, or to be; owned; topics: sources' */
     uint32_t mark_count, mark_room;
+    const struct commit_work *work; /* of the running commit */
+    int64_t began_ms;               /* steady time */
+    err *outcome;                   /* what came of it */
+    bool has_thread;                /* commits go on beside the next fetch, each in a thread */
+    bool is_beside;                 /* one does */
+    pthread_t thread;
     buf record;           /* the running batch's plan */
     int64_t committed_ms; /* steady time of the last commit */
     int64_t commit_ms;    /* how long it took */

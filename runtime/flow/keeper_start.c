@@ -220,6 +220,7 @@ err *keeper_start(pipeline *p) {
     err *e = keep_script(p);
     for (uint32_t i = 0; i < p->out.count; i++)
         k->has_positions |= p->out.sinks[i].ops->position != NULL;
+    k->has_thread = p->overlaps && !k->has_positions && !ahead_is_on(p);
     for (uint32_t i = 0; i < p->out.count && !e; i++) e = resume_sink(p, &p->out.sinks[i]);
     if (e) return e;
     if (k->is_fresh) return begin(p);

@@ -54,6 +54,7 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     p->sink_system.stop = options->stop_now;
     p->on_step = options->on_step;
     p->on_step_arg = options->on_step_arg;
+    p->overlaps = !options->keeps_in_line && !options->by_hand;
     if (!e) e = keeper_open(p, options);
     if (!e) e = delivery_open(&p->out, p->plan, options->find_sink, &p->sink_system);
     /* topics that are missing are told all at once */
@@ -107,12 +108,6 @@ static bool all_inputs_are_done(const pipeline *p) {
     return true;
 }
 
-static bool was_cut_short(const pipeline *p) {
-    for (uint32_t i = 0; i < p->input_count; i++)
-        if (p->inputs[i].was_cut_short) return true;
-    return false;
-}
-
 /* Do a batch again that an earlier run did not finish: at once, whatever the trigger says. */
 static err *finish_earlier(pipeline *p, trigger_verdict *verdict) {
     bool ran;
@@ -121,11 +116,22 @@ static err *finish_earlier(pipeline *p, trigger_verdict *verdict) {
     return batch_run(p, p->finished, &ran);
 }
 
+static err *run_batch(pipeline *p, trigger_verdict *verdict) {
+    bool ran;
+    err *e = batch_run(p, false, &ran);
+    verdict->action = ran ? TRIGGER_RUN : TRIGGER_WAIT;
+    if (e || !ran) return e;
+    if (trigger_end(&p->trigger, clock_now_ms(p->system.clock), p->was_cut_short))
+        p->counters.overran++;
+    return NULL;
+}
+
 err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
     int64_t until_ms = INT64_MAX;
     err *checked = keeper_check(p);
     if (checked) return checked;
     if (ahead_planned(p)) return finish_earlier(p, verdict);
+    if (p->has_ahead) return run_batch(p, verdict);
     for (uint32_t i = 0; i < p->input_count; i++) {
         err *e = input_look(&p->inputs[i]);
         if (e) return e;
@@ -141,14 +147,7 @@ err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
                     : trigger_ask(&p->trigger, clock_now_ms(p->system.clock), work);
     if (verdict->action == TRIGGER_WAIT && until_ms < verdict->until_ms)
         verdict->until_ms = until_ms;
-    if (verdict->action != TRIGGER_RUN) return NULL;
-    bool ran;
-    err *e = batch_run(p, false, &ran);
-    if (!ran) verdict->action = TRIGGER_WAIT;
-    if (e || !ran) return e;
-    if (trigger_end(&p->trigger, clock_now_ms(p->system.clock), was_cut_short(p)))
-        p->counters.overran++;
-    return NULL;
+    return verdict->action == TRIGGER_RUN ? run_batch(p, verdict) : NULL;
 }
 
 err *pipeline_finish(pipeline *p) {

@@ -101,13 +101,9 @@ void record_put(buf *out, const pipeline *p, const batch_view *b) {
     buf_printf(out, ",\"sum\":\"%016" PRIx64 "\"}", sum_of(out->data + begin, out->len - begin));
 }
 
-void record_write(const pipeline *p, const batch_view *b) {
-    buf out;
-    if (p->system.log->level > LOG_DEBUG) return;
-    buf_init(&out);
-    record_put(&out, p, b);
-    log_write(p->system.log, LOG_DEBUG, "batch", LOG_FIELDS(log_text("record", buf_text(&out))));
-    buf_done(&out);
+void record_log(const pipeline *p, buf *record) {
+    log_write(p->system.log, LOG_DEBUG, "batch",
+              LOG_FIELDS(log_text("record", buf_text(record))));
 }
 
 /* -- reading */

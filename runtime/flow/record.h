@@ -48,8 +48,8 @@ typedef struct recorded {
 /* The running batch of `p`, which is judged (input_judge). */
 void record_put(buf *out, const pipeline *p, const batch_view *b);
 
-/* Record it in the log. */
-void record_write(const pipeline *p, const batch_view *b);
+/* Write it to the log; `record` is borrowed. */
+void record_log(const pipeline *p, buf *record);
 
 /* Read one again. ERR_REFUSED: it is not what record_put writes. `r`: recorded_done, on error, too.
  */

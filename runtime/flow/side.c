@@ -96,7 +96,7 @@ static void add_lateness(header_list *list, const batch_view *b, const input *in
 
 void side_write(outbox *box, arena *memory, const batch_view *b, const input *in, const note *n) {
     const sl_record lost = { .partition = n->partition, .offset = n->offset };
-    const sl_record *r = n->record == NO_RECORD ? &lost : &in->records.items[n->record];
+    const sl_record *r = n->record == NO_RECORD ? &lost : &in->load.records.items[n->record];
     const sl_partition *p = &in->partitions[r->partition];
     header_list list;
     list_begin(&list, memory, r);
