@@ -15,6 +15,7 @@ end
 
 local driver = require "sluice.test.driver"
 local feed = require "sluice.test.feed"
+local host = require "sluice.test.host"
 local invariance = require "sluice.test.invariance"
 local json = require "sluice.test.json"
 local nearest = require "sluice.nearest"
@@ -73,15 +74,19 @@ end
 -- record without a value.
 test.null = json.null
 
+--- The steps of a batch at which `:crash` lets it die, in their order.
+test.steps = tables.copy(host.steps)
+
 --- Check that a result does not depend on what must not matter: how records are split
--- into batches, in which order they come within the delay, how many workers there are.
--- Raises with a small case that shows the difference.
+-- into batches, in which order they come within the delay, how many workers there are,
+-- where the process dies and goes on from its checkpoint. Raises with a small case that
+-- shows the difference.
 -- @tparam string|sluice.pipeline.Pipeline of as for `pipeline`
 -- @tparam table given rows as for `:batch`, in order of arrival; enough of them that
 --  windows close
 -- @tparam ?table options `runs`: how many variations are tried (30); `seed`; `workers`: a
---  list of counts, { 1, 2, 3, 4 }; `order`: false when order may matter; `sink`: only
---  that one; and those of `pipeline`
+--  list of counts, { 1, 2, 3, 4 }; `order`: false when order may matter; `crashes`:
+--  false leaves restarts and crashes out; `sink`: only that one; and those of `pipeline`
 -- @raise when two runs differ
 -- @usage test.check_invariance("ride_counts.lua", rides)
 function test.check_invariance(of, given, options)
@@ -91,10 +96,6 @@ end
 -- A misspelt name is an error, as everywhere.
 return setmetatable(test, {
    __index = function(_, name)
-      if name == "steps" then
-         error("test.steps: not yet: it needs state that outlives a process, which comes "
-            .. "with checkpoints in a later release", 2)
-      end
       error(("there is no test.%s%s"):format(tostring(name),
          nearest.hint(tostring(name), tables.keys(test))), 2)
    end,

@@ -1,11 +1,13 @@
 #include "runtime/kit/host.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/flow/keeper.h"
 #include "runtime/kit/kit.h"
 #include "runtime/kit/metrics.h"
 
@@ -19,6 +21,7 @@ typedef struct played {
     pipeline pipeline;
     volatile int stop; /* always 0 */
     kit_host *host;    /* borrowed */
+    const char *crash; /* step at which the next batch dies; NULL: it does not */
     buf metrics;       /* as told last */
 } played;
 
@@ -45,12 +48,14 @@ static void host_close(void *handle) {
     mem_free(p);
 }
 
-static err *host_open(void *kit, const specs_opening *opening, void **handle) {
-    played *p = mem_zalloc(1, sizeof *p);
-    p->host = kit;
-    buf_init(&p->metrics);
-    world_init(&p->world);
-    p->world.clock.manual_ms = opening->now_ms;
+/* batch_step */
+static err *die(void *arg, const char *step) {
+    const played *p = arg;
+    if (!p->crash || strcmp(p->crash, step) != 0) return NULL;
+    return err_new(ERR_CRASHED, "died at `%s`", step);
+}
+
+static err *open_run(played *p, const specs_opening *opening) {
     kit_options options = {
         .script = opening->script,
         .guest = opening->guest,
@@ -58,9 +63,22 @@ static err *host_open(void *kit, const specs_opening *opening, void **handle) {
         .stop = &p->stop,
         .log = &p->host->log,
         .by_hand = true,
+        .keeps = true,
+        .on_step = die,
+        .on_step_arg = p,
         .workers = opening->workers,
     };
-    err *e = kit_open(&p->pipeline, &p->world, &options);
+    p->crash = NULL;
+    return kit_open(&p->pipeline, &p->world, &options);
+}
+
+static err *host_open(void *kit, const specs_opening *opening, void **handle) {
+    played *p = mem_zalloc(1, sizeof *p);
+    p->host = kit;
+    buf_init(&p->metrics);
+    world_init(&p->world);
+    p->world.clock.manual_ms = opening->now_ms;
+    err *e = open_run(p, opening);
     if (e) {
         host_close(p);
         return e;
@@ -92,11 +110,33 @@ static void host_partitions(void *handle, const char *topic, uint32_t count) {
     world_topic_of(&((played *)handle)->world, topic, count);
 }
 
-static err *host_run(void *handle, uint32_t *batches) {
-    return kit_run(&((played *)handle)->pipeline, batches);
+static err *host_restart(void *handle, const specs_opening *opening) {
+    played *p = handle;
+    kit_close(&p->pipeline, p->host->pool);
+    return open_run(p, opening);
 }
 
-static err *host_finish(void *handle) { return kit_finish(&((played *)handle)->pipeline); }
+static void host_crash(void *handle, const char *step) {
+    for (const char *const *known = keeper_steps; *known; known++)
+        if (strcmp(*known, step) == 0) ((played *)handle)->crash = *known;
+}
+
+static err *host_run(void *handle, uint32_t *batches) {
+    played *p = handle;
+    err *e = kit_run(&p->pipeline, batches);
+    if (e || !p->crash) return e;
+    e = err_new(ERR_USAGE, "it was to die at `%s`, and no batch came there", p->crash);
+    p->crash = NULL;
+    return e;
+}
+
+/* What comes first may die; what closes the windows does not: there is nothing to go on with. */
+static err *host_finish(void *handle) {
+    played *p = handle;
+    uint32_t batches;
+    err *e = host_run(p, &batches);
+    return e ? e : kit_finish(&p->pipeline);
+}
 
 static void host_advance(void *handle, int64_t ms) {
     clock_advance(&((played *)handle)->world.clock, ms);
@@ -145,6 +185,9 @@ const specs_ops kit_specs = {
     .partitions = host_partitions,
     .run = host_run,
     .finish = host_finish,
+    .restart = host_restart,
+    .crash = host_crash,
+    .steps = keeper_steps,
     .advance = host_advance,
     .now = host_now,
     .message = host_message,

@@ -1,8 +1,8 @@
 #pragma once
 /* Kafka in memory, for one test: topics of partitions that hold records, sinks that keep what they
  * got, a ledger and a store for checkpoints, and a clock that stands still unless told. It outlives
- * the pipelines that are opened in it one after the other. Its connectors stand for "kafka" and "file"; a
- * file is a topic of one partition named by its path. Offsets without a record are transaction
+ * the pipelines that are opened in it, one after the other. Its connectors stand for "kafka" and
+ * "file"; a file is a topic of one partition named by its path. Offsets without a record are transaction
  * markers or compaction holes. Nothing moves by itself: a test feeds, silences leaders, opens
  * transactions. One owner; thread: main. */
 #include <stdbool.h>
@@ -42,8 +42,8 @@ typedef struct world_topic {
     uint32_t count;              /* of them */
 } world_topic;
 
-/* What a sink got. Side sinks never refuse and never fail. With a ledger, messages are held until it
- * commits, whatever the sink promises: what is tested is the pipeline. */
+/* What a sink got. Side sinks never refuse and never fail. With a ledger, messages are held until
+ * it commits, whatever the sink promises: what is tested is the pipeline. */
 typedef struct world_sink {
     char *name;             /* owned */
     const sl_sink *plan;    /* borrowed; NULL: not open */

@@ -29,6 +29,13 @@ typedef struct specs_ops {
     void (*partitions)(void *played, const char *topic, uint32_t count);
     struct err *(*run)(void *played, uint32_t *batches);
     struct err *(*finish)(void *played);
+    /* Stop between two batches, and go on as another process: from the checkpoint, in the same
+     * topics, by the same clock (`now_ms` is not looked at). */
+    struct err *(*restart)(void *played, const specs_opening *opening);
+    /* The next batch dies at `step`, one of `steps`: run and finish give ERR_CRASHED, and restart
+     * must follow. */
+    void (*crash)(void *played, const char *step);
+    const char *const *steps; /* of a batch, in their order; NULL ends the list */
     void (*advance)(void *played, int64_t ms);
     int64_t (*now)(void *played);
     /* Message `i` that a sink got since `forget`, borrowed until then; false: there is none. */

@@ -27,11 +27,13 @@ typedef struct played {
 
 static kit_holder *holder(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(1)); }
 
-static played *check_played(lua_State *L) {
-    played *p = luaL_checkudata(L, 1, PLAYED);
+static played *check_at(lua_State *L, int i) {
+    played *p = luaL_checkudata(L, i, PLAYED);
     if (!p->handle) luaL_error(L, "the pipeline is closed");
     return p;
 }
+
+static played *check_played(lua_State *L) { return check_at(L, 1); }
 
 static void close_played(played *p) {
     if (p->handle) p->kit->ops->close(p->handle);
@@ -39,15 +41,17 @@ static void close_played(played *p) {
     p->handle = p->path = NULL;
 }
 
-/* Give nil and the message of `e`, which is freed. */
+/* Give nil, the message of `e`, which is freed, and whether a test let it die. */
 static int fail(lua_State *L, err *e) {
     char *message = e->message;
+    bool is_crash = e->code == ERR_CRASHED;
     e->message = NULL;
     err_free(e);
     lua_pushnil(L);
     lua_pushstring(L, message);
     mem_free(message);
-    return 2;
+    lua_pushboolean(L, is_crash);
+    return 3;
 }
 
 /* -- open and close */
@@ -79,18 +83,34 @@ static const char **read_texts(lua_State *L, const char *name, uint32_t *count) 
     return texts;
 }
 
-static err *open_played(lua_State *L, played *p, const script_options *of_script) {
-    specs_opening opening = {
-        .script = of_script,
+/* What a pipeline is opened with: the table at 1 says. Texts lie on the stack. */
+typedef struct opening {
+    script_options script;
+    specs_opening of;
+} opening;
+
+static err *read_opening(lua_State *L, const played *p, opening *o) {
+    uint32_t set_count, param_count;
+    const char **sets = read_texts(L, "sets", &set_count);
+    const char **params = read_texts(L, "params", &param_count);
+    lua_getfield(L, 1, "jit_off");
+    o->script = (script_options){
+        .path = p->path,
+        .overrides = sets,
+        .override_count = set_count,
+        .params = params,
+        .param_count = param_count,
+        .library = getenv("SLUICE_LUA"),
+        .jit_off = lua_toboolean(L, -1),
+        .on_stuck = on_stuck,
+    };
+    o->of = (specs_opening){
+        .script = &o->script,
         .workers = (uint32_t)number_field(L, "workers", 1),
         .now_ms = (int64_t)number_field(L, "now", 0),
     };
     lua_getfield(L, 1, "plan");
-    if (!lua_isnil(L, -1)) {
-        err *e = script_attach(L, of_script, &opening.guest);
-        if (e) return e;
-    }
-    return p->kit->ops->open(p->kit->kit, &opening, &p->handle);
+    return lua_isnil(L, -1) ? NULL : script_attach(L, &o->script, &o->of.guest);
 }
 
 static int host_open(lua_State *L) {
@@ -102,28 +122,38 @@ static int host_open(lua_State *L) {
     *p = (played){ .kit = holder(L) };
     luaL_getmetatable(L, PLAYED);
     lua_setmetatable(L, 3);
-    uint32_t set_count, param_count;
-    const char **sets = read_texts(L, "sets", &set_count);
-    const char **params = read_texts(L, "params", &param_count);
-    lua_getfield(L, 1, "jit_off");
     p->path = mem_copy_text(path, strlen(path));
-    script_options of_script = {
-        .path = p->path,
-        .overrides = sets,
-        .override_count = set_count,
-        .params = params,
-        .param_count = param_count,
-        .library = getenv("SLUICE_LUA"),
-        .jit_off = lua_toboolean(L, -1),
-        .on_stuck = on_stuck,
-    };
-    err *e = open_played(L, p, &of_script);
+    opening o;
+    err *e = read_opening(L, p, &o);
+    if (!e) e = p->kit->ops->open(p->kit->kit, &o.of, &p->handle);
     if (e) {
         close_played(p);
         return fail(L, e);
     }
     lua_pushvalue(L, 3);
     return 1;
+}
+
+/* The table it was opened with, the pipeline. One that cannot go on is closed. */
+static int host_restart(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    played *p = check_at(L, 2);
+    lua_settop(L, 2);
+    opening o;
+    err *e = read_opening(L, p, &o);
+    if (!e) e = p->kit->ops->restart(p->handle, &o.of);
+    if (e) {
+        close_played(p);
+        return fail(L, e);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int host_crash(lua_State *L) {
+    played *p = check_played(L);
+    p->kit->ops->crash(p->handle, luaL_checkstring(L, 2));
+    return 0;
 }
 
 static int host_close(lua_State *L) {
@@ -293,6 +323,8 @@ static int host_metrics(lua_State *L) {
 
 static const luaL_Reg FUNCTIONS[] = {
     { "open", host_open },
+    { "restart", host_restart },
+    { "crash", host_crash },
     { "close", host_close },
     { "feed", host_feed },
     { "partitions", host_partitions },
@@ -330,6 +362,12 @@ static int open_module(lua_State *L) {
         lua_setfield(L, -3, f->name);
     }
     lua_pop(L, 1);
+    lua_newtable(L);
+    for (int i = 0; ops->steps[i]; i++) {
+        lua_pushstring(L, ops->steps[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "steps");
     return 1;
 }
 

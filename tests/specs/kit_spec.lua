@@ -33,6 +33,48 @@ local function fails(fn, ...)
    end
 end
 
+local function ones(first, last)
+   local list = {}
+   for i = first, last do list[#list + 1] = { k = "a", n = 1, ts = i * 1000 } end
+   return list
+end
+
+describe("a process that ends", function()
+   it("goes on from its checkpoint, with other workers too", function()
+      local p = test.pipeline(SUMS)
+      p:batch(ones(1, 5)):restart():batch(ones(6, 10)):restart { workers = 4 }
+      p:feed(ones(11, 12)):restart():batch(ones(80, 80))
+      assert.rows_match({ { k = "a", total = 12 } }, p:output())
+      assert.are.equal(3, p:metrics().read) -- by the last process
+   end)
+
+   it("dies at any step, and nothing is lost or twice", function()
+      assert.are.equal(9, #test.steps)
+      for _, step in ipairs(test.steps) do
+         local p = test.pipeline(SUMS)
+         p:batch(ones(1, 5)):crash(step):batch(ones(6, 10))
+         p:crash(step):batch(ones(80, 80))
+         assert.rows_match({ { k = "a", total = 10 } }, p:output())
+         p:close()
+      end
+   end)
+
+   it("may be one of a pipeline that the spec makes", function()
+      local p = test.pipeline(totals(adds))
+      p:batch { { k = "a", n = 1, ts = 0 } }:restart():crash "saved"
+      p:batch { { k = "a", n = 2, ts = 1 } }:finish()
+      assert.rows_match({ { k = "a", total = 3 } }, p:output())
+   end)
+
+   it("takes nothing more once all was closed; says when no batch came to die", function()
+      local p = test.pipeline(SUMS)
+      p:batch(ones(1, 2)):finish()
+      fails(function() p:restart() end, "the pipeline has finished")
+      p = test.pipeline(SUMS):crash "saved"
+      fails(function() p:tick() end, "kit_spec.lua:", "to die at `saved`")
+   end)
+end)
+
 describe("a driver", function()
    it("feeds rows, runs batches, gives rows", function()
       local p = test.pipeline(SUMS)
@@ -226,7 +268,6 @@ describe("a driver", function()
    it("says what is wrong", function()
       fails(function() test.pipeline("no.lua") end, "opening the script no.lua")
       fails(function() return test.pipelin end, "did you mean `pipeline`?")
-      fails(function() return test.steps end, "not yet")
       fails(function() test.pipeline(SUMS, { worker = 2 }) end, "did you mean `workers`?")
       fails(function() test.pipeline(totals(adds), { workers = 2 }) end, "one worker")
       local p = test.pipeline(SUMS)
@@ -235,7 +276,9 @@ describe("a driver", function()
       fails(function() p:batch { 5 } end, "row 1 of numbers/0: a row is 5")
       fails(function() p:output "sum" end, "did you mean `sums`?")
       fails(function() p:advance "soon" end, "wanted a time")
-      fails(function() p:restart() end, "not yet")
+      fails(function() p:reload() end, "not yet")
+      fails(function() p:restart { worker = 2 } end, "it takes `workers`")
+      fails(function() p:crash "save" end, "kit_spec.lua:", "did you mean `saved`?")
       p:close()
       fails(function() p:tick() end, "closed")
    end)

@@ -1,17 +1,19 @@
---- `test.check_invariance`: the same rows, split, ordered and worked on in other ways,
--- give the same result; else a small case that shows where they do not.
+--- `test.check_invariance`: the same rows, split, ordered and worked on in other ways, by
+-- a process that dies now and then, give the same result; else a small case that shows
+-- where they do not.
 -- @module sluice.test.invariance
 
 local compare = require "sluice.test.compare"
 local driver = require "sluice.test.driver"
 local feed = require "sluice.test.feed"
+local host = require "sluice.test.host"
 local shrink = require "sluice.test.shrink"
 local times = require "sluice.test.times"
 local units = require "sluice.units"
 
 local invariance = {}
 
-local OWN = { runs = true, seed = true, order = true, sink = true }
+local OWN = { runs = true, seed = true, order = true, sink = true, crashes = true }
 
 -- What depends on the order of arrival, by what semantics say.
 local BY_ORDER = { collect = true, top = true }
@@ -140,14 +142,28 @@ local function deal(list, batches, random)
    end
 end
 
--- One way to play the records: `{ workers =, batches = { { number, … }, … } }`.
-local function vary(records, may, workers, random)
+-- What may befall a batch, in turn over all ways that are tried, so that each comes.
+local function fates()
+   local list, at = { false, "restart" }, 0
+   for _, step in ipairs(host.steps) do list[#list + 1] = step end
+   return function()
+      at = at % #list + 1
+      return list[at] or nil
+   end
+end
+
+-- One way to play the records: `{ workers =, batches = { { number, …, dies_at = step of a
+-- batch, or "restart" }, … } }`.
+local function vary(records, may, workers, random, fate)
    local batches = {}
    for b = 1, may.splits and random(1, math.min(#records, 8)) or 1 do batches[b] = {} end
    local keys = shuffle(records, may.order and random or function() return 0 end)
    for _, list in ipairs(lanes_of(records)) do
       if may.order or list.by_time then sort_by(list, keys) end
       deal(list, batches, random)
+   end
+   for _, batch in ipairs(batches) do
+      if fate and #batch > 0 then batch.dies_at = fate() end
    end
    return { workers = workers[random(1, #workers)], batches = batches }
 end
@@ -162,6 +178,11 @@ local function play(case, way)
       for _, i in ipairs(batch) do
          local one = case.records[i]
          p:append(one.topic, one.partition, one.record)
+      end
+      if batch.dies_at == "restart" then
+         p:restart()
+      elseif batch.dies_at and #batch > 0 then
+         p:crash(batch.dies_at)
       end
       p:tick()
    end
@@ -202,7 +223,7 @@ local function check_options(options)
    return passed
 end
 
---- Check that a result does not depend on splits, order and workers.
+--- Check that a result does not depend on splits, order, workers and crashes.
 -- @param of as `test.pipeline` takes it
 -- @tparam table given as `:batch` takes it
 -- @tparam table options as `test.check_invariance` takes them
@@ -220,11 +241,12 @@ function invariance.check(of, given, options)
    local workers = options.workers or { 1, 2, 3, 4 }
    if type(of) ~= "string" then workers = { 1 } end
    local random = random_of(options.seed or 1)
+   local fate = options.crashes ~= false and fates() or nil
    local base = { workers = 1, batches = { {} } }
    for i = 1, #case.records do base.batches[1][i] = i end
    play(case, base) -- raises what is wrong with the case itself
    for _ = 1, options.runs or 30 do
-      local way = vary(case.records, may, workers, random)
+      local way = vary(case.records, may, workers, random, fate)
       if difference(case, base, way) then
          error(shrink.report(case, base, way, difference), 3)
       end

@@ -10,7 +10,7 @@ local MOST_TRIES = 2000
 local function without(way, gone)
    local made = { workers = way.workers, batches = {} }
    for _, batch in ipairs(way.batches) do
-      local kept = {}
+      local kept = { dies_at = batch.dies_at }
       for _, i in ipairs(batch) do
          if not gone[i] then kept[#kept + 1] = i end
       end
@@ -57,7 +57,7 @@ local function joined(way, b)
          local last = made.batches[#made.batches]
          for _, number in ipairs(batch) do last[#last + 1] = number end
       else
-         local copy = {}
+         local copy = { dies_at = batch.dies_at }
          for k, number in ipairs(batch) do copy[k] = number end
          made.batches[#made.batches + 1] = copy
       end
@@ -70,6 +70,17 @@ local function fewer_batches(base, way, differs)
    while b < #way.batches do
       local other = joined(way, b)
       if differs(base, other) then way = other else b = b + 1 end
+   end
+   return way
+end
+
+local function fewer_deaths(base, way, differs)
+   for b, batch in ipairs(way.batches) do
+      if batch.dies_at then
+         local other = without(way, {})
+         other.batches[b].dies_at = nil
+         if differs(base, other) then way = other end
+      end
    end
    return way
 end
@@ -87,7 +98,12 @@ local function show_way(way, names)
    for _, batch in ipairs(way.batches) do
       local numbers = {}
       for i, number in ipairs(batch) do numbers[i] = names[number] end
-      if #numbers > 0 then parts[#parts + 1] = table.concat(numbers, " ") end
+      if #numbers > 0 then
+         local at = batch.dies_at
+         local how = at == "restart" and " (restart before)"
+            or at and " (dies at %s)" or ""
+         parts[#parts + 1] = table.concat(numbers, " ") .. how:format(at)
+      end
    end
    return ("%d worker%s, batches: %s"):format(way.workers, way.workers == 1 and "" or "s",
       table.concat(parts, " | "))
@@ -106,6 +122,7 @@ function shrink.report(case, base, way, difference)
       return tries < MOST_TRIES and difference(case, a, b) ~= nil
    end
    base, way = fewer_rows(base, way, differs)
+   way = fewer_deaths(base, way, differs)
    way = fewer_workers(base, way, differs)
    way = fewer_batches(base, way, differs)
    local lines, names = { "check_invariance: the result depends on how the rows come; "

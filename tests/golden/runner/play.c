@@ -859,7 +859,8 @@ static bool has_section(const play *p, const char *title) {
 }
 
 bool play_case(story *s, const story_case *c, const play_options *options) {
-    play p = { .s = s, .c = c, .options = options, .workers = options->workers, .step_line = c->line };
+    play p = { .s = s, .c = c, .options = options, .step_line = c->line };
+    p.workers = options->workers;
     p.keeps = has_section(&p, "restart") || has_section(&p, "crash");
     p.keeps |= (options->restarts || options->crashes) && !has_section(&p, "in-one-run");
     world_init(&p.world);

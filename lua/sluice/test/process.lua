@@ -1,0 +1,67 @@
+--- A pipeline under test whose process stops, or dies, and another one that goes on.
+-- @module sluice.test.process
+
+local host = require "sluice.test.host"
+local nearest = require "sluice.nearest"
+local settings = require "sluice.test.settings"
+local tables = require "sluice.tables"
+
+local process = {}
+
+--- Open it again from its checkpoint.
+-- @tparam sluice.test.driver self
+-- @tparam integer level of the error
+-- @raise when it cannot go on
+function process.reopen(self, level)
+   local done, problem = host.restart(self.opened, self.handle)
+   if done then return end
+   self.ended = "failed: " .. problem
+   error(problem, level + 1)
+end
+
+--- Stop between two batches and go on as a new process does: from the checkpoint, in the
+-- same topics, by the same clock. What was fed and not read is still there; counters
+-- begin anew, as does the idle clock. The checkpoint is in memory, whatever the script's
+-- is.
+-- @tparam sluice.test.driver self
+-- @tparam ?table given `workers`: so many from now on
+-- @treturn sluice.test.driver itself
+-- @raise what `sluice run` would say: what was flushed takes nothing more
+function process.restart(self, given)
+   self:check_open "restart"
+   for name in pairs(given or {}) do
+      if name ~= "workers" then
+         error((":restart: there is no option `%s`: it takes `workers`"):format(
+            tostring(name)), 2)
+      end
+   end
+   if given and given.workers then
+      local merged = tables.copy(self.given)
+      merged.workers = given.workers
+      local wrong, read = settings.read(self.of, merged)
+      if wrong then error(wrong, 2) end
+      self.given, self.opened = merged, read
+   end
+   process.reopen(self, 2)
+   return self
+end
+
+--- Let the next batch die at a step (`test.steps`), as by kill -9; the pipeline goes on
+-- from its checkpoint, and does again what was not committed.
+-- @tparam sluice.test.driver self
+-- @tparam string step
+-- @treturn sluice.test.driver itself
+-- @usage p:crash "committed":batch(rows)
+function process.crash(self, step)
+   self:check_open "crash"
+   for _, known in ipairs(host.steps) do
+      if known == step then
+         host.crash(self.handle, step)
+         return self
+      end
+   end
+   error((":crash: a batch has no step `%s`%s; its steps are %s"):format(tostring(step),
+      nearest.hint(tostring(step), host.steps), table.concat(host.steps, ", ")), 2)
+end
+
+return process
