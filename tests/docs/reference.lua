@@ -302,7 +302,10 @@ function Page:kit()
    self:line(OF_KIT)
    self:functions("lua/sluice/test.lua", "^function test%.([%w_]+)(%b())", "test.")
    self:line "### A pipeline under test\n"
-   self:functions("lua/sluice/test/driver.lua", "^function Driver:([%w_]+)(%b())", ":")
+   for _, name in ipairs { "driver", "process" } do
+      self:functions(("lua/sluice/test/%s.lua"):format(name),
+         "^function Driver:([%w_]+)(%b())", ":")
+   end
    self:line "### Assertions\n"
    local text = read_file "lua/sluice/test/matchers.lua"
    for line in text:match("^(.-)%-%- @module"):gmatch "[^\n]+" do

@@ -303,7 +303,7 @@ function Driver:now()
    return host.now(self.handle)
 end
 
-Driver.restart, Driver.crash = process.restart, process.crash
+for name, method in pairs(process.methods) do Driver[name] = method end
 
 local NOT_YET = ":%s: not yet: scripts are changed while they run in a later release"
 

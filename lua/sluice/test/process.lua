@@ -8,6 +8,11 @@ local tables = require "sluice.tables"
 
 local process = {}
 
+local Driver = {}
+
+--- Its methods for specs.
+process.methods = Driver
+
 --- Open it again from its checkpoint.
 -- @tparam sluice.test.driver self
 -- @tparam integer level of the error
@@ -23,11 +28,10 @@ end
 -- same topics, by the same clock. What was fed and not read is still there; counters
 -- begin anew, as does the idle clock. The checkpoint is in memory, whatever the script's
 -- is.
--- @tparam sluice.test.driver self
 -- @tparam ?table given `workers`: so many from now on
--- @treturn sluice.test.driver itself
+-- @treturn Driver itself
 -- @raise what `sluice run` would say: what was flushed takes nothing more
-function process.restart(self, given)
+function Driver:restart(given)
    self:check_open "restart"
    for name in pairs(given or {}) do
       if name ~= "workers" then
@@ -48,11 +52,10 @@ end
 
 --- Let the next batch die at a step (`test.steps`), as by kill -9; the pipeline goes on
 -- from its checkpoint, and does again what was not committed.
--- @tparam sluice.test.driver self
 -- @tparam string step
--- @treturn sluice.test.driver itself
+-- @treturn Driver itself
 -- @usage p:crash "committed":batch(rows)
-function process.crash(self, step)
+function Driver:crash(step)
    self:check_open "crash"
    for _, known in ipairs(host.steps) do
       if known == step then
