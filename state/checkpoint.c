@@ -197,6 +197,8 @@ static void give_up_name(checkpoint *c, const checkpoint_writing *w) {
 /* The name may be taken by what an error hid: another one is certain. */
 static void write_again(checkpoint_writing *w) {
     give_up_name(w->c, w);
+    err_free(w->error);
+    w->error = NULL;
     w->p = pointer_new(w->p.kind, w->p.batch, w->p.partitions);
     w->ticket = jobs_add(w->c->writer, write_object, w);
 }
@@ -209,33 +211,37 @@ static void tell_failure(const checkpoint *c, const checkpoint_writing *w, uint3
              log_text("error", w->error->message));
 }
 
+/* The last try has failed: whether there will be another. */
+static err *after_failure(checkpoint *c, checkpoint_writing *w, uint32_t tries) {
+    bool may_pass = w->error->retriable && !(c->config.in_line && tries + 1 >= TRIES_IN_LINE);
+    if (may_pass) {
+        tell_failure(c, w, tries);
+        return checkpoint_rest(c, tries);
+    }
+    err *e = err_wrap(err_new(w->error->code, "%s", w->error->message), "storing the state");
+    e->retriable = w->error->retriable;
+    return e;
+}
+
 err *checkpoint_wait(checkpoint *c, pointer *p) {
     checkpoint_writing *w = c->writing;
     assert(w);
     err *e = NULL;
     for (uint32_t tries = 0; !e && !w->is_durable; tries++) {
-        if (w->error) {
-            err_free(w->error);
-            w->error = NULL;
-            write_again(w);
-        }
+        if (w->has_failed) write_again(w);
         if (!jobs_wait(c->writer, w->ticket, c->config.stop))
             return err_new(ERR_STOPPED, "asked to stop while the state was being stored");
-        if (!w->error) {
-            w->is_durable = true;
-            if (tries)
-                log_info(c->config.log, "state stored again", log_number("tries", tries + 1));
-        } else if (!w->error->retriable || (c->config.in_line && tries + 1 >= TRIES_IN_LINE)) {
-            e = err_wrap(err_new(w->error->code, "%s", w->error->message), "storing the state");
-            e->retriable = w->error->retriable;
-        } else {
-            tell_failure(c, w, tries);
-            e = checkpoint_rest(c, tries);
-        }
+        w->has_failed = w->error != NULL;
+        w->is_durable = !w->has_failed;
+        if (w->has_failed)
+            e = after_failure(c, w, tries);
+        else if (tries)
+            log_info(c->config.log, "state stored again", log_number("tries", tries + 1));
     }
-    if (!e) *p = w->p;
-    if (!e) crash_point("delta_durable");
-    return e;
+    if (e) return e;
+    *p = w->p;
+    crash_point("delta_durable");
+    return NULL;
 }
 
 /* -- behind the commit */

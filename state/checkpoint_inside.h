@@ -18,7 +18,7 @@ typedef struct checkpoint_writing {
     uint32_t parts; /* of the finished image; 0: it is not */
     size_t bytes;
     int64_t took_ms;
-    bool is_durable;
+    bool is_durable, has_failed; /* the owner's, of the last try that was waited for */
 } checkpoint_writing;
 
 /* An object of the current chain. */

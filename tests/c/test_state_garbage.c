@@ -284,6 +284,39 @@ static void a_chain_begins_at_a_full_object_of_the_base(void **state) {
     store_memory_remove("garbage");
 }
 
+/* The same in a folder, with both threads at work. */
+static void threads_keep_a_folder_small(void **state) {
+    (void)state;
+    fixture f;
+    loaded l;
+    char folder[] = "/tmp/sluice-chain-XXXXXX", url[64], command[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(url, sizeof url, "file:%s", folder);
+    fixture_open(&f, url);
+    f.config.in_line = false;
+    f.clock.manual = false;
+    start(&f);
+    genesis(&f);
+    for (int run = 0; run < 3; run++) {
+        for (int i = 0; i < 250; i++) {
+            pointer p;
+            if (i % 50 == 7) {
+                put(&f, false, 100, &p);
+                checkpoint_given_up(f.c);
+            }
+            batches(&f, 1, i % 2 ? 100 : 50 << 20);
+        }
+        assert_ok(restart(&f, &l));
+        assert_int_equal(l.last, f.batch);
+    }
+    batches(&f, 1, 100);
+    assert_ok(restart(&f, &l)); /* waits for both */
+    assert_true(count_objects(&f, "state/") < 200);
+    fixture_close(&f);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(old_chains_go_and_records_stay),
@@ -295,6 +328,7 @@ int main(void) {
         cmocka_unit_test(few_full_objects_stay_for_history),
         cmocka_unit_test(the_head_is_copied),
         cmocka_unit_test(a_chain_begins_at_a_full_object_of_the_base),
+        cmocka_unit_test(threads_keep_a_folder_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
