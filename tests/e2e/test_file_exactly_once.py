@@ -133,6 +133,51 @@ class FileExactlyOnceTest(harness.E2ETest):
                 self.assert_same(wanted)
 
 
+OWN_SINK = """
+local own = sluice.sink { by_batch = true,
+   open = function(system) return { io = system.io, os = system.os, lines = {} } end,
+   write = function(rows, batch, to)
+      local seen = assert(to.io.open("seen.txt", "a"))
+      seen:write(batch.id, " ", tostring(batch.may_repeat), "\\n")
+      seen:close()
+      for _, row in ipairs(rows) do table.insert(to.lines, tostring(row.value.n)) end
+      local path = ("windows/own-%06d.txt"):format(batch.id)
+      local file = assert(to.io.open(path .. ".part", "w"))
+      file:write(table.concat(to.lines, " "))
+      file:close()
+      to.lines = {}
+      return to.os.rename(path .. ".part", path)
+   end }
+"""
+
+
+class OwnSinkTest(FileExactlyOnceTest):
+    """A sink of the script's own, that says `by_batch`, beside files."""
+
+    def write_script(self, name):
+        super().write_script(name)
+        path = os.path.join(self.folder, "p.lua")
+        text = harness.read(path).replace("return sluice.pipeline", OWN_SINK + "return sluice.pipeline")
+        text = text.replace("trigger =", 'delivery = "exactly-once", trigger =')
+        self.file("p.lua", text.replace('sluice.file { path = "rows.jsonl", append = true }', "own"))
+        self.file("rows.jsonl", "")
+        os.mkdir(os.path.join(self.folder, "windows"))
+
+    def outputs(self):
+        found = super().outputs()
+        return {name: text for name, text in found.items() if not name.endswith(".part")}
+
+    def test_a_batch_that_may_repeat_says_so(self):
+        self.write_script("repeats")
+        self.assertTrue(self.crash("flow_produced:3"))
+        self.finish()
+        seen = [line.split() for line in harness.read(os.path.join(self.folder, "seen.txt")).splitlines()]
+        told = [number for number, may_repeat in seen if may_repeat == "true"]
+        self.assertEqual(told, ["0", "2"])  # the first of each process
+        twice = [number for number, _ in seen if [one for one, _ in seen].count(number) > 1]
+        self.assertEqual(twice, ["2", "2"])
+
+
 class UpdateToFileTest(FileExactlyOnceTest):
     mode = "update"
 
