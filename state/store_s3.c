@@ -136,24 +136,35 @@ static err *ask_once(s3_store *s, const s3_request *r, int64_t left_ms, http_ans
     return err_wrap(e, "s3://%s/%s: %s `%s`", p->bucket, p->prefix, r->doing, r->name);
 }
 
+/* One try, and what came of it: NULL and an answer that asking again would not change, or an error.
+ * `wait_ms`: how long the server wants to be left alone. */
+static err *try_once(s3_store *s, s3_request *r, const store_patience *p, http_answer *a,
+                     int64_t *wait_ms) {
+    s3_fault fault = { .retry_after_ms = -1 };
+    err *e = ask_once(s, r, store_patience_left_ms(p), a);
+    if (!e && a->status >= 300) {
+        s3_fault_read(a, &fault);
+        if (s3_fault_may_pass(&fault)) e = s3_fault_error(&s->place, r->doing, r->name, &fault);
+    }
+    *wait_ms = fault.retry_after_ms;
+    if (a->sent > 1 || (e && e->retriable)) r->was_unsure = true;
+    if (e && e->retriable && s->log) {
+        log_write(s->log, LOG_DEBUG, "store asked again",
+                  LOG_FIELDS(log_text("error", e->message)));
+    }
+    return e;
+}
+
 /* Ask until there is an answer that asking again would not change. */
 static err *ask(s3_store *s, s3_request *r, http_answer *a) {
     store_patience patience = store_patience_begin(s->patience_ms, s->stop);
     for (;;) {
-        s3_fault fault = { .retry_after_ms = -1 };
-        err *e = ask_once(s, r, store_patience_left_ms(&patience), a);
-        if (a->sent > 1) r->was_unsure = true;
-        if (!e && a->status >= 300) {
-            s3_fault_read(a, &fault);
-            if (s3_fault_may_pass(&fault)) e = s3_fault_error(&s->place, r->doing, r->name, &fault);
-        }
-        if (!e || !e->retriable) return e;
-        r->was_unsure = true;
-        if (s->log) {
-            log_write(s->log, LOG_DEBUG, "store asked again",
-                      LOG_FIELDS(log_text("error", e->message)));
-        }
-        e = store_patience_wait(&patience, e, fault.retry_after_ms);
+        int64_t wait_ms;
+        err *e = try_once(s, r, &patience, a, &wait_ms);
+        if (e && e->retriable)
+            e = store_patience_wait(&patience, e, wait_ms);
+        else
+            return e;
         if (e) return e;
     }
 }
@@ -210,23 +221,33 @@ static err *holds(s3_store *s, const char *name, const void *bytes, size_t len, 
     return e;
 }
 
-/* PUT, where it may be that an own one of before has been carried out. `exists`: what is there is
- * another's. */
-static err *put_once(s3_store *s, s3_request *r, bool *exists) {
-    http_answer a = { 0 };
-    bool missing, is_same = false;
-    *exists = false;
-    err *e = ask(s, r, &a);
-    crash_point("store_answered");
-    if (!e && r->is_new && a.status == 412) {
-        *exists = true;
-        if (r->was_unsure) e = holds(s, r->name, r->bytes, r->len, &is_same, &missing);
-        if (is_same) *exists = false;
-    } else if (!e && !is_ok(&a)) {
-        e = refusal(s, r, &a);
+/* Under the condition that there is none; an own put of before may have been carried out, its
+ * answer lost. So before it is asked again one looks: a server that refuses a long body may do so
+ * by ending the connection. `exists`: what is there is another's. */
+static err *put_under_condition(s3_store *s, s3_request *r, http_answer *a, bool *exists) {
+    store_patience patience = store_patience_begin(s->patience_ms, s->stop);
+    bool is_same = false, missing = true;
+    for (;;) {
+        int64_t wait_ms;
+        err *e = r->was_unsure ? holds(s, r->name, r->bytes, r->len, &is_same, &missing) : NULL;
+        *exists = !missing && !is_same;
+        if (e || !missing) return e;
+        e = try_once(s, r, &patience, a, &wait_ms);
+        *exists = !e && a->status == 412;
+        if (*exists && r->was_unsure) { // look whose it is
+            e = refusal(s, r, a);
+            e->retriable = true;
+        }
+        if (!e) return *exists || is_ok(a) ? NULL : refusal(s, r, a);
+        if (!e->retriable) return e;
+        e = store_patience_wait(&patience, e, wait_ms);
+        if (e) return e;
     }
-    http_answer_done(&a);
-    return e;
+}
+
+static err *put_unconditionally(s3_store *s, s3_request *r, http_answer *a) {
+    err *e = ask(s, r, a);
+    return e || is_ok(a) ? e : refusal(s, r, a);
 }
 
 /* Put the probe. `answer`: what the server said to it. */
@@ -270,17 +291,18 @@ static err *know_condition(s3_store *s, bool *is_obeyed) {
     return e;
 }
 
-static err *put_new(s3_store *s, s3_request *r, bool *exists) {
+static err *put_new(s3_store *s, s3_request *r, http_answer *a, bool *exists) {
     bool is_same = false, missing = true;
     err *e = know_condition(s, &r->is_new);
     if (e) return e;
     r->was_unsure = store_names_has(&s->unsure, r->name);
-    if (!r->is_new) {
+    if (r->is_new) {
+        e = put_under_condition(s, r, a, exists);
+    } else {
         e = holds(s, r->name, r->bytes, r->len, &is_same, &missing);
         *exists = !missing && !(is_same && r->was_unsure);
-        if (e || !missing) return e;
+        if (!e && missing) e = put_unconditionally(s, r, a);
     }
-    e = put_once(s, r, exists);
     if (e)
         store_names_add(&s->unsure, r->name);
     else
@@ -293,9 +315,13 @@ static err *s3_put(void *handle, const char *name, const void *bytes, size_t len
     *exists = false;
     err *e = store_check_name(name);
     if (e) return e;
+    http_answer a = { 0 };
     s3_request r = { .doing = "putting", .method = "PUT", .name = name, .len = len };
     r.bytes = len ? bytes : "";
-    return how == STORE_NEW ? put_new(handle, &r, exists) : put_once(handle, &r, exists);
+    e = how == STORE_NEW ? put_new(handle, &r, &a, exists) : put_unconditionally(handle, &r, &a);
+    crash_point("store_answered");
+    http_answer_done(&a);
+    return e;
 }
 
 static err *list_page(s3_store *s, const char *prefix, store_listing *found, char **token) {

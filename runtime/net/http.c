@@ -19,6 +19,7 @@ enum {
     MOST_BYTES = 16 << 20,
     MOST_HEADER_BYTES = 64 << 10,
     CONNECTION_AGE_S = 60, /* an idle one that old is not used again */
+    ASKED_MS = 200,        /* longest wait to be asked for a long body */
 };
 
 struct http {
@@ -182,10 +183,9 @@ static void set_up_request(transfer *t) {
         curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, r->body ? r->body : "");
     }
     curl_easy_setopt(t->curl, CURLOPT_CUSTOMREQUEST, r->method);
-    // Waiting to be asked for the body would cost a round trip each time. Telling libcurl not to
-    // wait is a header without a value: 7.88 would sign that, and not send it.
-    if (!r->signature) t->headers = curl_slist_append(NULL, "Expect:");
-    curl_easy_setopt(t->curl, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L);
+    // A long body (1 MB) waits to be asked for: a server that refuses it without reading it would
+    // reset the connection, and its answer were lost. Not for long: some do not ask.
+    curl_easy_setopt(t->curl, CURLOPT_EXPECT_100_TIMEOUT_MS, (long)ASKED_MS);
     for (const char *const *one = r->headers; one && *one; one++) {
         t->headers = curl_slist_append(t->headers, *one);
     }

@@ -4,8 +4,8 @@
  * (http_proxy, https_proxy, no_proxy), but never for this machine itself. Redirects are not
  * followed. Nothing of a request but its host and what libcurl says gets into an error.
  *
- * Does not retry, but for that (`sent`): whoever asks knows whether asking twice is safe. thread: any, each request in the
- * thread that makes it; SIGPIPE must be ignored in the process. */
+ * Does not retry, but for `sent`: whoever asks knows whether asking twice is safe. thread: any,
+ * each request in the thread that makes it; SIGPIPE must be ignored in the process. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

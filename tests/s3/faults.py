@@ -118,6 +118,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def handle_expect_100(self):
+        """The body is asked for at once, not when the buffer is full."""
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
+
     def handle_any(self):
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
