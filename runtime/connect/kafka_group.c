@@ -108,7 +108,8 @@ err *kafka_group_find(kafka_group *g, rd_kafka_topic_partition_list_t **list) {
         if (e) return e;
         if (kafka_now_ms() - start_ms >= FIND_MS)
             return err_new(ERR_BROKER,
-                           "the offsets of the consumer group %s on %s did not come within %d s: %s",
+                           "the offsets of the consumer group %s on %s did not come within %d s: "
+                           "%s",
                            g->name, g->client.brokers, FIND_MS / 1000, rd_kafka_err2str(code));
         rd_kafka_poll(g->client.rk, AGAIN_MS);
     }

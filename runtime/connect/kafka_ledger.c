@@ -13,8 +13,8 @@
  *   moved, then registers anew and reads again: ours: the batch can be done again; the one under
  *   way: it was committed; anything else: stop.
  * - Offsets are read stable: else an open transaction hides the last commit. They are asked for by
- *   name: asked for all, brokers give the old ones of those, and none of new ones. (What this id had
- *   on its way is settled once init_transactions has returned, so a start can find the names so.)
+ *   name: asked for all, brokers give the old ones of those, and none of new ones. (What this id
+ *   had on its way is settled once init_transactions has returned: a start can find names so.)
  * - A commit whose outcome is unknown is asked for again, never aborted.
  * - An empty list of offsets would be a commit that does nothing: every one has all partitions. */
 
@@ -191,30 +191,44 @@ static const char *ledger_cluster(void *ledger) {
 
 /* -- who has the pointer */
 
-/* What the group has instead of our last commit: somebody else's word, or none. */
+/* The group has something else than our last commit. */
 static err *moved(const kafka_ledger *l, const rd_kafka_topic_partition_list_t *committed) {
     const char *group = l->group.name, *brokers = l->group.client.brokers;
-    if (kafka_marks_gone(committed, l->last))
-        return err_new(ERR_REFUSED,
-                       "the offsets of the consumer group %s on %s are gone: somebody deleted the "
-                       "group while the pipeline ran; nothing more is committed (the stored state "
-                       "is whole: `sluice checkpoint recover` commits its pointer again)",
-                       group, brokers);
-    buf seen;
-    buf_init(&seen);
-    kafka_marks_match(committed, l->last, l->known, &seen);
-    err *e = err_new(ERR_FENCED,
-                     "the offsets of the consumer group %s on %s were moved by somebody else: %s; "
-                     "nothing more is committed (another process of the pipeline took over, or a "
-                     "tool reset the group: stop the other one, or, if it was a tool, "
-                     "`sluice checkpoint recover` commits the stored pointer again)",
-                     group, brokers, buf_text(&seen));
-    buf_done(&seen);
+    buf text;
+    buf_init(&text);
+    kafka_difference how = kafka_marks_compare(committed, l->last, l->known, &text);
+    const char *seen = buf_text(&text);
+    err *e;
+    if (how == KAFKA_GONE)
+        e = err_new(ERR_REFUSED,
+                    "offsets of the consumer group %s on %s are gone: %s; nothing more is "
+                    "committed (somebody deleted the group, or the topic, while the pipeline ran; "
+                    "the stored state is whole: `sluice checkpoint recover` commits its pointer "
+                    "again)",
+                    group, brokers, seen);
+    else if (how == KAFKA_FOREIGN)
+        e = err_new(ERR_REFUSED,
+                    "offsets of the consumer group %s on %s were moved: %s; nothing more is "
+                    "committed (a tool reset the group, or another consumer uses it; the stored "
+                    "state is whole: `sluice checkpoint recover` commits its pointer again)",
+                    group, brokers, seen);
+    else
+        e = err_new(ERR_FENCED,
+                    "another process works under the name of the consumer group %s on %s: %s; "
+                    "nothing more is committed here (stop one of both)",
+                    group, brokers, seen);
+    buf_done(&text);
     return e;
 }
 
 static bool is_last(const kafka_ledger *l, const rd_kafka_topic_partition_list_t *committed) {
-    return kafka_marks_match(committed, l->last, l->known, NULL);
+    return !kafka_marks_compare(committed, l->last, l->known, NULL);
+}
+
+/* Whether a commit of unknown outcome was one; `list` NULL: there was none under way. */
+static bool is_in_flight(const kafka_ledger *l, const rd_kafka_topic_partition_list_t *committed,
+                         const rd_kafka_topic_partition_list_t *list) {
+    return list && !kafka_marks_compare(committed, list, l->known, NULL);
 }
 
 /* Shut out by somebody who may be at work: it gets LOOK_MS to move the pointer. */
@@ -235,9 +249,7 @@ static err *look(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_flig
         kafka_answer answer;
         err *e = kafka_group_read(&l->group, l->names, end_ms - kafka_now_ms(), &answer, &list);
         bool is_told = list != NULL;
-        if (is_told && !is_last(l, list) &&
-            !(in_flight && kafka_marks_match(list, in_flight, l->known, NULL)))
-            e = moved(l, list);
+        if (is_told && !is_last(l, list) && !is_in_flight(l, list, in_flight)) e = moved(l, list);
         kafka_marks_free(list);
         if (e || (is_told && !is_patient) || kafka_now_ms() + AGAIN_MS >= end_ms) return e;
         rd_kafka_poll(l->group.client.rk, AGAIN_MS);
@@ -254,7 +266,7 @@ static err *renew(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_fli
     err *e = look(l, in_flight);
     if (!e) e = kafka_txn_renew(&l->txn);
     if (!e) e = read_of(l, l->names, &list);
-    if (!e) *committed = in_flight && kafka_marks_match(list, in_flight, l->known, NULL);
+    if (!e) *committed = is_in_flight(l, list, in_flight);
     if (!e && !*committed && !is_last(l, list)) e = moved(l, list);
     kafka_marks_free(list);
     return e;

@@ -49,20 +49,31 @@ static void tell(buf *out, const rd_kafka_topic_partition_t *at) {
                at->metadata_size ? (const char *)at->metadata : "");
 }
 
-static bool differ(buf *seen, const rd_kafka_topic_partition_t *at,
-                   const rd_kafka_topic_partition_t *found,
-                   const rd_kafka_topic_partition_t *wanted) {
-    if (!seen) return false;
-    buf_printf(seen, "topic %s partition %d has ", at->topic, (int)at->partition);
-    tell(seen, found);
-    buf_put_text(seen, ", committed last was ");
-    tell(seen, wanted);
-    return false;
+/* Texts of one make begin with the same letter. */
+static kafka_difference judge(const rd_kafka_topic_partition_t *found,
+                              const rd_kafka_topic_partition_t *wanted) {
+    if (!found) return KAFKA_GONE;
+    if (!found->metadata_size) return KAFKA_FOREIGN;
+    if (!wanted || !wanted->metadata_size) return KAFKA_MOVED;
+    bool is_alike = *(const char *)found->metadata == *(const char *)wanted->metadata;
+    return is_alike ? KAFKA_MOVED : KAFKA_FOREIGN;
 }
 
-bool kafka_marks_match(const rd_kafka_topic_partition_list_t *committed,
-                       const rd_kafka_topic_partition_list_t *wanted,
-                       const rd_kafka_topic_partition_list_t *known, buf *seen) {
+static kafka_difference differ(buf *seen, const rd_kafka_topic_partition_t *at,
+                               const rd_kafka_topic_partition_t *found,
+                               const rd_kafka_topic_partition_t *wanted) {
+    if (seen) {
+        buf_printf(seen, "topic %s partition %d has ", at->topic, (int)at->partition);
+        tell(seen, found);
+        buf_put_text(seen, ", committed last was ");
+        tell(seen, wanted);
+    }
+    return judge(found, wanted);
+}
+
+kafka_difference kafka_marks_compare(const rd_kafka_topic_partition_list_t *committed,
+                                     const rd_kafka_topic_partition_list_t *wanted,
+                                     const rd_kafka_topic_partition_list_t *known, buf *seen) {
     int at = 0, in_wanted = 0, in_known = 0;
     for (int i = 0; i < wanted->cnt; i++) {
         const rd_kafka_topic_partition_t *found = find(committed, &at, &wanted->elems[i]);
@@ -76,7 +87,7 @@ bool kafka_marks_match(const rd_kafka_topic_partition_list_t *committed,
             continue;
         return differ(seen, found, found, NULL);
     }
-    return true;
+    return KAFKA_SAME;
 }
 
 rd_kafka_topic_partition_list_t *kafka_marks_join(rd_kafka_topic_partition_list_t *known,
@@ -90,12 +101,4 @@ rd_kafka_topic_partition_list_t *kafka_marks_join(rd_kafka_topic_partition_list_
     }
     if (known->cnt > count) rd_kafka_topic_partition_list_sort(known, NULL, NULL);
     return known;
-}
-
-bool kafka_marks_gone(const rd_kafka_topic_partition_list_t *committed,
-                      const rd_kafka_topic_partition_list_t *wanted) {
-    int at = 0;
-    for (int i = 0; i < wanted->cnt; i++)
-        if (find(committed, &at, &wanted->elems[i])) return false;
-    return wanted->cnt > 0;
 }

@@ -249,9 +249,29 @@ static err *sink_write(void *sink, const sl_message *messages, uint32_t count) {
     return kafka_send(sink, messages, count);
 }
 
+/* Messages were not delivered in time: for good, if their topic is gone. */
+static err *judge_silence(kafka_sink *s, const kafka_failure *one) {
+    enum { ANSWER_MS = 1000 };
+    const sl_message *m = one->message;
+    const rd_kafka_metadata_t *answer = NULL;
+    kafka_target *to;
+    const char *name = m->topic.data ? m->topic.data : s->name;
+    size_t len = m->topic.data ? m->topic.len : strlen(s->name);
+    err *e = kafka_topics_find(&s->topics, s->client, name, len, &to);
+    if (e || !to->handle) return e;
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(s->client->rk, 0, to->handle, &answer, ANSWER_MS);
+    if (!code && answer->topic_cnt) code = answer->topics[0].err;
+    if (answer) rd_kafka_metadata_destroy(answer);
+    return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? kafka_sink_judge(s, to->name, code)
+                                                           : NULL;
+}
+
 /* All of the transaction's messages have arrived, or it is lost. */
 static err *flush_txn(kafka_sink *s) {
     err *e = kafka_sink_drain(s);
+    bool is_late = s->again.count && s->again.items[0].code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
+    if (!e && is_late) e = judge_silence(s, &s->again.items[0]);
     if (!e && s->again.count)
         e = kafka_txn_error(s->txn, "writing", s->again.items[0].code, NULL);
     if (!e && s->refused.count) e = kafka_probe(s);

@@ -20,17 +20,17 @@ static list *of(const char *pointer, uint32_t count, int64_t offset) {
     return kafka_marks_list(pointer, marks, count);
 }
 
-static bool match(list *committed, list *wanted, list *known, const char *seen) {
+static kafka_difference compare(list *committed, list *wanted, list *known, const char *seen) {
     buf text;
     buf_init(&text);
-    bool is_same = kafka_marks_match(committed, wanted, known, &text);
+    kafka_difference how = kafka_marks_compare(committed, wanted, known, &text);
     if (seen && !strstr(buf_text(&text), seen)) print_error("%s\n", buf_text(&text));
     if (seen) assert_non_null(strstr(buf_text(&text), seen));
     buf_done(&text);
     kafka_marks_free(committed);
     kafka_marks_free(wanted);
     kafka_marks_free(known);
-    return is_same;
+    return how;
 }
 
 static void lists_are_sorted(void **state) {
@@ -45,38 +45,41 @@ static void lists_are_sorted(void **state) {
 
 static void the_same_is_the_same(void **state) {
     (void)state;
-    assert_true(match(of("p", 3, 7), of("p", 3, 7), of("", 0, 0), NULL));
-    assert_true(match(of("", 0, 0), of("", 0, 0), of("", 0, 0), NULL));
+    assert_int_equal(compare(of("p", 3, 7), of("p", 3, 7), of("", 0, 0), NULL), KAFKA_SAME);
+    assert_int_equal(compare(of("", 0, 0), of("", 0, 0), of("", 0, 0), NULL), KAFKA_SAME);
 }
 
 static void every_difference_is_seen(void **state) {
     (void)state;
-    assert_false(match(of("q", 3, 7), of("p", 3, 7), of("", 0, 0),
-                       "topic a partition 10 has offset 7 with `q`, committed last was offset 7 "
-                       "with `p`"));
-    assert_false(match(of("", 3, 7), of("p", 3, 7), of("", 0, 0), "offset 7 with ``"));
-    assert_false(match(of("p", 3, 8), of("p", 3, 7), of("", 0, 0), "has offset 8"));
-    assert_false(match(of("p", 2, 7), of("p", 3, 7), of("", 0, 0), "partition 0 has nothing"));
+    assert_int_equal(compare(of("p2", 3, 7), of("p1", 3, 7), of("", 0, 0),
+                             "topic a partition 10 has offset 7 with `p2`, committed last was "
+                             "offset 7 with `p1`"),
+                     KAFKA_MOVED);
+    assert_int_equal(compare(of("p", 3, 8), of("p", 3, 7), of("", 0, 0), "has offset 8"),
+                     KAFKA_MOVED);
+    assert_int_equal(compare(of("", 3, 7), of("p", 3, 7), of("", 0, 0), "offset 7 with ``"),
+                     KAFKA_FOREIGN);
+    assert_int_equal(compare(of("x", 3, 7), of("p", 3, 7), of("", 0, 0), "offset 7 with `x`"),
+                     KAFKA_FOREIGN);
+    assert_int_equal(compare(of("p", 2, 7), of("p", 3, 7), of("", 0, 0), "partition 0 has nothing"),
+                     KAFKA_GONE);
+    assert_int_equal(compare(of("p", 3, -1001), of("p", 3, 7), of("", 0, 0), "has nothing"),
+                     KAFKA_GONE);
 }
 
 static void what_is_there_beside_it_must_be_known(void **state) {
     (void)state;
-    assert_false(match(of("p", 3, 7), of("p", 2, 7), of("", 0, 0), "committed last was nothing"));
-    assert_true(match(of("p", 3, 7), of("p", 2, 7), of("", 3, 0), NULL));
+    assert_int_equal(compare(of("p", 3, 7), of("p", 2, 7), of("", 0, 0), "last was nothing"),
+                     KAFKA_MOVED);
+    assert_int_equal(compare(of("p", 3, 7), of("p", 2, 7), of("", 3, 0), NULL), KAFKA_SAME);
     /* nothing was committed: what another process has in the meantime is not ours */
-    assert_false(match(of("p", 1, 7), of("", 0, 0), of("", 0, 0), "topic b partition 1"));
+    assert_int_equal(compare(of("p", 1, 7), of("", 0, 0), of("", 0, 0), "topic b partition 1"),
+                     KAFKA_MOVED);
 }
 
 static void a_partition_without_an_offset_is_not_there(void **state) {
     (void)state;
-    assert_true(match(of("p", 3, -1001), of("", 0, 0), of("", 0, 0), NULL));
-    list *none = of("p", 3, -1001), *some = of("p", 3, 7), *empty = of("", 0, 0);
-    assert_true(kafka_marks_gone(none, some));
-    assert_false(kafka_marks_gone(some, some));
-    assert_false(kafka_marks_gone(some, empty));
-    kafka_marks_free(none);
-    kafka_marks_free(some);
-    kafka_marks_free(empty);
+    assert_int_equal(compare(of("p", 3, -1001), of("", 0, 0), of("", 0, 0), NULL), KAFKA_SAME);
 }
 
 static void joined_lists_have_each_partition_once(void **state) {

@@ -253,7 +253,7 @@ class RivalTest(LedgerTest):
             time.sleep(TIMEOUT_S + 2 if batch == 2 else 0)  # once beyond its timeout
             one.signal(signal.SIGCONT)
             self.assertTrue(self.refused(one, f"commit zombie {self.marks(9)}").retriable)
-            self.assertIn("moved by somebody else", self.refused(one, "abort", FENCED).message)
+            self.assertIn("another process works", self.refused(one, "abort", FENCED).message)
             self.deliver(two, batch + 1)
             one = two
         self.check_batches(*range(1, 6))
@@ -333,10 +333,25 @@ class ToolTest(LedgerTest):
         self.deliver(one, 1)
         self.quiet(one, 0.5)
         self.client.set_group_offsets(self.group, self.topic_in, {1: 0})
-        e = self.alarm(one, FENCED)
+        e = self.alarm(one, REFUSED)
         self.assertIn(f"topic {self.topic_in} partition 1 has offset 0 with ``", e.message)
         one.kill()
         self.assertEqual(self.read(self.driver()), {0: (1, "p1"), 1: (0, "")})
+
+    def test_a_topic_that_is_written_is_deleted(self):
+        one = self.driver()
+        self.deliver(one, 1)
+        self.client.delete_topic(self.out)
+        with self.assertRaises(Refused) as raised:
+            self.deliver_until_done(one, 2)
+        self.assertIn(f"writing to topic {self.out}: it is gone", raised.exception.message)
+
+    def test_a_topic_that_is_read_is_deleted(self):
+        one = self.driver()
+        self.deliver(one, 1)
+        self.client.delete_topic(self.topic_in)
+        e = self.alarm(one, REFUSED)
+        self.assertIn(f"topic {self.topic_in} partition 0 has nothing", e.message)
 
     def test_somebody_else_s_offsets_are_told_as_they_are(self):
         self.client.set_group_offsets(self.group, self.topic_in, {0: 5})

@@ -158,7 +158,7 @@ class NeighbourTest(RunTest):
             member.wait()
 
     def test_a_tool_that_works_on_the_group_is_found(self):
-        for tool, code in (("delete", REFUSED), ("reset", FENCED)):
+        for tool in "delete", "reset":
             with self.subTest(tool):
                 self.setUp()
                 run = self.start_copy()
@@ -169,5 +169,5 @@ class NeighbourTest(RunTest):
                     self.client.delete_group(self.words["NAME"])
                 else:
                     self.client.set_group_offsets(self.words["NAME"], self.words["IN"], {0: 0, 1: 0})
-                self.assertEqual(run.wait(10), code, run.err)
+                self.assertEqual(run.wait(10), REFUSED, run.err)
                 self.assertIn("checkpoint recover", run.err)
