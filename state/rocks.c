@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/base/crash.h"
 #include "runtime/base/mem.h"
 
 enum {
@@ -235,6 +236,7 @@ void rocks_run_delete_range(rocks_run *run, rocks_bytes from, rocks_bytes to) {
 
 err *rocks_run_apply(rocks_run *run) {
     rocks *r = run->r;
+    if (fault_is("rocks_full")) run->error = strdup("IO error: No space left on device");
     if (!run->error && !run->is_empty) rocksdb_sstfilewriter_finish(run->writer, &run->error);
     if (!run->error && !run->is_empty) {
         rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();

@@ -116,6 +116,7 @@ static const char *way_out(const pipeline *p) {
         return "give more `memory`, or let cold state go to disk: on_state_limit = \"spill\"";
     if (!p->local || !p->local->folder)
         return "give `state_dir`, a folder for state that goes to disk, or more `memory`";
+    if (p->local->is_given_up) return "`state_dir` cannot be written, see the warning before";
     return "this state cannot go to disk in parts (only windows in append mode can, with "
            "aggregates that may be folded in parts): give more `memory`, or let fewer windows or "
            "keys be open at a time";
@@ -135,7 +136,7 @@ static err *limit_error(const pipeline *p, size_t used) {
 /* Bytes that can go. */
 static size_t can_go(const pipeline *p) {
     size_t bytes = 0;
-    if (!p->local || !p->local->folder) return 0;
+    if (!p->local || !p->local->folder || p->local->is_given_up) return 0;
     for (uint32_t i = 0; i < stored_count(p->plan); i++) {
         if (!budget_can_spill(p->plan, i)) continue;
         for (uint32_t n = 0; n < crew_count(p->crew); n++)
@@ -239,9 +240,9 @@ static err *spill(pipeline *p, size_t used) {
     err *e = NULL;
     for (uint32_t i = 0; !e && i < cold.count && budget_used(p) > aim; i++) {
         if (cold.items[i].touched > base_applied(p->local->base)) e = local_catch_up(p);
-        if (!e && cold.items[i].touched > base_applied(p->local->base))
-            break; /* it waits for a full object */
-        if (e) break;
+        base *b = p->local->base;
+        /* it waits for a full object, or was given up */
+        if (e || !b || cold.items[i].touched > base_applied(b)) break;
         spill_pane(p, &cold.items[i]);
         spilled++;
     }

@@ -195,6 +195,25 @@ static void give_up(pipeline *p, err *e) {
     l->is_given_up = true;
 }
 
+/* Part of the state is there alone: without it the run cannot go on. */
+static err *keep_away(const pipeline *p, err *e) {
+    err *told = err_new(e->code,
+                        "%s; part of the state lies there alone, so the run ends. What is "
+                        "committed is safe: make `%s` writable (space, rights, or another "
+                        "state_dir), and run it again",
+                        e->message, p->local->folder);
+    err_free(e);
+    return told;
+}
+
+/* An error of the base ends the run only if it is needed. */
+static err *settle(pipeline *p, err *e) {
+    if (!e) return NULL;
+    if (local_has_spilled(p)) return keep_away(p, e);
+    give_up(p, e);
+    return NULL;
+}
+
 /* From how large a state on it is worth while. */
 static size_t least_bytes(const pipeline *p) {
     size_t half = budget_bytes(p) / 2;
@@ -225,12 +244,10 @@ err *local_keep(pipeline *p, size_t held_bytes) {
     if (!e && l->base) e = base_error(l->base);
     if (!e && l->base && base_waiting_bytes(l->base) > budget_base_bytes(p))
         e = base_flush(l->base); /* it is slower than the batches */
-    if (!e || local_has_spilled(p)) return e;
-    give_up(p, e);
-    return NULL;
+    return settle(p, e);
 }
 
-err *local_catch_up(pipeline *p) { return base_flush(p->local->base); }
+err *local_catch_up(pipeline *p) { return settle(p, base_flush(p->local->base)); }
 
 void local_close(local *l) {
     if (!l) return;

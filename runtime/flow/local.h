@@ -59,7 +59,8 @@ err *local_keep(pipeline *p, size_t held_bytes);
 /* Panes are in the base alone. */
 bool local_has_spilled(const pipeline *p);
 
-/* All that is committed is in it; ERR_IO: it cannot be. */
+/* Wait until all that is committed is in it. An error as of local_keep; without one the base may be
+ * given up, and be none any more. */
 err *local_catch_up(pipeline *p);
 
 void local_close(local *l); /* NULL is allowed */
