@@ -236,7 +236,8 @@ void rocks_run_delete_range(rocks_run *run, rocks_bytes from, rocks_bytes to) {
 
 err *rocks_run_apply(rocks_run *run) {
     rocks *r = run->r;
-    if (fault_is("rocks_full")) run->error = strdup("IO error: No space left on device");
+    bool is_full = fault_is("rocks_full");
+    if (is_full) run->is_empty = true;
     if (!run->error && !run->is_empty) rocksdb_sstfilewriter_finish(run->writer, &run->error);
     if (!run->error && !run->is_empty) {
         rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();
@@ -246,6 +247,8 @@ err *rocks_run_apply(rocks_run *run) {
         rocksdb_ingestexternalfileoptions_destroy(options);
     }
     err *e = failed(run->error, "writing a run", r->folder);
+    if (!e && is_full)
+        e = err_new(ERR_IO, "writing a run in `%s`: No space left on device", r->folder);
     run->error = NULL;
     rocks_run_free(run);
     return e;
