@@ -251,6 +251,11 @@ function Model:meet(time_of_source, now_ms)
    return found
 end
 
+--- Another process goes on.
+function Model:restart(now_ms)
+   for _, source in ipairs(self.sources) do source.watermark:restart(now_ms) end
+end
+
 -- A batch without records is run only if it does something.
 function Model:is_due(now_ms)
    local met = self:meet(function(source) return source.watermark:preview(now_ms) end,

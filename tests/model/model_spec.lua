@@ -61,7 +61,7 @@ end
 local COUNTERS = { "read", "passed", "filtered", "duplicate", "late", "quarantined",
    "late_windows" }
 
-local function compare_step(p, wanted, m)
+local function compare_step(p, wanted, m, counts)
    local got = p:output "out"
    local problem = compare.sets(wanted.out or {}, got) or order_problem(got)
    if problem then return "sink out: " .. problem end
@@ -73,7 +73,7 @@ local function compare_step(p, wanted, m)
    end
    problem = compare.sets(late_of(wanted.late), columns_of_late(p:late()))
    if problem then return "late: " .. problem end
-   for i, source in ipairs(p.about.sources) do
+   for i, source in ipairs(counts and p.about.sources or {}) do
       local counters, known = p:metrics().sources[source.name], m:counters(i)
       for _, name in ipairs(COUNTERS) do
          if counters[name] ~= known[name] then
@@ -90,8 +90,31 @@ local function feed(p, batch)
    end
 end
 
+-- What was committed when a process dies at these steps is not done again.
+local DONE = { committed = true, applied = true }
+
+-- Play a batch in a process that ends before it or in it, as `fate` says.
+local function play_batch(p, m, batch, fate)
+   if fate == "restart" then p:restart() end
+   if fate == "restart" or fate and not DONE[fate] then m:restart(p:now()) end
+   if fate and fate ~= "restart" then p:crash(fate) end
+   p:tick()
+   local wanted = m:batch(batch, p:now())
+   if DONE[fate] then m:restart(p:now()) end
+   return wanted
+end
+
+-- By number of the batch, how the process ends that does it; nil: it goes on.
+local function fates_of(seed)
+   return function(i, batch)
+      local at = (seed + i) % (#test.steps + 2)
+      if at == 0 then return "restart" end
+      return #batch > 0 and test.steps[at] or nil
+   end
+end
+
 -- Play a case by runtime and model, step by step; nil, or what differs and where.
-local function play(path, text, batches, options)
+local function play(path, text, batches, options, fate_of)
    local p = test.pipeline(path, options)
    local m = model.open(text)
    m:start(p:now())
@@ -102,11 +125,11 @@ local function play(path, text, batches, options)
          if batch then
             p:advance(batch.advance)
             feed(p, batch)
-            p:tick()
-            return compare_step(p, m:batch(batch, p:now()), m)
+            local wanted = play_batch(p, m, batch, fate_of and fate_of(i, batch))
+            return compare_step(p, wanted, m, not fate_of)
          end
          p:finish()
-         return compare_step(p, m:finish(p:now()), m)
+         return compare_step(p, m:finish(p:now()), m, not fate_of)
       end)
       problem = message
       if not done and not message then problem = "failed" end
@@ -130,13 +153,13 @@ local function show_batches(batches, last)
    return table.concat(lines, "\n")
 end
 
-local function check(seed, options)
+local function check(seed, options, fate_of)
    local pick = random.of(seed)
    local text, topics = random.script(pick)
    local batches = random.batches(pick, topics)
    options.now = 0
    local path = write(text)
-   local step, problem = play(path, text, batches, options)
+   local step, problem = play(path, text, batches, options, fate_of)
    os.remove(path)
    if step then
       error(("seed %d, %d workers, step %d: %s\n%s\n%s"):format(seed,
@@ -152,6 +175,12 @@ describe("the runtime gives what the model gives", function()
          end
       end)
    end
+
+   it("when processes end and others go on", function()
+      for seed = FIRST, END - 1 do
+         check(seed, { workers = seed % 5 == 0 and 3 or 1 }, fates_of(seed))
+      end
+   end)
 
    it("with the compiler off", function()
       for seed = FIRST, math.min(FIRST + 19, END - 1) do check(seed, { jit = false }) end

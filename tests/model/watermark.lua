@@ -15,6 +15,11 @@ function Source:discover(number, now_ms)
    end
 end
 
+--- Another process goes on: its idle clock starts anew.
+function Source:restart(now_ms)
+   for _, p in pairs(self.partitions) do p.moved_ms = now_ms end
+end
+
 --- A good record of a partition, in a batch at `now_ms`.
 function Source:see(number, time, now_ms)
    local p = self.partitions[number]
