@@ -3,6 +3,8 @@ changed under a running pipeline, and no output is repeated unasked. Exit codes:
 import json
 import os
 import signal
+import threading
+import time
 
 import harness
 
@@ -229,6 +231,93 @@ class FileTest(CommandTest):
         rows = next(one["members"]["rows.n"] for one in changes if one["key"]["k"] == "k0")
         self.assertEqual(rows[1] - rows[0], 34)
         self.assertEqual(self.sluice("state", "diff", "p.lua", "4", "4"), "the same\n")
+
+
+class S3Test(CommandTest):
+    """In a store without locks: who runs shows by what it commits."""
+
+    def setUp(self):
+        super().setUp()
+        self.url = harness.shared_s3().url(harness.fresh("cli"))
+        self.env = harness.shared_s3().env
+        self.script()
+
+    @property
+    def brokers(self):
+        return "localhost:1"
+
+    def run_sluice(self, *arguments, **options):
+        return super().run_sluice(*arguments, env=self.env, **options)
+
+    def script(self, follow=False):
+        text = FILES.replace("TRIGGER", "continuous" if follow else "available-now")
+        text = text.replace('"file:./store"', f'"{self.url}", commit_interval = "100 ms"')
+        self.file("p.lua", text.replace("FOLLOW", str(follow).lower()))
+
+    def rows(self, first, last):
+        with open(os.path.join(self.folder, "in.jsonl"), "a") as file:
+            for n in range(first, last):
+                file.write(json.dumps({"k": f"k{n % 3}", "n": n, "ts": BEGIN_MS + n}) + "\n")
+
+    def test_looked_at_moved_and_mended(self):
+        self.rows(0, 500)
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        found = self.json_of("checkpoint", "ls")
+        self.assertEqual((found["store"], found["batch"]), (self.url, 5))
+        self.checkpoint("export", "saved.ck")
+        self.checkpoint("rollback", "--to", "2", "--repeat-output")
+        self.assertIn("watching for", self.said)
+        self.assertEqual(len(json.loads(self.checkpoint("gc", "--force", "--json"))["objects"]), 3)
+        self.assertEqual(self.json_of("checkpoint", "verify")["verdict"], "whole")
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 5)
+
+    def test_nothing_is_moved_while_commits_come(self):
+        self.rows(0, 10)
+        self.script(follow=True)
+        run = self.start("run", "p.lua", env=self.env)
+        self.wait_for("a commit", lambda: "running" in run.err)
+        feeder = threading.Event()
+
+        def feed():
+            n = 10
+            while not feeder.wait(0.2):
+                self.rows(n, n + 1)
+                n += 1
+        thread = threading.Thread(target=feed)
+        thread.start()
+        try:
+            self.wait_for("batches", lambda: self.json_of("checkpoint", "ls")["batch"] > 3)
+            self.checkpoint("rollback", "--to", "1", "--repeat-output", code=RUNS)
+            self.assertIn("its commits move on", self.said)
+        finally:
+            feeder.set()
+            thread.join()
+        self.assertEqual(run.stop(), 0, run.err)
+
+
+    def test_of_two_processes_one_is_fenced(self):
+        self.rows(0, 10)
+        self.script(follow=True)
+        runs = []
+        for _ in range(2):
+            runs.append(self.start("run", "p.lua", env=self.env))
+            self.wait_for("it runs", lambda: "running" in runs[-1].err)
+        for n in range(10, 400):
+            self.rows(n, n + 1)
+            if not all(run.running for run in runs):
+                break
+            time.sleep(0.05)
+        ended = [run for run in runs if not run.running]
+        self.assertEqual([run.wait() for run in ended], [RUNS], [run.err for run in runs])
+        self.assertRegex(ended[0].err, "another process works as 'rides'|has been planned by another process")
+        other = next(run for run in runs if run.running)
+        self.wait_for("the rest", lambda: self.json_of("checkpoint", "ls")["sources"][0]["partitions"][0]
+                      ["position"] == n + 1)
+        self.assertEqual(other.stop(), 0, other.err)
+        self.assertEqual(self.json_of("checkpoint", "verify")["verdict"], "whole")
 
 
 class KafkaTest(CommandTest):
