@@ -16,16 +16,15 @@
 #include "runtime/base/err.h"
 #include "state/table.h"
 
-enum {
-    IMAGE_VERSION = 1,
-    IMAGE_PART_BYTES = 64 << 20,
-};
+enum { IMAGE_VERSION = 1,
+       IMAGE_PART_BYTES = 64 << 20 };
 
 enum image_section {
     IMAGE_PROGRESS = 1, /* flow: positions, watermarks, counters (flow/progress.h) */
     IMAGE_RECORD,       /* the batch's plan as JSON (flow/record.h) */
     IMAGE_TABLE,        /* keyed state; name: "aggregate NAME", "sent NAME", "distinct NAME" .. */
     IMAGE_SINK,         /* position of a sink; name: the sink's */
+    IMAGE_ROWS,         /* what the batch gave each sink: lines "ROWS NAME" */
     IMAGE_SPILLED,      /* panes in the base alone (spill.h); name: the table's */
 };
 

@@ -39,9 +39,29 @@ static void make_marks(const stored *s, target *t) {
 
 /* -- finding it */
 
+static void take_rows(target *t, uint64_t batch, const image_view *view) {
+    const char *at = view->bytes, *end = at + view->len;
+    while (at < end) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        if (!line_end) return;
+        char *name;
+        target_rows rows = { .batch = batch, .count = strtoull(at, &name, 10) };
+        if (*name == ' ') name++;
+        if (name > line_end) return;
+        rows.sink = mem_copy_text(name, (size_t)(line_end - name));
+        t->rows = mem_realloc(t->rows, (t->row_count + 1) * sizeof rows);
+        t->rows[t->row_count++] = rows;
+        at = line_end + 1;
+    }
+}
+
 static err *take_facts(void *arg, const chain_link *link) {
     target *t = arg;
+    image_view view;
     if (t->facts.has_progress) progress_done(&t->facts.progress);
+    image_rewind(link->read);
+    while (image_next(link->read, &view))
+        if (view.kind == IMAGE_ROWS) take_rows(t, link->p.batch, &view);
     return show_facts_of(link->read, &t->facts);
 }
 
@@ -62,6 +82,8 @@ err *target_open(const stored *s, const pointer *p, target *t) {
 void target_done(target *t) {
     if (t->facts.has_progress) progress_done(&t->facts.progress);
     chain_done(&t->chain);
+    for (uint32_t i = 0; i < t->row_count; i++) mem_free(t->rows[i].sink);
+    mem_free(t->rows);
     mem_free(t->marks);
     *t = (target){ 0 };
 }
@@ -121,6 +143,30 @@ static int64_t records_between(const progress_source *from, const progress_sourc
     return count;
 }
 
+/* Rows that the batches behind `to` gave a sink, as far as their objects are on the chain. */
+static uint64_t rows_between(const target *from, const target *to, const sl_string *sink) {
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < from->row_count; i++) {
+        const target_rows *one = &from->rows[i];
+        bool is_it = strlen(one->sink) == sink->len && !memcmp(one->sink, sink->data, sink->len);
+        if (is_it && one->batch > to->p.batch) rows += one->count;
+    }
+    return rows;
+}
+
+static void put_sink(buf *out, const sl_sink *sink, const target *from, const target *to) {
+    const chain *ch = &from->chain;
+    bool is_all = ch->count && ch->links[ch->count - 1].p.batch <= to->p.batch + 1;
+    buf_printf(out, "  %.*s: ", (int)sink->name.len, sink->name.data);
+    if (sink->kind == SL_SINK_BY_BATCH) {
+        buf_put_text(out, "what those batches wrote is written anew, nothing is doubled\n");
+        return;
+    }
+    buf_put_text(out, is_all ? "gets " : "gets at least ");
+    text_put_count(out, rows_between(from, to, &sink->name));
+    buf_printf(out, " rows of %" PRIu64 " batches again\n", from->p.batch - to->p.batch);
+}
+
 void target_put_distance(buf *out, const stored *s, const target *from, const target *to) {
     for (uint32_t i = 0; i < from->facts.progress.source_count; i++) {
         const progress_source *now = &from->facts.progress.sources[i];
@@ -130,13 +176,5 @@ void target_put_distance(buf *out, const stored *s, const target *from, const ta
         text_put_count(out, (uint64_t)records_between(now, then));
         buf_put_text(out, " records are read again\n");
     }
-    for (uint32_t i = 0; i < s->plan->sink_count; i++) {
-        const sl_sink *sink = &s->plan->sinks[i];
-        buf_printf(out, "  %.*s: ", (int)sink->name.len, sink->name.data);
-        if (sink->kind == SL_SINK_BY_BATCH)
-            buf_put_text(out, "what those batches wrote is written anew, nothing is doubled\n");
-        else
-            buf_printf(out, "gets the rows of %" PRIu64 " batches again\n",
-                       from->p.batch - to->p.batch);
-    }
+    for (uint32_t i = 0; i < s->plan->sink_count; i++) put_sink(out, &s->plan->sinks[i], from, to);
 }

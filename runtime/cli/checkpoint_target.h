@@ -3,12 +3,21 @@
  * several objects are of one batch. thread: main. */
 #include "runtime/cli/checkpoint_show.h"
 
+/* What a batch gave a sink. */
+typedef struct target_rows {
+    uint64_t batch; /* of its object: the batch before it */
+    char *sink;     /* owned */
+    uint64_t count;
+} target_rows;
+
 typedef struct target {
     pointer p;        /* `partitions`: as many as there are marks */
     chain chain;      /* what is to be read for it; handed out already */
     show_facts facts; /* of its last object */
     sl_mark *marks;   /* what is to be committed with it; owned */
     uint32_t count;
+    target_rows *rows; /* of the chain's batches; owned */
+    uint32_t row_count;
 } target;
 
 /* The state that `text` names. The survey may be marked: then what is on the chain comes first.
@@ -19,6 +28,6 @@ err *target_find(const stored *s, const survey *v, const char *text, target *t);
 err *target_open(const stored *s, const pointer *p, target *t);
 void target_done(target *t);
 
-/* Records between the two states, to be read again by whoever goes back from `from` to `to`: a line
- * a topic; and which sinks get rows again. */
+/* What going back from `from` to `to` costs: records that are read again, a line a source, and rows
+ * that sinks get again. */
 void target_put_distance(buf *out, const stored *s, const target *from, const target *to);

@@ -93,6 +93,18 @@ static err *put_positions(const pipeline *p, image *m) {
     return NULL;
 }
 
+/* For whoever goes back: how many rows come again. */
+static void put_rows(const pipeline *p, image *m) {
+    buf *out = image_begin(m, IMAGE_ROWS, "", 0);
+    for (uint32_t i = 0; i < p->out.count; i++) {
+        const out_sink *s = &p->out.sinks[i];
+        uint32_t rows = s->retracted.count + s->rows.count;
+        if (rows)
+            buf_printf(out, "%" PRIu32 " %.*s\n", rows, (int)s->plan->name.len, s->plan->name.data);
+    }
+    image_end(m);
+}
+
 static void put_section(image *m, int32_t kind, const buf *bytes) {
     buf_put(image_begin(m, kind, "", 0), bytes->data, bytes->len);
     image_end(m);
@@ -122,6 +134,7 @@ static err *save(pipeline *p, const commit_work *work) {
     put_progress(p, work, image_begin(m, IMAGE_PROGRESS, "", 0));
     image_end(m);
     if (work->view) put_section(m, IMAGE_RECORD, &k->record);
+    if (work->view) put_rows(p, m);
     for (uint32_t w = 0; w < crew_count(p->crew); w++)
         worker_save(crew_worker(p->crew, w), p->plan, m, is_full);
     err *e = put_positions(p, m);

@@ -377,7 +377,7 @@ class KafkaTest(CommandTest):
         rows = len(self.client.consume(self.names["OUT"]))
         self.checkpoint("rollback", "--to", "3", code=USAGE)
         self.assertIn("150 records are read again", self.said)
-        self.assertIn("gets the rows of 3 batches again", self.said)
+        self.assertIn(self.names["OUT"] + ": gets 15 rows of 3 batches again", self.said)
         self.checkpoint("rollback", "--to", "3", "--repeat-output")
         self.run_all()
         self.assertEqual(len(self.client.consume(self.names["OUT"])), rows + 3 * 5)
