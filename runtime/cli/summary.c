@@ -93,9 +93,10 @@ static void put_run(buf *out, const pipeline *p, int64_t ran_ms) {
     text_put_count(out, c->batches);
     buf_put_text(out, c->batches == 1 ? " batch" : " batches");
     if (c->empty_batches) buf_printf(out, ", %" PRIu64 " of them empty", c->empty_batches);
-    if (p->keeper)
-        buf_printf(out, ", the last that counts is %" PRIu64, p->batch ? p->batch - 1 : 0);
-    if (c->redelivered) buf_printf(out, ", %" PRIu64 " times delivered again", c->redelivered);
+    if (p->keeper && p->batch > c->batches)
+        buf_printf(out, ", %" PRIu64 " over all runs", p->batch);
+    if (c->redelivered)
+        buf_printf(out, ", outputs delivered again %" PRIu64 " times", c->redelivered);
     if (c->overran) buf_printf(out, ", %" PRIu64 " longer than the trigger's interval", c->overran);
     if (c->nulled_numbers)
         buf_printf(out, ", %" PRIu64 " infinite or undefined numbers written as null",

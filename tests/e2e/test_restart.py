@@ -187,3 +187,37 @@ class FencedTest(RestartTest):
         self.assertEqual(second.stop(), 0)
         self.assertEqual(self.copied(), list(range(200)))
         self.assertTrue(expect.messages(second.err, "running"))
+
+
+class BrokerAwayTest(RestartTest):
+    @property
+    def broker(self):
+        if not hasattr(self, "mine"):
+            self.mine = self.own_broker()
+        return self.mine
+
+    def start_copy(self, *settings):
+        self.script(TRIGGER="continuous")
+        self.produce(100)
+        run = self.start("run", "p.lua", *harness.sets(*settings))
+        self.wait_for("the copy", lambda: len(self.copied()) == 100)
+        return run
+
+    def test_a_broker_that_comes_back_gets_everything_once(self):
+        run = self.start_copy()
+        self.broker.kill()
+        self.broker.start()
+        self.produce(100)
+        self.wait_for("the copy", lambda: len(self.copied()) == 200, timeout_s=60)
+        self.assertEqual(run.stop(), 0, run.err)
+        self.run_once()
+        self.assertEqual(self.copied(), list(range(200)))
+
+    def test_a_stop_does_not_wait_for_it_longer_than_it_may(self):
+        run = self.start_copy("shutdown_timeout=1 second")
+        self.produce(100)
+        self.broker.pause()
+        self.assertIn(run.stop(timeout_s=8), (0, 1), run.err)
+        self.broker.resume()
+        self.run_once()
+        self.assertEqual(self.copied(), list(range(200)))
