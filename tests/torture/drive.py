@@ -51,7 +51,7 @@ def misfortunes(subject, plan, kills):
     """What is done to a pipeline, as functions to be awaited, in a random order."""
     pick, points = subject.pick, plan.points
     counts = {"at": kills // 2, "behind": kills // 8, "starting": kills // 10}
-    todo = [lambda point=points[i % len(points)]: subject.die_at(point) for i in range(counts["at"])]
+    todo = [lambda: subject.die_at(subject.next_point(points))] * counts["at"]
     todo += [lambda: subject.die_behind(BEFORE_COMMIT)] * counts["behind"]
     todo += [subject.die_while_starting] * counts["starting"]
     todo += [lambda: subject.die_at_random(COMMITTED)] * (kills - sum(counts.values()))

@@ -36,6 +36,7 @@ class Subject:
         self.is_refused = False              # the last start was, as it had to be
         self.kills = self.zombies = self.pauses = self.rivals = self.cuts = 0
         self.reached, self.missed = {}, {}   # crash points: how often
+        self.turn = self.pick.randrange(1000)
         self.first_commits = []              # ms from start to first commit
         self.troubles = []                   # what happened that must not happen
         self.found = None
@@ -89,6 +90,15 @@ class Subject:
                 os.unlink(path)
 
     # -- what is done to it; each begins and ends with no process
+
+    def next_point(self, points):
+        """They take turns, but for those that this pipeline does not come by."""
+        for _ in points:
+            self.turn += 1
+            point = points[self.turn % len(points)]
+            if self.reached.get(point) or self.missed.get(point, 0) < 2:
+                return point
+        return self.pick.choice(points)
 
     async def die_at(self, point):
         """Die at the n-th time it comes by `point`; if it does not come by, die all the same."""
