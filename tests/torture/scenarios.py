@@ -2,12 +2,13 @@
 into it (controls.py): `async def NAME(world, subject)`, which ends with no process."""
 import asyncio
 import os
+import signal
 
 import powercut
 from proxy import ACTIONS
-from subject import REFUSED, until
+from subject import FENCED, REFUSED, until
 
-BEFORE_COMMIT, COMMITTED = "offsets_sent", "txn_committed"   # crash points of the ledger
+BEFORE_COMMIT, COMMITTED = "offsets_sent", "flow_committed"   # crash points: of the ledger; of a batch
 CALLS = ("EndTxn", "TxnOffsetCommit", "AddOffsetsToTxn", "AddPartitionsToTxn", "Produce", "OffsetFetch")
 
 
@@ -22,9 +23,11 @@ async def kills(world, subject):
 async def power_cuts(world, subject):
     """Every death takes along what was not synced."""
     folder = subject.url.removeprefix("file:")
+    os.makedirs(folder)  # it is durable itself: what is done above it is not noted
     log = os.path.join(subject.folder, "power.log")
     subject.env.update(powercut.environment(folder, log, powercut.library(world.folder)))
-    for point in (COMMITTED, "store_named", BEFORE_COMMIT, "store_synced", "flow_applied", COMMITTED):
+    points = [COMMITTED, "store_named", BEFORE_COMMIT, "store_synced", "flow_applied", "garbage_collected"]
+    for point in points * 2:
         await subject.die_at(point)
         powercut.cut(log)
     for name in powercut.environment("", "", ""):
@@ -35,6 +38,22 @@ async def zombies(world, subject):
     """One stands still with its outputs written, another takes over, the first wakes up."""
     for point in BEFORE_COMMIT, "flow_begun", "flow_written":
         await subject.zombie(point, COMMITTED)
+
+
+async def late_claims(world, subject):
+    """One stands still when it has read where to begin; another takes over from the same place, commits, and
+    is gone. When the first wakes up, it must not put the pointer back to what it had read."""
+    for _ in range(3):
+        first = await subject.stop_at("pointer_read")
+        other = subject.start(f"{COMMITTED}:3:delay=0")
+        await until(lambda: "crash point" in other.err or not other.running, 20)
+        subject.kill(other)
+        first.send(signal.SIGCONT)
+        if await subject.ended(first, 15):
+            subject.look_at(first, FENCED, REFUSED)  # at the very first start: there is state, and it read none
+        else:
+            subject.trouble(first, "goes on from where another has gone on already")
+            subject.kill(first)
 
 
 async def deleted_group(world, subject):

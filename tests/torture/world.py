@@ -18,7 +18,8 @@ import quorum
 from client import ClientError
 
 INPUT = "torture"
-SLICE, BACKLOG = 250, 400        # records written at once, when a pipeline has fewer than this left
+SLICE = 250                      # records written at once:
+BACKLOG, AHEAD = 400, 5_000      # when a pipeline has fewer than the one left, and none more than the other
 CRASH_POINT = re.compile(r'\bcrash_point\("([a-z0-9_]+)"\)')
 STEPS = re.compile(r"\bkeeper_steps\[\] = \{(.*?)\}", re.S)  # their names are made: flow_NAME
 
@@ -98,7 +99,7 @@ class World:
             with contextlib.suppress(ClientError):
                 ends = await self.ends()
                 left = [sum(ends.values()) - await one.position() for one in self.subjects if one.is_driven]
-                if left and min(left) < BACKLOG:
+                if left and min(left) < BACKLOG and max(left) < AHEAD:
                     await self.write(SLICE)
             await asyncio.sleep(0.15)
 
