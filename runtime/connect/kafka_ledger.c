@@ -4,9 +4,10 @@
  * (all seen on a real Kafka 4.3):
  * - Fences. Kafka takes a transactional commit of no member even while others are live members, and
  *   two transactional.ids do not shut each other out. So the id is the group's name alone; claim
- *   commits plainly once, which a group with members refuses; check looks about once a second
- *   whether the offsets are still the last ones of ours, which finds tools that delete or reset
- *   them.
+ *   asks whether the group has members, and commits once what was read: in a transaction, for a
+ *   plain commit passes every fence, and one that comes late puts back what a successor has done.
+ *   check looks about once a second whether the offsets are still the last ones of ours, which
+ *   finds tools that delete or reset them.
  * - A lost handle is not yet a lost pipeline: a pause or an outage longer than the transaction's
  *   timeout ends in the same fatal error as a rival does. `renew` looks first, for a second at most
  *   (registering first would shut out the rightful successor of a zombie), stops if the pointer has
@@ -24,6 +25,7 @@
 #include <string.h>
 
 #include "runtime/base/buf.h"
+#include "runtime/base/crash.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_group.h"
 #include "runtime/connect/kafka_marks.h"
@@ -46,6 +48,7 @@ typedef struct kafka_ledger {
     kafka_group group;
     kafka_txn txn; /* exactly once */
     bool is_transactional;
+    bool has_committed;                     /* by a transaction of this run */
     rd_kafka_topic_partition_list_t *last;  /* owned; what is committed, as far as known here */
     rd_kafka_topic_partition_list_t *known; /* owned; partitions that the group may have, too */
     rd_kafka_topic_partition_list_t *names; /* owned; known, and those of commits that failed: what
@@ -180,6 +183,7 @@ static err *ledger_read(void *ledger, const sl_committed **items, uint32_t *coun
     fill_items(l, count);
     *items = l->items;
     set_last(l, rd_kafka_topic_partition_list_copy(list));
+    crash_point("pointer_read");
     return NULL;
 }
 
@@ -272,19 +276,6 @@ static err *renew(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_fli
     return e;
 }
 
-static err *ledger_claim(void *ledger, const char *pointer, const sl_mark *marks, uint32_t count) {
-    kafka_ledger *l = ledger;
-    assert(count > 0);
-    rd_kafka_topic_partition_list_t *list = kafka_marks_list(pointer, marks, count);
-    err *e = kafka_group_commit(&l->group, list);
-    if (e) {
-        kafka_marks_free(list);
-        return e;
-    }
-    set_last(l, list);
-    return NULL;
-}
-
 /* Not at the start, where it would be waited for. */
 static void warn_of_retention(kafka_ledger *l) {
     enum { ENOUGH_MINUTES = 3 * 24 * 60,
@@ -363,6 +354,7 @@ static err *ledger_commit(void *ledger, const char *pointer, const sl_mark *mark
         return e;
     }
     set_last(l, list);
+    l->has_committed = true;
     return NULL;
 }
 
@@ -372,6 +364,38 @@ static err *ledger_abort(void *ledger) {
     bool committed;
     kafka_txn_abort(&l->txn);
     return l->txn.is_doubtful ? renew(l, NULL, &committed) : NULL;
+}
+
+/* -- the first commit of a run */
+
+/* Behind the fence: a plain commit would get through even where another process has taken over
+ * since `pointer` was read, and put it back to what it was then. */
+static err *claim_in_transaction(kafka_ledger *l, const char *pointer, const sl_mark *marks,
+                                 uint32_t count) {
+    for (;;) {
+        err *e = ledger_begin(l);
+        if (!e) e = ledger_commit(l, pointer, marks, count);
+        if (!e || !e->retriable) return e;
+        log_warn(l->system.log, "first commit again", log_text("reason", e->message));
+        err_free(e);
+        e = ledger_abort(l);
+        if (e) return e;
+    }
+}
+
+static err *ledger_claim(void *ledger, const char *pointer, const sl_mark *marks, uint32_t count) {
+    kafka_ledger *l = ledger;
+    assert(count > 0);
+    rd_kafka_topic_partition_list_t *list = kafka_marks_list(pointer, marks, count);
+    bool is_plain = !l->is_transactional || fault_is("plain_claim");
+    err *e = is_plain ? kafka_group_commit(&l->group, list) : kafka_group_alone(&l->group);
+    bool is_done = l->has_committed && is_last(l, list); /* the genesis, just now */
+    if (!e && !is_plain && !is_done) e = claim_in_transaction(l, pointer, marks, count);
+    if (!e && is_plain)
+        set_last(l, list);
+    else
+        kafka_marks_free(list);
+    return e;
 }
 
 const sl_ledger_ops kafka_ledger_ops = {
