@@ -137,6 +137,7 @@ static err *batch_fetch(batch *b) {
     err *e = p->has_ahead ? NULL : plan_inputs(p, &b->view);
     if (!e && !p->has_ahead) e = fetch_inputs(p);
     p->has_ahead = false;
+    for (uint32_t i = 0; i < p->input_count && !e; i++) e = keeper_check_records(p, &p->inputs[i]);
     return e;
 }
 

@@ -100,6 +100,10 @@ const sl_system *keeper_system(const pipeline *p, uint32_t number);
  * nobody else works here. */
 err *keeper_start(pipeline *p);
 
+/* Records of a batch have come: ERR_REFUSED where the input had ended in an earlier run, since all
+ * windows are closed. Whether a file has more is not known before it is read. */
+err *keeper_check_records(const pipeline *p, const input *in);
+
 /* Between batches: whether what is committed is still ours; once a day commit it again, since
  * brokers forget. Cheap. */
 err *keeper_check(pipeline *p);

@@ -125,14 +125,16 @@ static void restore_input(keeper *k, input *in) {
     in->watermark.all_idle_time = s->all_idle_time;
 }
 
-/* A bounded input that had ended, and has more now: its windows are closed, its rows would all be
- * late. Where nothing is closed, it just goes on. */
-static err *check_ended(const pipeline *p, input *in) {
-    if (in->watermark.time != WATERMARK_ENDED || !input_backlog(in)) return NULL;
-    if (!p->plan->aggregate_count && !p->plan->distinct_count) {
-        in->watermark.time = WATERMARK_NONE;
+/* A bounded input that had ended, and may have more now: where nothing was closed, it just goes
+ * on. */
+static void go_on_behind_end(const pipeline *p, input *in) {
+    bool has_closed = p->plan->aggregate_count || p->plan->distinct_count;
+    if (in->watermark.time == WATERMARK_ENDED && !has_closed) in->watermark.time = WATERMARK_NONE;
+}
+
+err *keeper_check_records(const pipeline *p, const input *in) {
+    if (!p->keeper || in->watermark.time != WATERMARK_ENDED || !in->load.records.count)
         return NULL;
-    }
     return keeper_refuse(p, "Give the next run another name, or read with follow = true",
                          "source `%.*s` had ended, and everything was closed; it has more now, "
                          "which would all be late",
@@ -226,7 +228,7 @@ err *keeper_start(pipeline *p) {
     if (k->is_fresh) return begin(p);
     for (uint32_t i = 0; i < p->input_count && !e; i++) {
         restore_input(k, &p->inputs[i]);
-        e = check_ended(p, &p->inputs[i]);
+        go_on_behind_end(p, &p->inputs[i]);
     }
     restore_stages(p);
     p->batch = k->current.batch;

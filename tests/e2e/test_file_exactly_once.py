@@ -51,7 +51,7 @@ def records():
             yield json.dumps({"k": f"k{i * 7 % 11}", "ts": 1700000000000 + i * 250, "n": i})
 
 
-class FileExactlyOnceTest(harness.E2ETest):
+class FileSinkCase(harness.E2ETest):
     mode = "append"
 
     def setUp(self):
@@ -106,6 +106,8 @@ class FileExactlyOnceTest(harness.E2ETest):
         for name, text in wanted.items():
             self.assertEqual(got[name], text, name)
 
+
+class FileExactlyOnceTest(FileSinkCase):
     def test_killed_at_each_place(self):
         wanted, reached = self.undisturbed(), set()
         for point in points():
@@ -180,6 +182,20 @@ class OwnSinkTest(FileExactlyOnceTest):
 
 class UpdateToFileTest(FileExactlyOnceTest):
     mode = "update"
+
+
+class EndedTest(FileSinkCase):
+    def test_a_file_that_was_read_to_its_end(self):
+        """Windows are closed behind the end: a second run has nothing to do, and more is refused."""
+        wanted = self.undisturbed()
+        self.finish()
+        self.assert_same(wanted)
+        with open(os.path.join(self.folder, "in.jsonl"), "a") as file:
+            file.write(self.lines[0] + "\n")
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 4, run.err)
+        self.assertIn("had ended, and everything was closed; it has more now", run.err)
+        self.assert_same(wanted)
 
 
 class KafkaToFileTest(FileExactlyOnceTest):
