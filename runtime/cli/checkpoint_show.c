@@ -8,7 +8,7 @@
 #include "runtime/cli/columns.h"
 
 void show_text(buf *out) {
-    fwrite(out->data, 1, out->len, stdout);
+    if (out->len) fwrite(out->data, 1, out->len, stdout);
     buf_done(out);
 }
 

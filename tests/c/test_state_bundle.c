@@ -91,8 +91,9 @@ static void a_newer_version_says_so(void **state) {
     make(&b);
     b.data[7] = '2';
     err *e = bundle_open(&r, "saved.ck", b.data, b.len);
-    assert_string_equal(e->message, "saved.ck is of version 2 of its format, this sluice reads 1: use "
-                                    "the one that wrote it, or a newer one");
+    assert_string_equal(e->message,
+                        "saved.ck is of version 2 of its format, this sluice reads 1: use "
+                        "the one that wrote it, or a newer one");
     err_free(e);
     buf_done(&b);
 }

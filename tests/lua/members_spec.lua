@@ -4,7 +4,8 @@ local SHAPE = [[{ "version": 1, "operators": [
    { "kind": "aggregate", "name": "totals", "span_offset": 8, "sent": ["out", "out#2"],
      "items": [ { "name": "fares", "members": [
         { "name": "sum", "type": "double", "offset": 24, "size": 8 },
-        { "name": "text", "type": "sl_part", "offset": 32, "size": 24, "part": 0 } ] } ] },
+        { "name": "text", "type": "sl_part", "offset": 32, "size": 24, "part": 0 }
+     ] } ] },
    { "kind": "distinct", "name": "seen" } ] }]]
 
 describe("members of stored states", function()

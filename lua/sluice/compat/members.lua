@@ -46,8 +46,8 @@ local KINDS = { aggregate = of_aggregate, sent = of_sent, distinct = of_distinct
 --- The members of a table's states.
 -- @tparam string stored shape, JSON
 -- @tparam string section "aggregate NAME", "sent NAME", "distinct NAME"
--- @treturn string a line each: name, C type, offset, bytes, number of the part or -1, with
---  tabs between; "" when the shape does not know the table
+-- @treturn string a line each: name, C type, offset, bytes, number of the part or -1,
+--  with tabs between; "" when the shape does not know the table
 function members.text(stored, section)
    local kind, name = section:match "^(%a+) (.*)$"
    local right, shape = pcall(cjson.decode, stored)
