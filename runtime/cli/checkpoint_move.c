@@ -7,6 +7,7 @@
 #include "runtime/cli/checkpoint_target.h"
 #include "runtime/cli/columns.h"
 #include "runtime/cli/commands.h"
+#include "state/names.h"
 
 enum { MOST_CANDIDATES = 5 }; /* of one look: each is read whole */
 
@@ -58,16 +59,26 @@ static uint64_t last_known(const move *m) {
 
 static err *refuse_grown(const move *m, const target *t) {
     if (!m->s.count || m->s.count == t->count) return NULL;
-    return err_new(ERR_REFUSED, "batch %" PRIu64 " was committed for %u partitions, and %u have "
-                                "offsets now: the topics have grown since. Delete the offsets of "
-                                "the new partitions first (kafka-consumer-groups.sh "
-                                "--delete-offsets)",
+    return err_new(ERR_REFUSED,
+                   "batch %" PRIu64 " was committed for %u partitions, and %u have offsets now: the "
+                   "topics have grown since, or somebody else committed for others. Delete the "
+                   "offsets of those first (kafka-consumer-groups.sh --delete-offsets)",
                    t->p.batch, t->count, m->s.count);
+}
+
+/* Whoever goes back mostly does so to run another script, which a plan of the old one would keep
+ * from it: sinks give up what those batches wrote, so they may be cut anew. */
+static err *forget_plan(const move *m, const target *t) {
+    char name[OBJECT_NAME_BYTES];
+    if (t->p.batch >= last_known(m)) return NULL;
+    names_plan(name, m->s.name, &t->p);
+    return m->s.store.ops->remove(m->s.store.handle, name);
 }
 
 static err *commit_target(move *m, const target *t) {
     err *e = refuse_grown(m, t);
     if (!e) e = stored_refuse_running(&m->s);
+    if (!e) e = forget_plan(m, t);
     if (!e) e = stored_commit(&m->s, &t->p, t->marks, t->count);
     if (e) return e;
     if (m->a->json)

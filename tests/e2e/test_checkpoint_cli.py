@@ -162,6 +162,17 @@ class FileTest(CommandTest):
         self.run_all()
         self.assertEqual(self.output(), before)
 
+    def test_another_script_can_do_the_batches_again(self):
+        self.run_all()
+        before = self.output()
+        self.checkpoint("rollback", "--to", "4", "--repeat-output")
+        text = harness.read(os.path.join(self.folder, "p.lua"))
+        self.file("p.lua", text.replace("max_records = 100", "max_records = 300"))
+        self.run_all()
+        self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 6)  # 4 of 100, 2 of 300
+        self.assertEqual(sorted("".join(self.output().values()).split()),
+                         sorted("".join(before.values()).split()))
+
     def test_a_copy_goes_on_by_itself(self):
         self.run_all()
         before = self.output()
