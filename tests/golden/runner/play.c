@@ -36,6 +36,7 @@ typedef struct play {
     const char *crash_at; /* step at which the next batch dies; NULL: it does not */
     uint32_t crashes;     /* with --crashes: how many there were */
     bool keeps;           /* state outlives a run */
+    bool may_end;         /* runs end as the options say */
     bool can_rerun;       /* the step was a batch, and others may follow */
     uint32_t steps;       /* since the last restart */
     bool opened;          /* tried to */
@@ -607,7 +608,7 @@ static err *go_on(play *p, trigger_verdict *verdict) {
 
 /* With --crashes: the step at which this batch dies. */
 static void choose_crash(play *p) {
-    if (!p->options->crashes || !p->keeps || p->crash_at) return;
+    if (!p->options->crashes || !p->may_end || p->crash_at) return;
     uint32_t count = 0;
     while (keeper_steps[count]) count++;
     p->crash_at = keeper_steps[(p->options->crashes - 1 + p->crashes++) % count];
@@ -829,7 +830,7 @@ static bool play_expectation(play *p, const section *sec) {
 static void rerun(play *p) {
     if (!p->can_rerun) return;
     p->can_rerun = false;
-    if (!p->options->restarts || !p->keeps || ++p->steps < p->options->restarts) return;
+    if (!p->options->restarts || !p->may_end || ++p->steps < p->options->restarts) return;
     p->workers = p->workers == 1 ? p->options->workers : 1;
     reopen(p);
 }
@@ -861,8 +862,8 @@ static bool has_section(const play *p, const char *title) {
 bool play_case(story *s, const story_case *c, const play_options *options) {
     play p = { .s = s, .c = c, .options = options, .step_line = c->line };
     p.workers = options->workers;
-    p.keeps = has_section(&p, "restart") || has_section(&p, "crash");
-    p.keeps |= (options->restarts || options->crashes) && !has_section(&p, "in-one-run");
+    p.may_end = (options->restarts || options->crashes) && !has_section(&p, "in-one-run");
+    p.keeps = p.may_end || has_section(&p, "restart") || has_section(&p, "crash");
     world_init(&p.world);
     buf_init(&p.script);
     log_init(&p.log, open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_LOGFMT, LOG_ERROR);
