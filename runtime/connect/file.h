@@ -24,10 +24,11 @@
  *   otherwise  one file a batch in the directory `path` (made if missing), batch-000000000042.jsonl
  *              and so on, published by rename: whole or not there. A batch without rows has
  *              none; one done again replaces its file.
- * With a checkpoint (SL_SINK_BY_BATCH) rows of a batch that was not committed leave no trace: a file
- * a batch is replaced or removed, a growing file is cut back to the length that is committed. The
- * file or directory is therefore the sink's alone. One that was moved away begins anew; a growing
- * one that is shorter than what is committed is ERR_REFUSED.
+ * With a checkpoint (SL_SINK_BY_BATCH) rows of a batch that was not committed leave no trace: a
+ * file a batch is replaced or removed, a growing file is cut back to the length that is committed.
+ * The file or directory is therefore the sink's alone. One that was moved away begins anew; a
+ * growing one that is shorter than what is committed is ERR_REFUSED. A growing file that is new in
+ * a pipeline with a checkpoint has `.NAME.begin` beside it until its first commit.
  * Rows are values, one a line, or envelopes where the plan says so; side sinks always get
  * envelopes. */
 #include "runtime/shared/connect.h"

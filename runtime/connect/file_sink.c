@@ -49,6 +49,7 @@ typedef struct file_sink {
     bool is_whole;  /* FILE_APPEND: no half line stands at its end */
     bool has_begun; /* `batch` runs or ran */
     bool has_place; /* told by a checkpoint where it was */
+    bool is_new;    /* FILE_APPEND: and it will be, by the commit of the batch that runs */
     uint64_t batch; /* number of the batch that runs */
     uint64_t next;  /* number of the batch behind the last one that was flushed */
     uint64_t first; /* FILE_BATCHES: number of the file of batch 0, behind what is there */
@@ -199,6 +200,16 @@ static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink)
     return NULL;
 }
 
+static err *write_whole(int fd, const buf *out, const char *path) {
+    size_t at = 0;
+    while (at < out->len) {
+        ssize_t put = write(fd, out->data + at, out->len - at);
+        if (put < 0 && errno != EINTR) return io_error("writing", path);
+        if (put > 0) at += (size_t)put;
+    }
+    return fsync(fd) && errno != EINVAL ? io_error("syncing", path) : NULL; /* EINVAL: a device */
+}
+
 /* Cut off what nobody committed. */
 static err *cut(file_sink *f, int64_t length) {
     if (ftruncate(f->fd, length) || fsync(f->fd)) return io_error("cutting back", f->path);
@@ -207,13 +218,64 @@ static err *cut(file_sink *f, int64_t length) {
     return NULL;
 }
 
+/* A sink that is new in a pipeline with a checkpoint has no place there before its first commit.
+ * Until then a file beside the growing one says where it began. */
+
+static char *mark_of(const file_sink *f) {
+    char *folder = folder_of(f->path);
+    const char *slash = strrchr(f->path, '/');
+    buf path;
+    buf_init(&path);
+    buf_printf(&path, "%s/.%s.begin", folder, slash ? slash + 1 : f->path);
+    char *text = mem_copy_text(path.data, path.len);
+    buf_done(&path);
+    mem_free(folder);
+    return text;
+}
+
+static void remove_mark(const file_sink *f) {
+    char *path = mark_of(f);
+    unlink(path); /* one that stays is looked at by a new sink only */
+    mem_free(path);
+}
+
+static err *write_mark(const file_sink *f) {
+    char *path = mark_of(f), text[24];
+    snprintf(text, sizeof text, "%" PRId64 "\n", f->base);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    buf line = { .data = text, .len = strlen(text) };
+    err *e = fd < 0 ? io_error("making", path) : write_whole(fd, &line, path);
+    if (fd >= 0) close(fd);
+    mem_free(path);
+    return e ? e : sync_folder(f);
+}
+
+/* What an earlier process wrote in the first batch goes. */
+static err *begin_new(file_sink *f, uint64_t batch) {
+    if (f->kind == FILE_BATCHES && f->first == batch + 1) f->first = 0; /* that batch's own file */
+    if (f->kind != FILE_APPEND || (f->fd >= 0 && !f->is_plain)) return NULL;
+    f->is_new = true;
+    char *path = mark_of(f);
+    FILE *file = fopen(path, "re");
+    int64_t began;
+    bool has_mark = file && fscanf(file, "%" SCNd64, &began) == 1;
+    if (file) fclose(file);
+    mem_free(path);
+    return has_mark && f->fd >= 0 && began < f->length ? cut(f, began) : NULL;
+}
+
 static err *sink_begin(void *sink, uint64_t batch, int64_t now_ms) {
     (void)now_ms;
     file_sink *f = sink;
-    bool is_again = f->has_begun && f->batch == batch;
-    /* new in a pipeline that has a checkpoint, and killed in its first batch */
-    if (batch && !f->has_begun && !f->has_place && f->is_kept && f->first == batch + 1)
-        f->first = 0;
+    bool is_again = f->has_begun && f->batch == batch, is_first = !f->has_begun;
+    if (f->is_new && !is_again) {
+        remove_mark(f);
+        f->is_new = false;
+    }
+    if (is_first && batch && f->is_kept && !f->has_place) {
+        err *e = begin_new(f, batch);
+        if (e) return e;
+    }
     f->has_begun = true;
     f->batch = batch;
     buf_reset(&f->out);
@@ -267,21 +329,12 @@ static err *write_stdout(file_sink *f) {
     return NULL;
 }
 
-static err *write_whole(int fd, const buf *out, const char *path) {
-    size_t at = 0;
-    while (at < out->len) {
-        ssize_t put = write(fd, out->data + at, out->len - at);
-        if (put < 0 && errno != EINTR) return io_error("writing", path);
-        if (put > 0) at += (size_t)put;
-    }
-    return fsync(fd) && errno != EINVAL ? io_error("syncing", path) : NULL; /* EINVAL: a device */
-}
-
 /* Add the batch, or nothing: a full disk must not leave half a line for the next batch to
  * follow. */
 static err *write_appended(file_sink *f) {
     struct stat before;
     err *e = f->fd < 0 ? open_appended(f, O_CREAT) : NULL;
+    if (!e && f->is_new) e = write_mark(f);
     if (!e && !f->is_whole) e = end_half_line(f);
     if (e) return e;
     if (fstat(f->fd, &before)) return io_error("looking at", f->path);
@@ -380,7 +433,10 @@ static err *sink_resume(void *sink, const char *position, size_t len) {
     if (!f->is_kept || len != 2 * sizeof(uint64_t)) return NULL;
     f->has_place = true;
     uint64_t first = get_number(position), next = get_number(position + sizeof(uint64_t));
-    if (f->kind == FILE_APPEND) return resume_appended(f, (int64_t)first);
+    if (f->kind == FILE_APPEND) {
+        remove_mark(f);
+        return resume_appended(f, (int64_t)first);
+    }
     f->first = first;
     f->next = next;
     return remove_behind(f, first + next);

@@ -620,6 +620,25 @@ static void a_sink_that_is_new_in_an_old_pipeline_replaces_its_first_batch(void 
     assert_listing(b, "batch-000000000042.jsonl ");
 }
 
+static void a_growing_file_that_is_new_in_an_old_pipeline_begins_where_it_began(void **state) {
+    bench *b = *state;
+    sl_message one[] = { message(NULL, "1") }, two[] = { message(NULL, "2") };
+    write_text(b->path, "old\n", 4);
+    open_kept(b, true);
+    assert_null(put_batch(b, 42, one, 1));
+    reopen(b, true, NULL); /* it died before the commit */
+    assert_null(put_batch(b, 42, two, 1));
+    assert_file(b->path, "old\n2\n");
+    buf position = position_of(b);
+    reopen(b, true, &position); /* behind it */
+    assert_null(put_batch(b, 43, one, 1));
+    assert_file(b->path, "old\n2\n1\n");
+    char command[128];
+    snprintf(command, sizeof command, "test \"$(ls -A %s)\" = lines.jsonl", b->dir);
+    assert_int_equal(system(command), 0);
+    buf_done(&position);
+}
+
 static void append_adds_to_what_is_there_and_ends_a_half_line(void **state) {
     bench *b = *state;
     write_text(b->path, "old\nhalf", 8);
@@ -779,6 +798,7 @@ int main(void) {
         on_bench(a_growing_file_that_was_cut_is_refused_and_one_that_is_gone_begins_anew),
         on_bench(files_of_batches_that_were_not_committed_go_or_are_replaced),
         on_bench(files_of_an_earlier_checkpoint_stay),
+        on_bench(a_growing_file_that_is_new_in_an_old_pipeline_begins_where_it_began),
         on_bench(a_sink_that_is_new_in_an_old_pipeline_replaces_its_first_batch),
         on_bench(side_sinks_keep_raw_bytes_and_headers),
         on_bench(stdout_gets_lines_and_a_reader_that_has_gone_is_an_error),

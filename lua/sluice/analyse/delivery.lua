@@ -129,7 +129,9 @@ end
 
 local function kind_of(kept, sink)
    if sink.connector == "kafka" then return kafka_kind(kept, sink) end
-   return connector.of(sink.connector, "sink").kind(sink.options)
+   local one = connector.of(sink.connector, "sink")
+   if not one.kind then return "repeats", "its kind of sink promises nothing" end
+   return one.kind(sink.options)
 end
 
 -- The sinks that may write a row twice.
