@@ -272,9 +272,11 @@ static err *flush_txn(kafka_sink *s) {
     err *e = kafka_sink_drain(s);
     bool is_late = s->again.count && s->again.items[0].code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
     if (!e && is_late) e = judge_silence(s, &s->again.items[0]);
-    if (!e && s->again.count)
+    /* first: newer librdkafkas tell those apart that were only beside a refused one */
+    if (!e && s->refused.count)
+        e = kafka_probe(s);
+    else if (!e && s->again.count)
         e = kafka_txn_error(s->txn, "writing", s->again.items[0].code, NULL);
-    if (!e && s->refused.count) e = kafka_probe(s);
     kafka_txn_forget(s->txn, s->party);
     if (!e) crash_point("outputs_flushed");
     return e;
