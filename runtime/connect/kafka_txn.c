@@ -15,6 +15,7 @@
 enum {
     TIMEOUT_MS = 30000,     /* transaction.timeout.ms unless `config` sets it */
     LEAST_MS = 10000,       /* of what `config` may set */
+    SLICE_MS = 5000,        /* of a call that may take long */
     WAIT_MS = 1000,         /* longest call without a look at `stop` */
     ABORT_MS = 2000,        /* an abort may take so long; a new handle ends it just as well */
     MARKERS_MS = 30,        /* so long a broker may write the markers of an aborted one; registering
@@ -289,30 +290,26 @@ err *kafka_txn_begin(kafka_txn *t) {
     return e ? e : kafka_txn_error(t, "beginning", RD_KAFKA_RESP_ERR__STATE, NULL);
 }
 
+/* Asked once: repeated after a time-out, 2.16 may never return. Nothing is committed before
+ * kafka_txn_commit, so to abort and begin again is as good. */
 err *kafka_txn_offsets(kafka_txn *t, const rd_kafka_topic_partition_list_t *list,
                        const char *group) {
-    int64_t start_ms = kafka_now_ms();
     rd_kafka_consumer_group_metadata_t *member = rd_kafka_consumer_group_metadata_new(group);
-    err *e = NULL;
-    for (;;) {
-        rd_kafka_error_t *error =
-            rd_kafka_send_offsets_to_transaction(t->client.rk, list, member, WAIT_MS);
-        if (!error) break;
-        e = judge(t, "adding offsets", error);
-        if (!e) e = watch(t, start_ms);
-        if (!e && kafka_now_ms() - start_ms > t->timeout_ms)
-            e = kafka_txn_error(t, "adding offsets", RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
-        if (e) break;
-    }
+    rd_kafka_error_t *error =
+        rd_kafka_send_offsets_to_transaction(t->client.rk, list, member, SLICE_MS);
     rd_kafka_consumer_group_metadata_destroy(member);
-    if (!e) crash_point("offsets_sent");
-    return e;
+    if (!error) {
+        crash_point("offsets_sent");
+        return NULL;
+    }
+    err *e = judge(t, "adding offsets", error);
+    return e ? e : kafka_txn_error(t, "adding offsets", RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
 }
 
 err *kafka_txn_commit(kafka_txn *t) {
     int64_t start_ms = kafka_now_ms();
     for (;;) {
-        rd_kafka_error_t *error = rd_kafka_commit_transaction(t->client.rk, WAIT_MS);
+        rd_kafka_error_t *error = rd_kafka_commit_transaction(t->client.rk, SLICE_MS);
         if (!error) break;
         t->is_unknown = true;
         err *e = judge(t, "committing", error);
