@@ -14,7 +14,7 @@ static void push_link(chain *ch, const chain_link *link) {
 
 static err *add_link(chain *ch, const pointer *p) {
     chain_link link = { .p = *p };
-    err *e = object_read(ch->store, ch->pipeline, p, &link.read, &link.bytes);
+    err *e = object_read(ch->store, ch->pipeline, p, ch->ahead, &link.read, &link.bytes);
     if (e) return e;
     link.parts = image_part_total(link.read);
     push_link(ch, &link);
@@ -23,23 +23,48 @@ static err *add_link(chain *ch, const pointer *p) {
     return object_parent(link.read, ch->pipeline, p, &ch->behind);
 }
 
-/* -- full objects that the base made: named as the delta of their batch, but .full */
+/* -- one list: of full objects that the base made, named as the delta of their batch but .full; and
+ * to guess what will be read */
 
-static err *visit_full(void *arg, const char *name, int64_t size, int64_t changed_ms) {
+enum { REMOTE_MS = 20 }; /* a store that takes so long is asked for several objects at once */
+
+typedef struct listing {
+    chain *ch;
+    uint64_t most; /* batch */
+} listing;
+
+static err *visit_object(void *arg, const char *name, int64_t size, int64_t changed_ms) {
     (void)size, (void)changed_ms;
-    chain *ch = arg;
+    listing *l = arg;
+    chain *ch = l->ch;
     object_name o;
-    if (!names_read(name, &o) || o.p.kind != POINTER_FULL || o.part) return NULL;
-    ch->stand_ins = mem_realloc(ch->stand_ins, (ch->stand_in_count + 1) * sizeof *ch->stand_ins);
-    ch->stand_ins[ch->stand_in_count++] = o.p;
+    if (!names_read(name, &o) || o.part || o.p.batch > l->most) return NULL;
+    if (!(ch->listed_count & (ch->listed_count + 1)))
+        ch->listed = mem_realloc(ch->listed, (2 * ch->listed_count + 2) * sizeof *ch->listed);
+    ch->listed[ch->listed_count++] = o.p;
     return NULL;
 }
 
-static err *list_fulls(chain *ch) {
+/* From the pointer's batch back to the newest full object. */
+static void look_ahead(chain *ch) {
+    if (store_cost_of(ch->store->url).put_ms < REMOTE_MS) return;
+    pointer *items = mem_alloc((ch->listed_count + 1) * sizeof *items);
+    uint32_t count = 0;
+    for (uint32_t i = ch->listed_count; i > 0; i--) {
+        items[count++] = ch->listed[i - 1];
+        if (items[count - 1].kind == POINTER_FULL) break;
+    }
+    ch->ahead = prefetch_new(ch->store, ch->pipeline, items, count);
+    mem_free(items);
+}
+
+static err *list_objects(chain *ch, const pointer *p) {
     char prefix[OBJECT_NAME_BYTES];
     names_plain(prefix, ch->pipeline, "state/");
     store *s = ch->store;
-    return s->ops->list(s->handle, prefix, visit_full, ch);
+    err *e = s->ops->list(s->handle, prefix, visit_object, &(listing){ ch, p->batch });
+    if (!e) look_ahead(ch);
+    return e;
 }
 
 static bool is_same(const pointer *a, const pointer *b) {
@@ -50,12 +75,12 @@ static bool is_same(const pointer *a, const pointer *b) {
 static err *add_stand_in(chain *ch, const pointer *p, bool *added) {
     *added = false;
     bool found = false;
-    for (uint32_t i = 0; i < ch->stand_in_count && !found; i++)
-        found = is_same(&ch->stand_ins[i], p);
+    for (uint32_t i = 0; i < ch->listed_count && !found; i++)
+        found = ch->listed[i].kind == POINTER_FULL && is_same(&ch->listed[i], p);
     if (!found) return NULL;
     chain_link link = { .p = *p };
     link.p.kind = POINTER_FULL;
-    err *e = object_read(ch->store, ch->pipeline, &link.p, &link.read, &link.bytes);
+    err *e = object_read(ch->store, ch->pipeline, &link.p, ch->ahead, &link.read, &link.bytes);
     if (e && e->code != ERR_REFUSED) return e;
     *added = !e;
     err_free(e);
@@ -79,7 +104,7 @@ static void hold(chain *ch) {
 
 static err *walk_back(chain *ch, const pointer *p, const pointer *base) {
     pointer at = *p;
-    err *e = p->kind == POINTER_DELTA ? list_fulls(ch) : NULL;
+    err *e = p->kind == POINTER_DELTA ? list_objects(ch, p) : NULL;
     bool is_full = false;
     while (!e && !is_full && at.kind != POINTER_GENESIS) {
         ch->has_met = base && is_same(&at, base);
@@ -98,7 +123,10 @@ static err *walk_back(chain *ch, const pointer *p, const pointer *base) {
 
 err *chain_open(store *s, const char *pipeline, const pointer *p, const pointer *base, chain *ch) {
     *ch = (chain){ .store = s, .pipeline = pipeline, .behind = { .kind = POINTER_GENESIS } };
-    return walk_back(ch, p, base);
+    err *e = walk_back(ch, p, base);
+    prefetch_free(ch->ahead);
+    ch->ahead = NULL;
+    return e;
 }
 
 err *chain_hand_out(chain *ch, chain_visit *visit, void *arg) {
@@ -106,7 +134,8 @@ err *chain_hand_out(chain *ch, chain_visit *visit, void *arg) {
     for (uint32_t i = ch->count; !e && i > 0; i--) {
         chain_link *link = &ch->links[i - 1];
         size_t bytes;
-        if (!link->read) e = object_read(ch->store, ch->pipeline, &link->p, &link->read, &bytes);
+        if (!link->read)
+            e = object_read(ch->store, ch->pipeline, &link->p, NULL, &link->read, &bytes);
         if (e) break;
         e = visit(arg, link);
         image_reader_free(link->read);
@@ -118,6 +147,6 @@ err *chain_hand_out(chain *ch, chain_visit *visit, void *arg) {
 void chain_done(chain *ch) {
     for (uint32_t i = 0; i < ch->count; i++) image_reader_free(ch->links[i].read);
     mem_free(ch->links);
-    mem_free(ch->stand_ins);
+    mem_free(ch->listed);
     *ch = (chain){ 0 };
 }

@@ -18,10 +18,11 @@ typedef struct chain {
     chain_link *links;    /* newest first; owned */
     uint32_t count;
     size_t held_bytes;
-    pointer *stand_ins; /* full objects beside deltas; owned */
-    uint32_t stand_in_count;
-    bool has_met;   /* the base was reached: nothing before it was looked at */
-    pointer behind; /* what the oldest one follows (of a stand-in: its delta); a genesis: nothing */
+    pointer *listed; /* objects up to the pointer's batch, as listed; owned */
+    uint32_t listed_count;
+    prefetch *ahead; /* owned; NULL: none */
+    bool has_met;    /* the base was reached: nothing before it was looked at */
+    pointer behind;  /* what the oldest one follows (of a stand-in: its delta); a genesis: nothing */
 } chain;
 
 /* Read the chain of `p` back to its full object, or to `base` (may be NULL). ERR_REFUSED: which

@@ -101,7 +101,7 @@ static void gather_behind(keeper *k) {
         image_reader *r;
         size_t bytes;
         pointer parent = { .kind = POINTER_GENESIS };
-        err *e = object_read(k->config->store, k->config->name, &at, &r, &bytes);
+        err *e = object_read(k->config->store, k->config->name, &at, NULL, &r, &bytes);
         if (!e) {
             add_behind(k, &at, r);
             e = object_parent(r, k->config->name, &at, &parent);

@@ -16,6 +16,17 @@ static err *get_part(store *s, const char *name, buf *bytes) {
     return e;
 }
 
+/* The first part, which may be on its way already. */
+static err *get_first(store *s, const char *name, const pointer *p, prefetch *ahead, buf *bytes) {
+    bool missing = false;
+    err *e = NULL;
+    buf_init(bytes);
+    if (!ahead || !prefetch_take(ahead, p, bytes, &missing, &e)) return get_part(s, name, bytes);
+    if (!e && missing) e = err_new(ERR_REFUSED, "%s is missing in %s", name, s->url);
+    if (e) buf_done(bytes);
+    return e;
+}
+
 static err *read_parts(store *s, const char *pipeline, const pointer *p, image_reader *r,
                        size_t *bytes) {
     err *e = NULL;
@@ -42,13 +53,13 @@ static err *check_head(const char *name, const pointer *p, const image_head *hea
     return NULL;
 }
 
-err *object_read(store *s, const char *pipeline, const pointer *p, image_reader **out,
-                 size_t *bytes) {
+err *object_read(store *s, const char *pipeline, const pointer *p, prefetch *ahead,
+                 image_reader **out, size_t *bytes) {
     char name[OBJECT_NAME_BYTES];
     buf first;
     names_state(name, pipeline, p, 0);
     *out = NULL;
-    err *e = get_part(s, name, &first);
+    err *e = get_first(s, name, p, ahead, &first);
     if (e) return e;
     *bytes = first.len;
     image_reader *r = NULL;

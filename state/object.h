@@ -3,12 +3,14 @@
  * pointer says. thread: any. */
 #include "state/image.h"
 #include "state/pointer.h"
+#include "state/prefetch.h"
 #include "state/store.h"
 
-/* Read the object that `p` (no genesis) names. `bytes`: of all its parts. ERR_REFUSED: it is
- * missing or damaged, or not the object of that batch; says which. ERR_IO: the store does not
- * answer. */
-err *object_read(store *s, const char *pipeline, const pointer *p, image_reader **r, size_t *bytes);
+/* Read the object that `p` (no genesis) names. `ahead`: where it may be on its way already, or
+ * NULL. `bytes`: of all its parts. ERR_REFUSED: it is missing or damaged, or not the object of that
+ * batch; says which. ERR_IO: the store does not answer. */
+err *object_read(store *s, const char *pipeline, const pointer *p, prefetch *ahead,
+                 image_reader **r, size_t *bytes);
 
 /* The pointer that the object behind `p` follows. ERR_REFUSED: it names none, or one that is not
  * of the batch before. */

@@ -60,9 +60,9 @@ static uint64_t last_known(const move *m) {
 static err *refuse_grown(const move *m, const target *t) {
     if (!m->s.count || m->s.count == t->count) return NULL;
     return err_new(ERR_REFUSED,
-                   "batch %" PRIu64 " was committed for %u partitions, and %u have offsets now: the "
-                   "topics have grown since, or somebody else committed for others. Delete the "
-                   "offsets of those first (kafka-consumer-groups.sh --delete-offsets)",
+                   "batch %" PRIu64 " was committed for %u partitions, and %u have offsets now: "
+                   "the topics have grown since, or somebody else committed for others. Delete "
+                   "the offsets of those first (kafka-consumer-groups.sh --delete-offsets)",
                    t->p.batch, t->count, m->s.count);
 }
 
