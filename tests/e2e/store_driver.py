@@ -1,4 +1,5 @@
 """A store by hand: tests/driver/store_driver.c as a child process."""
+import contextlib
 import os
 import subprocess
 
@@ -33,5 +34,6 @@ class StoreDriver:
     def end(self):
         self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
+        with contextlib.suppress(OSError):  # a command that it did not read any more
+            self.process.stdin.close()
         self.process.stdout.close()

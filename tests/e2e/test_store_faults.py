@@ -1,5 +1,6 @@
 """The file: store when the power goes and when the disk is full: tests/driver/store_driver.c as a child
 process, under the libraries that watch and fail its calls."""
+import itertools
 import os
 import random
 import threading
@@ -22,8 +23,8 @@ class PowerCutTest(harness.E2ETest):
         self.url = f"file:{self.watched}/check/points"
         self.log_path = os.path.join(self.folder, "power.log")
         self.library = powercut.library(self.folder)
-        self.holds = {}  # name: seed of what it holds for sure
-        self.under_way = {}  # name: seed of the put that was cut off
+        self.holds = {}  # name: (seed, bytes) of what it holds for sure
+        self.under_way = {}  # of the put that was cut off
 
     def env(self, more):
         env = powercut.environment(self.watched, self.log_path, self.library)
@@ -34,15 +35,16 @@ class PowerCutTest(harness.E2ETest):
     def put_until_killed(self, chance, more):
         """Puts, new ones and over old ones, in old folders and new ones, until it is killed."""
         driver = StoreDriver(self.url, self.env(more))
-        timer = threading.Timer(chance.uniform(0.005, 0.08), driver.process.kill)
-        timer.start()
-        while True:
+        timer = threading.Timer(chance.uniform(0, 0.01), driver.process.kill)
+        for left in itertools.count(chance.randrange(20), -1):
+            if left == 0:
+                timer.start()
             seed = chance.randrange(1 << 30)
             is_new = chance.random() < 0.7
             folder = chance.choice(["p/state", "p/plan", f"p{chance.randrange(1000)}/state"])
             name = f"{folder}/{seed}" if is_new else f"p/state/head{chance.randrange(3)}"
-            self.under_way = {name: seed}
             size = chance.choice([0, 10, 5000, 200_000])
+            self.under_way = {name: (seed, size)}
             said = driver.answer(f"{'new' if is_new else 'put'} {name} {size} {seed}")
             if said != "put":
                 self.assertEqual(said, "")
@@ -52,20 +54,18 @@ class PowerCutTest(harness.E2ETest):
         driver.end()
 
     def lost(self):
-        """What put returned for, and is not there or not whole."""
+        """What put returned for, and is not there or not whole. What was under way may be there, too, and
+        then stays."""
         found, driver = [], StoreDriver(self.url, {})
-        for name, (seed, size) in self.holds.items():
-            said = driver.answer(f"get {name} {seed}")
-            if said != f"whole {size}":
-                other = driver.answer(f"get {name} {self.under_way.get(name, seed)}")
-                if name not in self.under_way or not other.startswith("whole"):
-                    found.append((name, said))
-                self.holds[name] = None
-        for name, seed in self.under_way.items():
-            said = driver.answer(f"get {name} {seed}").split()[0]
-            if name not in self.holds and said not in ("whole", "missing"):
-                found.append((name, said))
-        self.holds = {name: held for name, held in self.holds.items() if held}
+        for name in sorted({*self.holds, *self.under_way}):
+            may_be = [held for held in (self.holds.get(name), self.under_way.get(name)) if held]
+            said = [driver.answer(f"get {name} {seed}") for seed, _ in may_be]
+            whole = [held for held, answer in zip(may_be, said) if answer == f"whole {held[1]}"]
+            if whole:
+                self.holds[name] = whole[0]
+            elif name in self.holds or "missing 0" not in said:
+                found.append((name, *said))
+                self.holds.pop(name, None)
         driver.end()
         return found
 

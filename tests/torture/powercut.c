@@ -4,6 +4,7 @@
  *   w PATH    bytes were written      s PATH        the file was synced
  *   n PATH    it got this name        d PATH        the folder was synced
  *   m PATH    the folder was made     r OLD<TAB>NEW the file of the first name got the second
+ *   o PATH    there was one of the name that the next line gives
  *
  * What changes something is noted before it is done, what makes it durable when it has returned: a
  * kill between the two errs on the side of loss. */
@@ -128,6 +129,7 @@ int fdatasync(int fd) { return synced(fd, REAL(fdatasync)(fd)); }
 static void named(const char *from, const char *to) {
     char old[PATH_MAX], full[PATH_MAX], both[2 * PATH_MAX + 2];
     if (!whole(to, full)) return;
+    if (!access(full, F_OK)) note('o', full);
     if (whole(from, old) && snprintf(both, sizeof both, "%s\t%s", old, full) < PATH_MAX)
         note('r', both);
     else

@@ -53,6 +53,8 @@ def read_events(events):
             unsynced.discard(path)
         elif kind in "nm":
             unnamed.add(path)
+        elif kind == "o" and path not in unnamed:  # it is older than the log, so its name is durable
+            durable.add(path)
         elif kind == "r":
             old, new = path.split("\t")
             (unsynced.add if old in unsynced else unsynced.discard)(new)

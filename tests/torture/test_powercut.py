@@ -44,6 +44,11 @@ class PowerCutTest(unittest.TestCase):
             # the fsync for "linked" made "unnamed" durable, too
             self.assertEqual(sizes, {"durable": 10, "torn": 5, "linked": 10, "unnamed": 10})
             self.assertEqual(powercut.cut(log), 0)
+            # one of two files may have a name that was durable before
+            over = 'import os; open("new", "w").close(); os.rename("new", "a/durable")'
+            subprocess.run([sys.executable, "-c", over], cwd=folder, env=dict(os.environ, **env), check=True)
+            powercut.cut(log)
+            self.assertIn("durable", os.listdir(os.path.join(folder, "a")))
 
 
 if __name__ == "__main__":
