@@ -98,6 +98,19 @@ typedef struct base_range {
 } base_range;
 err *base_read_range(base *b, const base_range *range, base_visit *visit, void *arg);
 
+/* Groups that are looked for, by start, generation, order, key; each once. */
+typedef struct base_wanted {
+    int64_t start;
+    uint32_t generation;
+    uint32_t key_len;
+    uint64_t order;
+    const char *key;
+} base_wanted;
+
+/* Those of `count` groups of the table `name` that are there. */
+err *base_read_many(base *b, const char *name, uint32_t count, const base_wanted *wanted,
+                    base_visit *visit, void *arg);
+
 /* About how many bytes it takes on disk. */
 uint64_t base_range_bytes(base *b, const base_range *range);
 

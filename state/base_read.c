@@ -234,6 +234,61 @@ err *base_read_range(base *b, const base_range *range, base_visit *visit, void *
     return e;
 }
 
+/* Values of many keys on their way into sections. */
+typedef struct many {
+    section to;
+    const rocks_bytes *keys;
+    err *error; /* of a visit */
+} many;
+
+static void visit_value(void *arg, size_t i, rocks_bytes value) {
+    many *m = arg;
+    if (!m->error) m->error = put_entry(&m->to, m->keys[i], value);
+}
+
+/* The keys of what is wanted, in one piece of memory. */
+static rocks_bytes *make_keys(uint32_t number, uint32_t count, const base_wanted *wanted,
+                              buf *text) {
+    rocks_bytes *keys = mem_alloc(count * sizeof *keys);
+    size_t len = 0;
+    for (uint32_t i = 0; i < count; i++) len += BASE_KEY_BYTES + wanted[i].key_len;
+    char *at = buf_need(text, len);
+    for (uint32_t i = 0; i < count; i++) {
+        const base_wanted *one = &wanted[i];
+        base_key_begin(at, number, one->start, one->generation, one->order);
+        if (one->key_len) memcpy(at + BASE_KEY_BYTES, one->key, one->key_len);
+        keys[i] = (rocks_bytes){ at, BASE_KEY_BYTES + one->key_len };
+        at += keys[i].len;
+    }
+    return keys;
+}
+
+err *base_read_many(base *b, const char *name, uint32_t count, const base_wanted *wanted,
+                    base_visit *visit, void *arg) {
+    base_meta meta = { 0 };
+    buf text = { 0 };
+    copy_meta(b, &meta);
+    uint32_t number = base_meta_find(&meta, name);
+    err *e = NULL;
+    if (number && count) {
+        rocks_bytes *keys = make_keys(number, count, wanted, &text);
+        many m = { .keys = keys,
+                   .to = { .table = &meta.tables[number - 1],
+                           .name = name,
+                           .shards = b->config.shards,
+                           .visit = visit,
+                           .arg = arg } };
+        e = rocks_get_many(b->rocks, count, keys, visit_value, &m);
+        e = join(m.error, e);
+        if (!e) e = end_section(&m.to);
+        buf_done(&m.to.bytes);
+        mem_free(keys);
+    }
+    buf_done(&text);
+    base_meta_done(&meta);
+    return e;
+}
+
 uint64_t base_range_bytes(base *b, const base_range *range) {
     char from[BASE_KEY_BYTES], to[BASE_KEY_BYTES];
     base_meta meta = { 0 };

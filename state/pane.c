@@ -343,6 +343,10 @@ bool pane_is_spilled(const pane *p) {
     return p->is_spilled;
 }
 
+bool pane_is_cached(const pane *p) {
+    return p->is_cached;
+}
+
 uint64_t pane_touched(const pane *p) {
     return p->touched;
 }

@@ -68,7 +68,7 @@ typedef struct pane {
     uint32_t mark_slabs; /* slab_count then */
     uint32_t mark_used;  /* units used of the last slab then */
     bool dropped;        /* waits for commit */
-    bool is_spilled;     /* spill.h, and of the batch that touched it last: */
+    bool is_spilled, is_cached; /* spill.h, and the batch that touched it last: */
     uint64_t touched;
     pane_removals *removals; /* NULL: nothing was ever removed; owned */
 } pane;

@@ -6,8 +6,12 @@
  *
  * A spilled pane stands in its table, empty: whoever goes over the panes of a window meets it, and
  * reads its entries from the base; the generations of a start are merged in their order, as panes
- * of one window are. One owner; thread: the owner's worker, between batches unless said otherwise.
- */
+ * of one window are.
+ *
+ *   pane 0 ─cache▶ pane 0, cached: an entry that is not in memory may be in the base, and must be
+ *                  looked for there before it is touched (table_settle); what is in memory counts
+ *
+ * One owner; thread: the owner's worker, between batches unless said otherwise. */
 #include <stdbool.h>
 
 #include "runtime/base/buf.h"
@@ -22,6 +26,9 @@ uint32_t pane_generation(const pane *p);
 bool pane_is_spilled(const pane *p);
 uint64_t pane_touched(const pane *p);
 
+/* Whether entries of it may be in the base alone, and others in memory. */
+bool pane_is_cached(const pane *p);
+
 /* Free all entries of a pane, which are in the base by now; it stays in its place, spilled. Rows
  * that still come for its start begin a pane of the next generation. Between batches. O(its slabs),
  * with parts O(its entries). */
@@ -29,6 +36,15 @@ void table_spill_pane(table *t, pane *p);
 
 /* Make a pane that is in the base, and was not read from there. Between batches. */
 void table_add_spilled(table *t, int64_t start, uint32_t generation);
+
+/* The same for panes that are cached: nothing is in memory at first. */
+void table_cache_pane(table *t, pane *p);
+void table_add_cached(table *t, int64_t start);
+
+/* The entries of `p` that were touched behind the first `from` of its dirty list are what the base
+ * has of them: they were not touched, and not made by this batch. Undo takes them out. In a batch,
+ * before their states change; begins a step (table_epoch_next). */
+void table_settle(table *t, pane *p, uint32_t from);
 
 /* The spilled panes of a table as a section (IMAGE_SPILLED), appended to `out`; their number.
  * Stored with each object, so that a restart need not read them. */

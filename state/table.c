@@ -252,35 +252,54 @@ void table_stamp(table *t, uint64_t batch) {
     t->stamp = batch;
 }
 
-/* Take a pane out of the list; its place. */
-static uint32_t take_out(table *t, const pane *p) {
+/* Take a pane out of the list. */
+static void take_out(table *t, const pane *p) {
     uint32_t at = position(&t->panes, p->start, p->generation);
     t->panes.count--;
     memmove(&t->panes.items[at], &t->panes.items[at + 1],
             (t->panes.count - at) * sizeof *t->panes.items);
     if (t->last == p) t->last = NULL;
-    return at;
 }
 
-static void put_spilled(table *t, uint32_t at, int64_t start, uint32_t generation) {
+static pane *put_empty(table *t, int64_t start, uint32_t generation) {
     pane *empty = pane_new(&t->pool, start, 0);
     empty->generation = generation;
-    empty->is_spilled = true;
-    list_insert(&t->panes, at, empty);
+    list_insert(&t->panes, position(&t->panes, start, generation), empty);
     t->last = NULL;
+    return empty;
+}
+
+/* Free a pane and put an empty one in its place. */
+static pane *empty_pane(table *t, pane *p) {
+    int64_t start = p->start;
+    uint32_t generation = p->generation;
+    assert(!t->in_batch && !p->is_spilled);
+    take_out(t, p);
+    recycle(t, p);
+    return put_empty(t, start, generation);
 }
 
 void table_spill_pane(table *t, pane *p) {
-    assert(!t->in_batch && !p->is_spilled);
-    int64_t start = p->start;
-    uint32_t generation = p->generation, at = take_out(t, p);
-    recycle(t, p);
-    put_spilled(t, at, start, generation);
+    empty_pane(t, p)->is_spilled = true;
 }
 
 void table_add_spilled(table *t, int64_t start, uint32_t generation) {
-    assert(!t->in_batch);
-    put_spilled(t, position(&t->panes, start, generation), start, generation);
+    put_empty(t, start, generation)->is_spilled = true;
+}
+
+void table_cache_pane(table *t, pane *p) {
+    empty_pane(t, p)->is_cached = true;
+}
+
+void table_add_cached(table *t, int64_t start) {
+    put_empty(t, start, 0)->is_cached = true;
+}
+
+void table_settle(table *t, pane *p, uint32_t from) {
+    assert(t->in_batch);
+    for (uint32_t i = from; i < p->dirty_count; i++) p->dirty[i]->batch = t->batch - 1;
+    if (from < p->dirty_count) p->dirty_count = from;
+    part_next(&t->parts);
 }
 
 void table_trim(table *t) {

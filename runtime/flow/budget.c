@@ -33,12 +33,29 @@ typedef struct cold_list {
     uint32_t count, room;
 } cold_list;
 
-bool budget_can_spill(const sl_plan *plan, uint32_t number) {
+static bool has_panes(const sl_window *window) {
+    return window->kind == SL_WINDOW_TUMBLING || window->kind == SL_WINDOW_HOPPING ||
+           window->kind == SL_WINDOW_CUMULATE;
+}
+
+static bool is_forever(const sl_window *window) {
+    return window->kind == SL_WINDOW_RUNNING && window->size_ms == INT64_MAX;
+}
+
+budget_way budget_way_of(const pipeline *p, uint32_t number) {
+    const sl_plan *plan = p->plan;
     const sl_aggregate *groups = stored_groups(plan, number);
-    if (!groups || !groups->splits || groups->mode != SL_APPEND) return false;
-    if (plan->steps[groups->step].going_on) return false; /* its rows borrow from the tables */
-    return groups->window.kind == SL_WINDOW_TUMBLING || groups->window.kind == SL_WINDOW_HOPPING ||
-           groups->window.kind == SL_WINDOW_CUMULATE;
+    if (number >= 2 * plan->aggregate_count) {
+        const sl_distinct *of = &plan->distincts[number - 2 * plan->aggregate_count];
+        return of->within_ms == INT64_MAX ? BUDGET_CACHED : BUDGET_STAYS;
+    }
+    /* what was sent stands in memory; rows that go on borrow from the tables */
+    bool has_sent = stored_table(crew_worker(p->crew, 0), plan, number | 1);
+    if (!groups || has_sent || plan->steps[groups->step].going_on) return BUDGET_STAYS;
+    if (groups->mode == SL_APPEND)
+        return groups->splits && has_panes(&groups->window) ? BUDGET_PARTS : BUDGET_STAYS;
+    bool is_cached = has_panes(&groups->window) || is_forever(&groups->window);
+    return groups->mode == SL_UPDATE && !groups->final && is_cached ? BUDGET_CACHED : BUDGET_STAYS;
 }
 
 static size_t whole_budget(const pipeline *p) {
@@ -113,13 +130,13 @@ static void put_holders(const pipeline *p, buf *out) {
 static const char *way_out(const pipeline *p) {
     if (!p->keeper) return "with a `checkpoint`, cold state goes to disk; else give more `memory`";
     if (p->plan->checkpoint.on_state_limit == SL_LIMIT_FAIL)
-        return "give more `memory`, or let cold state go to disk: on_state_limit = \"spill\"";
+        return "give more `memory` (--set memory=SIZE), or let cold state go to disk: "
+               "on_state_limit = \"spill\"";
     if (!p->local || !p->local->folder)
         return "give `state_dir`, a folder for state that goes to disk, or more `memory`";
     if (p->local->is_given_up) return "`state_dir` cannot be written, see the warning before";
-    return "this state cannot go to disk in parts (only windows in append mode can, with "
-           "aggregates that may be folded in parts): give more `memory`, or let fewer windows or "
-           "keys be open at a time";
+    return "this state cannot go to disk (docs/operations.md says which can): give more `memory`, "
+           "or let fewer windows or keys be open at a time";
 }
 
 static err *limit_error(const pipeline *p, size_t used) {
@@ -138,7 +155,7 @@ static size_t can_go(const pipeline *p) {
     size_t bytes = 0;
     if (!p->local || !p->local->folder || p->local->is_given_up) return 0;
     for (uint32_t i = 0; i < stored_count(p->plan); i++) {
-        if (!budget_can_spill(p->plan, i)) continue;
+        if (budget_way_of(p, i) == BUDGET_STAYS) continue;
         for (uint32_t n = 0; n < crew_count(p->crew); n++)
             bytes += used_of(crew_worker(p->crew, n), p->plan, i);
     }
@@ -169,7 +186,7 @@ static void list_panes(const pipeline *p, uint32_t i, cold_list *l) {
         const table *t = stored_table(crew_worker(p->crew, n), p->plan, i);
         pane *const *panes = table_panes(t, &count);
         for (uint32_t k = 0; k < count; k++) {
-            if (pane_is_spilled(panes[k])) continue;
+            if (pane_is_spilled(panes[k]) || !pane_count(panes[k])) continue;
             list_add(l, &(cold_pane){ .table = i,
                                       .start = pane_start(panes[k]),
                                       .generation = pane_generation(panes[k]),
@@ -195,7 +212,7 @@ static int by_cold(const void *x, const void *y) {
 /* All that can go, the coldest first: a pane of several workers once. */
 static void list_cold(const pipeline *p, cold_list *l) {
     for (uint32_t i = 0; i < stored_count(p->plan); i++)
-        if (budget_can_spill(p->plan, i)) list_panes(p, i, l);
+        if (budget_way_of(p, i) != BUDGET_STAYS) list_panes(p, i, l);
     if (!l->count) return;
     qsort(l->items, l->count, sizeof *l->items, by_pane);
     uint32_t kept = 0;
@@ -222,11 +239,14 @@ static pane *find_pane(const table *t, const cold_pane *cold) {
 
 /* Every worker has the same panes spilled. */
 static void spill_pane(const pipeline *p, const cold_pane *cold) {
+    bool is_cached = budget_way_of(p, cold->table) == BUDGET_CACHED;
     for (uint32_t n = 0; n < crew_count(p->crew); n++) {
         table *t = stored_table(crew_worker(p->crew, n), p->plan, cold->table);
         pane *found = find_pane(t, cold);
         if (found)
-            table_spill_pane(t, found);
+            (is_cached ? table_cache_pane : table_spill_pane)(t, found);
+        else if (is_cached)
+            table_add_cached(t, cold->start);
         else
             table_add_spilled(t, cold->start, cold->generation);
     }

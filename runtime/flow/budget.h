@@ -4,13 +4,20 @@
  * oldest first, of all workers at once, until there is room again. Only what the base has, can go;
  * so it is waited for when it is behind.
  *
- * Spilled can be panes of windows in append mode whose aggregates give the same when they are
- * folded in parts (sl_aggregate.splits), and whose rows go to sinks alone. What cannot go stays in
- * memory; if that alone is more than the budget, the run ends. thread: main. */
+ * Windows in append mode are spilled in parts, if their aggregates give the same when they are
+ * folded in parts (sl_aggregate.splits) and their rows go to sinks alone. Windows in update mode
+ * without `final`, running totals and `distinct` that are kept for ever are cached, unless what was
+ * sent of them is remembered. The rest stays in memory; if that alone is more than the budget, the
+ * run ends. thread: main. */
 #include "runtime/flow/pipeline.h"
 
-/* Whether panes of a table (stored_table) can be spilled. */
-bool budget_can_spill(const sl_plan *plan, uint32_t number);
+/* How panes of a table (stored_table) leave memory. */
+typedef enum budget_way {
+    BUDGET_STAYS,  /* not at all */
+    BUDGET_PARTS,  /* spilled: what comes later is another part, merged at the close */
+    BUDGET_CACHED, /* cached: a group is brought back before it is touched */
+} budget_way;
+budget_way budget_way_of(const pipeline *p, uint32_t number);
 
 /* What tables may hold; what the base may. INT64_MAX: no limit is said. */
 size_t budget_bytes(const pipeline *p);

@@ -88,7 +88,7 @@ bool local_has_spilled(const pipeline *p) {
         const table *t = stored_table(w, p->plan, i);
         pane *const *panes = t ? table_panes(t, &count) : NULL;
         for (uint32_t k = 0; panes && k < count; k++)
-            if (pane_is_spilled(panes[k])) return true;
+            if (pane_is_spilled(panes[k]) || pane_is_cached(panes[k])) return true;
     }
     return false;
 }

@@ -87,16 +87,20 @@ static err *load_pane(filling *f, const found_pane *found) {
 
 static void leave_pane(const filling *f, const found_pane *found) {
     uint32_t i = stored_find(f->p->plan, found->name);
-    for (uint32_t n = 0; n < crew_count(f->p->crew); n++)
-        table_add_spilled(stored_table(crew_worker(f->p->crew, n), f->p->plan, i), found->start,
-                          found->generation);
+    for (uint32_t n = 0; n < crew_count(f->p->crew); n++) {
+        table *t = stored_table(crew_worker(f->p->crew, n), f->p->plan, i);
+        if (budget_way_of(f->p, i) == BUDGET_CACHED)
+            table_add_cached(t, found->start);
+        else
+            table_add_spilled(t, found->start, found->generation);
+    }
 }
 
 /* Whether it can stay in the base. */
 static bool can_stay(const filling *f, const found_pane *found) {
     uint32_t i = stored_find(f->p->plan, found->name);
     if (f->maps || i == stored_count(f->p->plan)) return false;
-    return found->is_spilled || budget_can_spill(f->p->plan, i);
+    return found->is_spilled || budget_way_of(f->p, i) != BUDGET_STAYS;
 }
 
 /* The newest first; of one start the highest generation. */

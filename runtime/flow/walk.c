@@ -95,8 +95,8 @@ static err *shard_phase(worker *w, void *arg) {
     const walk *k = arg;
     for (uint32_t i = 0; i < k->count; i++) {
         w->failed_at[0] = i;
-        distinct_chunk(w, k->view, k->p->chunks[i], k->level);
-        err *e = fold_chunk(w, k->view, k->p->chunks[i], k->level);
+        err *e = distinct_chunk(w, k->view, k->p->chunks[i], k->level);
+        if (!e) e = fold_chunk(w, k->view, k->p->chunks[i], k->level);
         if (e) return e;
     }
     return NULL;

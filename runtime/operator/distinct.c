@@ -6,11 +6,14 @@
  * on chunks. A row that user code throws out behind it has been seen all the same. */
 #include "runtime/operator/distinct.h"
 
+#include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/event/saturate.h"
 #include "runtime/event/watermark.h"
+#include "runtime/operator/fetch.h"
 #include "runtime/operator/operators.h"
 #include "runtime/operator/select.h"
+#include "runtime/operator/stored.h"
 #include "state/calendar.h"
 
 struct judge_space {
@@ -127,7 +130,7 @@ static int64_t until_of(const sl_distinct *plan, const sl_row *row) {
     return plan->within_ms == INT64_MAX ? INT64_MAX : saturate_add(row->time_ms, plan->within_ms);
 }
 
-static void judge_run(worker *w, const batch_view *b, uint32_t d) {
+static err *judge_run(worker *w, const batch_view *b, uint32_t d) {
     const sl_distinct *plan = &b->plan->distincts[d];
     const selection *rows = &w->selector->rows;
     int64_t watermark = b->distincts[d].watermark_before;
@@ -136,6 +139,9 @@ static void judge_run(worker *w, const batch_view *b, uint32_t d) {
     judge_space *space = w->judge;
     pane *all = table_pane(t, 0);
     for (uint32_t n = 0; n < rows->count; n++) space->panes[n] = all;
+    err *e = fetch_rows(w, b->plan, stored_distinct_number(b->plan, d), rows->count, space->panes,
+                        rows->hashes, rows->keys, rows->key_lens);
+    if (e) return e;
     table_touch_many(t, rows->count, space->panes, rows->hashes, rows->keys, rows->key_lens,
                      space->states);
     for (uint32_t n = 0; n < rows->count; n++) {
@@ -148,13 +154,18 @@ static void judge_run(worker *w, const batch_view *b, uint32_t d) {
             *until = until_of(plan, rows->rows[n]);
         }
     }
+    return NULL;
 }
 
-void distinct_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level) {
+err *distinct_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level) {
     for (uint32_t d = 0; d < b->plan->distinct_count; d++) {
         const sl_distinct *plan = &b->plan->distincts[d];
         if (plan->level != level) continue;
         if (!select_begin(w->selector, b, c, plan->feeds, plan->feed_count)) continue;
-        while (select_next(w->selector, w)) judge_run(w, b, d);
+        while (select_next(w->selector, w)) {
+            err *e = judge_run(w, b, d);
+            if (e) return e;
+        }
     }
+    return NULL;
 }

@@ -7,7 +7,9 @@
 #include "runtime/event/watermark.h"
 #include "runtime/operator/emission.h"
 #include "runtime/operator/emit.h"
+#include "runtime/operator/fetch.h"
 #include "runtime/operator/operators.h"
+#include "runtime/operator/stored.h"
 #include "state/spill.h"
 
 emit_space *emit_space_new(uint32_t largest_row, uint32_t largest_state) {
@@ -82,7 +84,13 @@ err *emit_groups(const emission *m) {
 static err *emit_window(emission *m, bool dirty_only) {
     if (emit_has_spilled(m)) return emit_spilled(m);
     m->dirty_only = dirty_only;
-    groups_list(&m->w->emit->groups, m->panes, m->pane_count, dirty_only, m->b->plan->shards);
+    group_list *groups = &m->w->emit->groups;
+    groups_list(groups, m->panes, m->pane_count, dirty_only, m->b->plan->shards);
+    for (uint32_t i = 0; dirty_only && i < m->pane_count; i++) {
+        uint32_t number = stored_groups_number(m->aggregate);
+        err *e = fetch_groups(m->w, m->b->plan, number, m->panes[i], groups);
+        if (e) return e;
+    }
     return emit_groups(m);
 }
 

@@ -11,9 +11,11 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/operator/blame.h"
+#include "runtime/operator/fetch.h"
 #include "runtime/operator/fold.h"
 #include "runtime/operator/operators.h"
 #include "runtime/operator/select.h"
+#include "runtime/operator/stored.h"
 
 /* Where a pane's dirty list ended before this vector: what stands behind it and is new was made in
  * it. */
@@ -182,6 +184,9 @@ static err *fold_selected(fold_run *run) {
     const selection *rows = run->rows;
     const sl_aggregate *plan = run->plan;
     find_panes(run);
+    err *e = fetch_rows(run->w, run->b->plan, stored_groups_number(run->aggregate), rows->count,
+                        f->panes, rows->hashes, rows->keys, rows->key_lens);
+    if (e) return e;
     table_touch_many(run->t, rows->count, f->panes, rows->hashes, rows->keys, rows->key_lens,
                      f->states);
     f->state_size = plan->state_size;
@@ -197,7 +202,6 @@ static err *fold_selected(fold_run *run) {
     run->threw = false;
     if (plan->user_code != SL_NO_USER_CODE)
         memset(f->given_up, 0, rows->count * sizeof *f->given_up);
-    err *e;
     if (plan->user_code == SL_USER_BATCHES) {
         size_t need = (size_t)VECTOR_ROWS * plan->state_size;
         if (f->saved_room < need) f->saved = mem_realloc(f->saved, f->saved_room = need);

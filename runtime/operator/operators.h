@@ -18,7 +18,7 @@ void write_rows(worker *w, const batch_view *b, chunk *c, uint32_t s);
 void group_rows(worker *w, const batch_view *b, chunk *c, uint32_t s);
 
 /* distinct.c: judge the rows of this worker's shards that go to distincts of `level`. */
-void distinct_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level);
+struct err *distinct_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level);
 
 /* distinct.c: at the end of a batch, forget keys of this worker that the watermark has passed. */
 void distinct_forget(worker *w, const batch_view *b);

@@ -28,6 +28,10 @@ const sl_aggregate *stored_groups(const sl_plan *plan, uint32_t i);
 /* The number of an aggregation's groups. */
 static inline uint32_t stored_groups_number(uint32_t aggregate) { return 2 * aggregate; }
 
+static inline uint32_t stored_distinct_number(const sl_plan *plan, uint32_t distinct) {
+    return 2 * plan->aggregate_count + distinct;
+}
+
 /* The number of the table that is called so; stored_count: there is none. */
 uint32_t stored_find(const sl_plan *plan, const char *name);
 

@@ -1,0 +1,130 @@
+#include "runtime/operator/fetch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/operator/stored.h"
+#include "state/base.h"
+#include "state/shard.h"
+#include "state/spill.h"
+
+enum { AHEAD = 12,
+       SOME = 8 };
+
+/* Where the dirty list of a pane ended before. */
+typedef struct pane_end {
+    pane *pane;
+    uint32_t dirty;
+} pane_end;
+
+typedef struct fetching {
+    table *t;
+    base_wanted *wanted; /* owned */
+    uint32_t count;
+    pane_end *ends; /* of the panes that get entries; owned */
+    uint32_t end_count, end_room;
+} fetching;
+
+static int compare(const void *x, const void *y) {
+    const base_wanted *a = x, *b = y;
+    if (a->start != b->start) return a->start < b->start ? -1 : 1;
+    if (a->generation != b->generation) return a->generation < b->generation ? -1 : 1;
+    if (a->order != b->order) return a->order < b->order ? -1 : 1;
+    uint32_t len = a->key_len < b->key_len ? a->key_len : b->key_len;
+    int difference = len ? memcmp(a->key, b->key, len) : 0;
+    return difference ? difference : (a->key_len > b->key_len) - (a->key_len < b->key_len);
+}
+
+static void sort_once(fetching *f) {
+    uint32_t kept = 0;
+    qsort(f->wanted, f->count, sizeof *f->wanted, compare);
+    for (uint32_t i = 0; i < f->count; i++)
+        if (!kept || compare(&f->wanted[kept - 1], &f->wanted[i]))
+            f->wanted[kept++] = f->wanted[i];
+    f->count = kept;
+}
+
+static void note_end(fetching *f, pane *p) {
+    for (uint32_t i = f->end_count; i > 0; i--)
+        if (f->ends[i - 1].pane == p) return;
+    if (f->end_count == f->end_room) {
+        f->end_room = f->end_room ? 2 * f->end_room : SOME;
+        f->ends = mem_realloc(f->ends, f->end_room * sizeof *f->ends);
+    }
+    pane_end *end = &f->ends[f->end_count++];
+    end->pane = p;
+    pane_dirty(p, &end->dirty);
+}
+
+static err *load_section(void *arg, const image_view *view) {
+    const fetching *f = arg;
+    image_share all = { .workers = 1 };
+    return image_load_table(view, f->t, NULL, &all);
+}
+
+static bool has_cached(uint32_t count, pane *const *panes) {
+    const pane *last = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        if (panes[i] == last) continue;
+        last = panes[i];
+        if (pane_is_cached(last)) return true;
+    }
+    return false;
+}
+
+err *fetch_rows(worker *w, const sl_plan *plan, uint32_t number, uint32_t count,
+                pane *const *panes, const uint64_t *hashes, const char *const *keys,
+                const uint32_t *key_lens) {
+    if (!w->base || !has_cached(count, panes)) return NULL;
+    fetching f = { .t = stored_table(w, plan, number) };
+    f.wanted = mem_alloc(count * sizeof *f.wanted);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) table_prefetch(panes[i + AHEAD], hashes[i + AHEAD]);
+        if (!pane_is_cached(panes[i]) || table_find(panes[i], hashes[i], keys[i], key_lens[i]))
+            continue;
+        f.wanted[f.count++] = (base_wanted){ .start = pane_start(panes[i]),
+                                             .generation = pane_generation(panes[i]),
+                                             .order = shard_order(hashes[i], plan->shards),
+                                             .key = keys[i],
+                                             .key_len = key_lens[i] };
+        note_end(&f, panes[i]);
+    }
+    err *e = NULL;
+    if (f.count) {
+        buf name = { 0 };
+        sort_once(&f);
+        e = base_read_many(w->base, stored_name(plan, number, &name), f.count, f.wanted,
+                           load_section, &f);
+        buf_done(&name);
+    }
+    for (uint32_t i = 0; i < f.end_count; i++)
+        table_settle(f.t, f.ends[i].pane, f.ends[i].dirty);
+    mem_free(f.ends);
+    mem_free(f.wanted);
+    return err_wrap(e, "reading spilled state");
+}
+
+err *fetch_groups(worker *w, const sl_plan *plan, uint32_t number, pane *p,
+                  const group_list *groups) {
+    if (!w->base || !pane_is_cached(p)) return NULL;
+    uint32_t count = groups->count;
+    pane **panes = mem_alloc(count * sizeof *panes);
+    uint64_t *hashes = mem_alloc(count * sizeof *hashes);
+    const char **keys = mem_alloc(count * sizeof *keys);
+    uint32_t *key_lens = mem_alloc(count * sizeof *key_lens);
+    for (uint32_t i = 0; i < count; i++) {
+        const entry *of = groups->items[i].entry;
+        panes[i] = p;
+        hashes[i] = of->hash;
+        keys[i] = entry_key(of);
+        key_lens[i] = of->key_len;
+    }
+    err *e = fetch_rows(w, plan, number, count, panes, hashes, keys, key_lens);
+    mem_free(panes);
+    mem_free(hashes);
+    mem_free(keys);
+    mem_free(key_lens);
+    return e;
+}
