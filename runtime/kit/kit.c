@@ -59,7 +59,7 @@ static sl_string text(const char *of) {
 }
 
 /* What the script's checkpoint becomes in a world: all that is Kafka's is committed there. */
-static const sl_checkpoint *checkpoint_in(world *w, const sl_plan *plan) {
+static const sl_checkpoint *checkpoint_in(world *w, const sl_plan *plan, bool plans_ahead) {
     bool reads_kafka = false;
     for (uint32_t i = 0; i < plan->source_count; i++)
         reads_kafka |= is_kafka(&plan->sources[i].connector);
@@ -70,6 +70,7 @@ static const sl_checkpoint *checkpoint_in(world *w, const sl_plan *plan) {
     w->kept.topic = (sl_string){ 0 };
     w->kept.store = NULL;
     w->kept.commit_interval_ms = 0;
+    w->kept.plans_ahead |= plans_ahead;
     return &w->kept;
 }
 
@@ -96,7 +97,7 @@ err *kit_open(pipeline *p, world *w, const kit_options *options) {
         .on_step = options->on_step,
         .on_step_arg = options->on_step_arg,
     };
-    if (!e && options->keeps) made.checkpoint = checkpoint_in(w, script_plan(workers[0]->script));
+    if (!e && options->keeps) made.checkpoint = checkpoint_in(w, script_plan(workers[0]->script), options->plans_ahead);
     if (!e && !options->keeps) made.checkpoint = &nothing_kept;
     if (!e) e = pipeline_open(p, &made);
     mem_free(workers);

@@ -11,8 +11,10 @@ typedef struct kit_options {
     script_pool *pool;            /* scripts come from there; NULL: they are opened and closed */
     const volatile int *stop;     /* as for sl_system */
     logger *log;
-    bool keeps;       /* state and progress outlive it, in the world: the next pipeline that is
-                         opened there goes on; whatever the script's checkpoint is */
+    bool keeps;          /* state and progress outlive it, in the world: the next pipeline that is
+                            opened there goes on; whatever the script's checkpoint is */
+    bool plans_ahead;    /* as a sink outside the transaction asks for: a batch that died is done as
+                            it was planned */
     batch_step *on_step; /* as pipeline_options say; may be NULL */
     void *on_step_arg;
     bool by_hand;     /* batches by kit_run: the trigger fixes no ends at the start */

@@ -36,6 +36,7 @@ typedef struct play {
     const char *crash_at; /* step at which the next batch dies; NULL: it does not */
     uint32_t crashes;     /* with --crashes: how many there were */
     bool keeps;           /* state outlives a run */
+    bool plans_ahead;     /* a batch that died is done as it was planned */
     bool may_end;         /* runs end as the options say */
     bool can_rerun;       /* the step was a batch, and others may follow */
     uint32_t steps;       /* since the last restart */
@@ -116,6 +117,7 @@ static void open_run(play *p) {
         .log = &p->log,
         .workers = p->workers,
         .keeps = p->keeps,
+        .plans_ahead = p->plans_ahead,
         .on_step = die,
         .on_step_arg = p,
     };
@@ -756,12 +758,35 @@ static void act_restart(play *p, const section *sec) {
         reopen(p);
 }
 
-static void act_crash(play *p, const section *sec) {
-    uint32_t i = 0;
-    while (keeper_steps[i] && strcmp(keeper_steps[i], sec->words) != 0) i++;
-    if (!keeper_steps[i]) fail(p, sec->line, "--- crash STEP, one of keeper_steps");
-    if (!keeper_steps[i]) return;
-    p->crash_at = keeper_steps[i];
+/* The step that the section names; NULL: there is none (said). */
+static const char *step_named(play *p, const section *sec) {
+    for (uint32_t i = 0; keeper_steps[i]; i++)
+        if (strcmp(keeper_steps[i], sec->words) == 0) return keeper_steps[i];
+    fail(p, sec->line, "--- %s STEP, one of keeper_steps", sec->title);
+    return NULL;
+}
+
+static void act_crash(play *p, const section *sec) { p->crash_at = step_named(p, sec); }
+
+/* `die STEP`: its records are appended, a batch dies; the pipeline is opened again, no more. */
+static void act_die(play *p, const section *sec) {
+    trigger_verdict verdict;
+    open_pipeline(p);
+    feed(p, sec);
+    p->crash_at = step_named(p, sec);
+    if (!p->running || !p->crash_at) return;
+    err *e = pipeline_step(&p->p, &verdict);
+    if (!e || e->code != ERR_CRASHED)
+        fail(p, sec->line, "--- die %s: no batch came there", sec->words);
+    err_free(e);
+    p->crash_at = NULL;
+    reopen(p);
+}
+
+/* Before the first step. */
+static void act_planned(play *p, const section *sec) {
+    (void)sec;
+    p->plans_ahead = true;
 }
 
 /* Says why the case means something else when the process is another one. */
@@ -796,7 +821,9 @@ static const struct {
     { "mended-sink", act_broken, false },
     { "feed", act_feed, false },
     { "crash", act_crash, false },
+    { "planned", act_planned, false },
     { "restart", act_restart, true },
+    { "die", act_die, true },
     { "open", act_open, true },
     { "batch", act_batch, true },
     { "tick", act_tick, true },
@@ -863,7 +890,8 @@ bool play_case(story *s, const story_case *c, const play_options *options) {
     play p = { .s = s, .c = c, .options = options, .step_line = c->line };
     p.workers = options->workers;
     p.may_end = (options->restarts || options->crashes) && !has_section(&p, "in-one-run");
-    p.keeps = p.may_end || has_section(&p, "restart") || has_section(&p, "crash");
+    p.plans_ahead = options->plans_ahead;
+    p.keeps = p.may_end || has_section(&p, "die") || has_section(&p, "restart") || has_section(&p, "crash");
     world_init(&p.world);
     buf_init(&p.script);
     log_init(&p.log, open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_LOGFMT, LOG_ERROR);
