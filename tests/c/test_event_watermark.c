@@ -52,6 +52,37 @@ static int64_t batch(watermark_source *wm, int64_t now, const int64_t *times,
 #define TIMES(...) ((const int64_t[]){ __VA_ARGS__ })
 #define VIEWS(...) ((const watermark_view[]){ __VA_ARGS__ })
 
+static void a_batch_that_failed_leaves_no_trace(void **state) {
+    (void)state;
+    sl_time r = rules();
+    r.wall_clock = 1;
+    watermark_source wm = source(2, r), copy = { 0 };
+    batch(&wm, 0, TIMES(5000, 2000), VIEWS(READING, READING));
+    batch(&wm, IDLE + 1, NULL, VIEWS(AT_END, AT_END));
+    watermark_copy(&copy, &wm);
+    int64_t time = wm.time, all_idle = wm.all_idle_ms;
+    assert_int_equal(all_idle, IDLE + 1);
+    batch(&wm, IDLE + 2, TIMES(90000, 80000), VIEWS(READING, READING));
+    assert_true(wm.time > time);
+    watermark_undo(&wm, &copy);
+    assert_int_equal(wm.time, time);
+    assert_int_equal(wm.all_idle_ms, all_idle);
+    assert_int_equal(wm.partitions[0].high, 5000);
+    assert_int_equal(wm.partitions[1].high, 2000);
+    assert_int_equal(wm.partitions[1].moved_ms, 0);
+    assert_true(watermark_is_all_idle(&wm));
+    /* done again, it is the same; a partition that appeared in it stays */
+    batch(&wm, IDLE + 2, TIMES(90000, 80000), VIEWS(READING, READING));
+    watermark_discover(&wm, 3, IDLE + 2);
+    watermark_undo(&wm, &copy);
+    assert_int_equal(wm.count, 3);
+    assert_int_equal(wm.partitions[1].high, 2000);
+    assert_int_equal(wm.partitions[2].high, WATERMARK_NONE);
+    assert_int_equal(wm.all_idle_ms, WATERMARK_NONE);
+    watermark_done(&wm);
+    watermark_done(&copy);
+}
+
 static void the_slowest_partition_sets_the_watermark(void **state) {
     (void)state;
     watermark_source wm = source(2, rules());
@@ -385,6 +416,7 @@ int main(void) {
         cmocka_unit_test(a_source_that_ended_stays_at_infinity),
         cmocka_unit_test(the_skew_guard_is_off_for_bounded_sources_and_manual_clocks),
         cmocka_unit_test(a_view_says_what_the_leader_told),
+        cmocka_unit_test(a_batch_that_failed_leaves_no_trace),
         cmocka_unit_test(inputs_meet_at_their_minimum),
         cmocka_unit_test(idle_and_ended_inputs_are_left_out),
         cmocka_unit_test(an_input_that_advances_by_wall_clock_is_not_left_out),
