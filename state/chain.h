@@ -22,7 +22,7 @@ typedef struct chain {
     uint32_t listed_count;
     prefetch *ahead; /* owned; NULL: none */
     bool has_met;    /* the base was reached: nothing before it was looked at */
-    pointer behind;  /* what the oldest one follows (of a stand-in: its delta); a genesis: nothing */
+    pointer behind;  /* what the oldest one follows (of a stand-in: its delta); genesis: nothing */
 } chain;
 
 /* Read the chain of `p` back to its full object, or to `base` (may be NULL). ERR_REFUSED: which
