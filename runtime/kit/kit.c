@@ -97,7 +97,9 @@ err *kit_open(pipeline *p, world *w, const kit_options *options) {
         .on_step = options->on_step,
         .on_step_arg = options->on_step_arg,
     };
-    if (!e && options->keeps) made.checkpoint = checkpoint_in(w, script_plan(workers[0]->script), options->plans_ahead);
+    if (!e && options->keeps)
+        made.checkpoint =
+            checkpoint_in(w, script_plan(workers[0]->script), options->plans_ahead);
     if (!e && !options->keeps) made.checkpoint = &nothing_kept;
     if (!e) e = pipeline_open(p, &made);
     mem_free(workers);

@@ -3,8 +3,8 @@
  * got, a ledger and a store for checkpoints, and a clock that stands still unless told. It outlives
  * the pipelines that are opened in it, one after the other. Its connectors stand for "kafka" and
  * "file"; a file is a topic of one partition named by its path. Offsets without a record are
- * transaction markers or compaction holes. Nothing moves by itself: a test feeds, silences leaders, opens
- * transactions. One owner; thread: main. */
+ * transaction markers or compaction holes. Nothing moves by itself: a test feeds, silences leaders,
+ * opens transactions. One owner; thread: main. */
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -65,8 +65,8 @@ static void play_path(totals *t, const char *path) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "golden_runner [--workers N] [--restarts N] [--crashes FIRST] [--planned] [-joff] "
-                    "[--only TEXT] [--update] PATH…\n");
+    fprintf(stderr, "golden_runner [--workers N] [--restarts N] [--crashes FIRST] [--planned] "
+                    "[-joff] [--only TEXT] [--update] PATH…\n");
     return 2;
 }
 

@@ -891,7 +891,8 @@ bool play_case(story *s, const story_case *c, const play_options *options) {
     p.workers = options->workers;
     p.may_end = (options->restarts || options->crashes) && !has_section(&p, "in-one-run");
     p.plans_ahead = options->plans_ahead;
-    p.keeps = p.may_end || has_section(&p, "die") || has_section(&p, "restart") || has_section(&p, "crash");
+    p.keeps = p.may_end || has_section(&p, "die") || has_section(&p, "restart");
+    p.keeps |= has_section(&p, "crash");
     world_init(&p.world);
     buf_init(&p.script);
     log_init(&p.log, open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_LOGFMT, LOG_ERROR);
