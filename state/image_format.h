@@ -26,7 +26,7 @@ typedef struct part_head {
     char magic[IMAGE_MAGIC_BYTES];
     uint32_t version;
     uint32_t part;              /* number, from 0 */
-    uint32_t part_total;        /* of the object; 0: not known yet when it was written (not the first) */
+    uint32_t part_total;        /* of the object; 0 in later parts: not known yet then */
     uint32_t section_count;     /* in this part */
     uint64_t part_len;          /* bytes of this part, all */
     uint64_t section_checksums; /* of the checksums of its sections, one after the other */
