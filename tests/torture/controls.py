@@ -17,7 +17,7 @@ CONTROLS = {
     "no fsync": ("no_fsync", scenarios.power_cuts, "update", None),
     "no fence": ("own_id,read_unstable", scenarios.zombies, "copy", "doubled"),
     "the producer is kept": ("keep_producer", scenarios.late_commit, "copy", "doubled"),
-    "missing means start": ("missing_is_start", scenarios.deleted_group, "append", "doubled"),
+    "missing means start": ("missing_is_start", scenarios.deleted_group, "copy", "doubled"),
     "applied before committed": ("newest_is_current", scenarios.kills, "update", "lost"),
     "a claim in no transaction": ("plain_claim", scenarios.late_claims, "update", "doubled"),
 }

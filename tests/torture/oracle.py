@@ -111,7 +111,7 @@ def append_row(group):
 # -- checks of one topic each: `records` as read with read_committed, by partition and offset
 
 def check_copy(records, source, found):
-    """Returns {Kafka time: [Place]}: the batches, in the order in which they were committed."""
+    """Returns {Kafka time: [Place]}: the batches."""
     seen, last, batches = Counter(), {}, defaultdict(list)
     for record in records:
         row = record.json()
@@ -186,39 +186,56 @@ def check_append(records, source, size, every, found):
 
 
 def check_update(records, source, batches, size, every, found):
-    rows = defaultdict(list)
+    """A quick batch and the next may begin in one millisecond: such a pair is taken as one batch, of which
+    each group may send more than one row, each explained by a part of what came."""
+    rows, groups = defaultdict(list), {}
     for record in records:
         row = record.json()
         rows[record.timestamp, row["k"], row["window_start"]].append((record, row))
-    groups = {}
     for time in sorted(batches):
-        touched = {}
+        touched = defaultdict(list)
         for place in batches[time]:
-            event = source.good[place]
-            if place in source.late:
-                continue
-            for start in starts(event.time, size, every):
-                name = (event.key, start)
-                group = groups.setdefault(name, Group(event.key, start, size))
-                group.add(event)
-                touched[name] = group
-        for (key, start), group in touched.items():
-            check_group(rows.pop((time, key, start), []), update_row(group), time, found)
+            if place not in source.late:
+                event = source.good[place]
+                for start in starts(event.time, size, every):
+                    touched[event.key, start].append(event)
+        for (key, start), events in touched.items():
+            group = groups.setdefault((key, start), Group(key, start, size))
+            check_group(rows.pop((time, key, start), []), group, events, time, found)
     for (time, key, start), left in rows.items():
         found.add("wrong", f"row of {key} from {start} at {where(left[0][0])}: no batch of time {time} touched it")
     found.checked["out"] += len(records)
 
 
-def check_group(rows, wanted, time, found):
-    """One group in one batch: one row."""
-    what = f"row of {wanted['k']} from {wanted['window_start']}, batch of {time}"
+def check_group(rows, group, events, time, found):
+    """One group in one batch: one row, with what it has then. Takes the events into the group."""
+    what = f"row of {group.bounds['k']} from {group.bounds['window_start']}, batch of {time}"
+    waiting = sorted(events, key=lambda event: event.offset)
+    for record, row in rows[:-1]:
+        part = [event for event in waiting if is_in(event, row, group, waiting)]
+        if not part or len(part) == len(waiting):
+            found.add("doubled", f"{what}, at {where(record)}, and again")
+            continue
+        take(group, part, waiting)
+        compare(row, update_row(group), f"{what}, at {where(record)}, the first of two", found)
+    take(group, list(waiting), waiting)
     if not rows:
         found.add("lost", what)
         return
-    for record, row in rows[:1]:
-        compare(row, wanted, f"{what}, at {where(record)}", found)
-    for record, _ in rows[1:]:
-        found.add("doubled", f"{what}, again at {where(record)}")
+    record, row = rows[-1]
+    compare(row, update_row(group), f"{what}, at {where(record)}", found)
+
+
+def is_in(event, row, group, waiting):
+    """Whether a row that counts so many of each partition has this one of those that wait."""
+    before = sum(other.partition == event.partition and other.offset < event.offset for other in waiting)
+    return group.counts[event.partition] + before < row[f"n{event.partition}"]
+
+
+def take(group, part, waiting):
+    for event in part:
+        group.add(event)
+        waiting.remove(event)
 
 
 # -- helpers

@@ -235,7 +235,15 @@ class Subject:
         for end in TOPICS[self.kind]:
             read[end] = await self.world.call("consume", self.topic(end))
         self.found = oracle.check(self.kind, read, source, WINDOWS.get(self.kind))
+        if self.found.total():
+            self.keep(read)
         return self.found
+
+    def keep(self, read):
+        """What was read, for whoever looks into it."""
+        for end, records in read.items():
+            with open(os.path.join(self.folder, end + ".txt"), "w") as file:
+                file.writelines(f"{r.partition}:{r.offset} {r.timestamp} {r.value!r}\n" for r in records)
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -174,6 +174,20 @@ class OracleTest(unittest.TestCase):
         self.assertGreater(changed, 5)
         self.check(wrong=changed)
 
+    def test_two_batches_of_one_millisecond(self):
+        """They count as one, and their rows are still held to what had come."""
+        times = sorted({record.timestamp for record in self.right.update})
+        first, second = times[30], times[31]
+        for topic in self.right.copy, self.right.update:
+            for record in topic:
+                record.timestamp = first if record.timestamp == second else record.timestamp
+        self.check()
+        twice = [r for r in self.right.update if r.timestamp == first]
+        names = [(r.json()["k"], r.json()["window_start"]) for r in twice]
+        again = next(r for r, name in zip(twice, names) if names.count(name) > 1)
+        again.value = json.dumps(dict(again.json(), sum=(again.json()["sum"] or 0) + 1)).encode()
+        self.check(wrong=1)
+
     def test_a_torn_transaction(self):
         """The copies of a batch without its rows, and the other way round."""
         time = self.right.update[len(self.right.update) // 2].timestamp

@@ -18,7 +18,8 @@ import quorum
 from client import ClientError
 
 INPUT = "torture"
-SLICE = 250                      # records written at once:
+SLICE = 150                      # records written at once:
+FIRST = 300                      # before any pipeline starts
 BACKLOG, AHEAD = 400, 5_000      # when a pipeline has fewer than the one left, and none more than the other
 CRASH_POINT = re.compile(r'\bcrash_point\("([a-z0-9_]+)"\)')
 STEPS = re.compile(r"\bkeeper_steps\[\] = \{(.*?)\}", re.S)  # their names are made: flow_NAME
@@ -65,7 +66,7 @@ class World:
         self.up.set()
         await self.call("create_topic", INPUT, partitions=generate.PARTITIONS)
         self.generator = generate.Generator(self.cluster.client, INPUT, self.folder, self.seed)
-        await self.write(SLICE)
+        await self.write(FIRST)
 
     def close(self):
         if self.s3_faults:
@@ -101,7 +102,7 @@ class World:
                 left = [sum(ends.values()) - await one.position() for one in self.subjects if one.is_driven]
                 if left and min(left) < BACKLOG and max(left) < AHEAD:
                     await self.write(SLICE)
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.2)
 
     async def kill_brokers(self, every_s):
         """SIGKILL one, start it again some time later; on a quorum, leaders move as well."""
