@@ -84,7 +84,7 @@ async def live(world, cases):
 
 
 async def judge(world, cases):
-    await world.in_thread(world.generator.end)
+    await world.end_input()
     for case in cases:
         for one in case.subjects:
             if not one.is_refused and one.url != "none":

@@ -31,7 +31,7 @@ class Plan:
     zombies: int = 0        # of each pipeline, as the two below
     pauses: int = 0
     rivals: int = 0
-    points: list = field(default_factory=lambda: sorted(crash_points()))
+    points: dict = field(default_factory=crash_points)
 
 
 @dataclass
@@ -55,7 +55,7 @@ def misfortunes(subject, plan, kills):
     todo += [lambda: subject.die_behind(BEFORE_COMMIT)] * counts["behind"]
     todo += [subject.die_while_starting] * counts["starting"]
     todo += [lambda: subject.die_at_random(COMMITTED)] * (kills - sum(counts.values()))
-    midway = [point for point in MIDWAY if point in points] or points
+    midway = [point for point in MIDWAY if point in points]
     todo += [lambda: subject.zombie(pick.choice(midway), COMMITTED)] * plan.zombies
     todo += [lambda: subject.pause(pick.choice(midway))] * plan.pauses
     todo += [lambda: subject.rival(COMMITTED)] * plan.rivals
@@ -138,7 +138,7 @@ async def broken_connections(calls, actions, folder, seed):
 
 
 async def verdict(world, subjects, name):
-    await world.in_thread(world.generator.end)
+    await world.end_input()
     await asyncio.gather(*(subject.finish() for subject in subjects))
     records = await world.call("consume", INPUT)
     source = oracle.Input(records)

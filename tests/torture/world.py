@@ -12,6 +12,7 @@ import re
 import time
 
 import broker
+import client
 import generate
 import kit
 import quorum
@@ -20,7 +21,7 @@ from client import ClientError
 INPUT = "torture"
 SLICE = 150                      # records written at once:
 FIRST = 300                      # before any pipeline starts
-BACKLOG, AHEAD = 400, 5_000      # when a pipeline has fewer than the one left, and none more than the other
+BACKLOG, AHEAD = 1_000, 5_000      # when a pipeline has fewer than the one left, and none more than the other
 CRASH_POINT = re.compile(r'\bcrash_point\("([a-z0-9_]+)"\)')
 STEPS = re.compile(r"\bkeeper_steps\[\] = \{(.*?)\}", re.S)  # their names are made: flow_NAME
 
@@ -38,7 +39,7 @@ def crash_points():
                     for steps in STEPS.findall(text):
                         points += ["flow_" + step for step in re.findall(r'"([a-z_]+)"', steps)]
                     found.update(dict.fromkeys(points, os.path.relpath(os.path.join(folder, name), kit.ROOT)))
-    return found
+    return dict(sorted(found.items()))
 
 
 class World:
@@ -52,12 +53,13 @@ class World:
         else:
             self.cluster = quorum.Quorum(settings=settings)
         self.proxy = proxy
-        self.thread = concurrent.futures.ThreadPoolExecutor(1)
+        self.thread, self.writer = (concurrent.futures.ThreadPoolExecutor(1) for _ in range(2))
         self.up = asyncio.Event()
         self.subjects = []
         self.s3_faults = None   # a proxy before the S3 server, once somebody needs one
         self.broker_kills = self.leader_moves = 0
         self.generator = None
+        self.left = []          # records that each pipeline has still to read, as far as known
 
     async def start(self):
         self.cluster.start()
@@ -65,13 +67,16 @@ class World:
             self.proxy.target = self.cluster.ports["proxied"]
         self.up.set()
         await self.call("create_topic", INPUT, partitions=generate.PARTITIONS)
-        self.generator = generate.Generator(self.cluster.client, INPUT, self.folder, self.seed)
+        self.generator = generate.Generator(client.Client(self.cluster.bootstrap), INPUT, self.folder, self.seed)
         await self.write(FIRST)
 
     def close(self):
         if self.s3_faults:
             self.s3_faults.__exit__()
         self.thread.shutdown()
+        self.writer.shutdown()
+        if self.generator:
+            self.generator.client.close()
         self.cluster.close()
 
     @property
@@ -87,7 +92,15 @@ class World:
         return await asyncio.get_running_loop().run_in_executor(self.thread, work)
 
     async def write(self, count):
-        await self.in_thread(lambda: self.generator.write(count))
+        """The next records, by a client of their own: others may wait for a coordinator."""
+        with contextlib.suppress(ClientError):
+            await self.in_writer(lambda: self.generator.write(count))
+
+    async def end_input(self):
+        await self.in_writer(self.generator.end)
+
+    async def in_writer(self, work):
+        return await asyncio.get_running_loop().run_in_executor(self.writer, work)
 
     async def ends(self):
         return await self.call("end_offsets", INPUT, read_committed=True)
@@ -95,20 +108,24 @@ class World:
     async def feed(self):
         """Input never runs dry, and never runs far ahead either: the last pipeline must end soon after
         the last kill."""
+        watching = asyncio.create_task(self.watch())
+        try:
+            while True:
+                await self.up.wait()
+                if not self.left or (min(self.left) < BACKLOG and max(self.left) < AHEAD):
+                    await self.write(SLICE)
+                await asyncio.sleep(0.2)
+        finally:
+            watching.cancel()
+
+    async def watch(self):
+        """How much the pipelines have left to read; while brokers are away that is not known at once."""
         while True:
             await self.up.wait()
             with contextlib.suppress(ClientError):
-                ends = await self.ends()
-                left = [sum(ends.values()) - await one.position() for one in self.subjects if one.is_driven]
-                if left and min(left) < BACKLOG and max(left) < AHEAD:
-                    await self.write(SLICE)
-            await asyncio.sleep(0.2)
-
-    async def kill_brokers(self, every_s):
-        """SIGKILL one, start it again some time later; on a quorum, leaders move as well."""
-        while True:
-            await asyncio.sleep(self.pick.uniform(0.5, 1.5) * every_s)
-            await self.kill_broker(self.pick.uniform(0, 3))
+                end = sum((await self.ends()).values())
+                self.left = [end - await one.position() for one in self.subjects if one.is_driven]
+            await asyncio.sleep(0.5)
 
     async def kill_broker(self, away_s):
         alone = self.nodes == 1
@@ -116,6 +133,7 @@ class World:
         if alone:
             self.up.clear()
             await self.in_thread(lambda: None)  # nobody is in the middle of a call
+            await self.in_writer(lambda: None)
         node.kill()
         self.broker_kills += 1
         await asyncio.sleep(away_s)
