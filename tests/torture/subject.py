@@ -24,7 +24,7 @@ TOLD = "crash point "
 # where no pipeline comes by whose sinks are all in Kafka, or whose state lies in the other store
 ELSEWHERE = ("file_sink.c", "file_part.c", "file_parts.c", "store_ledger.c", "checkpoint_plan.c")
 OTHER_STORE = {"file": ("store_s3.c",), "s3": ("store_file.c",)}
-ONCE = ("pointer_read",)   # crash points that a process comes by but once
+ONCE = ("pointer_read", "txn_registered", "flow_genesis")   # crash points that a process comes by but once
 
 
 class Subject:
@@ -106,9 +106,12 @@ class Subject:
                 return point
         return self.pick.choice(points)
 
+    def nth(self, point, choice):
+        return 1 if point in ONCE else self.pick.choice(choice)
+
     async def die_at(self, point):
         """Die at the n-th time it comes by `point`; if it does not come by, die all the same."""
-        process = self.start(f"{point}:{self.pick.choice([1, 1, 2, 3, 5, 8])}")
+        process = self.start(f"{point}:{self.nth(point, [1, 1, 2, 3, 5, 8])}")
         if await self.ended(process) and TOLD + point in process.err:
             self.kills += 1
             self.reached[point] = self.reached.get(point, 0) + 1
@@ -139,8 +142,7 @@ class Subject:
 
     async def stop_at(self, point):
         """A process that stands still, by SIGSTOP, at `point`, or None."""
-        nth = 1 if point in ONCE else self.pick.choice([2, 3, 5])
-        process = self.start(f"{point}:{nth}:stop")
+        process = self.start(f"{point}:{self.nth(point, [2, 3, 5])}:stop")
         if await until(lambda: is_stopped(process) or not process.running, PATIENCE_S):
             return process
         self.kill(process)
