@@ -96,10 +96,10 @@ static sl_source ride_source(const char *connector, const char *name, const sl_v
 static void decode(decoder *d, const input *in, ride *rows, arena *strings, totals *t) {
     bad_record bad;
     const record_origin origin = { .topic = "rides" };
-    for (uint32_t i = 0; i < in->records.count; i++) {
+    for (uint32_t i = 0; i < in->load.records.count; i++) {
         ride *row = &rows[i % VECTOR];
         if (i % VECTOR == 0) arena_reset(strings, 1 << 20);
-        if (!decoder_decode(d, &in->records.items[i], &origin, &row->head, strings, &bad))
+        if (!decoder_decode(d, &in->load.records.items[i], &origin, &row->head, strings, &bad))
             fail(bad.reason);
         t->ts_sum += row->ts;
         t->amount_sum += row->amount;
@@ -107,19 +107,19 @@ static void decode(decoder *d, const input *in, ride *rows, arena *strings, tota
 }
 
 static void print_values(const input *in) {
-    for (uint32_t i = 0; i < in->records.count; i++) {
-        fwrite(in->records.items[i].value.data, 1, in->records.items[i].value.len, stdout);
+    for (uint32_t i = 0; i < in->load.records.count; i++) {
+        fwrite(in->load.records.items[i].value.data, 1, in->load.records.items[i].value.len, stdout);
         putchar('\n');
     }
 }
 
 static void count(const input *in, totals *t) {
     clock_source clock = { 0 };
-    if (!in->records.count) return;
+    if (!in->load.records.count) return;
     t->last_ms = clock_now_ms(&clock);
     if (!t->records) t->first_ms = t->last_ms;
-    t->records += in->records.count;
-    for (uint32_t i = 0; i < in->records.count; i++) t->bytes += in->records.items[i].value.len;
+    t->records += in->load.records.count;
+    for (uint32_t i = 0; i < in->load.records.count; i++) t->bytes += in->load.records.items[i].value.len;
 }
 
 /* Batch after batch until `wanted` records have come. */

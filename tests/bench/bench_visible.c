@@ -2,10 +2,10 @@
  *
  *     bench_visible BROKERS IN OUT RATE SECONDS
  *
- * Produces RATE records a second into topic IN for SECONDS, evenly, each {"id":N,"at":MICROSECONDS},
- * reads OUT with read_committed from its end, where each comes back, and prints as JSON how many
- * came, how many of them twice, and percentiles of the time between, in ms. The first second does
- * not count: it warms up. */
+ * Produces RATE records a second into topic IN for SECONDS, evenly, each
+ * {"id":N,"at":MICROSECONDS}, reads OUT with read_committed from its end, where each comes back,
+ * and prints as JSON how many came, how many of them twice, and percentiles of the time between,
+ * in ms. The first second does not count: it warms up. */
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -143,8 +143,8 @@ static void print(const visible *v) {
     qsort(waits, count, sizeof *waits, by_size);
     double share[] = { 0.5, 0.99, 0.999 }, ms[3];
     for (int i = 0; i < 3; i++) ms[i] = waits[(size_t)(share[i] * (double)(count - 1))] / 1000.0;
-    printf("{\"sent\": %lld, \"back\": %lld, \"doubled\": %lld, \"p50_ms\": %.2f, \"p99_ms\": %.2f, "
-           "\"p999_ms\": %.2f, \"max_ms\": %.2f}\n",
+    printf("{\"sent\": %lld, \"back\": %lld, \"doubled\": %lld, \"p50_ms\": %.2f, "
+           "\"p99_ms\": %.2f, \"p999_ms\": %.2f, \"max_ms\": %.2f}\n",
            (long long)v->total, (long long)v->back, (long long)v->doubled, ms[0], ms[1], ms[2],
            waits[count - 1] / 1000.0);
 }
@@ -152,7 +152,13 @@ static void print(const visible *v) {
 int main(int argc, char **argv) {
     if (argc != 6)
         return fprintf(stderr, "bench_visible BROKERS IN OUT RATE SECONDS\n"), 2;
-    visible v = { .brokers = argv[1], .in = argv[2], .out = argv[3], .rate = atoll(argv[4]), .seconds = atoll(argv[5]) };
+    visible v = {
+        .brokers = argv[1],
+        .in = argv[2],
+        .out = argv[3],
+        .rate = atoll(argv[4]),
+        .seconds = atoll(argv[5]),
+    };
     v.total = v.rate * v.seconds;
     v.waits_us = calloc((size_t)v.total, sizeof *v.waits_us);
     if (v.total <= 0 || !v.waits_us) fail("RATE and SECONDS: numbers above 0");
