@@ -171,6 +171,17 @@ static void take_names(script *s, uint32_t count) {
     lua_pop(s->L, 1);
 }
 
+/* Parameters that were set are as good as text: the same script with others is another one. */
+static uint64_t add_params(script *s) {
+    uint64_t hash = s->hash;
+    for (uint32_t i = 0; i < s->options.param_count; i++) {
+        const char *param = s->options.params[i];
+        hash = add_text(hash, param, strlen(param));
+        if (s->source.len) buf_printf(&s->source, "-- parameter %s\n", param);
+    }
+    return hash;
+}
+
 /* Take plan and drivers out of main.load's result, which is at HOST_LOADED. */
 static err *take_loaded(script *s) {
     lua_State *L = s->L;
@@ -182,7 +193,7 @@ static err *take_loaded(script *s) {
     }
     lua_getfield(L, HOST_LOADED, "plan");
     sl_plan *plan = (sl_plan *)(uintptr_t)lua_tonumber(L, -1);
-    plan->script_hash = s->hash;
+    plan->script_hash = add_params(s);
     plan->script = (sl_string){ .data = s->options.path,
                                 .len = (uint32_t)strlen(s->options.path) };
     s->plan = plan;

@@ -66,7 +66,8 @@ bool script_is_guest(const script *s);
 bool script_is_current(const script *s);
 
 /* The text of the script and of what it required, in order, each behind a line
- * "-- FILE, BYTES bytes": what sl_plan.script_hash is of. Worker 0's only; empty: not from files.
+ * "-- FILE, BYTES bytes", then lines "-- parameter NAME=VALUE" of those that were set: what
+ * sl_plan.script_hash is of. Worker 0's only; empty: not from files.
  * Borrowed until script_close. */
 sl_string script_source(const script *s);
 

@@ -252,6 +252,26 @@ static void test_overrides_reach_the_plan(void **state) {
 
 /* ---- running */
 
+/* A batch that was begun with one value is not done again with another. */
+static void test_parameters_are_part_of_the_hash(void **state) {
+    static const char *const names[] = { "limit=7" };
+    const char *text = "local sluice = require 'sluice'\n"
+                       "local limit = sluice.param('limit', 5, 'most')\n"
+                       "local rows = sluice.file { path = 'in.jsonl' }:json { sluice.int64 'a' :required() }\n"
+                       "   :filter(function(row) return row.a < limit end)\n"
+                       "return sluice.pipeline { name = 'p', checkpoint = 'none',\n"
+                       "   rows:to(sluice.file { path = '-' }) }\n";
+    (void)state;
+    script *plain = opened(text);
+    script *set = opened_with((script_options){ .params = names, .param_count = 1 }, text);
+    script *again = opened_with((script_options){ .params = names, .param_count = 1 }, text);
+    assert_int_not_equal(script_plan(plain)->script_hash, script_plan(set)->script_hash);
+    assert_int_equal(script_plan(again)->script_hash, script_plan(set)->script_hash);
+    script_close(plain);
+    script_close(set);
+    script_close(again);
+}
+
 static void test_driver_runs_over_a_vector(void **state) {
     (void)state;
     script *s = opened(FILTER("return row.amount and row.amount >= 3"));
@@ -485,6 +505,7 @@ int main(void) {
         cmocka_unit_test(test_stop_flag_ends_loading),
         cmocka_unit_test(test_functions_are_inspected_and_probed),
         cmocka_unit_test(test_overrides_reach_the_plan),
+        cmocka_unit_test(test_parameters_are_part_of_the_hash),
         cmocka_unit_test(test_driver_runs_over_a_vector),
         cmocka_unit_test(test_thrown_errors_have_row_and_place),
         cmocka_unit_test(test_closure_per_row_is_reported_with_its_line),
