@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,7 +26,12 @@
  * and must leave no trace. A file a batch: it has the batch's number, so that the new one takes its
  * place. A growing file: it is cut back to where it was; before the first batch of a process that
  * place comes from the checkpoint (`position`), which holds the length behind the last batch that
- * counts. What was written beside it is never synced or cut: only the tail that no commit knows. */
+ * counts. What was written beside it is never synced or cut: only the tail that no commit knows.
+ *
+ * A process that stands still is no danger to Kafka, where its successor shuts it out; a file takes
+ * what it writes when it wakes. So whoever keeps a place holds a lock on the file or the folder
+ * from open to close, and only then asks whether that place is still the last one (flow: claim,
+ * then resume). */
 
 enum {
     SLICE_MS = 50,         /* how often a wait looks whether it should stop */
@@ -125,13 +131,25 @@ static err *sync_folder(const file_sink *f) {
     return e;
 }
 
+/* Keep others out until it is closed. */
+static err *lock(const file_sink *f) {
+    if (!f->is_kept || !flock(f->fd, LOCK_EX | LOCK_NB)) return NULL;
+    if (errno != EWOULDBLOCK) return io_error("locking", f->path);
+    return err_new(ERR_FENCED, "file sink `%s`: another process writes to it (`fuser -v %s` tells "
+                               "which): stop one of the two, or give one another path",
+                   f->path, f->path);
+}
+
 static err *open_directory(file_sink *f) {
     bool is_new = !mkdir(f->path, 0777);
     if (!is_new && errno != EEXIST) return io_error("making the directory of", f->path);
     err *e = is_new ? sync_folder(f) : NULL;
     if (e) return e;
     f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (f->fd >= 0) return find_first(f);
+    if (f->fd >= 0) {
+        e = lock(f);
+        return e ? e : find_first(f);
+    }
     if (errno != ENOTDIR) return io_error("opening", f->path);
     return err_new(ERR_IO, "file sink `%s`: is a file, wanted a directory for one file a batch "
                            "(or append = true)",
@@ -152,9 +170,17 @@ static err *open_appended(file_sink *f, int flags) {
     struct stat about;
     f->fd = open(f->path, O_RDWR | O_APPEND | O_CLOEXEC | flags, 0666);
     if (f->fd < 0 && errno == ENOENT && !flags) return check_folder(f);
+    if (f->fd < 0 && errno == EEXIST)
+        return err_new(ERR_FENCED, "file sink `%s`: another process has made it since this one "
+                                   "began: stop one of the two",
+                       f->path);
     if (f->fd < 0) return io_error("opening", f->path);
     if (fstat(f->fd, &about)) return io_error("looking at", f->path);
     f->is_plain = S_ISREG(about.st_mode);
+    err *e = f->is_plain ? lock(f) : NULL;
+    if (e) return e;
+    /* again, locked: it may have grown until then */
+    if (fstat(f->fd, &about)) return io_error("looking at", f->path);
     f->base = f->length = f->is_plain ? about.st_size : 0;
     return flags & O_CREAT ? sync_folder(f) : NULL;
 }
@@ -333,7 +359,7 @@ static err *write_stdout(file_sink *f) {
  * follow. */
 static err *write_appended(file_sink *f) {
     struct stat before;
-    err *e = f->fd < 0 ? open_appended(f, O_CREAT) : NULL;
+    err *e = f->fd < 0 ? open_appended(f, f->is_kept ? O_CREAT | O_EXCL : O_CREAT) : NULL;
     if (!e && f->is_new) e = write_mark(f);
     if (!e && !f->is_whole) e = end_half_line(f);
     if (e) return e;

@@ -223,7 +223,6 @@ err *keeper_start(pipeline *p) {
     for (uint32_t i = 0; i < p->out.count; i++)
         k->has_positions |= p->out.sinks[i].ops->position != NULL;
     k->has_thread = p->overlaps && !k->has_positions && !ahead_is_on(p);
-    for (uint32_t i = 0; i < p->out.count && !e; i++) e = resume_sink(p, &p->out.sinks[i]);
     if (e) return e;
     if (k->is_fresh) return begin(p);
     for (uint32_t i = 0; i < p->input_count && !e; i++) {
@@ -242,6 +241,8 @@ err *keeper_start(pipeline *p) {
     }
     k->committed_ms = clock_steady_ms(p->system.clock);
     e = claim(p);
+    /* not before: what lies behind a place that is no longer the last one is committed, too */
+    for (uint32_t i = 0; i < p->out.count && !e; i++) e = resume_sink(p, &p->out.sinks[i]);
     return e ? e : ahead_find(p);
 }
 

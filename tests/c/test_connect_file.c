@@ -639,6 +639,28 @@ static void a_growing_file_that_is_new_in_an_old_pipeline_begins_where_it_began(
     buf_done(&position);
 }
 
+static void another_process_is_kept_out(void **state) {
+    bench *b = *state;
+    sl_message one[] = { message(NULL, "1") };
+    void *other;
+    open_kept(b, true); /* no file yet: whoever makes it has it */
+    assert_null(file_sink_ops.open(&b->sink_plan, &b->system, &other));
+    assert_null(put_batch(b, 0, one, 1));
+    void *first = b->sink;
+    b->sink = other;
+    assert_fails(put_batch(b, 0, one, 1), ERR_FENCED, "another process has made it");
+    file_sink_ops.close(other);
+    b->sink = first;
+    assert_fails(file_sink_ops.open(&b->sink_plan, &b->system, &other), ERR_FENCED,
+                 "another process writes to it");
+    assert_file(b->path, "1\n");
+    file_sink_ops.close(b->sink);
+    unlink(b->path);
+    open_kept(b, false);
+    assert_fails(file_sink_ops.open(&b->sink_plan, &b->system, &other), ERR_FENCED,
+                 "another process writes to it");
+}
+
 static void append_adds_to_what_is_there_and_ends_a_half_line(void **state) {
     bench *b = *state;
     write_text(b->path, "old\nhalf", 8);
@@ -800,6 +822,7 @@ int main(void) {
         on_bench(files_of_an_earlier_checkpoint_stay),
         on_bench(a_growing_file_that_is_new_in_an_old_pipeline_begins_where_it_began),
         on_bench(a_sink_that_is_new_in_an_old_pipeline_replaces_its_first_batch),
+        on_bench(another_process_is_kept_out),
         on_bench(side_sinks_keep_raw_bytes_and_headers),
         on_bench(stdout_gets_lines_and_a_reader_that_has_gone_is_an_error),
         on_bench(a_full_pipe_is_left_when_the_process_is_to_stop),
