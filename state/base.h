@@ -111,7 +111,8 @@ typedef struct base_wanted {
 err *base_read_many(base *b, const char *name, uint32_t count, const base_wanted *wanted,
                     base_visit *visit, void *arg);
 
-/* About how many bytes it takes on disk. */
+/* About how many bytes a range takes on disk, and all of it. */
+uint64_t base_bytes(base *b);
 uint64_t base_range_bytes(base *b, const base_range *range);
 
 /* Make the full object of what it stands at now, `at`: part by part, those behind the first come

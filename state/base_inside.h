@@ -57,6 +57,7 @@ err *base_scan_end(base_scan *s);
 static inline rocks_bytes base_meta_key(void) {
     return (rocks_bytes){ "\0\0m", 3 };
 }
+static inline rocks_bytes base_key_past(void) { return (rocks_bytes){ "\xff\xff\xff", 3 }; }
 static inline rocks_bytes base_sections_from(void) {
     return (rocks_bytes){ "\0\0s", 3 };
 }

@@ -98,8 +98,7 @@ static void copy_meta(base *b, base_meta *copy) {
 
 /* A cursor over everything. */
 static rocks_cursor *scan_all(base *b) {
-    static const char PAST[3] = "\xff\xff\xff";
-    return rocks_scan(b->rocks, base_meta_key(), (rocks_bytes){ PAST, sizeof PAST });
+    return rocks_scan(b->rocks, base_meta_key(), base_key_past());
 }
 
 err *base_scan_begin(base *b, base_scan *s) {
@@ -287,6 +286,10 @@ err *base_read_many(base *b, const char *name, uint32_t count, const base_wanted
     buf_done(&text);
     base_meta_done(&meta);
     return e;
+}
+
+uint64_t base_bytes(base *b) {
+    return rocks_bytes_held(b->rocks);
 }
 
 uint64_t base_range_bytes(base *b, const base_range *range) {

@@ -306,6 +306,12 @@ err *rocks_scan_end(rocks_cursor *c) {
     return e;
 }
 
+uint64_t rocks_bytes_held(rocks *r) {
+    uint64_t bytes = 0;
+    rocksdb_property_int(r->db, "rocksdb.live-sst-files-size", &bytes);
+    return bytes;
+}
+
 uint64_t rocks_size(rocks *r, rocks_bytes from, rocks_bytes to) {
     const char *froms[1] = { from.data }, *tos[1] = { to.data };
     size_t from_lens[1] = { from.len }, to_lens[1] = { to.len };

@@ -61,5 +61,8 @@ void rocks_seek(rocks_cursor *c, rocks_bytes key);
 /* Ends a scan; what went wrong, if anything. */
 err *rocks_scan_end(rocks_cursor *c);
 
+/* Bytes of its files. */
+uint64_t rocks_bytes_held(rocks *r);
+
 /* About how many bytes lie between two keys, on disk. */
 uint64_t rocks_size(rocks *r, rocks_bytes from, rocks_bytes to);

@@ -252,6 +252,13 @@ static void spill_pane(const pipeline *p, const cold_pane *cold) {
     }
 }
 
+/* Whether the base has a pane as it is. A base that stands somewhere has all that was loaded. */
+static bool has_pane(const pipeline *p, const cold_pane *cold) {
+    base *b = p->local->base;
+    uint64_t applied = b ? base_applied(b) : 0;
+    return applied && cold->touched <= applied;
+}
+
 static err *spill(pipeline *p, size_t used) {
     size_t aim = budget_bytes(p) / 4 * SPILL_TO;
     cold_list cold = { 0 };
@@ -259,10 +266,9 @@ static err *spill(pipeline *p, size_t used) {
     list_cold(p, &cold);
     err *e = NULL;
     for (uint32_t i = 0; !e && i < cold.count && budget_used(p) > aim; i++) {
-        if (cold.items[i].touched > base_applied(p->local->base)) e = local_catch_up(p);
-        base *b = p->local->base;
+        if (!has_pane(p, &cold.items[i])) e = local_catch_up(p);
         /* it waits for a full object, or was given up */
-        if (e || !b || cold.items[i].touched > base_applied(b)) break;
+        if (e || !has_pane(p, &cold.items[i])) break;
         spill_pane(p, &cold.items[i]);
         spilled++;
     }

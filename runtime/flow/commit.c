@@ -1,5 +1,6 @@
 #include "runtime/flow/commit.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <time.h>
@@ -118,6 +119,7 @@ static err *save(pipeline *p, const commit_work *work) {
         held += worker_state_bytes(crew_worker(p->crew, w), p->plan);
     bool is_full = local_wants_full(p, checkpoint_wants_full(k->checkpoint, held), held);
     if (k->has_other_shape) is_full = true;
+    assert(!is_full || !local_has_spilled(p)); /* it would lack what is not in memory */
     k->parent[0] = '\0';
     if (work->view) pointer_write(&k->current, k->parent);
     image_head head = {

@@ -100,8 +100,9 @@ static err *check_shape(loading *l, const char *shape) {
     err *e = script_compat(crew_worker(l->p->crew, 0)->script, shape, &compat);
     if (e) return e;
     if (compat->verdict == SL_COMPAT_REFUSED)
-        return err_new(ERR_REFUSED, "%s does not fit this script; nothing was read or changed\n%.*s"
-                                    "\n%.*s",
+        return err_new(ERR_REFUSED,
+                       "%s does not fit this script; nothing was read or changed\n%.*s"
+                       "\n%.*s",
                        k->place, (int)compat->message.len, compat->message.data,
                        (int)compat->ways_out.len, compat->ways_out.data);
     if (compat->verdict != SL_COMPAT_ACCEPTED) return NULL;
@@ -184,15 +185,14 @@ static err *load_object(void *arg, const pointer *at, image_reader *object) {
     return e;
 }
 
-static err *take_plain(void *arg, const image_view *view) {
-    return take_section(arg, view);
-}
+static err *take_plain(void *arg, const image_view *view) { return take_section(arg, view); }
 
 /* The base has all that the chain says: fill the tables from there. */
 static err *load_base(pipeline *p) {
     loading l = { .p = p };
     err *e = check_head(&l, base_head(p->local->base));
-    if (!e) e = local_fill(p, l.has_maps ? &l.maps : NULL, take_plain, &l);
+    if (!e)
+        e = local_fill(p, l.has_maps ? &l.maps : NULL, p->keeper->has_other_shape, take_plain, &l);
     loading_done(&l);
     return e;
 }
@@ -278,8 +278,7 @@ err *keeper_load(pipeline *p) {
                              ", and the state that of %" PRIu64,
                              k->current.batch, k->loaded.batch);
     if (k->loaded.is_flushed)
-        return keeper_refuse(p,
-                             "Give the next run another name, or begin without `flush`",
+        return keeper_refuse(p, "Give the next run another name, or begin without `flush`",
                              "an earlier run closed everything (flush = true): it takes no "
                              "further records");
     return compare_offsets(p);

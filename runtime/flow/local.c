@@ -17,6 +17,7 @@ enum {
     REMOTE_BYTES = 16 << 20, /* of a state whose transfer takes longer than a base costs */
     SMALL_BYTES = 64 << 20,  /* below it a full object in the batch is no pause */
     LONG_CHAIN = 1000,       /* objects */
+    FITS = 4,                /* on disk an entry takes about half of what it takes in memory */
     REST = 10,               /* the making of full objects takes one part in so many of the time */
 };
 
@@ -58,14 +59,6 @@ static err *begin(pipeline *p) {
     if (!e && !l->fulls) e = jobs_new(l->in_line, &l->fulls);
     lend(p);
     return e;
-}
-
-err *local_find(pipeline *p) {
-    char path[4096];
-    local *l = p->local;
-    if (!l->folder) return NULL;
-    snprintf(path, sizeof path, "%s/CURRENT", l->folder); /* RocksDB's */
-    return access(path, F_OK) ? NULL : begin(p);
 }
 
 void local_follow(void *arg, const pointer *p, image *m) {
@@ -112,8 +105,10 @@ err *local_take(pipeline *p, const pointer *at, image_reader *object, bool *take
     if (is_full && l->folder && names_spilled(object)) {
         err *e = l->base ? NULL : begin(p);
         if (e) return e;
-    } else if (is_full || !local_stands_at(p, &stands)) {
+    } else if (!local_stands_at(p, &stands)) {
         return NULL;
+    } else if (is_full) {
+        return base_reset(l->base); /* the chain did not pass it */
     }
     *takes = true;
     return base_add(l->base, at, object);
@@ -175,8 +170,8 @@ bool local_wants_full(pipeline *p, bool wants, size_t held_bytes) {
     local *l = p->local;
     pointer at;
     if (!l || !l->base) return wants;
-    if (!base_stands_at(l->base, &at)) return true; /* it waits for one */
-    bool has_spilled = local_has_spilled(p);
+    bool has_spilled = local_has_spilled(p);                /* then memory alone cannot make one */
+    if (!base_stands_at(l->base, &at)) return !has_spilled; /* it waits for one */
     if (held_bytes < SMALL_BYTES && !has_spilled) return wants;
     if (l->began_ms && !l->full_ms && !atomic_load(&l->is_making))
         l->full_ms = clock_steady_ms(p->system.clock) - l->began_ms;
@@ -235,6 +230,20 @@ static bool is_over(const pipeline *p, size_t held_bytes) {
 static err *remove_base(pipeline *p) {
     leave(p);
     return rocks_destroy(p->local->folder);
+}
+
+/* What fits into memory is read faster from the objects of a store on this machine: 0.2 us an entry
+ * instead of 0.5. */
+err *local_find(pipeline *p) {
+    char path[4096];
+    pointer at;
+    local *l = p->local;
+    if (!l->folder) return NULL;
+    snprintf(path, sizeof path, "%s/CURRENT", l->folder); /* RocksDB's */
+    if (access(path, F_OK)) return NULL;
+    err *e = begin(p);
+    bool fits = !e && !l->is_remote && base_bytes(l->base) < budget_bytes(p) / FITS;
+    return fits && base_stands_at(l->base, &at) ? remove_base(p) : e;
 }
 
 err *local_keep(pipeline *p, size_t held_bytes) {

@@ -44,9 +44,11 @@ bool local_stands_at(const pipeline *p, pointer *at);
 err *local_take(pipeline *p, const pointer *at, image_reader *object, bool *takes);
 
 /* Fill the workers' tables from the base, hot panes first, up to the budget; other sections go to
- * `take`. `maps`: as worker_load. */
+ * `take`. `maps`: as worker_load. `whole`: nothing stays in the base, the next object is a full one
+ * of memory. */
 struct stored_maps;
-err *local_fill(pipeline *p, const struct stored_maps *maps, base_visit *take, void *arg);
+err *local_fill(pipeline *p, const struct stored_maps *maps, bool whole, base_visit *take,
+                void *arg);
 
 /* Whether the next object is to be a full one; `wants`: what checkpoint_wants_full says,
  * `held_bytes`: of the state in memory. Begins one in the background instead where it can. */

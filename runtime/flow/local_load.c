@@ -23,6 +23,7 @@ typedef struct found_pane {
 typedef struct filling {
     pipeline *p;
     const stored_maps *maps;
+    bool whole;       /* nothing stays in the base */
     base_visit *take; /* gets sections that are no tables */
     void *arg;
     found_pane *panes; /* owned */
@@ -99,7 +100,7 @@ static void leave_pane(const filling *f, const found_pane *found) {
 /* Whether it can stay in the base. */
 static bool can_stay(const filling *f, const found_pane *found) {
     uint32_t i = stored_find(f->p->plan, found->name);
-    if (f->maps || i == stored_count(f->p->plan)) return false;
+    if (f->whole || i == stored_count(f->p->plan)) return false;
     return found->is_spilled || budget_way_of(f->p, i) != BUDGET_STAYS;
 }
 
@@ -126,8 +127,8 @@ static err *fill_panes(filling *f) {
     return e;
 }
 
-err *local_fill(pipeline *p, const stored_maps *maps, base_visit *take, void *arg) {
-    filling f = { .p = p, .maps = maps, .take = take, .arg = arg };
+err *local_fill(pipeline *p, const stored_maps *maps, bool whole, base_visit *take, void *arg) {
+    filling f = { .p = p, .maps = maps, .whole = whole, .take = take, .arg = arg };
     base *b = p->local->base;
     err *e = base_list(b, find_pane, &f);
     if (!e) e = base_read(b, wants_none, take_plain, &f);

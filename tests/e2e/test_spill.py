@@ -144,11 +144,30 @@ class SpillTest(harness.E2ETest):
             self.assertEqual(run.code, 0, run.err)
             if i % 4 == 1:
                 shutil.rmtree(local, ignore_errors=True)
+            if i % 4 == 2 and os.path.exists(local):  # one that is behind, or not of the chain by now
+                if os.path.exists(local + "-old"):
+                    shutil.rmtree(local)
+                    os.rename(local + "-old", local)
+                else:
+                    shutil.copytree(local, local + "-old")
             for name in os.listdir(local) if i % 4 == 3 and os.path.exists(local) else []:
                 if name.endswith(".sst"):
                     with open(os.path.join(local, name), "r+b") as file:
                         file.write(b"?" * 500)
         self.run_once("tumbling", ALL, LITTLE)
+        self.check("tumbling")
+
+    def test_a_budget_that_was_lowered(self):
+        """What is loaded is more than the budget, and the base has nothing of it yet."""
+        self.want("tumbling")
+        for _ in range(8):
+            run = self.run_once("tumbling", 'trigger = "once"', ENOUGH)
+            self.assertEqual(run.code, 0, run.err)
+        for memory in LITTLE, ENOUGH, LITTLE:
+            run = self.run_once("tumbling", 'trigger = "once"', memory)
+            self.assertEqual(run.code, 0, run.err)
+        run = self.run_once("tumbling", ALL, LITTLE)
+        self.assertEqual(run.code, 0, run.err)
         self.check("tumbling")
 
     def test_kills_change_nothing(self):
@@ -181,7 +200,7 @@ class SpillTest(harness.E2ETest):
     def test_a_full_disk_ends_the_run_and_loses_nothing(self):
         self.assertTrue(os.path.exists(CRASHING), "build it: ./dev test e2e")
         self.want("tumbling")
-        for i in range(6):
+        for _ in range(12):
             run = self.run_once("tumbling", 'trigger = "once"', LITTLE)
             self.assertEqual(run.code, 0, run.err)
         self.assertGreater(self.spilled, 0)
