@@ -1,6 +1,8 @@
 #pragma once
 /* A chain under another name: each object is written anew, with what its head says of pipeline and
- * parent changed, and nothing else. thread: any, one at a time. */
+ * parent changed, and nothing else; but where its sinks stood goes under the old name alone: files
+ * are the old pipeline's, which may have gone on, and to begin at those places would cut off what
+ * it wrote since. thread: any, one at a time. */
 #include "state/object.h"
 
 typedef struct rechain {

@@ -55,7 +55,7 @@ typedef struct file_sink {
     bool is_whole;  /* FILE_APPEND: no half line stands at its end */
     bool has_begun; /* `batch` runs or ran */
     bool has_place; /* told by a checkpoint where it was */
-    bool is_new;    /* FILE_APPEND: and it will be, by the commit of the batch that runs */
+    bool is_new;    /* and it will be, by the commit of the batch that runs */
     uint64_t batch; /* number of the batch that runs */
     uint64_t next;  /* number of the batch behind the last one that was flushed */
     uint64_t first; /* FILE_BATCHES: number of the file of batch 0, behind what is there */
@@ -245,7 +245,7 @@ static err *cut(file_sink *f, int64_t length) {
 }
 
 /* A sink that is new in a pipeline with a checkpoint has no place there before its first commit.
- * Until then a file beside the growing one says where it began. */
+ * Until then a file beside the growing one, or the folder, says where it began. */
 
 static char *mark_of(const file_sink *f) {
     char *folder = folder_of(f->path);
@@ -267,7 +267,8 @@ static void remove_mark(const file_sink *f) {
 
 static err *write_mark(const file_sink *f) {
     char *path = mark_of(f), text[24];
-    snprintf(text, sizeof text, "%" PRId64 "\n", f->base);
+    snprintf(text, sizeof text, "%" PRId64 "\n",
+             f->kind == FILE_APPEND ? f->base : (int64_t)f->first);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     buf line = { .data = text, .len = strlen(text) };
     err *e = fd < 0 ? io_error("making", path) : write_whole(fd, &line, path);
@@ -276,18 +277,25 @@ static err *write_mark(const file_sink *f) {
     return e ? e : sync_folder(f);
 }
 
-/* What an earlier process wrote in the first batch goes. */
-static err *begin_new(file_sink *f, uint64_t batch) {
-    if (f->kind == FILE_BATCHES && f->first == batch + 1) f->first = 0; /* that batch's own file */
-    if (f->kind != FILE_APPEND || (f->fd >= 0 && !f->is_plain)) return NULL;
-    f->is_new = true;
+/* Where an earlier process began, that did not get as far as a commit. */
+static bool read_mark(const file_sink *f, int64_t *began) {
     char *path = mark_of(f);
     FILE *file = fopen(path, "re");
-    int64_t began;
-    bool has_mark = file && fscanf(file, "%" SCNd64, &began) == 1;
+    bool has_mark = file && fscanf(file, "%" SCNd64, began) == 1;
     if (file) fclose(file);
     mem_free(path);
-    return has_mark && f->fd >= 0 && began < f->length ? cut(f, began) : NULL;
+    return has_mark;
+}
+
+/* What an earlier process wrote in the first batch goes, or is replaced. */
+static err *begin_new(file_sink *f) {
+    int64_t began;
+    if (f->kind == FILE_STDOUT || (f->kind == FILE_APPEND && f->fd >= 0 && !f->is_plain))
+        return NULL;
+    f->is_new = true;
+    if (!read_mark(f, &began)) return NULL;
+    if (f->kind == FILE_BATCHES) f->first = (uint64_t)began;
+    return f->kind == FILE_APPEND && f->fd >= 0 && began < f->length ? cut(f, began) : NULL;
 }
 
 static err *sink_begin(void *sink, uint64_t batch, int64_t now_ms) {
@@ -299,7 +307,7 @@ static err *sink_begin(void *sink, uint64_t batch, int64_t now_ms) {
         f->is_new = false;
     }
     if (is_first && batch && f->is_kept && !f->has_place) {
-        err *e = begin_new(f, batch);
+        err *e = begin_new(f);
         if (e) return e;
     }
     f->has_begun = true;
@@ -389,7 +397,8 @@ static err *publish(file_sink *f) {
         if (!f->is_kept || !unlinkat(f->fd, name, 0) || errno == ENOENT) return NULL;
         return io_error("removing what was not committed in", f->path);
     }
-    err *e = write_file(f, hidden);
+    err *e = f->is_new ? write_mark(f) : NULL;
+    if (!e) e = write_file(f, hidden);
     if (e) return e;
     crash_point("file_hidden");
     if (renameat(f->fd, hidden, f->fd, name)) return io_error("publishing a batch in", f->path);
@@ -459,10 +468,8 @@ static err *sink_resume(void *sink, const char *position, size_t len) {
     if (!f->is_kept || len != 2 * sizeof(uint64_t)) return NULL;
     f->has_place = true;
     uint64_t first = get_number(position), next = get_number(position + sizeof(uint64_t));
-    if (f->kind == FILE_APPEND) {
-        remove_mark(f);
-        return resume_appended(f, (int64_t)first);
-    }
+    remove_mark(f);
+    if (f->kind == FILE_APPEND) return resume_appended(f, (int64_t)first);
     f->first = first;
     f->next = next;
     return remove_behind(f, first + next);

@@ -618,6 +618,14 @@ static void a_sink_that_is_new_in_an_old_pipeline_replaces_its_first_batch(void 
     reopen(b, false, NULL);
     assert_null(put_batch(b, 42, one, 1));
     assert_listing(b, "batch-000000000042.jsonl ");
+    sl_message two[] = { message(NULL, "2") };
+    assert_null(put_batch(b, 43, two, 1)); /* its commit was the last of this pipeline */
+    reopen(b, false, NULL);                /* a copy of an older state: files stay */
+    assert_null(put_batch(b, 42, two, 1));
+    reopen(b, false, NULL);
+    assert_null(put_batch(b, 42, one, 1)); /* its own is replaced */
+    assert_listing(b, "batch-000000000042.jsonl batch-000000000043.jsonl "
+                      "batch-000000000086.jsonl ");
 }
 
 static void a_growing_file_that_is_new_in_an_old_pipeline_begins_where_it_began(void **state) {

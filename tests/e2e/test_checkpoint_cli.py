@@ -83,8 +83,8 @@ class FileTest(CommandTest):
         run = self.run_sluice("run", "p.lua")
         self.assertEqual(run.code, 0, run.err)
 
-    def output(self):
-        folder = os.path.join(self.folder, "out")
+    def output(self, name="out"):
+        folder = os.path.join(self.folder, name)
         return {name: harness.read(os.path.join(folder, name)) for name in sorted(os.listdir(folder))}
 
     def test_what_is_stored_is_listed(self):
@@ -177,6 +177,7 @@ class FileTest(CommandTest):
         self.run_all()
         before = self.output()
         self.checkpoint("rollback", "--to", "4", "--repeat-output")
+        later = "".join(text for name, text in before.items() if name >= "batch-000000000004")
         self.checkpoint("export", "saved.ck")
         self.checkpoint("export", "saved.ck", code=1)  # nothing is overwritten
         self.checkpoint("fork", "rides", code=USAGE)
@@ -187,10 +188,32 @@ class FileTest(CommandTest):
         for name in ("copy", "third"):
             self.script(name=name)
             self.assertIn("whole: 5 objects", self.checkpoint("verify"))
+            self.file("p.lua", harness.read(os.path.join(self.folder, "p.lua")).replace('"out"', f'"{name}"'))
             self.run_all()
             self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 10)
-            self.assertEqual(self.output(), before)
+            self.assertEqual("".join(self.output(name).values()), later)
             self.assertIn("of `rides`, pointer S1 ", harness.read(self.path(name, "origin")))
+
+    def test_a_copy_leaves_the_files_of_the_first_one_alone(self):
+        """Its script may still name them, and the first one has gone on since."""
+        grow = harness.read(os.path.join(self.folder, "p.lua")).replace('"out"', '"grow.jsonl", append = true')
+        for text, names in (grow, ["grow.jsonl"]), (grow.replace("rides", "other"), []):
+            if not names:
+                text = text.replace('"grow.jsonl", append = true', '"out"')
+            self.file("p.lua", text.replace("available-now", "once"))
+            for _ in range(4):
+                self.run_all()
+            self.checkpoint("fork", "copy-" + "".join(names))
+            self.file("p.lua", text)
+            self.run_all()
+            before = {name: harness.read(os.path.join(self.folder, name)) for name in names} or self.output()
+            run = self.run_sluice("run", "p.lua", "--set", "name=copy-" + "".join(names))
+            self.assertEqual(run.code, 0, run.err)
+            after = {name: harness.read(os.path.join(self.folder, name)) for name in names} or self.output()
+            for name, was in before.items():
+                self.assertEqual(after[name][:len(was)], was, name)
+            self.assertGreater(sum(map(len, after.values())), sum(map(len, before.values())))
+            self.run_all()
 
     def test_a_damaged_export_is_not_imported(self):
         self.run_all()
