@@ -84,6 +84,8 @@ async def torture(plan, folder, seed):
         print(f"torture: {name}: {sum(s.kills for s in subjects)} kills in {time.monotonic() - began:.0f} s, "
               "now to the end", flush=True)
         rows, troubles = await verdict(world, subjects, name)
+        if troubles:
+            world.keep()
     finally:
         world.close()
     for row in rows:

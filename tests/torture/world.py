@@ -9,6 +9,7 @@ import contextlib
 import os
 import random
 import re
+import shutil
 import time
 
 import broker
@@ -78,6 +79,11 @@ class World:
         if self.generator:
             self.generator.client.close()
         self.cluster.close()
+
+    def keep(self):
+        """Logs and data of the brokers, for whoever looks into it."""
+        for node in [self.cluster] if self.nodes == 1 else self.cluster.nodes:
+            shutil.copytree(node.folder, os.path.join(self.folder, f"broker-{node.node}"), dirs_exist_ok=True)
 
     @property
     def bootstrap(self):
