@@ -30,7 +30,7 @@ typedef struct pipeline_options {
     find_source_ops find_source;
     find_sink_ops find_sink;
     const sl_checkpoint *checkpoint; /* not NULL: in place of the plan's (tests); outlives it */
-    find_ledger_ops find_ledger;     /* what it does not know: by state's own ("store"); may be NULL */
+    find_ledger_ops find_ledger;     /* what it does not know: by state's own; may be NULL */
     bool keeps_in_line;              /* objects are written in the call, without threads (tests) */
     batch_step *on_step;             /* may be NULL */
     void *on_step_arg;

@@ -108,7 +108,8 @@ static void decode(decoder *d, const input *in, ride *rows, arena *strings, tota
 
 static void print_values(const input *in) {
     for (uint32_t i = 0; i < in->load.records.count; i++) {
-        fwrite(in->load.records.items[i].value.data, 1, in->load.records.items[i].value.len, stdout);
+        const sl_string *value = &in->load.records.items[i].value;
+        fwrite(value->data, 1, value->len, stdout);
         putchar('\n');
     }
 }
@@ -119,7 +120,8 @@ static void count(const input *in, totals *t) {
     t->last_ms = clock_now_ms(&clock);
     if (!t->records) t->first_ms = t->last_ms;
     t->records += in->load.records.count;
-    for (uint32_t i = 0; i < in->load.records.count; i++) t->bytes += in->load.records.items[i].value.len;
+    for (uint32_t i = 0; i < in->load.records.count; i++)
+        t->bytes += in->load.records.items[i].value.len;
 }
 
 /* Batch after batch until `wanted` records have come. */

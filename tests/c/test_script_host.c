@@ -257,7 +257,8 @@ static void test_parameters_are_part_of_the_hash(void **state) {
     static const char *const names[] = { "limit=7" };
     const char *text = "local sluice = require 'sluice'\n"
                        "local limit = sluice.param('limit', 5, 'most')\n"
-                       "local rows = sluice.file { path = 'in.jsonl' }:json { sluice.int64 'a' :required() }\n"
+                       "local rows = sluice.file { path = 'in.jsonl' }\n"
+                       "   :json { sluice.int64 'a' :required() }\n"
                        "   :filter(function(row) return row.a < limit end)\n"
                        "return sluice.pipeline { name = 'p', checkpoint = 'none',\n"
                        "   rows:to(sluice.file { path = '-' }) }\n";
