@@ -56,6 +56,7 @@ typedef struct kafka_ledger {
     sl_committed *items;                    /* owned; of the last read; topics lie in `read` */
     rd_kafka_topic_partition_list_t *read;  /* owned */
     int64_t checked_ms;                     /* steady time of the last look of check */
+    int64_t known_ms;                       /* at least once: when `last` was so for certain */
     char *cluster;                          /* its id, once asked; librdkafka's */
 } kafka_ledger;
 
@@ -333,6 +334,19 @@ static err *resolve(kafka_ledger *l, const rd_kafka_topic_partition_list_t *list
     return e;
 }
 
+/* A plain commit passes every fence: who stood still for long looks first whether another process
+ * has gone on since, so as not to put the pointer back. Not one act with the commit. */
+static err *commit_plainly(kafka_ledger *l, const rd_kafka_topic_partition_list_t *list) {
+    rd_kafka_topic_partition_list_t *seen = NULL;
+    bool is_stale = kafka_now_ms() - l->known_ms > CHECK_MS && !fault_is("plain_claim");
+    err *e = is_stale ? read_of(l, l->names, &seen) : NULL;
+    if (seen && !is_last(l, seen)) e = moved(l, seen);
+    kafka_marks_free(seen);
+    if (!e) e = kafka_group_commit(&l->group, list);
+    if (!e) l->known_ms = kafka_now_ms();
+    return e;
+}
+
 static err *ledger_commit(void *ledger, const char *pointer, const sl_mark *marks,
                           uint32_t count) {
     kafka_ledger *l = ledger;
@@ -347,7 +361,7 @@ static err *ledger_commit(void *ledger, const char *pointer, const sl_mark *mark
             if (e && e->retriable && e->fatal) e = resolve(l, list, e);
         }
     } else {
-        e = kafka_group_commit(&l->group, list);
+        e = commit_plainly(l, list);
     }
     if (e) {
         kafka_marks_free(list);
@@ -388,7 +402,7 @@ static err *ledger_claim(void *ledger, const char *pointer, const sl_mark *marks
     assert(count > 0);
     rd_kafka_topic_partition_list_t *list = kafka_marks_list(pointer, marks, count);
     bool is_plain = !l->is_transactional || fault_is("plain_claim");
-    err *e = is_plain ? kafka_group_commit(&l->group, list) : kafka_group_alone(&l->group);
+    err *e = is_plain ? commit_plainly(l, list) : kafka_group_alone(&l->group);
     bool is_done = l->has_committed && is_last(l, list); /* the genesis, just now */
     if (!e && !is_plain && !is_done) e = claim_in_transaction(l, pointer, marks, count);
     if (!e && is_plain)

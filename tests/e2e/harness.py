@@ -82,6 +82,12 @@ class Process:
     def running(self):
         return self.process.poll() is None
 
+    @property
+    def stands_still(self):
+        """By SIGSTOP."""
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "T"
+
     def send(self, number):
         self.process.send_signal(number)
 

@@ -1,6 +1,5 @@
 """Files as sinks, and two processes that work under one name: rows are there once, whoever stands still when."""
 import signal
-import time
 
 from test_file_exactly_once import A_BATCH, CRASHING, FileSinkCase
 
@@ -18,13 +17,9 @@ class FileTwoProcessesTest(FileSinkCase):
     def stop_at(self, point):
         """A process that stands still there."""
         process = self.start("run", "p.lua", program=CRASHING, env={"SLUICE_CRASH": point + ":stop"})
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and process.running:
-            with open(f"/proc/{process.process.pid}/stat") as file:
-                if file.read().rsplit(")", 1)[1].split()[0] == "T":
-                    return process
-            time.sleep(0.01)
-        self.fail(f"{point} was not reached\n{process.err}")
+        self.wait_for(point, lambda: process.stands_still or not process.running)
+        self.assertTrue(process.running, process.err)
+        return process
 
     def test_a_start_that_stood_still_takes_nothing_away(self):
         """It has read where to begin; another goes on from there, commits, and is gone."""

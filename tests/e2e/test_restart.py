@@ -4,9 +4,13 @@ import json
 import os
 import random
 import signal
+import time
 
 import expect
 import harness
+import kit
+
+CRASHING = os.path.join(kit.ROOT, "build", "crash", "sluice")  # SLUICE_CRASH works in it
 
 COUNTS = """
 local sluice = require "sluice"
@@ -187,6 +191,33 @@ class FencedTest(RestartTest):
         self.assertEqual(second.stop(), 0)
         self.assertEqual(self.copied(), list(range(200)))
         self.assertTrue(expect.messages(second.err, "running"))
+
+
+class AtLeastOnceTwiceTest(RestartTest):
+    """Rows may come twice then, but progress does not go back: nobody fences a plain commit, so it is looked for."""
+
+    def stop_at(self, point):
+        process = self.start("run", "p.lua", program=CRASHING, env={"SLUICE_CRASH": point + ":stop"})
+        self.wait_for(point, lambda: process.stands_still or not process.running)
+        self.assertTrue(process.running, process.err)
+        return process
+
+    def test_who_stood_still_does_not_put_the_pointer_back(self):
+        for point in "pointer_read:1", "flow_processed:1":
+            with self.subTest(point):
+                at_least = {"STORE": 'file:./store", delivery = "at-least-once', "NAME": harness.fresh("twice")}
+                self.produce(100)
+                self.run_once(**at_least)
+                self.produce(100)
+                first = self.stop_at(point)
+                self.run_once(**at_least)
+                self.produce(100)
+                self.run_once(**at_least)
+                before = self.client.group_offsets(at_least["NAME"])
+                time.sleep(1.1)
+                first.send(signal.SIGCONT)
+                self.assertEqual(first.wait(15), FENCED, first.err)
+                self.assertEqual(self.client.group_offsets(at_least["NAME"]), before)
 
 
 class BrokerAwayTest(RestartTest):
