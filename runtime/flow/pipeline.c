@@ -112,7 +112,8 @@ static bool all_inputs_are_done(const pipeline *p) {
 static err *finish_earlier(pipeline *p, trigger_verdict *verdict) {
     bool ran;
     p->finished = ahead_planned(p)->is_flush;
-    *verdict = (trigger_verdict){ .action = p->finished ? TRIGGER_DONE : TRIGGER_RUN };
+    bool is_last = p->finished || p->plan->trigger == SL_ONCE;
+    *verdict = (trigger_verdict){ .action = is_last ? TRIGGER_DONE : TRIGGER_RUN };
     return batch_run(p, p->finished, &ran);
 }
 

@@ -198,6 +198,18 @@ class EndedTest(FileSinkCase):
         self.assert_same(wanted)
 
 
+class OnceTest(FileSinkCase):
+    def test_a_batch_that_is_done_again_is_the_one_of_its_run(self):
+        """`once` after a death is that batch and no other: so a script is run to its end before it changes."""
+        self.write_script("once")
+        text = harness.read(os.path.join(self.folder, "p.lua"))
+        self.file("p.lua", text.replace("available-now", "once"))
+        self.assertTrue(self.crash("flow_planned:1"))
+        self.finish()
+        kept = [json.loads(line)["n"] for line in harness.read(os.path.join(self.folder, "rows.jsonl")).splitlines()]
+        self.assertEqual(kept, [n for n in range(0, A_BATCH, 3) if n % 97 != 13])
+
+
 class KafkaToFileTest(FileExactlyOnceTest):
     def setUp(self):
         super().setUp()
