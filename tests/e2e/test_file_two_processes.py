@@ -1,7 +1,11 @@
 """Files as sinks, and two processes that work under one name: rows are there once, whoever stands still when."""
+import os
+import re
 import signal
+import time
 
-from test_file_exactly_once import A_BATCH, CRASHING, FileSinkCase
+import harness
+from test_file_exactly_once import A_BATCH, CRASHING, OWN_SINK, FileSinkCase
 
 
 class FileTwoProcessesTest(FileSinkCase):
@@ -47,3 +51,46 @@ class FileTwoProcessesTest(FileSinkCase):
                 if code == 0:
                     self.assertEqual(second.code, 3, second.err)
                     self.assertIn("another process writes to it", second.err)
+
+
+class OwnSinkTwiceTest(FileTwoProcessesTest):
+    """A sink of the script's own holds no lock; whose plan a batch has keeps its rows the same."""
+
+    def write_script(self, name):
+        super().write_script(name)
+        path = os.path.join(self.folder, "p.lua")
+        text = harness.read(path).replace("return sluice.pipeline", OWN_SINK + "return sluice.pipeline")
+        text = re.sub(r"\n   counts:to.*", "\n all:to(own) }", text, flags=re.DOTALL)
+        self.file("p.lua", re.sub(r"\n   :quarantine_to\(.*", "", text)
+                  .replace("trigger =", 'delivery = "exactly-once", on_error = "quarantine", trigger ='))
+        os.mkdir(os.path.join(self.folder, "windows"))
+
+    def outputs(self):
+        folder = os.path.join(self.folder, "windows")
+        return {name: harness.read(os.path.join(folder, name)) for name in sorted(os.listdir(folder))}
+
+    def undisturbed(self):
+        self.write_script("undisturbed")
+        self.finish()
+        return self.outputs()
+
+    test_who_stands_still_before_it_writes_keeps_others_out = None
+
+    def test_a_plan_that_is_gone_does_not_let_a_sleeper_plan_anew(self):
+        """It stood still so long that the plan of the batch, which another has done since, was removed."""
+        wanted = self.undisturbed()
+        self.write_script("slept")
+        path = os.path.join(self.folder, "p.lua")
+        text = harness.read(path)
+        self.file("p.lua", text.replace(f"max_records = {A_BATCH}", "max_records = 70"))
+        first = self.stop_at("flow_fetched:1")
+        self.file("p.lua", text)
+        self.finish()
+        self.assert_same(wanted)
+        for folder, _, names in os.walk(os.path.join(self.folder, "checkpoints")):
+            for name in names if os.path.basename(folder) == "plan" else []:
+                os.remove(os.path.join(folder, name))
+        time.sleep(10)
+        first.send(signal.SIGCONT)
+        self.assertEqual(first.wait(), 3, first.err)
+        self.assert_same(wanted)
