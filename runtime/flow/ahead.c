@@ -96,4 +96,5 @@ void ahead_forget(pipeline *p) {
     if (!k->has_planned) return;
     recorded_done(&k->planned);
     k->has_planned = false;
+    for (uint32_t i = 0; i < p->input_count; i++) input_begin_own(&p->inputs[i]);
 }

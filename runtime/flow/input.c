@@ -143,6 +143,7 @@ void input_close(input *in) {
     watermark_done(&in->watermark);
     watermark_done(&in->before);
     mem_free(in->reached);
+    mem_free(in->own_moved);
     done_load(&in->load);
     done_load(&in->parked);
     mem_free(in->blanks);

@@ -53,6 +53,10 @@ typedef struct input {
     input_load load;   /* of the running batch */
     input_load parked; /* of the one that is being committed, while the next is read */
     bool is_parked;
+    uint32_t known_count; /* partitions that the checkpoint knew which the run goes on from */
+    int64_t *own_moved;   /* while a batch of an earlier run is done again: this run's moved_ms of
+                             the first partitions; owned, else NULL */
+    uint32_t own_count;
     bool was_cut_short;            /* a limit other than max_rate left something behind */
     bool ends_now;                 /* bounded, and nothing is left behind the running batch */
     bool has_ended;                /* bounded, and everything was taken */
@@ -104,6 +108,10 @@ void input_settle(input *in);
 struct err *input_plan_again(input *in, const struct recorded_source *was, int64_t now_ms);
 struct err *input_fetch_again(input *in);
 void input_judge_again(input *in, const struct recorded_source *was);
+
+/* No batch of an earlier run is left: idle clocks are this run's, and partitions that appeared
+ * between the two hold the wall clock back. */
+void input_begin_own(input *in);
 
 /* What a batch without records would bring to where inputs meet at `now_ms`; views as of the last
  * look. */

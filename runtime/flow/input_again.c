@@ -31,6 +31,28 @@ static err *find_partition(const input *in, const char *topic, int32_t number, u
                    topic, number);
 }
 
+/* Partitions that appeared before the batch was planned, and behind the last that was committed. */
+static void discover_again(input *in, uint32_t planned) {
+    if (planned > in->known_count) in->watermark.all_idle_ms = WATERMARK_NONE;
+    in->known_count = planned;
+}
+
+static void keep_own(input *in) {
+    if (in->own_moved) return; /* tried before */
+    in->own_count = in->watermark.count;
+    in->own_moved = mem_zalloc(in->own_count, sizeof *in->own_moved);
+    for (uint32_t p = 0; p < in->own_count; p++)
+        in->own_moved[p] = in->watermark.partitions[p].moved_ms;
+}
+
+void input_begin_own(input *in) {
+    for (uint32_t p = 0; in->own_moved && p < in->own_count; p++)
+        in->watermark.partitions[p].moved_ms = in->own_moved[p];
+    mem_free(in->own_moved);
+    in->own_moved = NULL;
+    if (in->watermark.count > in->known_count) in->watermark.all_idle_ms = WATERMARK_NONE;
+}
+
 err *input_plan_again(input *in, const recorded_source *was, int64_t now_ms) {
     in->range_count = 0;
     in->was_cut_short = true; /* what has come since waits */
@@ -46,6 +68,8 @@ err *input_plan_again(input *in, const recorded_source *was, int64_t now_ms) {
                            range->topic, range->number, range->from, in->partitions[p].position);
         input_add_range(in, p, range->from, range->to);
     }
+    keep_own(in);
+    discover_again(in, was->partition_count);
     for (uint32_t i = 0; i < was->partition_count; i++) {
         uint32_t p;
         err *e = find_partition(in, was->partitions[i].topic, was->partitions[i].number, &p);

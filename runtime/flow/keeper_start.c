@@ -121,6 +121,7 @@ static void restore_input(keeper *k, input *in) {
         if (was->header.data) header_restore(in, n, &was->header, was->header_offset);
     }
     k->has_gone |= live < s->count;
+    in->known_count = live;
     in->watermark.time = s->time;
     in->watermark.all_idle_ms = s->all_idle_ms;
     in->watermark.all_idle_time = s->all_idle_time;
@@ -243,7 +244,10 @@ err *keeper_start(pipeline *p) {
     e = claim(p);
     /* not before: what lies behind a place that is no longer the last one is committed, too */
     for (uint32_t i = 0; i < p->out.count && !e; i++) e = resume_sink(p, &p->out.sinks[i]);
-    return e ? e : ahead_find(p);
+    if (!e) e = ahead_find(p);
+    for (uint32_t i = 0; i < p->input_count && !e && !ahead_planned(p); i++)
+        input_begin_own(&p->inputs[i]);
+    return e;
 }
 
 err *keeper_check(pipeline *p) {
