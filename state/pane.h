@@ -64,10 +64,10 @@ typedef struct pane {
     entry **dirty;     /* entries touched in that batch; from the pool; owned */
     uint32_t dirty_count;
     uint32_t dirty_room;
-    uint32_t mark_count; /* `count` when the batch first touched it */
-    uint32_t mark_slabs; /* slab_count then */
-    uint32_t mark_used;  /* units used of the last slab then */
-    bool dropped;        /* waits for commit */
+    uint32_t mark_count;        /* `count` when the batch first touched it */
+    uint32_t mark_slabs;        /* slab_count then */
+    uint32_t mark_used;         /* units used of the last slab then */
+    bool dropped;               /* waits for commit */
     bool is_spilled, is_cached; /* spill.h, and the batch that touched it last: */
     uint64_t touched;
     pane_removals *removals; /* NULL: nothing was ever removed; owned */

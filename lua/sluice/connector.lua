@@ -167,8 +167,8 @@ end
 --- The module of one end.
 -- @tparam string kind
 -- @tparam string role source or sink
--- @treturn ?table `options`, `name`, `conflict`, `fill` and, of a source, `is_bounded`, of
---  a sink `kind` (what it can promise, why)
+-- @treturn ?table `options`, `name`, `conflict`, `fill` and, of a source, `is_bounded`,
+--  of a sink `kind` (what it can promise, why)
 function connector.of(kind, role)
    return BY_KIND[kind][role]
 end

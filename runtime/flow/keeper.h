@@ -58,6 +58,8 @@ typedef struct keeper {
     const sl_ledger_ops *ops; /* of the ledger */
     void *ledger;             /* owned */
     bool is_fresh;            /* nothing was committed when the run began */
+    bool awaits_genesis;      /* and nothing is yet: there is no partition to commit it with (a
+                                 pattern that no topic matches) */
     bool has_positions;       /* some sink has a position: objects are made behind the sinks */
     bool has_told;            /* what becomes of its state */
     bool has_other_shape;     /* the last object is of another plan: the next one is a full one */

@@ -1,5 +1,4 @@
 /* Progress into inputs and sinks, and the first commit of a run. */
-#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -204,7 +203,8 @@ static err *claim(pipeline *p) {
 static err *begin(pipeline *p) {
     keeper *k = p->keeper;
     keeper_collect_marks(p, 0);
-    assert(k->mark_count > 0); /* a source without a partition does not open */
+    k->awaits_genesis = k->mark_count == 0;
+    if (k->awaits_genesis) return NULL;
     err *e = commit_genesis(p);
     return e ? e : claim(p);
 }
@@ -253,6 +253,7 @@ err *keeper_start(pipeline *p) {
 err *keeper_check(pipeline *p) {
     keeper *k = p->keeper;
     if (!k) return NULL;
+    if (k->awaits_genesis) return begin(p);
     if (clock_steady_ms(p->system.clock) - k->committed_ms >= AGAIN_MS) return commit_again(p);
     return k->ops->check ? k->ops->check(k->ledger) : NULL;
 }

@@ -7,7 +7,8 @@ local kind = sluice.param("kind", "running", "running, window or distinct")
 local rows = sluice.generator {
    count = count, seed = 1,
    row = function(i)
-      return { key = ("user-%011d"):format(i * 7919 % keys), amount = i % 100, ts = i % 60000 }
+      local key = ("user-%011d"):format(i * 7919 % keys)
+      return { key = key, amount = i % 100, ts = i % 60000 }
    end,
 }
    :rows { sluice.string "key" :required(), sluice.double "amount", sluice.int64 "ts" }
@@ -23,9 +24,8 @@ else
       :aggregate { rides = sluice.count(), dearest = sluice.max "amount" }
 end
 
+local MODES = { running = "update", window = "append" }
 return sluice.pipeline {
    name = "bench-keys", checkpoint = "none",
-   result:to(sluice.file {
-      path = "-", mode = kind ~= "distinct" and (kind == "running" and "update" or "append") or nil,
-   }),
+   result:to(sluice.file { path = "-", mode = MODES[kind] }),
 }

@@ -61,6 +61,18 @@ end
 local COUNTERS = { "read", "passed", "filtered", "duplicate", "late", "quarantined",
    "late_windows" }
 
+local function compare_counters(p, m)
+   for i, source in ipairs(p.about.sources) do
+      local counters, known = p:metrics().sources[source.name], m:counters(i)
+      for _, name in ipairs(COUNTERS) do
+         if counters[name] ~= known[name] then
+            return ("source %s, counter %s: %d wanted, %d got"):format(source.name, name,
+               known[name], counters[name])
+         end
+      end
+   end
+end
+
 local function compare_step(p, wanted, m, counts)
    local got = p:output "out"
    local problem = compare.sets(wanted.out or {}, got) or order_problem(got)
@@ -73,15 +85,7 @@ local function compare_step(p, wanted, m, counts)
    end
    problem = compare.sets(late_of(wanted.late), columns_of_late(p:late()))
    if problem then return "late: " .. problem end
-   for i, source in ipairs(counts and p.about.sources or {}) do
-      local counters, known = p:metrics().sources[source.name], m:counters(i)
-      for _, name in ipairs(COUNTERS) do
-         if counters[name] ~= known[name] then
-            return ("source %s, counter %s: %d wanted, %d got"):format(source.name, name,
-               known[name], counters[name])
-         end
-      end
-   end
+   return counts and compare_counters(p, m) or nil
 end
 
 local function feed(p, batch)

@@ -223,6 +223,14 @@ local function check_options(options)
    return passed
 end
 
+-- What everything is compared with; raises what is wrong with the case itself.
+local function all_at_once(case)
+   local way = { workers = 1, batches = { {} } }
+   for i = 1, #case.records do way.batches[1][i] = i end
+   play(case, way)
+   return way
+end
+
 --- Check that a result does not depend on splits, order, workers and crashes.
 -- @param of as `test.pipeline` takes it
 -- @tparam table given as `:batch` takes it
@@ -242,9 +250,7 @@ function invariance.check(of, given, options)
    if type(of) ~= "string" then workers = { 1 } end
    local random = random_of(options.seed or 1)
    local fate = options.crashes ~= false and fates() or nil
-   local base = { workers = 1, batches = { {} } }
-   for i = 1, #case.records do base.batches[1][i] = i end
-   play(case, base) -- raises what is wrong with the case itself
+   local base = all_at_once(case)
    for _ = 1, options.runs or 30 do
       local way = vary(case.records, may, workers, random, fate)
       if difference(case, base, way) then

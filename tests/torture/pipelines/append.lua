@@ -1,9 +1,11 @@
 -- Hopping windows under `append`: one row for each, exactly.
 local sluice = require "sluice"
-local name = sluice.param("name", "append", "of the pipeline; its topics are named after it")
-local config = { ["transaction.timeout.ms"] = sluice.param("timeout", 30000, "of transactions, ms") }
+local name = sluice.param("name", "append", "of the pipeline and its topics")
+local timeout = sluice.param("timeout", 30000, "of transactions, ms")
+local config = { ["transaction.timeout.ms"] = timeout }
 
-local events = sluice.kafka { topics = sluice.param("input", "torture"), start = "earliest", max_records = 60 }
+local input = sluice.param("input", "torture")
+local events = sluice.kafka { topics = input, start = "earliest", max_records = 60 }
    :json {
       sluice.int64 "id" :required(),
       sluice.string "k" :required(),

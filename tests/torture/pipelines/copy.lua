@@ -1,9 +1,11 @@
 -- Every good record once, with its place in the source; bad ones to the quarantine.
 local sluice = require "sluice"
-local name = sluice.param("name", "copy", "of the pipeline; its topics are named after it")
-local config = { ["transaction.timeout.ms"] = sluice.param("timeout", 30000, "of transactions, ms") }
+local name = sluice.param("name", "copy", "of the pipeline and its topics")
+local timeout = sluice.param("timeout", 30000, "of transactions, ms")
+local config = { ["transaction.timeout.ms"] = timeout }
 
-local events = sluice.kafka { topics = sluice.param("input", "torture"), start = "earliest", max_records = 60 }
+local input = sluice.param("input", "torture")
+local events = sluice.kafka { topics = input, start = "earliest", max_records = 60 }
    :json {
       sluice.int64 "id" :required(),
       sluice.string "k" :required(),
@@ -14,5 +16,6 @@ local events = sluice.kafka { topics = sluice.param("input", "torture"), start =
 
 return sluice.pipeline {
    name = name, checkpoint = sluice.param("store", "none"),
-   events:select { "p", "o", "id" } :to(sluice.kafka { topic = name .. "-copy", partition_by = "p", config = config })
+   events:select { "p", "o", "id" }
+      :to(sluice.kafka { topic = name .. "-copy", partition_by = "p", config = config }),
 }

@@ -1,10 +1,12 @@
--- Hopping windows under `update`, beside a copy of what they took: the copy tells the oracle where
--- each batch was cut, and hence every row that must have come out.
+-- Hopping windows under `update`, beside a copy of what they took: the copy tells the
+-- oracle where each batch was cut, and hence every row that must have come out.
 local sluice = require "sluice"
-local name = sluice.param("name", "update", "of the pipeline; its topics are named after it")
-local config = { ["transaction.timeout.ms"] = sluice.param("timeout", 30000, "of transactions, ms") }
+local name = sluice.param("name", "update", "of the pipeline and its topics")
+local timeout = sluice.param("timeout", 30000, "of transactions, ms")
+local config = { ["transaction.timeout.ms"] = timeout }
 
-local events = sluice.kafka { topics = sluice.param("input", "torture"), start = "earliest", max_records = 60 }
+local input = sluice.param("input", "torture")
+local events = sluice.kafka { topics = input, start = "earliest", max_records = 60 }
    :json {
       sluice.int64 "id" :required(),
       sluice.string "k" :required(),
@@ -22,7 +24,8 @@ end
 
 return sluice.pipeline {
    name = name, checkpoint = sluice.param("store", "none"),
-   events:select { "p", "o", "id" } :to(sluice.kafka { topic = name .. "-copy", partition_by = "p", config = config }),
+   events:select { "p", "o", "id" }
+      :to(sluice.kafka { topic = name .. "-copy", partition_by = "p", config = config }),
    events
       :group_by "k"
       :window(sluice.hopping { size = "20 seconds", every = "10 seconds" })
