@@ -151,10 +151,16 @@ static void reserve(table_writer *w, uint64_t count) {
     image_reserve(w->b, bytes < room ? (size_t)bytes : room);
 }
 
+/* A pane that went with its entries went on every worker; one that went because its own had been
+ * removed one by one may live on elsewhere, under the same start. */
 static void put_dropped(table_writer *w, const table *t) {
     uint32_t count;
     pane *const *panes = table_dropped_panes(t, &count);
     for (uint32_t i = 0; i < count; i++) {
+        if (!panes[i]->count) {
+            put_changes(w, panes[i]);
+            continue;
+        }
         if (table_has_made(t, panes[i]) && !panes[i]->generation) continue;
         put_pane_head(w, panes[i], PANE_IS_DROPPED);
         end_pane(w);

@@ -21,8 +21,9 @@ local aggregate = {}
 -- give what they give folded in one. `input` is `{ type =, exact =, field = or fn = }`,
 -- nil without a field. The code is text for lua/sluice/driver/fold.lua: `$a.NAME` a
 -- member of the state, `$b.NAME` of the state merged into it, `$k.NAME` one of the
--- `constants`; in `fold` (and `check`, which may throw): `x` the value (numbers; int64 and
--- timestamps as int64 cdata), `data` and `len` of text, with `takes_bytes` of all types, `x2` …
+-- `constants`; in `fold` (and `check`, which may throw): `x` the value (numbers; int64
+-- and timestamps as int64 cdata), `data` and `len` of text, with `takes_bytes` of all
+-- types, `x2` …
 -- the second value, `r` the row; `result` sets `y`, or `data` and `len`. `is_shared`:
 -- equal states over one field are kept once. `meaning`: what else stored states depend
 -- on beside kind, types and members (`sluice.compat`).

@@ -116,7 +116,19 @@ void worker_forget(worker *w, const sl_plan *plan) {
     }
 }
 
+/* Panes whose entries were removed one by one are stored as such, not as dropped. */
+static void drop_empty(table *t) {
+    uint32_t count;
+    table_epoch_begin(t);
+    pane *const *panes = table_panes(t, &count);
+    for (uint32_t i = count; i-- > 0;)
+        if (!pane_count(panes[i])) table_drop_pane(t, panes[i]);
+    table_commit(t);
+}
+
 void worker_loaded(worker *w, const sl_plan *plan) {
+    for (uint32_t i = 0; i < stored_count(plan); i++)
+        if (stored_table(w, plan, i)) drop_empty(stored_table(w, plan, i));
     for (uint32_t i = 0; i < plan->aggregate_count; i++) expiry_loaded(&w->expiries[i]);
     for (uint32_t i = 0; i < plan->distinct_count; i++) seen_keys_loaded(w->seen[i]);
 }
