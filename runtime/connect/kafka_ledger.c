@@ -108,13 +108,20 @@ static int64_t longest_ms(const kafka_ledger *l) {
     return (l->is_transactional ? l->txn.timeout_ms : OTHERS_MS) + MARGIN_MS;
 }
 
+/* Nothing here may end it: whether it was committed is not known to anybody but the broker, which
+ * told the last registration that it has ended. */
 static err *held_back(const kafka_ledger *l) {
+    const char *brokers = l->group.client.brokers;
     return err_new(ERR_BROKER,
                    "the offsets of the consumer group %s on %s are held by an open transaction, "
-                   "for %d s now; it is of another transactional.id (which: kafka-transactions.sh "
-                   "--bootstrap-server %s list; end it, or wait for its timeout)",
-                   l->group.name, l->group.client.brokers, (int)(longest_ms(l) / 1000),
-                   l->group.client.brokers);
+                   "for %d s now: of another transactional.id, or of one that the broker never "
+                   "ended (Kafka 4.3 that was killed within a commit: KAFKA-20734). To see which, "
+                   "for each broker: kafka-transactions.sh --bootstrap-server %s find-hanging "
+                   "--broker-id ID --max-transaction-timeout 0. To end it, for each partition "
+                   "listed with that ProducerId: kafka-transactions.sh --bootstrap-server %s abort "
+                   "--topic TOPIC --partition N --start-offset OFFSET. If none hangs: "
+                   "kafka-transactions.sh --bootstrap-server %s list",
+                   l->group.name, brokers, (int)(longest_ms(l) / 1000), brokers, brokers, brokers);
 }
 
 /* Read the offsets of `wanted`; waits, with the broker away too, until stop is set. ERR_BROKER: a

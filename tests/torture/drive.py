@@ -142,6 +142,7 @@ async def broken_connections(calls, actions, folder, seed):
 async def verdict(world, subjects, name):
     await world.end_input()
     await asyncio.gather(*(subject.finish() for subject in subjects))
+    world.look_for_never_ended()
     records = await world.call("consume", INPUT)
     source = oracle.Input(records)
     rows, troubles = [], []
@@ -149,6 +150,9 @@ async def verdict(world, subjects, name):
         await subject.check(source)
         row = Row(name, subject, len(records))
         rows.append(row)
+        if subject.name in world.never_ended and not row.is_clean:
+            troubles.append(f"{subject.name}: the broker never ended a transaction of it (KAFKA-20734): what "
+                            "went wrong may be that")
         troubles += subject.troubles + [f"{subject.name}: {one}" for one in subject.found.examples]
         if row.is_clean:
             subject.remove()

@@ -19,6 +19,7 @@ WINDOWS = {"update": (20_000, 10_000), "append": (6_000, 3_000)}  # size, every
 TOPICS = {"copy": ("copy", "quarantine"), "update": ("copy", "out", "late", "quarantine"),
           "append": ("out", "late", "quarantine")}
 FENCED, REFUSED, PATIENCE_S = 3, 4, 6
+NO_BROKER = 1
 TRANSACTION_S = 3   # shorter than the program takes from anybody but a test
 TOLD = "crash point "
 # where no pipeline comes by whose sinks are all in Kafka, or whose state lies in the other store
@@ -79,10 +80,15 @@ class Subject:
 
     def look_at(self, process, *wanted):
         """After its end: its logs are kept only when it did not end as it should."""
-        if process.process.returncode in wanted:
+        if process.process.returncode in wanted or self.found_nobody(process):
             self.forget(process)
         else:
             self.trouble(process, f"exit {process.process.returncode}, wanted {' or '.join(map(str, wanted))}")
+
+    def found_nobody(self, process):
+        """It was started while the broker was away, for longer than a start waits."""
+        return (self.world.broker_kills and process.process.returncode == NO_BROKER and
+                "no Kafka broker at" in process.err)
 
     def trouble(self, process, what):
         tail = "\n".join(process.err.splitlines()[-6:])

@@ -23,6 +23,8 @@ INPUT = "torture"
 SLICE = 150                      # records written at once:
 FIRST = 300                      # before any pipeline starts
 BACKLOG, AHEAD = 1_000, 5_000      # when a pipeline has fewer than the one left, and none more than the other
+# Kafka 4.3 takes a partition that has no leader for a deleted one, and writes no marker into it (KAFKA-20734)
+NEVER_ENDED = re.compile(r"leader endpoint for partitions .* transaction markers for (\S+), ")
 CRASH_POINT = re.compile(r'\bcrash_point\("([a-z0-9_]+)"\)')
 STEPS = re.compile(r"\bkeeper_steps\[\] = \{(.*?)\}", re.S)  # their names are made: flow_NAME
 
@@ -59,6 +61,7 @@ class World:
         self.subjects = []
         self.s3_faults = None   # a proxy before the S3 server, once somebody needs one
         self.broker_kills = self.leader_moves = 0
+        self.never_ended = set()   # pipelines that the broker did it to
         self.generator = None
         self.left = []          # records that each pipeline has still to read, as far as known
 
@@ -79,6 +82,11 @@ class World:
         if self.generator:
             self.generator.client.close()
         self.cluster.close()
+
+    def look_for_never_ended(self):
+        """In the logs of the brokers, which begin anew with each start of one."""
+        for node in [self.cluster] if self.nodes == 1 else self.cluster.nodes:
+            self.never_ended.update(NEVER_ENDED.findall(node.log_tail(1 << 22)))
 
     def keep(self):
         """Logs and data of the brokers, for whoever looks into it."""
@@ -140,6 +148,7 @@ class World:
             self.up.clear()
             await self.in_thread(lambda: None)  # nobody is in the middle of a call
             await self.in_writer(lambda: None)
+        self.look_for_never_ended()
         node.kill()
         self.broker_kills += 1
         await asyncio.sleep(away_s)
