@@ -63,7 +63,7 @@ static err *take_lock(store_ledger *l) {
     err *e = l->store->ops->lock(l->store->handle, name, &taken, by);
     if (e || !taken) return e;
     return err_new(ERR_FENCED,
-                   "another process (pid %s) works as '%s' on %s: stop it, or give this "
+                   "another process (%s) works as '%s' on %s: stop it, or give this "
                    "pipeline another name",
                    by, l->config.pipeline, l->store->url);
 }

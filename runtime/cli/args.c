@@ -56,6 +56,12 @@ static err *set_repeats(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_loses(args *a, const char *value) {
+    (void)value;
+    a->loses = true;
+    return NULL;
+}
+
 static err *set_to(args *a, const char *value) {
     a->to = value;
     return NULL;
@@ -115,6 +121,8 @@ static const option OPTIONS[] = {
       "the batch that the pipeline goes on from, as `checkpoint ls` shows it", set_to },
     { "--repeat-output", NULL, "checkpoint rollback, checkpoint recover",
       "yes, readers of the results will get rows again", set_repeats },
+    { "--may-lose-output", NULL, "checkpoint recover",
+      "yes, onto a state that is not known to be committed: rows may be missing", set_loses },
     { "--force", NULL, "checkpoint gc", "remove it, do not only show what would go", set_force },
     { "--http", "ADDRESS", "run", "serve metrics and status", NULL },
 };

@@ -11,6 +11,18 @@
 
 enum { MOST_CANDIDATES = 5 }; /* of one look: each is read whole */
 
+/* What is known of a state; the better ones come first. */
+typedef enum standing {
+    WAS_COMMITTED, /* or is older than one that was, and the only one of its batch */
+    IS_UNSURE,
+    NOT_COMMITTED, /* another one was, at that batch or before it */
+} standing;
+
+typedef struct candidate {
+    survey_object object;
+    standing is;
+} candidate;
+
 typedef struct move {
     const args *a;
     stored s;
@@ -18,10 +30,16 @@ typedef struct move {
     target now; /* what is committed, if has_now */
     bool has_now;
     err *trouble; /* why there is none; owned */
+    /* " BATCH-ID" of each state that a later object follows: it was current then; the last batch */
+    buf followed;
+    uint64_t followed_batch;
+    candidate found[MOST_CANDIDATES];
+    uint32_t found_count;
 } move;
 
 static err *move_open(const args *a, move *m) {
     *m = (move){ .a = a };
+    buf_init(&m->followed);
     err *e = stored_open(a, NULL, &m->s);
     if (!e) e = survey_open(&m->s.store, m->s.name, &m->survey);
     if (e) return e;
@@ -39,6 +57,7 @@ static err *move_open(const args *a, move *m) {
 
 static void move_done(move *m) {
     target_done(&m->now);
+    buf_done(&m->followed);
     err_free(m->trouble);
     survey_done(&m->survey);
     stored_close(&m->s);
@@ -49,12 +68,15 @@ static bool head_pointer(const move *m, pointer *p) {
     return m->survey.has_head && pointer_read(m->survey.head.pointer, p) == POINTER_OK;
 }
 
+/* The ledger's pointer can be read, whatever has become of its objects. */
+static bool knows_pointer(const move *m) { return m->s.count && !m->s.trouble; }
+
 /* The last batch that is known to have been committed. */
 static uint64_t last_known(const move *m) {
     pointer head = { 0 };
     uint64_t batch = head_pointer(m, &head) ? head.batch : 0;
-    if (m->s.count && !m->s.trouble && m->s.pointer.batch > batch) batch = m->s.pointer.batch;
-    return batch;
+    if (knows_pointer(m)) return m->s.pointer.batch > batch ? m->s.pointer.batch : batch;
+    return m->followed_batch > batch ? m->followed_batch : batch;
 }
 
 static err *refuse_grown(const move *m, const target *t) {
@@ -101,85 +123,209 @@ static err *refuse_repeats(const move *m, const target *from, const target *to) 
     return e;
 }
 
-/* -- recover: what could be gone on from */
+/* -- recover: what is known of the states */
 
-static const char *word_of(const move *m, const pointer *p) {
-    pointer head;
-    bool has_head = head_pointer(m, &head);
-    if (has_head && !strcmp(head.id, p->id)) return "committed: the copy of the pointer says so";
-    if (p->batch < last_known(m)) return "older: output since then would come again";
-    if (has_head) return "not known to be committed: its output may be missing";
-    return "not known to be committed";
-}
-
-/* States that are whole, newest first; further ones cost reading. */
-static uint32_t find_candidates(const move *m, survey_object *found) {
+/* How many states of that batch are followed; or whether `id` is. */
+static uint32_t count_followed(const move *m, uint64_t batch, const char *id) {
+    char text[64];
     uint32_t count = 0;
-    for (uint32_t i = m->survey.count; i > 0 && count < MOST_CANDIDATES; i--) {
-        const survey_object *o = &m->survey.objects[i - 1];
-        target t;
-        if (!o->has_first) continue;
-        err *e = target_open(&m->s, &o->p, &t);
-        if (!e) found[count++] = *o;
-        err_free(e);
-        target_done(&t);
+    snprintf(text, sizeof text, " %" PRIu64 "-%s", batch, id);
+    const char *at = m->followed.data, *end = at + m->followed.len;
+    while (at && (at = memmem(at, (size_t)(end - at), text, strlen(text)))) {
+        count++;
+        at++;
     }
     return count;
 }
 
-static void put_candidates(buf *out, const move *m, const survey_object *found, uint32_t count) {
+static void add_followed(move *m, const pointer *p) {
+    if (p->kind == POINTER_GENESIS || count_followed(m, p->batch, p->id)) return;
+    buf_printf(&m->followed, " %" PRIu64 "-%s", p->batch, p->id);
+    if (p->batch > m->followed_batch) m->followed_batch = p->batch;
+}
+
+/* A batch begins when the one before is committed: whoever has a successor was current. That holds
+ * of what could be read of a broken chain, too. */
+static void learn(move *m, const chain *ch) {
+    if (!ch->count) return;
+    for (uint32_t i = 1; i < ch->count; i++) add_followed(m, &ch->links[i].p);
+    /* of a stand-in that is its own delta */
+    if (strcmp(ch->behind.id, ch->links[ch->count - 1].p.id)) add_followed(m, &ch->behind);
+}
+
+static bool is_only_one(const move *m, const pointer *p) {
+    for (uint32_t i = 0; i < m->survey.count; i++) {
+        const pointer *other = &m->survey.objects[i].p;
+        if (other->batch == p->batch && strcmp(other->id, p->id)) return false;
+    }
+    return true;
+}
+
+/* The chain passes by the state that was committed: it was gone back behind, or never was. */
+static bool passes_by(const chain *ch, const pointer *known) {
+    for (uint32_t i = 0; i < ch->count; i++) {
+        const pointer *p = &ch->links[i].p;
+        if (p->batch == known->batch && strcmp(p->id, known->id)) return true;
+    }
+    return false;
+}
+
+static bool is_ruled_out(const move *m, const pointer *p, const chain *ch) {
+    pointer head;
+    if (knows_pointer(m))
+        return p->batch > m->s.pointer.batch || passes_by(ch, &m->s.pointer);
+    return head_pointer(m, &head) && passes_by(ch, &head);
+}
+
+/* Once all objects of later batches were read. */
+static standing standing_of(const move *m, const pointer *p, const chain *ch) {
+    pointer head;
+    if (head_pointer(m, &head) && !strcmp(head.id, p->id)) return WAS_COMMITTED;
+    if (knows_pointer(m) && !strcmp(m->s.pointer.id, p->id)) return WAS_COMMITTED;
+    if (is_ruled_out(m, p, ch)) return NOT_COMMITTED;
+    /* where two of one batch are followed, one was gone back behind */
+    uint32_t count = count_followed(m, p->batch, "");
+    if (count_followed(m, p->batch, p->id)) return count == 1 ? WAS_COMMITTED : IS_UNSURE;
+    if (count) return NOT_COMMITTED;
+    return p->batch < last_known(m) && is_only_one(m, p) ? WAS_COMMITTED : IS_UNSURE;
+}
+
+static const char *word_of(const move *m, const candidate *c) {
+    const pointer *p = &c->object.p;
+    pointer head;
+    if (c->is == NOT_COMMITTED) return "not committed: another state was";
+    if (c->is == IS_UNSURE) return "not known to be committed: its output may be missing";
+    if (head_pointer(m, &head) && !strcmp(head.id, p->id))
+        return "committed: the copy of the pointer says so";
+    if (p->batch < last_known(m)) return "older: output since then would come again";
+    return "committed: a later object follows it";
+}
+
+/* Behind those that are as good or better; the last one falls out of a full list. */
+static void add_candidate(move *m, const survey_object *o, standing is) {
+    candidate c = { *o, is };
+    uint32_t at = m->found_count;
+    while (at > 0 && m->found[at - 1].is > c.is) at--;
+    if (at == MOST_CANDIDATES) return;
+    if (m->found_count < MOST_CANDIDATES) m->found_count++;
+    for (uint32_t i = m->found_count - 1; i > at; i--) m->found[i] = m->found[i - 1];
+    m->found[at] = c;
+}
+
+/* States that are whole, newest first, until there are enough that were committed. */
+static void find_candidates(move *m) {
+    const survey *v = &m->survey;
+    for (uint32_t i = v->count; i > 0; i--) {
+        const survey_object *o = &v->objects[i - 1];
+        bool is_full = m->found_count == MOST_CANDIDATES;
+        if (is_full && m->found[MOST_CANDIDATES - 1].is == WAS_COMMITTED) return;
+        /* a full object that stands for a delta has its id, and is of the same state */
+        if (!o->has_first || (i < v->count && !strcmp(v->objects[i].p.id, o->p.id))) continue;
+        target t;
+        err *e = target_open(&m->s, &o->p, &t);
+        standing is = standing_of(m, &o->p, &t.chain);
+        if (!is_ruled_out(m, &o->p, &t.chain)) learn(m, &t.chain);
+        if (!e) add_candidate(m, o, is);
+        err_free(e);
+        target_done(&t);
+    }
+}
+
+/* -- recover: what could be gone on from */
+
+static void put_candidates(buf *out, const move *m) {
     columns c;
     columns_begin(&c, "--to|written (UTC)|is");
-    for (uint32_t i = 0; i < count; i++) {
-        columns_put(&c, "%" PRIu64 "-%.8s", found[i].p.batch, found[i].p.id);
-        columns_put_time(&c, found[i].changed_ms);
-        columns_put(&c, "%s", word_of(m, &found[i].p));
+    for (uint32_t i = 0; i < m->found_count; i++) {
+        const survey_object *o = &m->found[i].object;
+        columns_put(&c, "%" PRIu64 "-%.8s", o->p.batch, o->p.id);
+        columns_put_time(&c, o->changed_ms);
+        columns_put(&c, "%s", word_of(m, &m->found[i]));
     }
     columns_end(&c, out);
 }
 
-static void put_candidates_json(buf *out, const move *m, const survey_object *found,
-                                uint32_t count) {
+/* Its start was committed, and nothing after it is known to have been. */
+static bool starts_anew(const move *m) {
+    pointer head;
+    if (!head_pointer(m, &head) || head.kind != POINTER_GENESIS) return false;
+    return !last_known(m) && (!m->found_count || m->found[0].is != WAS_COMMITTED);
+}
+
+/* With the flags that it would be asked for. */
+static void put_suggestion(buf *out, const move *m) {
+    if (starts_anew(m)) {
+        buf_printf(out, "`sluice checkpoint recover %s --to 0` commits its start anew, which is "
+                        "all that is known to be committed\n",
+                   m->a->operand);
+        return;
+    }
+    if (!m->found_count) return;
+    const candidate *best = &m->found[0];
+    const pointer *p = &best->object.p;
+    buf_printf(out, "`sluice checkpoint recover %s --to %" PRIu64 "-%.8s%s%s` commits the pointer "
+                    "to %s, with the offsets that belong to it\n",
+               m->a->operand, p->batch, p->id, p->batch < last_known(m) ? " --repeat-output" : "",
+               best->is == WAS_COMMITTED ? "" : " --may-lose-output",
+               m->found_count > 1 ? "the first" : "it");
+}
+
+static void put_candidates_json(buf *out, const move *m) {
     buf_put_char(out, '{');
     show_json_text(out, "pipeline", m->s.name);
     if (m->trouble) show_json_text(out, "trouble", m->trouble->message);
     buf_put_text(out, ",\"candidates\":[");
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < m->found_count; i++) {
+        const survey_object *o = &m->found[i].object;
         char to[64];
-        snprintf(to, sizeof to, "%" PRIu64 "-%s", found[i].p.batch, found[i].p.id);
+        snprintf(to, sizeof to, "%" PRIu64 "-%s", o->p.batch, o->p.id);
         buf_put_text(out, i ? ",{" : "{");
         show_json_text(out, "to", to);
-        show_json_number(out, "batch", (int64_t)found[i].p.batch);
-        show_json_number(out, "written_ms", found[i].changed_ms);
-        show_json_text(out, "is", word_of(m, &found[i].p));
+        show_json_number(out, "batch", (int64_t)o->p.batch);
+        show_json_number(out, "written_ms", o->changed_ms);
+        show_json_text(out, "is", word_of(m, &m->found[i]));
         buf_put_char(out, '}');
     }
     buf_put_text(out, "]}\n");
 }
 
-static err *show_candidates(const move *m) {
-    survey_object found[MOST_CANDIDATES];
-    uint32_t count = find_candidates(m, found);
+static err *refuse_empty(const move *m) {
+    buf title;
+    err *e = err_new(ERR_REFUSED, "%s: nothing is stored, and nothing committed: is this the "
+                                  "folder or bucket that it ran with, and the name?",
+                     stored_title(&m->s, &title));
+    buf_done(&title);
+    return e;
+}
+
+static void show_candidates(const move *m) {
     buf out, title;
     buf_init(&out);
     const char *name = stored_title(&m->s, &title);
     if (m->a->json) {
-        put_candidates_json(&out, m, found, count);
+        put_candidates_json(&out, m);
     } else if (!m->trouble) {
         buf_printf(&out, "%s: nothing is to be recovered; `sluice checkpoint rollback` goes back\n",
                    name);
     } else {
         buf_printf(&out, "%s\n", m->trouble->message);
-        buf_printf(&out, count ? "whole are:\n" : "no state that is whole is stored\n");
-        put_candidates(&out, m, found, count);
-        if (count)
-            buf_printf(&out, "`sluice checkpoint recover %s --to %" PRIu64 "-%.8s` commits the "
-                             "pointer to one, with the offsets that belong to it\n",
-                       m->a->operand, found[0].p.batch, found[0].p.id);
+        buf_put_text(&out, m->found_count ? "whole are:\n" : "no state that is whole is stored\n");
+        if (m->found_count) put_candidates(&out, m);
+        put_suggestion(&out, m);
     }
     buf_done(&title);
     show_text(&out);
-    return NULL;
+}
+
+/* Going forward onto what may never have been: that must be said, too. */
+static err *refuse_loss(const move *m, const target *to) {
+    standing is = standing_of(m, &to->p, &to->chain);
+    if (m->a->loses || is == WAS_COMMITTED) return NULL;
+    const char *what = is == IS_UNSURE ? "is not known to be committed" : "was not committed";
+    return err_new(ERR_USAGE, "%s: that state %s: what its last batch gave the sinks may be "
+                              "missing there, and would not come again. Write --may-lose-output "
+                              "to go on from it",
+                   m->a->to, what);
 }
 
 /* A run that committed its start and nothing more has no object: its copy has the offsets. */
@@ -187,23 +333,31 @@ static err *recover_genesis(move *m, const pointer *head) {
     target t = { .p = *head, .count = m->survey.head.count };
     t.marks = mem_alloc((t.count + 1) * sizeof *t.marks);
     for (uint32_t i = 0; i < t.count; i++) t.marks[i] = m->survey.head.items[i].mark;
-    err *e = commit_target(m, &t);
+    err *e = refuse_repeats(m, NULL, &t);
+    if (!e) e = commit_target(m, &t);
     target_done(&t);
     return e;
 }
 
 static err *recover(move *m) {
     pointer head;
-    if (!m->a->to) return show_candidates(m);
-    if (head_pointer(m, &head) && head.kind == POINTER_GENESIS && !strcmp(m->a->to, "0"))
-        return recover_genesis(m, &head);
+    bool is_empty = !m->s.count && !m->survey.count && !m->survey.has_head;
+    if (is_empty) return refuse_empty(m);
+    if (m->trouble) find_candidates(m);
+    if (!m->a->to) {
+        show_candidates(m);
+        return NULL;
+    }
     if (m->has_now)
         return err_new(ERR_USAGE, "`%s` has a pointer, and its state is whole: nothing is to be "
                                   "recovered; `sluice checkpoint rollback` goes back",
                        m->s.name);
+    if (head_pointer(m, &head) && head.kind == POINTER_GENESIS && !strcmp(m->a->to, "0"))
+        return recover_genesis(m, &head);
     target t;
     err *e = target_find(&m->s, &m->survey, m->a->to, &t);
     if (!e) e = refuse_repeats(m, NULL, &t);
+    if (!e) e = refuse_loss(m, &t);
     if (!e) e = commit_target(m, &t);
     target_done(&t);
     return e;

@@ -203,7 +203,7 @@ static err *look_at_lock(stored *s) {
     names_plain(name, s->name, "running");
     err *e = s->store.ops->lock(s->store.handle, name, &is_taken, by);
     if (e || !is_taken) return e;
-    return err_new(ERR_FENCED, "`%s` runs (pid %s): stop it first, so that nothing moves while the "
+    return err_new(ERR_FENCED, "`%s` runs (%s): stop it first, so that nothing moves while the "
                                "pointer is changed",
                    s->name, by);
 }

@@ -69,9 +69,11 @@ static err *check_current(const pipeline *p) {
     err *e = k->ops->read(k->ledger, &items, &count);
     for (uint32_t i = 0; !e && i < count; i++)
         if (strcmp(items[i].pointer, text) != 0)
-            e = err_new(ERR_FENCED, "%s: another process has gone on since batch %" PRIu64
-                                    " (committed is `%s`): stop one of the two",
-                        k->place, k->current.batch, items[i].pointer);
+            e = err_new(ERR_FENCED,
+                        "%s: another process has gone on since batch %" PRIu64
+                        " (committed is %s): stop one of the two",
+                        k->place, k->current.batch,
+                        *items[i].pointer ? items[i].pointer : "(no pointer)");
     return e;
 }
 

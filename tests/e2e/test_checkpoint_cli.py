@@ -143,6 +143,82 @@ class FileTest(CommandTest):
         self.run_all()
         self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 10)
 
+    def lose_pointer(self, *more):
+        """What the ledger holds goes; `more` of the pipeline's folder, too."""
+        for name in os.listdir(self.path("rides", "commit")):
+            os.unlink(self.path("rides", "commit", name))
+        for name in more:
+            os.unlink(self.path("rides", name))
+
+    def test_what_a_later_object_follows_is_suggested_first(self):
+        self.run_all()
+        self.lose_pointer("head")
+        offered = self.json_of("checkpoint", "recover")["candidates"]
+        self.assertEqual([one["batch"] for one in offered], [9, 8, 7, 6, 5])
+        self.assertEqual(offered[0]["is"], "committed: a later object follows it")
+        self.assertIn(f"recover p.lua --to {offered[0]['to'][:10]}` commits", self.checkpoint("recover"))
+        self.checkpoint("recover", "--to", "10", code=USAGE)
+        self.assertIn("is not known to be committed", self.said)
+        self.assertIn("--may-lose-output", self.said)
+        self.checkpoint("recover", "--to", "8", code=USAGE)
+        self.assertIn("--repeat-output", self.said)
+        self.assertIn("goes on from batch 10", self.checkpoint("recover", "--to", "10", "--may-lose-output"))
+
+    def test_the_only_state_is_suggested_with_its_flag(self):
+        self.run_all()
+        self.lose_pointer("head")
+        for name in self.objects()[1:]:
+            os.unlink(self.path("rides", "state", name))
+        text = self.checkpoint("recover")
+        self.assertIn("not known to be committed", text)
+        command = text.split("`sluice checkpoint recover p.lua ")[1].split("`")[0].split()
+        self.assertEqual(command[2:], ["--may-lose-output"])
+        self.checkpoint("recover", *command[:2], code=USAGE)
+        self.checkpoint("recover", *command)
+
+    def test_what_was_not_committed_comes_last(self):
+        self.run_all()
+        old = self.objects()
+        self.checkpoint("rollback", "--to", "1", "--repeat-output")  # 2 to 10 are orphans
+        text = harness.read(os.path.join(self.folder, "p.lua"))
+        self.file("p.lua", text.replace("max_records = 100", "max_records = 900"))
+        self.run_all()
+        self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 2)
+        for name in set(self.objects()) - set(old):
+            os.unlink(self.path("rides", "state", name))
+        for _ in ("the pointer is known", "its copy is"):
+            offered = self.json_of("checkpoint", "recover")["candidates"]
+            self.assertEqual([one["batch"] for one in offered], [1, 0, 10, 9, 8])
+            self.assertEqual({one["is"] for one in offered[2:]}, {"not committed: another state was"})
+            self.assertRegex(self.checkpoint("recover"), r"--to 1-\w{8} --repeat-output` commits")
+            self.checkpoint("recover", "--to", "10", code=USAGE)
+            self.assertIn("was not committed", self.said)
+            self.lose_pointer()
+        self.lose_pointer("head")  # now nothing is known of it
+        self.checkpoint("recover", "--to", "10", code=USAGE)
+        self.assertIn("--may-lose-output", self.said)
+
+    def test_of_two_that_were_followed_neither_is_suggested(self):
+        """One of them was gone back behind: which of them cannot be told."""
+        self.run_all()
+        self.checkpoint("rollback", "--to", "1", "--repeat-output")
+        text = harness.read(os.path.join(self.folder, "p.lua"))
+        self.file("p.lua", text.replace("max_records = 100", "max_records = 300"))
+        self.run_all()
+        current = self.json_of("checkpoint", "ls")["pointer"].split()[4]
+        for name in self.objects():
+            if current in name:
+                os.unlink(self.path("rides", "state", name))
+        self.assertRegex(self.checkpoint("recover"), r"--to 1-\w{8} --repeat-output` commits")
+
+    def test_an_empty_folder_is_said_to_be_one(self):
+        self.assertEqual(self.checkpoint("recover", code=REFUSED), "")
+        self.assertIn("is this the folder", self.said)
+        self.run_all()
+        text = self.checkpoint("recover")
+        self.assertEqual((text.count("\n"), self.said), (1, ""))
+        self.assertIn("nothing is to be recovered", text)
+
     def test_going_back_says_what_it_costs(self):
         self.run_all()
         before = self.output()
@@ -237,9 +313,10 @@ class FileTest(CommandTest):
         self.assertIn("whole", self.checkpoint("verify"))
         for words in (("rollback", "--to", "3", "--repeat-output"), ("gc", "--force")):
             self.checkpoint(*words, code=RUNS)
-            self.assertIn(f"pid {run.process.pid}", self.said)
+            self.assertIn(f"(pid {run.process.pid} on ", self.said)
         second = self.run_sluice("run", "p.lua")
         self.assertEqual(second.code, RUNS, second.err)
+        self.assertNotIn("pid pid", second.err)
         self.assertEqual(run.stop(), 0, run.err)
 
     def test_state_is_shown_by_group(self):
