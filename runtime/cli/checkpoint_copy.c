@@ -98,6 +98,30 @@ static err *copy_chain(stored *from, stored *to, const pointer *p, pointer *copi
     return e;
 }
 
+static bool is_in(const sl_plan *plan, const sl_string *name) {
+    for (uint32_t i = 0; i < plan->sink_count; i++) {
+        const sl_string *other = &plan->sinks[i].name;
+        if (other->len == name->len && !memcmp(other->data, name->data, name->len)) return true;
+    }
+    return false;
+}
+
+/* Who only gave it another name may not have thought of what both write to. */
+static void say_same_sinks(const stored *from, const stored *to) {
+    uint32_t count = 0;
+    buf names;
+    buf_init(&names);
+    for (uint32_t i = 0; i < to->plan->sink_count; i++) {
+        const sl_string *name = &to->plan->sinks[i].name;
+        if (!is_in(from->plan, name)) continue;
+        buf_printf(&names, "%s%.*s", count++ ? ", " : "", (int)name->len, name->data);
+    }
+    if (count)
+        printf("both write to %s: name that anew for `%s` (`--set sink.…`) to keep them apart\n",
+               buf_text(&names), to->name);
+    buf_done(&names);
+}
+
 static err *fork_to(const args *a, stored *from, stored *to) {
     pointer copied;
     err *e = refuse_same(from, to);
@@ -110,6 +134,7 @@ static err *fork_to(const args *a, stored *from, stored *to) {
     e = commit_copy(to, &copied, marks, from->count, from->topic);
     mem_free(marks);
     if (!e) say_done(a, to, &copied);
+    if (!e && !a->json) say_same_sinks(from, to);
     return e;
 }
 

@@ -257,7 +257,7 @@ class FileTest(CommandTest):
         self.checkpoint("export", "saved.ck")
         self.checkpoint("export", "saved.ck", code=1)  # nothing is overwritten
         self.checkpoint("fork", "rides", code=USAGE)
-        self.checkpoint("fork", "copy")
+        self.assertIn("\nboth write to out: name that anew for `copy`", self.checkpoint("fork", "copy"))
         self.checkpoint("fork", "copy", code=REFUSED)
         self.script(name="third")
         self.checkpoint("import", "saved.ck")
