@@ -36,6 +36,7 @@ typedef void checkpoint_follow(void *arg, const pointer *p, image *m);
 
 typedef struct checkpoint_config {
     const char *name;                 /* of the pipeline */
+    const char *script;               /* its path, for messages; borrowed; NULL: not known */
     store *store;                     /* borrowed */
     struct logger *log;               /* borrowed */
     const struct clock_source *clock; /* borrowed */

@@ -10,12 +10,13 @@
 
 err *checkpoint_way_out(err *e, const checkpoint *c) {
     if (!e || e->code != ERR_REFUSED) return e;
+    const char *script = c->config.script ? c->config.script : "SCRIPT";
     err *told = err_new(ERR_REFUSED,
                         "the state of '%s' cannot be loaded: %s. If the pipeline ran with another "
                         "folder or bucket than %s, give that one. `sluice checkpoint verify "
-                        "SCRIPT` shows what is whole here; `sluice checkpoint recover SCRIPT` goes "
+                        "%s` shows what is whole here; `sluice checkpoint recover %s` goes "
                         "back to the newest state that is",
-                        c->config.name, e->message, c->config.store->url);
+                        c->config.name, e->message, c->config.store->url, script, script);
     err_free(e);
     return told;
 }

@@ -126,9 +126,9 @@ static err *read_newest(store_ledger *l, bool *gone) {
     if (!e && !*gone) e = note_read(name, &text, &l->note);
     if (e && e->code == ERR_REFUSED)
         e = err_wrap(e,
-                     "the last commit of '%s' cannot be read (`sluice checkpoint recover SCRIPT` "
+                     "the last commit of '%s' cannot be read (`sluice checkpoint recover %s` "
                      "goes back to the newest state that is whole)",
-                     l->config.pipeline);
+                     l->config.pipeline, l->config.script ? l->config.script : "SCRIPT");
     buf_done(&text);
     return e;
 }

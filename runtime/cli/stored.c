@@ -36,7 +36,7 @@ static err *load_script(const args *a, const char *name, stored *s) {
 }
 
 err *stored_open(const args *a, const char *name, stored *s) {
-    *s = (stored){ 0 };
+    *s = (stored){ .operand = a->operand };
     log_init(&s->log, 2, LOG_PLAIN, LOG_WARN);
     stop_install(command_end_now, "");
     err *e = load_script(a, name, s);
@@ -106,6 +106,7 @@ static err *open_ledger(stored *s, bool is_reader, ledger *l) {
     store_ledger_config config = {
         .store = &s->store,
         .pipeline = s->name,
+        .script = s->operand,
         .log = &s->log,
         .clock = &s->clock,
         .is_reader = is_reader,
@@ -177,12 +178,12 @@ err *stored_need_pointer(stored *s) {
     if (!s->count)
         e = err_new(ERR_REFUSED,
                     "%s: nothing is committed. It never ran, or what was committed has "
-                    "gone: then `sluice checkpoint recover` shows what is stored",
-                    stored_title(s, &title));
+                    "gone: then `sluice checkpoint recover %s` shows what is stored",
+                    stored_title(s, &title), s->operand);
     else if (s->trouble)
-        e = err_new(ERR_REFUSED, "%s: %s. `sluice checkpoint recover` shows what is stored, and "
+        e = err_new(ERR_REFUSED, "%s: %s. `sluice checkpoint recover %s` shows what is stored, and "
                                  "commits it anew",
-                    stored_title(s, &title), s->trouble);
+                    stored_title(s, &title), s->trouble, s->operand);
     else
         return NULL;
     buf_done(&title);

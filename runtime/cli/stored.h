@@ -11,8 +11,9 @@
 typedef struct stored {
     script *script; /* owned */
     const sl_plan *plan;
-    char *name;  /* of the pipeline; owned */
-    char *topic; /* of the mark where no source's partitions are committed; owned */
+    const char *operand; /* the script's path as typed; borrowed */
+    char *name;          /* of the pipeline; owned */
+    char *topic;         /* of the mark where no source's partitions are committed; owned */
     logger log;
     clock_source clock;
     sl_system system; /* what ledgers are opened with */

@@ -39,8 +39,11 @@ static err *open_the_store(keeper *k, pipeline *p, const pipeline_options *optio
     buf_printf(&place, "checkpoint of `%s` in %s", k->name, k->store.url);
     k->place = mem_copy_text(place.data, place.len);
     buf_done(&place);
+    const sl_string *path = &p->plan->script;
+    k->script = mem_copy_text(path->len ? path->data : "", path->len);
     checkpoint_config of = {
         .name = k->name,
+        .script = *k->script ? k->script : NULL,
         .store = &k->store,
         .log = p->system.log,
         .clock = p->system.clock,
@@ -65,6 +68,7 @@ static err *open_ledger(keeper *k, const pipeline *p, const pipeline_options *op
     store_ledger_config config = {
         .store = &k->store,
         .pipeline = k->name,
+        .script = *k->script ? k->script : NULL,
         .log = p->system.log,
         .clock = p->system.clock,
     };
@@ -229,5 +233,6 @@ void keeper_close(keeper *k) {
     mem_free(k->group);
     mem_free(k->topic);
     mem_free(k->place);
+    mem_free(k->script);
     mem_free(k);
 }

@@ -117,7 +117,7 @@ class FileTest(CommandTest):
         self.assertEqual(self.json_of("checkpoint", "verify", code=REFUSED)["verdict"], "broken")
         run = self.run_sluice("run", "p.lua")
         self.assertEqual(run.code, REFUSED)
-        self.assertIn("sluice checkpoint recover", run.err)
+        self.assertIn("`sluice checkpoint recover p.lua` goes back", run.err)
         # the states before the damage are whole, and can be gone on from
         offered = self.json_of("checkpoint", "recover")["candidates"]
         self.assertEqual([one["batch"] for one in offered], [4, 3, 2, 1, 0])
