@@ -173,11 +173,22 @@ static void loading_done(loading *l) {
     mem_free(l->lists);
 }
 
+/* Functions are not compared: what windows that are open mean may have changed with them. */
+static void tell_other_text(const pipeline *p, const pointer *at, const image_head *head) {
+    keeper *k = p->keeper;
+    bool is_last = at->batch == k->current.batch && !strcmp(at->id, k->current.id);
+    if (!is_last || head->script_hash == p->plan->script_hash || k->has_told) return;
+    k->has_told = true;
+    log_info(p->system.log, "the script has changed, its stored state goes on under the new text",
+             log_number("batch", at->batch));
+}
+
 static err *load_object(void *arg, const pointer *at, image_reader *object) {
     loading l = { .p = arg };
     image_view view;
     bool is_taken = false;
     err *e = check_head(&l, image_head_of(object));
+    if (!e) tell_other_text(l.p, at, image_head_of(object));
     if (!e) e = local_take(l.p, at, object, &is_taken);
     while (!e && !is_taken && image_next(object, &view)) e = take_section(&l, &view);
     if (!e && !is_taken) e = crew_run(l.p->crew, load_phase, &l, true);

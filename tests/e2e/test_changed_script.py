@@ -52,6 +52,17 @@ class ChangedScriptTest(harness.E2ETest):
         self.assertEqual((rows["b"]["rows"], rows["b"]["all"], rows["b"]["most"]), (1, [7], None))
         self.assertEqual(sorted(rows), ["a", "b"])
 
+    def test_a_function_that_changed_is_told(self):
+        told = "the script has changed, its stored state goes on under the new text"
+        run = self.run_with(OLD, ("a", 1, 0))
+        self.assertNotIn(told, run.err)
+        run = self.run_with(OLD + ", odd = sluice.count():where(function(row) return row.n > 4 end)", ("a", 2, 1))
+        self.assertIn("`odd` is new", run.err)
+        run = self.run_with(OLD + ", odd = sluice.count():where(function(row) return row.n > 5 end)", ("a", 5, 1))
+        self.assertIn(told, run.err)
+        run = self.run_with(OLD + ", odd = sluice.count():where(function(row) return row.n > 5 end)", ("a", 5, 2))
+        self.assertNotIn(told, run.err)
+
     def test_what_does_not_fit_is_refused_and_nothing_is_touched(self):
         self.run_with(OLD, ("a", 1, 0))
         run = self.run_with(OLD, size="2 minutes", code=4)
