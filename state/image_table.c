@@ -157,7 +157,7 @@ static void put_dropped(table_writer *w, const table *t) {
     uint32_t count;
     pane *const *panes = table_dropped_panes(t, &count);
     for (uint32_t i = 0; i < count; i++) {
-        if (!panes[i]->count) {
+        if (!panes[i]->count && !panes[i]->is_spilled) {
             put_changes(w, panes[i]);
             continue;
         }
