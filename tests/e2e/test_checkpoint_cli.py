@@ -413,8 +413,8 @@ class S3Test(CommandTest):
         self.rows(0, 10)
         self.script(follow=True)
         runs = []
-        for _ in range(2):
-            runs.append(self.start("run", "p.lua", env=self.env))
+        for out in "out", "elsewhere":  # one folder would keep the second one out
+            runs.append(self.start("run", "p.lua", *harness.sets(f"sink.path={out}"), env=self.env))
             self.wait_for("it runs", lambda: "running" in runs[-1].err)
         for n in range(10, 400):
             self.rows(n, n + 1)
