@@ -331,4 +331,4 @@ class RefusedTest(scripted.ScriptCase):
         self.assertEqual([(json.loads(r.key)["city"], r.json()["rides"], r.json()["final"]) for r in kept],
                          [("Lima", 4, False), ("Lima", 6, False), ("Lima", 6, True)])
         for record in kept:
-            self.assertIn("too large", dict(record.headers)["sluice.reason"].decode())
+            self.assertIn("larger than the topic's max.message.bytes", dict(record.headers)["sluice.reason"].decode())
