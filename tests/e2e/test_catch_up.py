@@ -95,7 +95,7 @@ class CatchUpTest(harness.E2ETest):
             began = time.monotonic()
             run = self.run_sluice("run", name + ".lua", *harness.sets(
                 "source.topics=" + topic, "sink.topic=" + self.topic(name="counts"),
-                "trigger=available-now", "source.start=earliest"))
+                "trigger=available-now", "source.start=earliest", "name=" + harness.fresh(name)))
             rates[name] = rides / (time.monotonic() - began)
             self.assertEqual(run.code, 0, run.err)
             self.assertEqual(expect.Summary(run.err).source["read"], rides)
