@@ -294,7 +294,7 @@ class ExampleScriptsTest(harness.E2ETest):
         self.assertEqual((loaded.source["passed"], loaded.source["quarantined"]), (5, 1))
         self.assertEqual([r.key for r in self.client.consume(rides)], [b"u-1"] * 5)
         self.run_script("ride_counts.lua", "trigger=available-now", "source.start=earliest",
-                        "source.topics=" + rides, "sink.topic=" + counts)
+                        "source.topics=" + rides, "sink.topic=" + counts, "name=" + harness.fresh("counts"))
         run = self.run_sluice("run", os.path.join(SCRIPTS, "topic_to_file.lua"), "--set", "source.topics=" + counts,
                               "--set", "sink.path=-")
         self.assertEqual(run.code, 0, run.err)
