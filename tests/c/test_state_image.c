@@ -8,65 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tests/c/image_kit.h"
-
-/* An image of all entries of a table between batches, sorted so that tables can be compared. */
-typedef struct line {
-    char *text;
-} line;
-
-static int by_text(const void *a, const void *b) {
-    return strcmp(((const line *)a)->text, ((const line *)b)->text);
-}
-
-static void print_part(buf *out, const sl_part *part) {
-    if (part->data)
-        buf_printf(out, " %.*s", (int)part->len, part->data);
-    else
-        buf_put_text(out, " -");
-}
-
-static void print_entry(buf *out, const pane *p, const entry *e) {
-    const kit_state *s = entry_state(e);
-    buf_printf(out, "%lld %.*s %lld %g", (long long)pane_start(p), (int)e->key_len, entry_key(e),
-               (long long)s->count, s->sum);
-    print_part(out, &s->text);
-    print_part(out, &s->sketch);
-}
-
-/* The entries of a table as sorted lines. */
-static char *list(const table *t) {
-    uint32_t panes, count = 0;
-    pane *const *all = table_panes(t, &panes);
-    for (uint32_t p = 0; p < panes; p++) count += pane_count(all[p]);
-    line *lines = mem_zalloc(count + 1, sizeof *lines);
-    count = 0;
-    for (uint32_t p = 0; p < panes; p++) {
-        table_cursor at = { 0 };
-        for (entry *e; (e = table_scan(all[p], &at));) {
-            buf text = { 0 };
-            print_entry(&text, all[p], e);
-            lines[count++].text = mem_copy_text(text.data, text.len);
-            buf_done(&text);
-        }
-    }
-    if (count) qsort(lines, count, sizeof *lines, by_text);
-    buf out = { 0 };
-    for (uint32_t i = 0; i < count; i++) {
-        buf_printf(&out, "%s\n", lines[i].text);
-        mem_free(lines[i].text);
-    }
-    mem_free(lines);
-    buf_text(&out);
-    return out.data;
-}
-
-static void assert_same(const table *a, const table *b) {
-    char *of_a = list(a), *of_b = list(b);
-    assert_string_equal(of_a, of_b);
-    mem_free(of_a);
-    mem_free(of_b);
-}
+#include "tests/c/table_kit.h"
 
 static void load(table *t, buf bytes) {
     image_share whole = kit_whole();
@@ -82,7 +24,7 @@ static void a_full_object_holds_every_entry(void **state) {
     kit_set(t, 0, "", 2, NULL, "");
     kit_set(t, -1000, "a longer key than a word", 3, "some text", "and a sketch");
     load(copy, kit_save(t, true));
-    assert_same(t, copy);
+    kit_assert_same(t, copy);
     table_commit(t);
     const kit_state *empty = entry_state(kit_find(copy, 0, ""));
     assert_non_null(empty->sketch.data); /* no bytes are not none */
@@ -112,7 +54,7 @@ static void a_delta_holds_what_the_batch_changed(void **state) {
     table_remove(t, p, kit_find(t, 20, "comes again"));
     kit_set(t, 20, "comes again", 5, NULL, NULL);
     load(copy, kit_save(t, false));
-    assert_same(t, copy);
+    kit_assert_same(t, copy);
     table_commit(t);
     assert_null(kit_find(copy, 20, "removed"));
     assert_null(table_find_pane(copy, 10));
@@ -174,7 +116,7 @@ static void a_pane_that_comes_again_is_read_as_the_new_one(void **state) {
     table_drop_pane(t, table_pane(t, 0));
     kit_set(t, 0, "new", 1, "x", NULL);
     load(copy, kit_save(t, false));
-    assert_same(t, copy);
+    kit_assert_same(t, copy);
     assert_null(kit_find(copy, 0, "old"));
     table_commit(t);
     table_free(t);
@@ -262,7 +204,7 @@ static void a_large_object_has_parts(void **state) {
     table_epoch_begin(copy);
     while (image_next(r, &view)) assert_null(image_load_table(&view, copy, NULL, &whole));
     table_commit(copy);
-    assert_same(t, copy);
+    kit_assert_same(t, copy);
     image_reader_free(r);
     image_free(m);
     table_commit(t);
@@ -382,8 +324,8 @@ static void copies_that_load_every_delta_stay_the_same(void **state) {
         if (batch > 151) load(late, kit_save(t, false));
         load(copy, kit_save(t, false));
         table_commit(t);
-        assert_same(t, copy);
-        if (batch > 151) assert_same(t, late);
+        kit_assert_same(t, copy);
+        if (batch > 151) kit_assert_same(t, late);
     }
     assert_int_equal(table_part_count(t), table_part_count(copy));
     table_free(t);
