@@ -21,3 +21,6 @@ void keeper_collect_marks(pipeline *p, uint64_t batch);
 /* An error of a checkpoint that cannot be used: what is wrong; `way_out`: what to do. */
 err *keeper_refuse(const pipeline *p, const char *way_out, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The one of an earlier run that has flushed. */
+err *keeper_refuse_more(const pipeline *p);

@@ -288,9 +288,6 @@ err *keeper_load(pipeline *p) {
                              "the pointer is that of batch %" PRIu64
                              ", and the state that of %" PRIu64,
                              k->current.batch, k->loaded.batch);
-    if (k->loaded.is_flushed)
-        return keeper_refuse(p, "Give the next run another name, or begin without `flush`",
-                             "an earlier run closed everything (flush = true): it takes no "
-                             "further records");
+    if (k->loaded.is_flushed && !p->plan->flush) return keeper_refuse_more(p);
     return compare_offsets(p);
 }

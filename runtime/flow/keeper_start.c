@@ -126,6 +126,12 @@ static void restore_input(keeper *k, input *in) {
     in->watermark.all_idle_time = s->all_idle_time;
 }
 
+err *keeper_refuse_more(const pipeline *p) {
+    return keeper_refuse(p, "Give the next run another name, or begin without `flush`",
+                         "an earlier run closed everything (flush = true): it takes no further "
+                         "records");
+}
+
 /* A bounded input that had ended, and may have more now: where nothing was closed, it just goes
  * on. */
 static void go_on_behind_end(const pipeline *p, input *in) {
@@ -136,6 +142,7 @@ static void go_on_behind_end(const pipeline *p, input *in) {
 err *keeper_check_records(const pipeline *p, const input *in) {
     if (!p->keeper || in->watermark.time != WATERMARK_ENDED || !in->load.records.count)
         return NULL;
+    if (p->keeper->loaded.is_flushed) return keeper_refuse_more(p);
     return keeper_refuse(p, "Give the next run another name, or read with follow = true",
                          "source `%.*s` had ended, and everything was closed; it has more now, "
                          "which would all be late",
@@ -231,6 +238,7 @@ err *keeper_start(pipeline *p) {
         go_on_behind_end(p, &p->inputs[i]);
     }
     restore_stages(p);
+    p->finished = k->loaded.is_flushed;
     p->batch = k->current.batch;
     keeper_collect_marks(p, p->batch);
     if (!e) e = check_partitions(p);

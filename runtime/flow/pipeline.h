@@ -76,7 +76,7 @@ typedef struct pipeline {
     int64_t since_ms; /* steady time the last batch began; what leaders said since is fresh */
     int64_t batch_ms; /* how long the last batch took */
     run_counters counters;
-    bool finished; /* flushed at the end of an available-now run */
+    bool finished; /* flushed at the end of an available-now run, this one or an earlier one */
 } pipeline;
 
 /* Open all connectors. On error the pipeline is to be closed as well. */

@@ -172,8 +172,12 @@ class RefusedTest(RestartTest):
         self.check_refused(**{'size = "10 seconds"': 'size = "20 seconds"'})
 
     def test_what_was_flushed_takes_no_more(self):
+        """Started again, it has nothing to do: who was killed right behind the end cannot know."""
         flush = {"STORE": 'file:./store", flush = true, on_error = "quarantine'}
         self.run_once(**flush)
+        self.run_once(**flush)
+        self.check_refused("flush", STORE=flush["STORE"].replace("true", "false"))
+        self.produce(1)
         self.check_refused("flush", **flush)
 
 
