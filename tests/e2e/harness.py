@@ -151,7 +151,7 @@ class E2ETest(unittest.TestCase):
 
     def own_broker(self, **options):
         """A broker for this test alone, to be killed, paused and restarted at will."""
-        one = kafka.Broker(**options).start()
+        one = kafka.Broker(**{"libs": kit.TO_KILL, **options}).start()
         self.addCleanup(one.close)
         return one
 

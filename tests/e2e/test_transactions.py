@@ -1,7 +1,6 @@
 """The ledger and the sink of Kafka by hand, on a real broker: what a transaction makes visible, who is
 shut out, and what a pause, an outage or a tool leads to. Commands: driver.py."""
 import contextlib
-import functools
 import os
 import signal
 import subprocess
@@ -361,20 +360,6 @@ class ToolTest(LedgerTest):
         self.assertEqual(self.read(self.driver()), {0: (5, "")})
 
 
-def unless_kafka_forgets(test):
-    """A broker without replicas that is killed may never end a transaction (KAFKA-20734, docs/checkpoints.md):
-    then the pipeline stops and says so, which is right, and there is no more to be seen."""
-    @functools.wraps(test)
-    def tried(self):
-        try:
-            test(self)
-        except Refused as e:
-            if "are held by an open transaction" not in str(e):
-                raise
-            self.skipTest(f"KAFKA-20734: {e}")
-    return tried
-
-
 class OutageTest(LedgerTest):
     """The broker goes away within a batch; each test has its own."""
 
@@ -406,15 +391,12 @@ class OutageTest(LedgerTest):
         self.check_batches(1, 2, 3)
         self.assertEqual(self.read(one), self.both(3, "p3"))
 
-    @unless_kafka_forgets
     def test_a_broker_that_dies_with_the_outputs_written(self):
         self.check_outage(1)
 
-    @unless_kafka_forgets
     def test_a_broker_that_is_away_beyond_the_timeout(self):
         self.check_outage(TIMEOUT_S + 3)
 
-    @unless_kafka_forgets
     def test_a_broker_that_dies_before_the_outputs_are_written(self):
         one = self.driver()
         self.deliver(one, 1)
@@ -431,7 +413,6 @@ class OutageTest(LedgerTest):
         self.deliver_until_done(one, 2)
         self.check_batches(1, 2)
 
-    @unless_kafka_forgets
     def test_a_commit_that_is_cut_off_at_once(self):
         """In the moment of the commit: its outcome is unknown, and asked for until it is known."""
         one = self.driver()

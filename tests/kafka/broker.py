@@ -40,10 +40,10 @@ MEASURE_HEAP_MB = 1024
 
 class Broker:
     def __init__(self, folder=None, secure=False, settings=None, heap_mb=256, detached=False,
-                 measure=False, node=1, proxy=None):
+                 measure=False, node=1, proxy=None, libs=kit.LATEST):
         """`settings`: more server.properties as a dict. `detached`: outlives this process. `measure`:
         for benchmarks, all of Java's compilers and a heap of 1 GB. `node`: its id; quorum.py sets
-        `voters` and `cluster_id`, for several that work together."""
+        `voters` and `cluster_id`, for several that work together. `libs`: its release (kit.py)."""
         self.folder = folder or tempfile.mkdtemp(prefix="sluice-kafka-")
         self.own_folder = folder is None
         self.settings = dict(settings or {})
@@ -56,7 +56,7 @@ class Broker:
         self.names = [name for name in PROTOCOLS if name != "proxied"] if secure else ["plaintext"]
         if proxy:
             self.names.append("proxied")
-        self.node, self.proxy = node, proxy
+        self.node, self.proxy, self.libs = node, proxy, libs
         self.voters = None
         self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self._client = None
@@ -173,7 +173,7 @@ class Broker:
             one.close()
 
     def format(self):
-        source = kit.formatted_storage(self.properties(kit.FORMATTED))
+        source = kit.formatted_storage(self.properties, self.libs)
         shutil.rmtree(self.data, ignore_errors=True)
         os.makedirs(self.folder, exist_ok=True)
         shutil.copytree(source, self.data)
@@ -215,12 +215,12 @@ class Broker:
         return settings
 
     def spawn(self, jvm):
-        archive = kit.archive()
+        archive = kit.archive(self.libs)
         if os.path.exists(archive):
             os.utime(archive)
             jvm = jvm + ["-XX:SharedArchiveFile=" + archive]
-        command = [kit.java(), f"-Xmx{self.heap_mb}m", *self.jvm, *jvm, "-cp", kit.class_path(),
-                   "kafka.Kafka", os.path.join(self.folder, "server.properties")]
+        command = [kit.java(), f"-Xmx{self.heap_mb}m", *self.jvm, *jvm, "-cp",
+                   kit.class_path(self.libs), "kafka.Kafka", os.path.join(self.folder, "server.properties")]
         with open(self.log_path, "w") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -246,22 +246,27 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def prepare(say=print):
-    """Make what is made once: the class-data archive (a broker then starts in 1.8 s instead of 2.8)
-    and the test client's classes."""
-    archive = kit.archive()
-    if not os.path.exists(archive):
-        say("kafka: first start, making the class-data archive")
-        fresh = f"{archive}.{os.getpid()}"
-        with Broker() as broker:
-            broker.stop()
-            broker.start(jvm=["-XX:ArchiveClassesAtExit=" + fresh])
-            broker.client.create_topic("warm-up", partitions=1)
-            broker.client.produce("warm-up", [{"value": b"x"}])
-            broker.client.close()
-            broker.stop()
-        for old in set(kit.archives()) - {fresh}:
-            if kit.is_unused(old):
-                os.unlink(old)
-        os.rename(fresh, archive)
+def prepare(*releases):
+    """Make what is made once: the test client's classes and, for each of these releases, the class-data
+    archive (a broker then starts in 1.8 s instead of 2.8)."""
     kit.client_classes()
+    for libs in releases:
+        if not os.path.exists(kit.archive(libs)):
+            print("kafka: first start, making the class-data archive")
+            make_archive(libs)
+
+
+def make_archive(libs):
+    archive = kit.archive(libs)
+    fresh = f"{archive}.{os.getpid()}"
+    with Broker(libs=libs) as broker:
+        broker.stop()
+        broker.start(jvm=["-XX:ArchiveClassesAtExit=" + fresh])
+        broker.client.create_topic("warm-up", partitions=1)
+        broker.client.produce("warm-up", [{"value": b"x"}])
+        broker.client.close()
+        broker.stop()
+    for old in set(kit.archives()) - {fresh}:
+        if kit.is_unused(old):
+            os.unlink(old)
+    os.rename(fresh, archive)

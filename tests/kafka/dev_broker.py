@@ -30,7 +30,7 @@ def load():
 def start():
     state = load()
     if not state:
-        broker.prepare()
+        broker.prepare(kit.LATEST)
         shutil.rmtree(FOLDER, ignore_errors=True)
         one = broker.Broker(folder=FOLDER, detached=True).start()
         state = {"pid": one.process.pid, "bootstrap": one.bootstrap}
@@ -70,7 +70,7 @@ def topic(arguments):
 def main(command, *arguments):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     if command == "prepare":
-        return broker.prepare()
+        return broker.prepare(kit.LATEST)
     return {"start": start, "stop": stop, "topic": lambda: topic(arguments)}[command]()
 
 

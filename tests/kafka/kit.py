@@ -2,6 +2,8 @@
 
 Everything made here goes into `.cache/kafka` of the checkout (git ignores it): the jars (by `./dev`),
 the compiled test client, a formatted storage folder to copy and the broker's class-data archive.
+There are two releases of Kafka, each with a folder of jars, `libs`: LATEST, and one for brokers that are
+killed alone. Kafka 4.3 may forget to end a transaction of a broker without replicas (KAFKA-20734).
 """
 import contextlib
 import fcntl
@@ -15,9 +17,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CACHE = os.environ.get("SLUICE_KAFKA_CACHE", os.path.join(ROOT, ".cache", "kafka"))
-LIBS = os.path.join(CACHE, "libs")
+LATEST, TO_KILL = (os.path.join(CACHE, name) for name in ("libs", "libs-to-kill"))
 DAY_S = 86_400
-FORMATTED = os.path.join(CACHE, "formatted")
 LOGGING = "-Dlog4j2.configurationFile=" + os.path.join(HERE, "log4j2.properties")
 
 
@@ -33,23 +34,23 @@ def java(tool="java"):
     return path
 
 
-def jars():
-    found = sorted(glob.glob(os.path.join(LIBS, "*.jar")))
+def jars(libs=LATEST):
+    found = sorted(glob.glob(os.path.join(libs, "*.jar")))
     if not found:
-        raise KitError("no Kafka jars in .cache/kafka/libs: ./dev test fetches them")
+        raise KitError(f"no Kafka jars in {libs}: ./dev test fetches them")
     return found
 
 
-def class_path():
+def class_path(libs=LATEST):
     """An explicit, sorted class path: the class-data archive is only used for the same one."""
-    return ":".join(jars())
+    return ":".join(jars(libs))
 
 
 def fingerprint(paths):
     """Name by content: sizes and names of `paths`, and the Java in use."""
-    text = os.path.realpath(java()) + LIBS
+    text = os.path.realpath(java())
     for path in paths:
-        text += f"|{os.path.basename(path)}:{os.path.getsize(path)}:{os.path.getmtime(path)}"
+        text += f"|{path}:{os.path.getsize(path)}:{os.path.getmtime(path)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -84,9 +85,9 @@ def is_unused(path):
     return time.time() - os.path.getmtime(path) > DAY_S
 
 
-def archive():
-    """Path of the broker's class-data archive; it may not exist yet (`make_archive` makes it)."""
-    return os.path.join(CACHE, "broker-" + fingerprint(jars()) + ".jsa")
+def archive(libs=LATEST):
+    """Path of the broker's class-data archive; it may not exist yet (`broker.prepare` makes it)."""
+    return os.path.join(CACHE, "broker-" + fingerprint(jars(libs)) + ".jsa")
 
 
 def archives():
@@ -94,19 +95,20 @@ def archives():
     return glob.glob(os.path.join(CACHE, "broker-*.jsa*"))
 
 
-def formatted_storage(properties):
-    """The folder of a formatted storage; `properties` is any valid server.properties text whose
-    log.dirs is FORMATTED. Copying it saves 0.6 s a broker."""
+def formatted_storage(properties, libs=LATEST):
+    """The folder of a formatted storage; `properties` makes the text of a server.properties, given log.dirs.
+    Copying it saves 0.6 s a broker. A release does not start on what a later one has formatted."""
+    folder = os.path.join(CACHE, "formatted-" + os.path.basename(libs))
     with cache_lock():
-        if not os.path.exists(os.path.join(FORMATTED, "meta.properties")):
-            shutil.rmtree(FORMATTED, ignore_errors=True)
+        if not os.path.exists(os.path.join(folder, "meta.properties")):
+            shutil.rmtree(folder, ignore_errors=True)
             path = os.path.join(CACHE, "format.properties")
             with open(path, "w") as file:
-                file.write(properties)
+                file.write(properties(folder))
             run_or_fail([java(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", LOGGING, "-cp",
-                         class_path(), "kafka.tools.StorageTool", "format", "-t",
+                         class_path(libs), "kafka.tools.StorageTool", "format", "-t",
                          "c2x1aWNlLXRlc3Qta2l0MQ", "-c", path], "formatting the storage")
-    return FORMATTED
+    return folder
 
 
 def run_or_fail(command, what):

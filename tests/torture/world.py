@@ -52,7 +52,7 @@ class World:
         os.makedirs(folder, exist_ok=True)
         self.pick = random.Random(f"world {seed}")
         if nodes == 1:
-            self.cluster = broker.Broker(settings=settings, proxy=proxy and proxy.port)
+            self.cluster = broker.Broker(settings=settings, proxy=proxy and proxy.port, libs=kit.TO_KILL)
         else:
             self.cluster = quorum.Quorum(settings=settings)
         self.proxy = proxy
