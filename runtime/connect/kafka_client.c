@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "runtime/base/buf.h"
-#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_options.h"
 #include "runtime/connect/options.h"
@@ -21,11 +20,6 @@ static const kafka_setting owned_settings[] = {
     { "client.id", NULL, "it is the pipeline's name" },
     { "socket.nagle.disable", "true", NULL },
 };
-
-int64_t kafka_now_ms(void) {
-    static const clock_source real = { .manual = false };
-    return clock_steady_ms(&real);
-}
 
 char *kafka_create_command(const kafka_client *c, const char *topic, int32_t partitions) {
     buf text;

@@ -5,7 +5,9 @@
 #include "runtime/connect/kafka_topics.h"
 #include "runtime/connect/kafka_txn.h"
 
-#define KAFKA_REFUSED "the broker refuses it: too large, or its time or content is not allowed"
+#define KAFKA_REFUSED                                                                             \
+    "the broker refuses it: too large, or its content is not allowed, or its time (is the clock " \
+    "of this host right?)"
 
 /* A message that was not delivered. */
 typedef struct kafka_failure {

@@ -57,6 +57,14 @@ void watermark_discover(watermark_source *wm, uint32_t count, int64_t now_ms) {
     wm->all_idle_ms = WATERMARK_NONE; /* the new ones hold it until they are idle */
 }
 
+void watermark_follow_clock(watermark_source *wm, int64_t jump_ms) {
+    for (uint32_t p = 0; p < wm->count; p++) {
+        int64_t *moved_ms = &wm->partitions[p].moved_ms;
+        if (*moved_ms != WATERMARK_NONE) *moved_ms = saturate_add(*moved_ms, jump_ms);
+    }
+    if (wm->all_idle_ms != WATERMARK_NONE) wm->all_idle_ms = saturate_add(wm->all_idle_ms, jump_ms);
+}
+
 static bool may_be_idle(const watermark_source *wm, watermark_view view) {
     return wm->rules.idle_ms != WATERMARK_NEVER_IDLE && view.is_at_end && view.is_confirmed &&
            !view.is_in_transaction;

@@ -57,6 +57,10 @@ void watermark_undo(watermark_source *wm, const watermark_source *copy);
 /* Add partitions up to `count`, discovered at `now_ms` (batch time): from now on they count. */
 void watermark_discover(watermark_source *wm, uint32_t count, int64_t now_ms);
 
+/* The time of day jumped by `jump_ms` since the last batch: how long who has been idle stays as it
+ * is. Between batches. O(partitions). */
+void watermark_follow_clock(watermark_source *wm, int64_t jump_ms);
+
 /* An `available-now` or `once` run begins: partition `p` is idle from the start if `view` says
  * that it has nothing to read, is confirmed and in no transaction, and idleness is not "never". */
 void watermark_start_bounded(watermark_source *wm, uint32_t p, watermark_view view);

@@ -78,9 +78,9 @@ bool batch_is_due(pipeline *p, int64_t now_ms) {
     return is_due;
 }
 
-static int64_t time_of_batch(const pipeline *p, const recorded *planned) {
+static int64_t time_of_batch(pipeline *p, const recorded *planned) {
     if (planned) return planned->now_ms;
-    return p->has_ahead ? p->ahead_ms : clock_now_ms(p->system.clock);
+    return p->has_ahead ? p->ahead_ms : pipeline_now_ms(p);
 }
 
 /* Decide what the batch is: its number, processing time, the watermarks that judge it. */
@@ -407,7 +407,7 @@ static err *fetch_ahead(batch *b) {
     bool follows;
     err *e = look_for_more(p, &follows);
     if (e || !follows) return e;
-    p->ahead_ms = clock_now_ms(p->system.clock);
+    p->ahead_ms = pipeline_now_ms(p);
     for (uint32_t i = 0; i < p->input_count; i++) {
         input_park(&p->inputs[i]);
         input_plan(&p->inputs[i], b->view.batch + 1, p->ahead_ms);

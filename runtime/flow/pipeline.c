@@ -9,7 +9,8 @@
 #include "runtime/flow/local.h"
 #include "runtime/flow/walk.h"
 
-enum { ROUND_CHUNKS = 4 };
+enum { ROUND_CHUNKS = 4,
+       JUMP_MS = 1000 /* less is what a clock does that is being corrected */ };
 
 static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
     const sl_source *plan = &p->plan->sources[i];
@@ -32,10 +33,29 @@ static void make_rounds(pipeline *p, uint32_t workers) {
     for (uint32_t i = 0; i < workers * 2 * SL_MAX_OUTPUTS; i++) outbox_init(&p->worker_boxes[i]);
 }
 
+/* How far the time of day is ahead of the steady clock. */
+static int64_t clock_gap_ms(const pipeline *p, int64_t now_ms) {
+    return now_ms - clock_steady_ms(p->system.clock);
+}
+
+int64_t pipeline_now_ms(pipeline *p) {
+    int64_t now_ms = clock_now_ms(p->system.clock), gap_ms = clock_gap_ms(p, now_ms);
+    int64_t jump_ms = gap_ms - p->clock_gap_ms;
+    if (jump_ms > -JUMP_MS && jump_ms < JUMP_MS) return now_ms;
+    p->clock_gap_ms = gap_ms;
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        watermark_follow_clock(&p->inputs[i].watermark, jump_ms);
+        watermark_follow_clock(&p->inputs[i].before, jump_ms);
+    }
+    log_warn(p->system.log, "the system's clock jumped", log_number("ms", jump_ms));
+    return now_ms;
+}
+
 err *pipeline_open(pipeline *p, const pipeline_options *options) {
     *p = (pipeline){ .plan = script_plan(options->workers[0]->script), .system = options->system };
     p->bounded_run = !options->by_hand &&
                      (p->plan->trigger == SL_AVAILABLE_NOW || p->plan->trigger == SL_ONCE);
+    p->clock_gap_ms = clock_gap_ms(p, clock_now_ms(p->system.clock));
     err *e = crew_new(options->workers, options->worker_count, &p->crew);
     p->inputs = mem_zalloc(p->plan->source_count, sizeof *p->inputs);
     p->since_ms = INT64_MIN;
@@ -87,7 +107,7 @@ void pipeline_close(pipeline *p) {
 /* What there is to do now; `until_ms`: when it may be more (Unix ms). */
 static trigger_work find_work(pipeline *p, int64_t *until_ms) {
     trigger_work work = { 0 };
-    int64_t now = clock_now_ms(p->system.clock), steady = clock_steady_ms(p->system.clock);
+    int64_t now = pipeline_now_ms(p), steady = clock_steady_ms(p->system.clock);
     for (uint32_t i = 0; i < p->input_count; i++) {
         if (!input_backlog(&p->inputs[i])) continue;
         int64_t waits_until = input_waits_until(&p->inputs[i], p->bounded_run);

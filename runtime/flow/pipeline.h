@@ -72,9 +72,10 @@ typedef struct pipeline {
     bool overlaps;      /* the next batch is fetched while one is committed */
     bool has_ahead;     /* the next batch is planned and fetched; its processing time: */
     int64_t ahead_ms;
-    uint64_t batch;   /* number of the next batch, over all runs of a checkpoint */
-    int64_t since_ms; /* steady time the last batch began; what leaders said since is fresh */
-    int64_t batch_ms; /* how long the last batch took */
+    uint64_t batch;       /* number of the next batch, over all runs of a checkpoint */
+    int64_t since_ms;     /* steady time the last batch began; what leaders said since is fresh */
+    int64_t batch_ms;     /* how long the last batch took */
+    int64_t clock_gap_ms; /* of the time of day and the steady clock */
     run_counters counters;
     bool finished; /* flushed at the end of an available-now run, this one or an earlier one */
 } pipeline;
@@ -85,6 +86,10 @@ err *pipeline_open(pipeline *p, const pipeline_options *options);
 /* Ask the trigger and run a batch if it is time. `verdict`: RUN one was run; WAIT until when; DONE.
  */
 err *pipeline_step(pipeline *p, trigger_verdict *verdict);
+
+/* Processing time now. Where the system's clock was set, idleness follows it: the time that passed
+ * counts, not the time of day. */
+int64_t pipeline_now_ms(pipeline *p);
 
 /* The end of a run that was not interrupted: `flush` closes what is open. */
 err *pipeline_finish(pipeline *p);

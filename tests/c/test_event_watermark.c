@@ -391,6 +391,21 @@ static void an_input_that_advances_by_wall_clock_is_not_left_out(void **state) {
     watermark_done(&wm);
 }
 
+static void a_clock_that_is_set_makes_nobody_idle(void **state) {
+    (void)state;
+    static const int64_t hour = 3600000;
+    for (int64_t jump = -hour; jump <= hour; jump += 2 * hour) {
+        watermark_source wm = source(2, rules());
+        batch(&wm, 1000, TIMES(100, 100), VIEWS(AT_END, AT_END));
+        watermark_follow_clock(&wm, jump);
+        batch(&wm, 1001 + jump, TIMES(900, WATERMARK_NONE), VIEWS(AT_END, AT_END));
+        assert_false(wm.partitions[1].is_idle);
+        batch(&wm, 1000 + IDLE + jump, TIMES(900, WATERMARK_NONE), VIEWS(AT_END, AT_END));
+        assert_true(wm.partitions[1].is_idle);
+        watermark_done(&wm);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_slowest_partition_sets_the_watermark),
@@ -417,6 +432,7 @@ int main(void) {
         cmocka_unit_test(the_skew_guard_is_off_for_bounded_sources_and_manual_clocks),
         cmocka_unit_test(a_view_says_what_the_leader_told),
         cmocka_unit_test(a_batch_that_failed_leaves_no_trace),
+        cmocka_unit_test(a_clock_that_is_set_makes_nobody_idle),
         cmocka_unit_test(inputs_meet_at_their_minimum),
         cmocka_unit_test(idle_and_ended_inputs_are_left_out),
         cmocka_unit_test(an_input_that_advances_by_wall_clock_is_not_left_out),
