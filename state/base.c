@@ -58,6 +58,7 @@ static err *open_rocks(base *b) {
         if (!b->meta.pipeline) be_nowhere(b);
         return NULL;
     }
+    if (e->code == ERR_FENCED) return e;
     log_warn(b->config.log, "local state is of no use, it is filled anew",
              log_text("folder", b->config.folder), log_text("why", e->message));
     err_free(e);

@@ -7,6 +7,7 @@
 #include "state/rocks.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/base/buf.h"
 #include "runtime/base/crash.h"
 #include "runtime/base/mem.h"
 
@@ -57,6 +59,19 @@ static err *failed(char *text, const char *what, const char *folder) {
     e->retriable = strstr(text, "No space") != NULL;
     rocksdb_free(text);
     return e;
+}
+
+/* The process that has RocksDB's lock in `folder`, or 0. It would know of a lock of our own. */
+static pid_t holder_of(const char *folder) {
+    buf path = { 0 };
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    buf_printf(&path, "%s/LOCK", folder);
+    int fd = open(buf_text(&path), O_RDWR | O_CLOEXEC);
+    buf_done(&path);
+    if (fd < 0) return 0;
+    bool is_held = !fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK;
+    close(fd);
+    return is_held ? lock.l_pid : 0;
 }
 
 static rocksdb_block_based_table_options_t *table_options(rocksdb_cache_t *cache) {
@@ -129,7 +144,12 @@ err *rocks_open(const char *folder, size_t memory_bytes, rocks **out) {
     r->db = rocksdb_open_column_families(r->options, folder, 1, names, options, &r->all, &error);
     if (error) {
         rocks_close(r);
-        return failed(error, "opening RocksDB", folder);
+        e = failed(error, "opening RocksDB", folder);
+        pid_t holder = holder_of(folder);
+        if (!holder) return e;
+        err_free(e);
+        return err_new(ERR_FENCED, "process %d works in `%s`: end it, or take another state_dir",
+                       (int)holder, folder);
     }
     *out = r;
     return NULL;

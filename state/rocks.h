@@ -26,8 +26,8 @@ typedef struct rocks_bytes {
 } rocks_bytes;
 
 /* Open what is in `folder`, made if there is nothing. `memory_bytes`: of its cache. ERR_IO also
- * when what is there cannot be read (rocks_destroy, and fill it anew), or another process has it.
- */
+ * when what is there cannot be read (rocks_destroy, and fill it anew); ERR_FENCED: another process
+ * has it. */
 err *rocks_open(const char *folder, size_t memory_bytes, rocks **r);
 void rocks_close(rocks *r);
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -301,6 +302,37 @@ static void an_object_that_does_not_follow_is_not_taken(void **state) {
     end(&w);
 }
 
+static void one_that_another_process_has_is_left_alone(void **state) {
+    (void)state;
+    world w;
+    int ready[2], go_on[2];
+    char byte = 0;
+    begin(&w);
+    follow(&w, 500, true);
+    base_close(w.b);
+    assert_int_equal(pipe(ready) | pipe(go_on), 0);
+    pid_t child = fork();
+    if (!child) {
+        bool is_open = !try_open(&w) && write(ready[1], &byte, 1) == 1;
+        close(go_on[1]);
+        _exit(is_open && read(go_on[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    w.b = NULL;
+    err *e = try_open(&w);
+    assert_non_null(e);
+    assert_int_equal(e->code, ERR_FENCED);
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "process %d works in", (int)child);
+    assert_non_null(strstr(e->message, wanted));
+    err_free(e);
+    for (int i = 0; i < 2; i++) close(go_on[i]), close(ready[i]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    open_base(&w);
+    assert_holds_all(&w);
+    end(&w);
+}
+
 static void another_ones_base_is_emptied(void **state) {
     (void)state;
     world w;
@@ -487,6 +519,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_written_is_not_there_after_a_crash),
         cmocka_unit_test(a_full_object_that_ends_half_way_leaves_nothing),
         cmocka_unit_test(an_object_that_does_not_follow_is_not_taken),
+        cmocka_unit_test(one_that_another_process_has_is_left_alone),
         cmocka_unit_test(another_ones_base_is_emptied),
         cmocka_unit_test(spoilt_files_are_noticed_and_filled_anew),
         cmocka_unit_test(a_full_object_is_made_of_it),
