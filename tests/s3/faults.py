@@ -27,6 +27,7 @@ import http.server
 import random
 import socket
 import ssl
+import sys
 import threading
 import time
 
@@ -54,6 +55,13 @@ class Rule:
         return self.kind
 
 
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A client that is killed is none."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class FaultProxy:
     def __init__(self, port, hang_s=60, certificate=None):
         """Before the server on this port of this machine. `certificate`: (certificate, key), PEM: clients
@@ -66,7 +74,7 @@ class FaultProxy:
         self.rules, self.lock = [], threading.Lock()
         self.random, self.share = None, 0
         self.closed = threading.Event()
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.server.proxy = self
         self.port = self.server.server_address[1]

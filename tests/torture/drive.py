@@ -18,15 +18,14 @@ from world import INPUT, World, crash_points
 # where a process may be stopped and find its place taken: in a batch, its ledger open
 MIDWAY = ("flow_fetched", "flow_processed", "flow_begun", "flow_produced", "flow_written", "offsets_sent",
           "txn_begun", "store_synced")
+AT_ONCE = 6        # pipelines; others wait for their turn
 S3_FAULTS = 0.01   # share of requests that fail, in one of the ways of faults.py
 
 
 @dataclass
 class Plan:
     nodes: int
-    stores: list
-    kinds: list
-    kills: int              # of all pipelines together
+    kills: dict             # how many, by (kind, store)
     broker_kills: int = 0
     zombies: int = 0        # of each pipeline, as the two below
     pauses: int = 0
@@ -40,7 +39,6 @@ class Row:
     world: str
     subject: Subject
     records: int = 0
-    seconds: float = 0
 
     @property
     def is_clean(self):
@@ -60,13 +58,14 @@ def misfortunes(subject, plan, kills):
     todo += [lambda: subject.pause(pick.choice(midway))] * plan.pauses
     todo += [lambda: subject.rival(COMMITTED)] * plan.rivals
     pick.shuffle(todo)
-    return todo
+    return [lambda: subject.die_at("flow_genesis")] + todo  # it comes by there once in its life
 
 
-async def drive(subject, plan, kills):
+async def drive(subject, plan, kills, some):
     subject.is_driven = True
     for one in misfortunes(subject, plan, kills):
-        await one()
+        async with some:
+            await one()
     subject.is_driven = False
 
 
@@ -77,26 +76,26 @@ async def torture(plan, folder, seed):
     began = time.monotonic()
     try:
         await world.start()
-        subjects = [on_store(world, kind, store) for store in plan.stores for kind in plan.kinds]
+        subjects = [on_store(world, kind, store) for kind, store in plan.kills]
         for subject in subjects:
             await subject.make_topics()
         await misfortune(world, subjects, plan)
-        print(f"torture: {name}: {sum(s.kills for s in subjects)} kills in {time.monotonic() - began:.0f} s, "
-              "now to the end", flush=True)
+        took_s = time.monotonic() - began
         rows, troubles = await verdict(world, subjects, name)
+        print(f"torture: {name}: {sum(s.kills for s in subjects)} kills in {took_s:.0f} s, "
+              f"at the end of the input in {time.monotonic() - began:.0f} s", flush=True)
         if troubles:
             world.keep()
     finally:
         world.close()
-    for row in rows:
-        row.seconds = time.monotonic() - began
     return rows, troubles
 
 
 async def misfortune(world, subjects, plan):
     """All kills; brokers die at even distances, as told by how far the pipelines are."""
     async with beside(world.feed()), beside(break_brokers(world, subjects, plan)) as breaking:
-        await asyncio.gather(*(drive(subject, plan, plan.kills // len(subjects)) for subject in subjects))
+        some = asyncio.Semaphore(AT_ONCE)
+        await asyncio.gather(*(drive(one, plan, plan.kills[one.kind, one.store], some) for one in subjects))
         await breaking
 
 
@@ -114,7 +113,7 @@ async def beside(work):
 
 async def break_brokers(world, subjects, plan):
     for number in range(plan.broker_kills):
-        due = plan.kills * (number + 0.5) / plan.broker_kills
+        due = sum(plan.kills.values()) * (number + 0.5) / plan.broker_kills
         while sum(subject.kills for subject in subjects) < due and any(s.is_driven for s in subjects):
             await asyncio.sleep(0.05)
         await world.kill_broker(world.pick.uniform(0, 3))
@@ -141,7 +140,13 @@ async def broken_connections(calls, actions, folder, seed):
 
 async def verdict(world, subjects, name):
     await world.end_input()
-    await asyncio.gather(*(subject.finish() for subject in subjects))
+    some = asyncio.Semaphore(AT_ONCE)
+
+    async def finish(subject):
+        async with some:
+            await subject.finish()
+
+    await asyncio.gather(*map(finish, subjects))
     world.look_for_never_ended()
     records = await world.call("consume", INPUT)
     source = oracle.Input(records)

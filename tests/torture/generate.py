@@ -14,8 +14,10 @@ START = 1_700_000_000_000
 STEP_MS = 10              # event time from one id to the next
 DELAY_MS = 2_000          # as in the pipelines
 HOUR = 3_600_000
+WIDE_MS = 60_000          # the same for a second, wider time of each record, `w`
 FIRST_LATE = 600          # pipelines take at most 60 records into a batch
 KEYS, USERS = 12, 20
+PAD = 20_000              # more than the topic of the copy takes
 END_KEY = "end"
 
 
@@ -31,13 +33,16 @@ class Generator:
         pick = self.pick
         time = START + number * STEP_MS - pick.randrange(DELAY_MS)
         row = {"id": number, "k": f"k{pick.randrange(KEYS):02d}", "u": f"u{pick.randrange(USERS)}",
-               "v": pick.randrange(-1000, 1000), "ts": time}
+               "v": pick.randrange(-1000, 1000), "ts": time,
+               "w": START + number * STEP_MS - int(pick.random() ** 2 * WIDE_MS)}
         if pick.random() < 0.05:
             del row[pick.choice("uv")]
+        if pick.random() < 0.002:
+            row["pad"] = "%x" % pick.getrandbits(4 * PAD)
         if number >= FIRST_LATE:
             chance = pick.random()
             if chance < 0.01:
-                row["ts"] = START - HOUR - pick.randrange(HOUR)
+                row["ts"] = row["w"] = START - HOUR - pick.randrange(HOUR)
             elif chance < 0.02:
                 return bad(row, pick)
         return json.dumps(row)
@@ -49,8 +54,9 @@ class Generator:
 
     def end(self):
         """One record a partition that closes every window before it."""
+        end = START + self.next * STEP_MS + 10 * HOUR
         self.send([(partition, json.dumps({"id": self.next + partition, "k": END_KEY, "v": 1,
-                                           "ts": START + self.next * STEP_MS + 10 * HOUR}))
+                                           "ts": end, "w": end}))
                    for partition in range(PARTITIONS)])
         self.next += PARTITIONS
 

@@ -45,7 +45,7 @@ async def late_claims(world, subject):
     is gone. When the first wakes up, it must not put the pointer back to what it had read."""
     for _ in range(3):
         first = await subject.stop_at("pointer_read")
-        other = subject.start(f"{COMMITTED}:3:delay=0")
+        other = subject.start(f"{COMMITTED}:3:delay=0", elsewhere=True)
         await until(lambda: "crash point" in other.err or not other.running, 20)
         subject.kill(other)
         first.send(signal.SIGCONT)

@@ -7,35 +7,45 @@ import random
 import shutil
 import signal
 import time
+import traceback
 
 import harness
 import kit
 import oracle
+import sinks
+from kinds import KINDS
 from world import INPUT, until
 
 PROGRAM = os.environ.get("SLUICE_TORTURE", os.path.join(kit.ROOT, "build", "crash", "sluice"))
 PIPELINES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pipelines")
-WINDOWS = {"update": (20_000, 10_000), "append": (6_000, 3_000)}  # size, every
-TOPICS = {"copy": ("copy", "quarantine"), "update": ("copy", "out", "late", "quarantine"),
-          "append": ("out", "late", "quarantine")}
-FENCED, REFUSED, PATIENCE_S = 3, 4, 6
+FENCED, REFUSED = 3, 4
+PATIENCE_S, LONG_S = 10, 60   # for a crash point; for what must come while brokers die
 NO_BROKER = 1
+MOST_MB = 200       # of memory; it is what it is after a start, whatever the state on disk
 TRANSACTION_S = 3   # shorter than the program takes from anybody but a test
 TOLD = "crash point "
-# where no pipeline comes by whose sinks are all in Kafka, or whose state lies in the other store
-ELSEWHERE = ("file_sink.c", "file_part.c", "file_parts.c", "store_ledger.c", "checkpoint_plan.c")
+LARGEST = {"max.message.bytes": 10_000}   # what the topic of a copy takes that is refused some
+# where a pipeline does not come by: with all sinks in Kafka, with none there, with its state in the other store
+FILES = ("file_sink.c", "checkpoint_plan.c")
+KAFKA = ("kafka_sink.c", "kafka_txn.c")
+NOWHERE = ("store_ledger.c",)
 OTHER_STORE = {"file": ("store_s3.c",), "s3": ("store_file.c",)}
-ONCE = ("pointer_read", "txn_registered", "flow_genesis")   # crash points that a process comes by but once
+SPILLS = ("base_apply.c",)
+# crash points that a process comes by but once, or some seconds after the last time
+ONCE = ("pointer_read", "txn_registered", "flow_genesis", "base_run_made", "base_run_applied")
 
 
 class Subject:
     def __init__(self, world, kind, store, name, url, fault=None, env=None):
         """`kind`: which of pipelines/; `store`: what the table calls it; `url`: the pipeline's."""
-        self.world, self.kind, self.store, self.name, self.url = world, kind, store, name, url
+        self.world, self.store, self.name, self.url = world, store, name, url
+        self.kind, self.of = kind, KINDS[kind]
         self.env = dict(env or {}, KAFKA_BROKERS=world.bootstrap)
         self.faults = ["short_transactions"] + ([fault] if fault else [])
         self.folder = os.path.join(world.folder, name)
-        os.makedirs(self.folder, exist_ok=True)
+        self.sinks, self.machine = os.path.join(self.folder, "sinks"), 1
+        for folder in self.folder, self.sinks:
+            os.makedirs(folder, exist_ok=True)
         self.pick = random.Random(f"{world.seed} {name}")
         self.is_driven = False
         self.is_refused = False              # the last start was, as it had to be
@@ -43,6 +53,7 @@ class Subject:
         self.reached, self.missed = {}, {}   # crash points: how often
         self.turn = self.pick.randrange(1000)
         self.first_commits = []              # ms from start to first commit
+        self.peak_mb = 0
         self.troubles = []                   # what happened that must not happen
         self.found = None
         world.subjects.append(self)
@@ -51,21 +62,29 @@ class Subject:
         return f"{self.name}-{end}"
 
     async def make_topics(self):
-        for end in TOPICS[self.kind]:
-            await self.world.call("create_topic", self.topic(end), partitions=3)
+        for end in self.of.topics:
+            configs = LARGEST if self.of.refuses and end == "copy" else {}
+            await self.world.call("create_topic", self.topic(end), partitions=3, configs=configs)
+
+    def local(self):
+        return os.path.join(self.folder, f"machine-{self.machine}")
 
     # -- a process
 
-    def start(self, crash=None):
+    def start(self, crash=None, elsewhere=False):
+        """`elsewhere`: as on another machine, which becomes the one of those to come."""
         workers = self.pick.choice([1, 2])
+        if elsewhere:
+            self.machine += 1
         env = dict(self.env, SLUICE_FAULT=",".join(self.faults), SLUICE_CRASH=crash or "")
-        params = {"name": self.name, "input": INPUT, "store": self.url, "timeout": TRANSACTION_S * 1000}
-        arguments = ["run", os.path.join(PIPELINES, self.kind + ".lua"),
-                     *harness.sets(f"workers={workers}", "commit_interval=0")]
+        params = {"name": self.name, "input": INPUT, "store": self.url, "folder": self.sinks,
+                  "timeout": TRANSACTION_S * 1000}
+        settings = [f"workers={workers}", "commit_interval=0", f"state_dir={self.local()}", *self.of.settings]
+        arguments = ["run", os.path.join(PIPELINES, self.of.script + ".lua"), *harness.sets(*settings)]
         for name, value in params.items():
             arguments += ["--param", f"{name}={value}"]
         one = harness.Process(arguments, self.folder, env, program=PROGRAM)
-        one.began, one.crash = time.monotonic(), crash
+        one.began, one.crash, one.is_troubled = time.monotonic(), crash, False
         return one
 
     async def ended(self, process, timeout_s=PATIENCE_S):
@@ -74,12 +93,14 @@ class Subject:
     def kill(self, process):
         """SIGKILL, at a moment of the caller's choice; counts."""
         if process.running:
+            process.look()
             process.kill()
             self.kills += 1
         self.look_at(process, -signal.SIGKILL)
 
     def look_at(self, process, *wanted):
         """After its end: its logs are kept only when it did not end as it should."""
+        self.peak_mb = max(self.peak_mb, process.peak_mb)
         if process.process.returncode in wanted or self.found_nobody(process):
             self.forget(process)
         else:
@@ -91,20 +112,30 @@ class Subject:
                 "no Kafka broker at" in process.err)
 
     def trouble(self, process, what):
+        process.is_troubled = True
         tail = "\n".join(process.err.splitlines()[-6:])
         self.troubles.append(f"{self.name} (SLUICE_CRASH={process.crash}): {what}; {process.err_path}\n{tail}")
 
     def forget(self, process):
+        if process.is_troubled:
+            return
         for path in process.out_path, process.err_path:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 
     # -- what is done to it; each begins and ends with no process
 
+    def passes(self, point, path):
+        """Whether it can come by `point`, which stands in the file `path`, again and again."""
+        if point == "flow_genesis" or (point == "txn_aborted" and not self.of.refuses):
+            return False
+        nowhere = NOWHERE + OTHER_STORE[self.store] + (() if self.of.files else FILES)
+        nowhere += (() if self.of.topics else KAFKA) + (() if self.of.settings else SPILLS)
+        return not path.endswith(nowhere)
+
     def next_point(self, points):
         """They take turns, but for those that this pipeline does not come by."""
-        points = [point for point, path in points.items()
-                  if not path.endswith(ELSEWHERE + OTHER_STORE[self.store])]
+        points = [point for point, path in points.items() if self.passes(point, path)]
         for _ in points:
             self.turn += 1
             point = points[self.turn % len(points)]
@@ -133,12 +164,14 @@ class Subject:
         self.kill(process)
 
     async def die_at_random(self, point):
-        """Some time after the start. `point`, where a commit is done, tells when the first one was."""
-        process = self.start(f"{point}:1:delay=0" if point else None)
-        life_s = self.pick.uniform(0.05, 1.5)
-        if point and await until(lambda: TOLD in process.err or not process.running, life_s, 0.002):
+        """Some time after the first commit, or before it. `point`, where it is done, tells when. Some
+        find that what they had on disk is gone, as on another machine."""
+        if self.pick.random() < 0.2:
+            shutil.rmtree(self.local(), ignore_errors=True)
+        process = self.start(f"{point}:1:delay=0")
+        if await until(lambda: TOLD in process.err or not process.running, self.pick.choice([1, PATIENCE_S]), 0.002):
             self.first_commits.append((time.monotonic() - process.began) * 1000)
-        await asyncio.sleep(max(0, process.began + life_s - time.monotonic()))
+        await asyncio.sleep(self.pick.uniform(0, 1))
         self.kill(process)
 
     async def die_while_starting(self):
@@ -160,12 +193,15 @@ class Subject:
         first = await self.stop_at(point)
         if not first:
             return
-        other = self.start(f"{committed}:3:delay=0")
-        if not await until(lambda: TOLD in other.err or not other.running, 30):
+        if self.of.is_locked:
+            await self.locked_out(first)
+            return
+        other = self.start(f"{committed}:3:delay=0", elsewhere=True)
+        if not await until(lambda: TOLD in other.err or not other.running, LONG_S):
             self.trouble(other, f"did not take over from one that stands still at {point}")
         await asyncio.sleep(self.pick.uniform(0, 0.5))
         first.send(signal.SIGCONT)
-        if not await self.ended(first, 30):
+        if not await self.ended(first, LONG_S):
             self.trouble(first, "a zombie goes on")
             first.kill()
         else:
@@ -176,6 +212,20 @@ class Subject:
         else:
             self.kill(other)
 
+    async def locked_out(self, first):
+        """One stands still and holds its files: another one says so, and ends; the first goes on."""
+        other = self.start()
+        if await self.ended(other, LONG_S):
+            self.look_at(other, FENCED)
+        else:
+            self.trouble(other, "works beside one that holds its files")
+            self.kill(other)
+        first.send(signal.SIGCONT)
+        self.zombies += 1
+        if not await self.goes_on(first, LONG_S):
+            self.trouble(first, "did not go on after another one found its files locked")
+        self.kill(first)
+
     async def pause(self, point):
         """It stands still for longer than its transaction may last, and nobody else comes: it goes on."""
         process = await self.stop_at(point)
@@ -184,7 +234,7 @@ class Subject:
         await asyncio.sleep(TRANSACTION_S + self.pick.uniform(1.2, 2.5))
         process.send(signal.SIGCONT)
         self.pauses += 1
-        if not await self.goes_on(process, 30):
+        if not await self.goes_on(process, LONG_S):
             self.trouble(process, f"did not go on after a pause at {point}")
         self.kill(process)
 
@@ -200,9 +250,9 @@ class Subject:
     async def rival(self, committed):
         """A second process while the first one works: one of them ends with exit 3, the other goes on."""
         pair = [self.start(f"{committed}:2:delay=0")]
-        await until(lambda: TOLD in pair[0].err or not pair[0].running, 30)
-        pair.append(self.start())
-        await until(lambda: not all(one.running for one in pair), 30)
+        await until(lambda: TOLD in pair[0].err or not pair[0].running, LONG_S)
+        pair.append(self.start(elsewhere=True))
+        await until(lambda: not all(one.running for one in pair), LONG_S)
         await asyncio.sleep(0.3)
         self.rivals += 1
         alive = [one for one in pair if one.running]
@@ -221,16 +271,21 @@ class Subject:
         offsets = await self.world.call("group_offsets", self.name)
         return sum(offset for (topic, _), (offset, _) in offsets.items() if topic == INPUT)
 
-    async def finish(self, timeout_s=120):
-        """Run to the end of the input, and stop as asked to: exit 0."""
+    async def finish(self, patience_s=LONG_S):
+        """Run to the end of the input, and stop as asked to: exit 0. `patience_s`: without a commit."""
         process, wanted = self.start(), sum((await self.world.ends()).values())
-        deadline = time.monotonic() + timeout_s
-        while process.running and await self.position() < wanted and time.monotonic() < deadline:
-            await asyncio.sleep(0.1)
-        position = await self.position()
+        position, moved = 0, time.monotonic()
+        while process.running and position < wanted and time.monotonic() - moved < patience_s:
+            await asyncio.sleep(0.2)
+            process.look()
+            before, position = position, await self.position()
+            if position > before:
+                moved = time.monotonic()
         if position != wanted:
-            self.trouble(process, f"stands at {position} of {wanted} records after {timeout_s} s")
+            self.trouble(process, f"stands at {position} of {wanted} records for {patience_s} s")
         await self.stop(process)
+        if self.peak_mb > MOST_MB:
+            self.troubles.append(f"{self.name}: took {self.peak_mb:.0f} MB of memory, {MOST_MB} are allowed")
 
     async def stop(self, process):
         """As a user does: SIGTERM, exit 0."""
@@ -243,14 +298,27 @@ class Subject:
         self.look_at(process, 0)
 
     async def check(self, source):
-        """Hold the outputs against the input."""
-        read = {}
-        for end in TOPICS[self.kind]:
-            read[end] = await self.world.call("consume", self.topic(end))
-        self.found = oracle.check(self.kind, read, source, WINDOWS.get(self.kind))
+        """Hold the outputs against the input. What cannot be read is wrong."""
+        try:
+            read = await self.read()
+            self.found = oracle.check(self.of, read, source)
+        except Exception as error:  # whatever it is, others are still to be judged
+            self.found = oracle.Findings()
+            self.found.add("wrong", "not readable: " + "".join(traceback.format_exception(error)))
+            return self.found
         if self.found.total():
             self.keep(read)
         return self.found
+
+    async def read(self):
+        read = {}
+        for end in self.of.topics:
+            read[end] = await self.world.call("consume", self.topic(end))
+        for end, how in self.of.files.items():
+            read[end] = sinks.read(os.path.join(self.sinks, end), how)
+            self.troubles += [f"{self.name}: {path} lies beside what is committed"
+                              for path in sinks.strangers(os.path.join(self.sinks, end))]
+        return read
 
     def keep(self, read):
         """What was read, for whoever looks into it."""

@@ -1,6 +1,6 @@
 """What was done and what was found, to be read."""
-HEAD = ("world", "pipeline", "store", "records", "kills", "zombies", "pauses", "rivals", "cuts", "lost", "doubled",
-        "wrong", "disorder", "troubles", "restart to first commit, ms p50 / p99")
+HEAD = ("world", "pipeline", "store", "records", "kills", "broker kills", "moves", "zombies", "pauses", "rivals",
+        "cuts", "lost", "doubled", "wrong", "disorder", "troubles", "MB", "first commit, ms p50 / p99")
 
 
 def of(rows):
@@ -9,15 +9,29 @@ def of(rows):
     widths = [max(len(one[i]) for one in lines) for i in range(len(HEAD))]
     text = "\n".join("  ".join(cell.ljust(width) if i < 3 else cell.rjust(width)
                                for i, (cell, width) in enumerate(zip(one, widths))) for one in lines)
-    return f"\n{text}\n\n{points(rows)}\n"
+    return f"\n{text}\n{total(rows)}\n\n{points(rows)}\n"
 
 
 def line(row):
     subject, counts = row.subject, row.subject.found.counts
-    return (row.world, subject.kind, subject.store, str(row.records), str(subject.kills), str(subject.zombies),
-            str(subject.pauses), str(subject.rivals), str(subject.cuts), str(counts["lost"]), str(counts["doubled"]),
-            str(counts["wrong"]), str(counts["disordered"]), str(len(subject.troubles)),
+    done = (row.records, subject.kills, subject.world.broker_kills, subject.world.leader_moves,
+            subject.zombies, subject.pauses, subject.rivals, subject.cuts)
+    found = [counts[kind] for kind in ("lost", "doubled", "wrong", "disordered")] + [len(subject.troubles)]
+    return (row.world, subject.kind, subject.store, *map(str, (*done, *found)), f"{subject.peak_mb:.0f}",
             f"{percentile(subject.first_commits, 50)} / {percentile(subject.first_commits, 99)}")
+
+
+def total(rows):
+    """In one line; brokers are those of the worlds, not of each of their pipelines."""
+    worlds = {row.subject.world for row in rows}
+    numbers = {"kills": sum(row.subject.kills for row in rows),
+               "broker kills": sum(world.broker_kills for world in worlds),
+               "leader moves": sum(world.leader_moves for world in worlds),
+               "zombies": sum(row.subject.zombies for row in rows)}
+    for kind in "lost", "doubled", "wrong", "disordered":
+        numbers[kind] = sum(row.subject.found.counts[kind] for row in rows)
+    numbers["troubles"] = sum(len(row.subject.troubles) for row in rows)
+    return "in all: " + ", ".join(f"{number} {what}" for what, number in numbers.items())
 
 
 def percentile(values, share):

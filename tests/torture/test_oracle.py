@@ -9,8 +9,10 @@ import generate
 import oracle
 from client import Record
 
-SIZE, EVERY = 20_000, 10_000
+WINDOWS = oracle.Windows(20_000, 10_000)
+GAP = 500
 BATCH = 60
+TOPICS = ("copy", "late", "quarantine", "append", "update", "sessions", "distinct")
 
 
 class Written(list):
@@ -42,7 +44,8 @@ class Filled:
 
 
 def place_headers(record, start=None):
-    headers = [("sluice.partition", str(record.partition).encode()), ("sluice.offset", str(record.offset).encode())]
+    headers = [("sluice.partition", str(record.partition).encode()), ("sluice.offset", str(record.offset).encode()),
+               ("sluice.kind", b"bad" if start is None else b"late")]
     return headers + ([("sluice.window_start", str(start).encode())] if start is not None else [])
 
 
@@ -51,7 +54,8 @@ class Right:
 
     def __init__(self, source_records, seed=3):
         self.copy, self.late, self.quarantine = Written(), Written(), Written()
-        self.update, self.append = Written(), Written()
+        self.update, self.append, self.sessions, self.distinct = (Written() for _ in range(4))
+        self.seen = set()
         source, pick = oracle.Input(source_records), random.Random(seed)
         waiting, groups, time = [list() for _ in range(generate.PARTITIONS)], {}, 1
         for record in source_records:
@@ -63,8 +67,9 @@ class Right:
             self.batches += 1
             time += 7
         closed = [group for (key, _), group in groups.items() if key != generate.END_KEY]
-        for number, group in enumerate(sorted(closed, key=lambda group: group.bounds["window_end"])):
-            self.append.put(number % generate.PARTITIONS, oracle.append_row(group))
+        for written, groups in (self.append, closed), (self.sessions, oracle.sessions(source, GAP).values()):
+            for number, group in enumerate(sorted(groups, key=lambda group: group.bounds["window_end"])):
+                written.put(number % generate.PARTITIONS, oracle.append_row(group))
 
     def run_batch(self, batch, source, groups, time):
         touched = {}
@@ -74,13 +79,19 @@ class Right:
                 self.quarantine.put(0, record.value, time, place_headers(record))
                 continue
             event = source.good[place]
-            self.copy.put(place.partition, {"p": place.partition, "o": place.offset, "id": event.id}, time)
-            for start in oracle.starts(event.time, SIZE, EVERY):
+            row = {"p": place.partition, "o": place.offset, "id": event.id}
+            self.copy.put(place.partition, row, time)
+            if event.pad:
+                self.quarantine.put(0, dict(row, pad=event.pad), time, [("sluice.kind", b"refused")])
+            if event.id // oracle.TRIES not in self.seen:
+                self.seen.add(event.id // oracle.TRIES)
+                self.distinct.put(0, row, time)
+            for start in WINDOWS.starts(event):
                 if place in source.late:
                     self.late.put(0, record.value, time, place_headers(record, start))
                     continue
                 name = (event.key, start)
-                groups.setdefault(name, oracle.Group(event.key, start, SIZE)).add(event)
+                groups.setdefault(name, WINDOWS.group(*name)).add(event, event.time)
                 touched[name] = groups[name]
         for (key, start), group in touched.items():
             self.update.put(hash((key, start)) % generate.PARTITIONS, oracle.update_row(group), time)
@@ -104,11 +115,15 @@ class OracleTest(unittest.TestCase):
 
     def findings(self):
         found, right = oracle.Findings(), self.right
+        refused = {place for place, event in self.source.good.items() if event.pad}
         batches = oracle.check_copy(right.copy.read(), self.source, found)
-        oracle.check_update(right.update.read(), self.source, batches, SIZE, EVERY, found)
-        oracle.check_append(right.append.read(), self.source, SIZE, EVERY, found)
-        oracle.check_late(right.late.read(), self.source, SIZE, EVERY, found)
-        oracle.check_quarantine(right.quarantine.read(), self.source, found)
+        oracle.check_update(right.update.read(), self.source, batches, WINDOWS, found)
+        oracle.check_closed(right.append.read(), oracle.closed_groups(self.source, WINDOWS), oracle.append_row,
+                            found)
+        oracle.check_late(right.late.read(), self.source, WINDOWS, found)
+        oracle.check_closed(right.sessions.read(), oracle.sessions(self.source, GAP), oracle.append_row, found)
+        oracle.check_distinct(right.distinct.read(), self.source, found)
+        oracle.check_quarantine(right.quarantine.read(), self.source, found, refused)
         return found
 
     def check(self, **kinds):
@@ -124,10 +139,11 @@ class OracleTest(unittest.TestCase):
         self.assertGreater(len(self.source.bad), 10)
         self.assertGreater(len(self.source.late), 10)
         self.assertGreater(self.right.batches, 50)
+        self.assertGreater(found.checked.pop("refused"), 1)
         self.assertGreater(min(found.checked.values()), 10)
 
     def test_a_record_too_few(self):
-        for topic in "copy", "late", "quarantine", "append", "update":
+        for topic in TOPICS:
             with self.subTest(topic=topic):
                 self.setUp()
                 del getattr(self.right, topic)[7]
@@ -135,7 +151,7 @@ class OracleTest(unittest.TestCase):
                 self.check(lost=1, wrong=1) if topic == "copy" else self.check(lost=1)
 
     def test_a_record_twice(self):
-        for topic in "copy", "late", "quarantine", "append", "update":
+        for topic in TOPICS:
             with self.subTest(topic=topic):
                 self.setUp()
                 written = getattr(self.right, topic)
@@ -218,8 +234,26 @@ class OracleTest(unittest.TestCase):
                 record.value = json.dumps(row).encode()
                 self.check(wrong=1)
 
+    def test_another_record_of_a_key_than_the_first(self):
+        again = next(record for record in self.right.distinct[9:] if record.json()["id"] % oracle.TRIES == 0)
+        row = again.json()
+        later = [event for event in self.source.good.values() if event.partition == row["p"]
+                 and event.id // oracle.TRIES == row["id"] // oracle.TRIES and event.offset > row["o"]]
+        row = dict(row, o=later[0].offset, id=later[0].id) if later else dict(row, id=row["id"] + 1)
+        again.value = json.dumps(row).encode()
+        self.check(wrong=1)
+
+    def test_a_refused_row(self):
+        of_rows = [one for one in self.right.quarantine if dict(one.headers)["sluice.kind"] == b"refused"]
+        self.right.quarantine.remove(of_rows[0])
+        self.check(lost=1)
+        self.setUp()
+        self.right.quarantine.put(0, of_rows[0].value, 0, of_rows[0].headers)
+        self.check(doubled=1)
+
     def test_bytes_of_the_quarantine(self):
-        self.right.quarantine[3].value += b" "
+        bad = [one for one in self.right.quarantine if dict(one.headers)["sluice.kind"] == b"bad"]
+        bad[3].value += b" "
         self.check(wrong=1)
 
     def test_what_was_in_time_among_the_late(self):

@@ -1,0 +1,28 @@
+-- No sink in Kafka: files of batches, and files that grow.
+local sluice = require "sluice"
+local torture = require "torture"
+
+local function batches(ending, mode)
+   return sluice.file { path = torture.folder .. "/" .. ending, mode = mode }
+end
+
+local function lines(ending, mode)
+   local path = torture.folder .. "/" .. ending .. ".jsonl"
+   return sluice.file { path = path, mode = mode, append = true }
+end
+
+local events = torture.events("ts", "2 seconds"):quarantine_to(lines "quarantine")
+local late = lines "late"
+
+local function windows(name)
+   return events:group_by("k", { name = name })
+      :window(sluice.hopping { size = "20 seconds", every = "10 seconds" })
+end
+
+return sluice.pipeline {
+   name = torture.name, checkpoint = torture.store,
+   torture.copied(events, batches "copy"),
+   windows "touched":aggregate(torture.counted()):late_to(late)
+      :to(batches("out", "update")),
+   windows "closed":aggregate(torture.whole()):to(lines("closed", "append")),
+}
