@@ -9,6 +9,7 @@
 #include "state/image.h"
 #include "state/image_format.h"
 #include "state/pane.h"
+#include "state/spill.h"
 #include "state/table_inside.h"
 
 enum { AHEAD = 16,
@@ -157,7 +158,7 @@ static void put_dropped(table_writer *w, const table *t) {
     uint32_t count;
     pane *const *panes = table_dropped_panes(t, &count);
     for (uint32_t i = 0; i < count; i++) {
-        if (!panes[i]->count && !panes[i]->is_spilled) {
+        if (pane_is_empty(panes[i])) {
             put_changes(w, panes[i]);
             continue;
         }

@@ -343,6 +343,10 @@ bool pane_is_spilled(const pane *p) {
     return p->is_spilled;
 }
 
+bool pane_is_empty(const pane *p) {
+    return !p->count && !p->is_spilled && !p->is_cached;
+}
+
 bool pane_is_cached(const pane *p) {
     return p->is_cached;
 }

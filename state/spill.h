@@ -29,6 +29,9 @@ uint64_t pane_touched(const pane *p);
 /* Whether entries of it may be in the base alone, and others in memory. */
 bool pane_is_cached(const pane *p);
 
+/* Whether it has no entries, here or in the base. */
+bool pane_is_empty(const pane *p);
+
 /* Free all entries of a pane, which are in the base by now; it stays in its place, spilled. Rows
  * that still come for its start begin a pane of the next generation. Between batches. O(its slabs),
  * with parts O(its entries). */

@@ -428,6 +428,16 @@ void table_find_many(const pane *p, uint32_t count, entry *const *like, entry **
     }
 }
 
+void table_find_rows(const pane *p, uint32_t count, const uint64_t *hashes, const char *const *keys,
+                     const uint32_t *key_lens, entry **found) {
+    for (size_t i = 0; i < (size_t)count + AHEAD; i++) {
+        if (i < count) prefetch_slot(p, hashes[i]);
+        if (i >= AHEAD)
+            found[i - AHEAD] =
+                pane_find(p, hashes[i - AHEAD], keys[i - AHEAD], key_lens[i - AHEAD]);
+    }
+}
+
 void table_delete(table *t, pane *p, entry *e) {
     assert(t->in_batch && e->batch == t->batch && !e->old);
     for (uint32_t i = 0; i < t->part_count; i++) part_release(&t->parts, part_of(t, e, i));

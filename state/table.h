@@ -117,6 +117,10 @@ void table_prefetch(const pane *p, uint64_t hash);
  * `found`: merging panes. With prefetching. */
 void table_find_many(const pane *p, uint32_t count, entry *const *like, entry **found);
 
+/* table_find for `count` rows, with prefetching; `found`: entries or NULL. */
+void table_find_rows(const pane *p, uint32_t count, const uint64_t *hashes, const char *const *keys,
+                     const uint32_t *key_lens, entry **found);
+
 /* Delete an entry that this batch made (its only row was given up).
  * O(dirty entries of the pane). After table_epoch_undo, if both are called for. */
 void table_delete(table *t, pane *p, entry *e);

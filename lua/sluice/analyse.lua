@@ -4,9 +4,11 @@
 
 local analyse_aggregate = require "sluice.analyse.aggregate"
 local analyse_delivery = require "sluice.analyse.delivery"
+local analyse_distinct = require "sluice.analyse.distinct"
 local analyse_quarantine = require "sluice.analyse.quarantine"
 local analyse_sink = require "sluice.analyse.sink"
 local analyse_source = require "sluice.analyse.source"
+local analyse_spill = require "sluice.analyse.spill"
 local analyse_stage = require "sluice.analyse.stage"
 local analyse_step = require "sluice.analyse.step"
 local chain = require "sluice.chain"
@@ -115,6 +117,8 @@ function analyse.graph(of)
    analyse_step.behind_aggregates(work)
    analyse_stage.finish(work)
    analyse_aggregate.finish(work)
+   analyse_distinct.finish(work)
+   analyse_spill.finish(graph)
    analyse_sink.finish(work)
    analyse_source.finish(work)
    analyse_quarantine.finish(graph)

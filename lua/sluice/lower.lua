@@ -25,6 +25,8 @@ local WINDOW_TIMES = {
 local MODES = { append = "SL_APPEND", update = "SL_UPDATE", complete = "SL_COMPLETE" }
 local ERRORS = { quarantine = "SL_ON_ERROR_QUARANTINE", fail = "SL_ON_ERROR_FAIL" }
 local TIMES = { ms = "SL_TIMES_MS", iso = "SL_TIMES_ISO" }
+local SPILLS = { none = "SL_SPILL_NONE", parts = "SL_SPILL_PARTS",
+   cached = "SL_SPILL_CACHED" }
 local TRIGGERS = {
    continuous = "SL_CONTINUOUS", interval = "SL_INTERVAL",
    ["available-now"] = "SL_AVAILABLE_NOW", once = "SL_ONCE",
@@ -38,6 +40,10 @@ end
 local FOREVER = 0x7fffffffffffffffLL
 
 local function flag(value) return value and 1 or 0 end
+
+local function spills(stage)
+   return constant(SPILLS, stage.spills and stage.spills.way or "none")
+end
 
 local function is_windowed(aggregate)
    return aggregate.window ~= nil and window.has_bounds(aggregate.window.kind)
@@ -60,6 +66,8 @@ function Plan:fill_distinct(into, index)
    local distinct = self.graph.distincts[index]
    self.memory:text(into.name, distinct.name)
    into.within_ms = distinct.within_ms or FOREVER
+   into.pane_ms = distinct.pane_ms or FOREVER
+   into.spills = spills(distinct)
    into.late = distinct.late and distinct.late - 1 or -1
    into.level = distinct.level
    lower_step.fill_feeds(self, into, "distinct", index)
@@ -73,14 +81,6 @@ local function user_code(aggregate)
       if driver_fold.has_functions(spec) then kind = C.SL_USER_ROWS end
    end
    return kind
-end
-
--- Whether a group may be folded in parts that are merged when its window closes.
-local function splits(aggregate)
-   for _, item in ipairs(aggregate.items) do
-      if not item.spec.splits then return false end
-   end
-   return true
 end
 
 local function fill_window(into, given)
@@ -128,7 +128,7 @@ function Plan:fill_aggregate(into, index)
    into.final = flag(aggregate.final)
    into.only_if_changed = flag(aggregate.only_if_changed)
    into.has_retractions = flag(aggregate.has_retractions)
-   into.user_code, into.splits = user_code(aggregate), flag(splits(aggregate))
+   into.user_code, into.spills = user_code(aggregate), spills(aggregate)
    into.max_rows = aggregate.max_rows or 0
    into.step, into.level = aggregate.step - 1, aggregate.level or 0
    into.late = aggregate.late and aggregate.late - 1 or -1

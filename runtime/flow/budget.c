@@ -33,29 +33,11 @@ typedef struct cold_list {
     uint32_t count, room;
 } cold_list;
 
-static bool has_panes(const sl_window *window) {
-    return window->kind == SL_WINDOW_TUMBLING || window->kind == SL_WINDOW_HOPPING ||
-           window->kind == SL_WINDOW_CUMULATE;
-}
-
-static bool is_forever(const sl_window *window) {
-    return window->kind == SL_WINDOW_RUNNING && window->size_ms == INT64_MAX;
-}
-
-budget_way budget_way_of(const pipeline *p, uint32_t number) {
+int32_t budget_way_of(const pipeline *p, uint32_t number) {
     const sl_plan *plan = p->plan;
-    const sl_aggregate *groups = stored_groups(plan, number);
-    if (number >= 2 * plan->aggregate_count) {
-        const sl_distinct *of = &plan->distincts[number - 2 * plan->aggregate_count];
-        return of->within_ms == INT64_MAX ? BUDGET_CACHED : BUDGET_STAYS;
-    }
-    /* what was sent stands in memory; rows that go on borrow from the tables */
-    bool has_sent = stored_table(crew_worker(p->crew, 0), plan, number | 1);
-    if (!groups || has_sent || plan->steps[groups->step].going_on) return BUDGET_STAYS;
-    if (groups->mode == SL_APPEND)
-        return groups->splits && has_panes(&groups->window) ? BUDGET_PARTS : BUDGET_STAYS;
-    bool is_cached = has_panes(&groups->window) || is_forever(&groups->window);
-    return groups->mode == SL_UPDATE && !groups->final && is_cached ? BUDGET_CACHED : BUDGET_STAYS;
+    uint32_t distincts = 2 * plan->aggregate_count;
+    if (number >= distincts) return plan->distincts[number - distincts].spills;
+    return plan->aggregates[number / 2].spills;
 }
 
 static size_t whole_budget(const pipeline *p) {
@@ -155,7 +137,7 @@ static size_t can_go(const pipeline *p) {
     size_t bytes = 0;
     if (!p->local || !p->local->folder || p->local->is_given_up) return 0;
     for (uint32_t i = 0; i < stored_count(p->plan); i++) {
-        if (budget_way_of(p, i) == BUDGET_STAYS) continue;
+        if (budget_way_of(p, i) == SL_SPILL_NONE) continue;
         for (uint32_t n = 0; n < crew_count(p->crew); n++)
             bytes += used_of(crew_worker(p->crew, n), p->plan, i);
     }
@@ -184,6 +166,7 @@ static void list_panes(const pipeline *p, uint32_t i, cold_list *l) {
     for (uint32_t n = 0; n < crew_count(p->crew); n++) {
         uint32_t count;
         const table *t = stored_table(crew_worker(p->crew, n), p->plan, i);
+        if (!t) return;
         pane *const *panes = table_panes(t, &count);
         for (uint32_t k = 0; k < count; k++) {
             if (pane_is_spilled(panes[k]) || !pane_count(panes[k])) continue;
@@ -212,7 +195,7 @@ static int by_cold(const void *x, const void *y) {
 /* All that can go, the coldest first: a pane of several workers once. */
 static void list_cold(const pipeline *p, cold_list *l) {
     for (uint32_t i = 0; i < stored_count(p->plan); i++)
-        if (budget_way_of(p, i) != BUDGET_STAYS) list_panes(p, i, l);
+        if (budget_way_of(p, i) != SL_SPILL_NONE) list_panes(p, i, l);
     if (!l->count) return;
     qsort(l->items, l->count, sizeof *l->items, by_pane);
     uint32_t kept = 0;
@@ -239,7 +222,7 @@ static pane *find_pane(const table *t, const cold_pane *cold) {
 
 /* Every worker has the same panes spilled. */
 static void spill_pane(const pipeline *p, const cold_pane *cold) {
-    bool is_cached = budget_way_of(p, cold->table) == BUDGET_CACHED;
+    bool is_cached = budget_way_of(p, cold->table) == SL_SPILL_CACHED;
     for (uint32_t n = 0; n < crew_count(p->crew); n++) {
         table *t = stored_table(crew_worker(p->crew, n), p->plan, cold->table);
         pane *found = find_pane(t, cold);

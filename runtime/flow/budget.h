@@ -4,20 +4,12 @@
  * oldest first, of all workers at once, until there is room again. Only what the base has, can go;
  * so it is waited for when it is behind.
  *
- * Windows in append mode are spilled in parts, if their aggregates give the same when they are
- * folded in parts (sl_aggregate.splits) and their rows go to sinks alone. Windows in update mode
- * without `final`, running totals and `distinct` that are kept for ever are cached, unless what was
- * sent of them is remembered. The rest stays in memory; if that alone is more than the budget, the
- * run ends. thread: main. */
+ * How, and what cannot, is settled by the plan (lua/sluice/analyse/spill.lua): in parts, or cached.
+ * The rest stays in memory; if that alone is more than the budget, the run ends. thread: main. */
 #include "runtime/flow/pipeline.h"
 
-/* How panes of a table (stored_table) leave memory. */
-typedef enum budget_way {
-    BUDGET_STAYS,  /* not at all */
-    BUDGET_PARTS,  /* spilled: what comes later is another part, merged at the close */
-    BUDGET_CACHED, /* cached: a group is brought back before it is touched */
-} budget_way;
-budget_way budget_way_of(const pipeline *p, uint32_t number);
+/* How a table (stored_table) leaves memory: sl_spill, as the plan says. */
+int32_t budget_way_of(const pipeline *p, uint32_t number);
 
 /* What tables may hold; what the base may. INT64_MAX: no limit is said. */
 size_t budget_bytes(const pipeline *p);

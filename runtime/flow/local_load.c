@@ -12,6 +12,8 @@
 #include "runtime/operator/stored.h"
 #include "state/spill.h"
 
+enum { IN_MEMORY = 2 }; /* an entry takes so many times what it takes on disk */
+
 /* A pane in the base. */
 typedef struct found_pane {
     char *name; /* of its table; owned */
@@ -90,7 +92,7 @@ static void leave_pane(const filling *f, const found_pane *found) {
     uint32_t i = stored_find(f->p->plan, found->name);
     for (uint32_t n = 0; n < crew_count(f->p->crew); n++) {
         table *t = stored_table(crew_worker(f->p->crew, n), f->p->plan, i);
-        if (budget_way_of(f->p, i) == BUDGET_CACHED)
+        if (budget_way_of(f->p, i) == SL_SPILL_CACHED)
             table_add_cached(t, found->start);
         else
             table_add_spilled(t, found->start, found->generation);
@@ -101,7 +103,7 @@ static void leave_pane(const filling *f, const found_pane *found) {
 static bool can_stay(const filling *f, const found_pane *found) {
     uint32_t i = stored_find(f->p->plan, found->name);
     if (f->whole || i == stored_count(f->p->plan)) return false;
-    return found->is_spilled || budget_way_of(f->p, i) != BUDGET_STAYS;
+    return found->is_spilled || budget_way_of(f->p, i) != SL_SPILL_NONE;
 }
 
 /* The newest first; of one start the highest generation. */
@@ -112,13 +114,23 @@ static int by_age(const void *x, const void *y) {
     return strcmp(a->name, b->name);
 }
 
+/* About what a pane takes in memory. */
+static size_t room_of(const filling *f, const found_pane *found) {
+    base_range all = { .table = found->name,
+                       .start = found->start,
+                       .generation = found->generation,
+                       .to = UINT64_MAX };
+    return base_range_bytes(f->p->local->base, &all) * IN_MEMORY;
+}
+
 static err *fill_panes(filling *f) {
-    size_t aim = budget_bytes(f->p) / 2;
+    size_t aim = budget_bytes(f->p) / 2, most = budget_bytes(f->p);
     err *e = NULL;
     if (f->count) qsort(f->panes, f->count, sizeof *f->panes, by_age);
     for (uint32_t i = 0; !e && i < f->count; i++) {
         const found_pane *found = &f->panes[i];
-        bool is_full = budget_used(f->p) > aim;
+        size_t used = budget_used(f->p);
+        bool is_full = used > aim || used + room_of(f, found) > most;
         if ((found->is_spilled || is_full) && can_stay(f, found))
             leave_pane(f, found);
         else

@@ -36,6 +36,8 @@ typedef struct failed_result {
 typedef struct emit_space {
     group_list groups;  /* of the window being emitted */
     group_list waiting; /* emit_spilled.c: its groups that are in memory */
+    table **kept;       /* emit_spilled.c: what was read, while rows that go on borrow from it */
+    uint32_t kept_count;
     char *row_memory;   /* EMIT_ROWS result rows; owned */
     char *state_memory; /* EMIT_ROWS states; owned */
     result results[EMIT_ROWS];
@@ -47,12 +49,16 @@ typedef struct emit_space {
     uint32_t asked[EMIT_ROWS];                   /* results whose group is looked for in a pane */
     entry *like[EMIT_ROWS], *answers[EMIT_ROWS]; /* of these: an entry; what was found */
     sl_bounds bounds[EMIT_ROWS];                 /* sl_vector.bounds */
-    uint32_t outputs[EMIT_ROWS];                 /* of each row: mask of those it passed to */
-    arena text;                                  /* that results make, until the next ones */
-    buf key;                                     /* of messages about a group */
-    failed_result failed;                        /* the one that failed last */
-    buf failed_key;                              /* its group's */
-    entry **going;                               /* running, session: those that go; owned */
+    pane *sent_panes[EMIT_ROWS];                 /* emit_send.c: where what was sent of each stands */
+    uint64_t sent_hashes[EMIT_ROWS];
+    const char *sent_keys[EMIT_ROWS];
+    uint32_t sent_key_lens[EMIT_ROWS];
+    uint32_t outputs[EMIT_ROWS]; /* of each row: mask of those it passed to */
+    arena text;                  /* that results make, until the next ones */
+    buf key;                     /* of messages about a group */
+    failed_result failed;        /* the one that failed last */
+    buf failed_key;              /* its group's */
+    entry **going;               /* running, session: those that go; owned */
     uint32_t going_count, going_room;
     struct session_space *sessions; /* emit_session.c's own; owned */
 } emit_space;
@@ -79,9 +85,10 @@ void emit_find_panes(emission *m, pane *const *all, uint32_t count, uint32_t nea
 /* emit.c: make the groups of the space's list results of the emission's window and send them. */
 struct err *emit_groups(const emission *m);
 
-/* emit_spilled.c: the same of a window of which panes are spilled: all of its groups. */
+/* emit_spilled.c: the same of a window of which panes are spilled or cached: all of its groups. */
 struct err *emit_spilled(emission *m);
 bool emit_has_spilled(const emission *m);
+void emit_free_kept(emit_space *s);
 
 /* emit_ordered.c: the driver threw: when a fold in order did, note its row and set the vector up to
  * go on behind it. */
@@ -119,7 +126,7 @@ void emit_taken_back(const emission *m, uint32_t count);
 
 /* emit_send.c: give the rows of results [0, count) to the outputs they passed to; what was sent
  * before and does not pass any more is retracted. */
-void emit_send(const emission *m, uint32_t count);
+struct err *emit_send(const emission *m, uint32_t count);
 
 /* emit_send.c: retract what was sent for results [0, count), whose windows are no more. */
 void emit_retract(const emission *m, uint32_t count);

@@ -28,6 +28,8 @@ void emit_space_free(emit_space *space) {
     if (!space) return;
     groups_done(&space->groups);
     groups_done(&space->waiting);
+    emit_free_kept(space);
+    mem_free(space->kept);
     mem_free(space->row_memory);
     mem_free(space->state_memory);
     mem_free(space->parts);
@@ -82,7 +84,7 @@ err *emit_groups(const emission *m) {
 }
 
 static err *emit_window(emission *m, bool dirty_only) {
-    if (emit_has_spilled(m)) return emit_spilled(m);
+    if (!dirty_only && emit_has_spilled(m)) return emit_spilled(m);
     m->dirty_only = dirty_only;
     group_list *groups = &m->w->emit->groups;
     groups_list(groups, m->panes, m->pane_count, dirty_only, m->b->plan->shards);
@@ -191,6 +193,7 @@ err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool rea
     table *t = w->tables[aggregate];
     w->result_count = 0;
     onward_list_reset(&w->onward);
+    emit_free_kept(w->emit);
     expiry_add_new(&w->expiries[aggregate]);
     switch (plan->window.kind) {
     case SL_WINDOW_SESSION: return emit_sessions(&m, t, reached);
@@ -240,7 +243,7 @@ bool emit_is_due(const worker *w, const sl_plan *plan, uint32_t aggregate, int64
     pane *const *panes = table_panes(w->tables[aggregate], &count);
     for (uint32_t i = 0; i < count; i++) {
         /* its only rows were thrown out */
-        if (!pane_count(panes[i]) && !pane_is_spilled(panes[i])) continue;
+        if (pane_is_empty(panes[i])) continue;
         if (window_next_close(&a->window, pane_start(panes[i]), before) > watermark) continue;
         bool emits = a->mode == SL_APPEND || a->final;
         if (emits || window_pane_goes(&a->window, pane_start(panes[i])) <= watermark) return true;

@@ -6,7 +6,9 @@
 #include "runtime/base/mem.h"
 #include "runtime/event/watermark.h"
 #include "runtime/operator/emission.h"
+#include "runtime/operator/fetch.h"
 #include "runtime/operator/operators.h"
+#include "runtime/operator/stored.h"
 
 /* Groups by newest pane: those of `waiting` that pane `p` has, in their order; the others stay. */
 static uint32_t take_of_pane(const pane *p, uint32_t index, group_item *waiting, uint32_t *count,
@@ -53,6 +55,11 @@ static err *emit_touched(emission *m, table *t) {
     uint32_t pane_count;
     pane *const *panes = table_panes(t, &pane_count);
     groups_list(groups, panes, pane_count, true, m->b->plan->shards);
+    for (uint32_t p = 0; p < pane_count; p++) {
+        uint32_t number = stored_groups_number(m->aggregate);
+        err *e = fetch_groups(m->w, m->b->plan, number, panes[p], groups);
+        if (e) return e;
+    }
     uint32_t left = groups->count, end = groups->count;
     if (!left) return NULL;
     /* by newest pane, newest first, from the end of `sorted` */

@@ -188,8 +188,7 @@ static err *make_rows(const emission *m, uint32_t count) {
 
 err *emit_rows(const emission *m, uint32_t count) {
     err *e = make_rows(m, count);
-    if (!e) emit_send(m, count);
-    return e;
+    return e ? e : emit_send(m, count);
 }
 
 void emit_taken_back(const emission *m, uint32_t count) {

@@ -9,8 +9,11 @@
 #include <xxhash.h>
 
 #include "runtime/operator/emission.h"
+#include "runtime/operator/fetch.h"
 #include "runtime/operator/message.h"
 #include "runtime/operator/session.h"
+#include "runtime/operator/stored.h"
+#include "state/spill.h"
 
 static out_message *add_message(outbox *box, const result *r) {
     out_message *message = outbox_add(box);
@@ -28,6 +31,22 @@ static int64_t sent_pane(const emission *m, const result *r) {
     case SL_WINDOW_RUNNING: return INT64_MIN;
     default: return r->window.end;
     }
+}
+
+/* Bring in what was sent for results [0, count), where that may be in the base alone. */
+static err *fetch_sent(const emission *m, uint32_t count) {
+    emit_space *s = m->w->emit;
+    table *sent = m->w->sent[m->aggregate];
+    if (!sent || !m->w->base) return NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        const entry *e = s->results[i].group.entry;
+        s->sent_panes[i] = table_pane(sent, sent_pane(m, &s->results[i]));
+        s->sent_hashes[i] = e->hash;
+        s->sent_keys[i] = entry_key(e);
+        s->sent_key_lens[i] = e->key_len;
+    }
+    return fetch_rows(m->w, m->b->plan, stored_groups_number(m->aggregate) + 1, count,
+                      s->sent_panes, s->sent_hashes, s->sent_keys, s->sent_key_lens);
 }
 
 /* Where the hashes of what was sent for this group stand. */
@@ -106,16 +125,19 @@ static void send_rows(const emission *m, uint32_t k, uint32_t count) {
         if (s->outputs[i] >> k & 1) send_row(m, k, s->rows[i], &s->results[i]);
 }
 
-void emit_send(const emission *m, uint32_t count) {
+err *emit_send(const emission *m, uint32_t count) {
     const sl_step *step = m->step;
+    err *e = fetch_sent(m, count);
+    if (e) return e;
     for (uint32_t i = 0; step->going_on && i < count; i++)
         if (m->w->emit->outputs[i] & step->going_on) keep_row(m, i);
     if (m->w->sent[m->aggregate]) {
         for (uint32_t i = 0; i < count; i++) send_remembering(m, i);
-        return;
+        return NULL;
     }
     for (uint32_t k = 0; k < step->output_count; k++)
         if (!(step->going_on >> k & 1)) send_rows(m, k, count);
+    return NULL;
 }
 
 void emit_retract(const emission *m, uint32_t count) {
@@ -136,7 +158,7 @@ void emit_forget_result(const emission *m, const result *r) {
     entry *e = p ? table_find(p, of->hash, entry_key(of), of->key_len) : NULL;
     if (!e) return;
     table_remove(sent, p, e);
-    if (!pane_count(p)) table_drop_pane(sent, p);
+    if (pane_is_empty(p)) table_drop_pane(sent, p);
 }
 
 void emit_forget_sent(const emission *m, int64_t watermark) {

@@ -122,7 +122,7 @@ static void drop_empty(table *t) {
     table_epoch_begin(t);
     pane *const *panes = table_panes(t, &count);
     for (uint32_t i = count; i-- > 0;)
-        if (!pane_count(panes[i]) && !pane_is_spilled(panes[i])) table_drop_pane(t, panes[i]);
+        if (pane_is_empty(panes[i])) table_drop_pane(t, panes[i]);
     table_commit(t);
 }
 

@@ -69,8 +69,7 @@ typedef struct sl_aggregate {
     const sl_column *group; /* result row: group columns, in key order */
     uint32_t group_count;
     int32_t late;                       /* index of the sink for late rows; -1: counted only */
-    uint32_t splits;                    /* 1: a group folded in two parts that are merged is what it
-                                           is folded in one: its panes can be spilled in parts */
+    int32_t spills;                     /* sl_spill: its groups, and what was sent of them */
     sl_column window_start, window_end; /* result row; used when window.kind is not NONE */
     sl_column final_column;             /* result row; used when `final` */
 } sl_aggregate;

@@ -39,6 +39,13 @@ typedef struct sl_step {
     uint32_t unused;
 } sl_step;
 
+/* How state leaves memory past the budget (lua/sluice/analyse/spill.lua says what does). */
+enum sl_spill {
+    SL_SPILL_NONE = 0, /* not at all */
+    SL_SPILL_PARTS,    /* what comes later is another part, merged when the window closes */
+    SL_SPILL_CACHED,   /* what is touched is brought back before */
+};
+
 /* The first row of each key passes, repeats are dropped while the watermark is before the first
  * row's time + within; rows for which it is not are late. */
 typedef struct sl_distinct {
@@ -48,5 +55,7 @@ typedef struct sl_distinct {
     uint32_t level;       /* of the phase in which it works, see above */
     const sl_feed *feeds; /* outputs that feed it */
     uint32_t feed_count;
-    uint32_t unused;
+    int32_t spills;  /* sl_spill */
+    int64_t pane_ms; /* keys that may come again within so long of each other go together;
+                        > 1; forever: nothing goes */
 } sl_distinct;

@@ -39,7 +39,9 @@ static world *setup(int64_t within_ms) {
         x->feeds[k] = (sl_feed){ 0, k };
     }
     x->step = (sl_step){ .outputs = x->outputs, .output_count = 2, .parent = SL_NO_STEP };
-    x->distinct = (sl_distinct){ .within_ms = within_ms, .feeds = x->feeds, .feed_count = 2 };
+    x->distinct = (sl_distinct){
+        .within_ms = within_ms, .pane_ms = 70, .feeds = x->feeds, .feed_count = 2
+    };
     x->plan = (sl_plan){ .steps = &x->step,
                          .distincts = &x->distinct,
                          .step_count = 1,
@@ -142,14 +144,84 @@ static void a_key_comes_again_when_the_watermark_has_reached_its_time(void **sta
     assert_false(passes(x, 1, 50, true));
     x->view.watermark_before = x->view.watermark_after = 104;
     assert_false(passes(x, 1, 90, true));
-    assert_false(seen_keys_are_due(x->seen, 104));
-    assert_true(seen_keys_are_due(x->seen, 105));
-    x->view.watermark_after = 105; /* it goes at the end of this batch */
-    assert_false(passes(x, 1, 90, true));
-    assert_false(seen_keys_are_due(x->seen, 105));
-    x->view.watermark_before = 105;
+    x->view.watermark_before = x->view.watermark_after = 105;
     assert_true(passes(x, 1, 90, true));
-    assert_true(seen_keys_are_due(x->seen, 190));
+    assert_false(passes(x, 1, 91, true));
+    teardown(x);
+}
+
+/* Keys of one stretch of time go together, when the last of them may come again. */
+static void keys_are_forgotten_by_panes(void **state) {
+    (void)state;
+    world *x = setup(100);
+    uint32_t count;
+    x->view.watermark_before = x->view.watermark_after = 0;
+    assert_true(passes(x, 1, 5, true));
+    assert_true(passes(x, 2, 30, true));
+    table_panes(seen_keys_table(x->seen), &count);
+    assert_int_equal(count, 1);
+    assert_false(seen_keys_are_due(x->seen, 138));
+    assert_true(seen_keys_are_due(x->seen, 139));
+    assert_true(passes(x, 3, 60, true));
+    x->view.watermark_after = 139;
+    assert_true(passes(x, 4, 70, true));
+    assert_false(seen_keys_are_due(x->seen, 139));
+    x->view.watermark_before = 139;
+    assert_true(passes(x, 2, 70, true));
+    assert_false(passes(x, 3, 70, true));
+    teardown(x);
+}
+
+/* However far ahead of the watermark rows are, there are few panes to look in. */
+static void panes_stay_few(void **state) {
+    (void)state;
+    world *x = setup(100);
+    uint32_t count;
+    x->view.watermark_before = x->view.watermark_after = 0;
+    for (int64_t i = 0; i < 10000; i++) assert_true(passes(x, (uint64_t)i, i * 100, true));
+    for (int64_t i = 0; i < 10000; i++) assert_false(passes(x, (uint64_t)i, 999900 - i, true));
+    table_panes(seen_keys_table(x->seen), &count);
+    assert_in_range(count, 2, 40);
+    teardown(x);
+}
+
+/* Two rows of one run whose panes differ. */
+static void one_key_passes_once_in_a_run(void **state) {
+    (void)state;
+    world *x = setup(100);
+    add(x, 0, 1, 10, 1);
+    add(x, 1, 1, 95, 1);
+    add(x, 2, 2, 95, 1);
+    add(x, 3, 2, 10, 1);
+    add(x, 4, 2, 95, 1);
+    seen_keys_begin(x->seen);
+    assert_null(distinct_chunk(&x->w, &x->b, x->c, 0));
+    seen_keys_end(x->seen, true);
+    const uint32_t wanted[] = { 1, 0, 1, 0, 0 };
+    for (uint32_t i = 0; i < 5; i++) assert_int_equal(passed(x, i), wanted[i]);
+    teardown(x);
+}
+
+/* State from before there were panes: all keys lie in one. */
+static void keys_of_one_pane_stay_until_the_last_may_go(void **state) {
+    (void)state;
+    world *x = setup(100);
+    table *t = seen_keys_table(x->seen);
+    uint64_t keys[2] = { 1, 2 };
+    seen_keys_begin(x->seen);
+    for (int i = 0; i < 2; i++)
+        *(int64_t *)entry_state(table_touch(t, table_pane(t, 0), keys[i] * 0x9e3779b97f4a7c15,
+                                            (const char *)&keys[i], sizeof keys[i])) = 500 + 100 * i;
+    seen_keys_end(x->seen, true);
+    seen_keys_loaded(x->seen);
+    x->view.watermark_before = x->view.watermark_after = 500;
+    assert_true(passes(x, 1, 450, true));
+    assert_false(passes(x, 2, 450, true));
+    assert_true(seen_keys_are_due(x->seen, 600));
+    assert_non_null(table_find_pane(t, 0));
+    x->view.watermark_after = 600;
+    assert_false(passes(x, 2, 550, true));
+    assert_null(table_find_pane(t, 0));
     teardown(x);
 }
 
@@ -169,9 +241,9 @@ static void a_batch_that_fails_leaves_no_trace(void **state) {
     assert_true(passes(x, 1, 5, false));
     assert_false(seen_keys_are_due(x->seen, INT64_MAX));
     assert_true(passes(x, 1, 5, true));
-    x->view.watermark_after = 105;
+    x->view.watermark_after = 139;
     assert_true(passes(x, 2, 50, false)); /* would have forgotten key 1 */
-    assert_true(seen_keys_are_due(x->seen, 105));
+    assert_true(seen_keys_are_due(x->seen, 139));
     x->view.watermark_after = 104;
     assert_false(passes(x, 1, 5, true));
     assert_true(passes(x, 2, 50, true));
@@ -183,6 +255,10 @@ int main(void) {
         cmocka_unit_test(the_first_by_record_then_output_passes),
         cmocka_unit_test(each_shard_is_judged_by_one_worker),
         cmocka_unit_test(a_key_comes_again_when_the_watermark_has_reached_its_time),
+        cmocka_unit_test(keys_are_forgotten_by_panes),
+        cmocka_unit_test(panes_stay_few),
+        cmocka_unit_test(one_key_passes_once_in_a_run),
+        cmocka_unit_test(keys_of_one_pane_stay_until_the_last_may_go),
         cmocka_unit_test(forever_is_forever),
         cmocka_unit_test(a_batch_that_fails_leaves_no_trace),
     };

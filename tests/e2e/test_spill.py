@@ -47,13 +47,39 @@ APPEND = {
     "hopping": GROUPS + 'hopping { size = "2 minutes", every = "1 minute" }):' + SPLITS,
     "cumulate": GROUPS + 'cumulate { size = "3 minutes", every = "1 minute" }):' + SPLITS,
 }
+MEANS = """aggregate { n = sluice.count(), mean = mean, middle = sluice.quantile("amount", 0.5),
+   name = sluice.max "user" }"""
+TUMBLING = GROUPS + 'tumbling { size = "1 minute" }):'
+FIRST = GROUPS + 'tumbling { size = "1 minute", name = "ahead" }):'
+BEHIND = """:group_by { kind = sluice.string(function(row) return row.user:sub(1, 6) end) }
+   :window(sluice.tumbling { size = "2 minutes", name = "behind" })
+   :aggregate { n = sluice.sum "n", first = sluice.first "name", last = sluice.last "user" }"""
+APPEND.update({
+    "others": TUMBLING + MEANS,
+    "hopping others": GROUPS + 'hopping { size = "2 minutes", every = "1 minute" }):' + MEANS,
+    "onward": FIRST + SPLITS + BEHIND,
+    "others onward": FIRST + MEANS + BEHIND,
+})
 CACHED = {
     "hopping update": GROUPS + 'hopping { size = "2 minutes", every = "1 minute" }):' + OTHERS,
+    "rolling": GROUPS + 'rolling { size = "2 minutes", every = "1 minute" }):' + OTHERS,
     "running": GROUPS + 'running { retain = "forever" }):' + OTHERS,
-    "distinct": 'local out = rows:distinct { "user", within = "forever" }',
+    "final": TUMBLING + OTHERS,
+    "only if changed": TUMBLING + 'aggregate { most = sluice.max "amount" }',
+    "retractions": TUMBLING + MEANS + ":filter(function(row) return row.n < 3 end)",
 }
-STAGES = {**APPEND, **CACHED}
-LITTLE_OF = {"hopping update": "6 MiB", "running": "3 MiB", "distinct": "1 MiB"}
+DISTINCT = {
+    "distinct": 'local out = rows:distinct { "user", within = "forever" }',
+    "distinct within": 'local out = rows:distinct { "user", within = "40 seconds" }',
+}
+STAGES = {**APPEND, **CACHED, **DISTINCT}
+SINK = {name: 'mode = "append",' for name in APPEND} | {name: 'mode = "update",' for name in CACHED} | {
+    name: "" for name in DISTINCT}
+SINK["final"] += " final = true,"
+SINK["only if changed"] += " only_if_changed = true,"
+BOTH = "tumbling", "hopping", "hopping update", "distinct within"
+LITTLE_OF = {"hopping update": "6 MiB", "rolling": "6 MiB", "running": "3 MiB", "distinct": "1 MiB",
+             "distinct within": "1 MiB"}
 
 RECORDS, USERS = 40_000, 12_000
 ALL = 'trigger = "available-now", flush = true'
@@ -85,9 +111,7 @@ class SpillTest(harness.E2ETest):
 
     def run_once(self, stages, *options, env=None, program=harness.SLUICE, kill_after_s=None):
         self.file("p.lua", SCRIPT.format(
-            stages=STAGES[stages], options=", ".join(options),
-            mode="" if stages == "distinct" else 'mode = "update",' if stages in CACHED
-            else 'mode = "append",'))
+            stages=STAGES[stages], options=", ".join(options), mode=SINK[stages]))
         run = self.start("run", "p.lua", env=env, program=program)
         if kill_after_s:
             time.sleep(kill_after_s)
@@ -120,7 +144,7 @@ class SpillTest(harness.E2ETest):
 
     def test_nothing_changes_in_what_comes_out(self):
         for stages in STAGES:
-            for workers in 1, 4:
+            for workers in (1, 4) if stages in BOTH else (3,):
                 with self.subTest(stages=stages, workers=workers):
                     self.want(stages)
                     run = self.run_once(stages, ALL, little(stages), f"workers = {workers}")
@@ -129,12 +153,15 @@ class SpillTest(harness.E2ETest):
 
     def test_runs_of_a_batch_each(self):
         """Spilled panes stay spilled over a restart, with another number of workers, too."""
-        self.want("hopping")
-        for i in range(RECORDS // 2500):
-            run = self.run_once("hopping", 'trigger = "once"', LITTLE, f"workers = {1 + i % 3}")
-            self.assertEqual(run.code, 0, run.err)
-        run = self.run_once("hopping", ALL, LITTLE)
-        self.check("hopping")
+        for stages in "hopping", "hopping others", "distinct within", "only if changed":
+            with self.subTest(stages=stages):
+                self.want(stages)
+                for i in range(RECORDS // 2500):
+                    run = self.run_once(stages, 'trigger = "once"', little(stages),
+                                        f"workers = {1 + i % 3}")
+                    self.assertEqual(run.code, 0, run.err)
+                run = self.run_once(stages, ALL, little(stages))
+                self.check(stages)
 
     def test_a_base_that_is_lost_or_spoilt_is_filled_anew(self):
         self.want("tumbling")
@@ -172,7 +199,7 @@ class SpillTest(harness.E2ETest):
 
     def test_kills_change_nothing(self):
         rolls = random.Random(3)
-        for stages in "cumulate", "hopping update", "running":
+        for stages in "cumulate", "hopping update", "running", "final", "distinct within":
             with self.subTest(stages=stages):
                 self.want(stages)
                 for _ in range(8):

@@ -55,4 +55,22 @@ function analyse_distinct.add(work, node, walk)
    return index, one
 end
 
+-- Keys lie in memory by when they may come again: those of one pane go together. About
+-- three panes hold what is within the watermark's reach.
+local function pane_of(one)
+   local delay_ms = 0
+   for _, source in ipairs(one.sources) do
+      delay_ms = math.max(delay_ms, source.time and source.time.delay_ms or 0)
+   end
+   return math.max(2, math.ceil((one.made.within_ms + delay_ms) / 2))
+end
+
+--- Settle what depends on sources, when all steps stand.
+-- @tparam table work shared by the analysis
+function analyse_distinct.finish(work)
+   for _, one in ipairs(work.distinct_nodes) do
+      if one.made.within_ms then one.made.pane_ms = pane_of(one) end
+   end
+end
+
 return analyse_distinct

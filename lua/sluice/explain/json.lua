@@ -118,6 +118,7 @@ local function aggregate_of(aggregate, sinks)
       final = aggregate.final, only_if_changed = aggregate.only_if_changed,
       has_retractions = aggregate.has_retractions, max_rows = aggregate.max_rows,
       group = columns_of(aggregate.group), items = items, step = aggregate.step,
+      spills = aggregate.spills,
       late = aggregate.late and sinks[aggregate.late].name, line = aggregate.line,
    }
 end
@@ -126,7 +127,7 @@ local function distinct_of(distinct, sinks)
    return {
       name = distinct.name, within_ms = distinct.within_ms, input = distinct.input,
       sources = distinct.sources, line = distinct.line,
-      late = distinct.late and sinks[distinct.late].name,
+      spills = distinct.spills, late = distinct.late and sinks[distinct.late].name,
    }
 end
 

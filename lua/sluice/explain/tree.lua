@@ -3,6 +3,7 @@
 -- columns and whatever stands behind it.
 -- @module sluice.explain.tree
 
+local analyse_spill = require "sluice.analyse.spill"
 local cost = require "sluice.explain.cost"
 local delivery = require "sluice.explain.delivery"
 local shape = require "sluice.shape"
@@ -70,6 +71,12 @@ function Drawing:detail(rest, name, text)
    self.page:add(rest, rest, name .. ": ", text, "dim")
 end
 
+-- Where state goes past `memory`, when it is kept anywhere.
+function Drawing:spills(rest, stage)
+   if not self.graph.checkpoint or not stage.spills then return end
+   self:detail(rest, "past memory", analyse_spill.say(stage.spills))
+end
+
 function Drawing:aggregate(index, first, rest)
    local aggregate = self.graph.aggregates[index]
    if self.drawn[aggregate] then
@@ -92,6 +99,7 @@ function Drawing:aggregate(index, first, rest)
    self:detail(rest, "sends", say_mode(aggregate) .. "; late rows: "
       .. say_sink(self.graph.sinks[aggregate.late]))
    self:detail(rest, "state", table.concat(cost.say(self.graph, aggregate), "; "))
+   self:spills(rest, aggregate)
    self:step(aggregate.step, rest)
 end
 
@@ -117,6 +125,7 @@ function OUTPUTS.distinct(self, output, first, rest)
    self:detail(rest, "late rows", say_sink(self.graph.sinks[distinct.late]))
    local kept = cost.say_distinct(self.graph, distinct, output)
    self:detail(rest, "state", table.concat(kept, "; "))
+   self:spills(rest, distinct)
    self:step(output.next, rest)
 end
 
