@@ -25,7 +25,7 @@
 #include "runtime/operator/stored.h"
 #include "state/spill.h"
 
-enum { ALL_KEYS = 0 }; /* the pane of keys kept for ever, and of those from before there were panes */
+enum { ALL_KEYS = 0 }; /* the pane of keys that stay, or are from before there were panes */
 
 /* Rows that no key is known for yet, and where they stand in the run. */
 struct judge_space {
@@ -260,18 +260,15 @@ static void keep_first(const judging *j) {
             drop_row(j, s->places[i]);
             continue;
         }
-        settle(j, i, entry_state(table_touch(t, s->panes[i], s->hashes[i], s->keys[i], s->key_lens[i])));
+        entry *e = table_touch(t, s->panes[i], s->hashes[i], s->keys[i], s->key_lens[i]);
+        settle(j, i, entry_state(e));
     }
 }
 
 static err *judge_run(worker *w, const batch_view *b, uint32_t d) {
     seen_keys *seen = w->seen[d];
-    judging j = { .w = w,
-                  .b = b,
-                  .distinct = d,
-                  .seen = seen,
-                  .space = w->judge,
-                  .watermark = is_forever(seen) ? WATERMARK_NONE : b->distincts[d].watermark_before };
+    judging j = { .w = w, .b = b, .distinct = d, .seen = seen, .space = w->judge };
+    j.watermark = is_forever(seen) ? WATERMARK_NONE : b->distincts[d].watermark_before;
     const sl_row *first = w->selector->rows.rows[0];
     if (seen->first_ms == INT64_MIN) seen->first_ms = first->time_ms;
     take_all(&j);

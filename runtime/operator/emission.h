@@ -49,7 +49,7 @@ typedef struct emit_space {
     uint32_t asked[EMIT_ROWS];                   /* results whose group is looked for in a pane */
     entry *like[EMIT_ROWS], *answers[EMIT_ROWS]; /* of these: an entry; what was found */
     sl_bounds bounds[EMIT_ROWS];                 /* sl_vector.bounds */
-    pane *sent_panes[EMIT_ROWS];                 /* emit_send.c: where what was sent of each stands */
+    pane *sent_panes[EMIT_ROWS];                 /* emit_send.c: where what was sent stands */
     uint64_t sent_hashes[EMIT_ROWS];
     const char *sent_keys[EMIT_ROWS];
     uint32_t sent_key_lens[EMIT_ROWS];

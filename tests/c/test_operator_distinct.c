@@ -209,9 +209,11 @@ static void keys_of_one_pane_stay_until_the_last_may_go(void **state) {
     table *t = seen_keys_table(x->seen);
     uint64_t keys[2] = { 1, 2 };
     seen_keys_begin(x->seen);
-    for (int i = 0; i < 2; i++)
-        *(int64_t *)entry_state(table_touch(t, table_pane(t, 0), keys[i] * 0x9e3779b97f4a7c15,
-                                            (const char *)&keys[i], sizeof keys[i])) = 500 + 100 * i;
+    for (int i = 0; i < 2; i++) {
+        entry *e = table_touch(t, table_pane(t, 0), keys[i] * 0x9e3779b97f4a7c15,
+                               (const char *)&keys[i], sizeof keys[i]);
+        *(int64_t *)entry_state(e) = 500 + 100 * i;
+    }
     seen_keys_end(x->seen, true);
     seen_keys_loaded(x->seen);
     x->view.watermark_before = x->view.watermark_after = 500;

