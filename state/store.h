@@ -25,8 +25,8 @@ struct logger;
 typedef struct store_config {
     const char *url;          /* "file:DIR", "s3://BUCKET/PREFIX", "memory:NAME" (tests) */
     const sl_value *options;  /* SL_TABLE as the plan has it, or NULL: s3: region, endpoint,
-                                 path_style, access_key, secret_key, session_token (also from the
-                                 environment as AWS tools have it) */
+                                 path_style, conditional_puts, access_key, secret_key,
+                                 session_token (also from the environment as AWS tools have it) */
     struct logger *log;       /* borrowed */
     const volatile int *stop; /* != 0: waits end with ERR_STOPPED; borrowed, may be NULL */
     int64_t patience_ms;      /* 0: 30 s */
@@ -56,6 +56,9 @@ typedef struct store_ops {
     /* Keep others out as long as this process lives: `taken`: somebody holds it, `by` says who
      * (pid). NULL: the store cannot (s3). */
     err *(*lock)(void *handle, const char *name, bool *taken, char by[64]);
+    /* ERR_PLAN: of two STORE_NEW of one name both may succeed, and the options do not say that this
+     * is known. NULL: the second never does. */
+    err *(*guard)(void *handle);
     void (*close)(void *handle);
 } store_ops;
 

@@ -83,7 +83,9 @@ err *store_ledger_new(const store_ledger_config *config, void **ledger) {
     *l = (store_ledger){ .config = *config, .store = config->store };
     l->config.pipeline = mem_copy_text(config->pipeline, strlen(config->pipeline));
     l->look_ms = store_cost_of(l->store->url).is_charged ? LOOK_CHARGED_MS : LOOK_MS;
-    err *e = config->is_reader ? NULL : take_lock(l);
+    const store_ops *ops = l->store->ops;
+    err *e = config->is_reader || !ops->guard ? NULL : ops->guard(l->store->handle);
+    if (!e && !config->is_reader) e = take_lock(l);
     if (!e && !config->is_reader) e = jobs_new(config->clock->manual, &l->remover);
     if (e)
         ledger_close(l);

@@ -38,6 +38,7 @@ typedef struct s3_store {
     logger *log;              /* borrowed; may be NULL */
     const volatile int *stop; /* borrowed; may be NULL */
     int64_t patience_ms;
+    bool does_without;      /* conditional_puts = false */
     store_names unsure;     /* STORE_NEW was asked for, and how it ended is not known */
     pthread_mutex_t lock;   /* guards `condition`, also while it is found out */
     s3_condition condition; /* what the server does with If-None-Match */
@@ -71,6 +72,8 @@ static err *s3_open(const store_config *config, void **handle) {
         .stop = config->stop,
         .stall_ms = stall_ms,
     });
+    s->does_without = !store_option_flag(config, "conditional_puts", true);
+    if (s->does_without) s->condition = CONDITION_IGNORED;
     store_names_init(&s->unsure);
     pthread_mutex_init(&s->lock, NULL);
     *handle = s;
@@ -291,6 +294,20 @@ static err *know_condition(s3_store *s, bool *is_obeyed) {
     return e;
 }
 
+static err *s3_guard(void *handle) {
+    s3_store *s = handle;
+    bool is_obeyed = true;
+    err *e = s->does_without ? NULL : know_condition(s, &is_obeyed);
+    if (e || is_obeyed) return e;
+    return err_new(ERR_PLAN,
+                   "s3://%s: the server does not refuse the second of two PUTs of one name "
+                   "(If-None-Match), so nothing would keep a second process of this pipeline out, "
+                   "and rows could be lost or doubled. Take a server that does, or put the "
+                   "progress into Kafka; or, where something else sees to it that only one runs, "
+                   "set conditional_puts = false in `checkpoint`",
+                   s->place.bucket);
+}
+
 static err *put_new(s3_store *s, s3_request *r, http_answer *a, bool *exists) {
     bool is_same = false, missing = true;
     err *e = know_condition(s, &r->is_new);
@@ -381,5 +398,6 @@ const store_ops store_s3_ops = {
     .get = s3_get,
     .list = s3_list,
     .remove = s3_remove,
+    .guard = s3_guard,
     .close = s3_close,
 };

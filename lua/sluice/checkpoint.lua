@@ -11,7 +11,7 @@ local checkpoint = {}
 checkpoint.NONE = "none"
 
 local WANTED = '"file:DIR", "s3://BUCKET/PATH" or "none", or a table of url, region, '
-   .. "endpoint, path_style, access_key, secret_key, session_token"
+   .. "endpoint, path_style, conditional_puts, access_key, secret_key, session_token"
 
 -- What a store is called by, how its url looks, and what follows from it. Further stores
 -- are a line here and in state/store.c.
@@ -79,6 +79,12 @@ checkpoint.OPTIONS = {
          .. "`endpoint` is given",
       about = "access",
       risk = "a server that wants it the other way says that there is no such bucket",
+   },
+   conditional_puts = { check = options.flag(),
+      doc = "s3: whether the server refuses the second of two PUTs of one name; else "
+         .. "true, and tried out",
+      about = "correctness",
+      risk = "false: without Kafka nothing keeps a second process of the pipeline out",
    },
    access_key = { check = secret.checker(), doc = "s3: else $AWS_ACCESS_KEY_ID",
       about = "access",

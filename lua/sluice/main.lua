@@ -94,6 +94,7 @@ local function finish(host, graph, list, seen)
       sinks = driver_sink.new(graph),
       names = names_of(descriptions),
       fingerprint = explain.plan_json(graph),
+      settings = table.concat(graph.settings, "\n"),
       compat = function(stored)
          local found, anchors = lower_compat.compare(stored, lowered.shape)
          keep.compared = { found, anchors }
@@ -123,7 +124,7 @@ end
 -- @tparam table host from C: `path`, `text`, `overrides`, `params`, `shows_secrets`,
 --   `worker`, `vector` (address), `print(text)`, `hash(text, path)`
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
---   these, `fingerprint`,
+--   these, `fingerprint`, `settings` (those of `--set` that rows depend on),
 --   and the functions C calls: `compat(stored)` (→ address of an sl_compat, as text),
 --   `members(stored, section)` (→ as `sluice.compat.members`),
 --   `explain(json, color, said, put_ms, is_charged)`, `verdict()`, `describe()`,
@@ -142,7 +143,7 @@ function main.load(host)
    local value, problem, params = run_script(host, box, made)
    if not value then return { problem = problem } end
    local graph = analyse.graph(value)
-   graph.params = params
+   graph.params, graph.settings = params, value.of_rows
    local in_vain, vain_warnings = unused.find(made, value.branches)
    if in_vain then return { problem = in_vain } end
    local list = functions.of(graph)
@@ -168,6 +169,7 @@ function main.attach(host, value)
    local made, problem = pipeline.override(value, host.overrides)
    if not made then return { problem = problem } end
    local graph = analyse.graph(made)
+   graph.settings = made.of_rows
    local list, found = functions.of(graph), warnings.new()
    local refused = view.check_functions(list, _G, found)
    if #refused > 0 then return { problem = table.concat(refused, "\n") } end

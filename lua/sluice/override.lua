@@ -139,7 +139,18 @@ local function elsewhere(targets, name)
    end
 end
 
+-- Rows depend on them, but not those of a batch that is planned already.
+local OF_NO_BATCH = { checkpoint = true, delivery = true, flush = true,
+   shutdown_timeout = true, start = true }
+
+-- What changes rows is as good as text: it goes into the hash of the script.
+local function note_rows(of, entry, name, setting)
+   if entry.about ~= "correctness" or OF_NO_BATCH[name] then return end
+   of.of_rows[#of.of_rows + 1] = setting
+end
+
 local function set_on(of, target, name, value, setting)
+   note_rows(of, target.known[name], name, setting)
    local set = of.overrides[target.node] or { values = {}, texts = {} }
    of.overrides[target.node] = set
    set.values[name] = value
@@ -160,8 +171,9 @@ function override.apply(of, known, setting)
       if other then return other end
       local value, message = options.parse(known, path, text, "sluice.pipeline")
       of.values[path] = value
-      set_on(of, { node = "pipeline" }, path, value, setting)
-      return message
+      if value == nil then return message end
+      set_on(of, { node = "pipeline", known = known }, path, value, setting)
+      return
    end
    local target, message = find(override.targets(of), owner)
    if not target then return message end

@@ -188,7 +188,7 @@ end
 -- @usage pipeline.override(of, { "trigger=available-now", "source.start=earliest" })
 function pipeline.override(of, settings)
    local made = { values = tables.copy(of.values), branches = of.branches, line = of.line,
-      overrides = {} }
+      overrides = {}, of_rows = {} }
    for _, setting in ipairs(settings) do
       local message = override.apply(made, pipeline.OPTIONS, setting)
       if message then return nil, ("--set %s: %s"):format(setting, message) end

@@ -62,6 +62,12 @@ static err *set_loses(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_stateless(args *a, const char *value) {
+    (void)value;
+    a->stateless = true;
+    return NULL;
+}
+
 static err *set_to(args *a, const char *value) {
     a->to = value;
     return NULL;
@@ -123,6 +129,8 @@ static const option OPTIONS[] = {
       "yes, readers of the results will get rows again", set_repeats },
     { "--may-lose-output", NULL, "checkpoint recover",
       "yes, onto a state that is not known to be committed: rows may be missing", set_loses },
+    { "--offsets-only", NULL, "checkpoint fork",
+      "the copy begins there with empty state: for another key or window", set_stateless },
     { "--force", NULL, "checkpoint gc", "remove it, do not only show what would go", set_force },
     { "--http", "ADDRESS", "run", "serve metrics and status", NULL },
 };

@@ -27,6 +27,7 @@ typedef struct args {
     bool force;      /* --force: do it, not only say what would be done */
     bool repeats;    /* --repeat-output */
     bool loses;      /* --may-lose-output */
+    bool stateless;  /* --offsets-only */
     const char *to;  /* --to: a batch, as typed; NULL: none */
     bool strict;     /* check: --strict */
     bool connect;    /* check: --connect */

@@ -122,18 +122,32 @@ static void say_same_sinks(const stored *from, const stored *to) {
     buf_done(&names);
 }
 
+/* Without the state there is only what is committed, and that must be where sources are read. */
+static err *leave_state(const stored *from, pointer *copied) {
+    *copied = pointer_new(POINTER_GENESIS, 0, from->pointer.partitions);
+    if (from->count != 1 || strcmp(from->committed[0].mark.topic, from->topic)) return NULL;
+    return err_new(ERR_USAGE, "checkpoint fork --offsets-only: `%s` reads no Kafka: how far its "
+                              "sources were read stands in its state, and goes with that alone",
+                   from->name);
+}
+
 static err *fork_to(const args *a, stored *from, stored *to) {
     pointer copied;
     err *e = refuse_same(from, to);
     if (!e) e = stored_need_pointer(from);
     if (!e) e = refuse_used(to);
-    if (!e) e = copy_chain(from, to, &from->pointer, &copied);
+    if (!e) e = a->stateless ? leave_state(from, &copied)
+                             : copy_chain(from, to, &from->pointer, &copied);
     if (!e) e = write_origin(to, from->name, &from->pointer, from->plan->script_hash);
     if (e) return e;
     sl_mark *marks = stored_marks(from);
     e = commit_copy(to, &copied, marks, from->count, from->topic);
     mem_free(marks);
     if (!e) say_done(a, to, &copied);
+    if (!e && !a->json && a->stateless)
+        printf("it begins with empty state where `%s` stands: what windows that are open there "
+               "have of earlier records is not in it\n",
+               from->name);
     if (!e && !a->json) say_same_sinks(from, to);
     return e;
 }

@@ -18,7 +18,8 @@ static err *check_script(const pipeline *p, const recorded *planned) {
                          "then this one; or remove the plan from the store: its rows may then come "
                          "twice",
                          "batch %" PRIu64 " was begun by another text of the script (%016" PRIx64
-                         ", this is %016" PRIx64 "), and may be written in part",
+                         ", this is %016" PRIx64 ": --param and --set count), and may be written "
+                         "in part",
                          planned->batch, planned->script_hash, p->plan->script_hash);
 }
 

@@ -182,6 +182,17 @@ static uint64_t add_params(script *s) {
     return hash;
 }
 
+/* So are settings that rows depend on; which those are, Lua knows. */
+static uint64_t add_settings(script *s, uint64_t hash) {
+    size_t len;
+    lua_getfield(s->L, HOST_LOADED, "settings");
+    const char *text = lua_tolstring(s->L, -1, &len);
+    if (text && len) hash = add_text(hash, text, len);
+    if (text && len && s->source.len) buf_printf(&s->source, "--[[ --set\n%s\n]]\n", text);
+    lua_pop(s->L, 1);
+    return hash;
+}
+
 /* Take plan and drivers out of main.load's result, which is at HOST_LOADED. */
 static err *take_loaded(script *s) {
     lua_State *L = s->L;
@@ -193,7 +204,7 @@ static err *take_loaded(script *s) {
     }
     lua_getfield(L, HOST_LOADED, "plan");
     sl_plan *plan = (sl_plan *)(uintptr_t)lua_tonumber(L, -1);
-    plan->script_hash = add_params(s);
+    plan->script_hash = add_settings(s, add_params(s));
     plan->script = (sl_string){ .data = s->options.path,
                                 .len = (uint32_t)strlen(s->options.path) };
     s->plan = plan;

@@ -114,7 +114,8 @@ enum sl_trigger_kind {
 typedef struct sl_plan {
     sl_string name;
     sl_string script;         /* path as given */
-    uint64_t script_hash;     /* FNV-1a of the script, what it required, in order, and of --param */
+    uint64_t script_hash;     /* FNV-1a of the script, what it required, in order,
+                                 --param, and --set that rows depend on */
     const sl_source *sources; /* *_count of each, see below */
     const sl_step *steps;
     const sl_aggregate *aggregates;

@@ -22,7 +22,7 @@
 
 typedef struct bench {
     http_kit kit;
-    sl_value items[4];
+    sl_value items[5];
     sl_value options;
     store_config config;
     logger log;
@@ -165,6 +165,37 @@ static void a_server_without_conditions_is_warned_of_and_looked_at_first(void **
 #define UNKNOWN                                                  \
     "HTTP/1.1 501 Not Implemented\r\nContent-Length: 42\r\n\r\n" \
     "<Error><Code>NotImplemented</Code></Error>"
+
+static void without_conditions_nothing_keeps_a_second_process_out(void **state) {
+    (void)state;
+    bench b;
+    begin(&b, (const char *[]){ OK, OK, OK, NULL });
+    err *e = b.s.ops->guard(b.s.handle);
+    assert_non_null(e);
+    assert_int_equal(e->code, ERR_PLAN);
+    assert_non_null(strstr(e->message, "conditional_puts = false"));
+    err_free(e);
+    end(&b, 3);
+    begin(&b, (const char *[]){ REFUSED, NULL });
+    ok(b.s.ops->guard(b.s.handle));
+    end(&b, 1);
+}
+
+/* Nor is the server asked about it any more. */
+static void a_user_may_say_that_it_is_known(void **state) {
+    (void)state;
+    bench b;
+    begin(&b, (const char *[]){ NO_KEY, OK, NULL });
+    store_close(&b.s);
+    b.items[4] = (sl_value){ .name = { .data = "conditional_puts", .len = 16 }, .kind = SL_FLAG };
+    b.options.item_count = 5;
+    assert_null(store_open(&b.config, &b.s));
+    ok(b.s.ops->guard(b.s.handle));
+    ok(put(&b, STORE_NEW));
+    assert_asked(&b, 1, "PUT /bkt/some/folder/p/x ");
+    assert_null(strcasestr(kit_asked(&b.kit, 1), "\r\nIf-None-Match:"));
+    end(&b, 2);
+}
 
 static void a_server_that_refuses_conditions_as_such(void **state) {
     (void)state;
@@ -451,6 +482,8 @@ int main(void) {
         cmocka_unit_test(a_new_object_is_put_under_a_condition_that_was_tried_out),
         cmocka_unit_test(a_probe_of_an_earlier_start_is_enough),
         cmocka_unit_test(a_server_without_conditions_is_warned_of_and_looked_at_first),
+        cmocka_unit_test(without_conditions_nothing_keeps_a_second_process_out),
+        cmocka_unit_test(a_user_may_say_that_it_is_known),
         cmocka_unit_test(a_server_that_refuses_conditions_as_such),
         cmocka_unit_test(an_answer_that_was_lost_may_meet_its_own_object),
         cmocka_unit_test(that_is_remembered_from_one_put_to_the_next),

@@ -259,6 +259,7 @@ class FileTest(CommandTest):
         self.checkpoint("fork", "rides", code=USAGE)
         self.assertIn("\nboth write to out: name that anew for `copy`", self.checkpoint("fork", "copy"))
         self.checkpoint("fork", "copy", code=REFUSED)
+        self.checkpoint("fork", "bare", "--offsets-only", code=USAGE)
         self.script(name="third")
         self.checkpoint("import", "saved.ck")
         for name in ("copy", "third"):
@@ -269,6 +270,17 @@ class FileTest(CommandTest):
             self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 10)
             self.assertEqual("".join(self.output(name).values()), later)
             self.assertIn("of `rides`, pointer S1 ", harness.read(self.path(name, "origin")))
+
+    def test_settings_that_rows_depend_on_are_part_of_the_script(self):
+        """A batch that a file may have in part is done again by the same script alone."""
+        def script(*settings):
+            run = self.run_sluice("run", "p.lua", *harness.sets("trigger=once", *settings))
+            self.assertEqual(run.code, 0, run.err)
+            return self.json_of("checkpoint", "ls")["script"]
+        first = script()
+        self.assertEqual(script("workers=2", "shutdown_timeout=3 seconds"), first)
+        self.assertNotEqual(script("on_error=fail"), first)
+        self.assertEqual(script(), first)
 
     def test_a_copy_leaves_the_files_of_the_first_one_alone(self):
         """Its script may still name them, and the first one has gone on since."""
@@ -493,6 +505,19 @@ class KafkaTest(CommandTest):
         self.run_all()
         self.assertEqual(len(self.client.consume(self.names["OUT"])), rows + 3 * 5)
         self.assertEqual(self.last_rows(), [60] * 5)
+
+    def test_another_key_goes_on_from_the_offsets_alone(self):
+        self.run_all()
+        fork, out = harness.fresh("fork"), self.topic(name="out")
+        text = harness.read(os.path.join(self.folder, "p.lua"))
+        self.file("p.lua", text.replace(':group_by "k"', ':group_by "n"').replace(self.names["OUT"], out))
+        self.assertEqual(self.run_sluice("run", "p.lua").code, REFUSED)
+        self.assertIn("begins with empty state", self.checkpoint("fork", fork, "--offsets-only"))
+        self.client.produce(self.names["IN"], [{"value": json.dumps({"k": "k0", "n": 7, "ts": BEGIN_MS}),
+                                                "partition": 0}])
+        run = self.run_sluice("run", "p.lua", "--set", "name=" + fork)
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual([r.json()["rows"] for r in self.client.consume(out)], [1])
 
     def test_a_fork_has_a_group_of_its_own(self):
         self.run_all()
