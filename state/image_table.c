@@ -98,11 +98,11 @@ static void put_parts(const table_writer *w, const entry *e, char *at, char *end
 }
 
 static inline void put_entry(table_writer *w, const pane *p, const entry *e, bool is_removed) {
-    size_t len = is_removed ? 0 : value_len(w, e), key_room = image_round(e->key_len);
+    size_t len = is_removed ? 0 : value_len(w, e), key_room = image_round(entry_key_len(e));
     char *at = need_entry(w, p, sizeof(entry_head) + len + key_room);
     assert(len / 8 < VALUE_REMOVED);
     uint32_t words = is_removed ? VALUE_REMOVED : (uint32_t)(len / 8);
-    entry_head head = { .hash = e->hash, .key_len = e->key_len, .value_words = words };
+    entry_head head = { .hash = e->hash, .key_len = entry_key_len(e), .value_words = words };
     memcpy(at, &head, sizeof head);
     at += sizeof head;
     if (!is_removed) {
@@ -120,7 +120,7 @@ static bool is_same(const void *a, const void *b, uint32_t len) {
     return true;
 }
 
-static void put_changes(table_writer *w, const pane *p) {
+static void put_changes(table_writer *w, const table *t, const pane *p) {
     const id_list *removed = p->removals ? &p->removals->removed : NULL;
     for (uint32_t i = 0; removed && i < removed->count; i++)
         put_entry(w, p, pane_entry(p, removed->items[i]), true);
@@ -130,7 +130,8 @@ static void put_changes(table_writer *w, const pane *p) {
         __builtin_prefetch(ahead + LINE);
         const entry *e = p->dirty[i];
         if (entry_is_removed(e)) continue;
-        if (e->old && is_same(e->old, entry_state(e), w->layout.state_size)) continue;
+        const void *old = table_state_before(t, e);
+        if (old && is_same(old, entry_state(e), w->layout.state_size)) continue;
         put_entry(w, p, e, false);
     }
     end_pane(w);
@@ -159,7 +160,7 @@ static void put_dropped(table_writer *w, const table *t) {
     pane *const *panes = table_dropped_panes(t, &count);
     for (uint32_t i = 0; i < count; i++) {
         if (pane_is_empty(panes[i])) {
-            put_changes(w, panes[i]);
+            put_changes(w, t, panes[i]);
             continue;
         }
         if (table_has_made(t, panes[i]) && !panes[i]->generation) continue;
@@ -176,7 +177,12 @@ void image_put_table(image *m, const char *name, const table *t, bool all) {
     for (uint32_t i = 0; i < count; i++) entries += all ? panes[i]->count : panes[i]->dirty_count;
     reserve(&w, entries);
     if (!all) put_dropped(&w, t);
-    for (uint32_t i = 0; i < count; i++)
-        if (!panes[i]->dropped) (all ? put_all : put_changes)(&w, panes[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        if (panes[i]->dropped) continue;
+        if (all)
+            put_all(&w, panes[i]);
+        else
+            put_changes(&w, t, panes[i]);
+    }
     end_section(&w);
 }

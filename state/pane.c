@@ -29,18 +29,10 @@ static void set_slots(slab_pool *pool, pane *p, uint64_t count) {
     memset(p->slots, 0, slots_len(p->mask));
 }
 
-/* Grow an array of the pool from `len` bytes to twice that, or to `first`. */
-static void *grow_array(slab_pool *pool, void *array, size_t len, size_t first) {
-    void *larger = slab_take(pool, len ? 2 * len : first);
-    if (len) memcpy(larger, array, len);
-    slab_put(pool, array, len);
-    return larger;
-}
-
 static void push_id(slab_pool *pool, id_list *l, uint32_t id) {
     if (l->count == l->room) {
-        l->items = grow_array(pool, l->items, l->room * sizeof *l->items,
-                              IDS_FIRST * sizeof *l->items);
+        l->items =
+            slab_grow(pool, l->items, l->room * sizeof *l->items, IDS_FIRST * sizeof *l->items);
         l->room = l->room ? 2 * l->room : IDS_FIRST;
     }
     l->items[l->count++] = id;
@@ -60,7 +52,7 @@ static uint32_t units_for(size_t len) {
 }
 
 static uint32_t units_of(const entry *e) {
-    return units_for((size_t)e->key_offset + e->key_len);
+    return units_for((size_t)e->key_word * 8 + entry_key_len(e));
 }
 
 static uint32_t class_of(uint32_t units) {
@@ -127,8 +119,8 @@ static void drop_dirty(slab_pool *pool, pane *p) {
 static void free_entry(pane *p, uint32_t id) {
     entry *e = pane_entry(p, id);
     uint32_t *head = &p->removals->free[class_of(units_of(e))];
-    e->old = (const void *)(uintptr_t)*head;
-    e->batch = UINT64_MAX;
+    e->hash = *head;
+    e->mark = ENTRY_REMOVED;
     *head = id;
 }
 
@@ -203,12 +195,12 @@ void pane_undo(slab_pool *pool, pane *p) {
     id_list *reused = &p->removals->reused, *removed = &p->removals->removed;
     for (uint32_t i = 0; i < reused->count; i++) {
         entry *e = pane_entry(p, reused->items[i]);
-        if (e->batch != UINT64_MAX) take_slot(p, e);
+        if (!entry_is_removed(e)) take_slot(p, e);
     }
     free_entries(pool, p, reused);
     for (uint32_t i = 0; i < removed->count; i++) {
         entry *e = pane_entry(p, removed->items[i]);
-        e->batch = 0;
+        e->mark = 0;
         put_slot(p, (e->hash >> 32 << 32) | removed->items[i]);
     }
     reset_ids(pool, removed);
@@ -217,7 +209,7 @@ void pane_undo(slab_pool *pool, pane *p) {
 
 void pane_push_dirty(slab_pool *pool, pane *p, entry *e) {
     if (p->dirty_count == p->dirty_room) {
-        p->dirty = grow_array(pool, p->dirty, dirty_len(p), DIRTY_FIRST * sizeof *p->dirty);
+        p->dirty = slab_grow(pool, p->dirty, dirty_len(p), DIRTY_FIRST * sizeof *p->dirty);
         p->dirty_room = p->dirty_room ? 2 * p->dirty_room : DIRTY_FIRST;
     }
     p->dirty[p->dirty_count++] = e;
@@ -277,7 +269,7 @@ static entry *take_memory(slab_pool *pool, pane *p, uint32_t units, uint32_t *id
     if (head && *head) {
         *id = *head;
         entry *e = pane_entry(p, *id);
-        *head = (uint32_t)(uintptr_t)e->old;
+        *head = (uint32_t)e->hash;
         push_id(pool, &p->removals->reused, *id);
         return e;
     }
@@ -291,13 +283,15 @@ static entry *take_memory(slab_pool *pool, pane *p, uint32_t units, uint32_t *id
 
 entry *pane_insert(slab_pool *pool, pane *p, uint64_t hash, const char *key, uint32_t key_len,
                    uint32_t state_size) {
-    size_t key_offset = sizeof(entry) + state_size;
+    bool is_long = key_len >= ENTRY_LONG_KEY;
+    size_t key_offset = sizeof(entry) + state_size + (is_long ? sizeof(uint64_t) : 0);
     uint32_t id;
     entry *e = take_memory(pool, p, units_for(key_offset + key_len), &id);
     e->hash = hash;
-    e->batch = 0;
-    e->key_len = key_len;
-    e->key_offset = (uint32_t)key_offset;
+    e->mark = 0;
+    e->short_len = is_long ? ENTRY_LONG_KEY : (uint16_t)key_len;
+    e->key_word = (uint16_t)(key_offset / 8);
+    if (is_long) memcpy((char *)e + key_offset - sizeof(uint64_t), &key_len, sizeof key_len);
     if (key_len) {
         memset((char *)e + (key_offset + key_len + 7) / 8 * 8 - 8, 0, 8);
         memcpy((char *)e + key_offset, key, key_len);
@@ -323,7 +317,7 @@ void pane_remove(slab_pool *pool, pane *p, entry *e, bool is_new) {
     uint32_t id = take_slot(p, e);
     push_id(pool, is_new ? &p->removals->deleted : &p->removals->removed, id);
     p->count--;
-    e->batch = UINT64_MAX;
+    e->mark = ENTRY_REMOVED;
 }
 
 void pane_delete(slab_pool *pool, pane *p, entry *e) {
@@ -374,7 +368,7 @@ entry *table_scan(const pane *p, table_cursor *at) {
         }
         entry *e = (entry *)(s->data + (size_t)at->at * 8);
         at->at += units_of(e);
-        if (e->batch != UINT64_MAX) return e;
+        if (!entry_is_removed(e)) return e;
     }
     return NULL;
 }

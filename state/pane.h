@@ -13,8 +13,8 @@
  * The low 32 bits are the entry's id. Ids rise in the order memory is taken: what a batch has made
  * is what lies behind a mark, and what it made in the memory of entries that earlier ones removed.
  *
- * Memory of removed entries is kept by size class, as lists linked by id through `old`. Classes are
- * exact up to 256 bytes, then eight to a doubling, so that memory of one class always fits. */
+ * Memory of removed entries is kept by size class, as lists linked through `hash`. Classes are
+ * exact up to 256 bytes, then eight to a doubling: memory of one class always fits. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -130,10 +130,9 @@ static inline bool pane_same_key(const char *a, const char *b, uint32_t len) {
         }
         return pane_load(a + len - 8) == pane_load(b + len - 8);
     }
-    if (len >= 4) {
+    if (len >= 4)
         return pane_load_half(a) == pane_load_half(b) &&
                pane_load_half(a + len - 4) == pane_load_half(b + len - 4);
-    }
     return len == 0 || (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
 }
 
@@ -144,7 +143,8 @@ static inline entry *pane_find(const pane *p, uint64_t hash, const char *key, ui
         if (!slot) return NULL;
         if (slot >> 32 != tag) continue;
         entry *e = pane_entry(p, (uint32_t)slot);
-        if (e->hash == hash && e->key_len == key_len && pane_same_key(entry_key(e), key, key_len))
+        if (e->hash == hash && entry_key_len(e) == key_len &&
+            pane_same_key(entry_key(e), key, key_len))
             return e;
     }
 }

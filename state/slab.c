@@ -81,3 +81,10 @@ void slab_put(slab_pool *pool, void *slab, size_t len) {
     pool->spare[bits] = spare;
     pool->spare_bytes += size;
 }
+
+void *slab_grow(slab_pool *pool, void *array, size_t len, size_t first) {
+    void *larger = slab_take(pool, len ? 2 * len : first);
+    if (len) memcpy(larger, array, len);
+    slab_put(pool, array, len);
+    return larger;
+}

@@ -33,5 +33,10 @@ void slab_pool_trim(slab_pool *pool, size_t keep);
 /* Take a slab of slab_size(len) bytes, aligned to 64, not cleared. Given back by slab_put. */
 void *slab_take(slab_pool *pool, size_t len) __attribute__((returns_nonnull));
 
+/* A slab of twice `len` bytes that begins with those of `array`, which is given back; of `first`
+ * bytes if there was none. Both powers of two. */
+void *slab_grow(slab_pool *pool, void *array, size_t len, size_t first)
+    __attribute__((returns_nonnull));
+
 /* Give a slab back; `len` as for slab_take or the slab's size. NULL is allowed. */
 void slab_put(slab_pool *pool, void *slab, size_t len);

@@ -4,16 +4,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "runtime/base/arena.h"
 #include "runtime/base/mem.h"
 #include "state/pane.h"
 #include "state/part.h"
 #include "state/spill.h"
 #include "state/table_inside.h"
+#include "state/undo.h"
 
 enum {
-    OLD_CHUNK = 64 << 10,
-    OLD_KEEP = 64 << 20,
     FAR_BYTES = 256 << 10, /* from here on prefetching pays; below it costs 10 ns a row */
     AHEAD = 12,            /* rows from a slot's prefetch to its entry's, and again to the touch */
 };
@@ -30,14 +28,14 @@ struct table {
     uint32_t part_count;
     void *state_init;       /* owned */
     uint32_t *part_offsets; /* owned */
-    slab_pool pool;         /* of everything but `old` and lists */
+    slab_pool pool;         /* of everything but saved bytes and lists of panes */
     part_store parts;
-    arena old;           /* bytes from before the batch; dies with it */
+    undo undo;
     pane_list panes;     /* by start; not the dropped ones; owned */
     pane_list dropped;   /* in this batch; owned */
     pane_list dirty;     /* touched in this batch */
     pane *last;          /* what table_pane gave last; NULL: none */
-    uint64_t batch;      /* epoch of the batch; entries and panes carry it */
+    uint64_t batch;      /* epoch of the batch; panes carry it */
     uint64_t stamp;      /* number of the batch, as table_stamp got it */
     uint32_t last_count; /* entries of the pane dropped last: a guess for the next one */
     bool in_batch;
@@ -73,6 +71,7 @@ static uint32_t position(const pane_list *l, int64_t start, uint32_t generation)
 
 table *table_new(const table_config *config) {
     assert(config->state_size > 0 && config->state_size % 8 == 0);
+    assert(config->state_size <= ENTRY_STATE_BYTES);
     table *t = mem_zalloc(1, sizeof *t);
     t->state_size = config->state_size;
     t->part_count = config->part_count;
@@ -83,7 +82,7 @@ table *table_new(const table_config *config) {
     if (offsets_len) memcpy(t->part_offsets, config->part_offsets, offsets_len);
     slab_pool_init(&t->pool);
     part_store_init(&t->parts, &t->pool);
-    arena_init(&t->old, OLD_CHUNK);
+    undo_init(&t->undo, &t->pool, t->state_size);
     return t;
 }
 
@@ -106,7 +105,7 @@ void table_free(table *t) {
     for (uint32_t i = 0; i < t->panes.count; i++) recycle(t, t->panes.items[i]);
     part_store_done(&t->parts);
     slab_pool_done(&t->pool);
-    arena_done(&t->old);
+    undo_done(&t->undo);
     mem_free(t->panes.items);
     mem_free(t->dropped.items);
     mem_free(t->dirty.items);
@@ -115,8 +114,22 @@ void table_free(table *t) {
     mem_free(t);
 }
 
+/* Marks are short: once in three milliards of touches all entries forget theirs. */
+static void renew_marks(table *t) {
+    for (uint32_t i = 0; i < t->panes.count; i++) {
+        table_cursor at = { 0 };
+        for (entry *e; (e = table_scan(t->panes.items[i], &at));) e->mark = 0;
+    }
+    undo_renew(&t->undo);
+}
+
+void table_mark_from(table *t, uint32_t mark) {
+    t->undo.first = mark;
+}
+
 void table_epoch_begin(table *t) {
     assert(!t->in_batch);
+    if (undo_is_worn(&t->undo)) renew_marks(t);
     t->in_batch = true;
     part_begin(&t->parts);
     t->batch = t->parts.batch;
@@ -135,7 +148,7 @@ void table_epoch_undo(table *t) {
 static void end_batch(table *t) {
     t->dirty.count = t->dropped.count = 0;
     t->in_batch = false;
-    arena_reset(&t->old, OLD_KEEP);
+    undo_end(&t->undo);
 }
 
 void table_commit(table *t) {
@@ -146,18 +159,10 @@ void table_commit(table *t) {
     end_batch(t);
 }
 
-/* Put the states of a pane back; its new entries go. */
-static void undo_pane(table *t, pane *p) {
-    for (uint32_t i = 0; i < p->dirty_count; i++) {
-        const entry *e = p->dirty[i];
-        if (e->old) memcpy(entry_state(e), e->old, t->state_size);
-    }
-    pane_undo(&t->pool, p);
-}
-
 void table_undo(table *t) {
     assert(t->in_batch);
-    for (uint32_t i = 0; i < t->dirty.count; i++) undo_pane(t, t->dirty.items[i]);
+    undo_back(&t->undo);
+    for (uint32_t i = 0; i < t->dirty.count; i++) pane_undo(&t->pool, t->dirty.items[i]);
     part_undo(&t->parts);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < t->panes.count; i++) {
@@ -297,7 +302,7 @@ void table_add_cached(table *t, int64_t start) {
 
 void table_settle(table *t, pane *p, uint32_t from) {
     assert(t->in_batch);
-    for (uint32_t i = from; i < p->dirty_count; i++) p->dirty[i]->batch = t->batch - 1;
+    for (uint32_t i = from; i < p->dirty_count; i++) undo_forget(&t->undo, p->dirty[i]);
     if (from < p->dirty_count) p->dirty_count = from;
     part_next(&t->parts);
 }
@@ -323,15 +328,9 @@ static void begin_pane(table *t, pane *p) {
     list_push(&t->dirty, p);
 }
 
-/* Put an entry on the dirty list. `old`: the bytes to save, NULL for a new entry. */
-static void make_dirty(table *t, pane *p, entry *e, const void *old) {
-    e->batch = t->batch;
-    e->old = NULL;
-    if (old) {
-        void *copy = arena_take(&t->old, t->state_size, 8);
-        memcpy(copy, old, t->state_size);
-        e->old = copy;
-    }
+/* Put an entry on the dirty list. `old`: its saved bytes, NULL for a new entry. */
+static void make_dirty(table *t, pane *p, entry *e, void *old) {
+    undo_mark(&t->undo, e, old);
     pane_push_dirty(&t->pool, p, e);
 }
 
@@ -346,13 +345,13 @@ static __attribute__((noinline)) entry *make_entry(table *t, pane *p, uint64_t h
 
 static __attribute__((noinline)) void first_touch(table *t, pane *p, entry *e) {
     begin_pane(t, p);
-    make_dirty(t, p, e, entry_state(e));
+    make_dirty(t, p, e, undo_save(&t->undo, e));
 }
 
 static inline entry *touch(table *t, pane *p, uint64_t hash, const char *key, uint32_t key_len) {
     entry *e = pane_find(p, hash, key, key_len);
     if (!e) return make_entry(t, p, hash, key, key_len);
-    if (e->batch != t->batch) first_touch(t, p, e);
+    if (!undo_has(&t->undo, e)) first_touch(t, p, e);
     return e;
 }
 
@@ -363,7 +362,11 @@ entry *table_touch(table *t, pane *p, uint64_t hash, const char *key, uint32_t k
 
 const void *table_state_before(const table *t, const entry *e) {
     assert(t->in_batch && !entry_is_removed(e));
-    return e->batch == t->batch ? e->old : entry_state(e);
+    return undo_before(&t->undo, e);
+}
+
+bool table_is_new(const table *t, const entry *e) {
+    return !undo_before(&t->undo, e);
 }
 
 static inline void prefetch_slot(const pane *p, uint64_t hash) {
@@ -371,7 +374,7 @@ static inline void prefetch_slot(const pane *p, uint64_t hash) {
 }
 
 /* Prefetch the entry that the index names for `hash`: its begin and the begin of its key. */
-static inline void prefetch_entry(const pane *p, uint64_t hash, uint32_t key_offset) {
+static inline void prefetch_entry(const pane *p, uint64_t hash, size_t key_offset) {
     uint32_t tag = (uint32_t)(hash >> 32);
     for (uint32_t at = tag & p->mask; p->slots[at]; at = (at + 1) & p->mask) {
         if (p->slots[at] >> 32 != tag) continue;
@@ -386,7 +389,7 @@ static inline void prefetch_entry(const pane *p, uint64_t hash, uint32_t key_off
  * touched. The index may grow in between; then a prefetch was in vain, no more. */
 static void touch_far(table *t, uint32_t count, pane *const *panes, const uint64_t *hashes,
                       const char *const *keys, const uint32_t *key_lens, void **states) {
-    uint32_t key_offset = (uint32_t)sizeof(entry) + t->state_size;
+    size_t key_offset = sizeof(entry) + t->state_size;
     for (size_t step = 0; step < (size_t)count + 2 * AHEAD; step++) {
         if (step < count) prefetch_slot(panes[step], hashes[step]);
         size_t i = step - AHEAD;
@@ -421,10 +424,11 @@ void table_find_many(const pane *p, uint32_t count, entry *const *like, entry **
     for (size_t step = 0; step < (size_t)count + 2 * AHEAD; step++) {
         if (step < count) prefetch_slot(p, like[step]->hash);
         size_t i = step - AHEAD;
-        if (step >= AHEAD && i < count) prefetch_entry(p, like[i]->hash, like[i]->key_offset);
+        if (step >= AHEAD && i < count)
+            prefetch_entry(p, like[i]->hash, (size_t)like[i]->key_word * 8);
         if (step < 2 * AHEAD) continue;
         const entry *e = like[step - 2 * AHEAD];
-        found[step - 2 * AHEAD] = pane_find(p, e->hash, entry_key(e), e->key_len);
+        found[step - 2 * AHEAD] = pane_find(p, e->hash, entry_key(e), entry_key_len(e));
     }
 }
 
@@ -439,7 +443,7 @@ void table_find_rows(const pane *p, uint32_t count, const uint64_t *hashes, cons
 }
 
 void table_delete(table *t, pane *p, entry *e) {
-    assert(t->in_batch && e->batch == t->batch && !e->old);
+    assert(t->in_batch && table_is_new(t, e));
     for (uint32_t i = 0; i < t->part_count; i++) part_release(&t->parts, part_of(t, e, i));
     pane_delete(&t->pool, p, e);
 }
@@ -447,20 +451,20 @@ void table_delete(table *t, pane *p, entry *e) {
 void table_remove(table *t, pane *p, entry *e) {
     assert(t->in_batch && !p->dropped && !entry_is_removed(e));
     begin_pane(t, p);
-    if (t->part_count && e->batch != t->batch) make_dirty(t, p, e, entry_state(e));
+    if (t->part_count && !undo_has(&t->undo, e)) make_dirty(t, p, e, undo_save(&t->undo, e));
     for (uint32_t i = 0; i < t->part_count; i++) part_let_go(&t->parts, part_of(t, e, i));
-    pane_remove(&t->pool, p, e, e->batch == t->batch && !e->old);
+    pane_remove(&t->pool, p, e, table_is_new(t, e));
 }
 
 void table_untouch(table *t, pane *p, entry *e) {
-    assert(t->in_batch && e->batch == t->batch && e->old);
+    assert(t->in_batch && undo_has(&t->undo, e) && !table_is_new(t, e));
     pane_clean(p, e);
-    e->batch = t->batch - 1; /* of an earlier one: the next touch saves its bytes again */
+    undo_forget(&t->undo, e);
 }
 
 size_t table_held_bytes(const table *t) {
     size_t lists = (t->panes.room + t->dropped.room + t->dirty.room) * sizeof(pane *);
-    return t->pool.used_bytes + t->pool.spare_bytes + arena_held(&t->old) +
+    return t->pool.used_bytes + t->pool.spare_bytes + undo_held_bytes(&t->undo) +
            part_list_bytes(&t->parts) + t->panes.count * sizeof(pane) + lists + sizeof *t;
 }
 

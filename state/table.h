@@ -90,13 +90,13 @@ int64_t pane_start(const pane *p);
 uint32_t pane_count(const pane *p);
 
 /* The entries touched in this batch, each once, in the order of their first touch, also those that
- * it removed since (entry_is_removed). `old` of each tells what it was before. Borrowed until the
- * next touch, removal, commit or undo. */
+ * it removed since (entry_is_removed). Borrowed until the next touch, removal, commit or undo. */
 entry *const *pane_dirty(const pane *p, uint32_t *count);
 
 /* The bytes of an entry's state from before this batch: NULL if the batch made it, its state itself
- * if the batch has not touched it. In a batch. */
+ * if the batch has not touched it. Whether the batch made it and has it. In a batch. */
 const void *table_state_before(const table *t, const entry *e);
+bool table_is_new(const table *t, const entry *e);
 
 /* Find or make the entry of a key and make it dirty: before its first change in a batch its bytes
  * are saved. `key` may be NULL if key_len is 0, and is copied. O(1). In a batch. */

@@ -12,6 +12,10 @@ table_config table_layout(const table *t);
  * one window are; table_pane gives the newest. In a batch. */
 pane *table_pane_of(table *t, int64_t start, uint32_t generation);
 
+/* The next batch marks what it touches from `mark` on: for tests of the end of the numbers. Between
+ * batches. */
+void table_mark_from(table *t, uint32_t mark);
+
 /* Make room in the index of a pane for `more` entries that will come. */
 void table_reserve(table *t, pane *p, uint32_t more);
 

@@ -73,7 +73,7 @@ static void put_members(diff *d, const state_table *t, const entry *before, cons
 static void compare_entry(diff *d, const state_table *t, const pane *p, const pane *other,
                           const entry *after) {
     const entry *before =
-        other ? table_find(other, after->hash, entry_key(after), after->key_len) : NULL;
+        other ? table_find(other, after->hash, entry_key(after), entry_key_len(after)) : NULL;
     bool is_same = before != NULL;
     for (uint32_t i = 0; is_same && i < t->member_count; i++)
         is_same = state_same_member(t, &t->members[i], before, after);
@@ -84,7 +84,7 @@ static void compare_entry(diff *d, const state_table *t, const pane *p, const pa
 
 static void find_gone(diff *d, const state_table *t, const pane *p, const pane *other,
                       const entry *before) {
-    if (other && table_find(other, before->hash, entry_key(before), before->key_len)) return;
+    if (other && table_find(other, before->hash, entry_key(before), entry_key_len(before))) return;
     put_change(d, t, p, CHANGE_GONE, before, NULL);
     put_members(d, t, before, NULL);
 }

@@ -18,7 +18,7 @@ static void put_hex(buf *out, const char *bytes, size_t len) {
 
 static void put_key(const state_table *t, const entry *e, int32_t kind, buf *out) {
     uint64_t not_finite = 0;
-    key_read(entry_key(e), e->key_len, t->key.columns, t->key.count, t->key.row);
+    key_read(entry_key(e), entry_key_len(e), t->key.columns, t->key.count, t->key.row);
     if (kind == SL_KEY_OBJECT)
         encode_value(t->key.encoder, out, t->key.row, &not_finite);
     else
@@ -31,7 +31,7 @@ void state_put_key(const state_table *t, const entry *e, buf *out) {
         return;
     }
     buf_put_char(out, '"');
-    put_hex(out, entry_key(e), e->key_len);
+    put_hex(out, entry_key(e), entry_key_len(e));
     buf_put_char(out, '"');
 }
 
@@ -77,7 +77,7 @@ bool state_has_key(const state_table *t, const entry *e, const char *written, in
         if (is_plain)
             put_key(t, e, SL_KEY_PLAIN, &own);
         else
-            put_hex(&own, entry_key(e), e->key_len);
+            put_hex(&own, entry_key(e), entry_key_len(e));
     }
     bool is_same = is_text(&own, buf_text(&wanted));
     buf_done(&wanted);
@@ -167,7 +167,7 @@ bool state_same_member(const state_table *t, const state_member *m, const entry 
 }
 
 size_t state_entry_bytes(const state_table *t, const entry *e) {
-    size_t bytes = t->state_size + e->key_len;
+    size_t bytes = t->state_size + entry_key_len(e);
     for (uint32_t i = 0; i < t->part_count; i++) {
         const char *state = entry_state(e);
         bytes += ((const sl_part *)(state + t->part_offsets[i]))->len;

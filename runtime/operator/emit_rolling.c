@@ -88,7 +88,7 @@ static void forget_groups(const emission *m, const pane *gone, pane *const *pane
     for (entry *e; (e = table_scan(gone, &at));) {
         bool is_left = false;
         for (uint32_t p = 0; p < count && !is_left; p++)
-            is_left = table_find(panes[p], e->hash, entry_key(e), e->key_len);
+            is_left = table_find(panes[p], e->hash, entry_key(e), entry_key_len(e));
         if (!is_left) emit_forget_result(m, &(result){ .group = { .entry = e } });
     }
 }

@@ -30,7 +30,7 @@ static void start_row(const emission *m, sl_row *row, const result *r) {
         row->nulls[0] = UINT64_MAX;
     else
         memset(row->nulls, 0xff, plan->null_words * 8u);
-    key_read(entry_key(e), e->key_len, plan->group, plan->group_count, row);
+    key_read(entry_key(e), entry_key_len(e), plan->group, plan->group_count, row);
     if (window_has_bounds(&plan->window)) {
         put_time(row, &plan->window_start, r->window.start);
         put_time(row, &plan->window_end, r->window.end);
@@ -118,7 +118,7 @@ static err *emit_failure(const emission *m, const result *r) {
     char window[80] = "";
     s->failed = (failed_result){ m->aggregate, r->window, e->hash };
     buf_reset(&s->failed_key);
-    buf_put(&s->failed_key, entry_key(e), e->key_len);
+    buf_put(&s->failed_key, entry_key(e), entry_key_len(e));
     buf_reset(&s->key); /* the row as it is: what is told of the throw shows it */
     encode_value(w->group_encoders[m->aggregate], &s->key, s->rows[r - s->results],
                  &(uint64_t){ 0 });

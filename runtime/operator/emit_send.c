@@ -43,7 +43,7 @@ static err *fetch_sent(const emission *m, uint32_t count) {
         s->sent_panes[i] = table_pane(sent, sent_pane(m, &s->results[i]));
         s->sent_hashes[i] = e->hash;
         s->sent_keys[i] = entry_key(e);
-        s->sent_key_lens[i] = e->key_len;
+        s->sent_key_lens[i] = entry_key_len(e);
     }
     return fetch_rows(m->w, m->b->plan, stored_groups_number(m->aggregate) + 1, count,
                       s->sent_panes, s->sent_hashes, s->sent_keys, s->sent_key_lens);
@@ -55,7 +55,7 @@ static uint64_t *sent_hashes(const emission *m, const result *r) {
     const entry *e = r->group.entry;
     if (!sent) return NULL;
     pane *p = table_pane(sent, sent_pane(m, r));
-    return entry_state(table_touch(sent, p, e->hash, entry_key(e), e->key_len));
+    return entry_state(table_touch(sent, p, e->hash, entry_key(e), entry_key_len(e)));
 }
 
 static inline out_message *send_row(const emission *m, uint32_t k, const sl_row *row,
@@ -155,7 +155,7 @@ void emit_forget_result(const emission *m, const result *r) {
     table *sent = m->w->sent[m->aggregate];
     const entry *of = r->group.entry;
     pane *p = sent ? table_find_pane(sent, sent_pane(m, r)) : NULL;
-    entry *e = p ? table_find(p, of->hash, entry_key(of), of->key_len) : NULL;
+    entry *e = p ? table_find(p, of->hash, entry_key(of), entry_key_len(of)) : NULL;
     if (!e) return;
     table_remove(sent, p, e);
     if (pane_is_empty(p)) table_drop_pane(sent, p);

@@ -83,7 +83,8 @@ static void remove_known(slices *s, const pane *cached) {
     table_cursor at = { 0 };
     if (!p || !pane_count(cached)) return;
     for (entry *e; (e = table_scan(p, &at));)
-        if (table_find(cached, e->hash, entry_key(e), e->key_len)) table_remove(s->read, p, e);
+        if (table_find(cached, e->hash, entry_key(e), entry_key_len(e)))
+            table_remove(s->read, p, e);
 }
 
 static err *read_slice(slices *s, uint64_t from, uint64_t to) {

@@ -39,7 +39,8 @@ void expiry_add_new(expiry *x) {
     for (uint32_t p = 0; p < pane_count; p++) {
         entry *const *dirty = pane_dirty(panes[p], &count);
         for (uint32_t i = 0; i < count; i++)
-            if (!dirty[i]->old) calendar_add(x->calendar, own_time(x, dirty[i]), dirty[i]);
+            if (table_is_new(x->table, dirty[i]))
+                calendar_add(x->calendar, own_time(x, dirty[i]), dirty[i]);
     }
 }
 

@@ -119,7 +119,7 @@ err *fetch_groups(worker *w, const sl_plan *plan, uint32_t number, pane *p,
         panes[i] = p;
         hashes[i] = of->hash;
         keys[i] = entry_key(of);
-        key_lens[i] = of->key_len;
+        key_lens[i] = entry_key_len(of);
     }
     err *e = fetch_rows(w, plan, number, count, panes, hashes, keys, key_lens);
     mem_free(panes);

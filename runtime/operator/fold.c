@@ -151,7 +151,7 @@ static void forget_entry(const fold_space *f, table *t, pane *p, void *state) {
     entry *const *dirty = pane_dirty(p, &count);
     for (uint32_t i = from; i < count; i++) {
         if (entry_state(dirty[i]) != state) continue;
-        (dirty[i]->old ? table_untouch : table_delete)(t, p, dirty[i]);
+        (table_is_new(t, dirty[i]) ? table_delete : table_untouch)(t, p, dirty[i]);
         return;
     }
 }

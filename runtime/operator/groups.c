@@ -17,7 +17,7 @@ void groups_done(group_list *list) {
 
 int group_compare(const group_item *a, const group_item *b) {
     if (a->order != b->order) return a->order < b->order ? -1 : 1;
-    uint32_t a_len = a->entry->key_len, b_len = b->entry->key_len;
+    uint32_t a_len = entry_key_len(a->entry), b_len = entry_key_len(b->entry);
     int difference =
         memcmp(entry_key(a->entry), entry_key(b->entry), a_len < b_len ? a_len : b_len);
     if (difference) return difference;

@@ -3,7 +3,7 @@
 /* The group of `e` in the pane that starts at `start`. */
 static entry *find_in(const table *t, const entry *e, int64_t start) {
     const pane *p = table_find_pane(t, start);
-    return p ? table_find(p, e->hash, entry_key(e), e->key_len) : NULL;
+    return p ? table_find(p, e->hash, entry_key(e), entry_key_len(e)) : NULL;
 }
 
 entry *session_next(const sl_aggregate *plan, const table *t, const entry *e) {

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "runtime/base/mem.h"
+#include "state/spill.h"
 #include "state/table.h"
 
 enum { VECTOR = 2048,
@@ -151,6 +152,23 @@ static void bench_inserts(const char *what, uint32_t row_count) {
     rows_done(&r);
 }
 
+/* What a live key takes, in a pane that grew to `count` of them. */
+static void bench_bytes(uint32_t count, uint32_t state_size, uint32_t key_len) {
+    static const char zeros[64];
+    enum { BATCH = 100000 };
+    table *t = table_new(&(table_config){ .state_size = state_size, .state_init = zeros });
+    for (uint32_t i = 0; i < count; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "%032u", i);
+        if (i % BATCH == 0) table_epoch_begin(t);
+        table_touch(t, table_pane(t, 0), mix(i), key + 32 - key_len, key_len);
+        if (i % BATCH == BATCH - 1 || i == count - 1) table_commit(t);
+    }
+    printf("%8u keys of %u bytes, states of %u: %6.1f bytes a key\n", count, key_len, state_size,
+           (double)table_used_bytes(t) / count);
+    table_free(t);
+}
+
 int main(int argc, char **argv) {
     uint32_t rows_count = (uint32_t)(1000000 * (argc > 1 ? atof(argv[1]) : 1));
     bench_hits("8 keys", rows_count, 8, 0);
@@ -161,5 +179,11 @@ int main(int argc, char **argv) {
     bench_hits("1M random keys, batches of 10k rows", 10000, 1000000, 0);
     bench_inserts("new keys, a pane a batch", rows_count);
     bench_inserts("new keys, a pane a batch of 10k rows", 10000);
+    static const uint32_t counts[] = { 1000, 786433, 1000000, 10000000 };
+    for (uint32_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        bench_bytes(counts[i], 24, 16);
+        bench_bytes(counts[i], 48, 16);
+        bench_bytes(counts[i], 48, 17);
+    }
     return 0;
 }

@@ -22,8 +22,8 @@ static inline void kit_print_part(buf *out, const sl_part *part) {
 
 static inline void kit_print_entry(buf *out, const pane *p, const entry *e) {
     const kit_state *s = entry_state(e);
-    buf_printf(out, "%lld %.*s %lld %g", (long long)pane_start(p), (int)e->key_len, entry_key(e),
-               (long long)s->count, s->sum);
+    buf_printf(out, "%lld %.*s %lld %g", (long long)pane_start(p), (int)entry_key_len(e),
+               entry_key(e), (long long)s->count, s->sum);
     kit_print_part(out, &s->text);
     kit_print_part(out, &s->sketch);
 }

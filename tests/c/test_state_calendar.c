@@ -74,7 +74,7 @@ static void a_time_that_moved_is_not_due(void **state) {
     assert_false(calendar_is_due(c, 200, due_of, NULL));
     assert_int_equal(calendar_count(c), 0);
     calendar_add(c, 300, &things[1].head);
-    things[1].head.batch = UINT64_MAX;
+    things[1].head.mark = ENTRY_REMOVED;
     things[1].due_ms = 300;
     assert_false(calendar_is_due(c, 300, due_of, NULL)); /* removed */
     calendar_add(c, 300, &things[1].head);

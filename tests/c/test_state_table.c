@@ -11,6 +11,7 @@
 
 #include "runtime/base/mem.h"
 #include "state/table.h"
+#include "state/table_inside.h"
 
 typedef struct sample {
     int64_t count;
@@ -68,7 +69,7 @@ static void a_new_entry_starts_with_the_initial_state(void **state) {
     const sample *s = entry_state(e);
     assert_true(s->count == 0 && s->sum == -1.5 && s->text.data == NULL);
     assert_ptr_equal(entry_of(s), e);
-    assert_int_equal(e->key_len, 3);
+    assert_int_equal(entry_key_len(e), 3);
     assert_memory_equal(entry_key(e), "key", 3);
     assert_int_equal(e->hash, 42);
     assert_ptr_equal(table_find(p, 42, "key", 3), e);
@@ -89,7 +90,7 @@ static void a_key_is_dirty_once_a_batch_with_its_old_bytes(void **state) {
     uint32_t count;
     entry *const *dirty = pane_dirty(p, &count);
     assert_int_equal(count, 1);
-    assert_null(dirty[0]->old);
+    assert_true(table_is_new(t, dirty[0]));
     table_commit(t);
     assert_int_equal(dirty_count(p), 0);
 
@@ -99,9 +100,9 @@ static void a_key_is_dirty_once_a_batch_with_its_old_bytes(void **state) {
     touch_number(t, p, 1)->count++;
     dirty = pane_dirty(p, &count);
     assert_int_equal(count, 2);
-    assert_null(dirty[0]->old);
-    assert_int_equal(((const sample *)dirty[1]->old)->count, 11);
-    assert_ptr_equal(table_state_before(t, dirty[1]), dirty[1]->old);
+    assert_true(table_is_new(t, dirty[0]));
+    assert_false(table_is_new(t, dirty[1]));
+    assert_int_equal(((const sample *)table_state_before(t, dirty[1]))->count, 11);
     assert_null(table_state_before(t, dirty[0]));
     pane *const *panes = table_dirty_panes(t, &count);
     assert_int_equal(count, 1);
@@ -110,6 +111,24 @@ static void a_key_is_dirty_once_a_batch_with_its_old_bytes(void **state) {
     assert_int_equal(find_number(p, 1)->count, 11);
     assert_null(find_number(p, 2));
     assert_int_equal(pane_count(p), 1);
+    table_free(t);
+}
+
+/* Once the numbers of touches are used up, those of before must not count. */
+static void touches_are_told_apart_when_their_numbers_begin_again(void **state) {
+    (void)state;
+    enum { KEYS = 10 };
+    table *t = new_table();
+    table_epoch_begin(t);
+    pane *p = table_pane(t, 0);
+    for (uint64_t i = 0; i < KEYS; i++) touch_number(t, p, i)->count = 1;
+    table_commit(t);
+    table_mark_from(t, 3u << 30);
+    table_epoch_begin(t);
+    for (uint64_t i = KEYS; i-- > 0;) touch_number(t, p, i)->count = 2;
+    assert_int_equal(dirty_count(p), KEYS);
+    table_undo(t);
+    for (uint64_t i = 0; i < KEYS; i++) assert_int_equal(find_number(p, i)->count, 1);
     table_free(t);
 }
 
@@ -134,8 +153,8 @@ static void keys_with_one_hash_or_one_tag_are_kept_apart(void **state) {
 }
 
 /* Lengths at the borders of words, of slabs, and beyond a slab's ids. */
-static const uint32_t LENGTHS[] = { 0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 63, 64, 65, 1000, 65536,
-                                    (2 << 20) - 64, 2 << 20, 5 << 20 };
+static const uint32_t LENGTHS[] = { 0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 63, 64, 65, 1000,
+                                    65534, 65535, 65536, (2 << 20) - 64, 2 << 20, 5 << 20 };
 enum { LENGTH_COUNT = sizeof LENGTHS / sizeof *LENGTHS,
        LONGEST = 5 << 20 };
 
@@ -145,6 +164,8 @@ static void check_lengths(const pane *p, char *bytes) {
         const entry *e = table_find(p, mix(len), bytes, len);
         assert_non_null(e);
         assert_int_equal(((sample *)entry_state(e))->count, len);
+        assert_int_equal(entry_key_len(e), len);
+        if (len) assert_memory_equal(entry_key(e), bytes, len);
         for (uint32_t at = 0; at < len && len < 100; at++) {
             bytes[at]++;
             assert_null(table_find(p, mix(len), bytes, len));
@@ -385,7 +406,7 @@ static void a_pane_does_not_grow_by_what_passes_through_it(void **state) {
             memcpy(key, &i, sizeof i);
             uint32_t len = (uint32_t)(8 + i * 7919 % LIVE % 590);
             entry *e = table_touch(t, p, mix(i), key, len);
-            assert_null(e->old);
+            assert_true(table_is_new(t, e));
             if (i % 3 == 0) sl_part_set(t, &((sample *)entry_state(e))->text, key, len);
             if (i < LIVE) continue;
             uint64_t gone = i - LIVE;
@@ -439,7 +460,7 @@ static void assert_same_panes(const pane *a, const pane *b) {
     for (entry *e; (e = table_scan(a, &at_a));) {
         entry *other = table_scan(b, &at_b);
         assert_int_equal(e->hash, other->hash);
-        assert_memory_equal(entry_key(e), entry_key(other), e->key_len);
+        assert_memory_equal(entry_key(e), entry_key(other), entry_key_len(e));
         assert_memory_equal(entry_state(e), entry_state(other), sizeof(sample));
     }
     assert_null(table_scan(b, &at_b));
@@ -615,7 +636,7 @@ static void change(table *t, model *m, hash_function *hash) {
         return;
     }
     entry *e = table_touch(t, p, hash(k), bytes, len);
-    if (!e->old && rand() % 4 == 0) {
+    if (table_is_new(t, e) && rand() % 4 == 0) {
         table_delete(t, p, e);
         *cell = (model_cell){ 0 };
         return;
@@ -699,6 +720,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_entry_starts_with_the_initial_state),
         cmocka_unit_test(a_key_is_dirty_once_a_batch_with_its_old_bytes),
+        cmocka_unit_test(touches_are_told_apart_when_their_numbers_begin_again),
         cmocka_unit_test(keys_with_one_hash_or_one_tag_are_kept_apart),
         cmocka_unit_test(keys_of_any_length_are_keys),
         cmocka_unit_test(panes_are_found_and_listed_by_start),

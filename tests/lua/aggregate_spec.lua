@@ -505,6 +505,13 @@ describe("a user's aggregate", function()
       return not right and message or nil
    end
 
+   it("is refused when a table cannot keep it", function()
+      local wide = aggregate.aggregate { state = { a = "double[65536]" }, fold = print,
+         result = print }
+      assert.has_error(function() driver_state.layout(vectors.items(of, { w = wide })) end,
+         "the states of one group take 524288 bytes, at most 524256 can be kept")
+   end)
+
    it("is held to the bounds of its arrays", function()
       local state = { bins = "int32[4]" }
       for _, place in ipairs { 4, -1, 1.5, 0 / 0, math.huge, -0.5 } do

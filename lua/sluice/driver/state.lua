@@ -12,6 +12,8 @@ local user = require "sluice.aggregate.user"
 
 local driver_state = {}
 
+local MOST_BYTES = (65535 - 3) * 8 -- ENTRY_STATE_BYTES
+
 -- Of a span that holds no row yet.
 local LATEST, EARLIEST = 0x7fffffffffffffffLL, -0x7fffffffffffffffLL - 1
 
@@ -68,6 +70,7 @@ end
 -- @tparam ?boolean has_span C keeps the times of the group's rows
 -- @treturn table `{ ctype =, size = bytes, part_offsets = {…}, span_offset =, users =
 --  item → ctype, owners = item → the one whose members it uses }`
+-- @raise when it is larger than a table takes
 function driver_state.layout(items, has_span)
    local text, types, users = { has_span and "sl_span span;" or nil }, {}, {}
    local owners = owners_of(items)
@@ -90,7 +93,12 @@ function driver_state.layout(items, has_span)
          offsets[#offsets + 1] = ffi.offsetof(ctype, member.name)
       end
    end
-   local state = { ctype = ctype, size = ffi.sizeof(ctype), part_offsets = offsets }
+   local size = ffi.sizeof(ctype)
+   if size > MOST_BYTES then
+      error(("the states of one group take %d bytes, at most %d can be kept"):format(size,
+         MOST_BYTES), 0)
+   end
+   local state = { ctype = ctype, size = size, part_offsets = offsets }
    state.users, state.items, state.owners = users, items, owners
    state.span_offset = has_span and ffi.offsetof(ctype, "span") or nil
    return setmetatable(state, State)
