@@ -23,7 +23,8 @@ _numbers = itertools.count(1)
 def shared_broker(secure=False):
     """The broker of all tests that do not break theirs; started at its first use."""
     if secure not in _shared:
-        _shared[secure] = kafka.Broker(secure=secure).start()
+        # never restarted, so its session may last: on a loaded machine a second is soon gone
+        _shared[secure] = kafka.Broker(secure=secure, settings={"broker.session.timeout.ms": 18_000}).start()
     return _shared[secure]
 
 
@@ -45,6 +46,11 @@ def close():
     _shared.clear()
     if tempfile.tempdir:
         shutil.rmtree(tempfile.tempdir, ignore_errors=True)
+
+
+def within(seconds):
+    """How long something may take that takes at most so long on a calm machine: more on one that is loaded."""
+    return seconds * min(max(1, os.getloadavg()[0] / os.cpu_count()), 10)
 
 
 def fresh(name):
@@ -98,7 +104,7 @@ class Process:
 
     def wait(self, timeout_s=30):
         """The exit code (negative: the signal). Kills it and fails when the time is up."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + within(timeout_s)
         while self.running:
             if time.monotonic() > deadline:
                 self.kill()
@@ -178,7 +184,7 @@ class E2ETest(unittest.TestCase):
 
     def wait_for(self, what, condition, timeout_s=30):
         """Poll `condition` until it is true; returns what it returned."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + within(timeout_s)
         while time.monotonic() < deadline:
             value = condition()
             if value:

@@ -116,7 +116,7 @@ class BrokerAwayTest(RunTest):
         self.wait_for("the line", lambda: expect.messages(run.err, "broker lost"), timeout_s=15)
         began = time.monotonic()
         self.assertEqual(run.stop(timeout_s=10), 0, run.err)
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(time.monotonic() - began, harness.within(5))
         self.broker.start()
         self.check_all()
 
@@ -134,7 +134,7 @@ class BrokerAwayTest(RunTest):
         began = time.monotonic()
         run.send(signal.SIGTERM)
         code = run.wait(10)
-        self.assertLess(time.monotonic() - began, 6)
+        self.assertLess(time.monotonic() - began, harness.within(6))
         self.broker.resume()
         read = expect.Summary(run.err).source["read"]
         self.assertEqual((code, read), (0, self.sent) if read == self.sent else (1, 100), run.err)
@@ -169,7 +169,7 @@ class StopTest(RunTest):
             began = time.monotonic()
             run.send(number)
             self.assertEqual(run.wait(5), 0, run.err)
-            self.assertLess(time.monotonic() - began, 1)
+            self.assertLess(time.monotonic() - began, harness.within(1))
 
     def test_a_second_signal_stops_at_once(self):
         for number, code in (signal.SIGTERM, 143), (signal.SIGINT, 130):
@@ -184,7 +184,7 @@ class StopTest(RunTest):
                 began = time.monotonic()
                 run.send(number)
                 self.assertEqual(run.wait(5), code, run.err)
-                self.assertLess(time.monotonic() - began, 1)
+                self.assertLess(time.monotonic() - began, harness.within(1))
 
     def test_a_signal_during_the_start(self):
         for delay in (0, 0.01, 0.03, 0.1, 0.3):

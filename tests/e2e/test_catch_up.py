@@ -66,7 +66,7 @@ class CatchUpTest(harness.E2ETest):
         topic, wanted = self.fill([(0, 30, 500), (0, 0, 1)])
         began = time.monotonic()
         run = self.check(topic, wanted, "source.max_records=500")
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(time.monotonic() - began, harness.within(5))
         self.assertGreater(expect.Summary(run.err).batches, 5)
 
     def test_two_topics_of_which_one_is_behind(self):
@@ -99,5 +99,5 @@ class CatchUpTest(harness.E2ETest):
             rates[name] = rides / (time.monotonic() - began)
             self.assertEqual(run.code, 0, run.err)
             self.assertEqual(expect.Summary(run.err).source["read"], rides)
-        self.assertGreater(rates["busy"], 100_000)
+        self.assertGreater(rates["busy"], 100_000 / harness.within(1))
         self.assertGreater(rates["busy"], rates["plain"] / 10)

@@ -100,7 +100,7 @@ def pattern_of(shown):
 
 
 class DocsTest(harness.E2ETest):
-    def bash(self, command, timeout_s=60):
+    def bash(self, command, timeout_s=300):
         path = os.path.dirname(os.path.abspath(harness.SLUICE)) + ":" + os.environ["PATH"]
         env = dict(os.environ, PATH=path, KAFKA_BROKERS=self.brokers)
         return subprocess.run(["bash", "-c", command], cwd=self.folder, env=env, timeout=timeout_s,

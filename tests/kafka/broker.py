@@ -71,7 +71,7 @@ class Broker:
 
     # -- life cycle
 
-    def start(self, timeout_s=60, jvm=()):
+    def start(self, timeout_s=180, jvm=()):
         """Start (or start again, on the same ports and data) and wait until it serves."""
         first = not self.process
         for attempt in range(3):

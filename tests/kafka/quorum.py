@@ -33,7 +33,7 @@ class Quorum:
     def __exit__(self, *_):
         self.close()
 
-    def start(self, timeout_s=60):
+    def start(self, timeout_s=180):
         """A node alone does not serve: all are started before the first is waited for."""
         for node in self.nodes:
             node.pick_ports()
