@@ -56,13 +56,13 @@ def misfortunes(subject, plan, kills):
     midway = [point for point in MIDWAY if point in points]
     todo += [lambda: subject.zombie(pick.choice(midway), COMMITTED)] * plan.zombies
     todo += [lambda: subject.pause(pick.choice(midway))] * plan.pauses
-    todo += [lambda: subject.rival(COMMITTED)] * plan.rivals
+    todo += [lambda: subject.rival(COMMITTED), subject.twins] * plan.rivals
     pick.shuffle(todo)
-    return [lambda: subject.die_at("flow_genesis")] + todo  # it comes by there once in its life
+    births = [lambda: subject.die_at("flow_genesis"), subject.twins]  # what there is once in its life
+    return [births[pick.random() < 0.5]] + todo
 
 
 async def drive(subject, plan, kills, some):
-    subject.is_driven = True
     for one in misfortunes(subject, plan, kills):
         async with some:
             await one()
@@ -93,6 +93,8 @@ async def torture(plan, folder, seed):
 
 async def misfortune(world, subjects, plan):
     """All kills; brokers die at even distances, as told by how far the pipelines are."""
+    for subject in subjects:
+        subject.is_driven = True
     async with beside(world.feed()), beside(break_brokers(world, subjects, plan)) as breaking:
         some = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(*(drive(one, plan, plan.kills[one.kind, one.store], some) for one in subjects))
@@ -117,6 +119,8 @@ async def break_brokers(world, subjects, plan):
         while sum(subject.kills for subject in subjects) < due and any(s.is_driven for s in subjects):
             await asyncio.sleep(0.05)
         await world.kill_broker(world.pick.uniform(0, 3))
+        kills = sum(subject.kills for subject in subjects)
+        print(f"torture: {kills} kills, {world.broker_kills} of brokers", flush=True)
 
 
 async def broken_connections(calls, actions, folder, seed):

@@ -199,6 +199,10 @@ class Subject:
         other = self.start(f"{committed}:3:delay=0", elsewhere=True)
         if not await until(lambda: TOLD in other.err or not other.running, LONG_S):
             self.trouble(other, f"did not take over from one that stands still at {point}")
+        if not other.running and self.found_nobody(other):
+            self.forget(other)
+            self.kill(first)
+            return
         await asyncio.sleep(self.pick.uniform(0, 0.5))
         first.send(signal.SIGCONT)
         if not await self.ended(first, LONG_S):
@@ -249,20 +253,31 @@ class Subject:
 
     async def rival(self, committed):
         """A second process while the first one works: one of them ends with exit 3, the other goes on."""
-        pair = [self.start(f"{committed}:2:delay=0")]
-        await until(lambda: TOLD in pair[0].err or not pair[0].running, LONG_S)
-        pair.append(self.start(elsewhere=True))
+        first = self.start(f"{committed}:2:delay=0")
+        await until(lambda: TOLD in first.err or not first.running, LONG_S)
+        await self.one_goes_on([first, self.start(elsewhere=True)], FENCED)
+
+    async def twins(self):
+        """Both started at once; one may find that the other has begun what was not there when it looked."""
+        await self.one_goes_on([self.start(), self.start(elsewhere=True)], FENCED, REFUSED)
+
+    async def one_goes_on(self, pair, *wanted):
         await until(lambda: not all(one.running for one in pair), LONG_S)
         await asyncio.sleep(0.3)
         self.rivals += 1
+        if any(not one.running and self.found_nobody(one) for one in pair):
+            for one in pair:
+                self.kill(one)
+            return
         alive = [one for one in pair if one.running]
         if len(alive) != 1:
-            self.trouble(pair[0], f"{len(alive)} of two processes of one name go on")
+            for one in pair:
+                self.trouble(one, f"{len(alive)} of two processes of one name go on")
         for one in pair:
             if one in alive:
                 self.kill(one)
             else:
-                self.look_at(one, FENCED)
+                self.look_at(one, *wanted)
 
     # -- the end
 

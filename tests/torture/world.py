@@ -22,7 +22,7 @@ from client import ClientError
 INPUT = "torture"
 SLICE = 150                      # records written at once:
 FIRST = 300                      # before any pipeline starts
-BACKLOG, AHEAD = 1_000, 5_000      # when a pipeline has fewer than the one left, and none more than the other
+BACKLOG, AHEAD = 1_000, 10_000     # when a pipeline has fewer than the one left, and none more than the other
 # Kafka 4.3 takes a partition that has no leader for a deleted one, and writes no marker into it (KAFKA-20734)
 NEVER_ENDED = re.compile(r"leader endpoint for partitions .* transaction markers for (\S+), ")
 CRASH_POINT = re.compile(r'\bcrash_point\("([a-z0-9_]+)"\)')
