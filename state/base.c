@@ -13,6 +13,10 @@ enum { BEHIND_MS = 2000 };
 
 static const clock_source REAL = { 0 };
 
+bool base_is_in_files(const base *b, const char *name) {
+    return b->config.in_files && b->config.in_files(b->config.in_files_arg, name);
+}
+
 /* What is there becomes ours, or nothing is. */
 static err *read_meta(base *b) {
     bool missing = false;
@@ -24,13 +28,15 @@ static err *read_meta(base *b) {
     bool is_ours = !e && !missing && read.shards == b->config.shards &&
                    !strcmp(read.pipeline, b->config.pipeline) &&
                    !strcmp(read.store_id, b->config.store_id);
+    for (uint32_t i = 0; is_ours && i < read.count; i++)
+        is_ours = read.tables[i].in_files == base_is_in_files(b, read.tables[i].name);
     if (is_ours) {
         b->meta = read;
-        return NULL;
+        return base_check_files(b);
     }
     base_meta_done(&read);
     if (e) return e;
-    return missing ? NULL : err_new(ERR_REFUSED, "it is of another pipeline, store or shards");
+    return missing ? NULL : err_new(ERR_REFUSED, "it is of another pipeline, store or layout");
 }
 
 static void be_nowhere(base *b) {
@@ -56,6 +62,7 @@ static err *open_rocks(base *b) {
     if (!e) e = read_meta(b);
     if (!e) {
         if (!b->meta.pipeline) be_nowhere(b);
+        base_remove_files(b);
         return NULL;
     }
     if (e->code == ERR_FENCED) return e;
@@ -65,7 +72,7 @@ static err *open_rocks(base *b) {
     rocks_close(b->rocks);
     b->rocks = NULL;
     be_nowhere(b);
-    e = rocks_destroy(b->config.folder);
+    e = base_destroy(b->config.folder);
     return e ? e : rocks_open(b->config.folder, b->config.memory_bytes / 2, &b->rocks);
 }
 
@@ -219,7 +226,7 @@ err *base_reset(base *b) {
     err_free(base_error(b));
     rocks_close(b->rocks);
     b->rocks = NULL;
-    err *e = rocks_destroy(b->config.folder);
+    err *e = base_destroy(b->config.folder);
     if (!e) e = rocks_open(b->config.folder, b->config.memory_bytes / 2, &b->rocks);
     be_nowhere(b);
     begin_next(b);

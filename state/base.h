@@ -18,20 +18,27 @@
 #include <stdint.h>
 
 #include "state/image.h"
+#include "state/ordered.h"
 #include "state/pointer.h"
 
 struct logger;
 
 typedef struct base base;
 
+/* Whether panes of a table are read whole and in order only, never entry by entry: they lie in
+ * files of their own (run_file.h). Its answer does not change. thread: any. */
+typedef bool base_in_files(void *arg, const char *name);
+
 typedef struct base_config {
     const char *folder;   /* made if it is not there; this pipeline's alone */
     const char *pipeline; /* its name */
     const char *store_id; /* of the store whose chain it follows (checkpoint_store_id) */
     uint32_t shards;
-    size_t memory_bytes; /* for RocksDB's cache and for what waits to be written, together */
-    struct logger *log;  /* borrowed */
-    bool in_line;        /* no thread: everything happens in the call (tests) */
+    size_t memory_bytes;     /* for RocksDB's cache and for what waits to be written, together */
+    struct logger *log;      /* borrowed */
+    bool in_line;            /* no thread: everything happens in the call (tests) */
+    base_in_files *in_files; /* NULL: none */
+    void *in_files_arg;
 } base_config;
 
 /* Open what is there; what cannot be used, or is another pipeline's or store's, is emptied. ERR_IO:
@@ -40,6 +47,9 @@ err *base_open(const base_config *config, base **b);
 
 /* Writes what waits. NULL is allowed. */
 void base_close(base *b);
+
+/* Remove what lies in a folder that is not open. */
+err *base_destroy(const char *folder);
 
 /* Where it stands; false: nowhere, it waits for a full object. */
 bool base_stands_at(base *b, pointer *p);
@@ -98,6 +108,24 @@ typedef struct base_range {
 } base_range;
 err *base_read_range(base *b, const base_range *range, base_visit *visit, void *arg);
 
+/* Panes of a table in files, in the order in which groups leave, slice by slice: entries with one
+ * key come one after the other, in the order of the panes. What is read stays as it is as long as
+ * it is open. One owner. */
+typedef struct base_pane {
+    int64_t start;
+    uint32_t generation;
+} base_pane;
+typedef struct base_slices base_slices;
+base_slices *base_slices_open(base *b, const char *name, uint32_t count, const base_pane *panes);
+void base_slices_close(base_slices *s); /* NULL is allowed */
+
+/* Into how many slices it is cut best, a power of two; one or several in each of `least`. */
+uint64_t base_slices_count(const base_slices *s, uint64_t least);
+
+/* Entries of a slice; `from` of each is its pane. Borrowed until the next call. */
+err *base_slices_read(base_slices *s, uint64_t slice, uint64_t count, const ordered **items,
+                      uint32_t *item_count);
+
 /* Groups that are looked for, by start, generation, order, key; each once. */
 typedef struct base_wanted {
     int64_t start;
@@ -107,7 +135,7 @@ typedef struct base_wanted {
     const char *key;
 } base_wanted;
 
-/* Those of `count` groups of the table `name` that are there. */
+/* Those of `count` groups of the table `name`, which is not in files, that are there. */
 err *base_read_many(base *b, const char *name, uint32_t count, const base_wanted *wanted,
                     base_visit *visit, void *arg);
 

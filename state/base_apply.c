@@ -73,12 +73,39 @@ static void put_meta(const base *b, rocks_run *run) {
     buf_done(&bytes);
 }
 
+static void write_pane(const gather_view *v, rocks_run *run) {
+    buf text = { 0 };
+    char begin[BASE_KEY_BYTES], end[BASE_KEY_BYTES];
+    if (v->is_dropped) {
+        base_key_begin(begin, v->number, v->start, 0, 0);
+        base_key_begin(end, v->number, v->start, UINT32_MAX, UINT64_MAX);
+        rocks_run_delete_range(run, (rocks_bytes){ begin, BASE_PANE_BYTES },
+                               (rocks_bytes){ end, BASE_GENERATION_BYTES });
+    }
+    for (uint32_t i = 0; i < v->count; i++) {
+        const ordered *item = &v->items[i];
+        entry_head head = ordered_head(item);
+        char *at = buf_need(&text, BASE_KEY_BYTES + head.key_len);
+        base_key_begin(at, v->number, v->start, v->generation, item->order);
+        memcpy(at + BASE_KEY_BYTES, ordered_key(item, &head), head.key_len);
+        rocks_bytes key = { at, BASE_KEY_BYTES + head.key_len };
+        if (head.value_words == VALUE_REMOVED)
+            rocks_run_delete(run, key);
+        else
+            rocks_run_put(run, key,
+                          (rocks_bytes){ item->at + sizeof head, stored_value_len(&head) });
+    }
+    buf_done(&text);
+}
+
 /* Write what is gathered. `object`: the last one gathered, if it is gathered whole; else the base
  * stands nowhere behind this. */
 static err *write_run(base *b, image_reader *object) {
     static const char LAST[BASE_KEY_BYTES + 1] = "\xff\xff\xff\xff\xff\xff\xff\xff";
     rocks_run *run;
-    err *e = rocks_run_begin(b->rocks, &run);
+    gather_view view;
+    err *e = base_write_files(b);
+    if (!e) e = rocks_run_begin(b->rocks, &run);
     if (e) return e;
     b->next.is_placed = object != NULL;
     if (b->clears)
@@ -87,7 +114,7 @@ static err *write_run(base *b, image_reader *object) {
         rocks_run_delete_range(run, base_sections_from(), base_sections_to());
     put_meta(b, run);
     if (object) put_plain(object, run);
-    gather_write(b->gather, run);
+    for (uint32_t at = 0; gather_next(b->gather, false, &at, &view);) write_pane(&view, run);
     gather_reset(b->gather);
     b->clears = false;
     crash_point("base_run_made");
@@ -106,16 +133,30 @@ static void publish(base *b) {
     pthread_mutex_lock(&b->lock);
     base_meta_done(&b->meta);
     b->meta = read;
+    base_remove_files(b);
     pthread_mutex_unlock(&b->lock);
     atomic_store(&b->applied, read.is_placed ? read.at.batch : 0);
+}
+
+err *base_write_meta(base *b) {
+    rocks_run *run;
+    err *e = rocks_run_begin(b->rocks, &run);
+    if (e) return e;
+    put_meta(b, run);
+    e = rocks_run_apply(run);
+    if (!e) publish(b);
+    return e;
 }
 
 err *base_write(base *b) {
     if (!b->held_count) return NULL;
     err *e = write_run(b, b->held[b->held_count - 1]);
     base_drop_gathered(b);
-    if (!e) publish(b);
-    return e;
+    if (e) return e;
+    publish(b);
+    bool merged = false;
+    e = base_merge_files(b, &merged);
+    return merged ? base_write_meta(b) : e;
 }
 
 static void hold(base *b, image_reader *object, size_t bytes) {
@@ -149,11 +190,12 @@ static err *gather_section(base *b, const image_view *view, bool is_full) {
     saved_table section;
     err *e = saved_table_open(view, &section);
     if (e) return e;
-    uint32_t number = base_meta_number(&b->next, view->name, &section);
+    bool in_files = base_is_in_files(b, view->name);
+    uint32_t number = base_meta_number(&b->next, view->name, &section, in_files);
     if (!number)
         return err_new(ERR_REFUSED, "stored state of `%s`: its states changed their layout",
                        view->name);
-    gather_add(b->gather, number, &section);
+    gather_add(b->gather, number, in_files, &section);
     size_t held = gather_held_bytes(b->gather);
     return is_full && held > b->config.memory_bytes / 4 ? write_run(b, NULL) : NULL;
 }

@@ -29,7 +29,11 @@ struct base {
     bool clears;        /* all that is in RocksDB goes first */
     bool is_lost;       /* an object was missed: the next full one is waited for */
     int64_t written_ms; /* steady time of the last run */
+    uint32_t reading;   /* they go on with files that may be of no use any more; `lock` */
 };
+
+/* base.c: what the config says of a table. */
+bool base_is_in_files(const base *b, const char *name);
 
 /* base_apply.c: gather what an object changes (taken, unless is_borrowed); `bytes` of it count as
  * waiting. An error leaves nothing gathered. */
@@ -41,10 +45,29 @@ err *base_write(base *b);
 /* Forget what is gathered. */
 void base_drop_gathered(base *b);
 
+/* base_files.c: what is gathered of tables in files becomes segments of `next`. */
+err *base_write_files(base *b);
+
+/* Fewer segments in `next`, where a pane has too many; `merged`: out, whether there are. */
+err *base_merge_files(base *b, bool *merged);
+
+/* Remove files that `meta` does not name, unless somebody reads; with `lock`, or before anybody. */
+void base_remove_files(base *b);
+
+/* Whether all that `meta` names are there, as far as a look at each can tell. */
+err *base_check_files(const base *b);
+
+/* As it is now, its files stay until base_read_end. */
+void base_read_begin(base *b, base_meta *copy);
+void base_read_end(base *b, base_meta *copy);
+
+/* base_apply.c: write what it says of itself, `next`, alone, and let it count. */
+err *base_write_meta(base *b);
+
 /* base_read.c: everything in the base as it was when the scan began. base_scan_end also after an
  * error. */
 typedef struct base_scan {
-    uint32_t shards;
+    base *b;
     rocks_cursor *cursor; /* owned */
     base_meta meta;       /* as of then; owned */
 } base_scan;

@@ -20,6 +20,9 @@ void base_meta_clear(base_meta *m) {
     mem_free(m->tables);
     m->tables = NULL;
     m->count = 0;
+    mem_free(m->segments);
+    m->segments = NULL;
+    m->segment_count = m->segment_room = 0;
     m->is_placed = false;
     clear_head(&m->head);
 }
@@ -59,7 +62,8 @@ uint32_t base_meta_find(const base_meta *m, const char *name) {
     return 0;
 }
 
-uint32_t base_meta_number(base_meta *m, const char *name, const saved_table *layout) {
+uint32_t base_meta_number(base_meta *m, const char *name, const saved_table *layout,
+                          bool in_files) {
     uint32_t number = base_meta_find(m, name);
     size_t offsets = layout->part_count * sizeof *layout->part_offsets;
     if (number) {
@@ -69,11 +73,50 @@ uint32_t base_meta_number(base_meta *m, const char *name, const saved_table *lay
         return is_same ? number : 0;
     }
     base_table *t = add_table(m, name, strlen(name));
+    t->in_files = in_files;
     t->state_size = layout->state_size;
     t->part_count = layout->part_count;
     t->part_offsets = mem_alloc(offsets);
     if (offsets) memcpy(t->part_offsets, layout->part_offsets, offsets);
     return m->count;
+}
+
+static bool is_before(const run_segment *s, uint32_t number, int64_t start, uint32_t generation) {
+    if (s->number != number) return s->number < number;
+    if (s->start != start) return s->start < start;
+    return s->generation < generation;
+}
+
+static uint32_t position(const base_meta *m, uint32_t number, int64_t start, uint32_t generation) {
+    uint32_t low = 0, high = m->segment_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (is_before(&m->segments[middle], number, start, generation))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void base_meta_segments(const base_meta *m, uint32_t number, int64_t start, uint32_t generation,
+                        uint32_t last, uint32_t *first, uint32_t *end) {
+    *first = position(m, number, start, generation);
+    *end = position(m, number, start, last);
+    while (*end < m->segment_count && m->segments[*end].number == number &&
+           m->segments[*end].start == start && m->segments[*end].generation == last)
+        ++*end;
+}
+
+void base_meta_replace(base_meta *m, uint32_t first, uint32_t end, const run_segment *s) {
+    uint32_t behind = m->segment_count - end, some = s ? 1 : 0;
+    if (m->segment_count == m->segment_room) {
+        m->segment_room = m->segment_room ? 2 * m->segment_room : 16;
+        m->segments = mem_realloc(m->segments, m->segment_room * sizeof *m->segments);
+    }
+    memmove(&m->segments[first + some], &m->segments[end], behind * sizeof *m->segments);
+    if (s) m->segments[first] = *s;
+    m->segment_count = first + some + behind;
 }
 
 static void put_number(buf *out, uint64_t number) {
@@ -107,8 +150,12 @@ void base_meta_write(const base_meta *m, buf *out) {
         put_text(out, t->name);
         put_number(out, t->state_size);
         put_number(out, t->part_count);
+        put_number(out, t->in_files);
         buf_put(out, t->part_offsets, t->part_count * sizeof *t->part_offsets);
     }
+    put_number(out, m->next_file);
+    put_number(out, m->segment_count);
+    buf_put(out, m->segments, m->segment_count * sizeof *m->segments);
 }
 
 /* Bytes being read. Behind the first that do not fit everything is 0. */
@@ -149,12 +196,24 @@ static void read_tables(meta_reader *r, base_meta *m) {
         mem_free(name);
         t->state_size = (uint32_t)take_number(r);
         t->part_count = (uint32_t)take_number(r);
+        t->in_files = take_number(r);
         size_t len = t->part_count * sizeof *t->part_offsets;
         const char *offsets = take(r, len);
         if (!offsets) t->part_count = 0;
         t->part_offsets = mem_alloc(offsets ? len : 0);
         if (offsets && len) memcpy(t->part_offsets, offsets, len);
     }
+}
+
+static void read_segments(meta_reader *r, base_meta *m) {
+    m->next_file = take_number(r);
+    uint64_t count = take_number(r);
+    if (count > r->left / sizeof *m->segments) r->is_bad = true;
+    const char *at = take(r, r->is_bad ? 0 : count * sizeof *m->segments);
+    if (!at || !count) return;
+    m->segments = mem_alloc(count * sizeof *m->segments);
+    memcpy(m->segments, at, count * sizeof *m->segments);
+    m->segment_count = m->segment_room = (uint32_t)count;
 }
 
 err *base_meta_read(const char *bytes, size_t len, base_meta *m) {
@@ -178,6 +237,7 @@ err *base_meta_read(const char *bytes, size_t len, base_meta *m) {
     m->head.pipeline = take_text(&r);
     m->head.cluster = take_text(&r);
     read_tables(&r, m);
+    read_segments(&r, m);
     return r.is_bad || r.left ? err_new(ERR_REFUSED, "what the base says of itself is cut short")
                               : NULL;
 }

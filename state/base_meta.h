@@ -6,14 +6,16 @@
 
 #include "state/image.h"
 #include "state/pointer.h"
+#include "state/run_file.h"
 
-enum { BASE_VERSION = 1 };
+enum { BASE_VERSION = 2 };
 
 /* A table; its number in keys is its place here, from 1. */
 typedef struct base_table {
     char *name; /* of its sections; owned */
     uint32_t state_size, part_count;
     uint32_t *part_offsets; /* owned */
+    bool in_files;          /* its panes are segments, and not in RocksDB */
 } base_table;
 
 typedef struct base_meta {
@@ -24,6 +26,9 @@ typedef struct base_meta {
     image_head head;    /* of the object it stands at; strings owned */
     base_table *tables; /* owned */
     uint32_t count;
+    run_segment *segments; /* by table, start, generation, of each the oldest first; owned */
+    uint32_t segment_count, segment_room;
+    uint64_t next_file; /* the number it gets */
 } base_meta;
 
 void base_meta_done(base_meta *m);
@@ -35,10 +40,19 @@ void base_meta_clear(base_meta *m);
 void base_meta_place(base_meta *m, const pointer *at, const image_head *head);
 
 /* The number of a table, added if it is new; 0: its states lie otherwise by now. */
-uint32_t base_meta_number(base_meta *m, const char *name, const saved_table *layout);
+uint32_t base_meta_number(base_meta *m, const char *name, const saved_table *layout,
+                          bool in_files);
 
 /* The number of a table; 0: there is none. */
 uint32_t base_meta_find(const base_meta *m, const char *name);
+
+/* The segments of the panes from (table, start, generation) on that are not behind the same with
+ * `last`: [first, end). */
+void base_meta_segments(const base_meta *m, uint32_t number, int64_t start, uint32_t generation,
+                        uint32_t last, uint32_t *first, uint32_t *end);
+
+/* Put `s` in the place of segments [first, end). NULL: nothing. */
+void base_meta_replace(base_meta *m, uint32_t first, uint32_t end, const run_segment *s);
 
 void base_meta_write(const base_meta *m, buf *out);
 

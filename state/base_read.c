@@ -5,6 +5,7 @@
 #include "runtime/base/mem.h"
 #include "state/base_inside.h"
 #include "state/image_format.h"
+#include "state/run_merge.h"
 #include "state/shard.h"
 
 /* Entries on their way into sections of one table. */
@@ -66,14 +67,20 @@ static void begin_pane(section *s, int64_t start, uint32_t generation) {
     buf_put(&s->bytes, &head, sizeof head);
 }
 
-static err *put_entry(section *s, rocks_bytes key, rocks_bytes value) {
-    int64_t start = base_key_start(key);
-    uint32_t generation = base_key_generation(key);
+/* The next entry is of that pane. */
+static err *next_entry(section *s, int64_t start, uint32_t generation) {
     err *e = s->bytes.len >= IMAGE_TABLE_BYTES ? end_section(s) : NULL;
     if (e) return e;
     if (!s->bytes.len) begin_section(s);
     if (!s->pane_at || start != s->start || generation != s->generation)
         begin_pane(s, start, generation);
+    s->count++;
+    return NULL;
+}
+
+static err *put_entry(section *s, rocks_bytes key, rocks_bytes value) {
+    err *e = next_entry(s, base_key_start(key), base_key_generation(key));
+    if (e) return e;
     uint32_t key_len = (uint32_t)(key.len - BASE_KEY_BYTES);
     entry_head head = { .hash = shard_hash(base_key_order(key), s->shards),
                         .key_len = key_len,
@@ -82,18 +89,33 @@ static err *put_entry(section *s, rocks_bytes key, rocks_bytes value) {
     buf_put(&s->bytes, value.data, value.len);
     buf_put(&s->bytes, key.data + BASE_KEY_BYTES, key_len);
     put_zeros(&s->bytes, image_round(key_len) - key_len);
-    s->count++;
     return NULL;
 }
 
-/* A copy of what the base says of itself. */
-static void copy_meta(base *b, base_meta *copy) {
-    buf bytes = { 0 };
-    pthread_mutex_lock(&b->lock);
-    base_meta_write(&b->meta, &bytes);
-    pthread_mutex_unlock(&b->lock);
-    err_free(base_meta_read(bytes.data, bytes.len, copy));
-    buf_done(&bytes);
+/* Entries of a pane in files whose orders are in [from, to]. */
+static err *put_segments(section *s, const char *folder, const base_meta *m, const base_range *of) {
+    run_merge *merge = run_merge_new(folder, m->shards, false);
+    uint32_t first, end;
+    base_meta_segments(m, base_meta_find(m, of->table), of->start, of->generation, of->generation,
+                       &first, &end);
+    for (; end > first; end--) run_merge_add(merge, &m->segments[end - 1], 0);
+    uint64_t slices = run_merge_slices(merge, 1), low, high;
+    err *e = NULL;
+    for (uint64_t slice = 0; !e && slice < slices; slice++) {
+        const ordered *items;
+        uint32_t count = 0;
+        run_slice_range(slice, slices, &low, &high);
+        if (high < of->from || low > of->to) continue;
+        e = run_merge_read(merge, slice, slices, &items, &count);
+        for (uint32_t i = 0; !e && i < count; i++) {
+            if (items[i].order < of->from || items[i].order > of->to) continue;
+            entry_head head = ordered_head(&items[i]);
+            e = next_entry(s, of->start, of->generation);
+            if (!e) buf_put(&s->bytes, items[i].at, stored_entry_len(&head));
+        }
+    }
+    run_merge_free(merge);
+    return e;
 }
 
 /* A cursor over everything. */
@@ -103,7 +125,11 @@ static rocks_cursor *scan_all(base *b) {
 
 err *base_scan_begin(base *b, base_scan *s) {
     rocks_bytes key, value;
-    *s = (base_scan){ .shards = b->config.shards, .cursor = scan_all(b) };
+    *s = (base_scan){ .b = b };
+    pthread_mutex_lock(&b->lock);
+    b->reading++;
+    s->cursor = scan_all(b);
+    pthread_mutex_unlock(&b->lock);
     if (!rocks_next(s->cursor, &key, &value)) return err_new(ERR_REFUSED, "local state is empty");
     err *e = base_meta_read(value.data, value.len, &s->meta);
     if (!e && !s->meta.is_placed) e = err_new(ERR_REFUSED, "local state is not filled");
@@ -112,7 +138,7 @@ err *base_scan_begin(base *b, base_scan *s) {
 
 err *base_scan_end(base_scan *s) {
     err *e = rocks_scan_end(s->cursor);
-    base_meta_done(&s->meta);
+    base_read_end(s->b, &s->meta);
     return e;
 }
 
@@ -145,8 +171,28 @@ static bool begin_wanted(base_scan *s, section *to, rocks_bytes key, base_wants 
     return false;
 }
 
+/* The tables in files, of the same moment. */
+static err *scan_files(const base_scan *s, section *to, base_wants *wants) {
+    const base_meta *m = &s->meta;
+    err *e = NULL;
+    for (uint32_t i = 0; !e && i < m->segment_count;) {
+        const run_segment *one = &m->segments[i];
+        const char *name = m->tables[one->number - 1].name;
+        base_range all = { name, one->start, one->generation, 0, UINT64_MAX };
+        uint32_t first;
+        base_meta_segments(m, one->number, one->start, one->generation, one->generation, &first,
+                           &i);
+        if (wants && !wants(to->arg, name, all.start, all.generation)) continue;
+        if (to->name != name) e = end_section(to);
+        to->table = &m->tables[one->number - 1];
+        to->name = name;
+        if (!e) e = put_segments(to, s->b->config.folder, m, &all);
+    }
+    return e;
+}
+
 err *base_scan_all(base_scan *s, base_wants *wants, base_visit *visit, void *arg) {
-    section to = { .shards = s->shards, .visit = visit, .arg = arg };
+    section to = { .shards = s->meta.shards, .visit = visit, .arg = arg };
     rocks_bytes key, value;
     char last[BASE_GENERATION_BYTES] = { 0 };
     err *e = NULL;
@@ -164,6 +210,7 @@ err *base_scan_all(base_scan *s, base_wants *wants, base_visit *visit, void *arg
         }
         if (!e) e = put_entry(&to, key, value);
     }
+    if (!e) e = scan_files(s, &to, wants);
     if (!e) e = end_section(&to);
     buf_done(&to.bytes);
     return e;
@@ -193,6 +240,12 @@ err *base_list(base *b, base_see_pane *see, void *arg) {
         e = see(arg, s.meta.tables[number - 1].name, base_key_start(key), base_key_generation(key));
         pass_pane(s.cursor, key);
     }
+    for (uint32_t i = 0, first; !e && i < s.meta.segment_count;) {
+        const run_segment *one = &s.meta.segments[i];
+        e = see(arg, s.meta.tables[one->number - 1].name, one->start, one->generation);
+        base_meta_segments(&s.meta, one->number, one->start, one->generation, one->generation,
+                           &first, &i);
+    }
     return join(e, base_scan_end(&s));
 }
 
@@ -212,9 +265,9 @@ err *base_read_range(base *b, const base_range *range, base_visit *visit, void *
     char from[BASE_KEY_BYTES], to[BASE_KEY_BYTES];
     base_meta meta = { 0 };
     rocks_bytes key, value;
-    copy_meta(b, &meta);
+    base_read_begin(b, &meta);
     if (!bounds_of(&meta, range, from, to)) {
-        base_meta_done(&meta);
+        base_read_end(b, &meta);
         return NULL;
     }
     section s = { .table = &meta.tables[base_meta_find(&meta, range->table) - 1],
@@ -222,14 +275,16 @@ err *base_read_range(base *b, const base_range *range, base_visit *visit, void *
                   .shards = b->config.shards,
                   .visit = visit,
                   .arg = arg };
-    rocks_cursor *c = rocks_scan(b->rocks, (rocks_bytes){ from, sizeof from },
-                                 (rocks_bytes){ to, sizeof to });
-    err *e = NULL;
-    while (!e && rocks_next(c, &key, &value)) e = put_entry(&s, key, value);
+    rocks_cursor *c = s.table->in_files
+                          ? NULL
+                          : rocks_scan(b->rocks, (rocks_bytes){ from, sizeof from },
+                                       (rocks_bytes){ to, sizeof to });
+    err *e = c ? NULL : put_segments(&s, b->config.folder, &meta, range);
+    while (c && !e && rocks_next(c, &key, &value)) e = put_entry(&s, key, value);
     if (!e) e = end_section(&s);
     e = join(e, rocks_scan_end(c));
     buf_done(&s.bytes);
-    base_meta_done(&meta);
+    base_read_end(b, &meta);
     return e;
 }
 
@@ -266,7 +321,7 @@ err *base_read_many(base *b, const char *name, uint32_t count, const base_wanted
                     base_visit *visit, void *arg) {
     base_meta meta = { 0 };
     buf text = { 0 };
-    copy_meta(b, &meta);
+    base_read_begin(b, &meta);
     uint32_t number = base_meta_find(&meta, name);
     err *e = NULL;
     if (number && count) {
@@ -284,20 +339,33 @@ err *base_read_many(base *b, const char *name, uint32_t count, const base_wanted
         mem_free(keys);
     }
     buf_done(&text);
-    base_meta_done(&meta);
+    base_read_end(b, &meta);
     return e;
 }
 
 uint64_t base_bytes(base *b) {
-    return rocks_bytes_held(b->rocks);
+    uint64_t bytes = rocks_bytes_held(b->rocks);
+    pthread_mutex_lock(&b->lock);
+    for (uint32_t i = 0; i < b->meta.segment_count; i++) bytes += b->meta.segments[i].len;
+    pthread_mutex_unlock(&b->lock);
+    return bytes;
 }
 
 uint64_t base_range_bytes(base *b, const base_range *range) {
     char from[BASE_KEY_BYTES], to[BASE_KEY_BYTES];
     base_meta meta = { 0 };
-    copy_meta(b, &meta);
-    bool is_there = bounds_of(&meta, range, from, to);
-    base_meta_done(&meta);
-    if (!is_there) return 0;
-    return rocks_size(b->rocks, (rocks_bytes){ from, sizeof from }, (rocks_bytes){ to, sizeof to });
+    uint64_t bytes = 0;
+    uint32_t first, end;
+    base_read_begin(b, &meta);
+    if (bounds_of(&meta, range, from, to)) {
+        uint32_t number = base_meta_find(&meta, range->table);
+        base_meta_segments(&meta, number, range->start, range->generation, range->generation,
+                           &first, &end);
+        for (; first < end; first++) bytes += meta.segments[first].len;
+        if (!meta.tables[number - 1].in_files)
+            bytes = rocks_size(b->rocks, (rocks_bytes){ from, sizeof from },
+                               (rocks_bytes){ to, sizeof to });
+    }
+    base_read_end(b, &meta);
+    return bytes;
 }

@@ -10,7 +10,6 @@
 #include "runtime/flow/budget.h"
 #include "runtime/flow/keeper.h"
 #include "runtime/operator/stored.h"
-#include "state/rocks.h"
 #include "state/spill.h"
 
 enum {
@@ -43,6 +42,13 @@ static void leave(pipeline *p) {
     lend(p);
 }
 
+/* What is spilled in parts is never looked up. thread: any, what is asked does not change. */
+static bool is_in_files(void *arg, const char *name) {
+    const pipeline *p = arg;
+    uint32_t number = stored_find(p->plan, name);
+    return number < stored_count(p->plan) && budget_way_of(p, number) == BUDGET_PARTS;
+}
+
 static err *begin(pipeline *p) {
     local *l = p->local;
     const keeper *k = p->keeper;
@@ -54,6 +60,8 @@ static err *begin(pipeline *p) {
         .memory_bytes = budget_base_bytes(p),
         .log = p->system.log,
         .in_line = l->in_line,
+        .in_files = is_in_files,
+        .in_files_arg = p,
     };
     err *e = base_open(&config, &l->base);
     if (!e && !l->fulls) e = jobs_new(l->in_line, &l->fulls);
@@ -229,7 +237,7 @@ static bool is_over(const pipeline *p, size_t held_bytes) {
 
 static err *remove_base(pipeline *p) {
     leave(p);
-    return rocks_destroy(p->local->folder);
+    return base_destroy(p->local->folder);
 }
 
 /* What fits into memory is read faster from the objects of a store on this machine: 0.2 us an entry

@@ -22,6 +22,7 @@ typedef struct world {
     base *b;
     bool in_line;
     size_t memory_bytes;
+    bool in_files; /* the panes of its table */
     const char *store_id;
     uint32_t shards;
     table *t;
@@ -36,6 +37,12 @@ static uint32_t roll(world *w, uint32_t below) {
     return (uint32_t)(w->seed >> 33) % below;
 }
 
+static bool is_in_files(void *arg, const char *name) {
+    const world *w = arg;
+    assert_string_equal(name, "aggregate a");
+    return w->in_files;
+}
+
 static err *try_open(world *w) {
     return base_open(&(base_config){ .folder = w->folder,
                                      .pipeline = "orders",
@@ -43,7 +50,9 @@ static err *try_open(world *w) {
                                      .shards = w->shards,
                                      .memory_bytes = w->memory_bytes,
                                      .log = &w->log,
-                                     .in_line = w->in_line },
+                                     .in_line = w->in_line,
+                                     .in_files = is_in_files,
+                                     .in_files_arg = w },
                      &w->b);
 }
 
@@ -54,8 +63,10 @@ static void reopen(world *w) {
     open_base(w);
 }
 
-static void begin(world *w) {
+/* `state`: of the test, what `in_files` is. */
+static void begin(world *w, void **state) {
     *w = (world){ .in_line = true,
+                  .in_files = *(const bool *)*state,
                   .memory_bytes = 8 << 20,
                   .store_id = "0123",
                   .shards = 64,
@@ -160,10 +171,9 @@ static void assert_stands_nowhere(world *w) {
 }
 
 static void gives_back_what_it_followed(void **state) {
-    (void)state;
     for (int threads = 0; threads < 2; threads++) {
         world w;
-        begin(&w);
+        begin(&w, state);
         w.in_line = !threads;
         reopen(&w);
         assert_stands_nowhere(&w);
@@ -185,9 +195,8 @@ static void gives_back_what_it_followed(void **state) {
 }
 
 static void a_full_object_takes_the_place_of_everything(void **state) {
-    (void)state;
     world w;
-    begin(&w);
+    begin(&w, state);
     follow(&w, 2000, true);
     follow(&w, 100, false);
     table_free(w.t);
@@ -201,9 +210,8 @@ static void a_full_object_takes_the_place_of_everything(void **state) {
 
 /* In runs, since it is more than may be held. */
 static void a_large_full_object_is_taken_in_piece_by_piece(void **state) {
-    (void)state;
     world w;
-    begin(&w);
+    begin(&w, state);
     w.memory_bytes = 64 << 10;
     reopen(&w);
     follow(&w, 20000, true);
@@ -213,9 +221,8 @@ static void a_large_full_object_is_taken_in_piece_by_piece(void **state) {
 }
 
 static void what_is_not_written_is_not_there_after_a_crash(void **state) {
-    (void)state;
     world w;
-    begin(&w);
+    begin(&w, state);
     follow(&w, 500, true);
     assert_null(base_flush(w.b));
     pointer stood = w.at;
@@ -247,9 +254,8 @@ static void what_is_not_written_is_not_there_after_a_crash(void **state) {
 }
 
 static void a_full_object_that_ends_half_way_leaves_nothing(void **state) {
-    (void)state;
     world w;
-    begin(&w);
+    begin(&w, state);
     follow(&w, 500, true);
     w.memory_bytes = 64 << 10;
     reopen(&w);
@@ -280,9 +286,8 @@ static void a_full_object_that_ends_half_way_leaves_nothing(void **state) {
 }
 
 static void an_object_that_does_not_follow_is_not_taken(void **state) {
-    (void)state;
     world w;
-    begin(&w);
+    begin(&w, state);
     follow(&w, 500, true);
     assert_null(base_flush(w.b));
     pointer stood = w.at;
@@ -303,11 +308,10 @@ static void an_object_that_does_not_follow_is_not_taken(void **state) {
 }
 
 static void one_that_another_process_has_is_left_alone(void **state) {
-    (void)state;
     world w;
     int ready[2], go_on[2];
     char byte = 0;
-    begin(&w);
+    begin(&w, state);
     follow(&w, 500, true);
     base_close(w.b);
     assert_int_equal(pipe(ready) | pipe(go_on), 0);
@@ -334,9 +338,8 @@ static void one_that_another_process_has_is_left_alone(void **state) {
 }
 
 static void another_ones_base_is_emptied(void **state) {
-    (void)state;
     world w;
-    begin(&w);
+    begin(&w, state);
     follow(&w, 500, true);
     w.store_id = "4567";
     reopen(&w);
@@ -354,7 +357,7 @@ static void spoil(const char *folder) {
     uint32_t count = 0;
     for (struct dirent *file; (file = readdir(d));) {
         char path[512], junk[256];
-        if (!strstr(file->d_name, ".sst")) continue;
+        if (!strstr(file->d_name, ".sst") && !strstr(file->d_name, ".run")) continue;
         snprintf(path, sizeof path, "%s/%s", folder, file->d_name);
         int fd = open(path, O_RDWR);
         off_t len = lseek(fd, 0, SEEK_END);
@@ -368,9 +371,8 @@ static void spoil(const char *folder) {
 }
 
 static void spoilt_files_are_noticed_and_filled_anew(void **state) {
-    (void)state;
     world w;
-    begin(&w);
+    begin(&w, state);
     follow(&w, 5000, true);
     base_close(w.b);
     spoil(w.folder);
@@ -393,6 +395,97 @@ static void spoilt_files_are_noticed_and_filled_anew(void **state) {
     end(&w);
 }
 
+/* What is damaged further in shows when it is read; the next start fills it anew. */
+static void a_damaged_segment_is_noticed_and_goes(void **state) {
+    world w;
+    begin(&w, state);
+    w.keys = 20000;
+    follow(&w, 60000, true);
+    base_close(w.b);
+    char path[128];
+    snprintf(path, sizeof path, "%s/panes-0.run", w.folder);
+    int fd = open(path, O_RDWR);
+    if (w.in_files) assert_true(pwrite(fd, "?", 1, 100000) == 1);
+    close(fd);
+    open_base(&w);
+    assert_stands(&w, &w.at);
+    given g = { .t = kit_table() };
+    table_epoch_begin(g.t);
+    err *e = base_read(w.b, NULL, take_section, &g);
+    assert_true((e != NULL) == w.in_files);
+    if (e) assert_non_null(strstr(e->message, "panes-0.run` is damaged"));
+    err_free(e);
+    table_undo(g.t);
+    table_free(g.t);
+    if (w.in_files) {
+        reopen(&w);
+        assert_stands_nowhere(&w);
+    }
+    end(&w);
+}
+
+static uint32_t count_files(const char *folder) {
+    DIR *d = opendir(folder);
+    uint32_t count = 0;
+    for (struct dirent *file; (file = readdir(d));) count += strstr(file->d_name, ".run") != NULL;
+    closedir(d);
+    return count;
+}
+
+/* Entries that change in every batch, and panes that go, do not fill the disk. */
+static void what_is_of_no_use_goes(void **state) {
+    world w;
+    begin(&w, state);
+    follow(&w, 3000, true);
+    for (uint32_t i = 0; i < 100; i++) {
+        follow(&w, 300, false);
+        assert_null(base_flush(w.b));
+        assert_true(count_files(w.folder) < 4 * 8 + 4);
+    }
+    assert_holds_all(&w);
+    end(&w);
+}
+
+/* Slices hold all that is in a pane, in order, and stay what they are when it goes. */
+static void slices_are_read_in_order(void **state) {
+    world w;
+    begin(&w, state);
+    w.keys = 20000;
+    follow(&w, 30000, true);
+    for (uint32_t i = 0; i < 5; i++) {
+        follow(&w, 3000, false);
+        assert_null(base_flush(w.b));
+    }
+    const base_pane panes[] = { { -60000, 0 }, { 0, 0 }, { 60000, 0 } };
+    base_slices *s = base_slices_open(w.b, "aggregate a", 3, panes);
+    uint32_t wanted = 0, seen = 0;
+    for (uint32_t i = 0; i < 3; i++) {
+        const pane *p = table_find_pane(w.t, panes[i].start);
+        if (p) wanted += pane_count(p);
+    }
+    table_free(w.t);
+    w.t = kit_table();
+    follow(&w, 10, true);
+    assert_null(base_flush(w.b));
+    for (uint64_t slices = base_slices_count(s, 8), slice = 0; slice < slices; slice++) {
+        const ordered *items;
+        uint32_t count;
+        assert_null(base_slices_read(s, slice, slices, &items, &count));
+        for (uint32_t i = 0; i < count; i++) {
+            assert_true(items[i].order / (UINT64_MAX / slices + 1) == slice);
+            if (!i) continue;
+            assert_true(items[i - 1].order <= items[i].order);
+            if (ordered_is_same(&items[i - 1], &items[i]))
+                assert_true(items[i - 1].from < items[i].from);
+        }
+        seen += count;
+    }
+    assert_int_equal(seen, w.in_files ? wanted : 0);
+    base_slices_close(s);
+    assert_holds_all(&w);
+    end(&w);
+}
+
 typedef struct parts {
     buf bytes[64];
     uint32_t count, given;
@@ -411,14 +504,13 @@ static err *keep_part(void *arg, const pointer *at, uint32_t part, const buf *by
 }
 
 static void a_full_object_is_made_of_it(void **state) {
-    (void)state;
     for (int many = 0; many < 2; many++) {
         world w;
         image_reader *r;
         image_view view;
         parts all = { 0 };
         given g = { .t = kit_table() };
-        begin(&w);
+        begin(&w, state);
         w.keys = many ? 20000 : 500;
         follow(&w, many ? 60000 : 5000, true);
         follow(&w, 300, false);
@@ -444,10 +536,9 @@ static void a_full_object_is_made_of_it(void **state) {
 }
 
 static void ranges_are_parts_of_a_pane(void **state) {
-    (void)state;
     world w;
     given g = { .t = kit_table() };
-    begin(&w);
+    begin(&w, state);
     follow(&w, 5000, true);
     assert_null(base_flush(w.b));
     table_epoch_begin(g.t);
@@ -489,11 +580,10 @@ static bool is_wanted(void *arg, const char *name, int64_t start, uint32_t gener
 }
 
 static void panes_are_listed_and_left_out(void **state) {
-    (void)state;
     world w;
     seen s = { 0 };
     given g = { .t = kit_table() };
-    begin(&w);
+    begin(&w, state);
     follow(&w, 2000, true);
     assert_null(base_flush(w.b));
     assert_null(base_list(w.b, see, &s));
@@ -511,20 +601,28 @@ static void panes_are_listed_and_left_out(void **state) {
     end(&w);
 }
 
+/* Each with panes in RocksDB, and in files. */
+#define BOTH(test) \
+    cmocka_unit_test_prestate(test, (void *)&NO), cmocka_unit_test_prestate(test, (void *)&YES)
+
 int main(void) {
+    static const bool NO = false, YES = true;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gives_back_what_it_followed),
-        cmocka_unit_test(a_full_object_takes_the_place_of_everything),
-        cmocka_unit_test(a_large_full_object_is_taken_in_piece_by_piece),
-        cmocka_unit_test(what_is_not_written_is_not_there_after_a_crash),
-        cmocka_unit_test(a_full_object_that_ends_half_way_leaves_nothing),
-        cmocka_unit_test(an_object_that_does_not_follow_is_not_taken),
-        cmocka_unit_test(one_that_another_process_has_is_left_alone),
-        cmocka_unit_test(another_ones_base_is_emptied),
-        cmocka_unit_test(spoilt_files_are_noticed_and_filled_anew),
-        cmocka_unit_test(a_full_object_is_made_of_it),
-        cmocka_unit_test(ranges_are_parts_of_a_pane),
-        cmocka_unit_test(panes_are_listed_and_left_out),
+        BOTH(gives_back_what_it_followed),
+        BOTH(a_full_object_takes_the_place_of_everything),
+        BOTH(a_large_full_object_is_taken_in_piece_by_piece),
+        BOTH(what_is_not_written_is_not_there_after_a_crash),
+        BOTH(a_full_object_that_ends_half_way_leaves_nothing),
+        BOTH(an_object_that_does_not_follow_is_not_taken),
+        BOTH(one_that_another_process_has_is_left_alone),
+        BOTH(another_ones_base_is_emptied),
+        BOTH(spoilt_files_are_noticed_and_filled_anew),
+        BOTH(a_damaged_segment_is_noticed_and_goes),
+        BOTH(what_is_of_no_use_goes),
+        BOTH(slices_are_read_in_order),
+        BOTH(a_full_object_is_made_of_it),
+        BOTH(ranges_are_parts_of_a_pane),
+        BOTH(panes_are_listed_and_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -178,7 +178,7 @@ class SpillTest(harness.E2ETest):
                 else:
                     shutil.copytree(local, local + "-old")
             for name in os.listdir(local) if i % 4 == 3 and os.path.exists(local) else []:
-                if name.endswith(".sst"):
+                if name.endswith((".sst", ".run")):
                     with open(os.path.join(local, name), "r+b") as file:
                         file.write(b"?" * 500)
         self.run_once("tumbling", ALL, LITTLE)
@@ -231,9 +231,10 @@ class SpillTest(harness.E2ETest):
             run = self.run_once("tumbling", 'trigger = "once"', LITTLE)
             self.assertEqual(run.code, 0, run.err)
         self.assertGreater(self.spilled, 0)
-        run = self.run_once("tumbling", ALL, LITTLE, env={"SLUICE_FAULT": "rocks_full"}, program=CRASHING)
-        self.assertNotEqual(run.code, 0)
-        self.assertIn("No space left on device; part of the state lies there alone", run.err)
+        for fault in "rocks_full", "run_file_full":
+            run = self.run_once("tumbling", ALL, LITTLE, env={"SLUICE_FAULT": fault}, program=CRASHING)
+            self.assertNotEqual(run.code, 0)
+            self.assertIn("No space left on device; part of the state lies there alone", run.err)
         run = self.run_once("tumbling", ALL, LITTLE)
         self.assertEqual(run.code, 0, run.err)
         self.check("tumbling")
