@@ -100,6 +100,7 @@ void base_close(base *b) {
     if (b->jobs) err_free(base_flush(b));
     jobs_free(b->jobs);
     base_drop_gathered(b);
+    base_drop_readers(b);
     rocks_close(b->rocks);
     gather_free(b->gather);
     base_meta_done(&b->meta);
@@ -224,6 +225,7 @@ err *base_flush(base *b) {
 err *base_reset(base *b) {
     jobs_wait(b->jobs, jobs_add(b->jobs, run_write, b), NULL);
     err_free(base_error(b));
+    base_drop_readers(b);
     rocks_close(b->rocks);
     b->rocks = NULL;
     err *e = base_destroy(b->config.folder);

@@ -18,7 +18,6 @@
 #include <stdint.h>
 
 #include "state/image.h"
-#include "state/ordered.h"
 #include "state/pointer.h"
 
 struct logger;
@@ -99,7 +98,8 @@ err *base_read(base *b, base_wants *wants, base_visit *visit, void *arg);
 typedef err *base_see_pane(void *arg, const char *table, int64_t start, uint32_t generation);
 err *base_list(base *b, base_see_pane *see, void *arg);
 
-/* What a pane has of the groups whose order (shard.h) is in [from, to]. */
+/* What a pane has of the groups whose order (shard.h) is in [from, to]. Of panes in files it costs
+ * least where a thread reads ranges that follow each other. */
 typedef struct base_range {
     const char *table;
     int64_t start;
@@ -107,24 +107,6 @@ typedef struct base_range {
     uint64_t from, to;
 } base_range;
 err *base_read_range(base *b, const base_range *range, base_visit *visit, void *arg);
-
-/* Panes of a table in files, in the order in which groups leave, slice by slice: entries with one
- * key come one after the other, in the order of the panes. What is read stays as it is as long as
- * it is open. One owner. */
-typedef struct base_pane {
-    int64_t start;
-    uint32_t generation;
-} base_pane;
-typedef struct base_slices base_slices;
-base_slices *base_slices_open(base *b, const char *name, uint32_t count, const base_pane *panes);
-void base_slices_close(base_slices *s); /* NULL is allowed */
-
-/* Into how many slices it is cut best, a power of two; one or several in each of `least`. */
-uint64_t base_slices_count(const base_slices *s, uint64_t least);
-
-/* Entries of a slice; `from` of each is its pane. Borrowed until the next call. */
-err *base_slices_read(base_slices *s, uint64_t slice, uint64_t count, const ordered **items,
-                      uint32_t *item_count);
 
 /* Groups that are looked for, by start, generation, order, key; each once. */
 typedef struct base_wanted {

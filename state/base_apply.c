@@ -133,6 +133,7 @@ static void publish(base *b) {
     pthread_mutex_lock(&b->lock);
     base_meta_done(&b->meta);
     b->meta = read;
+    base_drop_readers(b);
     base_remove_files(b);
     pthread_mutex_unlock(&b->lock);
     atomic_store(&b->applied, read.is_placed ? read.at.batch : 0);

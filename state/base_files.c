@@ -110,7 +110,7 @@ static err *count_copies(const base *b, const run_segment *s, uint32_t count, bo
         sum += s[i].count;
     }
     while (sum / slices > 1000 * (uint64_t)count) slices *= 2;
-    err *e = run_merge_read(all, 0, slices, &items, &kept);
+    err *e = run_merge_read(all, run_slice(0, slices), &items, &kept);
     *many = !e && sum / slices > 2 * (uint64_t)kept;
     run_merge_free(all);
     return e;
@@ -136,7 +136,7 @@ static err *copy_merged(files *f, const run_segment *s, uint32_t count, bool is_
     for (uint64_t slice = 0; !e && slice < slices; slice++) {
         const ordered *items;
         uint32_t item_count;
-        e = run_merge_read(all, slice, slices, &items, &item_count);
+        e = run_merge_read(all, run_slice(slice, slices), &items, &item_count);
         for (uint32_t i = 0; !e && i < item_count; i++) {
             entry_head head = ordered_head(&items[i]);
             run_writer_put(f->open, items[i].order, items[i].at, stored_entry_len(&head));
@@ -233,60 +233,4 @@ err *base_check_files(const base *b) {
         run_reader_free(r);
     }
     return e;
-}
-
-/* -- reading */
-
-void base_read_begin(base *b, base_meta *copy) {
-    buf bytes = { 0 };
-    pthread_mutex_lock(&b->lock);
-    base_meta_write(&b->meta, &bytes);
-    b->reading++;
-    pthread_mutex_unlock(&b->lock);
-    err_free(base_meta_read(bytes.data, bytes.len, copy));
-    buf_done(&bytes);
-}
-
-void base_read_end(base *b, base_meta *copy) {
-    pthread_mutex_lock(&b->lock);
-    b->reading--;
-    pthread_mutex_unlock(&b->lock);
-    base_meta_done(copy);
-}
-
-struct base_slices {
-    base *b;
-    base_meta meta; /* as it was opened */
-    run_merge *merge;
-};
-
-base_slices *base_slices_open(base *b, const char *name, uint32_t count,
-                              const base_pane *panes) {
-    base_slices *s = mem_zalloc(1, sizeof *s);
-    s->b = b;
-    base_read_begin(b, &s->meta);
-    s->merge = run_merge_new(b->config.folder, b->config.shards, false);
-    uint32_t number = base_meta_find(&s->meta, name), first, end;
-    for (uint32_t p = 0; number && p < count; p++) {
-        base_meta_segments(&s->meta, number, panes[p].start, panes[p].generation,
-                           panes[p].generation, &first, &end);
-        for (; end > first; end--) run_merge_add(s->merge, &s->meta.segments[end - 1], p);
-    }
-    return s;
-}
-
-void base_slices_close(base_slices *s) {
-    if (!s) return;
-    run_merge_free(s->merge);
-    base_read_end(s->b, &s->meta);
-    mem_free(s);
-}
-
-uint64_t base_slices_count(const base_slices *s, uint64_t least) {
-    return run_merge_slices(s->merge, least);
-}
-
-err *base_slices_read(base_slices *s, uint64_t slice, uint64_t count, const ordered **items,
-                      uint32_t *item_count) {
-    return run_merge_read(s->merge, slice, count, items, item_count);
 }

@@ -9,6 +9,8 @@
 #include "state/gather.h"
 #include "state/jobs.h"
 
+typedef struct base_range_reader base_range_reader;
+
 struct base {
     base_config config; /* texts owned */
     rocks *rocks;
@@ -25,11 +27,13 @@ struct base {
     image_reader **held; /* objects that it is borrowed from; owned */
     uint32_t held_count, held_room;
     size_t held_bytes;
-    bool is_borrowed;   /* they are somebody else's */
-    bool clears;        /* all that is in RocksDB goes first */
-    bool is_lost;       /* an object was missed: the next full one is waited for */
-    int64_t written_ms; /* steady time of the last run */
-    uint32_t reading;   /* they go on with files that may be of no use any more; `lock` */
+    bool is_borrowed;        /* they are somebody else's */
+    bool clears;             /* all that is in RocksDB goes first */
+    bool is_lost;            /* an object was missed: the next full one is waited for */
+    int64_t written_ms;      /* steady time of the last run */
+    uint32_t reading;        /* so many may go on with files that are of no use any more; `lock` */
+    base_range_reader *idle; /* base_range.c's, of panes in files; `lock`; owned */
+    uint64_t written;        /* counts what may have changed them; `lock` */
 };
 
 /* base.c: what the config says of a table. */
@@ -63,6 +67,41 @@ void base_read_end(base *b, base_meta *copy);
 
 /* base_apply.c: write what it says of itself, `next`, alone, and let it count. */
 err *base_write_meta(base *b);
+
+/* base_range.c: let idle readers go, whose panes may have changed; with `lock`. */
+void base_drop_readers(base *b);
+
+/* base_read.c: entries on their way into sections of one table, about a megabyte each. */
+typedef struct base_section {
+    const base_table *table; /* borrowed */
+    const char *name;
+    uint32_t shards;
+    buf bytes;
+    size_t pane_at; /* head of the pane in `bytes`; 0: none yet */
+    uint32_t count; /* entries behind it */
+    int64_t start;
+    uint32_t generation;
+    base_visit *visit;
+    void *arg;
+} base_section;
+
+/* Put an entry of a pane, as it is stored. */
+err *base_section_put(base_section *s, int64_t start, uint32_t generation, const char *at,
+                      size_t len);
+
+/* Hand out what is there. */
+err *base_section_end(base_section *s);
+
+/* base_read.c: first and last key of a range; false: there is no such table. Put what a pane in
+ * RocksDB has in a range. */
+bool base_bounds(const base_meta *m, const base_range *range, char from[BASE_KEY_BYTES],
+                 char to[BASE_KEY_BYTES]);
+err *base_read_stored(base *b, const base_meta *meta, const base_range *range, base_section *s);
+
+/* base_range.c: a pane in files as one, owned by the caller; put what it has in a range. */
+struct run_merge;
+struct run_merge *base_merge_of(const base *b, const base_meta *m, const base_range *of);
+err *base_put_merged(base_section *s, struct run_merge *merge, const base_range *of);
 
 /* base_read.c: everything in the base as it was when the scan began. base_scan_end also after an
  * error. */

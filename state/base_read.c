@@ -8,26 +8,12 @@
 #include "state/run_merge.h"
 #include "state/shard.h"
 
-/* Entries on their way into sections of one table. */
-typedef struct section {
-    const base_table *table; /* borrowed */
-    const char *name;
-    uint32_t shards;
-    buf bytes;
-    size_t pane_at; /* head of the pane in `bytes`; 0: none yet */
-    uint32_t count; /* entries behind it */
-    int64_t start;
-    uint32_t generation;
-    base_visit *visit;
-    void *arg;
-} section;
-
 static void put_zeros(buf *b, size_t len) {
     memset(buf_need(b, len), 0, len);
     b->len += len;
 }
 
-static void begin_section(section *s) {
+static void begin_section(base_section *s) {
     table_head head = { .state_size = s->table->state_size, .part_count = s->table->part_count };
     size_t offsets = s->table->part_count * sizeof *s->table->part_offsets;
     buf_reset(&s->bytes);
@@ -37,15 +23,14 @@ static void begin_section(section *s) {
     s->pane_at = 0;
 }
 
-static void end_pane(section *s) {
+static void end_pane(base_section *s) {
     if (!s->pane_at) return;
     memcpy(s->bytes.data + s->pane_at + offsetof(pane_head, entry_count), &s->count,
            sizeof s->count);
     s->pane_at = 0;
 }
 
-/* Hand out what is there. */
-static err *end_section(section *s) {
+err *base_section_end(base_section *s) {
     end_pane(s);
     if (!s->bytes.len) return NULL;
     image_view view = { .kind = IMAGE_TABLE,
@@ -57,7 +42,7 @@ static err *end_section(section *s) {
     return e;
 }
 
-static void begin_pane(section *s, int64_t start, uint32_t generation) {
+static void begin_pane(base_section *s, int64_t start, uint32_t generation) {
     pane_head head = { .start = start, .generation = generation };
     end_pane(s);
     s->pane_at = s->bytes.len;
@@ -68,8 +53,8 @@ static void begin_pane(section *s, int64_t start, uint32_t generation) {
 }
 
 /* The next entry is of that pane. */
-static err *next_entry(section *s, int64_t start, uint32_t generation) {
-    err *e = s->bytes.len >= IMAGE_TABLE_BYTES ? end_section(s) : NULL;
+static err *next_entry(base_section *s, int64_t start, uint32_t generation) {
+    err *e = s->bytes.len >= IMAGE_TABLE_BYTES ? base_section_end(s) : NULL;
     if (e) return e;
     if (!s->bytes.len) begin_section(s);
     if (!s->pane_at || start != s->start || generation != s->generation)
@@ -78,7 +63,7 @@ static err *next_entry(section *s, int64_t start, uint32_t generation) {
     return NULL;
 }
 
-static err *put_entry(section *s, rocks_bytes key, rocks_bytes value) {
+static err *put_entry(base_section *s, rocks_bytes key, rocks_bytes value) {
     err *e = next_entry(s, base_key_start(key), base_key_generation(key));
     if (e) return e;
     uint32_t key_len = (uint32_t)(key.len - BASE_KEY_BYTES);
@@ -92,30 +77,28 @@ static err *put_entry(section *s, rocks_bytes key, rocks_bytes value) {
     return NULL;
 }
 
-/* Entries of a pane in files whose orders are in [from, to]. */
-static err *put_segments(section *s, const char *folder, const base_meta *m, const base_range *of) {
-    run_merge *merge = run_merge_new(folder, m->shards, false);
-    uint32_t first, end;
-    base_meta_segments(m, base_meta_find(m, of->table), of->start, of->generation, of->generation,
-                       &first, &end);
-    for (; end > first; end--) run_merge_add(merge, &m->segments[end - 1], 0);
-    uint64_t slices = run_merge_slices(merge, 1), low, high;
-    err *e = NULL;
-    for (uint64_t slice = 0; !e && slice < slices; slice++) {
-        const ordered *items;
-        uint32_t count = 0;
-        run_slice_range(slice, slices, &low, &high);
-        if (high < of->from || low > of->to) continue;
-        e = run_merge_read(merge, slice, slices, &items, &count);
-        for (uint32_t i = 0; !e && i < count; i++) {
-            if (items[i].order < of->from || items[i].order > of->to) continue;
-            entry_head head = ordered_head(&items[i]);
-            e = next_entry(s, of->start, of->generation);
-            if (!e) buf_put(&s->bytes, items[i].at, stored_entry_len(&head));
-        }
-    }
-    run_merge_free(merge);
+err *base_section_put(base_section *s, int64_t start, uint32_t generation, const char *at,
+                      size_t len) {
+    err *e = next_entry(s, start, generation);
+    if (!e) buf_put(&s->bytes, at, len);
     return e;
+}
+
+void base_read_begin(base *b, base_meta *copy) {
+    buf bytes = { 0 };
+    pthread_mutex_lock(&b->lock);
+    base_meta_write(&b->meta, &bytes);
+    b->reading++;
+    pthread_mutex_unlock(&b->lock);
+    err_free(base_meta_read(bytes.data, bytes.len, copy));
+    buf_done(&bytes);
+}
+
+void base_read_end(base *b, base_meta *copy) {
+    pthread_mutex_lock(&b->lock);
+    b->reading--;
+    pthread_mutex_unlock(&b->lock);
+    base_meta_done(copy);
 }
 
 /* A cursor over everything. */
@@ -162,7 +145,7 @@ static void pass_pane(rocks_cursor *c, rocks_bytes key) {
 }
 
 /* Begin another pane of a scan; false: it is not wanted, and passed over. */
-static bool begin_wanted(base_scan *s, section *to, rocks_bytes key, base_wants *wants) {
+static bool begin_wanted(base_scan *s, base_section *to, rocks_bytes key, base_wants *wants) {
     to->table = &s->meta.tables[base_key_table(key) - 1];
     to->name = to->table->name;
     if (!wants || wants(to->arg, to->name, base_key_start(key), base_key_generation(key)))
@@ -172,7 +155,7 @@ static bool begin_wanted(base_scan *s, section *to, rocks_bytes key, base_wants 
 }
 
 /* The tables in files, of the same moment. */
-static err *scan_files(const base_scan *s, section *to, base_wants *wants) {
+static err *scan_files(const base_scan *s, base_section *to, base_wants *wants) {
     const base_meta *m = &s->meta;
     err *e = NULL;
     for (uint32_t i = 0; !e && i < m->segment_count;) {
@@ -183,16 +166,18 @@ static err *scan_files(const base_scan *s, section *to, base_wants *wants) {
         base_meta_segments(m, one->number, one->start, one->generation, one->generation, &first,
                            &i);
         if (wants && !wants(to->arg, name, all.start, all.generation)) continue;
-        if (to->name != name) e = end_section(to);
+        if (to->name != name) e = base_section_end(to);
         to->table = &m->tables[one->number - 1];
         to->name = name;
-        if (!e) e = put_segments(to, s->b->config.folder, m, &all);
+        run_merge *merge = base_merge_of(s->b, m, &all);
+        if (!e) e = base_put_merged(to, merge, &all);
+        run_merge_free(merge);
     }
     return e;
 }
 
 err *base_scan_all(base_scan *s, base_wants *wants, base_visit *visit, void *arg) {
-    section to = { .shards = s->meta.shards, .visit = visit, .arg = arg };
+    base_section to = { .shards = s->meta.shards, .visit = visit, .arg = arg };
     rocks_bytes key, value;
     char last[BASE_GENERATION_BYTES] = { 0 };
     err *e = NULL;
@@ -204,14 +189,14 @@ err *base_scan_all(base_scan *s, base_wants *wants, base_visit *visit, void *arg
         }
         if (number > s->meta.count) e = err_new(ERR_REFUSED, "local state has an unknown table");
         if (!e && memcmp(last, key.data, sizeof last) != 0) {
-            if (number != base_key_get(last, 2)) e = end_section(&to);
+            if (number != base_key_get(last, 2)) e = base_section_end(&to);
             memcpy(last, key.data, sizeof last);
             if (e || !begin_wanted(s, &to, key, wants)) continue;
         }
         if (!e) e = put_entry(&to, key, value);
     }
     if (!e) e = scan_files(s, &to, wants);
-    if (!e) e = end_section(&to);
+    if (!e) e = base_section_end(&to);
     buf_done(&to.bytes);
     return e;
 }
@@ -249,9 +234,8 @@ err *base_list(base *b, base_see_pane *see, void *arg) {
     return join(e, base_scan_end(&s));
 }
 
-/* First and last key of a range; false: there is no such table. */
-static bool bounds_of(const base_meta *m, const base_range *range, char from[BASE_KEY_BYTES],
-                      char to[BASE_KEY_BYTES]) {
+bool base_bounds(const base_meta *m, const base_range *range, char from[BASE_KEY_BYTES],
+                 char to[BASE_KEY_BYTES]) {
     uint32_t number = base_meta_find(m, range->table);
     if (!number) return false;
     base_key_begin(from, number, range->start, range->generation, range->from);
@@ -261,36 +245,20 @@ static bool bounds_of(const base_meta *m, const base_range *range, char from[BAS
     return true;
 }
 
-err *base_read_range(base *b, const base_range *range, base_visit *visit, void *arg) {
+err *base_read_stored(base *b, const base_meta *meta, const base_range *range, base_section *s) {
     char from[BASE_KEY_BYTES], to[BASE_KEY_BYTES];
-    base_meta meta = { 0 };
     rocks_bytes key, value;
-    base_read_begin(b, &meta);
-    if (!bounds_of(&meta, range, from, to)) {
-        base_read_end(b, &meta);
-        return NULL;
-    }
-    section s = { .table = &meta.tables[base_meta_find(&meta, range->table) - 1],
-                  .name = range->table,
-                  .shards = b->config.shards,
-                  .visit = visit,
-                  .arg = arg };
-    rocks_cursor *c = s.table->in_files
-                          ? NULL
-                          : rocks_scan(b->rocks, (rocks_bytes){ from, sizeof from },
-                                       (rocks_bytes){ to, sizeof to });
-    err *e = c ? NULL : put_segments(&s, b->config.folder, &meta, range);
-    while (c && !e && rocks_next(c, &key, &value)) e = put_entry(&s, key, value);
-    if (!e) e = end_section(&s);
-    e = join(e, rocks_scan_end(c));
-    buf_done(&s.bytes);
-    base_read_end(b, &meta);
-    return e;
+    if (!base_bounds(meta, range, from, to)) return NULL;
+    rocks_cursor *c = rocks_scan(b->rocks, (rocks_bytes){ from, sizeof from },
+                                 (rocks_bytes){ to, sizeof to });
+    err *e = NULL;
+    while (!e && rocks_next(c, &key, &value)) e = put_entry(s, key, value);
+    return join(e, rocks_scan_end(c));
 }
 
 /* Values of many keys on their way into sections. */
 typedef struct many {
-    section to;
+    base_section to;
     const rocks_bytes *keys;
     err *error; /* of a visit */
 } many;
@@ -334,38 +302,11 @@ err *base_read_many(base *b, const char *name, uint32_t count, const base_wanted
                            .arg = arg } };
         e = rocks_get_many(b->rocks, count, keys, visit_value, &m);
         e = join(m.error, e);
-        if (!e) e = end_section(&m.to);
+        if (!e) e = base_section_end(&m.to);
         buf_done(&m.to.bytes);
         mem_free(keys);
     }
     buf_done(&text);
     base_read_end(b, &meta);
     return e;
-}
-
-uint64_t base_bytes(base *b) {
-    uint64_t bytes = rocks_bytes_held(b->rocks);
-    pthread_mutex_lock(&b->lock);
-    for (uint32_t i = 0; i < b->meta.segment_count; i++) bytes += b->meta.segments[i].len;
-    pthread_mutex_unlock(&b->lock);
-    return bytes;
-}
-
-uint64_t base_range_bytes(base *b, const base_range *range) {
-    char from[BASE_KEY_BYTES], to[BASE_KEY_BYTES];
-    base_meta meta = { 0 };
-    uint64_t bytes = 0;
-    uint32_t first, end;
-    base_read_begin(b, &meta);
-    if (bounds_of(&meta, range, from, to)) {
-        uint32_t number = base_meta_find(&meta, range->table);
-        base_meta_segments(&meta, number, range->start, range->generation, range->generation,
-                           &first, &end);
-        for (; first < end; first++) bytes += meta.segments[first].len;
-        if (!meta.tables[number - 1].in_files)
-            bytes = rocks_size(b->rocks, (rocks_bytes){ from, sizeof from },
-                               (rocks_bytes){ to, sizeof to });
-    }
-    base_read_end(b, &meta);
-    return bytes;
 }

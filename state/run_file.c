@@ -16,9 +16,9 @@
 #include "state/shard.h"
 
 enum {
-    BLOCK_BYTES = 64 << 10,
+    BLOCK_BYTES = 32 << 10,
     WRITE_BYTES = 1 << 20,
-    READ_BYTES = 128 << 10,
+    READ_BYTES = 64 << 10,
     MOST_BLOCK = 1 << 30, /* one entry may be as large */
 };
 

@@ -21,7 +21,8 @@ struct run_merge {
     merge_source *sources; /* owned */
     uint32_t count, room;
     uint64_t total_bytes;
-    uint64_t next; /* slice that is read without seeking */
+    uint64_t next; /* order from which on it is read without seeking */
+    bool is_begun; /* it has been read */
     ordered_list list;
     buf bytes;
 };
@@ -59,10 +60,10 @@ uint64_t run_merge_slices(const run_merge *m, uint64_t least) {
     return slices;
 }
 
-void run_slice_range(uint64_t slice, uint64_t slices, uint64_t *from, uint64_t *to) {
+run_range run_slice(uint64_t slice, uint64_t slices) {
     uint32_t shift = 64 - (uint32_t)__builtin_ctzll(slices); /* 64: one slice */
-    *from = shift == 64 ? 0 : slice << shift;
-    *to = shift == 64 ? UINT64_MAX : *from + (((uint64_t)1 << shift) - 1);
+    if (shift == 64) return (run_range){ 0, UINT64_MAX };
+    return (run_range){ slice << shift, slice << shift | (((uint64_t)1 << shift) - 1) };
 }
 
 /* Of what stands several times in a pane the first is the newest. */
@@ -81,24 +82,25 @@ static void keep_newest(run_merge *m) {
     m->list.count = kept;
 }
 
-err *run_merge_read(run_merge *m, uint64_t slice, uint64_t slices, const ordered **items,
-                    uint32_t *count) {
-    uint64_t from, to;
+err *run_merge_read(run_merge *m, run_range range, const ordered **items, uint32_t *count) {
+    bool goes_on = range.from == m->next && (range.from || !m->is_begun);
     err *e = NULL;
-    run_slice_range(slice, slices, &from, &to);
     m->list.count = 0;
     buf_reset(&m->bytes);
     for (uint32_t i = 0; !e && i < m->count; i++) {
-        if (slice != m->next) e = run_reader_seek(m->sources[i].reader, from);
+        const merge_source *s = &m->sources[i];
+        if (!goes_on) e = run_reader_seek(s->reader, range.from);
         if (!e)
-            e = run_reader_take(m->sources[i].reader, from, to, m->shards, m->sources[i].pane,
-                                &m->list, &m->bytes);
+            e = run_reader_take(s->reader, range.from, range.to, m->shards, s->pane, &m->list,
+                                &m->bytes);
     }
-    m->next = slice + 1;
+    m->next = range.to + 1;
+    m->is_begun = true;
     if (e) return e;
     for (uint32_t i = 0; i < m->list.count; i++)
         m->list.items[i].at = m->bytes.data + (uintptr_t)m->list.items[i].at;
-    ordered_sort(&m->list, (uint32_t)__builtin_ctzll(slices));
+    uint64_t differ = range.from ^ range.to;
+    ordered_sort(&m->list, differ ? (uint32_t)__builtin_clzll(differ) : 63);
     keep_newest(m);
     *items = m->list.items;
     *count = m->list.count;

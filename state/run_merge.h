@@ -6,6 +6,11 @@
 
 typedef struct run_merge run_merge;
 
+/* Orders, both included. */
+typedef struct run_range {
+    uint64_t from, to;
+} run_range;
+
 /* `shards`: of the pipeline. `keeps_removed`: entries that went are given, too. */
 run_merge *run_merge_new(const char *folder, uint32_t shards, bool keeps_removed);
 void run_merge_free(run_merge *m);
@@ -14,14 +19,13 @@ void run_merge_free(run_merge *m);
  * entries. */
 void run_merge_add(run_merge *m, const run_segment *s, uint32_t pane);
 
-/* Into how many slices of equal ranges of orders it is cut best: a power of two, at least
+/* Into how many slices, equal ranges of orders, it is cut best: a power of two, at least
  * `least`. */
 uint64_t run_merge_slices(const run_merge *m, uint64_t least);
 
-/* Slice `slice` of `slices`; ranges rise from call to call. The entries are borrowed until the next
- * one; `from` of each: its pane. */
-err *run_merge_read(run_merge *m, uint64_t slice, uint64_t slices, const ordered **items,
-                    uint32_t *count);
+/* What there is in the orders of `range`; cheapest where ranges follow each other. The entries are
+ * borrowed until the next call; `from` of each: its pane. */
+err *run_merge_read(run_merge *m, run_range range, const ordered **items, uint32_t *count);
 
-/* First and last order of a slice. */
-void run_slice_range(uint64_t slice, uint64_t slices, uint64_t *from, uint64_t *to);
+/* The orders of slice `slice` of `slices`. */
+run_range run_slice(uint64_t slice, uint64_t slices);

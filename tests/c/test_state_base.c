@@ -446,9 +446,11 @@ static void what_is_of_no_use_goes(void **state) {
     end(&w);
 }
 
-/* Slices hold all that is in a pane, in order, and stay what they are when it goes. */
-static void slices_are_read_in_order(void **state) {
+/* Ranges that follow each other go on where the last one ended, also if something is written in
+ * between, or another thread reads. */
+static void ranges_go_on_while_it_follows(void **state) {
     world w;
+    given g = { .t = kit_table() };
     begin(&w, state);
     w.keys = 20000;
     follow(&w, 30000, true);
@@ -456,33 +458,27 @@ static void slices_are_read_in_order(void **state) {
         follow(&w, 3000, false);
         assert_null(base_flush(w.b));
     }
-    const base_pane panes[] = { { -60000, 0 }, { 0, 0 }, { 60000, 0 } };
-    base_slices *s = base_slices_open(w.b, "aggregate a", 3, panes);
-    uint32_t wanted = 0, seen = 0;
-    for (uint32_t i = 0; i < 3; i++) {
-        const pane *p = table_find_pane(w.t, panes[i].start);
-        if (p) wanted += pane_count(p);
-    }
-    table_free(w.t);
-    w.t = kit_table();
-    follow(&w, 10, true);
-    assert_null(base_flush(w.b));
-    for (uint64_t slices = base_slices_count(s, 8), slice = 0; slice < slices; slice++) {
-        const ordered *items;
-        uint32_t count;
-        assert_null(base_slices_read(s, slice, slices, &items, &count));
-        for (uint32_t i = 0; i < count; i++) {
-            assert_true(items[i].order / (UINT64_MAX / slices + 1) == slice);
-            if (!i) continue;
-            assert_true(items[i - 1].order <= items[i].order);
-            if (ordered_is_same(&items[i - 1], &items[i]))
-                assert_true(items[i - 1].from < items[i].from);
+    table_epoch_begin(g.t);
+    for (uint64_t i = 0; i < 16; i++) {
+        base_range range = { .table = "aggregate a", .from = i << 60 };
+        range.to = range.from + (UINT64_MAX >> 4);
+        for (uint32_t p = 0; p < 4; p++) {
+            range.start = ((int64_t)p - 2) * 60000;
+            assert_null(base_read_range(w.b, &range, take_section, &g));
         }
-        seen += count;
+        if (i != 7) continue;
+        base_range whole = { .table = "aggregate a", .to = UINT64_MAX };
+        given other = { .t = kit_table() };
+        table_epoch_begin(other.t);
+        assert_null(base_read_range(w.b, &whole, take_section, &other));
+        table_commit(other.t);
+        table_free(other.t);
+        follow(&w, 0, false);
+        assert_null(base_flush(w.b));
     }
-    assert_int_equal(seen, w.in_files ? wanted : 0);
-    base_slices_close(s);
-    assert_holds_all(&w);
+    table_commit(g.t);
+    kit_assert_same(g.t, w.t);
+    table_free(g.t);
     end(&w);
 }
 
@@ -619,7 +615,7 @@ int main(void) {
         BOTH(spoilt_files_are_noticed_and_filled_anew),
         BOTH(a_damaged_segment_is_noticed_and_goes),
         BOTH(what_is_of_no_use_goes),
-        BOTH(slices_are_read_in_order),
+        BOTH(ranges_go_on_while_it_follows),
         BOTH(a_full_object_is_made_of_it),
         BOTH(ranges_are_parts_of_a_pane),
         BOTH(panes_are_listed_and_left_out),
