@@ -46,7 +46,7 @@ static void leave(pipeline *p) {
 static bool is_in_files(void *arg, const char *name) {
     const pipeline *p = arg;
     uint32_t number = stored_find(p->plan, name);
-    return number < stored_count(p->plan) && budget_way_of(p, number) == BUDGET_PARTS;
+    return number < stored_count(p->plan) && budget_way_of(p, number) == SL_SPILL_PARTS;
 }
 
 static err *begin(pipeline *p) {
