@@ -161,7 +161,7 @@ static bool is_full_due(const pipeline *p, bool wants) {
     uint64_t full = atomic_load(&l->full_bytes);
     int64_t now = clock_steady_ms(p->system.clock);
     if (l->began_ms && now - l->began_ms < REST * l->full_ms) return false;
-    return facts.chain_length > LONG_CHAIN || facts.chain_bytes > full + full / 2;
+    return facts.chain_length > LONG_CHAIN || facts.chain_bytes > 2 * full;
 }
 
 static void make_full(pipeline *p) {

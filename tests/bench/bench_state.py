@@ -1,6 +1,8 @@
 """State that survives: what it costs while all goes well, and how fast it is back."""
+import itertools
 import json
 import os
+import random
 import shutil
 import tempfile
 import time
@@ -179,8 +181,66 @@ def keys_rows(_options):
                 **kit.at_most(per_key, 112, "112 bytes"))]
 
 
+# -- more keys than memory
+
+WINDOWS, OF_WINDOW, CLOSING = 10, 1_000_000, 60_000 # rows; as many as a batch of keys.lua has
+BEFORE, HITTING = 2_000_000, 2_000_000
+
+
+def write_rows(name, rows):
+    path = os.path.join(kit.CACHE, name)
+    if not os.path.exists(path):
+        with open(path + ".new", "w") as out:
+            out.writelines('{"key":"user-%011d","amount":%d,"ts":%d}\n' % row for row in rows)
+        os.rename(path + ".new", path)
+    return path
+
+
+def windows_file():
+    """Windows of new keys, all open at once; then rows of one key that let one after the other close."""
+    count = WINDOWS * OF_WINDOW
+    new = ((i * 7919 % count, i % 100, i // OF_WINDOW * 60_000) for i in range(count))
+    last = ((count, 1, 660_000 + i // CLOSING * 60_000) for i in range(WINDOWS * CLOSING))
+    return write_rows("windows.jsonl", itertools.chain(new, last))
+
+
+def hits_file(percent):
+    """Keys, then rows of which so many percent have one of them; None: the keys alone."""
+    rolls, fresh = random.Random(7), itertools.count(BEFORE)
+    key = lambda: rolls.randrange(BEFORE) if rolls.random() * 100 < percent else next(fresh)
+    rows = itertools.chain(((i * 7919 % BEFORE, 1, 0) for i in range(BEFORE)),
+                           ((key(), 1, 0) for _ in range(HITTING if percent is not None else 0)))
+    return write_rows(f"hits-{percent}.jsonl", rows)
+
+
+def spilled(kind, path, memory):
+    with tempfile.TemporaryDirectory(prefix="state-", dir=kit.CACHE) as folder, \
+            open(os.devnull, "wb") as nowhere:
+        command = [kit.SLUICE, "run", kit.script("keys.lua"), "--param", f"kind={kind}", "--param",
+                   f"path={path}", *kit.sets(checkpoint="file:" + folder, memory=memory)]
+        run = kit.run(command, out=nowhere)
+    check("spilled", "state spilled" in run.err, True)
+    return run
+
+
+def spilled_rows(_options):
+    """CPU of all threads: a base beside the batches is a core's work, too."""
+    run = spilled("window", windows_file(), "200 MiB")
+    ns = run.cpu_ns / (WINDOWS * OF_WINDOW)
+    rows = [Row(f"{WINDOWS * OF_WINDOW:,} new keys under 200 MiB, `append`, with the rows at the close",
+                f"{ns:.0f} ns of CPU, {run.peak_mb:.0f} MB",
+                **kit.at_most(ns, 1250, "0.8 M rows/s/core"))]
+    for kind, memory in ("update", "64 MiB"), ("forever", "48 MiB"):
+        before = spilled(kind, hits_file(None), memory).cpu_ns
+        ns = [(spilled(kind, hits_file(hits), memory).cpu_ns - before) / HITTING for hits in (0, 50, 99)]
+        what = "`distinct`" if kind == "forever" else "`update`"
+        rows.append(Row(f"{what} under {memory}, {BEFORE:,} keys before, 0 / 50 / 99 % hits",
+                        " / ".join(f"{one:.0f}" for one in ns) + " ns of CPU"))
+    return rows
+
+
 def bench(options):
-    rows = engine_rows(options) + keys_rows(options)
+    rows = engine_rows(options) + keys_rows(options) + spilled_rows(options)
     b = Bench(options)
     try:
         return rows + delivery_rows(b) + visible_rows(b) + restart_rows(b)
