@@ -120,10 +120,17 @@ static bool is_same(const void *a, const void *b, uint32_t len) {
     return true;
 }
 
+/* Of a cached pane, what was brought back and removed stands among what the batch made. */
+static void put_settled(table_writer *w, const pane *p, const id_list *deleted) {
+    for (uint32_t i = 0; i < deleted->count; i++)
+        put_entry(w, p, pane_entry(p, deleted->items[i]), true);
+}
+
 static void put_changes(table_writer *w, const table *t, const pane *p) {
     const id_list *removed = p->removals ? &p->removals->removed : NULL;
     for (uint32_t i = 0; removed && i < removed->count; i++)
         put_entry(w, p, pane_entry(p, removed->items[i]), true);
+    if (p->is_cached && p->removals) put_settled(w, p, &p->removals->deleted);
     for (uint32_t i = 0; i < p->dirty_count; i++) {
         const char *ahead = (const char *)p->dirty[i + AHEAD < p->dirty_count ? i + AHEAD : i];
         __builtin_prefetch(ahead);

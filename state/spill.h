@@ -49,6 +49,9 @@ void table_add_cached(table *t, int64_t start);
  * before their states change; begins a step (table_epoch_next). */
 void table_settle(table *t, pane *p, uint32_t from);
 
+/* Remove an entry that this batch brought back and has not touched. Undo does not bring it back. */
+void table_remove_settled(table *t, pane *p, entry *e);
+
 /* The spilled panes of a table as a section (IMAGE_SPILLED), appended to `out`; their number.
  * Stored with each object, so that a restart need not read them. */
 uint32_t spill_write(const table *t, buf *out);

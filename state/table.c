@@ -456,6 +456,12 @@ void table_remove(table *t, pane *p, entry *e) {
     pane_remove(&t->pool, p, e, table_is_new(t, e));
 }
 
+void table_remove_settled(table *t, pane *p, entry *e) {
+    begin_pane(t, p);
+    for (uint32_t i = 0; i < t->part_count; i++) part_let_go(&t->parts, part_of(t, e, i));
+    pane_remove(&t->pool, p, e, true);
+}
+
 void table_untouch(table *t, pane *p, entry *e) {
     assert(t->in_batch && undo_has(&t->undo, e) && !table_is_new(t, e));
     pane_clean(p, e);

@@ -54,9 +54,11 @@ size_t budget_bytes(const pipeline *p) {
     return whole_budget(p) - whole_budget(p) / BASE_SHARE;
 }
 
+/* A table, and what says when its entries go. */
 static size_t used_of(const worker *w, const sl_plan *plan, uint32_t i) {
     const table *t = stored_table(w, plan, i);
-    return t ? table_used_bytes(t) : 0;
+    const calendar *due = stored_groups(plan, i) ? w->expiries[i / 2].calendar : NULL;
+    return (t ? table_used_bytes(t) : 0) + (due ? calendar_held_bytes(due) : 0);
 }
 
 size_t budget_used(const pipeline *p) {
@@ -64,8 +66,6 @@ size_t budget_used(const pipeline *p) {
     for (uint32_t n = 0; n < crew_count(p->crew); n++) {
         const worker *w = crew_worker(p->crew, n);
         for (uint32_t i = 0; i < stored_count(p->plan); i++) bytes += used_of(w, p->plan, i);
-        for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
-            if (w->expiries[a].calendar) bytes += calendar_held_bytes(w->expiries[a].calendar);
     }
     return bytes;
 }
@@ -225,6 +225,7 @@ static void spill_pane(const pipeline *p, const cold_pane *cold) {
     bool is_cached = budget_way_of(p, cold->table) == SL_SPILL_CACHED;
     for (uint32_t n = 0; n < crew_count(p->crew); n++) {
         table *t = stored_table(crew_worker(p->crew, n), p->plan, cold->table);
+        worker *w = crew_worker(p->crew, n);
         pane *found = find_pane(t, cold);
         if (found)
             (is_cached ? table_cache_pane : table_spill_pane)(t, found);
@@ -232,6 +233,7 @@ static void spill_pane(const pipeline *p, const cold_pane *cold) {
             table_add_cached(t, cold->start);
         else
             table_add_spilled(t, cold->start, cold->generation);
+        if (stored_groups(p->plan, cold->table)) expiry_loaded(&w->expiries[cold->table / 2]);
     }
 }
 

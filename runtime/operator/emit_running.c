@@ -2,6 +2,7 @@
  * its last row is old enough; where final rows are wanted, its last row comes then. */
 #include "runtime/operator/emission.h"
 #include "runtime/operator/operators.h"
+#include "runtime/operator/sweep.h"
 
 /* The groups that have a row, in order. */
 static void list_groups(const emission *m, const table *t, bool reached) {
@@ -31,5 +32,5 @@ err *emit_running(emission *m, table *t, bool reached) {
         emit_forget_result(m, &(result){ .group = { .entry = s->going[i] } });
         table_remove(t, m->panes[0], s->going[i]);
     }
-    return e;
+    return e ? e : sweep_base(m, t);
 }

@@ -1,5 +1,6 @@
 #include "runtime/operator/expiry.h"
 
+#include "runtime/base/mem.h"
 #include "runtime/event/window.h"
 #include "runtime/operator/session.h"
 
@@ -13,6 +14,7 @@ void expiry_init(expiry *x, const sl_aggregate *plan, table *its_table) {
 
 void expiry_done(expiry *x) {
     calendar_free(x->calendar);
+    mem_free(x->fetched);
     *x = (expiry){ 0 };
 }
 
@@ -29,6 +31,20 @@ static bool is_held(const expiry *x, const entry *e) {
 
 int64_t expiry_due(const expiry *x, const entry *e) {
     return is_held(x, e) ? INT64_MAX : own_time(x, e);
+}
+
+void expiry_fetched(expiry *x, entry *e) {
+    if (!x->calendar) return;
+    if (x->fetched_count == x->fetched_room) {
+        x->fetched_room = x->fetched_room ? 2 * x->fetched_room : 256;
+        x->fetched = mem_realloc(x->fetched, x->fetched_room * sizeof *x->fetched);
+    }
+    x->fetched[x->fetched_count++] = e;
+}
+
+bool expiry_is_past(const expiry *x, const entry *e, int64_t watermark) {
+    int64_t last_ms = session_span(x->plan, e)->last_ms;
+    return last_ms != INT64_MIN && own_time(x, e) <= watermark;
 }
 
 void expiry_add_new(expiry *x) {
@@ -81,12 +97,16 @@ bool expiry_is_due(expiry *x, int64_t watermark) {
 
 void expiry_begin(expiry *x) {
     x->has_changed = false;
+    for (uint32_t i = 0; i < x->fetched_count; i++)
+        calendar_add(x->calendar, own_time(x, x->fetched[i]), x->fetched[i]);
+    x->fetched_count = 0;
 }
 
 void expiry_loaded(expiry *x) {
     uint32_t count;
     if (!x->calendar) return;
     calendar_clear(x->calendar);
+    x->fetched_count = 0;
     pane *const *panes = table_panes(x->table, &count);
     for (uint32_t p = 0; p < count; p++) {
         table_cursor at = { 0 };
@@ -96,5 +116,6 @@ void expiry_loaded(expiry *x) {
 }
 
 void expiry_undo(expiry *x) {
+    x->fetched_count = 0;
     if (x->has_changed) expiry_loaded(x);
 }

@@ -14,6 +14,8 @@ typedef struct expiry {
     table *table;             /* borrowed */
     calendar *calendar;       /* owned; NULL: nothing goes by its own time */
     bool has_changed;         /* in this batch: an undo has to set it up anew */
+    entry **fetched;          /* entries that this batch brought back (fetch.h); owned */
+    uint32_t fetched_count, fetched_room;
 } expiry;
 
 void expiry_init(expiry *x, const sl_aggregate *plan, table *its_table);
@@ -22,6 +24,13 @@ void expiry_done(expiry *x);
 /* When an entry goes, by what it holds now; INT64_MAX: not by itself (a session goes with its last
  * entry). */
 int64_t expiry_due(const expiry *x, const entry *e);
+
+/* This batch has brought an entry back. It goes with a later one at the earliest. */
+void expiry_fetched(expiry *x, entry *e);
+
+/* Whether a group that is past at `watermark` may still be met: then it is as if it were not there.
+ * Of a cached pane, that is: only what is in memory stands in the calendar. */
+bool expiry_is_past(const expiry *x, const entry *e, int64_t watermark);
 
 /* Add what this batch made. After its last row, before anything is removed. */
 void expiry_add_new(expiry *x);
@@ -42,5 +51,5 @@ bool expiry_is_due(expiry *x, int64_t watermark);
 void expiry_begin(expiry *x);
 void expiry_undo(expiry *x);
 
-/* The table has been filled, between batches. */
+/* The table has been filled, or entries were freed, between batches. */
 void expiry_loaded(expiry *x);

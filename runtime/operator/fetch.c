@@ -58,6 +58,15 @@ static void note_end(fetching *f, pane *p) {
     pane_dirty(p, &end->dirty);
 }
 
+/* What was brought back may go by its own time. */
+static void note_fetched(worker *w, const sl_plan *plan, uint32_t number, const pane_end *end) {
+    uint32_t count;
+    entry *const *dirty = pane_dirty(end->pane, &count);
+    if (!stored_groups(plan, number)) return;
+    for (uint32_t i = end->dirty; i < count; i++)
+        expiry_fetched(&w->expiries[number / 2], dirty[i]);
+}
+
 static err *load_section(void *arg, const image_view *view) {
     const fetching *f = arg;
     image_share all = { .workers = 1 };
@@ -99,8 +108,10 @@ err *fetch_rows(worker *w, const sl_plan *plan, uint32_t number, uint32_t count,
                            load_section, &f);
         buf_done(&name);
     }
-    for (uint32_t i = 0; i < f.end_count; i++)
+    for (uint32_t i = 0; i < f.end_count; i++) {
+        note_fetched(w, plan, number, &f.ends[i]);
         table_settle(f.t, f.ends[i].pane, f.ends[i].dirty);
+    }
     mem_free(f.ends);
     mem_free(f.wanted);
     return err_wrap(e, "reading spilled state");

@@ -16,6 +16,7 @@
 #include "runtime/operator/operators.h"
 #include "runtime/operator/select.h"
 #include "runtime/operator/stored.h"
+#include "state/spill.h"
 
 /* Where a pane's dirty list ended before this vector: what stands behind it and is new was made in
  * it. */
@@ -176,6 +177,22 @@ static void note_times(const fold_run *run) {
     }
 }
 
+/* Groups that should have gone, but were in the base alone, begin anew. */
+static void renew_past(const fold_run *run) {
+    const fold_space *f = run->f;
+    const sl_aggregate *plan = run->plan;
+    const expiry *x = &run->w->expiries[run->aggregate];
+    int64_t watermark = run->b->aggregates[run->aggregate].watermark_before;
+    if (!x->calendar || !pane_is_cached(f->panes[0])) return;
+    for (uint32_t n = 0; n < run->rows->count; n++) {
+        char *state = f->states[n];
+        if (!expiry_is_past(x, entry_of(state), watermark)) continue;
+        for (uint32_t i = 0; i < plan->part_count; i++)
+            sl_part_set(run->t, (sl_part *)(void *)(state + plan->part_offsets[i]), NULL, 0);
+        memcpy(state, plan->state_init, plan->state_size);
+    }
+}
+
 /* Places of partitions (vector.h) of rows that are results. */
 static const double NO_PLACES[1] = { 0 };
 
@@ -189,6 +206,7 @@ static err *fold_selected(fold_run *run) {
     if (e) return e;
     table_touch_many(run->t, rows->count, f->panes, rows->hashes, rows->keys, rows->key_lens,
                      f->states);
+    renew_past(run);
     f->state_size = plan->state_size;
     sl_vector *v = run->w->vector;
     v->rows = run->w->selector->rows.rows;

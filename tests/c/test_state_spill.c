@@ -134,6 +134,36 @@ static void what_comes_back_was_not_touched(void **state) {
     table_free(t);
 }
 
+/* What sweep.c does: it is stored as removed, and an undo leaves no trace of it. */
+static void what_came_back_can_be_removed(void **state) {
+    (void)state;
+    image_reader *r;
+    image_view view;
+    saved_table section;
+    saved_pane saved;
+    saved_entry one;
+    table *t = filled();
+    table_cache_pane(t, table_find_pane(t, 0));
+    pane *p = table_find_pane(t, 0);
+    for (int commits = 0; commits < 2; commits++) {
+        table_epoch_begin(t);
+        table_remove_settled(t, p, bring_back(t, p, "a", 1, "text of a"));
+        assert_null(kit_find(t, 0, "a"));
+        buf bytes = kit_save(t, false);
+        (commits ? table_commit : table_undo)(t);
+        assert_int_equal(pane_count(p), 0);
+        assert_int_equal(table_part_count(t), 0);
+        assert_null(image_open("delta", &bytes, &r));
+        assert_true(image_next(r, &view));
+        assert_null(saved_table_open(&view, &section));
+        assert_true(saved_table_pane(&section, &saved));
+        assert_true(saved_table_entry(&section, &one));
+        assert_true(one.is_removed);
+        image_reader_free(r);
+    }
+    table_free(t);
+}
+
 /* Its parts are never written in place by the rows that follow: what it was must stay what it was.
  */
 static void what_it_was_is_known_while_it_changes(void **state) {
@@ -184,6 +214,7 @@ int main(void) {
         cmocka_unit_test(spilled_panes_are_written_and_read),
         cmocka_unit_test(a_spilled_pane_goes_like_any_other),
         cmocka_unit_test(what_comes_back_was_not_touched),
+        cmocka_unit_test(what_came_back_can_be_removed),
         cmocka_unit_test(what_it_was_is_known_while_it_changes),
         cmocka_unit_test(what_is_kept_for_reuse_can_be_given_back),
     };

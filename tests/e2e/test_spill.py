@@ -17,7 +17,7 @@ local sluice = require "sluice"
 local rows = sluice.file {{ path = "in.jsonl", max_records = 2500, max_time = "1 minute" }}
    :json {{ sluice.string "user" :required(), sluice.double "amount" :required(),
       sluice.int64 "ts" :required() }}
-   :event_time("ts", {{ delay = "10 minutes", max_skew = "1 day" }})
+   :event_time("ts", {{ delay = "{delay}", max_skew = "1 day" }})
 local mean = sluice.aggregate {{ state = {{ mean = 0, seen = 0 }},
    fold = function(a, row)
       a.seen = a.seen + 1
@@ -64,6 +64,7 @@ CACHED = {
     "hopping update": GROUPS + 'hopping { size = "2 minutes", every = "1 minute" }):' + OTHERS,
     "rolling": GROUPS + 'rolling { size = "2 minutes", every = "1 minute" }):' + OTHERS,
     "running": GROUPS + 'running { retain = "forever" }):' + OTHERS,
+    "running out": GROUPS + 'running { retain = "1 minute" }):' + OTHERS,
     "final": TUMBLING + OTHERS,
     "only if changed": TUMBLING + 'aggregate { most = sluice.max "amount" }',
     "retractions": TUMBLING + MEANS + ":filter(function(row) return row.n < 3 end)",
@@ -78,7 +79,7 @@ SINK = {name: 'mode = "append",' for name in APPEND} | {name: 'mode = "update",'
 SINK["final"] += " final = true,"
 SINK["only if changed"] += " only_if_changed = true,"
 BOTH = "tumbling", "hopping", "hopping update", "distinct within"
-LITTLE_OF = {"hopping update": "6 MiB", "rolling": "6 MiB", "running": "3 MiB", "distinct": "1 MiB",
+LITTLE_OF = {"hopping update": "6 MiB", "rolling": "6 MiB", "running": "3 MiB", "running out": "3 MiB", "distinct": "1 MiB",
              "distinct within": "1 MiB"}
 
 RECORDS, USERS = 40_000, 12_000
@@ -111,7 +112,8 @@ class SpillTest(harness.E2ETest):
 
     def run_once(self, stages, *options, env=None, program=harness.SLUICE, kill_after_s=None):
         self.file("p.lua", SCRIPT.format(
-            stages=STAGES[stages], options=", ".join(options), mode=SINK[stages]))
+            stages=STAGES[stages], options=", ".join(options), mode=SINK[stages],
+            delay="4 minutes" if stages == "running out" else "10 minutes"))
         run = self.start("run", "p.lua", env=env, program=program)
         if kill_after_s:
             time.sleep(kill_after_s)
@@ -199,7 +201,7 @@ class SpillTest(harness.E2ETest):
 
     def test_kills_change_nothing(self):
         rolls = random.Random(3)
-        for stages in "cumulate", "hopping update", "running", "distinct within":
+        for stages in "cumulate", "hopping update", "running out", "distinct within":
             with self.subTest(stages=stages):
                 self.want(stages)
                 for _ in range(8):

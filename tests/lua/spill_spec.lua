@@ -50,9 +50,13 @@ describe("what goes to disk", function()
       assert.equal("cached", way(count(rolling), { mode = "update" }))
       local forever = sluice.running { retain = "forever" }
       assert.equal("cached", way(count(forever), { mode = "update" }))
+      local a_day = sluice.running { retain = "1 day" }
+      assert.equal("cached", way(count(a_day), { mode = "update" }))
    end)
 
    it("stays where a group is more than its entry", function()
+      assert.equal("none", way(count(sluice.running { retain = "1 day" }),
+         { mode = "update", final = true }))
       assert.equal("none", way(count(minutes), { mode = "complete" }))
       assert.equal("none", way(count(sluice.session { gap = "1 minute" }),
          { mode = "append" }))

@@ -18,12 +18,13 @@ local function is_kind(kind)
    return function(made) return made.window.kind == kind end
 end
 
-local function is_running_out(made)
-   return made.window.kind == "running" and not window.is_timeless(made.window)
-end
-
 local function remembers(made)
    return made.only_if_changed or made.has_retractions
+end
+
+local function tells_of_its_end(made)
+   return made.window.kind == "running" and not window.is_timeless(made.window)
+      and (made.final or remembers(made))
 end
 
 -- What stays: the first that holds is what is told.
@@ -34,8 +35,9 @@ local STAYS = {
    { what = "sessions", holds = is_kind "session",
       why = "a row can join what lies in several panes",
       instead = "`sluice.tumbling`, `sluice.hopping`" },
-   { what = "running totals that `retain` lets go", holds = is_running_out,
-      why = "each group goes by its own last row", instead = '`retain = "forever"`' },
+   { what = "running totals that `retain` lets go, with `final`, `only_if_changed` or a "
+      .. "filter behind them", holds = tells_of_its_end,
+      why = "each group has to go at its own time", instead = '`retain = "forever"`' },
    { what = "rolling windows with `only_if_changed` or a filter behind them",
       holds = function(made) return made.window.kind == "rolling" and remembers(made) end,
       why = "what was sent of a group goes with its last pane",
@@ -88,7 +90,8 @@ end
 local DOCUMENTED = {
    parts = "windows in `append`: count, sum, avg, min, max, first, last, arg_min, "
       .. "arg_max, histogram",
-   cached = "windows in `append` with others, and in `update`; running totals for ever; "
+   cached = "windows in `append` with others, and in `update`; running totals; rolling "
+      .. "windows; "
       .. "`distinct`",
 }
 
