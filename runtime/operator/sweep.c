@@ -42,7 +42,7 @@ static err *forget(sweep *s) {
     s->x->fetched_count = before;
     for (uint32_t i = 0; !e && i < count; i++) {
         const entry *like = s->past.items[i].entry;
-        entry *found = table_find(s->pane, like->hash, entry_key(like), likentry_key_len(e));
+        entry *found = table_find(s->pane, like->hash, entry_key(like), entry_key_len(like));
         if (found) table_remove_settled(m->w->tables[m->aggregate], s->pane, found);
     }
     return e;
