@@ -62,6 +62,9 @@ typedef struct kafka_partition {
     int64_t proven;       /* lock: an end that records have shown, maybe after the last answer */
     int64_t confirmed_ms; /* lock: as in sl_partition */
     bool is_stalled;      /* lock */
+    int64_t held_ms;      /* lock: steady time since which all up to an open transaction is read; 0:
+                             it is not so */
+    bool is_held_told;    /* lock: the log says so */
     bool is_wanted;       /* lock: confirm waits for an answer to a question not yet put */
     bool is_asked;        /* lock: the question under way is the answer to it */
 } kafka_partition;

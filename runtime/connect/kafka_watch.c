@@ -28,6 +28,7 @@ enum {
     REFRESH_MS = 5000, /* between questions for metadata */
     SEARCH_MS = 1000,  /* the same while a leader is silent: it may have been replaced */
     NO_TASK_MS = 1000, /* longest sleep */
+    HELD_MS = 30000,   /* an open transaction that holds a partition back for so long is told */
     BACKOFF_VERSION = 0x020200ff,
 };
 
@@ -174,6 +175,27 @@ static rd_kafka_resp_err_t question_put(question *q, rd_kafka_t *rk) {
     return code;
 }
 
+/* All before an open transaction is read; its producer may have died, or hang. Lock held. */
+static void note_held(kafka_source *s, kafka_partition *p, int64_t high) {
+    int64_t now_ms = kafka_now_ms();
+    if (!p->is_stalled || p->position < p->end) {
+        if (p->is_held_told)
+            log_info(s->client.log, "open transaction ended", log_text("topic", p->topic->name),
+                     log_number("partition", p->number),
+                     log_number("seconds", (now_ms - p->held_ms) / 1000));
+        p->held_ms = 0;
+        p->is_held_told = false;
+        return;
+    }
+    if (!p->held_ms) p->held_ms = now_ms;
+    if (p->is_held_told || now_ms - p->held_ms < HELD_MS) return;
+    p->is_held_told = true;
+    log_warn(s->client.log, "waiting for an open transaction", log_text("topic", p->topic->name),
+             log_number("partition", p->number), log_number("offset", p->end),
+             log_number("behind_it", high - p->end),
+             log_number("seconds", (now_ms - p->held_ms) / 1000));
+}
+
 /* Write the answers down. Lock held. */
 static void note_answers(kafka_source *s, const question *q, int64_t asked_ms) {
     for (int i = 0; i < q->ends->cnt; i++) {
@@ -186,6 +208,7 @@ static void note_answers(kafka_source *s, const question *q, int64_t asked_ms) {
         if (q->begins && !q->begins->elems[i].err) p->begin = q->begins->elems[i].offset;
         p->confirmed_ms = asked_ms;
         p->is_stalled = q->cached[i] > p->end;
+        note_held(s, p, q->cached[i]);
         if (had_more != (p->end > p->position) || was_stalled != p->is_stalled)
             s->is_changed = true;
     }

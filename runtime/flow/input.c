@@ -14,6 +14,7 @@ enum {
     CONFIRM_MS = 5000, /* at the start of a bounded run */
     ASK_MS = 250,      /* in a batch */
     SILENCE_MS = 1000,
+    FRESH_MS = 2000, /* a leader's older word says nothing: it may be away since */
     TELL_MS = 10000, /* between two lines on bad records */
     ARENA_BYTES = 4 << 20,
 };
@@ -316,7 +317,14 @@ bool input_is_done(const input *in) {
     return true;
 }
 
+/* Batches may be rare, and the one before long ago. */
+static int64_t fresh_since(const input *in, int64_t since_ms) {
+    int64_t fresh_ms = clock_steady_ms(in->system->clock) - FRESH_MS;
+    return since_ms > fresh_ms ? since_ms : fresh_ms;
+}
+
 err *input_judge(input *in, int64_t since_ms) {
+    since_ms = fresh_since(in, since_ms);
     err *e = ask_leaders(in, since_ms);
     if (e) return e;
     make_views(in, since_ms);
@@ -333,7 +341,7 @@ void input_settle(input *in) {
 
 watermark_input input_preview(input *in, int64_t now_ms, int64_t since_ms) {
     if (in->plan->bounded && input_is_done(in)) return (watermark_input){ .time = WATERMARK_ENDED };
-    make_views(in, since_ms);
+    make_views(in, fresh_since(in, since_ms));
     return watermark_input_preview(&in->watermark, now_ms, in->views);
 }
 

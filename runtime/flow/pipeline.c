@@ -178,8 +178,19 @@ err *pipeline_finish(pipeline *p) {
     return batch_run(p, true, &ran);
 }
 
+/* What a bounded run could not read, though it is there. */
+static void tell_held_back(const input *in, logger *log) {
+    for (uint32_t i = 0; i < in->partition_count; i++) {
+        const sl_partition *at = &in->partitions[i];
+        if (at->is_stalled && at->position >= at->end)
+            log_warn(log, "an open transaction held the rest back", log_text("topic", at->topic),
+                     log_number("partition", at->number), log_number("offset", at->position));
+    }
+}
+
 static void summarize_source(const input *in, logger *log) {
     const source_counters *c = &in->counters;
+    if (in->targets) tell_held_back(in, log);
     char *name = mem_copy_text(in->plan->name.data, in->plan->name.len);
     log_info(log, "source done", log_text("source", name), log_number("read", c->read),
              log_number("passed", c->passed), log_number("filtered", c->filtered),

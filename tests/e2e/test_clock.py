@@ -132,6 +132,24 @@ class JumpTest(ClockTest):
         self.assertTrue(expect.messages(run.err, "the system's clock jumped"), run.err)
 
 
+class OpenTransactionTest(ClockTest):
+    def test_somebody_s_open_transaction_is_told_and_waited_for(self):
+        run = self.start_copy()
+        self.client.produce(self.topic_in, [{"value": '{"n":1}', "partition": 0}], transaction="open")
+        self.client.produce(self.topic_in, [{"value": '{"n":0}', "partition": p} for p in (0, 1)])
+        self.wait_for("the other partition", lambda: self.copied() == [0])
+        time.sleep(1.2)  # longer than between two questions to the leader
+        self.assertEqual(expect.messages(run.err, "waiting for an open transaction"), [])
+        self.jump(0, MINUTE_MS)
+        (told,) = self.wait_for("the line", lambda: expect.messages(run.err, "waiting for an open transaction"), 10)
+        self.assertEqual((told["topic"], told["partition"], told["offset"], told["behind_it"]),
+                         (self.topic_in, "0", "0", "2"))
+        self.client.end_open(commit=True)
+        self.wait_for("the rest", lambda: self.copied() == [0, 0, 1], 10)
+        self.wait_for("the line", lambda: expect.messages(run.err, "open transaction ended"), 10)
+        self.assertEqual(run.stop(), 0, run.err)
+
+
 class DayTest(ClockTest):
     def test_a_silent_pipeline_commits_daily(self):
         """Else the broker forgets its offsets after offsets.retention.minutes."""

@@ -242,6 +242,8 @@ class TransactionsTest(SourceTest):
         self.run_copy(topic)
         self.assertLess(time.monotonic() - began, harness.within(8))
         self.assertEqual(self.copied(), [0, 1, 2])
+        (told,) = expect.messages(self.processes[-1].err, "an open transaction held the rest back")
+        self.assertEqual((told["topic"], told["partition"], told["offset"]), (topic, "0", "3"))
 
     def test_a_partition_with_an_open_transaction_is_not_idle(self):
         """Its records are older than what the other partition has: counted once it is committed, late

@@ -157,6 +157,20 @@ class NeighbourTest(RunTest):
             member.kill()
             member.wait()
 
+    def test_a_transaction_that_holds_the_group_s_offsets_is_told_and_waited_for(self):
+        run = self.start_copy()
+        self.produce(10)
+        self.wait_for_all(run)
+        self.assertEqual(run.stop(), 0)
+        self.client.produce(self.words["IN"], [], transaction="open", group=self.words["NAME"])
+        run = self.start("run", "p.lua")
+        self.wait_for("the line", lambda: expect.messages(run.err, "waiting for stable offsets"))
+        self.assertEqual(expect.messages(run.err, "running"), [])
+        self.client.end_open(commit=False)
+        self.produce(10)
+        self.wait_for_all(run)
+        self.assertEqual(run.stop(), 0)
+
     def test_a_tool_that_works_on_the_group_is_found(self):
         for tool in "delete", "reset":
             with self.subTest(tool):

@@ -10,6 +10,8 @@ import sys
 
 import model
 
+FRESH_MS = 2000  # a leader's older word does not count
+
 
 class TimeCase(model.Case):
     """A case of `model` whose clock moves. `restarts`: each batch is another process's, and the idle
@@ -41,7 +43,8 @@ class TimeCase(model.Case):
 
     def is_idle(self, p):
         is_at_end = self.positions[p] >= len(self.logs[p])
-        is_idle = (self.idle_ms is not None and is_at_end and self.confirmed[p] >= self.began
+        is_fresh = self.confirmed[p] >= max(self.began, self.clock - FRESH_MS)
+        is_idle = (self.idle_ms is not None and is_at_end and is_fresh
                    and self.clock - self.moved[p] >= self.idle_ms)
         self.has_idled |= is_idle
         return is_idle

@@ -66,9 +66,10 @@ class Client:
 
     # -- topics
 
-    def create_topic(self, topic, partitions=1, configs=None):
-        self.call("create_topic", topic=topic, partitions=partitions, replication=self.replication,
-                  configs=configs or {})
+    def create_topic(self, topic, partitions=1, configs=None, brokers=None):
+        """`brokers`: in place of replication the only broker of each partition."""
+        self.call("create_topic", topic=topic, partitions=len(brokers or range(partitions)),
+                  replication=self.replication, configs=configs or {}, brokers=brokers)
 
     def delete_topic(self, topic):
         self.call("delete_topic", topic=topic)
@@ -100,15 +101,21 @@ class Client:
 
     # -- records
 
-    def produce(self, topic, records, transaction=None):
+    def produce(self, topic, records, transaction=None, group=None):
         """`records`: dicts of value, key (bytes, str or None), partition, timestamp, headers (list of
         (name, bytes)), all but value optional. `transaction`: None, "commit", "abort" or "open" (left
-        open, as by a dead producer). Returns the offsets, in the order of `records`."""
+        open, as by a dead producer; see `end_open`). `group`: the transaction also commits for it, offset
+        0 of partition 0. Returns the offsets, in the order of `records`."""
         out = [{"value": encode(r.get("value")), "key": encode(r.get("key")),
                 "partition": r.get("partition"), "timestamp": r.get("timestamp"),
                 "headers": [[name, encode(value)] for name, value in r.get("headers", [])]}
                for r in records]
-        return self.call("produce", topic=topic, records=out, transaction=transaction)["offsets"]
+        return self.call("produce", topic=topic, records=out, transaction=transaction,
+                         group=group)["offsets"]
+
+    def end_open(self, commit):
+        """End what `produce` left open."""
+        self.call("end_open", commit=commit)
 
     def produce_lines(self, topic, path, partition=None):
         """Every line of a file is a value, keyless. Returns how many."""

@@ -18,8 +18,10 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicReference;
+import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -62,12 +64,24 @@ final class Records {
         List<Future<RecordMetadata>> sent = new ArrayList<>();
         for (JsonNode record : request.get("records")) sent.add(producer.send(record(request, record)));
         producer.flush();
+        if (request.hasNonNull("group")) producer.sendOffsetsToTransaction(
+            Map.of(new TopicPartition(request.get("topic").asText(), 0), new OffsetAndMetadata(0)),
+            new ConsumerGroupMetadata(request.get("group").asText()));
         ArrayNode offsets = answer.putArray("offsets");
         for (Future<RecordMetadata> one : sent) offsets.add(one.get().offset());
         if (transaction.equals("commit")) producer.commitTransaction();
         if (transaction.equals("abort")) producer.abortTransaction();
         if (transaction.equals("open")) leftOpen.add(producer);
         else producer.close();
+    }
+
+    void endOpen(JsonNode request, ObjectNode answer) {
+        for (KafkaProducer<byte[], byte[]> producer : leftOpen) {
+            if (request.get("commit").asBoolean()) producer.commitTransaction();
+            else producer.abortTransaction();
+            producer.close();
+        }
+        leftOpen.clear();
     }
 
     private static ProducerRecord<byte[], byte[]> record(JsonNode request, JsonNode from) throws IOException {

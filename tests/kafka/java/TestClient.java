@@ -36,6 +36,7 @@ public final class TestClient {
         table.put("move_leaders", topics::moveLeaders);
         table.put("try_connect", Topics::tryConnect);
         table.put("produce", records::produce);
+        table.put("end_open", records::endOpen);
         table.put("produce_lines", records::produceLines);
         table.put("consume", records::consume);
         table.put("generate_rides", (request, answer) -> Rides.generate(bootstrap, request, answer));

@@ -37,11 +37,12 @@ final class Topics {
     void create(JsonNode request, ObjectNode answer) throws Exception {
         Map<String, String> configs = new HashMap<>();
         request.get("configs").properties().forEach(e -> configs.put(e.getKey(), e.getValue().asText()));
-        NewTopic topic = new NewTopic(topic(request), request.get("partitions").asInt(),
-            (short) request.path("replication").asInt(1));
+        NewTopic topic = request.hasNonNull("brokers") ? placed(request)
+            : new NewTopic(topic(request), request.get("partitions").asInt(),
+                (short) request.path("replication").asInt(1));
         while (!isCreated(topic.configs(configs))) Thread.sleep(50);
         Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
-        for (int p = 0; p < topic.numPartitions(); p++)
+        for (int p = 0; p < request.get("partitions").asInt(); p++)
             ends.put(new TopicPartition(topic.name(), p), OffsetSpec.latest());
         while (!isServed(ends)) Thread.sleep(5);
     }
@@ -55,6 +56,13 @@ final class Topics {
             if (e.getCause() instanceof InvalidReplicationFactorException) return false;
             throw e;
         }
+    }
+
+    /** Each partition on one broker alone. */
+    private static NewTopic placed(JsonNode request) {
+        Map<Integer, List<Integer>> brokers = new HashMap<>();
+        for (JsonNode broker : request.get("brokers")) brokers.put(brokers.size(), List.of(broker.asInt()));
+        return new NewTopic(topic(request), brokers);
     }
 
     private boolean isServed(Map<TopicPartition, OffsetSpec> partitions) throws Exception {
