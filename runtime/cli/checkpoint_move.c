@@ -161,6 +161,24 @@ static bool is_only_one(const move *m, const pointer *p) {
     return true;
 }
 
+/* What is known to be committed of a partition; -1: nothing. */
+static int64_t known_offset(const move *m, const sl_mark *mark) {
+    uint32_t count = knows_pointer(m) ? m->s.count : m->survey.head.count;
+    const sl_committed *items = knows_pointer(m) ? m->s.committed : m->survey.head.items;
+    for (uint32_t i = 0; i < count; i++)
+        if (items[i].mark.partition == mark->partition && !strcmp(items[i].mark.topic, mark->topic))
+            return items[i].mark.offset;
+    return -1;
+}
+
+/* Of a batch that died, and was cut otherwise when it was done again, the state may be left alone:
+ * it has read what nothing has come out of. Offsets tell; without Kafka's there are none. */
+static bool reads_beyond(const move *m, const target *t) {
+    for (uint32_t i = 0; i < t->count; i++)
+        if (t->marks[i].offset > known_offset(m, &t->marks[i])) return true;
+    return false;
+}
+
 /* The chain passes by the state that was committed: it was gone back behind, or never was. */
 static bool passes_by(const chain *ch, const pointer *known) {
     for (uint32_t i = 0; i < ch->count; i++) {
@@ -178,7 +196,9 @@ static bool is_ruled_out(const move *m, const pointer *p, const chain *ch) {
 }
 
 /* Once all objects of later batches were read. */
-static standing standing_of(const move *m, const pointer *p, const chain *ch) {
+static standing standing_of(const move *m, const target *t) {
+    const pointer *p = &t->p;
+    const chain *ch = &t->chain;
     pointer head;
     if (head_pointer(m, &head) && !strcmp(head.id, p->id)) return WAS_COMMITTED;
     if (knows_pointer(m) && !strcmp(m->s.pointer.id, p->id)) return WAS_COMMITTED;
@@ -187,7 +207,8 @@ static standing standing_of(const move *m, const pointer *p, const chain *ch) {
     uint32_t count = count_followed(m, p->batch, "");
     if (count_followed(m, p->batch, p->id)) return count == 1 ? WAS_COMMITTED : IS_UNSURE;
     if (count) return NOT_COMMITTED;
-    return p->batch < last_known(m) && is_only_one(m, p) ? WAS_COMMITTED : IS_UNSURE;
+    bool is_older = p->batch < last_known(m) && is_only_one(m, p);
+    return is_older && !reads_beyond(m, t) ? WAS_COMMITTED : IS_UNSURE;
 }
 
 static const char *word_of(const move *m, const candidate *c) {
@@ -223,7 +244,7 @@ static void find_candidates(move *m) {
         if (!o->has_first || (i < v->count && !strcmp(v->objects[i].p.id, o->p.id))) continue;
         target t;
         err *e = target_open(&m->s, &o->p, &t);
-        standing is = standing_of(m, &o->p, &t.chain);
+        standing is = standing_of(m, &t);
         if (!is_ruled_out(m, &o->p, &t.chain)) learn(m, &t.chain);
         if (!e) add_candidate(m, o, is);
         err_free(e);
@@ -319,7 +340,7 @@ static void show_candidates(const move *m) {
 
 /* Going forward onto what may never have been: that must be said, too. */
 static err *refuse_loss(const move *m, const target *to) {
-    standing is = standing_of(m, &to->p, &to->chain);
+    standing is = standing_of(m, to);
     if (m->a->loses || is == WAS_COMMITTED) return NULL;
     const char *what = is == IS_UNSURE ? "is not known to be committed" : "was not committed";
     return err_new(ERR_USAGE, "%s: that state %s: what its last batch gave the sinks may be "

@@ -485,6 +485,22 @@ class KafkaTest(CommandTest):
         self.run_all()
         self.assertEqual(self.last_rows(), [60] * 5)
 
+    def test_a_state_alone_that_has_read_further_is_not_taken_for_committed(self):
+        """As of a batch that died, and was cut otherwise when it was done again."""
+        name = self.names["NAME"]
+        self.run_all()
+        old = self.objects(name)
+        self.checkpoint("rollback", "--to", "1", "--repeat-output")
+        for _ in range(2):
+            run = self.run_sluice("run", "p.lua", *harness.sets("trigger=once", "source.max_records=10"))
+            self.assertEqual(run.code, 0, run.err)
+        for one in self.objects(name):
+            if one not in old or int(one.split("-")[0]) > 2:
+                os.unlink(self.path(name, "state", one))
+        self.checkpoint("recover", "--to", "2", "--repeat-output", code=USAGE)
+        self.assertIn("is not known to be committed", self.said)
+        self.assertEqual(self.json_of("checkpoint", "recover")["candidates"][0]["batch"], 1)
+
     def test_offsets_moved_by_a_tool_are_recovered(self):
         self.run_all()
         batch = self.json_of("checkpoint", "ls")["batch"]

@@ -2,6 +2,7 @@
 import json
 from collections import defaultdict
 
+import broker
 import harness
 from broker import PASSWORD, USER
 from client import ClientError
@@ -36,6 +37,17 @@ class HarnessTest(harness.E2ETest):
         self.client.delete_records(topic, {0: 3})
         self.assertEqual(self.client.start_offsets(topic), {0: 3})
         self.assertEqual([r.value for r in self.client.consume(topic)], [b"3", b"4"])
+
+    def test_a_broker_that_was_killed_is_started_by_another_process_with_its_data(self):
+        """`./dev kafka start`."""
+        first = self.own_broker()
+        first.client.create_topic("kept")
+        first.client.produce("kept", [{"value": b"x"}])
+        first.kill()
+        second = broker.Broker(folder=first.folder)
+        self.addCleanup(second.close)
+        second.revive(first.ports)
+        self.assertEqual([r.value for r in second.client.consume("kept")], [b"x"])
 
     def test_group_offsets(self):
         topic = self.topic(partitions=2)

@@ -101,6 +101,16 @@ class GoesOnTest(RestartTest):
         self.assertEqual(self.copied(), list(range(self.sent)))
         self.windows()
 
+    def test_a_topic_that_grew_while_it_stood_is_read_from_the_beginning_of_what_is_new(self):
+        self.produce(100)
+        self.run_once()
+        self.client.add_partitions(self.topics["IN"], 3)
+        self.client.produce(self.topics["IN"], [{"value": json.dumps({"n": n, "k": "x", "ts": 1_700_000_010_000}),
+                                                 "partition": 2} for n in range(100, 110)])
+        for _ in range(2):
+            self.run_once()
+            self.assertEqual(self.copied(), list(range(110)))
+
     def test_the_number_of_workers_may_change(self):
         for workers in 1, 3, 2:
             self.produce(500)
@@ -162,6 +172,13 @@ class RefusedTest(RestartTest):
     def test_offsets_that_a_tool_has_moved(self):
         self.client.set_group_offsets(self.topics["NAME"], self.topics["IN"], {0: 10})
         self.check_refused("without a pointer", f"{self.topics['IN']}/0 offset 10")
+
+    def test_a_topic_that_was_deleted_and_made_anew(self):
+        """Kafka takes its offsets away with it."""
+        self.client.delete_topic(self.topics["IN"])
+        self.client.create_topic(self.topics["IN"], 2)
+        self.wait_for("the offsets to go", lambda: not self.client.group_offsets(self.topics["NAME"]))
+        self.check_refused("nothing is committed", "sluice checkpoint recover")
 
     def test_state_that_is_gone(self):
         folder = os.path.join(self.folder, "store")

@@ -8,6 +8,7 @@ import time
 
 import expect
 import harness
+import kit
 
 FENCED, REFUSED = 3, 4
 TIMEOUT_S = 10  # the shortest transaction timeout that may be set
@@ -170,6 +171,17 @@ class NeighbourTest(RunTest):
         self.produce(10)
         self.wait_for_all(run)
         self.assertEqual(run.stop(), 0)
+
+    def test_kafka_s_own_tool_shows_the_lag(self):
+        run = self.start_copy()
+        self.produce(10)
+        self.wait_for_all(run)
+        self.assertEqual(run.stop(), 0)
+        self.produce(6)
+        said = subprocess.run(kit.tool(kit.GROUP_COMMAND, self.brokers, "--describe", "--group", self.words["NAME"]),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60).stdout
+        rows = [line.split()[1:6] for line in said.splitlines() if line.startswith(self.words["NAME"])]
+        self.assertEqual(sorted(rows), [[self.words["IN"], str(p), "5", "8", "3"] for p in (0, 1)], said)
 
     def test_a_tool_that_works_on_the_group_is_found(self):
         for tool in "delete", "reset":

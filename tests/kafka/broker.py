@@ -88,6 +88,14 @@ class Broker:
         self.close()
         raise kit.KitError("the broker did not start:\n" + tail)
 
+    def revive(self, ports, timeout_s=60):
+        """Start on the ports and data that one of an earlier process left in the folder."""
+        self.ports = ports
+        self.spawn([])
+        if not self.wait_until_started(timeout_s):
+            raise kit.KitError("the broker did not start again (./dev kafka stop removes its data):\n"
+                               + self.log_tail())
+
     def stop(self, timeout_s=60):
         """SIGTERM and wait."""
         self.signal(signal.SIGTERM)

@@ -46,6 +46,15 @@ def class_path(libs=LATEST):
     return ":".join(jars(libs))
 
 
+GROUP_COMMAND = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+
+
+def tool(name, bootstrap, *arguments):
+    """The command line of one of Kafka's own tools."""
+    return [java(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", LOGGING, "-cp", class_path(), name,
+            "--bootstrap-server", bootstrap, *arguments]
+
+
 def fingerprint(paths):
     """Name by content: sizes and names of `paths`, and the Java in use."""
     text = os.path.realpath(java())
