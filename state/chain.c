@@ -12,9 +12,24 @@ static void push_link(chain *ch, const chain_link *link) {
     ch->links[ch->count++] = *link;
 }
 
+static err *read_link(const chain *ch, chain_link *link) {
+    if (!ch->in_parts)
+        return object_read(ch->store, ch->pipeline, &link->p, ch->ahead, &link->read, &link->bytes);
+    err *e = object_open(ch->store, ch->pipeline, &link->p, ch->ahead, &link->read, &link->later);
+    if (!e) link->bytes = image_read_bytes(link->read);
+    return e;
+}
+
+static void close_link(chain_link *link) {
+    image_reader_free(link->read);
+    object_parts_close(link->later);
+    link->read = NULL;
+    link->later = NULL;
+}
+
 static err *add_link(chain *ch, const pointer *p) {
     chain_link link = { .p = *p };
-    err *e = object_read(ch->store, ch->pipeline, p, ch->ahead, &link.read, &link.bytes);
+    err *e = read_link(ch, &link);
     if (e) return e;
     link.parts = image_part_total(link.read);
     push_link(ch, &link);
@@ -77,10 +92,10 @@ static err *add_stand_in(chain *ch, const pointer *p, bool *added) {
     bool found = false;
     for (uint32_t i = 0; i < ch->listed_count && !found; i++)
         found = ch->listed[i].kind == POINTER_FULL && is_same(&ch->listed[i], p);
-    if (!found) return NULL;
-    chain_link link = { .p = *p };
+    if (!found || ch->no_stand_ins) return NULL;
+    chain_link link = { .p = *p, .stands_in = true };
     link.p.kind = POINTER_FULL;
-    err *e = object_read(ch->store, ch->pipeline, &link.p, ch->ahead, &link.read, &link.bytes);
+    err *e = read_link(ch, &link);
     if (e && e->code != ERR_REFUSED) return e;
     *added = !e;
     err_free(e);
@@ -97,8 +112,7 @@ static void hold(chain *ch) {
     for (uint32_t i = 0; i + 1 < ch->count && ch->held_bytes > HELD_BYTES; i++) {
         if (!ch->links[i].read) continue;
         ch->held_bytes -= ch->links[i].bytes;
-        image_reader_free(ch->links[i].read);
-        ch->links[i].read = NULL;
+        close_link(&ch->links[i]);
     }
 }
 
@@ -121,31 +135,41 @@ static err *walk_back(chain *ch, const pointer *p, const pointer *base) {
     return e;
 }
 
-err *chain_open(store *s, const char *pipeline, const pointer *p, const pointer *base, chain *ch) {
-    *ch = (chain){ .store = s, .pipeline = pipeline, .behind = { .kind = POINTER_GENESIS } };
+static err *open_chain(chain *ch, const pointer *p, const pointer *base) {
+    ch->behind = (pointer){ .kind = POINTER_GENESIS };
     err *e = walk_back(ch, p, base);
     prefetch_free(ch->ahead);
     ch->ahead = NULL;
     return e;
 }
 
+err *chain_open(store *s, const char *pipeline, const pointer *p, const pointer *base, chain *ch) {
+    *ch = (chain){ .store = s, .pipeline = pipeline };
+    return open_chain(ch, p, base);
+}
+
+err *chain_open_in_parts(store *s, const char *pipeline, const pointer *p, const pointer *base,
+                         bool no_stand_ins, chain *ch) {
+    *ch = (chain){ .store = s, .pipeline = pipeline, .in_parts = true };
+    ch->no_stand_ins = no_stand_ins;
+    return open_chain(ch, p, base);
+}
+
 err *chain_hand_out(chain *ch, chain_visit *visit, void *arg) {
     err *e = NULL;
     for (uint32_t i = ch->count; !e && i > 0; i--) {
         chain_link *link = &ch->links[i - 1];
-        size_t bytes;
-        if (!link->read)
-            e = object_read(ch->store, ch->pipeline, &link->p, NULL, &link->read, &bytes);
+        if (!link->read) e = read_link(ch, link);
         if (e) break;
+        object_expect(link->later);
         e = visit(arg, link);
-        image_reader_free(link->read);
-        link->read = NULL;
+        close_link(link);
     }
     return e;
 }
 
 void chain_done(chain *ch) {
-    for (uint32_t i = 0; i < ch->count; i++) image_reader_free(ch->links[i].read);
+    for (uint32_t i = 0; i < ch->count; i++) close_link(&ch->links[i]);
     mem_free(ch->links);
     mem_free(ch->listed);
     *ch = (chain){ 0 };

@@ -65,10 +65,16 @@ err *checkpoint_has_objects(checkpoint *c, bool *found, char newest[128]);
  * behind it is read only: the first object is then not a full one, or there is none. `p` is
  * current from then on. ERR_REFUSED: one is missing, damaged, or does not follow; says which, and
  * what can be done. */
-/* `p` names the object; it may stand in for a delta of that name, as a full one. */
+/* `p` names the object; it may stand in for a delta of that name, as a full one. Sections are read
+ * part by part (image_turn): what is wrong with a later one ends the sections early, and is told
+ * by checkpoint_load when the visit is over. */
 typedef err *checkpoint_visit(void *arg, const pointer *p, image_reader *object);
 err *checkpoint_load(checkpoint *c, const pointer *p, const pointer *base, checkpoint_visit *visit,
                      void *arg);
+
+/* Whether loading failed by a full object that stood in for a delta, when parts of it had been
+ * handed out: forget what they held, and load again. */
+bool checkpoint_can_load_again(const checkpoint *c);
 
 /* Whether the next object should be a full one: none yet, the chain is long, or full ones are no
  * larger than what deltas add up to. `full_bytes`: about how large one would be now. */

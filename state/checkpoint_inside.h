@@ -43,6 +43,7 @@ struct checkpoint {
     checkpoint_writing *writing; /* owned; NULL: nothing is on its way */
     pointer current;
     bool has_current;
+    bool no_stand_ins; /* one is damaged: the next load passes them over */
     chain_size *chain; /* from the full one on; owned */
     uint32_t chain_length, chain_room;
     uint64_t delta_bytes; /* of the last delta */

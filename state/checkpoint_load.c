@@ -1,6 +1,9 @@
 /* Loading goes backwards, since each object names its parent alone, and is handed out oldest
  * first. What is read stays in memory up to HELD_BYTES; of a longer chain the newest objects are
- * read twice. */
+ * read twice. A large object is handed out while its parts are read and checked one by one: what is
+ * wrong with a later one shows when tables hold the others already. The run ends then, and nothing
+ * was committed; only behind a full object that the base made are there deltas to begin with
+ * anew. */
 #include <string.h>
 #include <time.h>
 
@@ -68,16 +71,29 @@ typedef struct loading {
     void *arg;
 } loading;
 
+static err *visit_link(const loading *l, const chain_link *link) {
+    err *e = l->visit(l->arg, &link->p, link->read);
+    err *of_parts = image_take_error(link->read);
+    if (e || !of_parts) {
+        err_free(of_parts);
+        return e;
+    }
+    l->c->no_stand_ins = link->stands_in && of_parts->code == ERR_REFUSED;
+    return checkpoint_way_out(of_parts, l->c);
+}
+
 static err *load_link(void *arg, const chain_link *link) {
     loading *l = arg;
-    size_t len;
+    err *e = visit_link(l, link);
+    if (e) return e;
+    size_t len, bytes = image_read_bytes(link->read);
     const char *record = object_record(link->read, &len);
-    keeper_object o = { .p = link->p, .parts = link->parts, .bytes = link->bytes };
+    keeper_object o = { .p = link->p, .parts = link->parts, .bytes = bytes };
     o.record = record;
     o.record_len = len;
     keeper_add(l->c->keeper, &o);
-    checkpoint_lengthen(l->c, &link->p, link->bytes);
-    return l->visit(l->arg, &link->p, link->read);
+    checkpoint_lengthen(l->c, &link->p, bytes);
+    return NULL;
 }
 
 err *checkpoint_load(checkpoint *c, const pointer *p, const pointer *base, checkpoint_visit *visit,
@@ -85,7 +101,9 @@ err *checkpoint_load(checkpoint *c, const pointer *p, const pointer *base, check
     chain ch;
     loading l = { .c = c, .visit = visit, .arg = arg };
     c->chain_length = 0;
-    err *e = chain_open(c->config.store, c->config.name, p, base, &ch);
+    bool again = c->no_stand_ins;
+    c->no_stand_ins = false;
+    err *e = chain_open_in_parts(c->config.store, c->config.name, p, base, again, &ch);
     if (!e && ch.has_met) e = count_before(c, base);
     if (!e) keeper_look_behind(c->keeper, ch.has_met ? base : &ch.behind);
     e = e ? checkpoint_way_out(e, c) : chain_hand_out(&ch, load_link, &l);
@@ -95,4 +113,8 @@ err *checkpoint_load(checkpoint *c, const pointer *p, const pointer *base, check
     }
     chain_done(&ch);
     return e;
+}
+
+bool checkpoint_can_load_again(const checkpoint *c) {
+    return c->no_stand_ins;
 }

@@ -13,10 +13,16 @@ struct image_reader {
     char *object; /* its name; owned */
     image_head head;
     char *strings[IMAGE_STRINGS]; /* of the head; owned */
-    buf *parts;                   /* owned */
+    buf *parts;                   /* owned; empty: one that is not in memory */
     uint32_t count, total;
+    uint32_t had; /* parts that were there once, and their bytes */
+    size_t bytes;
     uint32_t at_part; /* where image_next stands */
     size_t at;
+    image_source *source; /* NULL: all parts are added */
+    void *source_arg;
+    bool keeps; /* parts from the source stay */
+    err *error; /* of the source; owned */
 };
 
 static err *refuse(const char *object, uint32_t part, const char *what) {
@@ -102,25 +108,34 @@ static void keep_head(image_reader *r, const part_head *head) {
                             .cluster = r->strings[3] };
 }
 
-static err *add_part(image_reader *r, const buf *bytes, part_head *head) {
-    err *e = check_head(r->object, r->count, bytes, head);
-    if (!e) e = check_sections(r->object, bytes, head);
-    if (e) return e;
-    r->parts = mem_realloc(r->parts, (r->count + 1) * sizeof *r->parts);
-    r->parts[r->count++] = *bytes;
-    return NULL;
+/* A part is there: `bytes`, taken. */
+static void put_part(image_reader *r, uint32_t part, const buf *bytes) {
+    if (part == r->count) {
+        r->parts = mem_realloc(r->parts, (part + 1) * sizeof *r->parts);
+        r->count++;
+    }
+    r->parts[part] = *bytes;
+    if (part < r->had) return;
+    r->had = part + 1;
+    r->bytes += bytes->len;
+}
+
+static err *check_part(const image_reader *r, uint32_t part, const buf *bytes, part_head *head) {
+    err *e = check_head(r->object, part, bytes, head);
+    return e ? e : check_sections(r->object, bytes, head);
 }
 
 err *image_open(const char *object, buf *bytes, image_reader **out) {
     part_head head;
     image_reader *r = mem_zalloc(1, sizeof *r);
     r->object = mem_copy_text(object, strlen(object));
-    err *e = add_part(r, bytes, &head);
+    err *e = check_part(r, 0, bytes, &head);
     if (e) {
         buf_done(bytes);
         image_reader_free(r);
         return e;
     }
+    put_part(r, 0, bytes);
     buf_init(bytes);
     keep_head(r, &head);
     image_rewind(r);
@@ -143,17 +158,36 @@ static bool is_of(const image_reader *r, const buf *bytes) {
            memcmp(r->parts[0].data + sizeof first, bytes->data + sizeof first, strings) == 0;
 }
 
-err *image_add_part(image_reader *r, buf *bytes) {
+static err *add_part(image_reader *r, uint32_t part, buf *bytes) {
     part_head head;
-    buf taken = *bytes;
+    err *e = check_part(r, part, bytes, &head);
+    if (!e && !is_of(r, bytes))
+        e = refuse(r->object, part, "it belongs to another object than its first part");
+    if (e)
+        buf_done(bytes);
+    else
+        put_part(r, part, bytes);
     buf_init(bytes);
-    err *e = add_part(r, &taken, &head);
-    if (e) {
-        buf_done(&taken);
-        return e;
-    }
-    if (is_of(r, &taken)) return NULL;
-    return refuse(r->object, head.part, "it belongs to another object than its first part");
+    return e;
+}
+
+err *image_add_part(image_reader *r, buf *bytes) {
+    return add_part(r, r->count, bytes);
+}
+
+void image_read_from(image_reader *r, image_source *source, void *arg) {
+    r->source = source;
+    r->source_arg = arg;
+}
+
+err *image_take_error(image_reader *r) {
+    err *e = r->error;
+    r->error = NULL;
+    return e;
+}
+
+size_t image_read_bytes(const image_reader *r) {
+    return r->bytes;
 }
 
 uint32_t image_part_total(const image_reader *r) {
@@ -166,6 +200,7 @@ void image_reader_free(image_reader *r) {
     for (uint32_t i = 0; i < IMAGE_STRINGS; i++) mem_free(r->strings[i]);
     mem_free(r->parts);
     mem_free(r->object);
+    err_free(r->error);
     mem_free(r);
 }
 
@@ -173,22 +208,50 @@ const image_head *image_head_of(const image_reader *r) {
     return &r->head;
 }
 
-static size_t first_section(const image_reader *r, uint32_t part) {
+/* Stand before the first section of a part. */
+static void stand_before(image_reader *r, uint32_t part) {
     part_head head;
-    if (part == r->count) return 0;
     memcpy(&head, r->parts[part].data, sizeof head);
-    return head.head_len;
+    if (r->source && !r->keeps && r->at_part && r->at_part != part)
+        buf_done(&r->parts[r->at_part]);
+    r->at_part = part;
+    r->at = head.head_len;
 }
 
 void image_rewind(image_reader *r) {
-    r->at_part = 0;
-    r->at = first_section(r, 0);
+    stand_before(r, 0);
+}
+
+static err *get_part(image_reader *r, uint32_t part) {
+    buf bytes = { 0 };
+    if (part < r->count && r->parts[part].data) return NULL;
+    err *e = r->source(r->source_arg, part, &bytes);
+    return e ? e : add_part(r, part, &bytes);
+}
+
+bool image_hold(image_reader *r) {
+    r->keeps = true;
+    for (uint32_t i = 1; !r->error && r->source && i < r->total; i++) r->error = get_part(r, i);
+    return !r->error;
+}
+
+bool image_turn(image_reader *r) {
+    uint32_t next = r->at_part + 1;
+    if (next >= (r->source ? r->total : r->count) || r->error) return false;
+    if (r->source) r->error = get_part(r, next);
+    if (r->error) return false;
+    stand_before(r, next);
+    return true;
 }
 
 bool image_next(image_reader *r, image_view *view) {
-    while (r->at_part < r->count && r->at == r->parts[r->at_part].len)
-        r->at = first_section(r, ++r->at_part);
-    if (r->at_part == r->count) return false;
+    while (!image_next_here(r, view))
+        if (!image_turn(r)) return false;
+    return true;
+}
+
+bool image_next_here(image_reader *r, image_view *view) {
+    if (r->at == r->parts[r->at_part].len) return false;
     section_head head = { 0 };
     const buf *part = &r->parts[r->at_part];
     const char *at = part->data + r->at;

@@ -99,13 +99,14 @@ static void gather_behind(keeper *k) {
     pointer at = k->behind;
     while (at.kind != POINTER_GENESIS && at.batch > k->journal.covered) {
         image_reader *r;
-        size_t bytes;
+        object_parts *later;
         pointer parent = { .kind = POINTER_GENESIS };
-        err *e = object_read(k->config->store, k->config->name, &at, NULL, &r, &bytes);
+        err *e = object_open(k->config->store, k->config->name, &at, NULL, &r, &later);
         if (!e) {
             add_behind(k, &at, r);
             e = object_parent(r, k->config->name, &at, &parent);
             image_reader_free(r);
+            object_parts_close(later);
         }
         if (e) {
             log_info(k->config->log, "journal has a gap", log_number("before_batch", at.batch),

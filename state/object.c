@@ -16,29 +16,18 @@ static err *get_part(store *s, const char *name, buf *bytes) {
     return e;
 }
 
-/* The first part, which may be on its way already. */
-static err *get_first(store *s, const char *name, const pointer *p, prefetch *ahead, buf *bytes) {
+/* A part that may be on its way already. */
+static err *take_part(store *s, const char *pipeline, const pointer *p, uint32_t part,
+                      prefetch *ahead, buf *bytes) {
+    char name[OBJECT_NAME_BYTES];
     bool missing = false;
     err *e = NULL;
+    names_state(name, pipeline, p, part);
     buf_init(bytes);
-    if (!ahead || !prefetch_take(ahead, p, bytes, &missing, &e)) return get_part(s, name, bytes);
+    if (!ahead || !prefetch_take(ahead, p, part, bytes, &missing, &e))
+        return get_part(s, name, bytes);
     if (!e && missing) e = err_new(ERR_REFUSED, "%s is missing in %s", name, s->url);
     if (e) buf_done(bytes);
-    return e;
-}
-
-static err *read_parts(store *s, const char *pipeline, const pointer *p, image_reader *r,
-                       size_t *bytes) {
-    err *e = NULL;
-    for (uint32_t i = 1; !e && i < image_part_total(r); i++) {
-        char name[OBJECT_NAME_BYTES];
-        buf part;
-        names_state(name, pipeline, p, i);
-        e = get_part(s, name, &part);
-        if (e) break;
-        *bytes += part.len;
-        e = image_add_part(r, &part);
-    }
     return e;
 }
 
@@ -53,23 +42,67 @@ static err *check_head(const char *name, const pointer *p, const image_head *hea
     return NULL;
 }
 
-err *object_read(store *s, const char *pipeline, const pointer *p, prefetch *ahead,
-                 image_reader **out, size_t *bytes) {
+struct object_parts {
+    store *store;   /* borrowed */
+    char *pipeline; /* owned */
+    pointer p;
+    uint32_t total;
+    prefetch *ahead; /* owned; NULL: they are not expected */
+};
+
+static err *get_later(void *arg, uint32_t part, buf *bytes) {
+    const object_parts *o = arg;
+    return take_part(o->store, o->pipeline, &o->p, part, o->ahead, bytes);
+}
+
+err *object_open(store *s, const char *pipeline, const pointer *p, prefetch *ahead,
+                 image_reader **out, object_parts **later) {
     char name[OBJECT_NAME_BYTES];
     buf first;
+    image_reader *r = NULL;
     names_state(name, pipeline, p, 0);
     *out = NULL;
-    err *e = get_first(s, name, p, ahead, &first);
-    if (e) return e;
-    *bytes = first.len;
-    image_reader *r = NULL;
-    e = image_open(name, &first, &r);
+    *later = NULL;
+    err *e = take_part(s, pipeline, p, 0, ahead, &first);
+    if (!e) e = image_open(name, &first, &r);
     if (!e) e = check_head(name, p, image_head_of(r));
-    if (!e) e = read_parts(s, pipeline, p, r, bytes);
-    if (e)
+    if (e) {
         image_reader_free(r);
-    else
-        *out = r;
+        return e;
+    }
+    *out = r;
+    if (image_part_total(r) < 2) return NULL;
+    *later = mem_zalloc(1, sizeof **later);
+    **later = (object_parts){ .store = s, .p = *p, .total = image_part_total(r) };
+    (*later)->pipeline = mem_copy_text(pipeline, strlen(pipeline));
+    image_read_from(r, get_later, *later);
+    return NULL;
+}
+
+void object_expect(object_parts *later) {
+    if (!later || later->ahead) return;
+    later->ahead = prefetch_parts(later->store, later->pipeline, &later->p, later->total);
+}
+
+void object_parts_close(object_parts *later) {
+    if (!later) return;
+    prefetch_free(later->ahead);
+    mem_free(later->pipeline);
+    mem_free(later);
+}
+
+err *object_read(store *s, const char *pipeline, const pointer *p, prefetch *ahead,
+                 image_reader **r, size_t *bytes) {
+    object_parts *later;
+    err *e = object_open(s, pipeline, p, ahead, r, &later);
+    if (e) return e;
+    e = image_hold(*r) ? NULL : image_take_error(*r);
+    image_read_from(*r, NULL, NULL);
+    object_parts_close(later);
+    *bytes = image_read_bytes(*r);
+    if (!e) return NULL;
+    image_reader_free(*r);
+    *r = NULL;
     return e;
 }
 
@@ -93,7 +126,7 @@ const char *object_record(image_reader *r, size_t *len) {
     const char *record = NULL;
     *len = 0;
     image_rewind(r);
-    while (!record && image_next(r, &view)) {
+    while (!record && image_next_here(r, &view)) {
         if (view.kind != IMAGE_RECORD) continue;
         record = view.bytes;
         *len = view.len;

@@ -12,11 +12,24 @@
 err *object_read(store *s, const char *pipeline, const pointer *p, prefetch *ahead,
                  image_reader **r, size_t *bytes);
 
+/* An object whose parts behind the first are read when the reader turns to them. */
+typedef struct object_parts object_parts;
+
+/* As object_read, but only the first part is read and checked. `later`: where the others come from,
+ * to be closed behind the reader; NULL: there are none. */
+err *object_open(store *s, const char *pipeline, const pointer *p, prefetch *ahead,
+                 image_reader **r, object_parts **later);
+
+/* The other parts will be asked for soon, in order: begin to fetch them. */
+void object_expect(object_parts *later);
+void object_parts_close(object_parts *later);
+
 /* The pointer that the object behind `p` follows. ERR_REFUSED: it names none, or one that is not
  * of the batch before. */
 err *object_parent(const image_reader *r, const char *pipeline, const pointer *p, pointer *parent);
 
-/* The record of its batch; `len` 0: it has none. Borrowed from `r`, which is rewound. */
+/* The record of its batch, which stands in the first part; `len` 0: it has none. Borrowed from
+ * `r`, which is rewound. */
 const char *object_record(image_reader *r, size_t *len);
 
 /* Write it: the parts behind the first, then the first, so that an object is there when that is.

@@ -12,9 +12,13 @@ typedef struct prefetch prefetch;
  * more than a few are fetched ahead. NULL: no thread could be started. */
 prefetch *prefetch_new(store *s, const char *pipeline, const pointer *items, uint32_t count);
 
-/* Wait for the first part of `p`, which need not be among the items: then false, and nothing is
+/* The same for parts [1, total) of one object: no more than two are in memory at once. */
+prefetch *prefetch_parts(store *s, const char *pipeline, const pointer *p, uint32_t total);
+
+/* Wait for part `part` of `p`, which need not be among the items: then false, and nothing is
  * done. Else as store_ops.get: `e` out. Those before it are not asked for any more. */
-bool prefetch_take(prefetch *f, const pointer *p, buf *bytes, bool *missing, err **e);
+bool prefetch_take(prefetch *f, const pointer *p, uint32_t part, buf *bytes, bool *missing,
+                   err **e);
 
 /* Waits for what is on its way. NULL is allowed. */
 void prefetch_free(prefetch *f);

@@ -183,15 +183,25 @@ static void tell_other_text(const pipeline *p, const pointer *at, const image_he
              log_number("batch", at->batch));
 }
 
+/* Part by part: the next one is on its way meanwhile. */
+static err *load_parts(loading *l, image_reader *object) {
+    image_view view;
+    err *e = NULL;
+    do {
+        l->count = 0;
+        while (!e && image_next_here(object, &view)) e = take_section(l, &view);
+        if (!e && l->count) e = crew_run(l->p->crew, load_phase, l, true);
+    } while (!e && image_turn(object));
+    return e;
+}
+
 static err *load_object(void *arg, const pointer *at, image_reader *object) {
     loading l = { .p = arg };
-    image_view view;
     bool is_taken = false;
     err *e = check_head(&l, image_head_of(object));
     if (!e) tell_other_text(l.p, at, image_head_of(object));
     if (!e) e = local_take(l.p, at, object, &is_taken);
-    while (!e && !is_taken && image_next(object, &view)) e = take_section(&l, &view);
-    if (!e && !is_taken) e = crew_run(l.p->crew, load_phase, &l, true);
+    if (!e && !is_taken) e = load_parts(&l, object);
     loading_done(&l);
     return e;
 }
@@ -224,17 +234,22 @@ static err *forget_phase(worker *w, void *arg) {
     return NULL;
 }
 
-/* A base that cannot be read is filled anew; it is never the only place where state is. */
+/* A base that cannot be read is filled anew; it is never the only place where state is. Nor is an
+ * object that it made. */
 static err *load_chain(pipeline *p) {
     pointer from;
     bool has_base = local_stands_at(p, &from);
     err *e = load_once(p);
-    if (!e || !has_base || e->code != ERR_IO) return e;
-    log_warn(p->system.log, "local state cannot be read, it is filled anew",
-             log_text("why", e->message));
+    if (!e) return NULL;
+    const char *what = NULL;
+    if (has_base && e->code == ERR_IO) what = "local state cannot be read, it is filled anew";
+    if (checkpoint_can_load_again(p->keeper->checkpoint))
+        what = "an object that stands in for many is damaged, they are read instead";
+    if (!what) return e;
+    log_warn(p->system.log, what, log_text("why", e->message));
     err_free(e);
     e = crew_run(p->crew, forget_phase, p, false);
-    if (!e) e = base_reset(p->local->base);
+    if (!e && p->local->base) e = base_reset(p->local->base);
     return e ? e : load_once(p);
 }
 

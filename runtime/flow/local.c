@@ -96,11 +96,12 @@ bool local_has_spilled(const pipeline *p) {
 
 /* -- while the chain is loaded */
 
+/* Objects of such state are the base's, which puts what is no table into the first part. */
 static bool names_spilled(image_reader *object) {
     image_view view;
     bool found = false;
     image_rewind(object);
-    while (!found && image_next(object, &view)) found = view.kind == IMAGE_SPILLED;
+    while (!found && image_next_here(object, &view)) found = view.kind == IMAGE_SPILLED;
     image_rewind(object);
     return found;
 }
@@ -119,7 +120,7 @@ err *local_take(pipeline *p, const pointer *at, image_reader *object, bool *take
         return base_reset(l->base); /* the chain did not pass it */
     }
     *takes = true;
-    return base_add(l->base, at, object);
+    return image_hold(object) ? base_add(l->base, at, object) : NULL;
 }
 
 /* -- full objects */

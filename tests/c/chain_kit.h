@@ -131,12 +131,15 @@ typedef struct loaded {
     uint32_t count;
     uint64_t first, last; /* batches of the objects */
     bool is_full_first;
+    uint32_t sections;
 } loaded;
 
 static inline err *visit_loaded(void *arg, const pointer *p, image_reader *object) {
     (void)p;
     loaded *l = arg;
     const image_head *head = image_head_of(object);
+    image_view view;
+    while (image_next(object, &view)) l->sections++;
     if (!l->count) l->first = head->batch;
     if (!l->count) l->is_full_first = head->is_full;
     if (l->count) assert_int_equal(head->batch, l->last + 1);

@@ -280,6 +280,36 @@ static void a_chain_begins_at_a_full_object_of_the_base(void **state) {
     names_state(name, "rides", &p, 1);
     assert_ok(f.store.ops->remove(f.store.handle, name));
     assert_refused(restart(&f, &l), "is missing");
+    assert_true(checkpoint_can_load_again(f.c));
+    assert_refused(checkpoint_load(f.c, &f.current, NULL, visit_loaded, &l), "is missing");
+    assert_false(checkpoint_can_load_again(f.c));
+    fixture_close(&f);
+    store_memory_remove("garbage");
+}
+
+/* Its first part is whole, so a later one is missed when others have been handed out. */
+static void a_damaged_full_object_of_the_base_is_passed_over(void **state) {
+    (void)state;
+    fixture f;
+    loaded l;
+    char name[OBJECT_NAME_BYTES];
+    fixture_open(&f, "memory:garbage");
+    start(&f);
+    genesis(&f);
+    batches(&f, 9, 50 << 20);
+    pointer at = f.current;
+    put_stand_in(&f, &at);
+    at.kind = POINTER_FULL;
+    names_state(name, "rides", &at, 1);
+    assert_ok(restart(&f, &l));
+    assert_int_equal(l.count, 1);
+    assert_ok(f.store.ops->remove(f.store.handle, name));
+    assert_refused(restart(&f, &l), "is missing");
+    assert_true(checkpoint_can_load_again(f.c));
+    l = (loaded){ 0 };
+    assert_ok(checkpoint_load(f.c, &f.current, NULL, visit_loaded, &l));
+    assert_int_equal(l.count, 9);
+    assert_int_equal(l.last, f.current.batch);
     fixture_close(&f);
     store_memory_remove("garbage");
 }
@@ -328,6 +358,7 @@ int main(void) {
         cmocka_unit_test(few_full_objects_stay_for_history),
         cmocka_unit_test(the_head_is_copied),
         cmocka_unit_test(a_chain_begins_at_a_full_object_of_the_base),
+        cmocka_unit_test(a_damaged_full_object_of_the_base_is_passed_over),
         cmocka_unit_test(threads_keep_a_folder_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

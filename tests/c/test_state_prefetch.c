@@ -20,7 +20,7 @@ static void take(prefetch *p, const pointer *item) {
     buf bytes;
     bool missing;
     err *e;
-    assert_true(prefetch_take(p, item, &bytes, &missing, &e));
+    assert_true(prefetch_take(p, item, 0, &bytes, &missing, &e));
     assert_ok(e);
     assert_false(missing);
     assert_memory_equal(bytes.data, item->id, 32);
@@ -51,7 +51,7 @@ static void some_are_not_asked_for(void **state) {
     put_items(&f, items);
     prefetch *p = prefetch_new(&f.store, "rides", items, ITEMS);
     for (int i = 0; i < ITEMS; i += 33) take(p, &items[i]);
-    assert_false(prefetch_take(p, &other, &bytes, &missing, &e));
+    assert_false(prefetch_take(p, &other, 0, &bytes, &missing, &e));
     prefetch_free(p);
     p = prefetch_new(&f.store, "rides", items, ITEMS); /* nobody asks */
     prefetch_free(p);
@@ -68,7 +68,7 @@ static void what_is_missing_is_said(void **state) {
     err *e;
     fixture_open(&f, "memory:ahead");
     prefetch *p = prefetch_new(&f.store, "rides", &item, 1);
-    assert_true(prefetch_take(p, &item, &bytes, &missing, &e));
+    assert_true(prefetch_take(p, &item, 0, &bytes, &missing, &e));
     assert_ok(e);
     assert_true(missing);
     buf_done(&bytes);
