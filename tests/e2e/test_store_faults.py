@@ -1,6 +1,7 @@
 """The file: store when the power goes and when the disk is full: tests/driver/store_driver.c as a child
 process, under the libraries that watch and fail its calls."""
 import itertools
+import json
 import os
 import random
 import threading
@@ -105,3 +106,72 @@ class DiskFullTest(harness.E2ETest):
         self.assertEqual(driver.answer("get p/b 2"), "whole 1000")
         self.assertEqual(driver.answer("list p"), "p/a p/b ")
         driver.end()
+
+
+COPY = """
+local sluice = require "sluice"
+return sluice.pipeline {
+   name = "copy", checkpoint = "file:./store",
+   sluice.file { path = "in.jsonl", follow = true }
+      :json { sluice.int64 "n" :required() }
+      :to(sluice.file { path = "out.jsonl", append = true }),
+}
+"""
+
+
+class RunTest(harness.E2ETest):
+    """A whole pipeline on a disk that fails for a while."""
+    brokers = "localhost:1"
+
+    def append(self, count):
+        first, self.sent = self.sent, self.sent + count
+        with open(os.path.join(self.folder, "in.jsonl"), "a") as file:
+            file.writelines(f'{{"n":{n}}}\n' for n in range(first, self.sent))
+
+    def copied(self):
+        text = harness.read(os.path.join(self.folder, "out.jsonl"))
+        return [json.loads(line)["n"] for line in text.splitlines()]
+
+    def start_copy(self, fault):
+        self.sent = 0
+        self.flag = os.path.join(self.folder, "fails")
+        self.append(10)
+        self.file("p.lua", COPY)
+        run = self.start("run", "p.lua", env={
+            "LD_PRELOAD": FAULTS, "SLUICE_FAULTS_UNDER": os.path.join(os.path.realpath(self.folder), "store"),
+            "SLUICE_FILE_FAULTS": fault.replace("FLAG", self.flag)})
+        self.wait_for("the rows", lambda: os.path.exists(os.path.join(self.folder, "out.jsonl"))
+                      and len(self.copied()) == 10)
+        return run
+
+    def fail_for_a_batch(self, fault):
+        run = self.start_copy(fault)
+        with open(self.flag, "w"):
+            self.append(10)
+        return run
+
+    def test_a_full_disk_is_told_and_waited_out(self):
+        run = self.fail_for_a_batch("write:@FLAG:ENOSPC")
+        self.wait_for("the line", lambda: "not stored, trying again" in run.err)
+        self.assertIn("No space left on device", run.err)
+        os.unlink(self.flag)
+        self.wait_for("the rows", lambda: len(self.copied()) == 20)
+        self.assertEqual(run.stop(), 0, run.err)
+        self.assertEqual(self.copied(), list(range(20)))
+
+    def test_a_disk_that_cannot_sync_ends_the_run_and_loses_nothing(self):
+        run = self.fail_for_a_batch("sync:@FLAG:EIO")
+        self.assertEqual(run.wait(), 1, run.err)
+        self.assertIn("Input/output error", run.err)
+        os.unlink(self.flag)
+        run = self.start("run", "p.lua")
+        self.wait_for("the rows", lambda: len(self.copied()) == 20)
+        self.assertEqual(run.stop(), 0, run.err)
+        self.assertEqual(self.copied(), list(range(20)))
+
+    def test_writes_that_are_done_by_half_are_finished(self):
+        run = self.start_copy("write:1+999999:short")
+        self.append(10)
+        self.wait_for("the rows", lambda: len(self.copied()) == 20)
+        self.assertEqual(run.stop(), 0, run.err)
+        self.assertEqual(self.run_sluice("checkpoint", "verify", "p.lua").code, 0)
