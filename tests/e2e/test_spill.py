@@ -69,17 +69,16 @@ CACHED = {
     "only if changed": TUMBLING + 'aggregate { most = sluice.max "amount" }',
     "retractions": TUMBLING + MEANS + ":filter(function(row) return row.n < 3 end)",
 }
-DISTINCT = {
-    "distinct": 'local out = rows:distinct { "user", within = "forever" }',
-    "distinct within": 'local out = rows:distinct { "user", within = "40 seconds" }',
-}
+LONG = """local out = rows:derive { key = sluice.string(function(row)
+   return row.user .. ("."):rep(60) end) }:distinct { "key", within = """
+DISTINCT = {"distinct": LONG + '"forever" }', "distinct within": LONG + '"40 seconds" }'}
 STAGES = {**APPEND, **CACHED, **DISTINCT}
 SINK = {name: 'mode = "append",' for name in APPEND} | {name: 'mode = "update",' for name in CACHED} | {
     name: "" for name in DISTINCT}
 SINK["final"] += " final = true,"
 SINK["only if changed"] += " only_if_changed = true,"
 BOTH = "tumbling", "hopping", "hopping update", "distinct within"
-LITTLE_OF = {"hopping update": "6 MiB", "rolling": "6 MiB", "running": "3 MiB", "running out": "3 MiB", "distinct": "1 MiB",
+LITTLE_OF = {"hopping update": "6 MiB", "rolling": "6 MiB", "running": "3 MiB", "running out": "2 MiB", "distinct": "1 MiB",
              "distinct within": "1 MiB"}
 
 RECORDS, USERS = 40_000, 12_000
