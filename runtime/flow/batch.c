@@ -12,6 +12,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/flow/ahead.h"
 #include "runtime/flow/budget.h"
+#include "runtime/flow/closing.h"
 #include "runtime/flow/collect.h"
 #include "runtime/flow/commit.h"
 #include "runtime/flow/record.h"
@@ -59,7 +60,7 @@ static int64_t *meet(pipeline *p, const watermark_input *sources) {
 }
 
 bool batch_is_due(pipeline *p, int64_t now_ms) {
-    if (clock_is_due(p, now_ms)) return true;
+    if (closing_is_open(p) || clock_is_due(p, now_ms)) return true;
     watermark_input *sources = mem_alloc(p->input_count * sizeof *sources);
     for (uint32_t i = 0; i < p->input_count; i++)
         sources[i] = input_preview(&p->inputs[i], now_ms, p->since_ms);
@@ -104,10 +105,12 @@ static void batch_plan(batch *b, pipeline *p, bool flush) {
     }
     for (uint32_t d = 0; d < p->plan->distinct_count; d++)
         b->distincts[d].watermark_before = p->stages.distincts[d].watermark;
+    closing_begin(p);
 }
 
 /* The ranges of all sources: what has come, or what a batch that died was to read. */
 static err *plan_inputs(pipeline *p, const batch_view *view) {
+    closing_hold_inputs(p);
     for (uint32_t i = 0; i < p->input_count; i++) {
         const recorded_source *was;
         if (!ahead_planned(p)) {
@@ -219,7 +222,7 @@ static err *batch_foresee(batch *b) {
     return e;
 }
 
-/* The watermarks move: what they close comes out in this batch. */
+/* The watermarks move: what they close comes out from this batch on. */
 static err *batch_settle(batch *b) {
     pipeline *p = b->p;
     err *e = ahead_is_on(p) ? NULL : judge(b);
@@ -243,7 +246,6 @@ static err *batch_settle(batch *b) {
 static err *emit_phase(worker *w, void *arg) {
     batch *b = arg;
     outbox *boxes = collect_boxes(b->p, w->number);
-    for (uint32_t k = 0; k < 2 * SL_MAX_OUTPUTS; k++) outbox_reset(&boxes[k]);
     return emit_aggregate(w, &b->view, b->aggregate, b->p->stages.aggregates[b->aggregate].reached,
                           boxes, boxes + SL_MAX_OUTPUTS);
 }
@@ -311,7 +313,10 @@ static err *batch_locate(batch *b, err *e) {
 static err *batch_emit(batch *b) {
     const sl_plan *plan = b->p->plan;
     for (b->aggregate = 0; b->aggregate < plan->aggregate_count; b->aggregate++) {
-        err *e = crew_run(b->p->crew, emit_phase, b, b->threaded);
+        collect_begin(b->p);
+        err *e = closing_emit(b->p, &b->view, &b->aggregates[b->aggregate], b->aggregate,
+                              b->threaded);
+        if (!e) e = crew_run(b->p->crew, emit_phase, b, b->threaded);
         if (e) return batch_locate(b, e);
         collect_notes(b->p, &b->view);
         e = collect_results(b->p, b->aggregate);
@@ -361,6 +366,7 @@ static void batch_end(batch *b, bool committed) {
             p->stages.aggregates[a].watermark = b->next[a];
         for (uint32_t d = 0; d < p->plan->distinct_count; d++)
             p->stages.distincts[d].watermark = b->next[p->plan->aggregate_count + d];
+        closing_keep(p);
         p->batch++;
         p->counters.batches++;
     }
@@ -389,7 +395,8 @@ static err *look_for_more(pipeline *p, bool *follows) {
     bool has_more = false;
     *follows = false;
     if (*p->system.stop || p->plan->trigger == SL_ONCE) return NULL;
-    if (!p->was_cut_short && (p->plan->trigger != SL_CONTINUOUS || p->trigger.pace_ms)) return NULL;
+    bool is_at_once = p->plan->trigger == SL_CONTINUOUS && !p->trigger.pace_ms;
+    if (!p->was_cut_short && !is_at_once && !closing_goes_on(p)) return NULL;
     for (uint32_t i = 0; i < p->input_count; i++) {
         err *e = input_look(&p->inputs[i]);
         if (e) return e;
@@ -408,6 +415,7 @@ static err *fetch_ahead(batch *b) {
     err *e = look_for_more(p, &follows);
     if (e || !follows) return e;
     p->ahead_ms = pipeline_now_ms(p);
+    closing_hold_inputs(p);
     for (uint32_t i = 0; i < p->input_count; i++) {
         input_park(&p->inputs[i]);
         input_plan(&p->inputs[i], b->view.batch + 1, p->ahead_ms);

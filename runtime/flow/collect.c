@@ -202,6 +202,11 @@ outbox *collect_boxes(pipeline *p, uint32_t worker_number) {
     return &p->worker_boxes[worker_number * 2 * SL_MAX_OUTPUTS];
 }
 
+void collect_begin(pipeline *p) {
+    for (uint32_t k = 0; k < crew_count(p->crew) * 2 * SL_MAX_OUTPUTS; k++)
+        outbox_reset(&p->worker_boxes[k]);
+}
+
 /* Merge box `k` of all workers into `to`. Each is in order, and no group is on two workers. */
 static void merge_boxes(pipeline *p, uint32_t k, outbox *to) {
     uint32_t count = crew_count(p->crew);

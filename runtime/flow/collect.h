@@ -12,6 +12,9 @@ err *collect_check(const pipeline *p);
 /* Where a worker emits to: SL_MAX_OUTPUTS outboxes for retractions, then as many for rows. */
 outbox *collect_boxes(pipeline *p, uint32_t worker);
 
+/* Before an aggregation is emitted: these are empty. */
+void collect_begin(pipeline *p);
+
 /* After the emission of `aggregate`: results of all workers go to their sinks, merged. */
 err *collect_results(pipeline *p, uint32_t aggregate);
 

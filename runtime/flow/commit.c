@@ -75,6 +75,7 @@ static void put_progress(const pipeline *p, const commit_work *work, buf *out) {
             .name = i < aggregates ? p->plan->aggregates[i].name
                                    : p->plan->distincts[i - aggregates].name,
             .watermark = work->next[i],
+            .closing = i < aggregates ? p->stages.aggregates[i].closing_next : (close_cursor){ 0 },
         };
     progress_write(&made, out);
     mem_free(made.sources);

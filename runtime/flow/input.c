@@ -211,6 +211,7 @@ void input_plan(input *in, uint64_t batch, int64_t now_ms) {
     limits_grant grant = limits_grant_of(in->plan->max_records, &in->rate, steady);
     if (input_waits_until(in, in->targets != NULL) > steady)
         grant = (limits_grant){ .records = 0, .is_by_rate = true };
+    if (in->is_held) grant.records = 0;
     uint32_t count = in->partition_count;
     int64_t *backlogs = mem_alloc(2 * count * sizeof *backlogs), *shares = backlogs + count;
     for (uint32_t i = 0; i < count; i++)
@@ -222,7 +223,7 @@ void input_plan(input *in, uint64_t batch, int64_t now_ms) {
         int64_t from = in->partitions[in->order[i]].position;
         if (shares[i]) input_add_range(in, in->order[i], from, from + shares[i]);
     }
-    in->was_cut_short = left && !grant.is_by_rate;
+    if (!in->is_held) in->was_cut_short = left && !grant.is_by_rate;
     mem_free(backlogs);
     limits_rate_begin(&in->rate, steady);
     watermark_copy(&in->before, &in->watermark);

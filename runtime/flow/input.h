@@ -58,6 +58,7 @@ typedef struct input {
                              the first partitions; owned, else NULL */
     uint32_t own_count;
     bool was_cut_short;            /* a limit other than max_rate left something behind */
+    bool is_held;                  /* the next batch reads nothing: windows are closing */
     bool ends_now;                 /* bounded, and nothing is left behind the running batch */
     bool has_ended;                /* bounded, and everything was taken */
     int64_t last_records_ms;       /* when the last batch with records began; INT64_MIN: none */

@@ -292,6 +292,13 @@ static err *loaded_phase(worker *w, void *arg) {
     return NULL;
 }
 
+/* Whether rows of closed windows are still to come out. */
+static bool is_closing(const progress *loaded) {
+    for (uint32_t i = 0; i < loaded->stage_count; i++)
+        if (loaded->stages[i].closing.is_open) return true;
+    return false;
+}
+
 err *keeper_load(pipeline *p) {
     keeper *k = p->keeper;
     if (k->current.kind == POINTER_GENESIS) return NULL;
@@ -303,6 +310,7 @@ err *keeper_load(pipeline *p) {
                              "the pointer is that of batch %" PRIu64
                              ", and the state that of %" PRIu64,
                              k->current.batch, k->loaded.batch);
-    if (k->loaded.is_flushed && !p->plan->flush) return keeper_refuse_more(p);
+    bool goes_on = !k->loaded.is_flushed || is_closing(&k->loaded);
+    if (!goes_on && !p->plan->flush) return keeper_refuse_more(p);
     return compare_offsets(p);
 }

@@ -187,12 +187,17 @@ static err *resume_sink(const pipeline *p, const out_sink *s) {
 
 static void restore_stages(pipeline *p) {
     const progress *loaded = &p->keeper->loaded;
-    for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
-        p->stages.aggregates[a].watermark =
-            progress_stage_watermark(loaded, false, &p->plan->aggregates[a].name);
-    for (uint32_t d = 0; d < p->plan->distinct_count; d++)
-        p->stages.distincts[d].watermark =
-            progress_stage_watermark(loaded, true, &p->plan->distincts[d].name);
+    for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
+        stage_run *run = &p->stages.aggregates[a];
+        const progress_stage *s =
+            progress_find_stage(loaded, false, &p->plan->aggregates[a].name);
+        run->watermark = s ? s->watermark : WATERMARK_NONE;
+        if (s) run->closing = s->closing;
+    }
+    for (uint32_t d = 0; d < p->plan->distinct_count; d++) {
+        const progress_stage *s = progress_find_stage(loaded, true, &p->plan->distincts[d].name);
+        p->stages.distincts[d].watermark = s ? s->watermark : WATERMARK_NONE;
+    }
 }
 
 /* -- the first commit */

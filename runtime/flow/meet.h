@@ -4,6 +4,7 @@
  * pipeline); thread: main. */
 #include <stdbool.h>
 
+#include "runtime/event/close.h"
 #include "runtime/event/watermark.h"
 #include "runtime/shared/plan.h"
 
@@ -16,9 +17,11 @@ typedef struct stage_input {
 typedef struct stage_run {
     stage_input *inputs; /* each once; owned */
     uint32_t input_count;
-    watermark_input *meeting; /* one an input; owned */
-    int64_t watermark;        /* where its inputs meet, as of the last batch */
-    bool reached;             /* a row of the running batch came to it */
+    watermark_input *meeting;  /* one an input; owned */
+    int64_t watermark;         /* where its inputs meet, as of the last batch */
+    bool reached;              /* a row of the running batch came to it */
+    close_cursor closing;      /* aggregation: rows still to come, as of the last batch */
+    close_cursor closing_next; /* likewise, behind the running one once it has emitted */
 } stage_run;
 
 /* All stages of a plan. */

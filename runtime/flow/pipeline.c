@@ -5,11 +5,13 @@
 #include "runtime/connect/outage.h"
 #include "runtime/flow/ahead.h"
 #include "runtime/flow/batch.h"
+#include "runtime/flow/closing.h"
 #include "runtime/flow/keeper.h"
 #include "runtime/flow/local.h"
 #include "runtime/flow/walk.h"
 
 enum { ROUND_CHUNKS = 4,
+       CLOSE_GROUPS = 100000,
        JUMP_MS = 1000 /* less is what a clock does that is being corrected */ };
 
 static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
@@ -61,6 +63,7 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     p->since_ms = INT64_MIN;
     p->always_threaded = options->always_threaded;
     p->chunk_records = options->chunk_records ? options->chunk_records : VECTOR_ROWS;
+    p->close_groups = options->close_groups ? options->close_groups : CLOSE_GROUPS;
     stages_init(&p->stages, p->plan);
     walk_init(p);
     onward_list_init(&p->onward);
@@ -133,13 +136,15 @@ static err *finish_earlier(pipeline *p, trigger_verdict *verdict) {
     bool ran;
     p->finished = ahead_planned(p)->is_flush;
     bool is_last = p->finished || p->plan->trigger == SL_ONCE;
+    err *e = batch_run(p, p->finished, &ran);
+    if (closing_is_open(p)) is_last = false;
     *verdict = (trigger_verdict){ .action = is_last ? TRIGGER_DONE : TRIGGER_RUN };
-    return batch_run(p, p->finished, &ran);
+    return e;
 }
 
 static err *run_batch(pipeline *p, trigger_verdict *verdict) {
-    bool ran;
-    err *e = batch_run(p, false, &ran);
+    bool ran, is_flush = p->finished && closing_is_open(p);
+    err *e = batch_run(p, is_flush, &ran);
     verdict->action = ran ? TRIGGER_RUN : TRIGGER_WAIT;
     if (e || !ran) return e;
     if (trigger_end(&p->trigger, clock_now_ms(p->system.clock), p->was_cut_short))
@@ -157,6 +162,7 @@ err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
         err *e = input_look(&p->inputs[i]);
         if (e) return e;
     }
+    if (closing_is_open(p)) return run_batch(p, verdict);
     trigger_work work = find_work(p, &until_ms);
     /* Bounded inputs end a run of any trigger: the rest comes out at once. */
     bool ends = !p->bounded_run && all_inputs_are_done(p);
@@ -175,7 +181,9 @@ err *pipeline_finish(pipeline *p) {
     bool ran;
     if (p->finished || !p->bounded_run || !p->plan->flush) return NULL;
     p->finished = true;
-    return batch_run(p, true, &ran);
+    err *e = batch_run(p, true, &ran);
+    while (!e && closing_is_open(p) && !*p->system.stop) e = batch_run(p, true, &ran);
+    return e;
 }
 
 /* What a bounded run could not read, though it is there. */

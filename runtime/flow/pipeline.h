@@ -37,9 +37,8 @@ typedef struct pipeline_options {
     worker **workers; /* taken; workers[0]'s script owns the plan */
     uint32_t worker_count;
     bool always_threaded;   /* use the threads for small batches, too (tests) */
-    bool adapts;            /* chunks take fewer records where flat_maps make many rows */
-    uint32_t chunk_now;     /* most of the next chunk; <= chunk_records */
     uint32_t chunk_records; /* of a chunk, at most VECTOR_ROWS; 0: that (tests) */
+    uint32_t close_groups;  /* of windows that close, at most so many a batch; 0: 100,000 (tests) */
     bool by_hand;           /* records come after the start: no ends are fixed then (tests) */
 } pipeline_options;
 
@@ -62,6 +61,7 @@ typedef struct pipeline {
     uint32_t chunk_now;     /* most of the next chunk; <= chunk_records */
     uint32_t chunk_records; /* most of a chunk */
     bool always_threaded;   /* as the options say */
+    uint32_t close_groups;  /* of windows that close, at most so many a batch */
     stages stages;
     uint32_t *depths;      /* by root of a tree of steps: its highest level; owned */
     onward_list onward;    /* of all workers, in order: what goes on of the last emission */

@@ -5,7 +5,8 @@
 
 #include "runtime/event/watermark.h"
 
-enum { MEMORY_BYTES = 4 << 10 };
+enum { MEMORY_BYTES = 4 << 10,
+       WITH_CLOSING = 2 /* version */ };
 
 /* -- writing: little endian, texts with their length before them */
 
@@ -41,8 +42,26 @@ static void put_partition(buf *out, const progress_partition *p) {
     put_i64(out, p->header_offset);
 }
 
+static void put_stage(buf *out, const progress_stage *s, uint32_t version) {
+    put_u32(out, s->is_distinct);
+    put_text(out, &s->name);
+    put_i64(out, s->watermark);
+    if (version < WITH_CLOSING) return;
+    put_u32(out, s->closing.is_open);
+    put_i64(out, s->closing.window.start);
+    put_i64(out, s->closing.window.end);
+    put_number(out, s->closing.order, 8);
+}
+
+static uint32_t version_of(const progress *p) {
+    for (uint32_t i = 0; i < p->stage_count; i++)
+        if (p->stages[i].closing.is_open) return WITH_CLOSING;
+    return 1;
+}
+
 void progress_write(const progress *p, buf *out) {
-    put_u32(out, PROGRESS_VERSION);
+    uint32_t version = version_of(p);
+    put_u32(out, version);
     put_u32(out, p->is_flushed);
     put_number(out, p->batch, 8);
     put_i64(out, p->now_ms);
@@ -58,11 +77,7 @@ void progress_write(const progress *p, buf *out) {
         put_u32(out, s->count);
         for (uint32_t k = 0; k < s->count; k++) put_partition(out, &s->partitions[k]);
     }
-    for (uint32_t i = 0; i < p->stage_count; i++) {
-        put_u32(out, p->stages[i].is_distinct);
-        put_text(out, &p->stages[i].name);
-        put_i64(out, p->stages[i].watermark);
-    }
+    for (uint32_t i = 0; i < p->stage_count; i++) put_stage(out, &p->stages[i], version);
 }
 
 /* -- reading */
@@ -143,6 +158,17 @@ static void get_source(reader *r, progress_source *s) {
     for (uint32_t i = 0; i < s->count; i++) get_partition(r, &s->partitions[i]);
 }
 
+static void get_stage(reader *r, progress_stage *s, uint32_t version) {
+    s->is_distinct = get_u32(r) != 0;
+    s->name = get_text(r);
+    s->watermark = get_i64(r);
+    if (version < WITH_CLOSING) return;
+    s->closing.is_open = get_u32(r) != 0;
+    s->closing.window.start = get_i64(r);
+    s->closing.window.end = get_i64(r);
+    s->closing.order = get_number(r, 8);
+}
+
 err *progress_read(const char *bytes, size_t len, progress *p) {
     reader r = { .at = (const unsigned char *)bytes, .left = len, .memory = &p->memory };
     *p = (progress){ 0 };
@@ -164,11 +190,7 @@ err *progress_read(const char *bytes, size_t len, progress *p) {
     p->source_count = sources;
     p->stage_count = stages;
     for (uint32_t i = 0; i < sources; i++) get_source(&r, &p->sources[i]);
-    for (uint32_t i = 0; i < stages; i++) {
-        p->stages[i].is_distinct = get_u32(&r) != 0;
-        p->stages[i].name = get_text(&r);
-        p->stages[i].watermark = get_i64(&r);
-    }
+    for (uint32_t i = 0; i < stages; i++) get_stage(&r, &p->stages[i], version);
     if (!r.is_short && !r.left) return NULL;
     return err_new(ERR_REFUSED, "progress of %zu bytes: %s than it says", len,
                    r.is_short ? "shorter" : "longer");
@@ -198,9 +220,10 @@ const progress_partition *progress_find_partition(const progress_source *s, cons
     return NULL;
 }
 
-int64_t progress_stage_watermark(const progress *p, bool is_distinct, const sl_string *name) {
+const progress_stage *progress_find_stage(const progress *p, bool is_distinct,
+                                          const sl_string *name) {
     for (uint32_t i = 0; i < p->stage_count; i++)
         if (p->stages[i].is_distinct == is_distinct && is_equal(&p->stages[i].name, name))
-            return p->stages[i].watermark;
-    return WATERMARK_NONE;
+            return &p->stages[i];
+    return NULL;
 }

@@ -6,9 +6,11 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
+#include "runtime/event/close.h"
 #include "runtime/shared/types.h"
 
-enum { PROGRESS_VERSION = 1 };
+/* What is written has the lowest version that can say it. */
+enum { PROGRESS_VERSION = 2 };
 
 typedef struct progress_partition {
     const char *topic; /* file: the path */
@@ -32,7 +34,8 @@ typedef struct progress_source {
 typedef struct progress_stage {
     bool is_distinct;
     sl_string name;
-    int64_t watermark; /* where its inputs meet */
+    int64_t watermark;    /* where its inputs meet */
+    close_cursor closing; /* aggregation: rows still to come out; from version 2 on */
 } progress_stage;
 
 typedef struct progress {
@@ -58,5 +61,6 @@ const progress_source *progress_find_source(const progress *p, const sl_string *
 /* NULL: not known. */
 const progress_partition *progress_find_partition(const progress_source *s, const char *topic,
                                                   int32_t number);
-/* WATERMARK_NONE: no such stage. */
-int64_t progress_stage_watermark(const progress *p, bool is_distinct, const sl_string *name);
+/* NULL: no such stage. */
+const progress_stage *progress_find_stage(const progress *p, bool is_distinct,
+                                          const sl_string *name);

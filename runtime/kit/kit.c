@@ -6,6 +6,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/batch.h"
+#include "runtime/flow/closing.h"
 
 enum { SMALL_CHUNK = 2 };
 
@@ -91,6 +92,7 @@ err *kit_open(pipeline *p, world *w, const kit_options *options) {
         .worker_count = options->workers,
         .always_threaded = small,
         .chunk_records = small ? SMALL_CHUNK : 0,
+        .close_groups = options->closes,
         .by_hand = options->by_hand,
         .find_ledger = world_ledger_of,
         .keeps_in_line = true,
@@ -147,7 +149,7 @@ err *kit_run(pipeline *p, uint32_t *batches) {
         if (!e) e = batch_run(p, false, &ran);
         if (e) return e;
         *batches += ran;
-        if (!was_cut_short(p)) return NULL;
+        if (!was_cut_short(p) && !closing_is_open(p)) return NULL;
     }
     return NULL;
 }
@@ -156,5 +158,7 @@ err *kit_finish(pipeline *p) {
     uint32_t batches;
     bool ran;
     err *e = kit_run(p, &batches);
-    return e ? e : batch_run(p, true, &ran);
+    if (!e) e = batch_run(p, true, &ran);
+    while (!e && closing_is_open(p)) e = batch_run(p, true, &ran);
+    return e;
 }

@@ -18,6 +18,7 @@ typedef struct kit_options {
     batch_step *on_step; /* as pipeline_options say; may be NULL */
     void *on_step_arg;
     bool by_hand;     /* batches by kit_run: the trigger fixes no ends at the start */
+    uint32_t closes;  /* groups of windows that close, at most in a batch; 0: as in a run */
     uint32_t workers; /* > 0; more than 1: threads and chunks of two records for the smallest batch,
                          so that few records make many rounds */
 } kit_options;

@@ -3,6 +3,7 @@
  *
  *   emit.c: which windows and groups are due, what goes
  *   emit_session.c, emit_rolling.c, emit_running.c: the same where groups have their own times
+ *   emit_close.c, emit_spilled.c: windows that close, a range of their groups at a time
  *     └─▶ emit_rows.c: a vector of results ─▶ rows
  *           ├─▶ emit_ordered.c: rows that a fold in event-time order throws out
  *           └─▶ emit_send.c: rows ─▶ messages of the outputs behind
@@ -61,6 +62,7 @@ typedef struct emit_space {
     entry **going;               /* running, session: those that go; owned */
     uint32_t going_count, going_room;
     struct session_space *sessions; /* emit_session.c's own; owned */
+    struct close_space *close;      /* emit_close.c's own; owned */
 } emit_space;
 
 /* One aggregation's emission in one batch; all borrowed. */
@@ -84,6 +86,9 @@ void emit_find_panes(emission *m, pane *const *all, uint32_t count, uint32_t nea
 
 /* emit.c: make the groups of the space's list results of the emission's window and send them. */
 struct err *emit_groups(const emission *m);
+
+/* emit.c: the same of `count` groups. */
+struct err *emit_items(const emission *m, const group_item *items, uint32_t count);
 
 /* emit_spilled.c: the same of a window of which panes are spilled or cached: all of its groups. */
 struct err *emit_spilled(emission *m);

@@ -1,12 +1,13 @@
 /* DESIGN. At the end of a batch each aggregation looks at its panes in order of time and lists the
  * windows that have something to say: those that the watermark closed (append, final), those
  * touched (update), all (complete). A window's groups are listed once, in the order in which rows
- * leave, and made in vectors (emit_rows.c). Panes that can no longer be part of an open window are
- * dropped. */
+ * leave, and made in vectors (emit_rows.c). Panes that no open window and no row to come needs are
+ * dropped. Windows that close with many groups have their rows from emit_close.c. */
 #include "runtime/base/mem.h"
 #include "runtime/event/watermark.h"
 #include "runtime/operator/emission.h"
 #include "runtime/operator/emit.h"
+#include "runtime/operator/emit_close.h"
 #include "runtime/operator/fetch.h"
 #include "runtime/operator/operators.h"
 #include "runtime/operator/stored.h"
@@ -21,6 +22,7 @@ emit_space *emit_space_new(uint32_t largest_row, uint32_t largest_state) {
     buf_init(&space->key);
     buf_init(&space->failed_key);
     space->sessions = session_space_new();
+    space->close = close_space_new();
     return space;
 }
 
@@ -30,6 +32,7 @@ void emit_space_free(emit_space *space) {
     groups_done(&space->waiting);
     emit_free_kept(space);
     mem_free(space->kept);
+    close_space_free(space->close);
     mem_free(space->row_memory);
     mem_free(space->state_memory);
     mem_free(space->parts);
@@ -66,21 +69,24 @@ static bool is_final(const emission *m, const entry *e) {
            expiry_due(&m->w->expiries[m->aggregate], e) <= watermark;
 }
 
-err *emit_groups(const emission *m) {
+err *emit_items(const emission *m, const group_item *items, uint32_t all) {
     emit_space *s = m->w->emit;
-    const group_list *groups = &s->groups;
-    m->w->result_count += groups->count;
-    for (uint32_t first = 0; first < groups->count; first += EMIT_ROWS) {
-        uint32_t count = groups->count - first;
+    m->w->result_count += all;
+    for (uint32_t first = 0; first < all; first += EMIT_ROWS) {
+        uint32_t count = all - first;
         if (count > EMIT_ROWS) count = EMIT_ROWS;
         for (uint32_t i = 0; i < count; i++)
-            s->results[i] = (result){ .group = groups->items[first + i],
+            s->results[i] = (result){ .group = items[first + i],
                                       .window = m->window,
-                                      .final = is_final(m, groups->items[first + i].entry) };
+                                      .final = is_final(m, items[first + i].entry) };
         err *e = emit_rows(m, count);
         if (e) return e;
     }
     return NULL;
+}
+
+err *emit_groups(const emission *m) {
+    return emit_items(m, m->w->emit->groups.items, m->w->emit->groups.count);
 }
 
 static err *emit_window(emission *m, bool dirty_only) {
@@ -121,7 +127,8 @@ static err *visit_window(emission *m, bool reached) {
     if (was_closed) return NULL;
     bool closes = window_is_late(&plan->window, m->window.end, view->watermark_after);
     m->final = closes && plan->final;
-    if (closes && (plan->final || plan->mode == SL_APPEND)) return emit_window(m, false);
+    if (closes && (plan->final || plan->mode == SL_APPEND))
+        return view->closes_apart ? NULL : emit_window(m, false);
     if (plan->mode == SL_UPDATE && has_dirty(m->panes, m->pane_count)) return emit_window(m, true);
     return NULL;
 }
@@ -169,7 +176,7 @@ static err *visit_windows(emission *m, table *t, bool reached) {
 /* Drop what no open window needs. */
 static void evict(const emission *m, table *t) {
     const sl_window *window = &m->plan->window;
-    int64_t watermark = m->b->aggregates[m->aggregate].watermark_after;
+    int64_t watermark = m->b->aggregates[m->aggregate].out_to;
     uint32_t count;
     if (m->plan->mode == SL_COMPLETE || watermark == WATERMARK_NONE) return;
     pane *const *panes = table_panes(t, &count);

@@ -8,7 +8,7 @@
  * is in both. */
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
-#include "runtime/operator/emission.h"
+#include "runtime/operator/spilled_window.h"
 #include "runtime/operator/stored.h"
 #include "state/base.h"
 #include "state/spill.h"
@@ -17,19 +17,17 @@
 /* On disk, of a slice. */
 enum { SLICE_BYTES = 2 << 20 };
 
-/* A window being emitted by slices. */
-typedef struct slices {
-    emission *m;
-    pane *const *panes; /* of the window, spilled ones empty; borrowed */
-    uint32_t pane_count;
-    pane **now;       /* the same, with what was read in its places; owned */
+struct spilled_window {
+    const emission *m; /* while it is listed; its panes are the window's, spilled ones empty */
+    pane **now;        /* the same, with what was read in its places; owned */
+    uint32_t now_count;
     uint32_t *places; /* in `now`, of each pane: of what was read, or of itself; owned */
     table *read;      /* owned, or the emission's while rows that go on borrow from it */
+    bool keeps_read;  /* the latter */
+    table *none;      /* owned; has a pane with nothing in it: */
     pane *nothing;    /* in the place of one of which nothing was read */
     buf name;         /* of the table in the base */
-    uint64_t count;   /* slices; a power of two, at least one a shard */
-    uint32_t waiting; /* groups of memory that are done */
-} slices;
+};
 
 static bool is_read(const pane *p) {
     return pane_is_spilled(p) || pane_is_cached(p);
@@ -41,44 +39,76 @@ bool emit_has_spilled(const emission *m) {
     return false;
 }
 
-static base_range range_of(slices *s, uint32_t pane_index, uint64_t from, uint64_t to) {
-    return (base_range){ .table = buf_text(&s->name),
-                         .start = pane_start(s->panes[pane_index]),
-                         .generation = pane_generation(s->panes[pane_index]),
-                         .from = from,
-                         .to = to };
+spilled_window *spilled_window_new(const emission *m) {
+    spilled_window *s = mem_zalloc(1, sizeof *s);
+    table_config layout = table_layout(m->w->tables[m->aggregate]);
+    s->keeps_read = m->step->going_on != 0;
+    s->none = table_new(&layout);
+    table_epoch_begin(s->none);
+    s->nothing = table_pane(s->none, 0);
+    stored_name(m->b->plan, stored_groups_number(m->aggregate), &s->name);
+    return s;
 }
 
-static uint64_t count_slices(slices *s) {
-    uint64_t bytes = 0, count = s->m->b->plan->shards;
-    for (uint32_t i = 0; i < s->pane_count; i++) {
-        if (!is_read(s->panes[i])) continue;
-        base_range all = range_of(s, i, 0, UINT64_MAX);
-        bytes += base_range_bytes(s->m->w->base, &all);
+void spilled_window_free(spilled_window *s) {
+    if (!s) return;
+    if (!s->keeps_read) table_free(s->read);
+    table_free(s->none);
+    mem_free(s->now);
+    mem_free(s->places);
+    buf_done(&s->name);
+    mem_free(s);
+}
+
+void spilled_window_use(const spilled_window *s, emission *m) {
+    m->panes = s->now;
+    m->pane_count = s->now_count;
+    m->dirty_only = true; /* a group may be in any of the panes */
+}
+
+static base_range range_of(const emission *m, const char *name, uint32_t i,
+                           const order_range *range) {
+    return (base_range){ .table = name,
+                         .start = pane_start(m->panes[i]),
+                         .generation = pane_generation(m->panes[i]),
+                         .from = range->from,
+                         .to = range->to };
+}
+
+uint64_t spilled_window_slice(const emission *m, uint64_t from) {
+    static const order_range all = { 0, UINT64_MAX };
+    uint64_t bytes = 0, count = m->b->plan->shards;
+    buf name = { 0 };
+    stored_name(m->b->plan, stored_groups_number(m->aggregate), &name);
+    for (uint32_t i = 0; i < m->pane_count; i++) {
+        if (!is_read(m->panes[i])) continue;
+        base_range range = range_of(m, buf_text(&name), i, &all);
+        bytes += base_range_bytes(m->w->base, &range);
     }
+    buf_done(&name);
     while (bytes / count > SLICE_BYTES) count *= 2;
-    return count;
+    return count == 1 ? UINT64_MAX : from | UINT64_MAX >> __builtin_ctzll(count);
 }
 
 static err *load_section(void *arg, const image_view *view) {
-    const slices *s = arg;
+    const spilled_window *s = arg;
     image_share all = { .workers = 1 };
     return image_load_table(view, s->read, NULL, &all);
 }
 
 /* Forget the slice before, unless rows that go on borrow from it. */
-static void begin_slice(slices *s) {
+static void begin_slice(spilled_window *s) {
     emit_space *space = s->m->w->emit;
     table_config layout = table_layout(s->m->w->tables[s->m->aggregate]);
-    if (s->read && !s->m->step->going_on) table_free(s->read);
+    if (!s->keeps_read) table_free(s->read);
     s->read = table_new(&layout);
-    if (!s->m->step->going_on) return;
+    if (!s->keeps_read) return;
     space->kept = mem_realloc(space->kept, (space->kept_count + 1) * sizeof *space->kept);
     space->kept[space->kept_count++] = s->read;
 }
 
 /* Of a cached pane what is in memory counts. */
-static void remove_known(slices *s, const pane *cached) {
+static void remove_known(spilled_window *s, const pane *cached) {
     pane *p = table_find_pane(s->read, pane_start(cached));
     table_cursor at = { 0 };
     if (!p || !pane_count(cached)) return;
@@ -87,22 +117,46 @@ static void remove_known(slices *s, const pane *cached) {
             table_remove(s->read, p, e);
 }
 
-static err *read_slice(slices *s, uint64_t from, uint64_t to) {
+static err *read_range(spilled_window *s, const order_range *part) {
+    const emission *m = s->m;
     err *e = NULL;
-    begin_slice(s);
-    table_epoch_begin(s->read);
-    for (uint32_t i = 0; !e && i < s->pane_count; i++) {
-        if (!is_read(s->panes[i])) continue;
-        base_range range = range_of(s, i, from, to);
-        e = base_read_range(s->m->w->base, &range, load_section, s);
-        if (!e && pane_is_cached(s->panes[i])) remove_known(s, s->panes[i]);
+    for (uint32_t i = 0; !e && i < m->pane_count; i++) {
+        if (!is_read(m->panes[i])) continue;
+        base_range range = range_of(m, buf_text(&s->name), i, part);
+        e = base_read_range(m->w->base, &range, load_section, s);
     }
-    table_commit(s->read);
     return err_wrap(e, "reading spilled state");
 }
 
+/* What of `range` lies in the worker's shards, which are the top bits of an order. */
+static err *read_shards(spilled_window *s, const order_range *range) {
+    const worker *w = s->m->w;
+    uint32_t shards = s->m->b->plan->shards, shift = 64 - (uint32_t)__builtin_ctz(shards);
+    if (w->count == 1) return read_range(s, range);
+    if (shards == 1) return w->number == 0 ? read_range(s, range) : NULL;
+    err *e = NULL;
+    for (uint64_t i = range->from >> shift; !e && i <= range->to >> shift; i++) {
+        order_range part = { i << shift, i << shift | UINT64_MAX >> (64 - shift) };
+        if (part.from < range->from) part.from = range->from;
+        if (part.to > range->to) part.to = range->to;
+        if (i % w->count == w->number) e = read_range(s, &part);
+    }
+    return e;
+}
+
+static err *read_slice(spilled_window *s, const order_range *range) {
+    const emission *m = s->m;
+    begin_slice(s);
+    table_epoch_begin(s->read);
+    err *e = read_shards(s, range);
+    for (uint32_t i = 0; !e && i < m->pane_count; i++)
+        if (pane_is_cached(m->panes[i])) remove_known(s, m->panes[i]);
+    table_commit(s->read);
+    return e;
+}
+
 /* What was read of a pane; NULL: nothing. */
-static pane *read_pane(const slices *s, const pane *of) {
+static pane *read_pane(const spilled_window *s, const pane *of) {
     uint32_t count;
     pane *const *panes = table_panes(s->read, &count);
     for (uint32_t i = 0; i < count; i++)
@@ -113,43 +167,45 @@ static pane *read_pane(const slices *s, const pane *of) {
 }
 
 /* List what was read of pane `i`. */
-static void put_read(slices *s, uint32_t i) {
-    pane *found = read_pane(s, s->panes[i]);
+static void put_read(spilled_window *s, uint32_t i, group_list *out) {
+    pane *found = read_pane(s, s->m->panes[i]);
     table_cursor at = { 0 };
     s->now[s->places[i]] = found ? found : s->nothing;
     for (entry *e; found && (e = table_scan(found, &at));)
-        groups_add(&s->m->w->emit->groups, e, s->places[i], s->m->b->plan->shards);
+        groups_add(out, e, s->places[i], s->m->b->plan->shards);
 }
 
-static err *emit_slice(slices *s, uint64_t to) {
-    emit_space *space = s->m->w->emit;
-    uint32_t shards = s->m->b->plan->shards;
-    groups_begin(&space->groups);
-    for (uint32_t i = 0; i < s->pane_count; i++)
-        if (is_read(s->panes[i])) put_read(s, i);
-    for (; s->waiting < space->waiting.count; s->waiting++) {
-        const group_item *item = &space->waiting.items[s->waiting];
-        if (item->order > to) break;
-        uint32_t place = s->places[item->pane] + pane_is_cached(s->panes[item->pane]);
-        groups_add(&space->groups, item->entry, place, shards);
+/* Give each pane its places. */
+static void set_places(spilled_window *s) {
+    const emission *m = s->m;
+    uint32_t count = 0;
+    s->now = mem_realloc(s->now, 2 * m->pane_count * sizeof *s->now);
+    s->places = mem_realloc(s->places, m->pane_count * sizeof *s->places);
+    for (uint32_t i = 0; i < m->pane_count; i++) {
+        s->places[i] = count;
+        s->now[count++] = m->panes[i];
+        if (pane_is_cached(m->panes[i])) s->now[count++] = m->panes[i];
     }
-    groups_sort_once(&space->groups);
-    return emit_groups(s->m);
+    s->now_count = count;
 }
 
-static err *emit_slices(slices *s) {
-    const worker *w = s->m->w;
-    uint64_t of_shard = s->count / s->m->b->plan->shards;
-    uint32_t shift = 64 - (uint32_t)__builtin_ctzll(s->count); /* 64: one slice */
-    err *e = NULL;
-    for (uint64_t i = 0; !e && i < s->count; i++) {
-        if (i / of_shard % w->count != w->number) continue;
-        uint64_t from = shift == 64 ? 0 : i << shift;
-        uint64_t to = shift == 64 ? UINT64_MAX : from + (((uint64_t)1 << shift) - 1);
-        e = read_slice(s, from, to);
-        if (!e) e = emit_slice(s, to);
+err *spilled_window_list(spilled_window *s, const emission *m, const order_range *range,
+                         const group_list *waiting, group_list *out) {
+    uint32_t shards = m->b->plan->shards, end = groups_up_to(waiting, range->to);
+    s->m = m;
+    err *e = read_slice(s, range);
+    if (e) return e;
+    set_places(s);
+    groups_begin(out);
+    for (uint32_t i = 0; i < m->pane_count; i++)
+        if (is_read(m->panes[i])) put_read(s, i, out);
+    for (uint32_t i = groups_below(waiting, range->from); i < end; i++) {
+        const group_item *item = &waiting->items[i];
+        uint32_t place = s->places[item->pane] + pane_is_cached(m->panes[item->pane]);
+        groups_add(out, item->entry, place, shards);
     }
-    return e;
+    groups_sort_once(out);
+    return NULL;
 }
 
 void emit_free_kept(emit_space *s) {
@@ -157,38 +213,20 @@ void emit_free_kept(emit_space *s) {
     s->kept_count = 0;
 }
 
-/* Give each pane its places. */
-static void set_places(slices *s) {
-    uint32_t count = 0;
-    s->now = mem_alloc(2 * s->pane_count * sizeof *s->now);
-    s->places = mem_alloc(s->pane_count * sizeof *s->places);
-    for (uint32_t i = 0; i < s->pane_count; i++) {
-        s->places[i] = count;
-        s->now[count++] = s->panes[i];
-        if (pane_is_cached(s->panes[i])) s->now[count++] = s->panes[i];
-    }
-    s->m->panes = s->now;
-    s->m->pane_count = count;
-}
-
 err *emit_spilled(emission *m) {
-    slices s = { .m = m, .panes = m->panes, .pane_count = m->pane_count };
-    table_config layout = table_layout(m->w->tables[m->aggregate]);
-    table *none = table_new(&layout);
-    table_epoch_begin(none);
-    s.nothing = table_pane(none, 0);
-    stored_name(m->b->plan, stored_groups_number(m->aggregate), &s.name);
-    s.count = count_slices(&s);
-    groups_list(&m->w->emit->waiting, m->panes, m->pane_count, false, m->b->plan->shards);
-    set_places(&s);
-    m->dirty_only = true; /* a group may be in any of the panes */
-    err *e = emit_slices(&s);
-    m->panes = s.panes;
-    m->pane_count = s.pane_count;
-    if (!m->step->going_on) table_free(s.read);
-    table_free(none);
-    mem_free(s.now);
-    mem_free(s.places);
-    buf_done(&s.name);
+    emit_space *space = m->w->emit;
+    spilled_window *s = spilled_window_new(m);
+    order_range range = { 0, 0 };
+    err *e = NULL;
+    groups_list(&space->waiting, m->panes, m->pane_count, false, m->b->plan->shards);
+    for (; !e; range.from = range.to + 1) {
+        emission part = *m;
+        range.to = spilled_window_slice(m, range.from);
+        e = spilled_window_list(s, m, &range, &space->waiting, &space->groups);
+        spilled_window_use(s, &part);
+        if (!e) e = emit_groups(&part);
+        if (range.to == UINT64_MAX) break;
+    }
+    spilled_window_free(s);
     return e;
 }

@@ -85,11 +85,14 @@ static void add_new(group_list *list, pane *const *panes, uint32_t index, entry 
         if (!is_known[i]) groups_add(list, some[i], index, shards);
 }
 
-static void add_all(group_list *list, pane *const *panes, uint32_t index, uint32_t shards) {
+static void add_all(group_list *list, pane *const *panes, uint32_t index, uint32_t shards,
+                    const order_range *range) {
     entry *some[LOOK_UPS];
     uint32_t count = 0;
     table_cursor at = { 0 };
     while ((some[count] = table_scan(panes[index], &at))) {
+        uint64_t order = shard_order(some[count]->hash, shards);
+        if (order < range->from || order > range->to) continue;
         if (++count < LOOK_UPS) continue;
         add_new(list, panes, index, some, count, shards);
         count = 0;
@@ -118,17 +121,37 @@ void groups_sort_once(group_list *list) {
     drop_copies(list);
 }
 
+void groups_list_range(group_list *list, pane *const *panes, uint32_t count, uint32_t shards,
+                       const order_range *range) {
+    groups_begin(list);
+    for (uint32_t i = 0; i < count; i++) add_all(list, panes, i, shards, range);
+    groups_sort(list);
+}
+
 void groups_list(group_list *list, pane *const *panes, uint32_t count, bool dirty_only,
                  uint32_t shards) {
-    groups_begin(list);
-    for (uint32_t i = 0; i < count; i++) {
-        if (dirty_only)
-            add_dirty(list, panes[i], i, shards);
-        else
-            add_all(list, panes, i, shards);
+    static const order_range all = { 0, UINT64_MAX };
+    if (!dirty_only) {
+        groups_list_range(list, panes, count, shards, &all);
+        return;
     }
-    if (dirty_only)
-        groups_sort_once(list);
-    else
-        groups_sort(list);
+    groups_begin(list);
+    for (uint32_t i = 0; i < count; i++) add_dirty(list, panes[i], i, shards);
+    groups_sort_once(list);
+}
+
+uint32_t groups_below(const group_list *list, uint64_t order) {
+    uint32_t low = 0, high = list->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (list->items[middle].order < order)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint32_t groups_up_to(const group_list *list, uint64_t order) {
+    return order == UINT64_MAX ? list->count : groups_below(list, order + 1);
 }

@@ -19,10 +19,23 @@ typedef struct group_list {
     uint32_t count, room;
 } group_list;
 
+/* Orders from `from` to `to`, both included. */
+typedef struct order_range {
+    uint64_t from, to;
+} order_range;
+
 /* Fill `list` with the groups of `panes` (those of one window, by start), each once, sorted by
  * order, then key bytes. `dirty_only`: those touched in this batch. O(groups * panes). */
 void groups_list(group_list *list, pane *const *panes, uint32_t count, bool dirty_only,
                  uint32_t shards);
+
+/* All groups whose order lies in a range. O(groups * panes), sorting only those in it. */
+void groups_list_range(group_list *list, pane *const *panes, uint32_t count, uint32_t shards,
+                       const order_range *range);
+
+/* Of a sorted list: groups before `order`; groups up to it. O(log groups). */
+uint32_t groups_below(const group_list *list, uint64_t order);
+uint32_t groups_up_to(const group_list *list, uint64_t order);
 
 /* The same in steps: an empty list, some groups, each once, and the order. */
 void groups_begin(group_list *list);

@@ -50,6 +50,8 @@ typedef struct source_view {
 typedef struct aggregate_view {
     int64_t watermark_before; /* judges rows; WATERMARK_NONE: none yet */
     int64_t watermark_after;  /* closes windows; set before emission */
+    bool closes_apart;        /* windows that close are emit_close.c's; set likewise, as is: */
+    int64_t out_to;           /* watermark whose windows are all out behind the batch */
 } aggregate_view;
 
 typedef struct distinct_view {

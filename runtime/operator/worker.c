@@ -6,6 +6,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/operator/distinct.h"
 #include "runtime/operator/emit.h"
+#include "runtime/operator/emit_close.h"
 #include "runtime/operator/fold.h"
 #include "runtime/operator/select.h"
 
@@ -174,6 +175,7 @@ void worker_begin(worker *w, const sl_plan *plan) {
 }
 
 void worker_end(worker *w, const sl_plan *plan, bool commit) {
+    if (!commit) emit_close_forget(w);
     for (uint32_t i = 0; i < plan->aggregate_count; i++) {
         (commit ? table_commit : table_undo)(w->tables[i]);
         if (!commit) expiry_undo(&w->expiries[i]);

@@ -12,7 +12,7 @@ static sl_string text(const char *s) {
     return (sl_string){ .data = s, .len = (uint32_t)strlen(s) };
 }
 
-static void write_sample(buf *out) {
+static void write_sample_of(buf *out, close_cursor closing) {
     progress_partition first[2] = {
         { .topic = "rides", .number = 0, .position = 42, .high = INT64_MIN },
         {
@@ -37,7 +37,7 @@ static void write_sample(buf *out) {
         { .name = text("rides"), .time = INT64_MAX },
     };
     progress_stage stages[2] = {
-        { .name = text("aggregate"), .watermark = 12 },
+        { .name = text("aggregate"), .watermark = 12, .closing = closing },
         { .is_distinct = true, .name = text("aggregate"), .watermark = 13 },
     };
     progress p = {
@@ -51,6 +51,8 @@ static void write_sample(buf *out) {
     };
     progress_write(&p, out);
 }
+
+static void write_sample(buf *out) { write_sample_of(out, (close_cursor){ 0 }); }
 
 static void what_is_written_is_read(void **state) {
     (void)state;
@@ -79,10 +81,37 @@ static void what_is_written_is_read(void **state) {
     assert_int_equal(progress_find_source(&p, &rides, 1)->time, INT64_MAX);
     assert_null(progress_find_source(&p, &rides, 2));
     assert_null(progress_find_source(&p, &other, 0));
-    assert_int_equal(progress_stage_watermark(&p, false, &stage), 12);
-    assert_int_equal(progress_stage_watermark(&p, true, &stage), 13);
-    assert_int_equal(progress_stage_watermark(&p, true, &other), INT64_MIN);
+    assert_int_equal(progress_find_stage(&p, false, &stage)->watermark, 12);
+    assert_int_equal(progress_find_stage(&p, true, &stage)->watermark, 13);
+    assert_null(progress_find_stage(&p, true, &other));
     progress_done(&p);
+    buf_done(&bytes);
+}
+
+static void a_close_that_goes_on_is_read_again(void **state) {
+    (void)state;
+    buf bytes;
+    progress p;
+    close_cursor closing = {
+        .is_open = true,
+        .window = { -5, INT64_MAX },
+        .order = UINT64_MAX - 1,
+    };
+    sl_string stage = text("aggregate");
+    buf_init(&bytes);
+    write_sample_of(&bytes, closing);
+    assert_int_equal(bytes.data[0], 2);
+    assert_null(progress_read(bytes.data, bytes.len, &p));
+    const close_cursor *got = &progress_find_stage(&p, false, &stage)->closing;
+    assert_true(got->is_open);
+    assert_int_equal(got->window.start, -5);
+    assert_int_equal(got->window.end, INT64_MAX);
+    assert_true(got->order == UINT64_MAX - 1);
+    assert_false(progress_find_stage(&p, true, &stage)->closing.is_open);
+    progress_done(&p);
+    buf_reset(&bytes);
+    write_sample(&bytes);
+    assert_int_equal(bytes.data[0], 1); /* without one, older programs can read it */
     buf_done(&bytes);
 }
 
@@ -136,7 +165,7 @@ static void a_newer_version_is_refused(void **state) {
     bytes.data[0] = PROGRESS_VERSION + 1;
     err *e = progress_read(bytes.data, bytes.len, &p);
     assert_int_equal(e->code, ERR_REFUSED);
-    assert_non_null(strstr(e->message, "version 2"));
+    assert_non_null(strstr(e->message, "version 3"));
     err_free(e);
     progress_done(&p);
     buf_done(&bytes);
@@ -145,6 +174,7 @@ static void a_newer_version_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(a_close_that_goes_on_is_read_again),
         cmocka_unit_test(each_cut_is_refused),
         cmocka_unit_test(no_byte_breaks_the_reader),
         cmocka_unit_test(a_newer_version_is_refused),

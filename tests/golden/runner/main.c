@@ -66,7 +66,7 @@ static void play_path(totals *t, const char *path) {
 
 static int usage(void) {
     fprintf(stderr, "golden_runner [--workers N] [--restarts N] [--crashes FIRST] [--planned] "
-                    "[-joff] [--only TEXT] [--update] PATH…\n");
+                    "[--close GROUPS] [-joff] [--only TEXT] [--update] PATH…\n");
     return 2;
 }
 
@@ -91,6 +91,8 @@ int main(int argc, char **argv) {
             t.options.workers = (uint32_t)strtoul(argv[++at], NULL, 10);
         else if (strcmp(argv[at], "--crashes") == 0)
             t.options.crashes = 1 + (uint32_t)strtoul(argv[++at], NULL, 10);
+        else if (strcmp(argv[at], "--close") == 0)
+            t.options.closes = (uint32_t)strtoul(argv[++at], NULL, 10);
         else if (strcmp(argv[at], "--restarts") == 0)
             t.options.restarts = (uint32_t)strtoul(argv[++at], NULL, 10);
         else if (strcmp(argv[at], "--only") == 0)

@@ -13,6 +13,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/kit/kit.h"
+#include "runtime/flow/closing.h"
 #include "runtime/flow/keeper.h"
 #include "tests/golden/runner/tally.h"
 #include "tests/golden/runner/text.h"
@@ -36,6 +37,8 @@ typedef struct play {
     const char *crash_at; /* step at which the next batch dies; NULL: it does not */
     uint32_t crashes;     /* with --crashes: how many there were */
     bool keeps;           /* state outlives a run */
+    uint32_t closes;      /* as the options or the case say */
+    bool spreads;         /* as the options say: closes are done in one step */
     bool plans_ahead;     /* a batch that died is done as it was planned */
     bool may_end;         /* runs end as the options say */
     bool may_die;         /* likewise, in a batch */
@@ -121,6 +124,7 @@ static void open_run(play *p) {
         .workers = p->workers,
         .keeps = p->keeps,
         .plans_ahead = p->plans_ahead,
+        .closes = p->closes,
         .on_step = die,
         .on_step_arg = p,
     };
@@ -239,12 +243,28 @@ static void cut_verdicts(lines *l) {
     }
 }
 
+/* With --close there are more batches. */
+static void cut_run(lines *l) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < l->count; i++) {
+        if (strncmp(buf_text(&l->items[i]), "run:", 4) == 0)
+            buf_done(&l->items[i]);
+        else
+            l->items[kept++] = l->items[i];
+    }
+    l->count = kept;
+}
+
 /* Hold `got` to a section. */
 static void compare(play *p, const section *sec, lines *got, bool loose) {
     lines wanted = expected_lines(p, sec);
     if (p->is_between && strcmp(sec->title, "watermark") == 0) {
         cut_verdicts(&wanted);
         cut_verdicts(got);
+    }
+    if (p->spreads && strcmp(sec->title, "counters") == 0) {
+        cut_run(&wanted);
+        cut_run(got);
     }
     if (!equal_from(&wanted, 0, got, 0, loose)) {
         fail(p, sec->line, "--- %s%s%s differs (- wanted, + got):", sec->title,
@@ -650,10 +670,30 @@ static err *step_once(play *p, trigger_verdict *verdict) {
     return e;
 }
 
+/* With --restarts: what comes next is another run's. */
+static void rerun(play *p) {
+    if (!p->can_rerun) return;
+    p->can_rerun = false;
+    if (!p->options->restarts || !p->may_end || ++p->steps < p->options->restarts) return;
+    p->workers = p->workers == 1 ? p->options->workers : 1;
+    reopen(p);
+}
+
+/* With --close: what the batch closed comes out whole in its step. */
+static void finish_close(play *p) {
+    trigger_verdict verdict;
+    while (p->spreads && p->running && !p->error && closing_is_open(&p->p)) {
+        p->can_rerun = true;
+        rerun(p);
+        if (!p->error) p->error = step_once(p, &verdict);
+    }
+}
+
 static void step(play *p, const section *sec, trigger_action wanted) {
     trigger_verdict verdict = { 0 };
     if (!p->running) return;
     p->error = step_once(p, &verdict);
+    finish_close(p);
     if (!p->error && verdict.action != wanted) {
         fail(p, sec->line, "--- %s: %s", sec->title, action_name(verdict.action));
     } else if (!p->error && wanted == TRIGGER_WAIT) {
@@ -673,6 +713,7 @@ static void run(play *p) {
     for (uint32_t i = 0; p->running && !p->error && verdict.action == TRIGGER_RUN && i < MOST_STEPS;
          i++) {
         p->error = step_once(p, &verdict);
+        finish_close(p);
         if (!p->error) check_law(p);
     }
     p->can_rerun = !p->error && verdict.action == TRIGGER_WAIT;
@@ -806,6 +847,12 @@ static void act_die(play *p, const section *sec) {
     reopen(p);
 }
 
+/* `close GROUPS`, before the first step: of windows that close, so many groups a batch. */
+static void act_close(play *p, const section *sec) {
+    if (!p->closes) p->closes = (uint32_t)strtoul(sec->words, NULL, 10);
+    if (!p->closes) fail(p, sec->line, "--- close GROUPS");
+}
+
 /* Before the first step. */
 static void act_planned(play *p, const section *sec) {
     (void)sec;
@@ -831,6 +878,7 @@ static const struct {
     { "in-one-run", act_opt_out, false },
     { "no-crashes", act_opt_out, false },
     { "no-plans", act_opt_out, false },
+    { "no-spread", act_opt_out, false },
     { "topic", act_topic, false },
     { "clock", act_clock, false },
     { "advance", act_clock, false },
@@ -846,6 +894,7 @@ static const struct {
     { "mended-sink", act_broken, false },
     { "feed", act_feed, false },
     { "crash", act_crash, false },
+    { "close", act_close, false },
     { "planned", act_planned, false },
     { "restart", act_restart, true },
     { "die", act_die, true },
@@ -878,15 +927,6 @@ static bool play_expectation(play *p, const section *sec) {
     return true;
 }
 
-/* With --restarts: what comes next is another run's. */
-static void rerun(play *p) {
-    if (!p->can_rerun) return;
-    p->can_rerun = false;
-    if (!p->options->restarts || !p->may_end || ++p->steps < p->options->restarts) return;
-    p->workers = p->workers == 1 ? p->options->workers : 1;
-    reopen(p);
-}
-
 static void play_section(play *p, const section *sec) {
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
         if (strcmp(sec->title, actions[i].title) != 0) continue;
@@ -917,6 +957,8 @@ bool play_case(story *s, const story_case *c, const play_options *options) {
     p.may_end = (options->restarts || options->crashes) && !has_section(&p, "in-one-run");
     p.may_die = p.may_end && !has_section(&p, "no-crashes");
     p.plans_ahead = options->plans_ahead && !has_section(&p, "no-plans");
+    p.spreads = options->closes && !has_section(&p, "no-spread");
+    p.closes = p.spreads ? options->closes : 0;
     p.keeps = p.may_end || has_section(&p, "die") || has_section(&p, "restart");
     p.keeps |= has_section(&p, "crash");
     world_init(&p.world);

@@ -6,6 +6,8 @@
 typedef struct play_options {
     uint32_t workers;
     bool jit_off;
+    uint32_t closes;   /* > 0: of windows that close, so many groups a batch; what follows is done
+                        * in the same step, and its batches are not counted */
     uint32_t restarts; /* > 0: after so many steps the pipeline is closed, and another one opened
                         * from its checkpoint; the bytes must be the same */
     uint32_t crashes;  /* > 0: every batch dies first, and is done by another pipeline: at one step
