@@ -48,7 +48,7 @@ class Broker:
         self.own_folder = folder is None
         self.settings = dict(settings or {})
         self.heap_mb = MEASURE_HEAP_MB if measure else heap_mb
-        self.jvm = JVM if measure else JVM + LEAN
+        self.measure, self.jvm = measure, JVM if measure else JVM + LEAN
         self.detached = detached
         self.process = None
         self.ports = {}
@@ -139,7 +139,7 @@ class Broker:
     def client(self):
         """The oracle's eye: a Java client in a process of its own (see client.py)."""
         if not self._client:
-            self._client = Client(self.bootstrap)
+            self._client = Client(self.bootstrap, measure=self.measure)
         return self._client
 
     @property

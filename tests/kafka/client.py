@@ -28,12 +28,15 @@ class Record:
 
 
 class Client:
-    def __init__(self, bootstrap, replication=1):
-        """`replication`: of the topics that it makes."""
+    def __init__(self, bootstrap, replication=1, measure=False):
+        """`replication`: of the topics that it makes. `measure`: as of Broker; else it starts in half the time."""
         self.bootstrap, self.replication = bootstrap, replication
         self.errors = tempfile.TemporaryFile()
-        command = [kit.java(), "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", kit.LOGGING, "-cp",
-                   kit.client_classes() + ":" + kit.class_path(), "TestClient", bootstrap]
+        lean = [] if measure else ["-XX:TieredStopAtLevel=1"]
+        if os.path.exists(kit.archive()):  # of the same class path, but for what comes last
+            lean.append("-XX:SharedArchiveFile=" + kit.archive())
+        command = [kit.java(), "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xlog:disable", *lean,
+                   kit.LOGGING, "-cp", kit.class_path() + ":" + kit.client_classes(), "TestClient", bootstrap]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=self.errors, text=True)
 
