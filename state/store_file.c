@@ -14,6 +14,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/crash.h"
 #include "runtime/base/mem.h"
+#include "state/image_format.h"
 #include "state/store_inside.h"
 
 /* DESIGN: an object is a file of its name below the folder.
@@ -311,6 +312,7 @@ static err *read_all(const file_store *f, int fd, const char *name, buf *out) {
         return err_new(ERR_IO, "file:%s: `%s` is no plain file, wanted an object", f->root, name);
     }
     size_t want = (size_t)about.st_size + 1, start = out->len;
+    image_reserve(out, want); /* parts are large */
     for (;;) {
         ssize_t got = read(fd, buf_need(out, want), want);
         if (got < 0 && errno == EINTR) continue;
