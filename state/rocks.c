@@ -20,7 +20,8 @@
 #include "runtime/base/mem.h"
 
 enum {
-    BLOCK_BYTES = 16 << 10,
+    BLOCK_BYTES = 4 << 10, /* look-ups seldom find two keys in one */
+    META_BYTES = 16 << 10,
     FILTER_BITS = 10,
     READ_AHEAD = 256 << 10,
     MANY = 256, /* keys of one multi-get */
@@ -87,7 +88,7 @@ static rocksdb_block_based_table_options_t *table_options(rocksdb_cache_t *cache
     rocksdb_block_based_options_set_index_type(
         t, rocksdb_block_based_table_index_type_two_level_index_search);
     rocksdb_block_based_options_set_partition_filters(t, 1);
-    rocksdb_block_based_options_set_metadata_block_size(t, BLOCK_BYTES);
+    rocksdb_block_based_options_set_metadata_block_size(t, META_BYTES);
     rocksdb_block_based_options_set_format_version(t, 5);
     return t;
 }
@@ -100,7 +101,7 @@ static rocksdb_options_t *new_options(rocksdb_cache_t *cache) {
     rocksdb_options_set_create_if_missing(o, 1);
     rocksdb_options_set_compaction_style(o, rocksdb_universal_compaction);
     rocksdb_options_set_universal_compaction_options(o, u);
-    rocksdb_options_set_compression(o, rocksdb_lz4_compression);
+    rocksdb_options_set_compression(o, rocksdb_no_compression);
     rocksdb_options_set_max_background_jobs(o, 2);
     rocksdb_options_set_max_open_files(o, 500);
     rocksdb_options_set_keep_log_file_num(o, 1);
