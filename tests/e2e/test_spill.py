@@ -39,6 +39,8 @@ SPLITS = """aggregate { n = sluice.count(), total = sluice.sum "amount", most = 
 OTHERS = """aggregate { n = sluice.count(), total = sluice.sum "amount", mean = mean,
    variance = sluice.variance "amount", middle = sluice.quantile("amount", 0.5),
    name = sluice.max "user" }"""
+LONG = """local out = rows:group_by { key = sluice.string(function(row) return ("k"):rep(150) .. row.user end) }
+   :window(sluice."""
 GROUPS = 'local out = rows:group_by "user":window(sluice.'
 
 # Spilled in parts, and brought back before they are touched.
@@ -62,6 +64,7 @@ APPEND.update({
 })
 CACHED = {
     "hopping update": GROUPS + 'hopping { size = "2 minutes", every = "1 minute" }):' + OTHERS,
+    "long keys": LONG + 'hopping { size = "2 minutes", every = "1 minute" }):' + OTHERS,
     "rolling": GROUPS + 'rolling { size = "2 minutes", every = "1 minute" }):' + OTHERS,
     "running": GROUPS + 'running { retain = "forever" }):' + OTHERS,
     "running out": GROUPS + 'running { retain = "1 minute" }):' + OTHERS,
@@ -184,6 +187,15 @@ class SpillTest(harness.E2ETest):
                         file.write(b"?" * 500)
         self.run_once("tumbling", ALL, LITTLE)
         self.check("tumbling")
+
+    def test_what_is_left_on_disk_is_looked_for_after_a_restart(self):
+        """Half of the runs begin on a machine that has nothing of it."""
+        self.want("long keys")
+        for i in range(RECORDS // 2500):
+            run = self.run_once("long keys", 'trigger = "once"', LITTLE, f'state_dir = "machine-{i // 2}"')
+            self.assertEqual(run.code, 0, run.err)
+        self.run_once("long keys", ALL, LITTLE)
+        self.check("long keys")
 
     def test_a_budget_that_was_lowered(self):
         """What is loaded is more than the budget, and the base has nothing of it yet."""
