@@ -189,10 +189,10 @@ class SpillTest(harness.E2ETest):
         self.check("tumbling")
 
     def test_what_is_left_on_disk_is_looked_for_after_a_restart(self):
-        """Half of the runs begin on a machine that has nothing of it."""
+        """A third of the runs begin on a machine that has nothing of it."""
         self.want("long keys")
         for i in range(RECORDS // 2500):
-            run = self.run_once("long keys", 'trigger = "once"', LITTLE, f'state_dir = "machine-{i // 2}"')
+            run = self.run_once("long keys", 'trigger = "once"', LITTLE, f'state_dir = "machine-{i // 3}"')
             self.assertEqual(run.code, 0, run.err)
         self.run_once("long keys", ALL, LITTLE)
         self.check("long keys")
