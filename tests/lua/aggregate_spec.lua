@@ -508,7 +508,8 @@ describe("a user's aggregate", function()
    it("is refused when a table cannot keep it", function()
       local wide = aggregate.aggregate { state = { a = "double[65536]" }, fold = print,
          result = print }
-      assert.has_error(function() driver_state.layout(vectors.items(of, { w = wide })) end,
+      local items = vectors.items(of, { w = wide })
+      assert.has_error(function() driver_state.layout(items) end,
          "the states of one group take 524288 bytes, at most 524256 can be kept")
    end)
 

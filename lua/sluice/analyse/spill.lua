@@ -99,7 +99,9 @@ local DOCUMENTED = {
 -- @treturn string Markdown
 function analyse_spill.document()
    local lines = { "| state | past the budget |", "|---|---|" }
-   local function add(what, does) lines[#lines + 1] = ("| %s | %s |"):format(what, does) end
+   local function add(what, does)
+      lines[#lines + 1] = ("| %s | %s |"):format(what, does)
+   end
    for _, way in ipairs { "parts", "cached" } do
       add(DOCUMENTED[way], "goes to disk; " .. analyse_spill.WAYS[way])
    end

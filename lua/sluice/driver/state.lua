@@ -65,6 +65,25 @@ local function sorted_members(items, owners)
    return members
 end
 
+local function part_offsets(ctype, members)
+   local offsets = {}
+   for _, member in ipairs(members) do
+      if member.type == "sl_part" then
+         offsets[#offsets + 1] = ffi.offsetof(ctype, member.name)
+      end
+   end
+   return offsets
+end
+
+local function checked_size(ctype)
+   local size = ffi.sizeof(ctype)
+   if size > MOST_BYTES then
+      error(("the states of one group take %d bytes, at most %d can be kept"):format(size,
+         MOST_BYTES), 0)
+   end
+   return size
+end
+
 --- Lay out the state of an aggregation.
 -- @tparam table items of the graph: `{ { name =, spec = }, … }`
 -- @tparam ?boolean has_span C keeps the times of the group's rows
@@ -87,18 +106,8 @@ function driver_state.layout(items, has_span)
    end
    local struct = "struct __attribute__((aligned(8))) { %s }"
    local ctype = ffi.typeof(struct:format(table.concat(text, " ")), unpack(types))
-   local offsets = {}
-   for _, member in ipairs(members) do
-      if member.type == "sl_part" then
-         offsets[#offsets + 1] = ffi.offsetof(ctype, member.name)
-      end
-   end
-   local size = ffi.sizeof(ctype)
-   if size > MOST_BYTES then
-      error(("the states of one group take %d bytes, at most %d can be kept"):format(size,
-         MOST_BYTES), 0)
-   end
-   local state = { ctype = ctype, size = size, part_offsets = offsets }
+   local state = { ctype = ctype, size = checked_size(ctype) }
+   state.part_offsets = part_offsets(ctype, members)
    state.users, state.items, state.owners = users, items, owners
    state.span_offset = has_span and ffi.offsetof(ctype, "span") or nil
    return setmetatable(state, State)
