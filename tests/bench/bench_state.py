@@ -40,14 +40,14 @@ class Bench(bench_broker.Bench):
         self.number += 1
         return self.drain(BATCH, name=f"bench-{self.number}", checkpoint=self.url(), **options)
 
-    def visible(self, rate, seconds=10):
+    def visible(self, rate, seconds=10, url=None, env=None):
         """Produced to readable, through a pipeline that passes records on."""
         self.number += 1
         topics = [f"visible-{way}-{self.number}" for way in ("in", "out")]
         for topic in topics:
             self.client.create_topic(topic, bench_broker.PARTITIONS)
-        run = self.sluice(kit.script("visible.lua"), *topics, name=f"visible-{self.number}",
-                          checkpoint=self.url())
+        run = self.sluice(kit.script("visible.lua"), *topics, env, name=f"visible-{self.number}",
+                          checkpoint=url or self.url())
         time.sleep(1)
         got = kit.answer([kit.program("bench_visible"), self.broker.bootstrap, *topics, str(rate),
                           str(seconds)])

@@ -1,0 +1,129 @@
+"""How fast state is back, and what it takes when many groups close, when nothing comes, and for a transaction."""
+import glob
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+import bench_kit as kit
+import bench_state as state
+import expect
+from bench_kit import Row, check
+
+KEYS = 10_000_000
+GROUPS, IDLE_S = 1_000_000, 30
+CATCH_UP_RATE = 200_000 # records a second that came during the outage
+
+
+def s3_server():
+    sys.path.append(os.path.join(kit.ROOT, "tests", "s3"))
+    from server import S3
+    return S3()
+
+
+# -- ten million keys
+
+
+def keys_back(url, folder, env):
+    """Runs that find ten million keys and no more rows: from what is here, and from the store alone."""
+    def run():
+        command = [kit.SLUICE, "run", kit.script("keys.lua"), *kit.sets(
+            checkpoint=url, memory="8 GiB", workers=2), "--set", f"state_dir={folder}"]
+        for name, value in (("kind", "running"), ("keys", KEYS), ("count", KEYS)):
+            command += ["--param", f"{name}={value}"]
+        with open(os.devnull, "wb") as nowhere:
+            return kit.run(command, out=nowhere, env=env)
+
+    run()
+    here = run()
+    shutil.rmtree(folder, ignore_errors=True)
+    return here, run()
+
+
+def keys_rows():
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="back-", dir=kit.CACHE) as folder:
+        here, _ = keys_back(f"file:{folder}/checkpoints", os.path.join(folder, "state"), {})
+        rows.append(Row(f"restart with {KEYS:,} keys from a folder: the whole process",
+                        f"{here.wall_s:.1f} s, {here.peak_mb:,.0f} MB", **kit.at_most(here.wall_s, 4, "4 s")))
+    with tempfile.TemporaryDirectory(prefix="back-", dir=kit.CACHE) as folder, s3_server() as s3:
+        _, alone = keys_back(s3.url("back"), os.path.join(folder, "state"), s3.env)
+        rows.append(Row("the same from S3 alone, transfer on this machine included",
+                        f"{alone.wall_s:.1f} s, {alone.peak_mb:,.0f} MB"))
+    return rows
+
+
+# -- a million groups close
+
+
+def closing_rows():
+    """A file a batch: the time between two is a batch's."""
+    rows = [(i * 7919 % GROUPS, 1, 0) for i in range(GROUPS)] + [(GROUPS, 1, 3_600_000)] * 120_000
+    path = state.write_rows("closing.jsonl", rows)
+    with tempfile.TemporaryDirectory(prefix="back-", dir=kit.CACHE) as folder:
+        out = os.path.join(folder, "out", "")
+        run = kit.run([kit.SLUICE, "run", kit.script("keys.lua"), "--param", "kind=window", "--param",
+                       f"path={path}", *kit.sets(checkpoint=f"file:{folder}/checkpoints", sink_path=out)])
+        files = sorted(glob.glob(out + "*"))
+        check("rows", sum(sum(1 for _ in open(name)) for name in files), GROUPS + 1)
+        ended = [os.stat(name).st_mtime for name in files]
+    longest = max(b - a for a, b in zip(ended, ended[1:])) * 1000
+    return [Row(f"{GROUPS:,} groups close at once: the longest batch", f"{longest:.0f} ms, {run.peak_mb:.0f} MB",
+                f"{len(files)} batches", **kit.at_most(longest, 200, "200 ms"))]
+
+
+# -- beside a Kafka
+
+
+def transaction_rows(b):
+    import driver
+    driver.PROGRAM = os.path.join(kit.BUILD, "ledger_driver")
+    for topic in "txn-in", "txn-out":
+        b.client.create_topic(topic, 2)
+    with tempfile.TemporaryDirectory(prefix="back-", dir=kit.CACHE) as folder:
+        one = driver.Driver(b.broker.bootstrap, os.path.join(folder, "log"))
+        one.call("open bench-txn exactly-once 30000 lz4 txn-out")
+        _, middle, late = [int(us) / 1000 for us in
+                           one.call("measure 500 10 100 p 20 txn-in:0:1 txn-in:1:1")]
+        one.kill()
+    return [Row("a transaction of 10 rows: p50", f"{middle:.1f} ms", **kit.at_most(middle, 6, "6 ms")),
+            Row("p99", f"{late:.1f} ms", **kit.at_most(late, 35, "35 ms"))]
+
+
+def catch_up_rows(b):
+    """A process that was away while all the rides came."""
+    run = b.article(delivery="exactly-once")
+    away = b.count / CATCH_UP_RATE
+    return [Row(f"{b.count:,} records behind ({away:.0f} s at {CATCH_UP_RATE:,}/s), none late: caught up in",
+                f"{run.seconds:.1f} s", f"{run.seconds / away:.2f} × the outage")]
+
+
+def idle_rows(b):
+    b.client.create_topic("silent", 4)
+    sink = b.fresh_topic(1)
+    run = b.sluice(expect.RIDE_COUNTS, "silent", sink, name="bench-idle", checkpoint=b.url())
+    time.sleep(5)
+    before = run.ticks()
+    time.sleep(IDLE_S)
+    ticks = run.ticks() - before
+    run.stop()
+    ms = ticks * 1000 / os.sysconf("SC_CLK_TCK") * 60 / IDLE_S
+    return [Row("idle: memory, CPU a minute", f"{run.peak_mb:.0f} MB, {ms:.0f} ms")]
+
+
+def far_rows(b):
+    """Through S3: no goal, its answers are what it takes."""
+    with s3_server() as s3:
+        got = b.visible(200, url=s3.url("visible"), env=s3.env)
+    return [Row("produced to visible, 200 records a second, `s3:` (s3proxy on this machine)",
+                f"p50 {got['p50_ms']:.1f}, p99 {got['p99_ms']:.1f}, p99.9 {got['p999_ms']:.1f} ms")]
+
+
+def bench(options):
+    rows = keys_rows() + closing_rows()
+    b = state.Bench(options)
+    try:
+        return rows + transaction_rows(b) + catch_up_rows(b) + idle_rows(b) + far_rows(b)
+    finally:
+        b.close()
