@@ -173,13 +173,20 @@ static void set_last(kafka_ledger *l, rd_kafka_topic_partition_list_t *list) {
     l->names = kafka_marks_join(l->names, list);
 }
 
-static err *ledger_read(void *ledger, const sl_committed **items, uint32_t *count) {
-    kafka_ledger *l = ledger;
-    rd_kafka_topic_partition_list_t *found, *list = NULL;
+/* All that the group has, also of partitions that are not named here. */
+static err *read_all(kafka_ledger *l, rd_kafka_topic_partition_list_t **list) {
+    rd_kafka_topic_partition_list_t *found;
     err *e = kafka_group_find(&l->group, &found);
     if (!e) found = kafka_marks_join(found, l->names);
-    if (!e) e = read_of(l, found, &list);
+    if (!e) e = read_of(l, found, list);
     kafka_marks_free(found);
+    return e;
+}
+
+static err *ledger_read(void *ledger, const sl_committed **items, uint32_t *count) {
+    kafka_ledger *l = ledger;
+    rd_kafka_topic_partition_list_t *list = NULL;
+    err *e = read_all(l, &list);
     /* with nothing to claim, the first commit would be made into a group that others live in */
     if (!e && !list->cnt) e = kafka_group_alone(&l->group);
     if (e) {
@@ -277,7 +284,7 @@ static err *renew(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_fli
     *committed = false;
     err *e = look(l, in_flight);
     if (!e) e = kafka_txn_renew(&l->txn);
-    if (!e) e = read_of(l, l->names, &list);
+    if (!e) e = read_all(l, &list); /* a first run has named nothing yet */
     if (!e) *committed = is_in_flight(l, list, in_flight);
     if (!e && !*committed && !is_last(l, list)) e = moved(l, list);
     kafka_marks_free(list);

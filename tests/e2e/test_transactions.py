@@ -241,6 +241,19 @@ class RivalTest(LedgerTest):
         self.refused(one, "abort", FENCED)
         self.assertEqual(self.read(two), self.both(1, "p1"))
 
+    def test_a_fresh_one_that_is_shut_out_before_it_names_a_partition(self):
+        """What it has to look for is known from the group alone."""
+        one = self.driver()
+        self.assertEqual(self.read(one), {})
+        two = self.driver()
+        self.assertEqual(self.read(two), {})
+        self.deliver(two, 1)
+        one.call("begin")
+        with self.assertRaises(Refused):
+            self.write(one, 2)
+        self.refused(one, "abort", FENCED)
+        self.assertEqual(self.read(two), self.both(1, "p1"))
+
     def test_a_zombie_stops_and_leaves_its_successor_alone(self):
         one = self.driver()
         self.deliver(one, 1)
