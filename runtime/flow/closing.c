@@ -134,6 +134,11 @@ static void tell(const pipeline *p, uint32_t aggregate, const close_cursor *befo
     buf_done(&text);
 }
 
+/* A script that changed may have stages behind what began to come out: they get the rest whole. */
+static uint64_t groups_of_batch(const pipeline *p, uint32_t aggregate) {
+    return emit_may_spread(p->plan, aggregate) ? p->close_groups : UINT64_MAX;
+}
+
 err *closing_emit(pipeline *p, const batch_view *view, aggregate_view *of, uint32_t aggregate,
                   bool threaded) {
     stage_run *run = &p->stages.aggregates[aggregate];
@@ -142,7 +147,7 @@ err *closing_emit(pipeline *p, const batch_view *view, aggregate_view *of, uint3
                   .aggregate = aggregate,
                   .threaded = threaded,
                   .at = run->closing,
-                  .left = p->close_groups };
+                  .left = groups_of_batch(p, aggregate) };
     of->out_to = of->watermark_after;
     bool closes = c.at.is_open || of->watermark_after != of->watermark_before;
     if (!closes || (!c.at.is_open && !emit_may_spread(p->plan, aggregate))) return NULL;

@@ -9,6 +9,7 @@
 #include "runtime/flow/blank.h"
 #include "runtime/flow/side.h"
 #include "runtime/flow/verdict.h"
+#include "runtime/operator/operators.h"
 
 enum { BAD_SHARE_FROM = 1000 };
 
@@ -205,6 +206,7 @@ outbox *collect_boxes(pipeline *p, uint32_t worker_number) {
 void collect_begin(pipeline *p) {
     for (uint32_t k = 0; k < crew_count(p->crew) * 2 * SL_MAX_OUTPUTS; k++)
         outbox_reset(&p->worker_boxes[k]);
+    for (uint32_t i = 0; i < crew_count(p->crew); i++) emit_begin(crew_worker(p->crew, i));
 }
 
 /* Merge box `k` of all workers into `to`. Each is in order, and no group is on two workers. */

@@ -12,7 +12,7 @@ err *collect_check(const pipeline *p);
 /* Where a worker emits to: SL_MAX_OUTPUTS outboxes for retractions, then as many for rows. */
 outbox *collect_boxes(pipeline *p, uint32_t worker);
 
-/* Before an aggregation is emitted: these are empty. */
+/* Before an aggregation is emitted: these are empty, and so are the workers' lists. */
 void collect_begin(pipeline *p);
 
 /* After the emission of `aggregate`: results of all workers go to their sinks, merged. */

@@ -187,6 +187,12 @@ static void evict(const emission *m, table *t) {
     emit_forget_sent(m, watermark);
 }
 
+void emit_begin(worker *w) {
+    w->result_count = 0;
+    onward_list_reset(&w->onward);
+    emit_free_kept(w->emit);
+}
+
 err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool reached,
                     outbox *retracted, outbox *boxes) {
     const sl_aggregate *plan = &b->plan->aggregates[aggregate];
@@ -198,9 +204,6 @@ err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool rea
                    .retracted = retracted,
                    .boxes = boxes };
     table *t = w->tables[aggregate];
-    w->result_count = 0;
-    onward_list_reset(&w->onward);
-    emit_free_kept(w->emit);
     expiry_add_new(&w->expiries[aggregate]);
     switch (plan->window.kind) {
     case SL_WINDOW_SESSION: return emit_sessions(&m, t, reached);

@@ -26,6 +26,9 @@ void distinct_forget(worker *w, const batch_view *b);
 /* fold.c: fold the rows of this worker's shards into its tables, of aggregations of `level`. */
 struct err *fold_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level);
 
+/* emit.c: before an aggregation is emitted: what its rows borrowed for the last one goes. */
+void emit_begin(worker *w);
+
 /* emit.c: results of one aggregation on this worker, ordered by (window end, start, shard, hash,
  * key): `retracted[k]` and `boxes[k]` get the messages of output k of the step behind it,
  * w->results what goes on otherwise.

@@ -19,8 +19,13 @@ return sluice.pipeline {{ name = "closing", checkpoint = "file:./checkpoints",
       :group_by "user":window(sluice.{window}):aggregate {{ n = sluice.count() }}
       :to(sluice.file {{ path = "out", mode = "append" }}) }}
 """
-TUMBLING = 'tumbling { size = "1 hour" }'
-HOPPING = 'hopping { size = "1 hour", every = "30 minutes" }'
+SINK = ':to(sluice.file { path = "out", mode = "append" })'
+
+TUMBLING = 'tumbling { size = "1 hour", name = "first" }'
+HOPPING = 'hopping { size = "1 hour", every = "30 minutes", name = "first" }'
+BEHIND = """:group_by { all = sluice.int64(function(row) return 1 end) }
+         :window(sluice.tumbling { size = "1 hour", name = "behind" }):aggregate { users = sluice.count() }
+      :to(sluice.file { path = "counts", mode = "append" })"""
 USERS, MOST = 130_000, 100_000
 
 
@@ -36,14 +41,14 @@ class ClosingTest(harness.E2ETest):
         self.file("p.lua", SCRIPT.format(window=window))
         return self.run_sluice("run", "p.lua", *options, timeout_s=120, **more)
 
-    def parts(self):
+    def parts(self, sink="out"):
         """The lines of each batch that wrote any."""
-        folder = os.path.join(self.folder, "out")
+        folder = os.path.join(self.folder, sink)
         return [harness.read(os.path.join(folder, name)).splitlines()
                 for name in sorted(os.listdir(folder)) if not name.startswith(".")]
 
-    def rows(self):
-        return [line for part in self.parts() for line in part]
+    def rows(self, sink="out"):
+        return [line for part in self.parts(sink) for line in part]
 
     def begin_anew(self):
         for name in "out", "checkpoints":
@@ -75,3 +80,12 @@ class ClosingTest(harness.E2ETest):
                 self.assertEqual(run.code, 0, run.err)
                 self.assertTrue(self.rows() == wanted, "the output differs")
 
+    def test_a_stage_that_is_new_in_the_midst_of_it_gets_the_rest(self):
+        run = self.run_once(HOPPING, program=CRASHING, env={"SLUICE_CRASH": "flow_applied:2"})
+        self.assertEqual(run.code, -9, run.err)
+        before = len(self.rows())
+        self.file("p.lua", SCRIPT.format(window=HOPPING).replace(SINK, BEHIND))
+        run = self.run_sluice("run", "p.lua", timeout_s=120)
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual(before, MOST)
+        self.assertEqual(sum(json.loads(row)["users"] for row in self.rows("counts")), 2 * USERS - before)
