@@ -19,7 +19,7 @@ CATCH_UP_RATE = 200_000 # records a second that came during the outage
 def s3_server():
     sys.path.append(os.path.join(kit.ROOT, "tests", "s3"))
     from server import S3
-    return S3()
+    return S3(heap_mb=1024)
 
 
 # -- ten million keys

@@ -28,12 +28,14 @@ from broker import die_with_parent  # noqa: E402
 JAR = os.path.join(kit.ROOT, ".cache", "s3", "s3proxy-4.1.0-jar-with-dependencies.jar")
 ACCESS_KEY, SECRET_KEY = "AKIDTEST", "SECRETTEST"
 BUCKET = "bucket"
-JVM = ["-Xmx128m", "-Xss256k", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1"]
+JVM = ["-Xss256k", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1"]
 
 
 class S3:
-    def __init__(self, program=os.environ.get("SLUICE_S3_SERVER")):
+    def __init__(self, program=os.environ.get("SLUICE_S3_SERVER"), heap_mb=128):
+        """`heap_mb`: it holds an object whole while it is put under a condition, several times over."""
         self.program = program
+        self.heap_mb = heap_mb
         self.folder = tempfile.mkdtemp(prefix="sluice-s3-")
         self.objects = os.path.join(self.folder, "objects")  # a bucket is a folder in it
         os.makedirs(os.path.join(self.objects, BUCKET))
@@ -119,7 +121,7 @@ class S3:
         path = os.path.join(self.folder, "s3proxy.conf")
         with open(path, "w") as file:
             file.writelines(f"{name}={value}\n" for name, value in properties.items())
-        return [kit.java(), *JVM, "-jar", JAR, "--properties", path], {}
+        return [kit.java(), f"-Xmx{self.heap_mb}m", *JVM, "-jar", JAR, "--properties", path], {}
 
     def wait_until_it_answers(self, port, timeout_s):
         deadline = time.monotonic() + timeout_s
