@@ -47,9 +47,9 @@ class Bench:
         self.client.create_topic(name, partitions, STAMPED)
         return name
 
-    def sluice(self, script, source, sink, env=None, **options):
-        return kit.Run([kit.SLUICE, "run", script, *kit.sets(source_topics=source, sink_topic=sink,
-                                                            **options)],
+    def sluice(self, script, source, sink, env=None, checkpoint="none", **options):
+        return kit.Run([kit.SLUICE, "run", script, *kit.sets(
+            source_topics=source, sink_topic=sink, checkpoint=checkpoint, **options)],
                        env={"KAFKA_BROKERS": self.broker.bootstrap, **(env or {})})
 
     # -- ways to read 10 million rides
