@@ -26,14 +26,17 @@ static void put_time(buf *line) {
     buf_printf(line, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
+static bool is_control(char c) { return (unsigned char)c < 0x20 || c == 0x7f; }
+
+/* As JSON has it, which readers of logfmt take as well. */
 static void put_quoted(buf *line, const char *text) {
+    static const char ESCAPED[] = "\"\\\n\r\t", LETTERS[] = "\"\\nrt";
     buf_put_char(line, '"');
     for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            buf_printf(line, "\\%c", *c);
-        else if (*c == '\n')
-            buf_put_text(line, "\\n");
-        else if ((unsigned char)*c < 0x20)
+        const char *at = strchr(ESCAPED, *c);
+        if (at)
+            buf_printf(line, "\\%c", LETTERS[at - ESCAPED]);
+        else if (is_control(*c))
             buf_printf(line, "\\u%04x", (unsigned)*c);
         else
             buf_put_char(line, *c);
@@ -41,7 +44,11 @@ static void put_quoted(buf *line, const char *text) {
     buf_put_char(line, '"');
 }
 
-static bool is_bare(const char *text) { return *text && !strpbrk(text, " \"\\=\n\t\r"); }
+static bool is_bare(const char *text) {
+    for (const char *c = text; *c; c++)
+        if (is_control(*c) || strchr(" \"\\=", *c)) return false;
+    return *text;
+}
 
 static void put_value(buf *line, const log_field *f, bool json) {
     if (!f->text)
