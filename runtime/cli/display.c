@@ -82,7 +82,7 @@ static void *show(void *arg) {
     while (!d->is_ending) {
         status_facts facts = d->facts;
         pthread_mutex_unlock(&d->lock);
-        if (facts.at_ms) status_rate_add(&d->rate, facts.read, clock_steady_ms(&real));
+        if (facts.at_ms) status_rate_add(&d->rate, &facts, clock_steady_ms(&real));
         if (d->options.fd >= 0)
             draw(d, &facts, false);
         else

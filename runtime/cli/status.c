@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "runtime/cli/text.h"
+#include "runtime/flow/commit.h"
 
 enum {
     BUSY_MS = 1000,  /* longer than any wait between two collections */
@@ -27,6 +28,11 @@ static void collect_time(status_facts *f, const pipeline *p) {
              slowest->partitions[by].number);
 }
 
+static int64_t every_ms_of(const sl_plan *plan) {
+    if (plan->trigger == SL_INTERVAL) return plan->interval_ms;
+    return plan->checkpoint.url.data ? plan->checkpoint.commit_interval_ms : 0;
+}
+
 void status_collect(status_facts *f, const pipeline *p) {
     *f = (status_facts){ .at_ms = clock_steady_ms(p->system.clock) };
     for (uint32_t i = 0; i < p->input_count; i++) {
@@ -43,21 +49,31 @@ void status_collect(status_facts *f, const pipeline *p) {
     f->is_stopping = *p->system.stop != 0;
     if (p->plan->trigger == SL_INTERVAL && p->trigger.due_ms > clock_now_ms(p->system.clock))
         f->next_ms = p->trigger.due_ms;
+    f->every_ms = every_ms_of(p->plan);
+    f->is_committing = commit_is_beside(p);
     collect_time(f, p);
 }
 
-void status_rate_add(status_rate *r, uint64_t read, int64_t at_ms) {
-    int64_t gap = at_ms - r->at_ms;
+/* Nothing has come for `gap_ms`. Main does not collect while it works. */
+static bool is_quiet(const status_rate *r, const status_facts *f, int64_t gap_ms, int64_t now_ms) {
+    if (gap_ms <= QUIET_MS) return false;
+    bool is_idle = now_ms - f->at_ms <= BUSY_MS && !f->is_committing;
+    return gap_ms > 2 * (is_idle ? f->every_ms : r->gap_ms);
+}
+
+void status_rate_add(status_rate *r, const status_facts *f, int64_t now_ms) {
+    int64_t gap = now_ms - r->at_ms;
+    uint64_t read = f->read;
     if (!r->at_ms) {
-        *r = (status_rate){ .read = read, .at_ms = at_ms, .rate = -1 };
+        *r = (status_rate){ .read = read, .at_ms = now_ms, .rate = -1 };
     } else if (read == r->read) {
-        if (r->rate >= 0 && gap > QUIET_MS && gap > 2 * r->gap_ms) r->rate = 0;
+        if (r->rate >= 0 && is_quiet(r, f, gap, now_ms)) r->rate = 0;
     } else if (gap > 0) {
         double rate = (double)(read - r->read) * 1000.0 / (double)gap;
         bool is_smooth = r->rate > 0 && gap < QUIET_MS;
         *r = (status_rate){
             .read = read,
-            .at_ms = at_ms,
+            .at_ms = now_ms,
             .gap_ms = gap,
             .rate = is_smooth ? (r->rate + rate) / 2 : rate,
         };

@@ -16,12 +16,15 @@ typedef struct status_facts {
     int64_t watermark;  /* of the source that is furthest behind */
     char held_by[120];  /* "topic/partition" that holds it back; empty: nobody */
     int64_t next_ms;    /* Unix ms of the next batch; 0: when there is something to do */
+    int64_t every_ms;   /* least time between batches, by trigger and commit_interval; 0: none */
+    bool is_committing; /* beside the next fetch */
     bool is_stopping;
 } status_facts;
 
 void status_collect(status_facts *f, const pipeline *p);
 
-/* Records a second, from batch to batch: steady also when a batch comes every 30 seconds. */
+/* Records a second, from batch to batch: steady also when a batch comes every 30 seconds; 0 once a
+ * batch would have come and did not, or took twice as long as the last. */
 typedef struct status_rate {
     uint64_t read;  /* at the last change */
     int64_t at_ms;  /* of the last change; 0: none yet */
@@ -29,7 +32,8 @@ typedef struct status_rate {
     double rate;    /* -1: not known before the second change */
 } status_rate;
 
-void status_rate_add(status_rate *r, uint64_t read, int64_t at_ms);
+/* `f`: as collected last; `now_ms`: steady. */
+void status_rate_add(status_rate *r, const status_facts *f, int64_t now_ms);
 
 /* Append the line, at most `width` columns: what matters least is left out first. `now_ms`: Unix
  * ms; `silent_ms`: since the facts were collected, which is how long a batch has run. */

@@ -58,19 +58,51 @@ static void line_leaves_out_what_matters_least(void **state) {
     buf_done(&out);
 }
 
+/* Facts that say `read`, looked at when they are collected: four times a second up to `until_ms`.
+ */
+static void look(status_rate *r, status_facts *f, uint64_t read, int64_t until_ms) {
+    f->read = read;
+    for (int64_t ms = r->at_ms ? f->at_ms + 250 : until_ms; ms <= until_ms; ms += 250) {
+        f->at_ms = ms;
+        status_rate_add(r, f, ms);
+    }
+}
+
 static void rate_is_steady_from_batch_to_batch(void **state) {
     status_rate r = { 0 };
+    status_facts f = { .every_ms = 30000 };
     (void)state;
-    status_rate_add(&r, 0, 1000);
+    look(&r, &f, 0, 1000);
     assert_true(r.rate < 0);
-    for (int64_t at_ms = 1250; at_ms < 31000; at_ms += 250) status_rate_add(&r, 0, at_ms);
+    look(&r, &f, 0, 30750);
     assert_true(r.rate < 0);
-    status_rate_add(&r, 60000, 31000);
+    look(&r, &f, 60000, 31000);
     assert_int_equal((int)r.rate, 2000);
-    for (int64_t at_ms = 31250; at_ms <= 91000; at_ms += 250) status_rate_add(&r, 60000, at_ms);
+    look(&r, &f, 60000, 91000);
     assert_int_equal((int)r.rate, 2000);
-    status_rate_add(&r, 60000, 91250); /* two intervals and nothing came */
+    look(&r, &f, 60000, 91250); /* two intervals and nothing came */
     assert_int_equal((int)r.rate, 0);
+}
+
+/* Also behind one batch that came after a long silence, of which twice as much would be waited. */
+static void rate_is_nothing_while_nothing_comes(void **state) {
+    status_rate r = { 0 };
+    status_facts f = { 0 };
+    (void)state;
+    look(&r, &f, 0, 1000);
+    look(&r, &f, 0, 600750);
+    look(&r, &f, 600000, 601000);
+    assert_int_equal((int)r.rate, 1000);
+    look(&r, &f, 600000, 603000);
+    assert_int_equal((int)r.rate, 1000);
+    look(&r, &f, 600000, 603250);
+    assert_int_equal((int)r.rate, 0);
+    look(&r, &f, 900000, 603500);
+    f.is_committing = true; /* it is at work: no slower than the batches before */
+    assert_true(r.rate > 0);
+    status_rate before = r;
+    look(&r, &f, 900000, 607000);
+    assert_true(r.rate == before.rate);
 }
 
 static void times_of_other_days_have_their_date(void **state) {
@@ -251,6 +283,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(line_leaves_out_what_matters_least),
         cmocka_unit_test(rate_is_steady_from_batch_to_batch),
+        cmocka_unit_test(rate_is_nothing_while_nothing_comes),
         cmocka_unit_test(times_of_other_days_have_their_date),
         cmocka_unit_test(clipped_text_keeps_whole_characters_and_no_commands),
         cmocka_unit_test(members_of_an_object_are_walked),
