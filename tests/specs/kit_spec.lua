@@ -72,6 +72,12 @@ describe("a process that ends", function()
       fails(function() p:restart() end, "the pipeline has finished")
       p = test.pipeline(SUMS):crash "saved"
       fails(function() p:tick() end, "kit_spec.lua:", "to die at `saved`")
+      p = test.pipeline(SUMS):crash "saved"
+      fails(function() p:restart() end, "kit_spec.lua:", ":restart: it was to die at "
+         .. "`saved`, and no batch has run since")
+      fails(function() p:crash "begun" end, "kit_spec.lua:", ":crash: it was to die")
+      p:batch(ones(1, 2))
+      p:crash("begun"):batch(ones(3, 4))
    end)
 end)
 

@@ -95,6 +95,7 @@ function Driver:collect()
 end
 
 function Driver:run(method, fn)
+   process.begins(self)
    local result, problem, died = fn(self.handle)
    if died then
       process.reopen(self, 4)

@@ -8,7 +8,12 @@ local tables = require "sluice.tables"
 
 local process = {}
 
+local UNMET = "it was to die at `%s`, and no batch has run since"
+
 local Driver = {}
+
+-- Drivers that were told to die and have run no batch since: step and place of that.
+local waiting = {}
 
 --- Its methods for specs.
 process.methods = Driver
@@ -24,6 +29,26 @@ function process.reopen(self, level)
    error(problem, level + 1)
 end
 
+--- A batch runs: it dies, or says that it did not come there.
+-- @tparam sluice.test.driver self
+function process.begins(self)
+   waiting[self] = nil
+end
+
+--- What is wrong with a case that has ended: it let something die that never ran.
+-- @treturn ?string
+function process.unmet()
+   local _, one = next(waiting)
+   waiting = {}
+   return one and one.place .. ": " .. UNMET:format(one.step)
+end
+
+local function check_met(self, method)
+   if waiting[self] then
+      error((":%s: " .. UNMET):format(method, waiting[self].step), 3)
+   end
+end
+
 --- Stop between two batches and go on as a new process does: from the checkpoint, in the
 -- same topics, by the same clock. What was fed and not read is still there; counters
 -- begin anew, as does the idle clock. The checkpoint is in memory, whatever the script's
@@ -33,6 +58,7 @@ end
 -- @raise what `sluice run` would say: what was flushed takes nothing more
 function Driver:restart(given)
    self:check_open "restart"
+   check_met(self, "restart")
    for name in pairs(given or {}) do
       if name ~= "workers" then
          error((":restart: there is no option `%s`: it takes `workers`"):format(
@@ -54,11 +80,16 @@ end
 -- from its checkpoint, and does again what was not committed.
 -- @tparam string step
 -- @treturn Driver itself
+-- @raise later, when the batch does not come there; when no batch runs at all
 -- @usage p:crash "committed":batch(rows)
 function Driver:crash(step)
    self:check_open "crash"
+   check_met(self, "crash")
    for _, known in ipairs(host.steps) do
       if known == step then
+         local info = debug.getinfo(2, "Sl")
+         waiting[self] = { step = step,
+            place = ("%s:%d"):format(info.short_src, info.currentline) }
          host.crash(self.handle, step)
          return self
       end

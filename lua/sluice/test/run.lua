@@ -91,6 +91,25 @@ local function load_once()
    require "sluice.test.matchers"
 end
 
+-- Behind each `it` one looks whether all that was to die has: what a case asked for and
+-- did not come to must not pass for done.
+local function look_behind_cases()
+   local core, process = require "busted.core", require "sluice.test.process"
+   package.loaded["busted.core"] = function(...)
+      local busted = core(...)
+      local safe = busted.safe
+      function busted.safe(descriptor, run, element)
+         if descriptor ~= "it" then return safe(descriptor, run, element) end
+         return safe(descriptor, function(...)
+            run(...)
+            local unmet = process.unmet()
+            if unmet then error(unmet, 0) end
+         end, element)
+      end
+      return busted
+   end
+end
+
 --- Run specs.
 -- @tparam {string,...} words files, folders, options of busted, `--json`
 -- @treturn integer exit code
@@ -111,5 +130,6 @@ return function(words)
    for _, file in ipairs(files) do passed[#passed + 1] = file end
    passed[0] = "sluice test"
    load_once()
+   look_behind_cases()
    return run_busted(require "busted.runner", ended, passed)
 end
