@@ -211,15 +211,15 @@ describe("explain", function()
       holds(lines({ checkpoint = "s3://bucket/x" }, 60, counts()),
          "delivery: exactly-once (out, test-quarantine: in the transaction that commits "
          .. "the progress)", "progress: offsets of group test at localhost:9092",
-         "state: s3://bucket/x/test; at most 1 GiB in memory, then spilled; local copy: "
+         "state: s3://bucket/x/test; at most 1 GiB in memory, then to disk; local copy: "
          .. "./sluice-state/test; kept for looking back: 1 week",
          "cost: at most 86,400 objects a day, a batch every 1 second (each is charged); "
          .. "results are seen 66 ms or more")
       holds(lines({ checkpoint = "file:./x/", trigger = "30 seconds",
          delivery = "at-least-once" }, 1, rides():to(sluice.file { path = "out" })),
          "delivery: at-least-once, as the script says (out: a batch done again replaces "
-         .. "its file; test-quarantine:", "state: file:./x/test;",
-         "local copy: ./x/.state/test", "cost: at most 2,880 objects a day, a batch "
+         .. "its file; test-quarantine:", "state: file:./x/test; no stage keeps groups;",
+         "cost: at most 2,880 objects a day, a batch "
          .. "every 30 seconds; results are seen 2 ms or more")
       local file = sluice.file { path = "in" }:json { sluice.int64 "x" }
       holds(lines({ checkpoint = "file:./x" }, 1, file:to(sink())),

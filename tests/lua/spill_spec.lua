@@ -1,6 +1,7 @@
 -- What goes to disk past `memory`, as the plan, `sluice check` and the documentation say.
 local analyse = require "sluice.analyse"
 local analyse_spill = require "sluice.analyse.spill"
+local delivery = require "sluice.explain.delivery"
 local page = require "sluice.explain.page"
 local sluice = require "sluice"
 local tree = require "sluice.explain.tree"
@@ -74,6 +75,38 @@ describe("what goes to disk", function()
       local sessions = count(sluice.session { gap = "1 minute" })
       assert.truthy(lines(graph_of(sessions, { mode = "append" })):find(
          "`sluice.tumbling`, `sluice.hopping` could go to disk", 1, true))
+      local fails = analyse.graph(sluice.pipeline { name = "p", checkpoint = "file:./c",
+         on_state_limit = "fail", count(minutes):to(sluice.kafka { topic = "out",
+            brokers = "b", mode = "append" }) })
+      assert.truthy(lines(fails):find('past memory: stays in memory; the run ends when '
+         .. 'that alone is too much (on_state_limit = "fail")', 1, true))
+   end)
+
+   it("is what the head of `sluice check` says, too", function()
+      local function head(options, ...)
+         options.name, options.checkpoint = "p", options.checkpoint or "file:./c"
+         for i, branch in ipairs { ... } do options[i] = branch end
+         local to = page.new(false)
+         delivery.draw(to, analyse.graph(sluice.pipeline(options)))
+         return (to:text():gsub("%s+", " "):match "state: [^;]*; (.-); kept for")
+      end
+      local function out(stages, mode)
+         return stages:to(sluice.kafka { topic = "out", brokers = "b", mode = mode })
+      end
+      local goes, stays = out(count(minutes), "append"), out(count(minutes), "complete")
+      assert.equal("at most 1 GiB in memory, then to disk; local copy: ./c/.state/p",
+         head({}, goes))
+      assert.equal('at most 1 GiB in memory, then the run ends (on_state_limit = "fail"); '
+         .. "local copy: ./c/.state/p", head({ on_state_limit = "fail" }, goes))
+      assert.equal("at most 1 GiB in memory, then the run ends (`aggregate` cannot go to "
+         .. "disk); local copy: ./c/.state/p", head({}, stays))
+      local function named(name, mode)
+         return out(count(sluice.tumbling { size = "1 minute", name = name }), mode)
+      end
+      assert.equal("at most 1 GiB in memory, then `some` to disk; the run ends when "
+         .. "`all`, which cannot, is too much alone; local copy: ./c/.state/p",
+         head({}, named("some", "append"), named("all", "complete")))
+      assert.equal("no stage keeps groups", head({}, out(rows)))
    end)
 
    it("is what docs/operations.md says", function()

@@ -78,13 +78,49 @@ function analyse_spill.finish(graph)
    end
 end
 
---- How `sluice check` says it.
+-- Why nothing of a pipeline goes to disk, whatever its stages could; nil: it does.
+local function bar_of(of)
+   if of.on_state_limit == "fail" then return 'on_state_limit = "fail"' end
+   if not of.state_dir then return "there is no state_dir" end
+end
+
+--- How `sluice check` says it of a stage.
 -- @tparam table spills of a stage
+-- @tparam table of the pipeline's options
 -- @treturn string
-function analyse_spill.say(spills)
+function analyse_spill.say(spills, of)
+   local bar = bar_of(of)
+   if bar then return ("%s (%s)"):format(analyse_spill.WAYS.none, bar) end
    if spills.way ~= "none" then return "to disk; " .. analyse_spill.WAYS[spills.way] end
    return ("%s: %s; %s could go to disk"):format(analyse_spill.WAYS.none, spills.why,
       spills.instead)
+end
+
+-- Names of those that go to disk, and of those that stay.
+local function sorted_out(graph)
+   local going, staying = {}, {}
+   for _, list in ipairs { graph.aggregates, graph.distincts } do
+      for _, made in ipairs(list) do
+         local names = made.spills.way == "none" and staying or going
+         names[#names + 1] = ("`%s`"):format(made.name)
+      end
+   end
+   return going, staying
+end
+
+--- How `sluice check` says it of the whole pipeline.
+-- @tparam table graph
+-- @treturn string what happens beyond `memory`; nil: no stage keeps groups
+function analyse_spill.say_all(graph)
+   local going, staying = sorted_out(graph)
+   local bar = bar_of(graph.options)
+   if #going + #staying == 0 then return nil end
+   if bar then return ("the run ends (%s)"):format(bar) end
+   if #staying == 0 then return "to disk" end
+   local stay = table.concat(staying, ", ")
+   if #going == 0 then return ("the run ends (%s cannot go to disk)"):format(stay) end
+   return ("%s to disk; the run ends when %s, which cannot, is too much alone"):format(
+      table.concat(going, ", "), stay)
 end
 
 local DOCUMENTED = {

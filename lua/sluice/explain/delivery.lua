@@ -2,6 +2,7 @@
 -- `sluice check`.
 -- @module sluice.explain.delivery
 
+local analyse_spill = require "sluice.analyse.spill"
 local units = require "sluice.units"
 
 local delivery = {}
@@ -86,10 +87,12 @@ end
 
 local function say_state(graph)
    local of, kept = graph.options, graph.checkpoint
-   return ("%s/%s; at most %s in memory, then %s%s; kept for looking back: %s"):format(
-      kept.url:gsub("/*$", ""), graph.name, units.say_size(of.memory_bytes),
-      of.on_state_limit == "spill" and "spilled" or "the run ends",
-      of.state_dir and "; local copy: " .. of.state_dir or "", units.say(of.history_ms))
+   local then_what = analyse_spill.say_all(graph)
+   local groups = then_what and ("at most %s in memory, then %s%s"):format(
+      units.say_size(of.memory_bytes), then_what,
+      of.state_dir and "; local copy: " .. of.state_dir or "") or "no stage keeps groups"
+   return ("%s/%s; %s; kept for looking back: %s"):format(kept.url:gsub("/*$", ""),
+      graph.name, groups, units.say(of.history_ms))
 end
 
 local function say_cost(cost)

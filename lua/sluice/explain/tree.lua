@@ -74,7 +74,8 @@ end
 -- Where state goes past `memory`, when it is kept anywhere.
 function Drawing:spills(rest, stage)
    if not self.graph.checkpoint or not stage.spills then return end
-   self:detail(rest, "past memory", analyse_spill.say(stage.spills))
+   self:detail(rest, "past memory", analyse_spill.say(stage.spills,
+      self.graph.options))
 end
 
 function Drawing:aggregate(index, first, rest)
