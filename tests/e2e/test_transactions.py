@@ -230,31 +230,24 @@ class RivalTest(LedgerTest):
         self.refused(two, "abort", FENCED)
         self.check_batches(1, 2)
 
-    def test_two_fresh_ones_do_not_both_begin(self):
-        """The pointer of the other's first commit is not ours, though nothing was committed here."""
-        one, two = self.driver(), None
-        self.assertEqual(self.read(one), {})
-        two = self.driver()
-        self.assertEqual(self.read(two), {})
+    def check_fresh_rivals(self, step):
+        """Of two first runs at once the one that commits first goes on: to the other, which comes to `step`,
+        its pointer is another's, though nothing was committed before."""
+        one, two = self.driver(), self.driver()
+        self.assertEqual([self.read(one), self.read(two)], [{}, {}])
         self.deliver(two, 1)
         one.call("begin")
         with self.assertRaises(Refused):
-            self.commit(one, 2)
+            step(one, 2)
         self.refused(one, "abort", FENCED)
         self.assertEqual(self.read(two), self.both(1, "p1"))
 
+    def test_two_fresh_ones_do_not_both_begin(self):
+        self.check_fresh_rivals(self.commit)
+
     def test_a_fresh_one_that_is_shut_out_before_it_names_a_partition(self):
         """What it has to look for is known from the group alone."""
-        one = self.driver()
-        self.assertEqual(self.read(one), {})
-        two = self.driver()
-        self.assertEqual(self.read(two), {})
-        self.deliver(two, 1)
-        one.call("begin")
-        with self.assertRaises(Refused):
-            self.write(one, 2)
-        self.refused(one, "abort", FENCED)
-        self.assertEqual(self.read(two), self.both(1, "p1"))
+        self.check_fresh_rivals(self.write)
 
     def test_a_zombie_stops_and_leaves_its_successor_alone(self):
         one = self.driver()
