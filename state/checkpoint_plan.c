@@ -58,7 +58,8 @@ err *checkpoint_put_plan(checkpoint *c, const pointer *parent, buf *plan, bool *
     names_plan(name, c->config.name, parent);
     *found = false;
     err *e = try_plan(c, name, plan, found);
-    for (uint32_t tries = 0; e && e->retriable && !c->config.in_line; tries++) {
+    uint32_t tries = 0;
+    for (; e && e->retriable && !c->config.in_line; tries++) {
         if (!tries)
             log_warn(c->config.log, "plan not stored, trying again", log_text("object", name),
                      log_text("error", e->message));
@@ -67,6 +68,7 @@ err *checkpoint_put_plan(checkpoint *c, const pointer *parent, buf *plan, bool *
         if (!e) e = try_plan(c, name, plan, found);
     }
     if (e) return err_wrap(e, "storing the plan of the next batch");
+    if (tries) log_info(c->config.log, "plan stored again", log_number("tries", tries + 1));
     crash_point("plan_durable");
     plan_errand *it = mem_alloc(sizeof *it);
     *it = (plan_errand){ .c = c, .parent = *parent };

@@ -104,6 +104,37 @@ err *store_patience_wait(store_patience *p, err *e, int64_t least_ms) {
     return NULL;
 }
 
+void store_outage_init(store_outage *o, logger *log, const char *place) {
+    *o = (store_outage){ .log = log, .place = place };
+    pthread_mutex_init(&o->lock, NULL);
+}
+
+void store_outage_done(store_outage *o) { pthread_mutex_destroy(&o->lock); }
+
+void store_outage_goes_on(store_outage *o, int64_t still_ms, const char *why) {
+    int64_t now_ms = steady_ms();
+    pthread_mutex_lock(&o->lock);
+    if (!o->since_ms) o->since_ms = now_ms - still_ms;
+    bool tells = !o->is_told && now_ms - o->since_ms >= STORE_TELL_MS;
+    o->is_told |= tells;
+    pthread_mutex_unlock(&o->lock);
+    if (tells && o->log)
+        log_warn(o->log, "store lost", log_text("store", o->place), log_text("error", why));
+}
+
+void store_outage_is_over(store_outage *o) {
+    int64_t now_ms = steady_ms();
+    pthread_mutex_lock(&o->lock);
+    bool tells = o->is_told;
+    int64_t seconds = (now_ms - o->since_ms + 500) / 1000;
+    o->is_told = false;
+    o->since_ms = 0;
+    pthread_mutex_unlock(&o->lock);
+    if (tells && o->log)
+        log_info(o->log, "store back", log_text("store", o->place),
+                 log_number("seconds", seconds));
+}
+
 void store_listing_add(store_listing *l, const char *name, int64_t size, int64_t changed_ms) {
     if (l->count == l->room) {
         l->room = l->room ? l->room * 2 : 64;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/base/log.h"
 #include "state/store.h"
 
 extern const store_ops store_file_ops;
@@ -54,6 +55,25 @@ int64_t store_patience_left_ms(const store_patience *p);
  * `least_ms`: NULL, and it is worth trying again; or `e`, with how long it was tried. ERR_STOPPED.
  */
 err *store_patience_wait(store_patience *p, err *e, int64_t least_ms);
+
+/* A store that is away: told once, when it has been for STORE_TELL_MS, and when it is back. */
+enum { STORE_TELL_MS = 3000 };
+typedef struct store_outage {
+    pthread_mutex_t lock; /* guards what follows */
+    logger *log;          /* borrowed */
+    const char *place;    /* the store, for messages; borrowed */
+    int64_t since_ms;     /* steady time from which on it has not answered; 0: it does */
+    bool is_told;
+} store_outage;
+
+void store_outage_init(store_outage *o, logger *log, const char *place);
+void store_outage_done(store_outage *o);
+
+/* It did not answer, for `still_ms` by now (0: a try failed at once): `why`. */
+void store_outage_goes_on(store_outage *o, int64_t still_ms, const char *why);
+
+/* It did. */
+void store_outage_is_over(store_outage *o);
 
 /* Names of objects, to be put in order before anybody sees them. */
 typedef struct store_entry {

@@ -38,6 +38,8 @@ typedef struct s3_store {
     logger *log;              /* borrowed; may be NULL */
     const volatile int *stop; /* borrowed; may be NULL */
     int64_t patience_ms;
+    char *title; /* "s3://BUCKET/PREFIX"; owned */
+    store_outage outage;
     bool does_without;      /* conditional_puts = false */
     store_names unsure;     /* STORE_NEW was asked for, and how it ended is not known */
     pthread_mutex_t lock;   /* guards `condition`, also while it is found out */
@@ -55,6 +57,21 @@ typedef struct s3_request {
     bool was_unsure; /* out: an earlier try may have been carried out */
 } s3_request;
 
+static char *title_of(const s3_place *p) {
+    buf text = { 0 };
+    buf_printf(&text, "s3://%s/%s", p->bucket, p->prefix);
+    char *title = mem_copy_text(text.data, text.len);
+    buf_done(&text);
+    return title;
+}
+
+/* http_config.on_still */
+static void on_still(void *arg, int64_t still_ms) {
+    s3_store *s = arg;
+    if (still_ms >= STORE_TELL_MS)
+        store_outage_goes_on(&s->outage, still_ms, "no answer to a request");
+}
+
 static err *s3_open(const store_config *config, void **handle) {
     s3_place place;
     err *e = s3_place_read(config, &place);
@@ -67,10 +84,14 @@ static err *s3_open(const store_config *config, void **handle) {
     int64_t stall_ms = s->patience_ms / 3;
     if (stall_ms > LONGEST_STALL_MS) stall_ms = LONGEST_STALL_MS;
     if (stall_ms < SHORTEST_STALL_MS) stall_ms = SHORTEST_STALL_MS;
+    s->title = title_of(&place);
+    store_outage_init(&s->outage, config->log, s->title);
     s->http = http_new(&(http_config){
         .ca_file = place.ca_file,
         .stop = config->stop,
         .stall_ms = stall_ms,
+        .on_still = on_still,
+        .on_still_arg = s,
     });
     s->does_without = !store_option_flag(config, "conditional_puts", true);
     if (s->does_without) s->condition = CONDITION_IGNORED;
@@ -84,6 +105,8 @@ static void s3_close(void *handle) {
     s3_store *s = handle;
     http_free(s->http);
     store_names_done(&s->unsure);
+    store_outage_done(&s->outage);
+    mem_free(s->title);
     pthread_mutex_destroy(&s->lock);
     s3_place_done(&s->place);
     mem_free(s);
@@ -151,10 +174,12 @@ static err *try_once(s3_store *s, s3_request *r, const store_patience *p, http_a
     }
     *wait_ms = fault.retry_after_ms;
     if (a->sent > 1 || (e && e->retriable)) r->was_unsure = true;
-    if (e && e->retriable && s->log) {
+    if (!e) store_outage_is_over(&s->outage);
+    if (!e || !e->retriable) return e;
+    store_outage_goes_on(&s->outage, 0, e->message);
+    if (s->log)
         log_write(s->log, LOG_DEBUG, "store asked again",
                   LOG_FIELDS(log_text("error", e->message)));
-    }
     return e;
 }
 

@@ -197,8 +197,11 @@ static err *stopped(const pipeline *p, err *e) {
 /* Until it is committed, or cannot be. */
 static err *try_until_done(pipeline *p, try_once *try, const commit_work *work) {
     int64_t rest_ms = FIRST_REST_MS, told_ms = INT64_MIN;
-    for (;;) {
+    for (uint32_t tries = 1;; tries++) {
         err *e = try(p, work);
+        if (!e && tries > 1)
+            log_info(p->system.log, "batch committed after all", log_number("batch", p->batch),
+                     log_number("tries", tries));
         if (!e || !may_pass(e)) return e;
         tell(p, e, &told_ms);
         p->counters.redelivered++;

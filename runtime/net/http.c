@@ -8,6 +8,7 @@
 
 #include <curl/curl.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
 /* DESIGN: a stack of libcurl's easy handles; a request takes one, and its connection, DNS cache and
@@ -38,6 +39,8 @@ typedef struct transfer {
     struct curl_slist *headers; /* owned */
     bool is_too_long;
     bool is_stopped;
+    int64_t moved_ms;       /* steady time at which bytes moved last */
+    curl_off_t moved_bytes; /* that have */
     char words[CURL_ERROR_SIZE];
 } transfer;
 
@@ -107,9 +110,22 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg) {
                       &t->is_too_long);
 }
 
-static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
-    (void)a, (void)b, (void)c, (void)d;
+static void look_whether_still(transfer *t, curl_off_t moved_bytes) {
+    const http_config *c = &t->h->config;
+    int64_t now_ms = clock_steady_ms(&(clock_source){ 0 });
+    if (!t->moved_ms || moved_bytes != t->moved_bytes) {
+        t->moved_ms = now_ms;
+        t->moved_bytes = moved_bytes;
+    } else if (c->on_still) {
+        c->on_still(c->on_still_arg, now_ms - t->moved_ms);
+    }
+}
+
+static int on_progress(void *arg, curl_off_t down_in_all, curl_off_t down, curl_off_t up_in_all,
+                       curl_off_t up) {
+    (void)down_in_all, (void)up_in_all;
     transfer *t = arg;
+    look_whether_still(t, down + up);
     t->is_stopped = t->h->config.stop && *t->h->config.stop;
     return t->is_stopped;
 }

@@ -22,6 +22,10 @@ typedef struct http_config {
     int64_t connect_ms;       /* longest wait for a connection; 0: 5 s */
     int64_t stall_ms;         /* longest time without a byte moving, rounded up to seconds, and
                                  5 s more once some have; 0: 10 s */
+    /* Nothing of a request has moved for so long: called about once a second while that lasts, on
+     * the request's thread; NULL: nobody wants to know. */
+    void (*on_still)(void *arg, int64_t still_ms);
+    void *on_still_arg;
 } http_config;
 
 /* How a request is signed (AWS Signature 4). With it the query must stand in the order of names and

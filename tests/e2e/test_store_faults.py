@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import random
+import re
 import threading
 import time
 
@@ -132,13 +133,14 @@ class RunTest(harness.E2ETest):
         text = harness.read(os.path.join(self.folder, "out.jsonl"))
         return [json.loads(line)["n"] for line in text.splitlines()]
 
-    def start_copy(self, fault):
+    def start_copy(self, fault, *below):
+        """`below`: folders of the store that alone fail."""
         self.sent = 0
         self.flag = os.path.join(self.folder, "fails")
         self.append(10)
         self.file("p.lua", COPY)
         run = self.start("run", "p.lua", env={
-            "LD_PRELOAD": FAULTS, "SLUICE_FAULTS_UNDER": os.path.join(os.path.realpath(self.folder), "store"),
+            "LD_PRELOAD": FAULTS, "SLUICE_FAULTS_UNDER": os.path.join(os.path.realpath(self.folder), "store", *below),
             "SLUICE_FILE_FAULTS": fault.replace("FLAG", self.flag)})
         self.wait_for("the rows", lambda: os.path.exists(os.path.join(self.folder, "out.jsonl"))
                       and len(self.copied()) == 10)
@@ -155,9 +157,23 @@ class RunTest(harness.E2ETest):
         self.wait_for("the line", lambda: "not stored, trying again" in run.err)
         self.assertIn("No space left on device", run.err)
         os.unlink(self.flag)
+        self.wait_for("the end of it", lambda: "stored again" in run.err)
+        what = set(re.findall(r'message="(\w+) not stored, trying again"', run.err))
+        self.assertEqual(set(re.findall(r'message="(\w+) stored again"', run.err)), what)
         self.wait_for("the rows", lambda: len(self.copied()) == 20)
         self.assertEqual(run.stop(), 0, run.err)
         self.assertEqual(self.copied(), list(range(20)))
+
+    def test_what_the_commit_waited_for_is_told_to_be_over(self):
+        """The commits alone lie on a disk that is full: objects and plans have been stored by then."""
+        run = self.start_copy("link:@FLAG:ENOSPC", "copy", "commit")
+        with open(self.flag, "w"):
+            self.append(10)
+        self.wait_for("the line", lambda: "commit not stored, trying again" in run.err)
+        os.unlink(self.flag)
+        self.wait_for("the end of it", lambda: "commit stored again" in run.err)
+        self.wait_for("the rows", lambda: len(self.copied()) == 20)
+        self.assertEqual(run.stop(), 0, run.err)
 
     def test_a_disk_that_cannot_sync_ends_the_run_and_loses_nothing(self):
         run = self.fail_for_a_batch("sync:@FLAG:EIO")

@@ -3,6 +3,7 @@ fail at random, and what is said when the server refuses for good."""
 import os
 import re
 import subprocess
+import time
 
 import faults
 import harness
@@ -13,6 +14,59 @@ from store_driver import StoreDriver
 
 SUITE = os.path.join(kit.ROOT, "build", "release", "test_state_store")
 LEFT_OUT = {"a_lock_keeps_others_out"}  # S3 has no locks
+
+
+COPY = """
+local sluice = require "sluice"
+return sluice.pipeline {
+   name = "copy", checkpoint = "URL", commit_interval = "50 ms",
+   sluice.file { path = "in.jsonl", follow = true }
+      :json { sluice.int64 "n" :required() }
+      :to(sluice.file { path = "out.jsonl", append = true }),
+}
+"""
+
+
+class AwayTest(harness.E2ETest):
+    """A server that goes away while a pipeline runs is told of within seconds, and when it is back."""
+    brokers = "localhost:1"
+
+    def append(self, first, last):
+        with open(os.path.join(self.folder, "in.jsonl"), "a") as file:
+            file.writelines(f'{{"n":{n}}}\n' for n in range(first, last))
+
+    def copied(self):
+        return len(harness.read(os.path.join(self.folder, "out.jsonl")).splitlines())
+
+    def check_away(self, proxy, leave):
+        url = harness.shared_s3().url(harness.fresh("away"))
+        self.file("p.lua", COPY.replace("URL", url))
+        self.file("out.jsonl", "")
+        self.file("in.jsonl", "")
+        run = self.start("run", "p.lua", env=server.environment(proxy.endpoint))
+        self.append(0, 10)
+        self.wait_for("the rows", lambda: self.copied() == 10)
+        leave()
+        begun = time.monotonic()
+        self.append(10, 20)
+        self.wait_for("the line", lambda: 'message="store lost"' in run.err, timeout_s=12)
+        self.assertLess(time.monotonic() - begun, harness.within(9))
+        self.assertIn(f"store={url}", run.err)
+        proxy.quiet()
+        self.wait_for("the other line", lambda: 'message="store back"' in run.err)
+        self.wait_for("the rows", lambda: self.copied() == 20)
+        self.assertEqual(run.stop(), 0, run.err)
+        for line in "lost", "back":
+            self.assertEqual(run.err.count(f'message="store {line}"'), 1, run.err)
+        self.assertNotIn("not stored", run.err)
+
+    def test_one_that_refuses(self):
+        with faults.FaultProxy(harness.shared_s3().port) as proxy:
+            self.check_away(proxy, lambda: setattr(proxy, "down", True))
+
+    def test_one_that_is_silent(self):
+        with faults.FaultProxy(harness.shared_s3().port, hang_s=60) as proxy:
+            self.check_away(proxy, lambda: proxy.fail("hang", count=1000))
 
 
 class StoresTest(harness.E2ETest):
