@@ -116,7 +116,8 @@ static const char *way_out(const pipeline *p) {
                "on_state_limit = \"spill\"";
     if (!p->local || !p->local->folder)
         return "give `state_dir`, a folder for state that goes to disk, or more `memory`";
-    if (p->local->is_given_up) return "`state_dir` cannot be written, see the warning before";
+    if (p->local->given_up)
+        return "make room there, or give another `state_dir` or more `memory`, and run it again";
     return "this state cannot go to disk (docs/operations.md says which can): give more `memory`, "
            "or let fewer windows or keys be open at a time";
 }
@@ -124,10 +125,12 @@ static const char *way_out(const pipeline *p) {
 static err *limit_error(const pipeline *p, size_t used) {
     buf holders = { 0 };
     put_holders(p, &holders);
+    const char *fault = p->local ? p->local->given_up : NULL;
     err *e = err_new(ERR_STATE,
                      "the state takes %" PRId64 " MiB, and `memory` allows it %" PRId64
-                     " MiB (%s); the batch left no trace: %s",
-                     megabytes(used), megabytes(budget_bytes(p)), buf_text(&holders), way_out(p));
+                     " MiB (%s)%s%s; the batch left no trace: %s",
+                     megabytes(used), megabytes(budget_bytes(p)), buf_text(&holders),
+                     fault ? "; nothing could go to disk: " : "", fault ? fault : "", way_out(p));
     buf_done(&holders);
     return e;
 }
@@ -135,7 +138,7 @@ static err *limit_error(const pipeline *p, size_t used) {
 /* Bytes that can go. */
 static size_t can_go(const pipeline *p) {
     size_t bytes = 0;
-    if (!p->local || !p->local->folder || p->local->is_given_up) return 0;
+    if (!p->local || !p->local->folder || p->local->given_up) return 0;
     for (uint32_t i = 0; i < stored_count(p->plan); i++) {
         if (budget_way_of(p, i) == SL_SPILL_NONE) continue;
         for (uint32_t n = 0; n < crew_count(p->crew); n++)

@@ -194,9 +194,9 @@ static void give_up(pipeline *p, err *e) {
     local *l = p->local;
     log_warn(p->system.log, "local state is given up, the run goes on without",
              log_text("why", e->message));
+    l->given_up = mem_copy_text(e->message, strlen(e->message));
     err_free(e);
     leave(p);
-    l->is_given_up = true;
 }
 
 /* Part of the state is there alone: without it the run cannot go on. */
@@ -226,7 +226,7 @@ static size_t least_bytes(const pipeline *p) {
 
 static bool is_time(const pipeline *p, size_t held_bytes) {
     const local *l = p->local;
-    return l->folder && !l->base && !l->is_given_up && held_bytes >= least_bytes(p);
+    return l->folder && !l->base && !l->given_up && held_bytes >= least_bytes(p);
 }
 
 /* The state has become so small that the next full object holds it as well. */
@@ -273,5 +273,6 @@ void local_close(local *l) {
     jobs_free(l->fulls);
     base_close(l->base);
     mem_free(l->folder);
+    mem_free(l->given_up);
     mem_free(l);
 }

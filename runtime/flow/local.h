@@ -16,11 +16,11 @@
 struct image_reader;
 
 typedef struct local {
-    char *folder;   /* owned; NULL: there is no place for one */
-    base *base;     /* owned; NULL: not begun */
-    bool is_remote; /* the store is not a disk of this machine */
-    bool in_line;   /* no threads (tests) */
-    bool is_given_up;
+    char *folder;                 /* owned; NULL: there is no place for one */
+    base *base;                   /* owned; NULL: not begun */
+    bool is_remote;               /* the store is not a disk of this machine */
+    bool in_line;                 /* no threads (tests) */
+    char *given_up;               /* why it is, for messages; owned; NULL: it is not */
     jobs *fulls;                  /* the thread that makes full objects; owned */
     uint64_t full_ticket;         /* of the last one */
     _Atomic bool is_making, ends; /* a full object is being made; and is to end */

@@ -237,6 +237,14 @@ class SpillTest(harness.E2ETest):
         self.assertEqual((run.code, self.spilled), (0, 0), run.err)
         self.assertTrue(self.output() == self.wanted["tumbling"], "the output differs")
 
+    def test_a_state_dir_that_is_full_from_the_start_is_what_ends_the_run(self):
+        """The last line says so itself: what it warned of stands far above by then."""
+        self.want("tumbling")
+        run = self.run_once("tumbling", ALL, LITTLE, env={"SLUICE_FAULT": "rocks_full"}, program=CRASHING)
+        self.assertEqual(run.code, 1, run.err)
+        self.assertIn("local state is given up", run.err)
+        self.assertRegex(run.err.splitlines()[-1], r"nothing could go to disk: .*No space left on device.*make room there")
+
     def test_a_full_disk_ends_the_run_and_loses_nothing(self):
         self.assertTrue(os.path.exists(CRASHING), "build it: ./dev test e2e")
         self.want("tumbling")
