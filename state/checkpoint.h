@@ -36,7 +36,8 @@ typedef void checkpoint_follow(void *arg, const pointer *p, image *m);
 
 typedef struct checkpoint_config {
     const char *name;                 /* of the pipeline */
-    const char *script;               /* its path, for messages; borrowed; NULL: not known */
+    const char *operands;             /* what commands about it are given, for messages: the script
+                                         and its options; borrowed; NULL: not known */
     store *store;                     /* borrowed */
     struct logger *log;               /* borrowed */
     const struct clock_source *clock; /* borrowed */

@@ -13,13 +13,13 @@
 
 err *checkpoint_way_out(err *e, const checkpoint *c) {
     if (!e || e->code != ERR_REFUSED) return e;
-    const char *script = c->config.script ? c->config.script : "SCRIPT";
+    const char *operands = c->config.operands ? c->config.operands : "SCRIPT";
     err *told = err_new(ERR_REFUSED,
                         "the state of '%s' cannot be loaded: %s. If the pipeline ran with another "
-                        "folder or bucket than %s, give that one. `sluice checkpoint verify "
-                        "%s` shows what is whole here; `sluice checkpoint recover %s` goes "
-                        "back to the newest state that is",
-                        c->config.name, e->message, c->config.store->url, script, script);
+                        "folder or bucket than %s, give that one; else `sluice checkpoint recover "
+                        "%s` goes back to the newest state here that is whole, or says how to go "
+                        "on where none is",
+                        c->config.name, e->message, c->config.store->url, operands);
     err_free(e);
     return told;
 }

@@ -130,7 +130,7 @@ static err *read_newest(store_ledger *l, bool *gone) {
         e = err_wrap(e,
                      "the last commit of '%s' cannot be read (`sluice checkpoint recover %s` "
                      "goes back to the newest state that is whole)",
-                     l->config.pipeline, l->config.script ? l->config.script : "SCRIPT");
+                     l->config.pipeline, l->config.operands ? l->config.operands : "SCRIPT");
     buf_done(&text);
     return e;
 }
@@ -220,7 +220,8 @@ static err *put_commit(store_ledger *l, const char *name, uint64_t number, const
     enum { TRIES_BY_HAND = 3 };
     const struct timespec rest = { .tv_nsec = 200000000 };
     err *e = try_commit(l, name, number, text);
-    for (int tries = 0; e && e->retriable; tries++) {
+    int tries = 0;
+    for (; e && e->retriable; tries++) {
         if (l->config.clock->manual && tries == TRIES_BY_HAND) break;
         if (!tries)
             log_warn(l->config.log, "commit not stored, trying again", log_text("object", name),
@@ -229,6 +230,8 @@ static err *put_commit(store_ledger *l, const char *name, uint64_t number, const
         if (!l->config.clock->manual) nanosleep(&rest, NULL);
         e = try_commit(l, name, number, text);
     }
+    if (!e && tries)
+        log_info(l->config.log, "commit stored again", log_number("tries", tries + 1));
     return e;
 }
 

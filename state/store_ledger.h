@@ -10,7 +10,8 @@
 typedef struct store_ledger_config {
     store *store;                     /* borrowed */
     const char *pipeline;             /* its name */
-    const char *script;               /* its path, for messages; borrowed; NULL: not known */
+    const char *operands;             /* what commands about it are given, for messages: the script
+                                         and its options; borrowed; NULL: not known */
     struct logger *log;               /* borrowed */
     const struct clock_source *clock; /* borrowed; manual: nothing is waited for, no thread */
     bool is_reader;                   /* only to look: takes no lock, commits nothing */

@@ -3,7 +3,7 @@
 --
 -- Accepted without a word: whatever the shape does not hold (functions, filters, columns,
 -- sinks, delays, limits). Accepted and told: aggregates and stages that are new, which
--- start empty, or gone. Refused: other sources, keys, windows, shards, and states of the
+-- start empty. Accepted and warned of: those that are gone, and their state. Refused: other sources, keys, windows, shards, and states of the
 -- same name that are laid out in another way.
 -- @module sluice.compat
 
@@ -27,6 +27,12 @@ end
 
 function Verdict:tell(text, ...)
    self.notes[#self.notes + 1] = text:format(...)
+end
+
+-- State that goes.
+function Verdict:lose(text, ...)
+   self.loses = true
+   self:tell(text, ...)
 end
 
 -- What becomes of a table of the stored state.
@@ -139,13 +145,23 @@ local function is_same_item(old, new)
       and old.meaning == new.meaning and same(members_of(old), members_of(new))
 end
 
+-- Who only gave it another name did not mean to lose it.
+local function say_renamed(name, added)
+   if #added == 0 then return "" end
+   return (": state goes by name; if it was only renamed (to `%s`), call it `%s` again, "
+      .. "and go back by `sluice checkpoint rollback`"):format(
+      table.concat(added, "`, `"), name)
+end
+
 local function compare_items(verdict, old, new)
    local before = {}
    for _, item in ipairs(old.items) do before[item.name] = item end
+   local added = {}
    for _, item in ipairs(new.items) do
       local was = before[item.name]
       before[item.name] = nil
       if not was then
+         added[#added + 1] = item.name
          verdict:tell("%s: `%s` is new and starts empty, in windows that are open too",
             called(new), item.name)
       elseif not is_same_item(was, item) then
@@ -156,7 +172,8 @@ local function compare_items(verdict, old, new)
    end
    for _, item in ipairs(old.items) do
       if before[item.name] then
-         verdict:tell("%s: `%s` is gone, and with it its state", called(new), item.name)
+         verdict:lose("%s: `%s` is gone, and with it its state%s", called(new), item.name,
+            say_renamed(item.name, added))
       end
    end
 end
@@ -230,7 +247,7 @@ local function compare_rest(verdict, gone, new)
    end
    for _, old in ipairs(tables.keys(gone)) do
       drop(verdict, gone[old])
-      verdict:tell("%s is gone, and with it its state", old)
+      verdict:lose("%s is gone, and with it its state", old)
    end
 end
 
@@ -260,7 +277,8 @@ local function conclude(verdict)
       return { verdict = "refused", messages = verdict.refusals, changes = {},
          ways_out = WAYS_OUT }
    end
-   return { verdict = "accepted", messages = verdict.notes, changes = verdict.changes }
+   return { verdict = "accepted", messages = verdict.notes, changes = verdict.changes,
+      loses = verdict.loses }
 end
 
 local function refuse_all(text, ...)
@@ -273,8 +291,9 @@ end
 -- @tparam string own the same of the script at hand
 -- @treturn table `{ verdict = "same"|"accepted"|"refused", messages = {…}, ways_out = of
 --  what is refused, changes = { { section = "aggregate NAME", fate =
---  "same"|"mapped"|"gone", runs = { { from =, to =, size = }, … }, parts = {…} }, … } }`;
---  `changes` has each table of the stored state, but of `same` none
+--  "same"|"mapped"|"gone", runs = { { from =, to =, size = }, … }, parts = {…} }, … },
+--  loses = true where some state goes }`; `changes` has each table of the stored state,
+--  but of `same` none
 function compat.compare(stored, own)
    if stored == own then return { verdict = "same", messages = {}, changes = {} } end
    local right, old = pcall(cjson.decode, stored)

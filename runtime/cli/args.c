@@ -324,6 +324,36 @@ err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t
     return e ? e : miss_operand(a, given);
 }
 
+/* As a shell takes it for one word. */
+static void put_word(buf *out, const char *word) {
+    static const char BARE[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "_-./:=,@%+";
+    if (*word && !word[strspn(word, BARE)]) {
+        buf_put_text(out, word);
+        return;
+    }
+    buf_put_char(out, '\'');
+    for (const char *c = word; *c; c++) {
+        if (*c == '\'')
+            buf_put_text(out, "'\\''");
+        else
+            buf_put_char(out, *c);
+    }
+    buf_put_char(out, '\'');
+}
+
+void args_put_operands(const args *a, buf *out) {
+    put_word(out, a->operand);
+    for (uint32_t i = 0; i < a->param_count; i++) {
+        buf_put_text(out, " --param ");
+        put_word(out, a->params[i]);
+    }
+    for (uint32_t i = 0; i < a->set_count; i++) {
+        buf_put_text(out, " --set ");
+        put_word(out, a->sets[i]);
+    }
+}
+
 enum { HELP_INDENT = 26,
        MEMBER_INDENT = 48 /* of a group's members, whose names are long */ };
 

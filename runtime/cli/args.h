@@ -47,5 +47,9 @@ typedef struct command {
 /* Read argv. ERR_USAGE names what is wrong and the nearest right word. */
 err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t count);
 
+/* Append what another command about the same pipeline is given: the script and each --param and
+ * --set, quoted for a shell where they must be. */
+void args_put_operands(const args *a, buf *out);
+
 /* Append the manual of all commands, or of one. ERR_USAGE: there is no such command. */
 err *args_help(buf *out, const command *commands, uint32_t count, const char *topic);

@@ -12,6 +12,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/cli/checkpoint_target.h"
+#include "runtime/cli/checkpoint_ways.h"
 #include "runtime/cli/commands.h"
 #include "state/bundle.h"
 #include "state/names.h"
@@ -25,10 +26,16 @@ static err *refuse_used(stored *to) {
     err *e = survey_open(&to->store, to->name, &v);
     if (!e) e = stored_look(to);
     if (e) return e;
-    if (v.count || v.commits.count || to->count)
+    if (v.count || v.commits.count || to->count) {
+        buf rest;
+        buf_init(&rest);
+        ways_put_rest(&rest, to, &v);
         e = err_new(ERR_REFUSED, "`%s` has %s in %s already: give the copy a name that nothing is "
-                                 "stored under",
-                    to->name, v.count ? "state" : "progress", to->store.url);
+                                 "stored under; where it is to take the place of that, delete %s "
+                                 "first",
+                    to->name, v.count ? "state" : "progress", to->store.url, buf_text(&rest));
+        buf_done(&rest);
+    }
     survey_done(&v);
     return e;
 }

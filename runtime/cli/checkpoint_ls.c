@@ -257,7 +257,7 @@ int command_checkpoint_verify(const args *a) {
     if (!e && l.trouble)
         e = err_new(ERR_REFUSED, "%s\n`sluice checkpoint recover %s` shows which states are whole, "
                                  "and goes back to one",
-                    l.trouble->message, a->operand);
+                    l.trouble->message, l.s.operands);
     look_done(&l);
     return e ? command_failed(e) : 0;
 }

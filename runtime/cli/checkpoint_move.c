@@ -5,8 +5,10 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/cli/checkpoint_target.h"
+#include "runtime/cli/checkpoint_ways.h"
 #include "runtime/cli/columns.h"
 #include "runtime/cli/commands.h"
+#include "runtime/cli/text.h"
 #include "state/names.h"
 
 enum { MOST_CANDIDATES = 5 }; /* of one look: each is read whole */
@@ -216,9 +218,9 @@ static const char *word_of(const move *m, const candidate *c) {
     pointer head;
     if (c->is == NOT_COMMITTED) return "not committed: another state was";
     if (c->is == IS_UNSURE) return "not known to be committed: its output may be missing";
+    if (p->batch < last_known(m)) return "older: output since then would come again";
     if (head_pointer(m, &head) && !strcmp(head.id, p->id))
         return "committed: the copy of the pointer says so";
-    if (p->batch < last_known(m)) return "older: output since then would come again";
     return "committed: a later object follows it";
 }
 
@@ -278,7 +280,7 @@ static void put_suggestion(buf *out, const move *m) {
     if (starts_anew(m)) {
         buf_printf(out, "`sluice checkpoint recover %s --to 0` commits its start anew, which is "
                         "all that is known to be committed\n",
-                   m->a->operand);
+                   m->s.operands);
         return;
     }
     if (!m->found_count) return;
@@ -286,7 +288,7 @@ static void put_suggestion(buf *out, const move *m) {
     const pointer *p = &best->object.p;
     buf_printf(out, "`sluice checkpoint recover %s --to %" PRIu64 "-%.8s%s%s` commits the pointer "
                     "to %s, with the offsets that belong to it\n",
-               m->a->operand, p->batch, p->id, p->batch < last_known(m) ? " --repeat-output" : "",
+               m->s.operands, p->batch, p->id, p->batch < last_known(m) ? " --repeat-output" : "",
                best->is == WAS_COMMITTED ? "" : " --may-lose-output",
                m->found_count > 1 ? "the first" : "it");
 }
@@ -313,10 +315,43 @@ static void put_candidates_json(buf *out, const move *m) {
 static err *refuse_empty(const move *m) {
     buf title;
     err *e = err_new(ERR_REFUSED, "%s: nothing is stored, and nothing committed: is this the "
-                                  "folder or bucket that it ran with, and the name?",
-                     stored_title(&m->s, &title));
+                                  "folder or bucket that it ran with, and the name? With a file "
+                                  "of `sluice checkpoint export`: `sluice checkpoint import %s "
+                                  "FILE`",
+                     stored_title(&m->s, &title), m->s.operands);
     buf_done(&title);
     return e;
+}
+
+/* Nothing here can be gone on from: what else there is. */
+static bool is_lost(const move *m) {
+    return m->trouble && !m->found_count && !starts_anew(m);
+}
+
+static err *refuse_lost(const move *m) {
+    buf ways;
+    buf_init(&ways);
+    ways_put(&ways, &m->s, &m->survey);
+    err *e = err_new(ERR_REFUSED, "%s\nno state that is whole is stored; %s", m->trouble->message,
+                     buf_text(&ways));
+    buf_done(&ways);
+    return e;
+}
+
+/* Which batches were committed that this place knows nothing of; or that it cannot tell. */
+static void put_doubts(buf *out, const move *m) {
+    pointer head;
+    if (!head_pointer(m, &head)) return;
+    if (knows_pointer(m) && m->s.pointer.batch > head.batch)
+        buf_printf(out, "%" PRIu64 " batches are committed, and here the last commit is of batch "
+                        "%" PRIu64 ": if this is an older copy of the folder, give the one that it "
+                        "ran with\n",
+                   m->s.pointer.batch, head.batch);
+    if (knows_pointer(m)) return;
+    buf_put_text(out, "the copy of the pointer is of ");
+    text_put_time(out, m->survey.head.written_ms, INT64_MIN);
+    buf_put_text(out, " UTC: whether more was committed since cannot be told here; if this is an "
+                      "older copy of the folder, give the one that it ran with\n");
 }
 
 static void show_candidates(const move *m) {
@@ -330,8 +365,9 @@ static void show_candidates(const move *m) {
                    name);
     } else {
         buf_printf(&out, "%s\n", m->trouble->message);
-        buf_put_text(&out, m->found_count ? "whole are:\n" : "no state that is whole is stored\n");
+        if (m->found_count) buf_put_text(&out, "whole are:\n");
         if (m->found_count) put_candidates(&out, m);
+        put_doubts(&out, m);
         put_suggestion(&out, m);
     }
     buf_done(&title);
@@ -365,10 +401,9 @@ static err *recover(move *m) {
     bool is_empty = !m->s.count && !m->survey.count && !m->survey.has_head;
     if (is_empty) return refuse_empty(m);
     if (m->trouble) find_candidates(m);
-    if (!m->a->to) {
-        show_candidates(m);
-        return NULL;
-    }
+    if (!m->a->to && (m->a->json || !is_lost(m))) show_candidates(m);
+    if (is_lost(m)) return refuse_lost(m);
+    if (!m->a->to) return NULL;
     if (m->has_now)
         return err_new(ERR_USAGE, "`%s` has a pointer, and its state is whole: nothing is to be "
                                   "recovered; `sluice checkpoint rollback` goes back",
@@ -399,15 +434,16 @@ static err *rollback(move *m) {
         return err_new(ERR_USAGE,
                        "checkpoint rollback: wanted --to BATCH; `sluice checkpoint ls %s` "
                        "shows which are stored",
-                       m->a->operand);
+                       m->s.operands);
     if (!m->has_now)
         return err_new(m->trouble->code, "%s. `sluice checkpoint recover %s` is for that",
-                       m->trouble->message, m->a->operand);
+                       m->trouble->message, m->s.operands);
     target to;
     err *e = target_find(&m->s, &m->survey, m->a->to, &to);
     if (!e && to.p.batch >= m->now.p.batch)
         e = err_new(ERR_USAGE, "%s: `%s` has done %" PRIu64 " batches: wanted fewer", m->a->to,
                     m->s.name, m->now.p.batch);
+    if (!e) target_look_behind(&m->s, &m->now, &to);
     if (!e) e = refuse_repeats(m, &m->now, &to);
     if (!e && !m->a->json) {
         buf out;

@@ -55,13 +55,22 @@ static void take_rows(target *t, uint64_t batch, const image_view *view) {
     }
 }
 
+/* They stand in the first part. */
+static void take_rows_of(target *t, image_reader *object, uint64_t batch) {
+    image_view view;
+    image_rewind(object);
+    while (image_next_here(object, &view)) {
+        if (view.kind != IMAGE_ROWS) continue;
+        take_rows(t, batch, &view);
+        t->told = mem_realloc(t->told, (t->told_count + 1) * sizeof *t->told);
+        t->told[t->told_count++] = batch;
+    }
+}
+
 static err *take_facts(void *arg, const chain_link *link) {
     target *t = arg;
-    image_view view;
     if (t->facts.has_progress) progress_done(&t->facts.progress);
-    image_rewind(link->read);
-    while (image_next(link->read, &view))
-        if (view.kind == IMAGE_ROWS) take_rows(t, link->p.batch, &view);
+    take_rows_of(t, link->read, link->p.batch);
     return show_facts_of(link->read, &t->facts);
 }
 
@@ -70,6 +79,7 @@ err *target_open(const stored *s, const pointer *p, target *t) {
     store its_store = s->store;
     err *e = chain_open(&its_store, s->name, p, NULL, &t->chain);
     if (!e) e = chain_hand_out(&t->chain, take_facts, t);
+    t->behind = t->chain.behind;
     if (e || p->kind == POINTER_GENESIS) return e;
     if (!t->facts.has_progress)
         return err_new(ERR_REFUSED, "the object of batch %" PRIu64 " says nothing of progress",
@@ -84,6 +94,7 @@ void target_done(target *t) {
     chain_done(&t->chain);
     for (uint32_t i = 0; i < t->row_count; i++) mem_free(t->rows[i].sink);
     mem_free(t->rows);
+    mem_free(t->told);
     mem_free(t->marks);
     *t = (target){ 0 };
 }
@@ -143,7 +154,35 @@ static int64_t records_between(const progress_source *from, const progress_sourc
     return count;
 }
 
-/* Rows that the batches behind `to` gave a sink, as far as their objects are on the chain. */
+/* One object; false: it is not there any more, or not whole, so nothing is known before it. */
+static bool look_at(store *its_store, const char *pipeline, target *t) {
+    image_reader *object = NULL;
+    object_parts *later = NULL;
+    pointer at = t->behind;
+    err *e = object_open(its_store, pipeline, &at, NULL, &object, &later);
+    if (!e) take_rows_of(t, object, at.batch);
+    if (!e) e = object_parent(object, pipeline, &at, &t->behind);
+    bool is_there = !e;
+    image_reader_free(object);
+    object_parts_close(later);
+    err_free(e);
+    return is_there;
+}
+
+void target_look_behind(const stored *s, target *from, const target *to) {
+    store its_store = s->store;
+    while (from->behind.kind != POINTER_GENESIS && from->behind.batch > to->p.batch)
+        if (!look_at(&its_store, s->name, from)) return;
+}
+
+/* Batches behind `to` whose rows are known. */
+static uint64_t told_between(const target *from, const target *to) {
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < from->told_count; i++) count += from->told[i] > to->p.batch;
+    return count;
+}
+
+/* Rows that the batches behind `to` gave a sink, as far as it is known. */
 static uint64_t rows_between(const target *from, const target *to, const sl_string *sink) {
     uint64_t rows = 0;
     for (uint32_t i = 0; i < from->row_count; i++) {
@@ -155,16 +194,20 @@ static uint64_t rows_between(const target *from, const target *to, const sl_stri
 }
 
 static void put_sink(buf *out, const sl_sink *sink, const target *from, const target *to) {
-    const chain *ch = &from->chain;
-    bool is_all = ch->count && ch->links[ch->count - 1].p.batch <= to->p.batch + 1;
+    uint64_t batches = from->p.batch - to->p.batch, told = told_between(from, to);
     buf_printf(out, "  %.*s: ", (int)sink->name.len, sink->name.data);
     if (sink->kind == SL_SINK_BY_BATCH) {
         buf_put_text(out, "what those batches wrote is written anew, nothing is doubled\n");
         return;
     }
-    buf_put_text(out, is_all ? "gets " : "gets at least ");
+    buf_put_text(out, told == batches ? "gets " : "gets at least ");
     text_put_count(out, rows_between(from, to, &sink->name));
-    buf_printf(out, " rows of %" PRIu64 " batches again\n", from->p.batch - to->p.batch);
+    buf_printf(out, " rows of %" PRIu64 " batches again", batches);
+    if (told < batches)
+        buf_printf(out, ": so many are known of %" PRIu64 " of them, the objects of the others "
+                        "are removed",
+                   told);
+    buf_put_char(out, '\n');
 }
 
 void target_put_distance(buf *out, const stored *s, const target *from, const target *to) {

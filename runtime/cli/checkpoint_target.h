@@ -16,7 +16,10 @@ typedef struct target {
     show_facts facts; /* of its last object */
     sl_mark *marks;   /* what is to be committed with it; owned */
     uint32_t count;
-    target_rows *rows; /* of the chain's batches; owned */
+    pointer behind; /* what the oldest object that was looked at follows */
+    uint64_t *told; /* batches whose rows are known; owned */
+    uint32_t told_count;
+    target_rows *rows; /* of those; owned */
     uint32_t row_count;
 } target;
 
@@ -27,6 +30,10 @@ err *target_find(const stored *s, const survey *v, const char *text, target *t);
 /* The state of a pointer; ERR_REFUSED: it is not whole. `t`: likewise. */
 err *target_open(const stored *s, const pointer *p, target *t);
 void target_done(target *t);
+
+/* Read on behind the chain of `from` what the batches behind `to` gave the sinks, as far as their
+ * objects are still there: a chain may be shorter than the way back. */
+void target_look_behind(const stored *s, target *from, const target *to);
 
 /* What going back from `from` to `to` costs: records that are read again, a line a source, and rows
  * that sinks get again. */

@@ -37,7 +37,8 @@ typedef struct run {
     uint32_t set_count;
     worker **workers; /* until the pipeline takes them */
     uint32_t worker_count;
-    char *name; /* of the pipeline */
+    char *name;   /* of the pipeline */
+    buf operands; /* what commands about it are given */
     pipeline pipeline;
     drift drift;
     display *display;
@@ -358,6 +359,8 @@ static err *run_all(run *r) {
     const sl_plan *plan = script_plan(r->workers[0]->script);
     r->name = mem_copy_text(plan->name.data, plan->name.len);
     system.pipeline = r->name;
+    args_put_operands(r->a, &r->operands);
+    system.operands = buf_text(&r->operands);
     if (r->embedded) {
         system.brokers = embedded_brokers(r->embedded);
         if ((e = embedded_feed(r->embedded, on_feed_trouble, r))) return e;
@@ -393,6 +396,7 @@ int command_run(const args *a) {
     drift_done(&r.drift);
     mem_free(r.workers);
     mem_free(r.name);
+    buf_done(&r.operands);
     log_done(&r.log);
     return code;
 }

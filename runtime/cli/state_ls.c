@@ -188,11 +188,10 @@ static err *get(const args *a, const stored *s, const state_view *v, buf *out) {
         buf_put_text(out, ",\"panes\":[");
     }
     search(out, &f);
-    if (a->json)
-        buf_put_text(out, "]}\n");
-    else if (!f.count)
-        buf_printf(out, "`%s` has no group %s\n", f.table->section, f.written);
-    return NULL;
+    if (a->json) buf_put_text(out, "]}\n");
+    if (f.count) return NULL;
+    return err_new(ERR_STATE, "`%s` has no group %s in batch %" PRIu64, f.table->section,
+                   f.written, v->batch);
 }
 
 int command_state_get(const args *a) {

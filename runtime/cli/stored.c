@@ -35,8 +35,18 @@ static err *load_script(const args *a, const char *name, stored *s) {
     return script_open(&options, &s->script);
 }
 
+static void name_operands(const args *a, const char *name, stored *s) {
+    buf out;
+    buf_init(&out);
+    args_put_operands(a, &out);
+    if (name) buf_printf(&out, " --set name=%s", name);
+    s->operands = mem_copy_text(out.data, out.len);
+    buf_done(&out);
+}
+
 err *stored_open(const args *a, const char *name, stored *s) {
-    *s = (stored){ .operand = a->operand };
+    *s = (stored){ 0 };
+    name_operands(a, name, s);
     log_init(&s->log, 2, LOG_PLAIN, LOG_WARN);
     stop_install(command_end_now, "");
     err *e = load_script(a, name, s);
@@ -47,7 +57,11 @@ err *stored_open(const args *a, const char *name, stored *s) {
     if (!topic->data) topic = &s->plan->name;
     s->topic = mem_copy_text(topic->data, topic->len);
     s->system = (sl_system){
-        .pipeline = s->name, .log = &s->log, .clock = &s->clock, .stop = stop_asked()
+        .pipeline = s->name,
+        .operands = s->operands,
+        .log = &s->log,
+        .clock = &s->clock,
+        .stop = stop_asked(),
     };
     const sl_checkpoint *plan = &s->plan->checkpoint;
     if (!plan->url.data)
@@ -75,6 +89,7 @@ void stored_close(stored *s) {
     if (s->has_store) store_close(&s->store);
     mem_free(s->name);
     mem_free(s->topic);
+    mem_free(s->operands);
     script_close(s->script);
     log_done(&s->log);
     *s = (stored){ 0 };
@@ -106,7 +121,7 @@ static err *open_ledger(stored *s, bool is_reader, ledger *l) {
     store_ledger_config config = {
         .store = &s->store,
         .pipeline = s->name,
-        .script = s->operand,
+        .operands = s->operands,
         .log = &s->log,
         .clock = &s->clock,
         .is_reader = is_reader,
@@ -179,11 +194,11 @@ err *stored_need_pointer(stored *s) {
         e = err_new(ERR_REFUSED,
                     "%s: nothing is committed. It never ran, or what was committed has "
                     "gone: then `sluice checkpoint recover %s` shows what is stored",
-                    stored_title(s, &title), s->operand);
+                    stored_title(s, &title), s->operands);
     else if (s->trouble)
         e = err_new(ERR_REFUSED, "%s: %s. `sluice checkpoint recover %s` shows what is stored, and "
                                  "commits it anew",
-                    stored_title(s, &title), s->trouble, s->operand);
+                    stored_title(s, &title), s->trouble, s->operands);
     else
         return NULL;
     buf_done(&title);

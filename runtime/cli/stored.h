@@ -11,9 +11,9 @@
 typedef struct stored {
     script *script; /* owned */
     const sl_plan *plan;
-    const char *operand; /* the script's path as typed; borrowed */
-    char *name;          /* of the pipeline; owned */
-    char *topic;         /* of the mark where no source's partitions are committed; owned */
+    char *operands; /* what commands about it are given, for messages; owned */
+    char *name;     /* of the pipeline; owned */
+    char *topic;    /* of the mark where no source's partitions are committed; owned */
     logger log;
     clock_source clock;
     sl_system system; /* what ledgers are opened with */

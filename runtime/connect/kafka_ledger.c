@@ -213,6 +213,7 @@ static const char *ledger_cluster(void *ledger) {
 /* The group has something else than our last commit. */
 static err *moved(const kafka_ledger *l, const rd_kafka_topic_partition_list_t *committed) {
     const char *group = l->group.name, *brokers = l->group.client.brokers;
+    const char *operands = l->system.operands ? l->system.operands : "SCRIPT";
     buf text;
     buf_init(&text);
     kafka_difference how = kafka_marks_compare(committed, l->last, l->known, &text);
@@ -222,15 +223,15 @@ static err *moved(const kafka_ledger *l, const rd_kafka_topic_partition_list_t *
         e = err_new(ERR_REFUSED,
                     "offsets of the consumer group %s on %s are gone: %s; nothing more is "
                     "committed (somebody deleted the group, or the topic, while the pipeline ran; "
-                    "the stored state is whole: `sluice checkpoint recover` commits its pointer "
-                    "again)",
-                    group, brokers, seen);
+                    "the stored state is whole: `sluice checkpoint recover %s` commits its "
+                    "pointer again)",
+                    group, brokers, seen, operands);
     else if (how == KAFKA_FOREIGN)
         e = err_new(ERR_REFUSED,
                     "offsets of the consumer group %s on %s were moved: %s; nothing more is "
                     "committed (a tool reset the group, or another consumer uses it; the stored "
-                    "state is whole: `sluice checkpoint recover` commits its pointer again)",
-                    group, brokers, seen);
+                    "state is whole: `sluice checkpoint recover %s` commits its pointer again)",
+                    group, brokers, seen, operands);
     else
         e = err_new(ERR_FENCED,
                     "another process works under the name of the consumer group %s on %s: %s; "

@@ -51,7 +51,8 @@ typedef struct keeper {
     char *name, *shape;        /* of the pipeline and its plan; owned */
     char *group;               /* Kafka: consumer group; owned */
     char *topic;               /* of the only mark where partitions of sources are none; owned */
-    char *script;              /* its path; owned */
+    char *operands;            /* what commands about it are given, for messages; owned */
+    char *recover;             /* for messages: that `recover` commits a pointer; owned */
     char *place;               /* for messages: which checkpoint, where; owned */
     store store;
     bool has_store;

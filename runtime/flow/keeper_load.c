@@ -12,9 +12,6 @@
 #include "runtime/flow/local.h"
 #include "runtime/operator/stored.h"
 
-static const char RECOVER[] = "`sluice checkpoint recover` commits the pointer with the offsets "
-                              "that belong to it";
-
 /* An object while it is loaded. */
 typedef struct loading {
     pipeline *p;
@@ -84,11 +81,32 @@ static void make_maps(loading *l, const sl_compat *compat) {
     l->has_maps = true;
 }
 
-static void tell_changes(const pipeline *p, const sl_string *message) {
-    char *text = mem_copy_text(message->data, message->len);
-    log_info(p->system.log, "the stored state is of another text of the script",
-             log_text("changes", text));
+static void tell_changes(const pipeline *p, const sl_compat *compat) {
+    char *text = mem_copy_text(compat->message.data, compat->message.len);
+    if (compat->loses)
+        log_warn(p->system.log, "the script has changed, part of its stored state is lost",
+                 log_text("changes", text));
+    else
+        log_info(p->system.log, "the stored state is of another text of the script",
+                 log_text("changes", text));
     mem_free(text);
+}
+
+/* What can be done is compat.lua's to say, but for what another command does. */
+static err *refuse_shape(const keeper *k, const sl_compat *compat) {
+    buf fork;
+    buf_init(&fork);
+    if (keeper_marks_sources(k))
+        buf_printf(&fork, "; or, to begin with empty state where this one stands in Kafka: "
+                          "`sluice checkpoint fork %s NEW --offsets-only`, then `sluice run %s "
+                          "--set name=NEW`",
+                   k->operands, k->operands);
+    err *e = err_new(ERR_REFUSED,
+                     "%s does not fit this script; nothing was read or changed\n%.*s\n%.*s%s",
+                     k->place, (int)compat->message.len, compat->message.data,
+                     (int)compat->ways_out.len, compat->ways_out.data, buf_text(&fork));
+    buf_done(&fork);
+    return e;
 }
 
 /* Whether state of another plan can go on under this one, and how. */
@@ -99,14 +117,9 @@ static err *check_shape(loading *l, const char *shape) {
     if (!k->has_other_shape) return NULL;
     err *e = script_compat(crew_worker(l->p->crew, 0)->script, shape, &compat);
     if (e) return e;
-    if (compat->verdict == SL_COMPAT_REFUSED)
-        return err_new(ERR_REFUSED,
-                       "%s does not fit this script; nothing was read or changed\n%.*s"
-                       "\n%.*s",
-                       k->place, (int)compat->message.len, compat->message.data,
-                       (int)compat->ways_out.len, compat->ways_out.data);
+    if (compat->verdict == SL_COMPAT_REFUSED) return refuse_shape(k, compat);
     if (compat->verdict != SL_COMPAT_ACCEPTED) return NULL;
-    if (compat->message.len && !k->has_told) tell_changes(l->p, &compat->message);
+    if (compat->message.len && !k->has_told) tell_changes(l->p, compat);
     k->has_told = true;
     make_maps(l, compat);
     return NULL;
@@ -123,7 +136,7 @@ static err *check_head(loading *l, const image_head *head) {
     if (*head->cluster && *cluster && strcmp(head->cluster, cluster))
         return keeper_refuse(p,
                              "Offsets of one cluster mean nothing in another: give the pipeline "
-                             "another name, or see `sluice checkpoint fork`",
+                             "another name",
                              "the state belongs to the Kafka cluster %s, and this is %s",
                              head->cluster, cluster);
     return check_shape(l, head->shape);
@@ -274,11 +287,11 @@ static err *compare_offsets(const pipeline *p) {
         const sl_mark *mark = &k->found[i].mark;
         int64_t offset = (int64_t)k->loaded.batch;
         if (keeper_marks_sources(k) && !find_offset(&k->loaded, mark, &offset))
-            return keeper_refuse(p, RECOVER,
+            return keeper_refuse(p, k->recover,
                                  "%s/%" PRId32 " is committed, and the state does not know it",
                                  mark->topic, mark->partition);
         if (offset != mark->offset && !fault_is("newest_is_current"))
-            return keeper_refuse(p, RECOVER,
+            return keeper_refuse(p, k->recover,
                                  "%s/%" PRId32 " is committed at offset %" PRId64
                                  ", and the state is that of offset %" PRId64
                                  ": somebody else moved it",
@@ -306,7 +319,7 @@ err *keeper_load(pipeline *p) {
     if (!e) e = crew_run(p->crew, loaded_phase, p, true);
     if (e) return e;
     if (k->loaded.batch != k->current.batch)
-        return keeper_refuse(p, "See `sluice checkpoint verify`",
+        return keeper_refuse(p, k->recover,
                              "the pointer is that of batch %" PRIu64
                              ", and the state that of %" PRIu64,
                              k->current.batch, k->loaded.batch);

@@ -22,6 +22,30 @@ static bool is_text(const sl_string *a, const char *b) {
 
 /* -- store and ledger */
 
+static char *text_of(buf *of) {
+    char *text = mem_copy_text(buf_text(of), of->len);
+    buf_done(of);
+    return text;
+}
+
+/* What messages suggest to type. */
+static void name_operands(keeper *k, const pipeline *p) {
+    const sl_string *path = &p->plan->script;
+    const char *given = p->system.operands;
+    buf out;
+    buf_init(&out);
+    if (given)
+        buf_put_text(&out, given);
+    else
+        buf_printf(&out, "%.*s", (int)path->len, path->len ? path->data : "");
+    if (!out.len) buf_put_text(&out, "SCRIPT");
+    k->operands = text_of(&out);
+    buf_printf(&out, "`sluice checkpoint recover %s` commits the pointer with the offsets that "
+                     "belong to it",
+               k->operands);
+    k->recover = text_of(&out);
+}
+
 static err *open_the_store(keeper *k, pipeline *p, const pipeline_options *options) {
     char *url = mem_copy_text(k->plan->url.data, k->plan->url.len);
     store_config config = {
@@ -37,13 +61,11 @@ static err *open_the_store(keeper *k, pipeline *p, const pipeline_options *optio
     buf place;
     buf_init(&place);
     buf_printf(&place, "checkpoint of `%s` in %s", k->name, k->store.url);
-    k->place = mem_copy_text(place.data, place.len);
-    buf_done(&place);
-    const sl_string *path = &p->plan->script;
-    k->script = mem_copy_text(path->len ? path->data : "", path->len);
+    k->place = text_of(&place);
+    name_operands(k, p);
     checkpoint_config of = {
         .name = k->name,
-        .script = *k->script ? k->script : NULL,
+        .operands = k->operands,
         .store = &k->store,
         .log = p->system.log,
         .clock = p->system.clock,
@@ -68,7 +90,7 @@ static err *open_ledger(keeper *k, const pipeline *p, const pipeline_options *op
     store_ledger_config config = {
         .store = &k->store,
         .pipeline = k->name,
-        .script = *k->script ? k->script : NULL,
+        .operands = k->operands,
         .log = p->system.log,
         .clock = p->system.clock,
     };
@@ -110,10 +132,9 @@ static err *refuse_pointers(const pipeline *p, const char *why) {
     put_found(&text, k);
     err *e = err_new(ERR_REFUSED,
                      "%s: %s; nothing was read or changed. Committed is%s\n"
-                     "`sluice checkpoint recover %.*s` shows what is stored, and commits a pointer "
+                     "`sluice checkpoint recover %s` shows what is stored, and commits a pointer "
                      "that fits it",
-                     k->place, why, buf_text(&text), (int)p->plan->script.len,
-                     p->plan->script.data);
+                     k->place, why, buf_text(&text), k->operands);
     buf_done(&text);
     return e;
 }
@@ -179,10 +200,9 @@ static err *begin_fresh(pipeline *p) {
     return err_new(ERR_REFUSED,
                    "%s: state is stored (newest: %s), but nothing is committed in the ledger "
                    "(%s): it has expired, was deleted, or is another cluster's; nothing was read "
-                   "or changed. `sluice checkpoint recover %.*s` commits the last pointer again; "
+                   "or changed. `sluice checkpoint recover %s` commits the last pointer again; "
                    "to begin with empty state, give the pipeline another name",
-                   k->place, newest, k->ops->name, (int)p->plan->script.len,
-                   p->plan->script.data);
+                   k->place, newest, k->ops->name, k->operands);
 }
 
 /* -- open and close */
@@ -233,6 +253,7 @@ void keeper_close(keeper *k) {
     mem_free(k->group);
     mem_free(k->topic);
     mem_free(k->place);
-    mem_free(k->script);
+    mem_free(k->operands);
+    mem_free(k->recover);
     mem_free(k);
 }

@@ -28,7 +28,9 @@ typedef struct sl_table_change {
 } sl_table_change;
 
 typedef struct sl_compat {
-    int32_t verdict;                /* sl_compat_verdict */
+    int32_t verdict; /* sl_compat_verdict */
+    uint32_t loses;  /* ACCEPTED: 1: some state has no place in the script */
+    uint32_t unused;
     uint32_t change_count;          /* ACCEPTED: as many as there are tables of the stored shape */
     const sl_table_change *changes; /* a stored table that is not here: as it is */
     sl_string message;              /* lines; ACCEPTED: to be logged, perhaps empty */

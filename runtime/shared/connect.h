@@ -28,6 +28,8 @@ typedef int32_t sl_resume(void *arg, const char *topic, int32_t number, int64_t 
 /* What connectors get from outside. */
 typedef struct sl_system {
     const char *pipeline;             /* name of the pipeline: client.id */
+    const char *operands;             /* what commands about it are given, for messages: the
+                                         script and its options; NULL: not known */
     const char *brokers;              /* not NULL: in place of what scripts say (--embedded) */
     struct logger *log;               /* borrowed */
     const struct clock_source *clock; /* borrowed */

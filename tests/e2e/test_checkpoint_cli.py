@@ -2,6 +2,8 @@
 changed under a running pipeline, and no output is repeated unasked. Exit codes: 3 it runs, 4 refused."""
 import json
 import os
+import shlex
+import shutil
 import signal
 import threading
 import time
@@ -219,6 +221,60 @@ class FileTest(CommandTest):
         self.assertEqual((text.count("\n"), self.said), (1, ""))
         self.assertIn("nothing is to be recovered", text)
 
+    def test_what_is_suggested_can_be_typed(self):
+        """With the settings that the command had: without them it is another pipeline, or none."""
+        text = harness.read(os.path.join(self.folder, "p.lua")).replace('"rides"', 'sluice.param("who", "x")', 1)
+        self.file("p.lua", text.replace('"out"', 'sluice.param("where", "x")'))
+        settings = ["--param", "who=rides", "--param", "where=o ut", "--set", "shutdown_timeout=3 seconds"]
+        run = self.run_sluice("run", "p.lua", *settings)
+        self.assertEqual(run.code, 0, run.err)
+        self.lose_pointer()
+        typed = "p.lua --param who=rides --param 'where=o ut' --set 'shutdown_timeout=3 seconds'"
+        run = self.run_sluice("run", "p.lua", *settings)
+        self.assertIn(f"`sluice checkpoint recover {typed}` commits", run.err)
+        text = self.checkpoint("recover", *settings)
+        command = shlex.split(text.split("`sluice ")[-1].split("`")[0])
+        self.assertIn(f"`sluice checkpoint recover {typed} --to 10-", text)
+        self.assertIn("goes on from batch 10", self.sluice(*command))
+
+    def test_an_older_copy_is_not_said_to_be_the_last_word(self):
+        shutil.copy(os.path.join(self.folder, "in.jsonl"), os.path.join(self.folder, "all.jsonl"))
+        rows = harness.read(os.path.join(self.folder, "all.jsonl")).splitlines(keepends=True)
+        with open(os.path.join(self.folder, "in.jsonl"), "w") as file:
+            file.writelines(rows[:500])
+        run = self.run_sluice("run", "p.lua", "--set", "flush=false")
+        self.assertEqual(run.code, 0, run.err)
+        self.lose_pointer()  # and with it, in such a store, what was committed since the copy
+        text = self.checkpoint("recover")
+        self.assertIn("committed: the copy of the pointer says so", text)
+        self.assertRegex(text, r"the copy of the pointer is of [-\d]+ [\d:]+ UTC: whether more was committed since "
+                               r"cannot be told here")
+
+    def test_without_any_whole_state_the_ways_on_are_named(self):
+        self.run_all()
+        self.checkpoint("export", "saved.ck")
+        for name in self.objects():
+            os.unlink(self.path("rides", "state", name))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, REFUSED)
+        self.assertIn("`sluice checkpoint recover p.lua` goes back to the newest state here that is whole, or "
+                      "says how to go on", run.err)
+        for more in [], ["--to", "5"], ["--to", "5", "--repeat-output", "--may-lose-output"]:
+            self.assertEqual(self.checkpoint("recover", *more, code=REFUSED), "")
+            self.assertIn("no state that is whole is stored", self.said)
+            self.assertIn("delete the folder `rides/` in file:./store, then `sluice checkpoint import p.lua FILE`",
+                          self.said)
+            self.assertNotIn("offsets-only", self.said)  # there are none without Kafka
+        self.assertEqual(self.json_of("checkpoint", "recover", code=REFUSED)["candidates"], [])
+        self.checkpoint("import", "saved.ck", code=REFUSED)
+        self.assertIn("delete the folder `rides/` in file:./store first", self.said)
+        shutil.rmtree(self.path("rides"))
+        self.checkpoint("recover", code=REFUSED)
+        self.assertIn("`sluice checkpoint import p.lua FILE`", self.said)
+        self.checkpoint("import", "saved.ck")
+        self.run_all()
+        self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 10)
+
     def test_going_back_says_what_it_costs(self):
         self.run_all()
         before = self.output()
@@ -345,7 +401,9 @@ class FileTest(CommandTest):
         self.assertIn('"k1"', json.dumps(members), members)
         text = self.sluice("state", "get", "p.lua", "aggregate", '{"k": "k2"}')
         self.assertIn('{"k":"k2"} in the pane of', text)
-        self.assertIn("has no group", self.sluice("state", "get", "p.lua", "aggregate", "k9"))
+        self.assertEqual(self.sluice("state", "get", "p.lua", "aggregate", "k9", code=1), "")
+        self.assertEqual(self.said, "sluice: `aggregate aggregate` has no group k9 in batch 4\n")
+        self.assertEqual(self.json_of("state", "get", "aggregate", "k9", code=1)["panes"], [])
         self.sluice("state", "get", "p.lua", "counts", "k1", code=USAGE)
         self.assertIn("aggregate aggregate", self.said)
         changes = self.json_of("state", "diff", "3", "4")["changes"]
@@ -485,6 +543,59 @@ class KafkaTest(CommandTest):
         self.run_all()
         self.assertEqual(self.last_rows(), [60] * 5)
 
+    def test_a_lost_store_with_a_saved_export_is_come_back_from(self):
+        self.run_all()
+        name = self.names["NAME"]
+        self.checkpoint("export", "saved.ck")
+        rows = len(self.client.consume(self.names["OUT"]))
+        self.client.produce(self.names["IN"], [
+            {"value": json.dumps({"k": f"k{n % 5}", "n": n, "ts": BEGIN_MS + n * 10}), "partition": n % 2}
+            for n in range(300, 400)])
+        self.run_all()
+        shutil.rmtree(self.path())
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, REFUSED, run.err)
+        self.assertIn("`sluice checkpoint recover p.lua` goes back", run.err)
+        self.assertEqual(self.checkpoint("recover", code=REFUSED), "")
+        self.assertIn(f"`kafka-consumer-groups.sh --bootstrap-server {self.brokers} --delete --group {name}`",
+                      self.said)
+        self.assertIn("then `sluice checkpoint import p.lua FILE`; what came out since the export comes again",
+                      self.said)
+        self.assertIn("`sluice checkpoint fork p.lua NEW --offsets-only`", self.said)
+        self.checkpoint("import", "saved.ck", code=REFUSED)
+        self.client.delete_group(name)
+        self.checkpoint("import", "saved.ck")
+        self.run_all()
+        self.assertEqual(self.last_rows(), [80] * 5)
+        self.assertGreater(len(self.client.consume(self.names["OUT"])), rows + 5)
+
+    def test_a_lost_store_can_be_left_behind(self):
+        """Where it stands, with empty state."""
+        self.run_all()
+        shutil.rmtree(self.path())
+        fork = harness.fresh("fork")
+        self.checkpoint("fork", fork, "--offsets-only")
+        self.client.produce(self.names["IN"], [{"value": json.dumps({"k": "k0", "n": 1, "ts": BEGIN_MS}),
+                                                "partition": 0}])
+        run = self.run_sluice("run", "p.lua", "--set", "name=" + fork)
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual(self.last_rows(), [1] + [60] * 4)
+
+    def test_an_older_copy_of_the_folder_is_said_to_be_one(self):
+        self.script(trigger="once")
+        for n in range(6):
+            if n == 3:
+                shutil.copytree(self.path(), os.path.join(self.folder, "copy"))
+            self.run_all()
+        shutil.rmtree(self.path())
+        shutil.move(os.path.join(self.folder, "copy"), self.path())
+        self.assertEqual(self.run_sluice("run", "p.lua").code, REFUSED)
+        text = self.checkpoint("recover")
+        self.assertRegex(text, r"3-\w{8} .* older: output since then would come again")
+        self.assertNotIn("committed: the copy", text)
+        self.assertIn("6 batches are committed, and here the last commit is of batch 3: if this is an older copy",
+                      text)
+
     def test_a_state_alone_that_has_read_further_is_not_taken_for_committed(self):
         """As of a batch that died, and was cut otherwise when it was done again."""
         name = self.names["NAME"]
@@ -522,12 +633,29 @@ class KafkaTest(CommandTest):
         self.assertEqual(len(self.client.consume(self.names["OUT"])), rows + 3 * 5)
         self.assertEqual(self.last_rows(), [60] * 5)
 
+    def test_the_rows_that_come_again_are_counted_behind_whole_states_too(self):
+        """A small state is stored whole with each batch: its chain is one object."""
+        text = harness.read(os.path.join(self.folder, "p.lua"))
+        self.file("p.lua", text[:text.index("      :group_by")] + f'      :to(sluice.kafka {{ topic = "{self.names["OUT"]}" }}),\n}}\n')
+        self.run_all()
+        self.assertEqual({o["kind"] for o in self.json_of("checkpoint", "ls")["objects"]}, {"full"})
+        self.checkpoint("rollback", "--to", "1", code=USAGE)
+        self.assertIn(self.names["OUT"] + ": gets 250 rows of 5 batches again\n", self.said)
+        name = self.names["NAME"]
+        os.unlink(self.path(name, "state", self.objects(name)[-4]))
+        self.checkpoint("rollback", "--to", "1", code=USAGE)
+        self.assertIn(self.names["OUT"] + ": gets at least 150 rows of 5 batches again: so many are known of 3 of "
+                      "them", self.said)
+
     def test_another_key_goes_on_from_the_offsets_alone(self):
         self.run_all()
         fork, out = harness.fresh("fork"), self.topic(name="out")
         text = harness.read(os.path.join(self.folder, "p.lua"))
         self.file("p.lua", text.replace(':group_by "k"', ':group_by "n"').replace(self.names["OUT"], out))
-        self.assertEqual(self.run_sluice("run", "p.lua").code, REFUSED)
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, REFUSED)
+        self.assertIn("`sluice checkpoint fork p.lua NEW --offsets-only`, then `sluice run p.lua --set name=NEW`",
+                      run.err)
         self.assertIn("begins with empty state", self.checkpoint("fork", fork, "--offsets-only"))
         self.client.produce(self.names["IN"], [{"value": json.dumps({"k": "k0", "n": 7, "ts": BEGIN_MS}),
                                                 "partition": 0}])

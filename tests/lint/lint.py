@@ -37,6 +37,12 @@ INCLUDE = re.compile(r'\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>|(\S+))')
 NOT_CODE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 
 
+# What a log line says, where its text stands there: the documentation has each, at least to its colon
+LOGGED = re.compile(r"\blog_(?:info|warn|error|write)\(\s*[^,;]+?,(?:\s*LOG_[A-Z]+,)?\s*"
+                    r'((?:"(?:\\.|[^"\\\n])*"\s*)+),')
+LOG_LINES = os.path.join("docs", "operations.md")
+
+
 class Layers:
     """The table of layers.txt."""
 
@@ -145,6 +151,14 @@ def check_tail_calls(path, text):
             yield number, "tail call in what C calls: write `return (f(…))`"
 
 
+def check_log_lines(path, text):
+    documented = read(LOG_LINES)
+    for line in LOGGED.finditer(text):
+        message = "".join(re.findall(r'"((?:\\.|[^"\\\n])*)"', line[1]))
+        if f"`{message}`" not in documented and f"`{message.split(':')[0]}`" not in documented:
+            yield text.count("\n", 0, line.start()) + 1, f"log line that {LOG_LINES} has not: {message}"
+
+
 def check_marks(text):
     for number, line in enumerate(text.splitlines(), 1):
         if MARKS.search(line):
@@ -159,6 +173,7 @@ def problems(path, layers):
         yield from check_includes(path, text, layers)
         yield from check_calls(path, text)
         yield from check_functions(text)
+        yield from check_log_lines(path, text)
     if c:
         yield from check_columns(text)
     yield from check_size(path, text)

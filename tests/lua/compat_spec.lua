@@ -161,6 +161,17 @@ describe("aggregates of stored state", function()
       assert.same({ { from = 0, to = 0, size = 8 } }, found.changes[1].runs)
    end)
 
+   it("lose their state when they go, and that is no mere note", function()
+      local rows, sum = sluice.count(), sluice.sum "amount"
+      local one, two = { items = { rows = rows } }, { items = { rows = rows, sum = sum } }
+      assert.is_nil(accepted(one, two).loses)
+      assert.is_true(accepted(two, one).loses)
+      local found = accepted(two, { items = { rows = rows, total = sum } },
+         "`sum` is gone, and with it its state: state goes by name; if it was only renamed "
+         .. "(to `total`), call it `sum` again", "`total` is new")
+      assert.is_true(found.loses)
+   end)
+
    it("keep their parts under other numbers", function()
       local q, d = sluice.quantile("amount", 0.5), sluice.count_distinct "event_id"
       local found = accepted({ items = { a = q, b = d } }, { items = { b = d } })

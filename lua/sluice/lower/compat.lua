@@ -38,6 +38,7 @@ function lower_compat.compare(stored, own)
    local found, memory = compat.compare(stored, own), lower_value.new()
    local into = memory:array("sl_compat", 1)
    into[0].verdict = C[VERDICTS[found.verdict]]
+   into[0].loses = found.loses and 1 or 0
    memory:text(into[0].message, table.concat(found.messages, "\n"))
    memory:text(into[0].ways_out, found.ways_out)
    local changes = memory:array("sl_table_change", #found.changes)
