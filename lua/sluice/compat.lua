@@ -3,8 +3,9 @@
 --
 -- Accepted without a word: whatever the shape does not hold (functions, filters, columns,
 -- sinks, delays, limits). Accepted and told: aggregates and stages that are new, which
--- start empty. Accepted and warned of: those that are gone, and their state. Refused: other sources, keys, windows, shards, and states of the
--- same name that are laid out in another way.
+-- start empty. Accepted and warned of: those that are gone, and their state. Refused:
+-- other sources, keys, windows, shards, and states of the same name that are laid out in
+-- another way.
 -- @module sluice.compat
 
 local cjson = require "cjson"

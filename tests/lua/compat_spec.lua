@@ -167,8 +167,8 @@ describe("aggregates of stored state", function()
       assert.is_nil(accepted(one, two).loses)
       assert.is_true(accepted(two, one).loses)
       local found = accepted(two, { items = { rows = rows, total = sum } },
-         "`sum` is gone, and with it its state: state goes by name; if it was only renamed "
-         .. "(to `total`), call it `sum` again", "`total` is new")
+         "`sum` is gone, and with it its state: state goes by name; if it was only "
+         .. "renamed (to `total`), call it `sum` again", "`total` is new")
       assert.is_true(found.loses)
    end)
 

@@ -96,8 +96,8 @@ describe("what goes to disk", function()
       local goes, stays = out(count(minutes), "append"), out(count(minutes), "complete")
       assert.equal("at most 1 GiB in memory, then to disk; local copy: ./c/.state/p",
          head({}, goes))
-      assert.equal('at most 1 GiB in memory, then the run ends (on_state_limit = "fail"); '
-         .. "local copy: ./c/.state/p", head({ on_state_limit = "fail" }, goes))
+      assert.equal('at most 1 GiB in memory, then the run ends (on_state_limit = "fail")'
+         .. "; local copy: ./c/.state/p", head({ on_state_limit = "fail" }, goes))
       assert.equal("at most 1 GiB in memory, then the run ends (`aggregate` cannot go to "
          .. "disk); local copy: ./c/.state/p", head({}, stays))
       local function named(name, mode)
