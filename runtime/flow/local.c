@@ -18,6 +18,8 @@ enum {
     LONG_CHAIN = 1000,       /* objects */
     FITS = 4,                /* on disk an entry takes about half of what it takes in memory */
     REST = 10,               /* the making of full objects takes one part in so many of the time */
+    PART_SHARE = 16,         /* three parts of a full object are in memory, each one in so many */
+    LEAST_PART_BYTES = 4 << 20,
 };
 
 void local_new(pipeline *p, const pipeline_options *options) {
@@ -129,6 +131,7 @@ typedef struct full_job {
     local *l;
     checkpoint *c;
     logger *log;
+    size_t part_bytes;
     uint64_t bytes;
 } full_job;
 
@@ -143,7 +146,7 @@ static err *give_part(void *arg, const pointer *at, uint32_t part, const buf *by
 /* thread: that of full objects. */
 static void run_full(void *arg) {
     full_job *it = arg;
-    err *e = base_make_full(it->l->base, 0, give_part, it);
+    err *e = base_make_full(it->l->base, it->part_bytes, give_part, it);
     if (!e) atomic_store(&it->l->full_bytes, it->bytes);
     if (e && e->code != ERR_STOPPED)
         log_warn(it->log, "no full object was made, the chain goes on",
@@ -165,11 +168,19 @@ static bool is_full_due(const pipeline *p, bool wants) {
     return facts.chain_length > LONG_CHAIN || facts.chain_bytes > 2 * full;
 }
 
+/* Small ones where memory is. */
+static size_t part_bytes_of(const pipeline *p) {
+    size_t bytes = budget_bytes(p) / PART_SHARE;
+    if (bytes < LEAST_PART_BYTES) return LEAST_PART_BYTES;
+    return bytes < IMAGE_PART_BYTES ? bytes : IMAGE_PART_BYTES;
+}
+
 static void make_full(pipeline *p) {
     local *l = p->local;
     if (atomic_load(&l->is_making)) return;
     full_job *it = mem_alloc(sizeof *it);
     *it = (full_job){ .l = l, .c = p->keeper->checkpoint, .log = p->system.log };
+    it->part_bytes = part_bytes_of(p);
     atomic_store(&l->is_making, true);
     l->began_ms = clock_steady_ms(p->system.clock);
     l->full_ticket = jobs_add(l->fulls, run_full, it);

@@ -43,6 +43,8 @@ class ChangedScriptTest(harness.E2ETest):
         run = self.run_with(NEW, ("a", 3, 3))
         for told in "`most` is new and starts empty", "`kinds` is new", "`sum` is gone":
             self.assertIn(told, run.err)
+        self.assertRegex(run.err, 'level=warn message="the script has changed, part of its stored state is lost" changes='
+                                  '".*`sum` is gone, and with it its state: state goes by name; if it was only renamed')
         run = self.run_with(NEW, ("a", 3, 4), ("c", 0, 60_000))
         self.assertNotIn("is new", run.err)  # it was told
         rows = {row["k"]: row for row in self.rows()}
@@ -58,6 +60,7 @@ class ChangedScriptTest(harness.E2ETest):
         self.assertNotIn(told, run.err)
         run = self.run_with(OLD + ", odd = sluice.count():where(function(row) return row.n > 4 end)", ("a", 2, 1))
         self.assertIn("`odd` is new", run.err)
+        self.assertNotIn("level=warn", run.err)  # nothing is lost
         run = self.run_with(OLD + ", odd = sluice.count():where(function(row) return row.n > 5 end)", ("a", 5, 1))
         self.assertIn(told, run.err)
         run = self.run_with(OLD + ", odd = sluice.count():where(function(row) return row.n > 5 end)", ("a", 5, 2))

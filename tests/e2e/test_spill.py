@@ -237,6 +237,24 @@ class SpillTest(harness.E2ETest):
         self.assertEqual((run.code, self.spilled), (0, 0), run.err)
         self.assertTrue(self.output() == self.wanted["tumbling"], "the output differs")
 
+    def test_whole_states_are_made_in_parts_that_fit_a_small_memory(self):
+        """Three parts are in memory while one is made: of 64 MB they would be more than all the rest."""
+        state, rows = os.path.join(self.folder, "checkpoints", "spill", "state"), 0
+        while rows < 1_000_000 and not (rows and any(".full." in name for name in os.listdir(state))):
+            with open(os.path.join(self.folder, "in.jsonl"), "a" if rows else "w") as file:
+                file.writelines(f'{{"user":"user-{n:040}","amount":1,"ts":{1_700_000_000_000 + n // 1000}}}\n'
+                                for n in range(rows, rows + 100_000))
+            rows += 100_000
+            run = self.run_once("tumbling", 'trigger = "available-now"', 'memory = "8 MiB"')
+            self.assertEqual(run.code, 0, run.err)
+        sizes = {name: os.path.getsize(os.path.join(state, name)) for name in os.listdir(state) if ".full" in name}
+        self.assertIn(True, [".full." in name for name in sizes], sizes)
+        self.assertLess(max(sizes.values()), 6 << 20)
+        self.assertEqual(self.run_sluice("checkpoint", "verify", "p.lua").code, 0)
+        run = self.run_once("tumbling", ALL, 'memory = "8 MiB"')
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual(self.output().count("\n"), rows)
+
     def test_a_state_dir_that_is_full_from_the_start_is_what_ends_the_run(self):
         """The last line says so itself: what it warned of stands far above by then."""
         self.want("tumbling")
