@@ -10,6 +10,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/flow/keeper_inside.h"
 #include "runtime/flow/local.h"
+#include "runtime/operator/distinct.h"
 #include "runtime/operator/stored.h"
 
 /* An object while it is loaded. */
@@ -305,6 +306,16 @@ static err *loaded_phase(worker *w, void *arg) {
     return NULL;
 }
 
+static void loaded_by_all(const pipeline *p) {
+    uint32_t count = crew_count(p->crew);
+    seen_keys **seen = mem_alloc(count * sizeof *seen);
+    for (uint32_t d = 0; d < p->plan->distinct_count; d++) {
+        for (uint32_t n = 0; n < count; n++) seen[n] = crew_worker(p->crew, n)->seen[d];
+        seen_keys_agree(seen, count);
+    }
+    mem_free(seen);
+}
+
 /* Whether rows of closed windows are still to come out. */
 static bool is_closing(const progress *loaded) {
     for (uint32_t i = 0; i < loaded->stage_count; i++)
@@ -318,6 +329,7 @@ err *keeper_load(pipeline *p) {
     err *e = load_chain(p);
     if (!e) e = crew_run(p->crew, loaded_phase, p, true);
     if (e) return e;
+    loaded_by_all(p);
     if (k->loaded.batch != k->current.batch)
         return keeper_refuse(p, k->recover,
                              "the pointer is that of batch %" PRIu64

@@ -42,7 +42,7 @@ struct judge_space {
 struct seen_keys {
     const sl_distinct *plan; /* borrowed */
     table *table;            /* owned */
-    int64_t all_until;       /* when the last key of ALL_KEYS goes */
+    int64_t all_until;       /* when the last key of ALL_KEYS goes, of any worker */
     int64_t first_ms;        /* of the first row, INT64_MIN: none yet: until there is a watermark */
 };
 
@@ -73,7 +73,7 @@ seen_keys *seen_keys_new(const sl_distinct *plan) {
     seen_keys *seen = mem_zalloc(1, sizeof *seen);
     seen->plan = plan;
     seen->first_ms = INT64_MIN;
-    seen->all_until = INT64_MAX;
+    seen->all_until = ALL_KEYS;
     seen->table =
         table_new(&(table_config){ .state_size = sizeof never_seen, .state_init = &never_seen });
     return seen;
@@ -100,11 +100,18 @@ table *seen_keys_table(const seen_keys *seen) {
 
 void seen_keys_loaded(seen_keys *seen) {
     pane *p = table_find_pane(seen->table, ALL_KEYS);
-    if (is_forever(seen) || !p || pane_is_cached(p)) return;
+    if (is_forever(seen) || !p) return;
     table_cursor at = { 0 };
-    seen->all_until = INT64_MIN;
+    seen->all_until = pane_is_cached(p) ? INT64_MAX : ALL_KEYS;
     for (entry *e; (e = table_scan(p, &at));)
         if (until_now(e) > seen->all_until) seen->all_until = until_now(e);
+}
+
+void seen_keys_agree(seen_keys *const *seen, uint32_t count) {
+    int64_t last = INT64_MIN;
+    for (uint32_t i = 0; i < count; i++)
+        if (seen[i]->all_until > last) last = seen[i]->all_until;
+    for (uint32_t i = 0; i < count; i++) seen[i]->all_until = last;
 }
 
 size_t seen_keys_bytes(const seen_keys *seen) {

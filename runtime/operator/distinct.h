@@ -19,6 +19,10 @@ void seen_keys_free(seen_keys *seen);
 struct table *seen_keys_table(const seen_keys *seen);
 void seen_keys_loaded(seen_keys *seen);
 
+/* Behind that, those of all workers: a pane goes from all at once, so keys from before there were
+ * panes stay until the last of any worker may go. thread: main. */
+void seen_keys_agree(seen_keys *const *seen, uint32_t count);
+
 size_t seen_keys_bytes(const seen_keys *seen);
 
 /* A batch begins; it ends by keeping what it did, or by leaving no trace. */

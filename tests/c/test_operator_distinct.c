@@ -227,6 +227,28 @@ static void keys_of_one_pane_stay_until_the_last_may_go(void **state) {
     teardown(x);
 }
 
+/* Each worker has some of those keys, and the pane goes from all of them at once. */
+static void keys_of_one_pane_stay_until_the_last_of_any_worker_may_go(void **state) {
+    (void)state;
+    world *x = setup(100), *other = setup(100);
+    seen_keys *both[2] = { x->seen, other->seen };
+    for (uint64_t i = 0; i < 2; i++) {
+        table *t = seen_keys_table(both[i]);
+        seen_keys_begin(both[i]);
+        entry *e = table_touch(t, table_pane(t, 0), i, (const char *)&i, sizeof i);
+        *(int64_t *)entry_state(e) = 500 + 100 * (int64_t)i;
+        seen_keys_end(both[i], true);
+        seen_keys_loaded(both[i]);
+    }
+    seen_keys_agree(both, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_false(seen_keys_are_due(both[i], 599));
+        assert_true(seen_keys_are_due(both[i], 600));
+    }
+    teardown(other);
+    teardown(x);
+}
+
 static void forever_is_forever(void **state) {
     (void)state;
     world *x = setup(INT64_MAX);
@@ -261,6 +283,7 @@ int main(void) {
         cmocka_unit_test(panes_stay_few),
         cmocka_unit_test(one_key_passes_once_in_a_run),
         cmocka_unit_test(keys_of_one_pane_stay_until_the_last_may_go),
+        cmocka_unit_test(keys_of_one_pane_stay_until_the_last_of_any_worker_may_go),
         cmocka_unit_test(forever_is_forever),
         cmocka_unit_test(a_batch_that_fails_leaves_no_trace),
     };
