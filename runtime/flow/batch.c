@@ -205,10 +205,16 @@ static err *judge(batch *b) {
     pipeline *p = b->p;
     for (uint32_t i = 0; i < p->input_count; i++) {
         const recorded_source *was;
-        err *e = ahead_planned(p) ? ahead_source(p, i, &was)
-                                  : input_judge(&p->inputs[i], p->since_ms);
+        input *in = &p->inputs[i];
+        err *e = NULL;
+        if (ahead_planned(p))
+            e = ahead_source(p, i, &was);
+        else if (closing_stands_still(p))
+            input_judge_none(in, p->since_ms);
+        else
+            e = input_judge(in, p->since_ms);
         if (e) return e;
-        if (ahead_planned(p)) input_judge_again(&p->inputs[i], was);
+        if (ahead_planned(p)) input_judge_again(in, was);
     }
     return NULL;
 }
@@ -227,8 +233,9 @@ static err *batch_settle(batch *b) {
     pipeline *p = b->p;
     err *e = ahead_is_on(p) ? NULL : judge(b);
     if (e) return e;
+    bool stands_still = closing_stands_still(p);
     for (uint32_t i = 0; i < p->input_count; i++) {
-        input_settle(&p->inputs[i]);
+        if (!stands_still) input_settle(&p->inputs[i]);
         if (b->view.is_flush) watermark_finish(&p->inputs[i].watermark);
     }
     watermark_input *sources = mem_alloc(p->input_count * sizeof *sources);
@@ -236,6 +243,7 @@ static err *batch_settle(batch *b) {
         sources[i] = watermark_input_of(&p->inputs[i].watermark);
     b->next = meet(p, sources);
     mem_free(sources);
+    if (stands_still && !b->view.is_flush) stages_stand(&p->stages, b->next);
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
         b->aggregates[a].watermark_after = b->next[a];
     for (uint32_t d = 0; d < p->plan->distinct_count; d++)
@@ -379,8 +387,7 @@ static void batch_end(batch *b, bool committed) {
 
 static bool is_empty(const pipeline *p) {
     for (uint32_t i = 0; i < p->input_count; i++)
-        for (uint32_t r = 0; r < p->inputs[i].range_count; r++)
-            if (p->inputs[i].ranges[r].from < p->inputs[i].ranges[r].to) return false;
+        if (input_reads(&p->inputs[i])) return false;
     return true;
 }
 

@@ -190,6 +190,13 @@ bool closing_goes_on(const pipeline *p) {
     return false;
 }
 
+bool closing_stands_still(const pipeline *p) {
+    if (!closing_is_open(p)) return false;
+    for (uint32_t i = 0; i < p->input_count; i++)
+        if (input_reads(&p->inputs[i])) return false;
+    return true;
+}
+
 void closing_hold_inputs(pipeline *p) {
     bool is_open = closing_goes_on(p), holds = p->finished || p->plan->trigger == SL_ONCE;
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++)

@@ -23,6 +23,11 @@ bool closing_is_open(const pipeline *p);
 /* The same of the running batch, once it has emitted. */
 bool closing_goes_on(const pipeline *p);
 
+/* Whether the running batch only brings out what an earlier one closed: it reads nothing, judges
+ * nobody, and no watermark moves, so that rows that come over several batches are those that would
+ * have come in one. */
+bool closing_stands_still(const pipeline *p);
+
 /* Before inputs are planned, behind closing_begin or what the running batch emitted: those that the
  * next batch must not read are held, because records could change what is still to come out, or
  * because none may come any more. */

@@ -302,6 +302,12 @@ static err *ask_leaders(input *in, int64_t since_ms) {
     return e;
 }
 
+bool input_reads(const input *in) {
+    for (uint32_t r = 0; r < in->range_count; r++)
+        if (in->ranges[r].from < in->ranges[r].to) return true;
+    return false;
+}
+
 static void make_views(input *in, int64_t since_ms) {
     for (uint32_t p = 0; p < in->partition_count; p++)
         in->views[p] = watermark_view_of(&in->partitions[p], in->partitions[p].position, since_ms);
@@ -331,6 +337,11 @@ err *input_judge(input *in, int64_t since_ms) {
     make_views(in, since_ms);
     in->ends_now = in->plan->bounded && input_is_done(in);
     return NULL;
+}
+
+void input_judge_none(input *in, int64_t since_ms) {
+    make_views(in, fresh_since(in, since_ms));
+    in->ends_now = false;
 }
 
 void input_settle(input *in) {

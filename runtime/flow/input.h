@@ -97,9 +97,15 @@ void input_plan(input *in, uint64_t batch, int64_t now_ms);
 /* Bring the records. Positions move; ranges end at what came. */
 struct err *input_fetch(input *in);
 
+/* Whether the running batch reads something. */
+bool input_reads(const input *in);
+
 /* Find out what the batch's end says of each partition, into `views`, and whether the source ends.
  * `since_ms`: steady time the batch before began. */
 struct err *input_judge(input *in, int64_t since_ms);
+
+/* The same for a batch that does not judge: nobody is asked, and input_settle is left out. */
+void input_judge_none(input *in, int64_t since_ms);
 
 /* The batch is done: the watermark moves. */
 void input_settle(input *in);

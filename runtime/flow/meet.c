@@ -87,6 +87,11 @@ void stages_meet(stages *s, const watermark_input *sources, int64_t *aggregates,
         distincts[d] = meet(s, &s->distincts[d], sources);
 }
 
+void stages_stand(const stages *s, int64_t *times) {
+    for (uint32_t a = 0; a < s->plan->aggregate_count; a++) *times++ = s->aggregates[a].watermark;
+    for (uint32_t d = 0; d < s->plan->distinct_count; d++) *times++ = s->distincts[d].watermark;
+}
+
 bool stage_has_sources_only(const stage_run *run) {
     for (uint32_t i = 0; i < run->input_count; i++)
         if (run->inputs[i].is_aggregate) return false;

@@ -40,5 +40,8 @@ void stages_done(stages *s);
 void stages_meet(stages *s, const watermark_input *sources, int64_t *aggregates,
                  int64_t *distincts);
 
+/* Those of the last batch, aggregations then distincts. */
+void stages_stand(const stages *s, int64_t *times);
+
 /* Whether a stage's inputs are sources only. */
 bool stage_has_sources_only(const stage_run *run);
