@@ -59,7 +59,20 @@ static void note_event(kafka_source *s, kafka_partition *p, const rd_kafka_messa
                          m->len ? (const char *)m->payload : rd_kafka_err2str(m->err));
 }
 
-/* Take messages from the queue, and what they say at their head. True: a record is held. */
+/* Take more messages from the queue, behind those that are held. */
+static bool take_more(kafka_partition *p, int64_t want) {
+    uint32_t left = p->held_count - p->held_at;
+    if (p->held_at) memmove(p->held, p->held + p->held_at, left * sizeof(rd_kafka_message_t *));
+    p->held_at = 0;
+    p->held_count = left;
+    size_t room = want < KAFKA_HELD - left ? (size_t)want : KAFKA_HELD - left;
+    ssize_t got =
+        room ? rd_kafka_consume_batch(p->topic->handle, p->number, 0, p->held + left, room) : 0;
+    if (got > 0) p->held_count += (uint32_t)got;
+    return got > 0;
+}
+
+/* Have a record held, if there is one; take in what events before it say. */
 static bool pull(kafka_source *s, kafka_partition *p, int64_t want) {
     for (;;) {
         while (p->held_at < p->held_count && p->held[p->held_at]->err) {
@@ -67,25 +80,33 @@ static bool pull(kafka_source *s, kafka_partition *p, int64_t want) {
             rd_kafka_message_destroy(p->held[p->held_at++]);
         }
         if (p->held_at < p->held_count) return true;
-        size_t room = want < KAFKA_HELD ? (size_t)want : KAFKA_HELD;
-        ssize_t got = rd_kafka_consume_batch(p->topic->handle, p->number, 0, p->held, room);
-        p->held_at = 0;
-        p->held_count = got > 0 ? (uint32_t)got : 0;
-        if (!p->held_count) return false;
+        if (!take_more(p, want)) return false;
     }
+}
+
+/* Up to where records are known to be, with those that came since the last look: leaders are asked
+ * too seldom for a batch that has waited for its time. */
+static int64_t seen_end(kafka_source *s, kafka_partition *p) {
+    if (pull(s, p, KAFKA_HELD)) take_more(p, KAFKA_HELD);
+    if (p->held_at == p->held_count) return p->next;
+    const rd_kafka_message_t *last = p->held[p->held_count - 1];
+    int64_t end = last->offset + !last->err;
+    return end > p->next ? end : p->next;
 }
 
 err *kafka_read_peek(kafka_source *s) {
     for (uint32_t i = 0; i < s->mine_count; i++) {
         kafka_partition *p = s->mine[i];
-        int64_t end = pull(s, p, KAFKA_HELD) ? p->held[p->held_count - 1]->offset : -1;
-        if (end >= 0 && !p->held[p->held_count - 1]->err) end++;
-        if (end < p->next) end = p->next;
+        int64_t end = seen_end(s, p);
         pthread_mutex_lock(&s->lock);
         if (end > p->proven) p->proven = end;
         if (end > p->end) p->end = end;
         if (p->is_lost && p->end <= p->position)
             p->end = p->position + 1; /* have it fetched: it tells */
+        if (p->held_count == KAFKA_HELD) { /* there may be more: the leader is to tell */
+            s->busy_until_ms = kafka_now_ms() + KAFKA_ANSWER_MS;
+            pthread_cond_broadcast(&s->moved);
+        }
         pthread_mutex_unlock(&s->lock);
         if (!p->trouble) continue;
         err *e = p->trouble;

@@ -193,6 +193,8 @@ static bool is_gone_for_good(const kafka_topic *topic, int64_t now_ms) {
 /* Copy what the watchers wrote; a partition that main has not seen yet joins. */
 static err *source_look(void *source, const sl_partition **partitions, uint32_t *count) {
     kafka_source *s = source;
+    err *e = kafka_read_peek(s);
+    if (e) return e;
     pthread_mutex_lock(&s->lock);
     if (s->view_room < s->count) {
         s->view_room = s->count;

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "runtime/base/arena.h"
 #include "runtime/base/clock.h"
@@ -333,6 +334,27 @@ static void wait_ends_when_a_record_comes(void **state) {
     assert_int_equal(partitions[1].end, 1);
 }
 
+/* As while a batch waits for its time: leaders are asked once a second then. */
+static void what_came_is_known_at_the_next_look(void **state) {
+    enum { TIMES = 6,
+           COUNT = 10,
+           LOOKS = 20,
+           BETWEEN_NS = 10000000 };
+    world *w = *state;
+    const sl_partition *partitions;
+    uint32_t count;
+    open_both(w);
+    for (int32_t i = 1; i <= TIMES; i++) {
+        send_numbers(w, 0, COUNT);
+        ok(kafka_source_ops.look(w->source, &partitions, &count));
+        for (int k = 0; k < LOOKS && partitions[0].end < i * COUNT; k++) {
+            nanosleep(&(struct timespec){ .tv_nsec = BETWEEN_NS }, NULL);
+            ok(kafka_source_ops.look(w->source, &partitions, &count));
+        }
+        assert_int_equal(partitions[0].end, i * COUNT);
+    }
+}
+
 static void start_places(void **state) {
     world *w = *state;
     const sl_partition *partitions;
@@ -547,6 +569,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_slow_fetch_lowers_the_ranges, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_fetch_can_begin_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wait_ends_when_a_record_comes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_came_is_known_at_the_next_look, set_up, tear_down),
         cmocka_unit_test_setup_teardown(start_places, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_source_goes_on_where_an_earlier_run_left_off, set_up,
                                         tear_down),
