@@ -300,6 +300,13 @@ static uint32_t count_open(const file_source *s, const sl_range *ranges, uint32_
     return open;
 }
 
+/* What look showed last moves; names are read by others meanwhile. */
+static void show(sl_partition *to, const file_reader *f) {
+    to->position = f->partition.position;
+    to->end = f->partition.end;
+    to->ended = f->partition.ended;
+}
+
 static err *source_fetch(void *source, sl_range *ranges, uint32_t count, int64_t max_bytes,
                          int64_t timeout_ms, sl_records *records, struct arena *bytes) {
     file_source *s = source;
@@ -316,7 +323,7 @@ static err *source_fetch(void *source, sl_range *ranges, uint32_t count, int64_t
         int64_t share = open > 1 ? max_bytes / open : max_bytes;
         err *e = file_reader_fetch(f, &ranges[i], share ? share : 1, until_ms, records, bytes);
         if (!e) e = file_reader_settle(f);
-        if (s->view) s->view[ranges[i].partition] = f->partition; /* what look showed last */
+        if (s->view) show(&s->view[ranges[i].partition], f);
         if (e) return e;
     }
     return NULL;
@@ -330,4 +337,5 @@ const sl_source_ops file_source_ops = {
     .wait = source_wait,
     .fetch = source_fetch,
     .close = source_close,
+    .reads_early = 1,
 };

@@ -1,7 +1,6 @@
 /* DESIGN. The steps stand in batch_run, in order; each is a function of this file or one call into
- * a layer below. Records are walked in rounds of chunks (operator/work.h); what a round's rows lead
- * to is collected by the main thread in the batch's order, so that nothing depends on which worker
- * did what. */
+ * a layer below. Records are walked in chunks (operator/work.h); what comes of them is collected in
+ * the batch's order, so that nothing depends on which worker did what. */
 #include "runtime/flow/batch.h"
 
 #include <inttypes.h>
@@ -15,13 +14,13 @@
 #include "runtime/flow/closing.h"
 #include "runtime/flow/collect.h"
 #include "runtime/flow/commit.h"
+#include "runtime/flow/early.h"
 #include "runtime/flow/record.h"
 #include "runtime/flow/walk.h"
 #include "runtime/operator/distinct.h"
 #include "runtime/operator/operators.h"
 
-enum { CHUNKS_PER_WORKER = 4,
-       THREADED_RECORDS = 4 * VECTOR_ROWS };
+enum { THREADED_RECORDS = 4 * VECTOR_ROWS };
 
 /* A batch while it runs. */
 typedef struct batch {
@@ -32,11 +31,10 @@ typedef struct batch {
     distinct_view *distincts;   /* owned */
     int64_t *next;              /* watermarks of aggregates, then of distincts, at its end; owned */
     bool threaded;
-    uint32_t chunk_count; /* of the running round */
-    uint32_t next_source, next_record;
-    uint32_t aggregate; /* being emitted */
-    commit_work work;   /* being committed */
-    err *later;         /* of the fetch beside it: the batch itself is none the worse */
+    uint32_t next_source, next_record; /* to be cut */
+    uint32_t aggregate;                /* being emitted */
+    commit_work work;                  /* being committed */
+    err *later;                        /* of the fetch beside it: the batch is none the worse */
 } batch;
 
 /* Whether a batch at `now_ms` without records would move a watermark that goes by the clock. */
@@ -139,8 +137,9 @@ static err *batch_fetch(batch *b) {
     pipeline *p = b->p;
     err *e = p->has_ahead ? NULL : plan_inputs(p, &b->view);
     if (!e && !p->has_ahead) e = fetch_inputs(p);
-    p->has_ahead = false;
+    p->has_ahead = p->was_cut_short = false;
     for (uint32_t i = 0; i < p->input_count && !e; i++) e = keeper_check_records(p, &p->inputs[i]);
+    for (uint32_t i = 0; i < p->input_count; i++) p->was_cut_short |= p->inputs[i].was_cut_short;
     return e;
 }
 
@@ -171,33 +170,35 @@ static void begin_chunk(const pipeline *p, chunk *c, uint32_t source, uint32_t r
     c->first_record = record;
 }
 
-/* Cut the next chunks off the records. False: none are left. */
-static bool next_round(batch *b) {
-    pipeline *p = b->p;
-    b->chunk_count = 0;
-    while (b->next_source < p->input_count && b->chunk_count < p->chunk_room) {
+/* Cut the next chunk off the records. False: none are left. */
+static bool cut_records(void *arg, chunk *c) {
+    batch *b = arg;
+    const pipeline *p = b->p;
+    while (b->next_source < p->input_count) {
         uint32_t left = b->sources[b->next_source].record_count - b->next_record;
-        if (!left) {
-            b->next_source++;
-            b->next_record = 0;
-            continue;
+        uint32_t most = walk_chunk_records(p);
+        if (left) {
+            begin_chunk(p, c, b->next_source, b->next_record);
+            c->record_count = left < most ? left : most;
+            b->next_record += c->record_count;
+            return true;
         }
-        chunk *c = p->chunks[b->chunk_count++];
-        begin_chunk(p, c, b->next_source, b->next_record);
-        c->record_count = left < walk_chunk_records(p) ? left : walk_chunk_records(p);
-        b->next_record += c->record_count;
+        b->next_source++;
+        b->next_record = 0;
     }
-    return b->chunk_count > 0;
+    return false;
 }
 
 /* Decode, stamp, prepare, group and fold every record. */
 static err *batch_walk(batch *b) {
-    while (next_round(b)) {
-        err *e = walk_round(b->p, &b->view, b->chunk_count, b->threaded);
-        if (e) return e;
-        collect_round(b->p, &b->view, b->chunk_count);
+    pipeline *p = b->p;
+    walk_plan plan = { .cut = cut_records, .arg = b, .threaded = b->threaded };
+    if (b->threaded && early_plan(p)) plan.beside = early_fetch;
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        uint32_t depth = p->depths[p->plan->sources[i].step];
+        if (b->sources[i].record_count && depth > plan.depth) plan.depth = depth;
     }
-    return NULL;
+    return walk_chunks(p, &b->view, &plan);
 }
 
 /* Ends and verdicts of all sources. */
@@ -282,8 +283,7 @@ static bool walk_record(batch *b, uint32_t source, uint32_t i) {
     pipeline *p = b->p;
     begin_chunk(p, p->chunks[0], source, i);
     p->chunks[0]->record_count = 1;
-    err *e = walk_round(p, &b->view, 1, false);
-    for (uint32_t w = 0; w < crew_count(p->crew); w++) crew_worker(p->crew, w)->note_count = 0;
+    err *e = walk_alone(p, &b->view, p->chunks[0]);
     err_free(e);
     return !e;
 }
@@ -391,12 +391,6 @@ static bool is_empty(const pipeline *p) {
     return true;
 }
 
-static bool was_cut_short(const pipeline *p) {
-    for (uint32_t i = 0; i < p->input_count; i++)
-        if (p->inputs[i].was_cut_short) return true;
-    return false;
-}
-
 /* Whether the next batch follows at once, whatever happens. */
 static err *look_for_more(pipeline *p, bool *follows) {
     bool has_more = false;
@@ -421,8 +415,9 @@ static err *fetch_ahead(batch *b) {
     bool follows;
     err *e = look_for_more(p, &follows);
     if (e || !follows) return e;
-    p->ahead_ms = pipeline_now_ms(p);
     closing_hold_inputs(p);
+    if (early_is_held(p)) return NULL;
+    p->ahead_ms = pipeline_now_ms(p);
     for (uint32_t i = 0; i < p->input_count; i++) {
         input_park(&p->inputs[i]);
         input_plan(&p->inputs[i], b->view.batch + 1, p->ahead_ms);
@@ -435,7 +430,6 @@ static err *fetch_ahead(batch *b) {
 /* Hand over what the batch made, and commit it where something is kept. */
 static err *batch_deliver(batch *b) {
     pipeline *p = b->p;
-    p->was_cut_short = was_cut_short(p);
     err *e = keeper_step(p, "processed");
     if (e) return e;
     if (!p->keeper) return delivery_run(&p->out, b->view.batch, b->view.now_ms);

@@ -103,7 +103,7 @@ static void note_reached(pipeline *p, const chunk *c) {
 }
 
 static int compare_notes(const void *a, const void *b) {
-    const note *x = *(const note *const *)a, *y = *(const note *const *)b;
+    const note *x = a, *y = b;
     if (x->source != y->source) return x->source < y->source ? -1 : 1;
     if (x->record != y->record) return x->record < y->record ? -1 : 1;
     if (x->place != y->place) return x->place < y->place ? -1 : 1;
@@ -147,20 +147,25 @@ static void send_note(pipeline *p, const batch_view *b, const note *n) {
         side_write(&p->out.sinks[sink].rows, &p->out.side_text, b, &p->inputs[n->source], n);
 }
 
+static void send_notes(pipeline *p, const batch_view *b, note_list *list) {
+    note *all = list->items;
+    if (!list->count) return;
+    qsort(all, list->count, sizeof *all, compare_notes);
+    for (uint32_t i = 0; i < list->count; i++)
+        if (!i || !says_the_same(&all[i - 1], &all[i])) send_note(p, b, &all[i]);
+    list->count = 0;
+}
+
 void collect_notes(pipeline *p, const batch_view *b) {
-    uint32_t count = 0, at = 0;
-    for (uint32_t w = 0; w < crew_count(p->crew); w++) count += crew_worker(p->crew, w)->note_count;
-    if (!count) return;
-    const note **all = mem_alloc(count * sizeof *all);
+    note_list all;
+    note_list_init(&all);
     for (uint32_t w = 0; w < crew_count(p->crew); w++) {
-        worker *from = crew_worker(p->crew, w);
-        for (uint32_t i = 0; i < from->note_count; i++) all[at++] = &from->notes[i];
-        from->note_count = 0;
+        note_list *from = &crew_worker(p->crew, w)->own_notes;
+        for (uint32_t i = 0; i < from->count; i++) note_list_add(&all, &from->items[i]);
+        from->count = 0;
     }
-    qsort(all, count, sizeof *all, compare_notes);
-    for (uint32_t i = 0; i < count; i++)
-        if (!i || !says_the_same(all[i - 1], all[i])) send_note(p, b, all[i]);
-    mem_free(all);
+    send_notes(p, b, &all);
+    note_list_done(&all);
 }
 
 /* What a chunk of records says beside its rows. */
@@ -171,14 +176,11 @@ static void take_records(pipeline *p, const chunk *c) {
     blank_look(in->blanks, in->plan, in->partitions, in->load.records.items, c, p->system.log);
 }
 
-void collect_round(pipeline *p, const batch_view *b, uint32_t chunk_count) {
-    for (uint32_t i = 0; i < chunk_count; i++) {
-        const chunk *c = p->chunks[i];
-        if (c->source != NO_SOURCE) take_records(p, c);
-        note_reached(p, c);
-        take_messages(p, c);
-    }
-    collect_notes(p, b);
+void collect_chunk(pipeline *p, const batch_view *b, chunk *c) {
+    if (c->source != NO_SOURCE) take_records(p, c);
+    note_reached(p, c);
+    take_messages(p, c);
+    send_notes(p, b, &c->notes);
 }
 
 err *collect_check(const pipeline *p) {

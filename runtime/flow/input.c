@@ -147,6 +147,7 @@ void input_close(input *in) {
     mem_free(in->own_moved);
     done_load(&in->load);
     done_load(&in->parked);
+    input_early_done(in);
     mem_free(in->blanks);
     header_free(in);
     mem_free(in->views);
@@ -176,14 +177,14 @@ err *input_look(input *in) {
 static int64_t reach(const input *in, uint32_t p) {
     int64_t end = in->partitions[p].end;
     if (!in->targets) return end;
-    if (p >= in->target_count) return in->partitions[p].position;
+    if (p >= in->target_count) return input_position(in, p);
     return end < in->targets[p] ? end : in->targets[p];
 }
 
 int64_t input_backlog(const input *in) {
     int64_t sum = 0;
     for (uint32_t p = 0; p < in->partition_count; p++) {
-        int64_t one = limits_backlog(in->partitions[p].position, reach(in, p));
+        int64_t one = limits_backlog(input_position(in, p), reach(in, p));
         if (__builtin_add_overflow(sum, one, &sum)) return INT64_MAX;
     }
     return sum;
@@ -206,7 +207,7 @@ void input_add_range(input *in, uint32_t p, int64_t from, int64_t to) {
     in->ranges[in->range_count++] = (sl_range){ .partition = p, .from = from, .to = to };
 }
 
-void input_plan(input *in, uint64_t batch, int64_t now_ms) {
+void input_share_out(input *in, uint64_t batch) {
     int64_t steady = clock_steady_ms(in->system->clock);
     limits_grant grant = limits_grant_of(in->plan->max_records, &in->rate, steady);
     if (input_waits_until(in, in->targets != NULL) > steady)
@@ -216,16 +217,23 @@ void input_plan(input *in, uint64_t batch, int64_t now_ms) {
     int64_t *backlogs = mem_alloc(2 * count * sizeof *backlogs), *shares = backlogs + count;
     for (uint32_t i = 0; i < count; i++)
         backlogs[i] =
-            limits_backlog(in->partitions[in->order[i]].position, reach(in, in->order[i]));
+            limits_backlog(input_position(in, in->order[i]), reach(in, in->order[i]));
     bool left = limits_share(backlogs, count, batch, grant.records, shares);
     in->range_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        int64_t from = in->partitions[in->order[i]].position;
+        int64_t from = input_position(in, in->order[i]);
         if (shares[i]) input_add_range(in, in->order[i], from, from + shares[i]);
     }
     if (!in->is_held) in->was_cut_short = left && !grant.is_by_rate;
     mem_free(backlogs);
     limits_rate_begin(&in->rate, steady);
+}
+
+void input_plan(input *in, uint64_t batch, int64_t now_ms) {
+    if (in->early.is_there && !in->is_held)
+        input_early_take(in);
+    else
+        input_share_out(in, batch);
     watermark_copy(&in->before, &in->watermark);
     watermark_begin(&in->watermark, now_ms);
 }
@@ -249,13 +257,11 @@ void input_note_positions(input *in) {
         in->reached[in->ranges[i].partition] = in->ranges[i].to;
 }
 
-err *input_fetch(input *in) {
-    if (!in->range_count) return NULL;
-    int64_t began_ms = clock_steady_ms(in->system->clock);
+err *input_fetch_into(input *in, input_load *load, int64_t timeout_ms) {
     int64_t *wanted = mem_alloc(in->range_count * sizeof *wanted);
     for (uint32_t i = 0; i < in->range_count; i++) wanted[i] = in->ranges[i].to;
     err *e = in->ops->fetch(in->handle, in->ranges, in->range_count, in->plan->max_bytes,
-                            in->plan->max_time_ms, &in->load.records, &in->load.bytes);
+                            timeout_ms, &load->records, &load->bytes);
     if (!e) note_cut(in, wanted);
     mem_free(wanted);
     if (e && e->retriable) {
@@ -264,6 +270,22 @@ err *input_fetch(input *in) {
         err_free(e);
         e = NULL;
     }
+    return e;
+}
+
+/* Records that are in already, or else those that the connector gives. */
+static err *fetch_records(input *in) {
+    if (!in->early.is_taken) return input_fetch_into(in, &in->load, in->plan->max_time_ms);
+    err *e = in->early.error;
+    in->early.is_taken = false;
+    in->early.error = NULL;
+    return e;
+}
+
+err *input_fetch(input *in) {
+    if (!in->range_count && !in->early.is_taken) return NULL;
+    int64_t began_ms = clock_steady_ms(in->system->clock);
+    err *e = fetch_records(in);
     if (!e) input_note_positions(in);
     if (!e && in->plan->has_header) e = header_take(in);
     in->load.pending.read = in->load.records.count;
@@ -280,7 +302,8 @@ static bool needs_word(const input *in, int64_t since_ms) {
         int64_t moved_ms = in->watermark.partitions[p].moved_ms;
         bool is_quiet =
             moved_ms == WATERMARK_NONE || saturate_sub(in->watermark.now_ms, moved_ms) >= idle_ms;
-        if (is_quiet && partition->position >= partition->end && partition->confirmed_ms < since_ms)
+        bool is_at_end = input_position(in, p) >= partition->end;
+        if (is_quiet && is_at_end && partition->confirmed_ms < since_ms)
             return true;
     }
     return false;
@@ -310,16 +333,17 @@ bool input_reads(const input *in) {
 
 static void make_views(input *in, int64_t since_ms) {
     for (uint32_t p = 0; p < in->partition_count; p++)
-        in->views[p] = watermark_view_of(&in->partitions[p], in->partitions[p].position, since_ms);
+        in->views[p] = watermark_view_of(&in->partitions[p], input_position(in, p), since_ms);
 }
 
 bool input_is_done(const input *in) {
     if (!in->targets && !in->plan->bounded) return false;
     for (uint32_t p = 0; p < in->partition_count; p++) {
         const sl_partition *partition = &in->partitions[p];
-        if (partition->ended && partition->position >= partition->end) continue;
+        int64_t position = input_position(in, p);
+        if (partition->ended && position >= partition->end) continue;
         if (!in->targets) return false;
-        if (p < in->target_count && partition->position < in->targets[p]) return false;
+        if (p < in->target_count && position < in->targets[p]) return false;
     }
     return true;
 }

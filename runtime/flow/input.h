@@ -15,6 +15,7 @@
 #include "runtime/event/limits.h"
 #include "runtime/event/watermark.h"
 #include "runtime/flow/counters.h"
+#include "runtime/flow/input_early.h"
 #include "runtime/shared/connect.h"
 
 struct recorded_source;
@@ -51,8 +52,9 @@ typedef struct input {
     sl_range *ranges; /* of the running batch; owned */
     uint32_t range_count, range_room;
     input_load load;   /* of the running batch */
-    input_load parked; /* of the one that is being committed, while the next is read */
+    input_load parked; /* of the one that is being committed, while the next is read; or early */
     bool is_parked;
+    input_early early;
     uint32_t known_count; /* partitions that the checkpoint knew which the run goes on from */
     int64_t *own_moved;   /* while a batch of an earlier run is done again: this run's moved_ms of
                              the first partitions; owned, else NULL */
@@ -91,6 +93,12 @@ int64_t input_backlog(const input *in);
  * need. */
 int64_t input_waits_until(const input *in, bool bounded_run);
 
+/* Where the next batch begins to read partition `p`. */
+static inline int64_t input_position(const input *in, uint32_t p) {
+    bool is_early = in->early.is_there && p < in->early.count;
+    return is_early ? in->early.positions[p] : in->partitions[p].position;
+}
+
 /* Decide the ranges of batch number `batch` at `now_ms`. */
 void input_plan(input *in, uint64_t batch, int64_t now_ms);
 
@@ -124,9 +132,11 @@ void input_begin_own(input *in);
  * look. */
 watermark_input input_preview(input *in, int64_t now_ms, int64_t since_ms);
 
-/* Of input.c, for input_again.c. */
+/* Of input.c and input_early.c, for each other and input_again.c. */
 void input_add_range(input *in, uint32_t p, int64_t from, int64_t to);
 void input_note_positions(input *in);
+void input_share_out(input *in, uint64_t batch);
+struct err *input_fetch_into(input *in, input_load *load, int64_t timeout_ms);
 
 /* Make room to plan and fetch the next batch while the running one is committed: what it has
  * borrowed stays until input_release, which is then for that one. */

@@ -10,7 +10,7 @@
 #include "runtime/flow/local.h"
 #include "runtime/flow/walk.h"
 
-enum { ROUND_CHUNKS = 4,
+enum { WORKER_CHUNKS = 4,
        CLOSE_GROUPS = 100000,
        JUMP_MS = 1000 /* less is what a clock does that is being corrected */ };
 
@@ -26,9 +26,10 @@ static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
                     "source `%.*s`", len, plan->name.data);
 }
 
-/* One chunk a round with one worker: its rows stay in the cache between preparing and folding. */
-static void make_rounds(pipeline *p, uint32_t workers) {
-    p->chunk_room = workers == 1 ? 1 : workers * ROUND_CHUNKS;
+/* Workers may have some chunks each between functions and state; one alone has one. */
+static void make_chunks(pipeline *p, uint32_t workers) {
+    p->chunk_room = workers == 1 ? 1 : workers * WORKER_CHUNKS;
+    p->turns = turns_new(p->chunk_room, workers);
     p->chunks = mem_zalloc(p->chunk_room, sizeof(chunk *));
     for (uint32_t i = 0; i < p->chunk_room; i++) p->chunks[i] = chunk_new(p->plan->step_count);
     p->worker_boxes = mem_zalloc(workers * 2 * SL_MAX_OUTPUTS, sizeof(outbox));
@@ -68,7 +69,7 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     walk_init(p);
     onward_list_init(&p->onward);
     p->rows_before = mem_zalloc(p->plan->sink_count, sizeof *p->rows_before);
-    make_rounds(p, options->worker_count);
+    make_chunks(p, options->worker_count);
     trigger_init(&p->trigger, p->plan->trigger, p->plan->interval_ms,
                  p->plan->checkpoint.url.data ? p->plan->checkpoint.commit_interval_ms : 0);
     p->system.outages = outages_new();
@@ -94,6 +95,7 @@ void pipeline_close(pipeline *p) {
     local_close(p->local);
     keeper_close(p->keeper);
     outages_free(p->system.outages);
+    turns_free(p->turns);
     for (uint32_t i = 0; i < p->chunk_room; i++) chunk_free(p->chunks[i]);
     for (uint32_t i = 0; i < workers * 2 * SL_MAX_OUTPUTS; i++) outbox_done(&p->worker_boxes[i]);
     stages_done(&p->stages);

@@ -11,6 +11,7 @@
 #include "runtime/flow/delivery.h"
 #include "runtime/flow/input.h"
 #include "runtime/flow/meet.h"
+#include "runtime/flow/turns.h"
 #include "state/store.h"
 
 struct keeper;
@@ -55,10 +56,11 @@ typedef struct pipeline {
     batch_step *on_step;   /* as the options say */
     void *on_step_arg;
     crew *crew;
-    chunk **chunks; /* of a round; owned */
+    turns *turns;   /* whose it is while chunks are walked; owned */
+    chunk **chunks; /* that are on their way at a time; owned */
     uint32_t chunk_room;
     bool adapts;            /* chunks take fewer records where flat_maps make many rows */
-    uint32_t chunk_now;     /* most of the next chunk; <= chunk_records */
+    atomic_uint chunk_now;  /* most of the next chunk; <= chunk_records */
     uint32_t chunk_records; /* most of a chunk */
     bool always_threaded;   /* as the options say */
     uint32_t close_groups;  /* of windows that close, at most so many a batch */

@@ -1,5 +1,8 @@
 #include "runtime/flow/walk.h"
 
+#include <assert.h>
+#include <pthread.h>
+
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/collect.h"
@@ -8,12 +11,14 @@
 enum { FIRST_RECORDS = 64,
        MOST_ROWS = 4 * VECTOR_ROWS };
 
-/* One round, one level. */
+/* One walk. */
 typedef struct walk {
     pipeline *p;
     const batch_view *view;
-    uint32_t count; /* of chunks; fewer once one has failed */
-    uint32_t level;
+    const walk_plan *plan;
+    pthread_mutex_t lock; /* guards what follows */
+    err *error;           /* the one that comes first so far */
+    uint64_t failed[2];   /* where it stands: chunk, and worker.failed_at */
 } walk;
 
 static uint32_t deepest(const sl_plan *plan, uint32_t root, const sl_feed *feeds, uint32_t count,
@@ -54,74 +59,110 @@ uint32_t walk_chunk_records(const pipeline *p) {
     return p->chunk_now < p->chunk_records ? p->chunk_now : p->chunk_records;
 }
 
-/* The most rows that a chunk of the round had at any step. */
-static uint32_t most_rows(const pipeline *p, uint32_t count) {
+/* The most rows that the chunk had at any step. */
+static uint32_t most_rows(const pipeline *p, const chunk *c) {
     uint32_t most = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const chunk *c = p->chunks[i];
-        for (uint32_t s = c->root; s < p->plan->step_count; s++) {
-            if (p->plan->steps[s].root != c->root) continue;
-            if (chunk_rows(c, s)->count > most) most = chunk_rows(c, s)->count;
-        }
+    for (uint32_t s = c->root; s < p->plan->step_count; s++) {
+        if (p->plan->steps[s].root != c->root) continue;
+        if (chunk_rows(c, s)->count > most) most = chunk_rows(c, s)->count;
     }
     return most;
 }
 
-/* What the round has shown decides how much the next one takes. */
-static void adapt_chunks(pipeline *p, uint32_t count) {
-    uint32_t most = most_rows(p, count);
+/* What a chunk has shown decides how much later ones take. */
+static void adapt_chunks(pipeline *p, const chunk *c) {
+    uint32_t most = most_rows(p, c), now = p->chunk_now;
     if (most > MOST_ROWS)
-        p->chunk_now = (uint32_t)((uint64_t)p->chunk_now * MOST_ROWS / most);
-    else if (most < MOST_ROWS / 2 && p->chunk_now < p->chunk_records)
-        p->chunk_now *= 2;
-    if (!p->chunk_now) p->chunk_now = 1;
+        now = (uint32_t)((uint64_t)now * MOST_ROWS / most);
+    else if (most < MOST_ROWS / 2 && now < p->chunk_records)
+        now *= 2;
+    p->chunk_now = now ? now : 1;
 }
 
-static err *function_phase(worker *w, void *arg) {
-    const walk *k = arg;
-    for (uint32_t i = w->number; i < k->count; i += w->count) {
-        chunk *c = k->p->chunks[i];
-        w->failed_at[0] = i;
-        w->failed_at[1] = 0;
-        err *e = NULL;
-        if (!k->level && c->source != NO_SOURCE) e = prepare_chunk(w, k->view, c);
-        if (!e) e = advance_chunk(w, k->view, c, k->level);
-        if (e) return e;
-    }
-    return NULL;
-}
-
-static err *shard_phase(worker *w, void *arg) {
-    const walk *k = arg;
-    for (uint32_t i = 0; i < k->count; i++) {
-        w->failed_at[0] = i;
-        err *e = distinct_chunk(w, k->view, k->p->chunks[i], k->level);
-        if (!e) e = fold_chunk(w, k->view, k->p->chunks[i], k->level);
-        if (e) return e;
-    }
-    return NULL;
-}
-
-/* A phase; after an error only what comes before it goes on, and fails more to the point. */
-static err *run_phase(walk *k, crew_phase phase, bool threaded, err *later) {
-    err *e = k->count ? crew_run(k->p->crew, phase, k, threaded) : NULL;
-    if (!e) return later;
-    err_free(later);
-    k->count = (uint32_t)crew_failed(k->p->crew)->failed_at[0];
-    return e;
-}
-
-err *walk_round(pipeline *p, const batch_view *view, uint32_t count, bool threaded) {
-    walk k = { .p = p, .view = view, .count = count };
-    uint32_t depth = 0;
+/* Functions of a level, those that make its rows before the first. */
+static err *do_functions(worker *w, const batch_view *view, chunk *c, uint32_t level) {
     err *e = NULL;
-    for (uint32_t i = 0; i < count; i++)
-        if (p->depths[p->chunks[i]->root] > depth) depth = p->depths[p->chunks[i]->root];
-    for (k.level = 0; k.level <= depth; k.level++) {
-        e = run_phase(&k, function_phase, threaded, e);
-        e = run_phase(&k, shard_phase, threaded, e);
+    if (!level && c->source != NO_SOURCE) e = prepare_chunk(w, view, c);
+    return e ? e : advance_chunk(w, view, c, level);
+}
+
+static err *do_share(worker *w, worker *of, const batch_view *view, chunk *c, uint32_t level) {
+    err *e = distinct_chunk(w, of, view, c, level);
+    return e ? e : fold_chunk(w, of, view, c, level);
+}
+
+static err *do_turn(const walk *k, worker *w, const turn *t) {
+    pipeline *p = k->p;
+    chunk *c = p->chunks[t->place];
+    switch (t->kind) {
+    case TURN_FUNCTIONS: return do_functions(w, k->view, c, t->level);
+    case TURN_SHARE: return do_share(w, crew_worker(p->crew, t->share), k->view, c, t->level);
+    case TURN_COLLECT: break;
     }
-    if (!e && p->adapts) adapt_chunks(p, count);
+    collect_chunk(p, k->view, c);
+    if (p->adapts) adapt_chunks(p, c);
+    return NULL;
+}
+
+/* Keep the error that one worker would have met first. */
+static void keep_error(walk *k, err *e, uint64_t number, uint64_t place) {
+    pthread_mutex_lock(&k->lock);
+    bool is_first = !k->error || number < k->failed[0] ||
+                    (number == k->failed[0] && place < k->failed[1]);
+    err *dropped = is_first ? k->error : e;
+    if (is_first) {
+        k->error = e;
+        k->failed[0] = number;
+        k->failed[1] = place;
+    }
+    pthread_mutex_unlock(&k->lock);
+    err_free(dropped);
+}
+
+static err *work_phase(worker *w, void *arg) {
+    walk *k = arg;
+    turn t;
+    if (!w->number && k->plan->beside) k->plan->beside(k->p);
+    while (turns_take(k->p->turns, w->number, &t)) {
+        w->failed_at[1] = 0;
+        w->notes = &k->p->chunks[t.place]->notes;
+        err *e = do_turn(k, w, &t);
+        w->notes = &w->own_notes;
+        if (e) keep_error(k, e, t.number, w->failed_at[1]);
+        turns_done(k->p->turns, &t, e != NULL);
+    }
+    return NULL;
+}
+
+static bool cut(void *arg, uint32_t place) {
+    const walk *k = arg;
+    chunk *c = k->p->chunks[place];
+    c->notes.count = 0;
+    return k->plan->cut(k->plan->arg, c);
+}
+
+err *walk_chunks(pipeline *p, const batch_view *view, const walk_plan *plan) {
+    walk k = { .p = p, .view = view, .plan = plan };
+    bool has_state = p->plan->aggregate_count || p->plan->distinct_count;
+    pthread_mutex_init(&k.lock, NULL);
+    turns_begin(p->turns, plan->depth, has_state, cut, &k);
+    err *e = crew_run(p->crew, work_phase, &k, plan->threaded);
+    assert(!e);
+    pthread_mutex_destroy(&k.lock);
+    return k.error;
+}
+
+err *walk_alone(pipeline *p, const batch_view *view, chunk *c) {
+    worker *w = crew_worker(p->crew, 0);
+    err *e = NULL;
+    c->notes.count = 0;
+    w->notes = &c->notes;
+    for (uint32_t level = 0; !e && level <= p->depths[c->root]; level++) {
+        e = do_functions(w, view, c, level);
+        for (uint32_t i = 0; !e && i < crew_count(p->crew); i++)
+            e = do_share(w, crew_worker(p->crew, i), view, c, level);
+    }
+    w->notes = &w->own_notes;
     return e;
 }
 
@@ -148,32 +189,36 @@ static void merge_results(pipeline *p) {
     mem_free(at);
 }
 
-/* Cut the next chunks off the results. */
-static uint32_t cut_results(pipeline *p, uint32_t aggregate, uint32_t *next) {
-    uint32_t count = 0;
-    while (*next < p->onward.count && count < p->chunk_room) {
-        uint32_t left = p->onward.count - *next;
-        chunk *c = p->chunks[count++];
-        c->source = NO_SOURCE;
-        c->aggregate = aggregate;
-        c->root = p->plan->aggregates[aggregate].step;
-        c->onward = p->onward.items;
-        c->first_record = *next;
-        c->record_count = left < walk_chunk_records(p) ? left : walk_chunk_records(p);
-        *next += c->record_count;
-    }
-    return count;
+/* Results of one aggregation that go on, being cut. */
+typedef struct results {
+    pipeline *p;
+    uint32_t aggregate, next;
+} results;
+
+static bool cut_results(void *arg, chunk *c) {
+    results *r = arg;
+    const pipeline *p = r->p;
+    uint32_t left = p->onward.count - r->next, most = walk_chunk_records(p);
+    if (!left) return false;
+    c->source = NO_SOURCE;
+    c->aggregate = r->aggregate;
+    c->root = p->plan->aggregates[r->aggregate].step;
+    c->onward = p->onward.items;
+    c->first_record = r->next;
+    c->record_count = left < most ? left : most;
+    r->next += c->record_count;
+    return true;
 }
 
 err *walk_results(pipeline *p, const batch_view *view, uint32_t aggregate, bool threaded) {
-    uint32_t next = 0, count;
+    results r = { .p = p, .aggregate = aggregate };
+    walk_plan plan = { .cut = cut_results,
+                       .arg = &r,
+                       .depth = p->depths[p->plan->aggregates[aggregate].step],
+                       .threaded = threaded };
     merge_results(p);
     collect_results_begin(p);
-    while ((count = cut_results(p, aggregate, &next))) {
-        err *e = walk_round(p, view, count, threaded);
-        if (e) return e;
-        collect_round(p, view, count);
-    }
-    collect_results_end(p);
-    return NULL;
+    err *e = walk_chunks(p, view, &plan);
+    if (!e) collect_results_end(p);
+    return e;
 }

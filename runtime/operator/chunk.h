@@ -1,7 +1,8 @@
 #pragma once
 /* A chunk: one vector of neighbouring records of one source, or of results of one aggregation that
  * go on, on its way (see work.h), and the notes on what did not pass. Written by the worker that
- * prepares it, afterwards read by all (masks by atomics). */
+ * does its functions, afterwards read by all (masks by atomics). */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -34,6 +35,17 @@ typedef struct note {
     const char *reason;               /* NOTE_LATE: NULL. NOTE_THREW: message and traceback */
 } note;
 
+/* Notes of whatever: added by several workers at a time. Texts are whoever's. */
+typedef struct note_list {
+    pthread_mutex_t lock; /* guards all below while workers run */
+    note *items;          /* owned */
+    uint32_t count, room;
+} note_list;
+
+void note_list_init(note_list *list);
+void note_list_done(note_list *list);
+void note_list_add(note_list *list, const note *n);
+
 typedef struct partition_high {
     uint32_t partition; /* index into the source's */
     uint32_t good;      /* good records */
@@ -50,6 +62,7 @@ typedef struct chunk {
     const onward *onward;                /* all that go on; borrowed */
     row_set **sets;                      /* by step, made when needed; owned */
     uint32_t set_count;
+    note_list notes;       /* on its records */
     arena text;            /* decoded and derived strings, keys */
     uint64_t *nulls;       /* null words of all good rows, AND; owned */
     uint32_t null_room;    /* words */

@@ -8,8 +8,8 @@
  *
  *   watermark ─┤       until ─▶ |  pane 99  |  pane 199 |  pane 299 |       pane 499        |
  *
- * Rows are judged by the worker of their shard in the batch's order, chunk after chunk, so that
- * which row is the first depends neither on workers nor on chunks. A row that user code throws out
+ * Rows of a shard are judged in the batch's order, chunk after chunk, so that which row is the
+ * first depends neither on workers nor on chunks. A row that user code throws out
  * behind it has been seen all the same. */
 #include "runtime/operator/distinct.h"
 
@@ -48,7 +48,8 @@ struct seen_keys {
 
 /* The judging of one run of rows. */
 typedef struct judging {
-    worker *w;
+    worker *w;  /* who judges */
+    worker *of; /* whose keys they are */
     const batch_view *b;
     uint32_t distinct;
     seen_keys *seen;
@@ -196,8 +197,9 @@ static void look_in(const judging *j, const pane *p) {
 static err *look_in_base(const judging *j, pane *p) {
     judge_space *s = j->space;
     for (uint32_t i = 0; i < s->count; i++) s->panes[i] = p;
-    err *e = fetch_rows(j->w, j->b->plan, stored_distinct_number(j->b->plan, j->distinct), s->count,
-                        s->panes, s->hashes, s->keys, s->key_lens);
+    uint32_t number = stored_distinct_number(j->b->plan, j->distinct);
+    err *e = fetch_rows(j->of, j->b->plan, number, s->count, s->panes, s->hashes, s->keys,
+                        s->key_lens);
     if (!e) look_in(j, p);
     return e;
 }
@@ -272,9 +274,11 @@ static void keep_first(const judging *j) {
     }
 }
 
-static err *judge_run(worker *w, const batch_view *b, uint32_t d) {
-    seen_keys *seen = w->seen[d];
-    judging j = { .w = w, .b = b, .distinct = d, .seen = seen, .space = w->judge };
+static err *judge_run(worker *w, worker *of, const batch_view *b, uint32_t d) {
+    seen_keys *seen = of->seen[d];
+    judging j = {
+        .w = w, .of = of, .b = b, .distinct = d, .seen = seen, .space = w->judge
+    };
     j.watermark = is_forever(seen) ? WATERMARK_NONE : b->distincts[d].watermark_before;
     const sl_row *first = w->selector->rows.rows[0];
     if (seen->first_ms == INT64_MIN) seen->first_ms = first->time_ms;
@@ -284,13 +288,13 @@ static err *judge_run(worker *w, const batch_view *b, uint32_t d) {
     return e;
 }
 
-err *distinct_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level) {
+err *distinct_chunk(worker *w, worker *of, const batch_view *b, chunk *c, uint32_t level) {
     for (uint32_t d = 0; d < b->plan->distinct_count; d++) {
         const sl_distinct *plan = &b->plan->distincts[d];
         if (plan->level != level) continue;
         if (!select_begin(w->selector, b, c, plan->feeds, plan->feed_count)) continue;
-        while (select_next(w->selector, w)) {
-            err *e = judge_run(w, b, d);
+        while (select_next(w->selector, of)) {
+            err *e = judge_run(w, of, b, d);
             if (e) return e;
         }
     }

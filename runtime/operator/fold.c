@@ -40,7 +40,8 @@ struct fold_space {
 
 /* A run of rows on its way into one aggregation. */
 typedef struct fold_run {
-    worker *w;
+    worker *w;  /* who folds */
+    worker *of; /* whose state it is */
     const batch_view *b;
     chunk *c;
     uint32_t aggregate;
@@ -181,7 +182,7 @@ static void note_times(const fold_run *run) {
 static void renew_past(const fold_run *run) {
     const fold_space *f = run->f;
     const sl_aggregate *plan = run->plan;
-    const expiry *x = &run->w->expiries[run->aggregate];
+    const expiry *x = &run->of->expiries[run->aggregate];
     int64_t watermark = run->b->aggregates[run->aggregate].watermark_before;
     if (!x->calendar || !pane_is_cached(f->panes[0])) return;
     for (uint32_t n = 0; n < run->rows->count; n++) {
@@ -201,7 +202,7 @@ static err *fold_selected(fold_run *run) {
     const selection *rows = run->rows;
     const sl_aggregate *plan = run->plan;
     find_panes(run);
-    err *e = fetch_rows(run->w, run->b->plan, stored_groups_number(run->aggregate), rows->count,
+    err *e = fetch_rows(run->of, run->b->plan, stored_groups_number(run->aggregate), rows->count,
                         f->panes, rows->hashes, rows->keys, rows->key_lens);
     if (e) return e;
     table_touch_many(run->t, rows->count, f->panes, rows->hashes, rows->keys, rows->key_lens,
@@ -232,20 +233,21 @@ static err *fold_selected(fold_run *run) {
     return e;
 }
 
-err *fold_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level) {
+err *fold_chunk(worker *w, worker *of, const batch_view *b, chunk *c, uint32_t level) {
     for (uint32_t a = 0; a < b->plan->aggregate_count; a++) {
         const sl_aggregate *plan = &b->plan->aggregates[a];
         if (plan->level != level) continue;
         if (!select_begin(w->selector, b, c, plan->feeds, plan->feed_count)) continue;
         fold_run run = { .w = w,
+                         .of = of,
                          .b = b,
                          .c = c,
                          .aggregate = a,
                          .plan = plan,
                          .rows = &w->selector->rows,
                          .f = w->fold,
-                         .t = w->tables[a] };
-        while (select_next(w->selector, w)) {
+                         .t = of->tables[a] };
+        while (select_next(w->selector, of)) {
             err *e = fold_selected(&run);
             if (e) return e;
         }

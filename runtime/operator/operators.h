@@ -17,14 +17,16 @@ void write_rows(worker *w, const batch_view *b, chunk *c, uint32_t s);
  * distincts. */
 void group_rows(worker *w, const batch_view *b, chunk *c, uint32_t s);
 
-/* distinct.c: judge the rows of this worker's shards that go to distincts of `level`. */
-struct err *distinct_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level);
+/* distinct.c: judge the rows of the shards of `of` that go to distincts of `level`. As fold_chunk:
+ * worker `w` does it, its Lua and its space, with the state of `of`, which nobody else touches
+ * meanwhile. */
+struct err *distinct_chunk(worker *w, worker *of, const batch_view *b, chunk *c, uint32_t level);
 
 /* distinct.c: at the end of a batch, forget keys of this worker that the watermark has passed. */
 void distinct_forget(worker *w, const batch_view *b);
 
-/* fold.c: fold the rows of this worker's shards into its tables, of aggregations of `level`. */
-struct err *fold_chunk(worker *w, const batch_view *b, chunk *c, uint32_t level);
+/* fold.c: fold the rows of the shards of `of` into its tables, of aggregations of `level`. */
+struct err *fold_chunk(worker *w, worker *of, const batch_view *b, chunk *c, uint32_t level);
 
 /* emit.c: before an aggregation is emitted: what its rows borrowed for the last one goes. */
 void emit_begin(worker *w);

@@ -27,8 +27,8 @@ bool select_begin(selector *s, const batch_view *b, const chunk *c, const sl_fee
     return s->count > 0;
 }
 
-static bool is_own(const selector *s, const worker *w, uint64_t hash) {
-    return w->count == 1 || (hash & s->shard_mask) % w->count == w->number;
+static bool is_own(const selector *s, const worker *of, uint64_t hash) {
+    return of->count == 1 || ((uint32_t)hash & s->shard_mask) % of->count == of->number;
 }
 
 static void use_space(selector *s) {
@@ -71,17 +71,17 @@ static void take_piece(selector *s) {
     from->at += rows->count;
 }
 
-/* Rows of one output, those of the worker's shards. */
-static void take_one(selector *s, const worker *w) {
+/* Rows of one output, those of its shards. */
+static void take_one(selector *s, const worker *of) {
     select_cursor *from = &s->cursors[0];
     s->rows.driver = from->output->driver;
-    if (w->count == 1) {
+    if (of->count == 1) {
         take_piece(s);
         return;
     }
     use_space(s);
     for (; from->at < from->group->count && s->rows.count < VECTOR_ROWS; from->at++)
-        if (is_own(s, w, from->group->hashes[from->at])) take_row(s, from, 0);
+        if (is_own(s, of, from->group->hashes[from->at])) take_row(s, from, 0);
 }
 
 static uint32_t record_at(const select_cursor *from) {
@@ -91,11 +91,11 @@ static uint32_t record_at(const select_cursor *from) {
 
 /* The cursor whose next own row comes first; feeds stand in their order, so ties go to the first.
  * NULL: none has one. */
-static select_cursor *first_cursor(selector *s, const worker *w) {
+static select_cursor *first_cursor(selector *s, const worker *of) {
     select_cursor *first = NULL;
     for (uint32_t i = 0; i < s->count; i++) {
         select_cursor *from = &s->cursors[i];
-        while (from->at < from->group->count && !is_own(s, w, from->group->hashes[from->at]))
+        while (from->at < from->group->count && !is_own(s, of, from->group->hashes[from->at]))
             from->at++;
         if (from->at == from->group->count) continue;
         if (!first || record_at(from) < record_at(first)) first = from;
@@ -103,10 +103,10 @@ static select_cursor *first_cursor(selector *s, const worker *w) {
     return first;
 }
 
-static void take_merged(selector *s, const worker *w) {
+static void take_merged(selector *s, const worker *of) {
     use_space(s);
     while (s->rows.count < VECTOR_ROWS) {
-        select_cursor *from = first_cursor(s, w);
+        select_cursor *from = first_cursor(s, of);
         if (!from) return;
         if (s->rows.count && from->output->driver != s->rows.driver) return;
         s->rows.driver = from->output->driver;
@@ -115,8 +115,8 @@ static void take_merged(selector *s, const worker *w) {
     }
 }
 
-bool select_next(selector *s, const worker *w) {
+bool select_next(selector *s, const worker *of) {
     s->rows.count = 0;
-    (s->count == 1 ? take_one : take_merged)(s, w);
+    (s->count == 1 ? take_one : take_merged)(s, of);
     return s->rows.count > 0;
 }

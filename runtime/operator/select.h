@@ -1,5 +1,5 @@
 #pragma once
-/* The rows of a chunk that go to one aggregation or distinct and are of this worker's shards, in
+/* The rows of a chunk that go to one aggregation or distinct and are of one worker's shards, in
  * the order of their records: those of one record by the script's order of the outputs they come
  * through, then as a flat_map made them. So nothing depends on how records were cut into chunks.
  * One owner; thread: worker. */
@@ -53,8 +53,8 @@ void selector_done(selector *s);
 bool select_begin(selector *s, const batch_view *b, const chunk *c, const sl_feed *feeds,
                   uint32_t feed_count);
 
-/* The next run into s->rows; false: there are no more. */
-bool select_next(selector *s, const worker *w);
+/* The next run of the shards of `of` into s->rows; false: there are no more. */
+bool select_next(selector *s, const worker *of);
 
 /* How row `n` of the run came. */
 static inline const select_cursor *select_from(const selector *s, uint32_t n) {

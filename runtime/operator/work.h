@@ -1,11 +1,11 @@
 #pragma once
 /* What the operators of a batch share.
  *
- * A batch is walked in rounds; a round is a few chunks, a chunk is one vector of neighbouring
- * records of one source. Per round, level by level (shared/step.h): every worker takes whole chunks
- * through functions (decode, stamp, Lua, key extraction); then every worker takes the rows of its
- * own shards from all chunks, in the batch's order, to distincts and aggregations. With one worker
- * a round is one chunk, so that its rows stay in L2. What an aggregation emits and is not a sink's
+ * A batch is walked chunk by chunk; a chunk is one vector of neighbouring records of one source.
+ * Level by level (shared/step.h) it goes through functions (decode, stamp, Lua, key extraction),
+ * which any worker does; then its rows go to distincts and aggregations: to each worker's share of
+ * the state (hash % shards) in the batch's order, whoever works for it (flow/turns.h), so that rows
+ * mostly stay in the cache of the one that made them. What an aggregation emits and is not a sink's
  * is walked likewise.
  *
  *   records ─prepare─▶ rows ─advance─▶ masks ─group─▶ groups ─fold─▶ states ─emit─▶ outboxes
@@ -13,8 +13,9 @@
  *                       │      └──── distinct ◀─────────┘                            │
  *                       └────────────────────────────────────────────────────────────┘
  *
- * batch_view: read-only while a phase runs. chunk: written by the one worker that prepares it,
- * afterwards read by all (masks by atomics). worker: its own thread's only. */
+ * batch_view: read-only while a phase runs. chunk: written by the one worker that does its
+ * functions, afterwards read by all (masks by atomics). worker: its own thread's only, but its
+ * tables, keys and expiries, which are who's works for its share. */
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -71,21 +72,21 @@ typedef struct batch_view {
 } batch_view;
 
 typedef struct worker {
-    uint32_t number, count;   /* this one of so many */
-    script *script;           /* owned */
-    sl_vector *vector;        /* of the script */
-    decoder **decoders;       /* by source; NULL for generators; owned */
-    encoder **value_encoders; /* by output_number; owned */
-    encoder **key_encoders;   /* likewise; NULL where the key is the record's */
-    extras_writer **extras;   /* by output_number; NULL where there are none; owned */
-    encoder **group_encoders; /* by aggregate: the group, for messages; owned */
-    table **tables;           /* by aggregate; owned */
-    struct seen_keys **seen;  /* by distinct: its keys; owned */
-    expiry *expiries;         /* by aggregate; owned */
-    table **sent;             /* by aggregate: hashes of what was sent, or NULL; owned */
-    struct base *base;        /* where spilled panes are; borrowed, NULL: nothing is spilled */
-    note *notes;              /* of this round; owned */
-    uint32_t note_count, note_room;
+    uint32_t number, count;    /* this one of so many */
+    script *script;            /* owned */
+    sl_vector *vector;         /* of the script */
+    decoder **decoders;        /* by source; NULL for generators; owned */
+    encoder **value_encoders;  /* by output_number; owned */
+    encoder **key_encoders;    /* likewise; NULL where the key is the record's */
+    extras_writer **extras;    /* by output_number; NULL where there are none; owned */
+    encoder **group_encoders;  /* by aggregate: the group, for messages; owned */
+    table **tables;            /* by aggregate; owned */
+    struct seen_keys **seen;   /* by distinct: its keys; owned */
+    expiry *expiries;          /* by aggregate; owned */
+    table **sent;              /* by aggregate: hashes of what was sent, or NULL; owned */
+    struct base *base;         /* where spilled panes are; borrowed, NULL: nothing is spilled */
+    note_list *notes;          /* where its notes go: those of a chunk, or its own */
+    note_list own_notes;       /* on rows of no chunk */
     arena note_text;           /* their texts, until the batch ends */
     buf scratch;               /* any short-lived bytes */
     onward_list onward;        /* of the aggregation emitted last: those that go on */
@@ -103,7 +104,7 @@ static inline uint32_t output_number(uint32_t step, uint32_t k) {
     return step * SL_MAX_OUTPUTS + k;
 }
 
-/* Add a note; texts are copied. */
+/* Add a note; texts are copied, and stay until the batch ends. */
 void worker_note(worker *w, note n);
 
 /* Set up what a worker of `plan` needs around `its_script` (taken, on failure too). */

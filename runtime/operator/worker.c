@@ -114,6 +114,8 @@ err *worker_new(const sl_plan *plan, script *its_script, uint32_t number, uint32
     w->count = count;
     w->script = its_script;
     w->vector = script_vector(its_script);
+    note_list_init(&w->own_notes);
+    w->notes = &w->own_notes;
     arena_init(&w->note_text, NOTE_TEXT);
     make_tables(w, plan);
     make_encoders(w, plan);
@@ -158,13 +160,13 @@ void worker_free(worker *w, const sl_plan *plan) {
     emit_space_free(w->emit);
     arena_done(&w->note_text);
     buf_done(&w->scratch);
-    mem_free(w->notes);
+    note_list_done(&w->own_notes);
     script_close(w->script);
     mem_free(w);
 }
 
 void worker_begin(worker *w, const sl_plan *plan) {
-    w->note_count = 0;
+    w->own_notes.count = 0;
     arena_reset(&w->note_text, NOTE_TEXT);
     for (uint32_t i = 0; i < plan->aggregate_count; i++) {
         expiry_begin(&w->expiries[i]);
@@ -185,13 +187,9 @@ void worker_end(worker *w, const sl_plan *plan, bool commit) {
 }
 
 void worker_note(worker *w, note n) {
-    if (w->note_count == w->note_room) {
-        w->note_room = w->note_room ? w->note_room * 2 : 64;
-        w->notes = mem_realloc(w->notes, w->note_room * sizeof *w->notes);
-    }
     n.path = arena_copy(&w->note_text, n.path, strlen(n.path) + 1);
     if (n.reason) n.reason = arena_copy(&w->note_text, n.reason, strlen(n.reason) + 1);
-    w->notes[w->note_count++] = n;
+    note_list_add(w->notes, &n);
 }
 
 const char *worker_failure(worker *w) {

@@ -103,6 +103,9 @@ typedef struct sl_source_ops {
     struct err *(*fetch)(void *source, sl_range *ranges, uint32_t count, int64_t max_bytes,
                          int64_t timeout_ms, sl_records *records, struct arena *bytes);
     void (*close)(void *source);
+    /* Not 0: what is there can be fetched with a timeout of 0 while other threads work on the batch
+     * before, and read the names of partitions. */
+    uint32_t reads_early;
 } sl_source_ops;
 
 /* A message for a sink. Borrowed until flush has returned. */

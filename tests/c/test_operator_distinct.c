@@ -102,7 +102,7 @@ static bool passes(world *x, uint64_t key, int64_t time_ms, bool commit) {
     clear(x);
     add(x, 0, key, time_ms, 1);
     seen_keys_begin(x->seen);
-    assert_null(distinct_chunk(&x->w, &x->b, x->c, 0));
+    assert_null(distinct_chunk(&x->w, &x->w, &x->b, x->c, 0));
     distinct_forget(&x->w, &x->b);
     seen_keys_end(x->seen, commit);
     return passed(x, 0) == 1;
@@ -115,7 +115,7 @@ static void the_first_by_record_then_output_passes(void **state) {
     add(x, 1, 1, 0, 1);
     add(x, 2, 2, 0, 3);
     seen_keys_begin(x->seen);
-    assert_null(distinct_chunk(&x->w, &x->b, x->c, 0));
+    assert_null(distinct_chunk(&x->w, &x->w, &x->b, x->c, 0));
     seen_keys_end(x->seen, true);
     assert_int_equal(passed(x, 0), 2);
     assert_int_equal(passed(x, 1), 0);
@@ -130,7 +130,7 @@ static void each_shard_is_judged_by_one_worker(void **state) {
     x->w.count = 2;
     for (x->w.number = 0; x->w.number < 2; x->w.number++) {
         seen_keys_begin(x->seen);
-        assert_null(distinct_chunk(&x->w, &x->b, x->c, 0));
+        assert_null(distinct_chunk(&x->w, &x->w, &x->b, x->c, 0));
         seen_keys_end(x->seen, true);
     }
     for (uint32_t i = 0; i < ROWS; i++) assert_int_equal(passed(x, i), i < 10);
@@ -195,7 +195,7 @@ static void one_key_passes_once_in_a_run(void **state) {
     add(x, 3, 2, 10, 1);
     add(x, 4, 2, 95, 1);
     seen_keys_begin(x->seen);
-    assert_null(distinct_chunk(&x->w, &x->b, x->c, 0));
+    assert_null(distinct_chunk(&x->w, &x->w, &x->b, x->c, 0));
     seen_keys_end(x->seen, true);
     const uint32_t wanted[] = { 1, 0, 1, 0, 0 };
     for (uint32_t i = 0; i < 5; i++) assert_int_equal(passed(x, i), wanted[i]);

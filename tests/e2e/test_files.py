@@ -2,6 +2,7 @@
 import gzip
 import json
 import os
+import shutil
 
 import harness
 
@@ -11,6 +12,24 @@ return sluice.pipeline {{ name = "files", checkpoint = "none",
    sluice.file {{ path = {path}, follow = {follow} }}
    :json {{ sluice.int64 "n", sluice.string "file" :from_metadata "topic" }}
    :to(sluice.file {{ path = "-" }}) }}
+"""
+
+# users who come once, so that more close than a batch gives, and others who come again
+MANY = """
+local sluice = require "sluice"
+local rows = sluice.file {{ path = "in/*.jsonl", max_records = 40000 }}
+   :json {{ sluice.int64 "user" :required(), sluice.double "amount", sluice.int64 "ts" :required() }}
+   :event_time("ts", {{ delay = "1 second" }})
+return sluice.pipeline {{ name = "many", trigger = "available-now", checkpoint = "file:state",
+   rows:filter(function(row) return row.user % 7 ~= 0 end)
+      :group_by "user" :window(sluice.tumbling {{ size = "10 seconds", name = "by user" }})
+      :aggregate {{ n = sluice.count(), sum = sluice.sum "amount", last = sluice.last "amount" }}
+      :to(sluice.file {{ path = "out-{workers}.jsonl", append = true, mode = "append" }}),
+   rows:derive {{ eighth = sluice.int64(function(row) return row.user % 8 end) }}
+      :group_by "eighth"
+      :window(sluice.tumbling {{ size = "10 seconds", name = "by eighth" }})
+      :aggregate {{ n = sluice.count(), mean = sluice.avg "amount" }}
+      :to(sluice.file {{ path = "few-{workers}.jsonl", append = true, mode = "update" }}) }}
 """
 
 
@@ -53,6 +72,33 @@ class FilesTest(harness.E2ETest):
         self.assertEqual(harness.read(out).count("\n"), 2)
         self.assertEqual(run.err.count('message="new file"'), 1)
         self.assertIn("quarantined=1", run.err)
+
+    def many(self):
+        """Files of different lengths; here and there a bad line."""
+        os.mkdir(os.path.join(self.folder, "in"))
+        for name, count in (1, 190_000), (2, 90_000), (3, 20_000):
+            with open(os.path.join(self.folder, f"in/{name}.jsonl"), "w") as file:
+                file.writelines(
+                    f'{{"user":{n * name if n % 3 else n % 100},"amount":{n % 977 / 7},"ts":{n // 20}}}\n'
+                    if n % 5003 else f"bad {n}\n" for n in range(count))
+
+    def test_workers_change_no_byte_though_one_reads_ahead(self):
+        self.many()
+        got = {}
+        for workers in 1, 2, 4:
+            self.file("p.lua", MANY.format(workers=workers))
+            run = self.run_sluice("run", "p.lua", *harness.sets(f"workers={workers}"))
+            self.assertEqual(run.code, 0, run.err)
+            self.assertIn("read=300000", run.err)
+            self.assertIn("many groups close", run.err)
+            got[workers] = [harness.read(os.path.join(self.folder, name)) for name in (
+                f"out-{workers}.jsonl", f"few-{workers}.jsonl", "many-quarantine.jsonl")]
+            shutil.rmtree(os.path.join(self.folder, "state"))
+            os.remove(os.path.join(self.folder, "many-quarantine.jsonl"))
+        self.assertGreater(got[1][0].count("\n"), 100_000)
+        self.assertEqual(got[1][2].count("bad "), 60)
+        self.assertEqual(got[2], got[1])
+        self.assertEqual(got[4], got[1])
 
     def test_a_log_that_rotates_is_followed(self):
         self.lines("app.log", 1)
