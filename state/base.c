@@ -13,8 +13,8 @@ enum { BEHIND_MS = 2000 };
 
 static const clock_source REAL = { 0 };
 
-bool base_is_in_files(const base *b, const char *name) {
-    return b->config.in_files && b->config.in_files(b->config.in_files_arg, name);
+base_way base_way_in(const base *b, const char *name) {
+    return b->config.way_of ? b->config.way_of(b->config.way_of_arg, name) : BASE_IN_ROCKS;
 }
 
 /* What is there becomes ours, or nothing is. */
@@ -29,7 +29,7 @@ static err *read_meta(base *b) {
                    !strcmp(read.pipeline, b->config.pipeline) &&
                    !strcmp(read.store_id, b->config.store_id);
     for (uint32_t i = 0; is_ours && i < read.count; i++)
-        is_ours = read.tables[i].in_files == base_is_in_files(b, read.tables[i].name);
+        is_ours = read.tables[i].way == base_way_in(b, read.tables[i].name);
     if (is_ours) {
         b->meta = read;
         return base_check_files(b);
@@ -58,7 +58,7 @@ static void begin_next(base *b) {
 }
 
 static err *open_rocks(base *b) {
-    err *e = rocks_open(b->config.folder, b->config.memory_bytes / 2, &b->rocks);
+    err *e = rocks_open(b->config.folder, &b->rocks);
     if (!e) e = read_meta(b);
     if (!e) {
         if (!b->meta.pipeline) be_nowhere(b);
@@ -73,7 +73,7 @@ static err *open_rocks(base *b) {
     b->rocks = NULL;
     be_nowhere(b);
     e = base_destroy(b->config.folder);
-    return e ? e : rocks_open(b->config.folder, b->config.memory_bytes / 2, &b->rocks);
+    return e ? e : rocks_open(b->config.folder, &b->rocks);
 }
 
 err *base_open(const base_config *config, base **out) {
@@ -100,7 +100,11 @@ void base_close(base *b) {
     if (b->jobs) err_free(base_flush(b));
     jobs_free(b->jobs);
     base_drop_gathered(b);
+    base_drop_plain(b);
+    base_merge_forget(b);
     base_drop_readers(b);
+    base_drop_lookers(b, true);
+    mem_free(b->lookers);
     rocks_close(b->rocks);
     gather_free(b->gather);
     base_meta_done(&b->meta);
@@ -185,7 +189,7 @@ static void run_follow(void *arg) {
         e = base_gather(b, &it->p, r, it->bytes);
     size_t held = b->held_bytes + gather_held_bytes(b->gather);
     bool is_due =
-        held > b->config.memory_bytes / 4 || clock_steady_ms(&REAL) - b->written_ms >= BEHIND_MS;
+        held > b->config.memory_bytes / 2 || clock_steady_ms(&REAL) - b->written_ms >= BEHIND_MS;
     if (!e && is_due) {
         b->written_ms = clock_steady_ms(&REAL);
         e = base_write(b);
@@ -203,6 +207,7 @@ void base_follow(void *arg, const pointer *p, image *m) {
 }
 
 err *base_add(base *b, const pointer *p, image_reader *object) {
+    if (!image_head_of(object)->is_full && !image_hold(object)) return NULL;
     b->is_borrowed = true;
     err *e = base_gather(b, p, object, 0);
     if (!e) e = base_write(b);
@@ -225,11 +230,13 @@ err *base_flush(base *b) {
 err *base_reset(base *b) {
     jobs_wait(b->jobs, jobs_add(b->jobs, run_write, b), NULL);
     err_free(base_error(b));
+    base_merge_forget(b);
     base_drop_readers(b);
+    base_drop_lookers(b, true);
     rocks_close(b->rocks);
     b->rocks = NULL;
     err *e = base_destroy(b->config.folder);
-    if (!e) e = rocks_open(b->config.folder, b->config.memory_bytes / 2, &b->rocks);
+    if (!e) e = rocks_open(b->config.folder, &b->rocks);
     be_nowhere(b);
     begin_next(b);
     return err_wrap(e, "local state");

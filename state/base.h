@@ -19,25 +19,31 @@
 
 #include "state/image.h"
 #include "state/pointer.h"
+#include "state/wanted.h"
 
 struct logger;
 
 typedef struct base base;
 
-/* Whether panes of a table are read whole and in order only, never entry by entry: they lie in
- * files of their own (run_file.h). Its answer does not change. thread: any. */
-typedef bool base_in_files(void *arg, const char *name);
+/* How panes of a table lie in the base. Its answer does not change. thread: any. */
+typedef enum base_way {
+    BASE_IN_ROCKS,    /* in RocksDB: what is not spilled */
+    BASE_IN_FILES,    /* in files of their own (run_file.h), to be read whole and in order */
+    BASE_LOOKED_INTO, /* likewise, with filters: single groups are looked for */
+} base_way;
+typedef base_way base_way_of(void *arg, const char *name);
 
 typedef struct base_config {
     const char *folder;   /* made if it is not there; this pipeline's alone */
     const char *pipeline; /* its name */
     const char *store_id; /* of the store whose chain it follows (checkpoint_store_id) */
     uint32_t shards;
-    size_t memory_bytes;     /* for RocksDB's cache and for what waits to be written, together */
-    struct logger *log;      /* borrowed */
-    bool in_line;            /* no thread: everything happens in the call (tests) */
-    base_in_files *in_files; /* NULL: none */
-    void *in_files_arg;
+    size_t memory_bytes; /* for what waits to be written */
+    size_t filter_bytes; /* for filters, which base_look_bytes counts */
+    struct logger *log;  /* borrowed */
+    bool in_line;        /* no thread: everything happens in the call (tests) */
+    base_way_of *way_of; /* NULL: all is in RocksDB */
+    void *way_of_arg;
 } base_config;
 
 /* Open what is there; what cannot be used, or is another pipeline's or store's, is emptied. ERR_IO:
@@ -67,7 +73,9 @@ err *base_reset(base *b);
  */
 void base_follow(void *arg, const pointer *p, image *m);
 
-/* The same for an object that is read, at once: filling it from a store. `p` names it. */
+/* The same for an object that is read, at once: filling it from a store. `p` names it. Of a full
+ * one a part at a time is in memory, if it is read so. Where it cannot be read, see
+ * image_take_error. */
 err *base_add(base *b, const pointer *p, image_reader *object);
 
 /* Write what waits, and wait for it. */
@@ -108,18 +116,13 @@ typedef struct base_range {
 } base_range;
 err *base_read_range(base *b, const base_range *range, base_visit *visit, void *arg);
 
-/* Groups that are looked for, by start, generation, order, key; each once. */
-typedef struct base_wanted {
-    int64_t start;
-    uint32_t generation;
-    uint32_t key_len;
-    uint64_t order;
-    const char *key;
-} base_wanted;
+/* Those of `count` groups that a pane has, whose table is looked into; of `in` all but the orders.
+ */
+err *base_look(base *b, const base_range *in, uint32_t count, const wanted *groups,
+               base_visit *visit, void *arg);
 
-/* Those of `count` groups of the table `name`, which is not in files, that are there. */
-err *base_read_many(base *b, const char *name, uint32_t count, const base_wanted *wanted,
-                    base_visit *visit, void *arg);
+/* Bytes of memory that looking takes between two looks. thread: any. */
+size_t base_look_bytes(base *b);
 
 /* About how many bytes a range takes on disk, and all of it. */
 uint64_t base_bytes(base *b);

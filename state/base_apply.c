@@ -11,50 +11,54 @@
 #include "state/base_inside.h"
 
 /* A section that is no table, to be written. */
-typedef struct plain_section {
+struct base_plain {
     char *key; /* owned */
     size_t key_len;
-    rocks_bytes bytes;
-} plain_section;
+    buf bytes;
+};
 
 static int compare_plain(const void *x, const void *y) {
-    const plain_section *a = x, *b = y;
+    const base_plain *a = x, *b = y;
     size_t len = a->key_len < b->key_len ? a->key_len : b->key_len;
     int difference = memcmp(a->key, b->key, len);
     return difference ? difference : (a->key_len > b->key_len) - (a->key_len < b->key_len);
 }
 
-/* The sections of an object that are no tables; of several with one key the first. */
-static plain_section *list_plain(image_reader *object, uint32_t *count) {
-    plain_section *list = NULL;
-    image_view view;
-    *count = 0;
-    image_rewind(object);
-    while (image_next(object, &view)) {
-        if (view.kind == IMAGE_TABLE) continue;
-        size_t name = strlen(view.name);
-        list = mem_realloc(list, (*count + 1) * sizeof *list);
-        plain_section *it = &list[(*count)++];
-        *it = (plain_section){ .key = mem_alloc(BASE_SECTION_BYTES + name),
-                               .key_len = BASE_SECTION_BYTES + name,
-                               .bytes = { view.bytes, view.len } };
-        memcpy(it->key, base_sections_from().data, base_sections_from().len);
-        base_key_put(it->key + base_sections_from().len, (uint32_t)view.kind, 4);
-        memcpy(it->key + BASE_SECTION_BYTES, view.name, name);
+/* Of several with one key the first counts. */
+static void keep_plain(base *b, const image_view *view) {
+    size_t name = strlen(view->name);
+    base_plain it = { .key = mem_alloc(BASE_SECTION_BYTES + name),
+                      .key_len = BASE_SECTION_BYTES + name };
+    memcpy(it.key, base_sections_from().data, base_sections_from().len);
+    base_key_put(it.key + base_sections_from().len, (uint32_t)view->kind, 4);
+    memcpy(it.key + BASE_SECTION_BYTES, view->name, name);
+    for (uint32_t i = 0; i < b->plain_count; i++) {
+        if (compare_plain(&b->plain[i], &it)) continue;
+        mem_free(it.key);
+        return;
     }
-    if (*count) qsort(list, *count, sizeof *list, compare_plain);
-    return list;
+    buf_put(&it.bytes, view->bytes, view->len);
+    b->plain = mem_realloc(b->plain, (b->plain_count + 1) * sizeof *b->plain);
+    b->plain[b->plain_count++] = it;
 }
 
-static void put_plain(image_reader *object, rocks_run *run) {
-    uint32_t count;
-    plain_section *list = list_plain(object, &count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!i || compare_plain(&list[i - 1], &list[i]))
-            rocks_run_put(run, (rocks_bytes){ list[i].key, list[i].key_len }, list[i].bytes);
+void base_drop_plain(base *b) {
+    for (uint32_t i = 0; i < b->plain_count; i++) {
+        mem_free(b->plain[i].key);
+        buf_done(&b->plain[i].bytes);
     }
-    for (uint32_t i = 0; i < count; i++) mem_free(list[i].key);
-    mem_free(list);
+    mem_free(b->plain);
+    b->plain = NULL;
+    b->plain_count = 0;
+}
+
+static void put_plain(base *b, rocks_run *run) {
+    if (b->plain_count) qsort(b->plain, b->plain_count, sizeof *b->plain, compare_plain);
+    for (uint32_t i = 0; i < b->plain_count; i++) {
+        const base_plain *it = &b->plain[i];
+        rocks_run_put(run, (rocks_bytes){ it->key, it->key_len },
+                      (rocks_bytes){ it->bytes.data, it->bytes.len });
+    }
 }
 
 void base_drop_gathered(base *b) {
@@ -74,11 +78,12 @@ static void put_meta(const base *b, rocks_run *run) {
 }
 
 static void write_pane(const gather_view *v, rocks_run *run) {
+    const pane_id *of = &v->pane;
     buf text = { 0 };
     char begin[BASE_KEY_BYTES], end[BASE_KEY_BYTES];
     if (v->is_dropped) {
-        base_key_begin(begin, v->number, v->start, 0, 0);
-        base_key_begin(end, v->number, v->start, UINT32_MAX, UINT64_MAX);
+        base_key_begin(begin, of->number, of->start, 0, 0);
+        base_key_begin(end, of->number, of->start, UINT32_MAX, UINT64_MAX);
         rocks_run_delete_range(run, (rocks_bytes){ begin, BASE_PANE_BYTES },
                                (rocks_bytes){ end, BASE_GENERATION_BYTES });
     }
@@ -86,7 +91,7 @@ static void write_pane(const gather_view *v, rocks_run *run) {
         const ordered *item = &v->items[i];
         entry_head head = ordered_head(item);
         char *at = buf_need(&text, BASE_KEY_BYTES + head.key_len);
-        base_key_begin(at, v->number, v->start, v->generation, item->order);
+        base_key_begin(at, of->number, of->start, of->generation, item->order);
         memcpy(at + BASE_KEY_BYTES, ordered_key(item, &head), head.key_len);
         rocks_bytes key = { at, BASE_KEY_BYTES + head.key_len };
         if (head.value_words == VALUE_REMOVED)
@@ -98,22 +103,22 @@ static void write_pane(const gather_view *v, rocks_run *run) {
     buf_done(&text);
 }
 
-/* Write what is gathered. `object`: the last one gathered, if it is gathered whole; else the base
- * stands nowhere behind this. */
-static err *write_run(base *b, image_reader *object) {
+/* Write what is gathered. `is_whole`: the last object is gathered whole; else the base stands
+ * nowhere behind this. */
+static err *write_run(base *b, bool is_whole) {
     static const char LAST[BASE_KEY_BYTES + 1] = "\xff\xff\xff\xff\xff\xff\xff\xff";
     rocks_run *run;
     gather_view view;
     err *e = base_write_files(b);
     if (!e) e = rocks_run_begin(b->rocks, &run);
     if (e) return e;
-    b->next.is_placed = object != NULL;
+    b->next.is_placed = is_whole;
     if (b->clears)
         rocks_run_delete_range(run, (rocks_bytes){ "\0", 1 }, (rocks_bytes){ LAST, sizeof LAST });
     else
         rocks_run_delete_range(run, base_sections_from(), base_sections_to());
     put_meta(b, run);
-    if (object) put_plain(object, run);
+    if (is_whole) put_plain(b, run);
     for (uint32_t at = 0; gather_next(b->gather, false, &at, &view);) write_pane(&view, run);
     gather_reset(b->gather);
     b->clears = false;
@@ -134,30 +139,18 @@ static void publish(base *b) {
     base_meta_done(&b->meta);
     b->meta = read;
     base_drop_readers(b);
+    base_drop_lookers(b, false);
     base_remove_files(b);
     pthread_mutex_unlock(&b->lock);
     atomic_store(&b->applied, read.is_placed ? read.at.batch : 0);
 }
 
-err *base_write_meta(base *b) {
-    rocks_run *run;
-    err *e = rocks_run_begin(b->rocks, &run);
-    if (e) return e;
-    put_meta(b, run);
-    e = rocks_run_apply(run);
-    if (!e) publish(b);
-    return e;
-}
-
 err *base_write(base *b) {
     if (!b->held_count) return NULL;
-    err *e = write_run(b, b->held[b->held_count - 1]);
+    err *e = write_run(b, true);
     base_drop_gathered(b);
-    if (e) return e;
-    publish(b);
-    bool merged = false;
-    e = base_merge_files(b, &merged);
-    return merged ? base_write_meta(b) : e;
+    if (!e) publish(b);
+    return e;
 }
 
 static void hold(base *b, image_reader *object, size_t bytes) {
@@ -181,6 +174,7 @@ static bool follows(const base *b, const image_head *head) {
 /* Begin to take a full object in: whatever is there goes. */
 static void begin_full(base *b) {
     base_drop_gathered(b);
+    base_merge_forget(b);
     base_meta_clear(&b->next);
     b->clears = true;
     b->is_lost = false;
@@ -191,19 +185,44 @@ static err *gather_section(base *b, const image_view *view, bool is_full) {
     saved_table section;
     err *e = saved_table_open(view, &section);
     if (e) return e;
-    bool in_files = base_is_in_files(b, view->name);
-    uint32_t number = base_meta_number(&b->next, view->name, &section, in_files);
+    base_way way = base_way_in(b, view->name);
+    uint32_t number = base_meta_number(&b->next, view->name, &section, way);
     if (!number)
         return err_new(ERR_REFUSED, "stored state of `%s`: its states changed their layout",
                        view->name);
-    gather_add(b->gather, number, in_files, &section);
+    gather_add(b->gather, number, way != BASE_IN_ROCKS, &section);
     size_t held = gather_held_bytes(b->gather);
-    return is_full && held > b->config.memory_bytes / 4 ? write_run(b, NULL) : NULL;
+    return is_full && held > b->config.memory_bytes / 2 ? write_run(b, false) : NULL;
+}
+
+/* A part that does not stay is written before the next one comes. */
+static err *gather_parts(base *b, image_reader *object) {
+    bool is_full = image_head_of(object)->is_full;
+    image_view view;
+    base_drop_plain(b);
+    image_rewind(object);
+    for (;;) {
+        err *e = NULL;
+        while (!e && image_next_here(object, &view)) {
+            if (view.kind == IMAGE_TABLE)
+                e = gather_section(b, &view, is_full);
+            else
+                keep_plain(b, &view);
+        }
+        if (!e && !image_is_last(object) && !image_keeps(object)) e = write_run(b, false);
+        if (e || !image_turn(object)) return e;
+    }
+}
+
+/* What came of an object is of no use. */
+static err *miss(base *b, err *e) {
+    b->is_lost = true;
+    base_drop_gathered(b);
+    return e;
 }
 
 err *base_gather(base *b, const pointer *p, image_reader *object, size_t bytes) {
     const image_head *head = image_head_of(object);
-    image_view view;
     err *e = NULL;
     if (!follows(b, head)) {
         bool is_news = b->next.is_placed && !b->is_lost;
@@ -216,14 +235,8 @@ err *base_gather(base *b, const pointer *p, image_reader *object, size_t bytes) 
     }
     if (head->is_full) begin_full(b);
     hold(b, object, bytes);
-    image_rewind(object);
-    while (!e && image_next(object, &view))
-        if (view.kind == IMAGE_TABLE) e = gather_section(b, &view, head->is_full);
-    if (!e) {
-        base_meta_place(&b->next, p, head);
-        return NULL;
-    }
-    b->is_lost = true;
-    base_drop_gathered(b);
-    return e;
+    e = gather_parts(b, object);
+    if (e || !image_is_last(object)) return miss(b, e); /* a part could not be read */
+    base_meta_place(&b->next, p, head);
+    return NULL;
 }

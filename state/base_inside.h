@@ -10,6 +10,9 @@
 #include "state/jobs.h"
 
 typedef struct base_range_reader base_range_reader;
+typedef struct base_looker base_looker;
+typedef struct base_merge base_merge;
+typedef struct base_plain base_plain;
 
 struct base {
     base_config config; /* texts owned */
@@ -27,35 +30,47 @@ struct base {
     image_reader **held; /* objects that it is borrowed from; owned */
     uint32_t held_count, held_room;
     size_t held_bytes;
-    bool is_borrowed;        /* they are somebody else's */
-    bool clears;             /* all that is in RocksDB goes first */
-    bool is_lost;            /* an object was missed: the next full one is waited for */
-    int64_t written_ms;      /* steady time of the last run */
-    uint32_t reading;        /* so many may go on with files that are of no use any more; `lock` */
-    base_range_reader *idle; /* base_range.c's, of panes in files; `lock`; owned */
-    uint64_t written;        /* counts what may have changed them; `lock` */
+    base_plain *plain; /* sections of the last one that are no tables; base_apply.c's; owned */
+    uint32_t plain_count;
+    bool is_borrowed;     /* they are somebody else's */
+    bool clears;          /* all that is in RocksDB goes first */
+    bool is_lost;         /* an object was missed: the next full one is waited for */
+    int64_t written_ms;   /* steady time of the last run */
+    base_merge *merging;  /* base_merge.c's; owned */
+    uint64_t synced_file; /* all files before it are in the folder for good */
+    uint64_t file_bytes;  /* written into files by the last run */
+
+    /* what reads; `lock` */
+    uint32_t reading;        /* so many may go on with files that are of no use any more */
+    base_range_reader *idle; /* base_range.c's, of panes in files; owned */
+    uint64_t written;        /* counts what may have changed them */
+    base_looker **lookers;   /* base_look.c's, by file and place; owned */
+    uint32_t looker_count, looker_room;
+    _Atomic size_t look_bytes; /* of them */
 };
 
 /* base.c: what the config says of a table. */
-bool base_is_in_files(const base *b, const char *name);
+base_way base_way_in(const base *b, const char *name);
 
 /* base_apply.c: gather what an object changes (taken, unless is_borrowed); `bytes` of it count as
  * waiting. An error leaves nothing gathered. */
 err *base_gather(base *b, const pointer *p, image_reader *object, size_t bytes);
 
-/* Write what is gathered as one run. */
+/* Write what is gathered as one run; forget it; forget sections that are no tables. */
 err *base_write(base *b);
-
-/* Forget what is gathered. */
 void base_drop_gathered(base *b);
+void base_drop_plain(base *b);
 
 /* base_files.c: what is gathered of tables in files becomes segments of `next`. */
 err *base_write_files(base *b);
 
-/* Fewer segments in `next`, where a pane has too many; `merged`: out, whether there are. */
-err *base_merge_files(base *b, bool *merged);
+/* base_merge.c: go on making segments of `next` fewer, where a pane has too many, until `most`
+ * bytes have been read; forget what is begun; the file that it makes, UINT64_MAX: none. */
+err *base_merge_files(base *b, uint64_t most);
+void base_merge_forget(base *b);
+uint64_t base_merge_file(const base *b);
 
-/* Remove files that `meta` does not name, unless somebody reads; with `lock`, or before anybody. */
+/* Remove files that nothing names, unless somebody reads; with `lock`, or before anybody. */
 void base_remove_files(base *b);
 
 /* Whether all that `meta` names are there, as far as a look at each can tell. */
@@ -65,11 +80,16 @@ err *base_check_files(const base *b);
 void base_read_begin(base *b, base_meta *copy);
 void base_read_end(base *b, base_meta *copy);
 
-/* base_apply.c: write what it says of itself, `next`, alone, and let it count. */
-err *base_write_meta(base *b);
-
-/* base_range.c: let idle readers go, whose panes may have changed; with `lock`. */
+/* base_range.c, with `lock`: let idle readers go, whose panes may have changed; the layout of a
+ * table of `meta`, without its name, to be freed by base_layout_done. */
 void base_drop_readers(base *b);
+base_table base_layout(const base *b, uint32_t number);
+void base_layout_done(base_table *t);
+
+/* base_look.c, with `lock`: let those go that `meta` does not name, or all, unless they are looked
+ * into now; put the files of the others into `files`, and say how many. */
+void base_drop_lookers(base *b, bool all);
+uint32_t base_looker_files(const base *b, uint64_t *files);
 
 /* base_read.c: entries on their way into sections of one table, about a megabyte each. */
 typedef struct base_section {

@@ -63,7 +63,7 @@ uint32_t base_meta_find(const base_meta *m, const char *name) {
 }
 
 uint32_t base_meta_number(base_meta *m, const char *name, const saved_table *layout,
-                          bool in_files) {
+                          base_way way) {
     uint32_t number = base_meta_find(m, name);
     size_t offsets = layout->part_count * sizeof *layout->part_offsets;
     if (number) {
@@ -73,7 +73,7 @@ uint32_t base_meta_number(base_meta *m, const char *name, const saved_table *lay
         return is_same ? number : 0;
     }
     base_table *t = add_table(m, name, strlen(name));
-    t->in_files = in_files;
+    t->way = way;
     t->state_size = layout->state_size;
     t->part_count = layout->part_count;
     t->part_offsets = mem_alloc(offsets);
@@ -81,31 +81,24 @@ uint32_t base_meta_number(base_meta *m, const char *name, const saved_table *lay
     return m->count;
 }
 
-static bool is_before(const run_segment *s, uint32_t number, int64_t start, uint32_t generation) {
-    if (s->number != number) return s->number < number;
-    if (s->start != start) return s->start < start;
-    return s->generation < generation;
+static uint32_t place_of(const base_meta *m, const pane_id *id) {
+    return pane_id_place(m->segments, m->segment_count, sizeof *m->segments, id);
 }
 
-static uint32_t position(const base_meta *m, uint32_t number, int64_t start, uint32_t generation) {
-    uint32_t low = 0, high = m->segment_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (is_before(&m->segments[middle], number, start, generation))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+static bool is_of(const base_meta *m, uint32_t i, uint32_t number, int64_t start) {
+    return i < m->segment_count && m->segments[i].pane.number == number &&
+           m->segments[i].pane.start == start;
 }
 
-void base_meta_segments(const base_meta *m, uint32_t number, int64_t start, uint32_t generation,
-                        uint32_t last, uint32_t *first, uint32_t *end) {
-    *first = position(m, number, start, generation);
-    *end = position(m, number, start, last);
-    while (*end < m->segment_count && m->segments[*end].number == number &&
-           m->segments[*end].start == start && m->segments[*end].generation == last)
-        ++*end;
+void base_meta_segments(const base_meta *m, const pane_id *of, uint32_t *first, uint32_t *end) {
+    *first = *end = place_of(m, of);
+    while (*end < m->segment_count && !pane_id_compare(&m->segments[*end].pane, of)) ++*end;
+}
+
+void base_meta_segments_from(const base_meta *m, uint32_t number, int64_t start, uint32_t *first,
+                             uint32_t *end) {
+    *first = *end = place_of(m, &(pane_id){ .number = number, .start = start });
+    while (is_of(m, *end, number, start)) ++*end;
 }
 
 void base_meta_replace(base_meta *m, uint32_t first, uint32_t end, const run_segment *s) {
@@ -150,7 +143,7 @@ void base_meta_write(const base_meta *m, buf *out) {
         put_text(out, t->name);
         put_number(out, t->state_size);
         put_number(out, t->part_count);
-        put_number(out, t->in_files);
+        put_number(out, (uint64_t)t->way);
         buf_put(out, t->part_offsets, t->part_count * sizeof *t->part_offsets);
     }
     put_number(out, m->next_file);
@@ -196,7 +189,7 @@ static void read_tables(meta_reader *r, base_meta *m) {
         mem_free(name);
         t->state_size = (uint32_t)take_number(r);
         t->part_count = (uint32_t)take_number(r);
-        t->in_files = take_number(r);
+        t->way = (base_way)take_number(r);
         size_t len = t->part_count * sizeof *t->part_offsets;
         const char *offsets = take(r, len);
         if (!offsets) t->part_count = 0;

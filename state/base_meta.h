@@ -4,18 +4,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "state/image.h"
-#include "state/pointer.h"
+#include "state/base.h"
 #include "state/run_file.h"
 
-enum { BASE_VERSION = 2 };
+enum { BASE_VERSION = 3 };
 
 /* A table; its number in keys is its place here, from 1. */
 typedef struct base_table {
     char *name; /* of its sections; owned */
     uint32_t state_size, part_count;
     uint32_t *part_offsets; /* owned */
-    bool in_files;          /* its panes are segments, and not in RocksDB */
+    base_way way;
 } base_table;
 
 typedef struct base_meta {
@@ -41,15 +40,15 @@ void base_meta_place(base_meta *m, const pointer *at, const image_head *head);
 
 /* The number of a table, added if it is new; 0: its states lie otherwise by now. */
 uint32_t base_meta_number(base_meta *m, const char *name, const saved_table *layout,
-                          bool in_files);
+                          base_way way);
 
 /* The number of a table; 0: there is none. */
 uint32_t base_meta_find(const base_meta *m, const char *name);
 
-/* The segments of the panes from (table, start, generation) on that are not behind the same with
- * `last`: [first, end). */
-void base_meta_segments(const base_meta *m, uint32_t number, int64_t start, uint32_t generation,
-                        uint32_t last, uint32_t *first, uint32_t *end);
+/* The segments of a pane, and those of all generations of a start: [first, end). O(log all). */
+void base_meta_segments(const base_meta *m, const pane_id *of, uint32_t *first, uint32_t *end);
+void base_meta_segments_from(const base_meta *m, uint32_t number, int64_t start, uint32_t *first,
+                             uint32_t *end);
 
 /* Put `s` in the place of segments [first, end). NULL: nothing. */
 void base_meta_replace(base_meta *m, uint32_t first, uint32_t end, const run_segment *s);

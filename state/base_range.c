@@ -12,9 +12,7 @@ enum { MOST_IDLE = 256 };
 struct base_range_reader {
     base_range_reader *next; /* idle ones, the last used first; owned */
     pthread_t thread;        /* that used it */
-    uint32_t number;         /* of its table */
-    int64_t start;
-    uint32_t generation;
+    pane_id pane;
     uint64_t written; /* base.written when it was opened */
     base_table table; /* its layout; no name; owned */
     run_merge *merge; /* owned */
@@ -23,7 +21,7 @@ struct base_range_reader {
 /* With `lock`. */
 static void free_reader(base *b, base_range_reader *r) {
     run_merge_free(r->merge);
-    mem_free(r->table.part_offsets);
+    base_layout_done(&r->table);
     mem_free(r);
     b->reading--;
 }
@@ -37,11 +35,23 @@ void base_drop_readers(base *b) {
     b->written++;
 }
 
+base_table base_layout(const base *b, uint32_t number) {
+    base_table t = b->meta.tables[number - 1];
+    const uint32_t *offsets = t.part_offsets;
+    size_t len = t.part_count * sizeof *offsets;
+    t.name = NULL;
+    t.part_offsets = mem_alloc(len);
+    if (len) memcpy(t.part_offsets, offsets, len);
+    return t;
+}
+
+void base_layout_done(base_table *t) { mem_free(t->part_offsets); }
+
 run_merge *base_merge_of(const base *b, const base_meta *m, const base_range *of) {
     run_merge *merge = run_merge_new(b->config.folder, m->shards, false);
     uint32_t first, end;
-    base_meta_segments(m, base_meta_find(m, of->table), of->start, of->generation, of->generation,
-                       &first, &end);
+    pane_id id = { base_meta_find(m, of->table), of->generation, of->start };
+    base_meta_segments(m, &id, &first, &end);
     for (; end > first; end--) run_merge_add(merge, &m->segments[end - 1], 0);
     return merge;
 }
@@ -67,35 +77,28 @@ err *base_put_merged(base_section *s, run_merge *merge, const base_range *of) {
 }
 
 /* With `lock`. */
-static base_range_reader *open_reader(base *b, uint32_t number, const base_range *range) {
+static base_range_reader *open_reader(base *b, const pane_id *id, const base_range *range) {
     base_range_reader *r = mem_zalloc(1, sizeof *r);
-    const base_table *t = &b->meta.tables[number - 1];
-    size_t offsets = t->part_count * sizeof *t->part_offsets;
     *r = (base_range_reader){ .thread = pthread_self(),
-                              .number = number,
-                              .start = range->start,
-                              .generation = range->generation,
+                              .pane = *id,
                               .written = b->written,
-                              .table = *t,
+                              .table = base_layout(b, id->number),
                               .merge = base_merge_of(b, &b->meta, range) };
-    r->table.name = NULL;
-    r->table.part_offsets = mem_alloc(offsets);
-    if (offsets) memcpy(r->table.part_offsets, t->part_offsets, offsets);
     b->reading++;
     return r;
 }
 
-/* The thread's own, if it read the pane last time. With `lock`. */
-static base_range_reader *take_reader(base *b, uint32_t number, const base_range *range) {
+/* The thread's own, if it read the pane last time; NULL: it is not in files. With `lock`. */
+static base_range_reader *take_reader(base *b, const base_range *range) {
+    pane_id id = { base_meta_find(&b->meta, range->table), range->generation, range->start };
+    if (!id.number || b->meta.tables[id.number - 1].way == BASE_IN_ROCKS) return NULL;
     for (base_range_reader **at = &b->idle; *at; at = &(*at)->next) {
         base_range_reader *r = *at;
-        if (r->number != number || r->start != range->start ||
-            r->generation != range->generation || !pthread_equal(r->thread, pthread_self()))
-            continue;
+        if (pane_id_compare(&r->pane, &id) || !pthread_equal(r->thread, pthread_self())) continue;
         *at = r->next;
         return r;
     }
-    return open_reader(b, number, range);
+    return open_reader(b, &id, range);
 }
 
 static void put_back(base *b, base_range_reader *r, bool is_sound) {
@@ -126,10 +129,8 @@ err *base_read_range(base *b, const base_range *range, base_visit *visit, void *
     base_section s = {
         .name = range->table, .shards = b->config.shards, .visit = visit, .arg = arg
     };
-    base_range_reader *r = NULL;
     pthread_mutex_lock(&b->lock);
-    uint32_t number = base_meta_find(&b->meta, range->table);
-    if (number && b->meta.tables[number - 1].in_files) r = take_reader(b, number, range);
+    base_range_reader *r = take_reader(b, range);
     pthread_mutex_unlock(&b->lock);
     err *e = NULL;
     if (r) {
@@ -163,11 +164,10 @@ uint64_t base_range_bytes(base *b, const base_range *range) {
     uint64_t bytes = 0;
     uint32_t first, end;
     pthread_mutex_lock(&b->lock);
-    uint32_t number = base_meta_find(&b->meta, range->table);
-    bool in_files = number && b->meta.tables[number - 1].in_files;
+    pane_id id = { base_meta_find(&b->meta, range->table), range->generation, range->start };
+    bool in_files = id.number && b->meta.tables[id.number - 1].way != BASE_IN_ROCKS;
     bool is_there = base_bounds(&b->meta, range, from, to);
-    base_meta_segments(&b->meta, number, range->start, range->generation, range->generation, &first,
-                       &end);
+    base_meta_segments(&b->meta, &id, &first, &end);
     if (in_files) bytes = bytes_of(&b->meta.segments[first], end - first);
     pthread_mutex_unlock(&b->lock);
     if (!is_there || in_files) return bytes;

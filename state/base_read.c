@@ -160,14 +160,13 @@ static err *scan_files(const base_scan *s, base_section *to, base_wants *wants) 
     err *e = NULL;
     for (uint32_t i = 0; !e && i < m->segment_count;) {
         const run_segment *one = &m->segments[i];
-        const char *name = m->tables[one->number - 1].name;
-        base_range all = { name, one->start, one->generation, 0, UINT64_MAX };
+        const char *name = m->tables[one->pane.number - 1].name;
+        base_range all = { name, one->pane.start, one->pane.generation, 0, UINT64_MAX };
         uint32_t first;
-        base_meta_segments(m, one->number, one->start, one->generation, one->generation, &first,
-                           &i);
+        base_meta_segments(m, &one->pane, &first, &i);
         if (wants && !wants(to->arg, name, all.start, all.generation)) continue;
         if (to->name != name) e = base_section_end(to);
-        to->table = &m->tables[one->number - 1];
+        to->table = &m->tables[one->pane.number - 1];
         to->name = name;
         run_merge *merge = base_merge_of(s->b, m, &all);
         if (!e) e = base_put_merged(to, merge, &all);
@@ -226,10 +225,9 @@ err *base_list(base *b, base_see_pane *see, void *arg) {
         pass_pane(s.cursor, key);
     }
     for (uint32_t i = 0, first; !e && i < s.meta.segment_count;) {
-        const run_segment *one = &s.meta.segments[i];
+        const pane_id *one = &s.meta.segments[i].pane;
         e = see(arg, s.meta.tables[one->number - 1].name, one->start, one->generation);
-        base_meta_segments(&s.meta, one->number, one->start, one->generation, one->generation,
-                           &first, &i);
+        base_meta_segments(&s.meta, one, &first, &i);
     }
     return join(e, base_scan_end(&s));
 }
@@ -254,59 +252,4 @@ err *base_read_stored(base *b, const base_meta *meta, const base_range *range, b
     err *e = NULL;
     while (!e && rocks_next(c, &key, &value)) e = put_entry(s, key, value);
     return join(e, rocks_scan_end(c));
-}
-
-/* Values of many keys on their way into sections. */
-typedef struct many {
-    base_section to;
-    const rocks_bytes *keys;
-    err *error; /* of a visit */
-} many;
-
-static void visit_value(void *arg, size_t i, rocks_bytes value) {
-    many *m = arg;
-    if (!m->error) m->error = put_entry(&m->to, m->keys[i], value);
-}
-
-/* The keys of what is wanted, in one piece of memory. */
-static rocks_bytes *make_keys(uint32_t number, uint32_t count, const base_wanted *wanted,
-                              buf *text) {
-    rocks_bytes *keys = mem_alloc(count * sizeof *keys);
-    size_t len = 0;
-    for (uint32_t i = 0; i < count; i++) len += BASE_KEY_BYTES + wanted[i].key_len;
-    char *at = buf_need(text, len);
-    for (uint32_t i = 0; i < count; i++) {
-        const base_wanted *one = &wanted[i];
-        base_key_begin(at, number, one->start, one->generation, one->order);
-        if (one->key_len) memcpy(at + BASE_KEY_BYTES, one->key, one->key_len);
-        keys[i] = (rocks_bytes){ at, BASE_KEY_BYTES + one->key_len };
-        at += keys[i].len;
-    }
-    return keys;
-}
-
-err *base_read_many(base *b, const char *name, uint32_t count, const base_wanted *wanted,
-                    base_visit *visit, void *arg) {
-    base_meta meta = { 0 };
-    buf text = { 0 };
-    base_read_begin(b, &meta);
-    uint32_t number = base_meta_find(&meta, name);
-    err *e = NULL;
-    if (number && count) {
-        rocks_bytes *keys = make_keys(number, count, wanted, &text);
-        many m = { .keys = keys,
-                   .to = { .table = &meta.tables[number - 1],
-                           .name = name,
-                           .shards = b->config.shards,
-                           .visit = visit,
-                           .arg = arg } };
-        e = rocks_get_many(b->rocks, count, keys, visit_value, &m);
-        e = join(m.error, e);
-        if (!e) e = base_section_end(&m.to);
-        buf_done(&m.to.bytes);
-        mem_free(keys);
-    }
-    buf_done(&text);
-    base_read_end(b, &meta);
-    return e;
 }

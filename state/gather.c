@@ -10,8 +10,7 @@
 #include "state/shard.h"
 
 typedef struct gather_pane {
-    uint32_t number, generation;
-    int64_t start;
+    pane_id id;
     ordered_list items;
     bool in_files;
     bool is_dropped; /* all of its start, before what is gathered here */
@@ -41,47 +40,32 @@ void gather_free(gather *g) {
     mem_free(g);
 }
 
-static bool is_before(const gather_pane *p, uint32_t number, int64_t start, uint32_t generation) {
-    if (p->number != number) return p->number < number;
-    if (p->start != start) return p->start < start;
-    return p->generation < generation;
-}
-
-/* Index of the first pane that is not before (table, start, generation). */
-static uint32_t position(const gather *g, uint32_t number, int64_t start, uint32_t generation) {
-    uint32_t low = 0, high = g->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (is_before(&g->panes[middle], number, start, generation))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+static uint32_t place_of(const gather *g, const pane_id *id) {
+    return pane_id_place(g->panes, g->count, sizeof *g->panes, id);
 }
 
 static bool is_of(const gather *g, uint32_t i, uint32_t number, int64_t start) {
-    return i < g->count && g->panes[i].number == number && g->panes[i].start == start;
+    return i < g->count && g->panes[i].id.number == number && g->panes[i].id.start == start;
 }
 
-static gather_pane *find_pane(gather *g, uint32_t number, int64_t start, uint32_t generation) {
-    uint32_t at = position(g, number, start, generation);
-    if (is_of(g, at, number, start) && g->panes[at].generation == generation) return &g->panes[at];
+static gather_pane *find_pane(gather *g, pane_id id) {
+    uint32_t at = place_of(g, &id);
+    if (at < g->count && !pane_id_compare(&g->panes[at].id, &id)) return &g->panes[at];
     if (g->count == g->room) {
         g->room = g->room ? 2 * g->room : 64;
         g->panes = mem_realloc(g->panes, g->room * sizeof *g->panes);
     }
     memmove(&g->panes[at + 1], &g->panes[at], (g->count - at) * sizeof *g->panes);
     g->count++;
-    g->panes[at] = (gather_pane){ .number = number, .start = start, .generation = generation };
+    g->panes[at] = (gather_pane){ .id = id };
     return &g->panes[at];
 }
 
 /* A pane goes, all generations: what was gathered of it, and what the base has. */
 static gather_pane *drop_pane(gather *g, uint32_t number, int64_t start) {
-    gather_pane *first = find_pane(g, number, start, 0);
+    gather_pane *first = find_pane(g, (pane_id){ .number = number, .start = start });
     first->is_dropped = true;
-    for (uint32_t at = position(g, number, start, 0); is_of(g, at, number, start); at++)
+    for (uint32_t at = place_of(g, &first->id); is_of(g, at, number, start); at++)
         g->panes[at].items.count = 0;
     return first;
 }
@@ -100,7 +84,7 @@ void gather_add(gather *g, uint32_t number, bool in_files, saved_table *section)
     while (saved_table_pane(section, &of)) {
         if (of.is_dropped) drop_pane(g, number, of.start)->in_files = in_files;
         if (!of.entry_count) continue;
-        gather_pane *p = find_pane(g, number, of.start, of.generation);
+        gather_pane *p = find_pane(g, (pane_id){ number, of.generation, of.start });
         p->in_files = in_files;
         add_entries(g, &p->items, section, of.entry_count);
     }
@@ -127,9 +111,7 @@ bool gather_next(gather *g, bool in_files, uint32_t *at, gather_view *view) {
     gather_pane *p = &g->panes[(*at)++];
     ordered_sort(&p->items, 0);
     keep_last(&p->items);
-    *view = (gather_view){ .number = p->number,
-                           .generation = p->generation,
-                           .start = p->start,
+    *view = (gather_view){ .pane = p->id,
                            .is_dropped = p->is_dropped,
                            .items = p->items.items,
                            .count = p->items.count };

@@ -4,6 +4,7 @@
  * stay where they are until gather_reset. One owner; thread: the owner's. */
 #include "state/image.h"
 #include "state/ordered.h"
+#include "state/pane_id.h"
 
 typedef struct gather gather;
 
@@ -20,8 +21,7 @@ size_t gather_held_bytes(const gather *g);
 
 /* What was gathered of a pane, in order; borrowed. */
 typedef struct gather_view {
-    uint32_t number, generation;
-    int64_t start;
+    pane_id pane;
     bool is_dropped; /* all of its start went before, every generation; of a start the first says */
     const ordered *items;
     uint32_t count;

@@ -93,6 +93,10 @@ void image_rewind(image_reader *r);
 bool image_next_here(image_reader *r, image_view *view);
 bool image_turn(image_reader *r);
 
+/* Whether it stands in the last part; whether parts stay when it goes on. */
+bool image_is_last(const image_reader *r);
+bool image_keeps(const image_reader *r);
+
 /* Where parts behind the first come from when they are turned to; one is in memory at a time.
  * `bytes`: out, taken. After a rewind they are asked for again. */
 typedef err *image_source(void *arg, uint32_t part, buf *bytes);

@@ -235,9 +235,15 @@ bool image_hold(image_reader *r) {
     return !r->error;
 }
 
+bool image_is_last(const image_reader *r) {
+    return r->at_part + 1 >= (r->source ? r->total : r->count);
+}
+
+bool image_keeps(const image_reader *r) { return !r->source || r->keeps; }
+
 bool image_turn(image_reader *r) {
     uint32_t next = r->at_part + 1;
-    if (next >= (r->source ? r->total : r->count) || r->error) return false;
+    if (image_is_last(r) || r->error) return false;
     if (r->source) r->error = get_part(r, next);
     if (r->error) return false;
     stand_before(r, next);

@@ -20,11 +20,9 @@
 #include "runtime/base/mem.h"
 
 enum {
-    BLOCK_BYTES = 4 << 10, /* look-ups seldom find two keys in one */
-    META_BYTES = 16 << 10,
-    FILTER_BITS = 10,
+    CACHE_BYTES = 1 << 20, /* all but what the base says of itself is read in order */
+    BLOCK_BYTES = 16 << 10,
     READ_AHEAD = 256 << 10,
-    MANY = 256, /* keys of one multi-get */
 };
 
 struct rocks {
@@ -33,9 +31,8 @@ struct rocks {
     rocksdb_envoptions_t *env_options;
     rocksdb_readoptions_t *point_reads;
     rocksdb_cache_t *cache;
-    rocksdb_column_family_handle_t *all; /* the only family; owned */
-    char *folder;                        /* owned */
-    uint64_t runs;                       /* begun, for names */
+    char *folder;  /* owned */
+    uint64_t runs; /* begun, for names */
 };
 
 struct rocks_run {
@@ -79,16 +76,6 @@ static rocksdb_block_based_table_options_t *table_options(rocksdb_cache_t *cache
     rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_block_cache(t, cache);
     rocksdb_block_based_options_set_block_size(t, BLOCK_BYTES);
-    rocksdb_block_based_options_set_filter_policy(
-        t, rocksdb_filterpolicy_create_bloom_full(FILTER_BITS));
-    /* filters and indexes count as the cache's, in pieces that fit into its shards (whole ones were
-     * read anew each time: 10 us a key instead of 2-4, and 7 instead of 0.5 for one that is not
-     * there) */
-    rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 1);
-    rocksdb_block_based_options_set_index_type(
-        t, rocksdb_block_based_table_index_type_two_level_index_search);
-    rocksdb_block_based_options_set_partition_filters(t, 1);
-    rocksdb_block_based_options_set_metadata_block_size(t, META_BYTES);
     rocksdb_block_based_options_set_format_version(t, 5);
     return t;
 }
@@ -129,20 +116,18 @@ static err *make_folder(const char *folder) {
     return e;
 }
 
-err *rocks_open(const char *folder, size_t memory_bytes, rocks **out) {
+err *rocks_open(const char *folder, rocks **out) {
     char *error = NULL;
     *out = NULL;
     err *e = make_folder(folder);
     if (e) return e;
     rocks *r = mem_zalloc(1, sizeof *r);
     r->folder = mem_copy_text(folder, strlen(folder));
-    r->cache = rocksdb_cache_create_lru(memory_bytes);
+    r->cache = rocksdb_cache_create_lru(CACHE_BYTES);
     r->options = new_options(r->cache);
     r->env_options = rocksdb_envoptions_create();
     r->point_reads = rocksdb_readoptions_create();
-    const char *names[1] = { "default" };
-    const rocksdb_options_t *options[1] = { r->options };
-    r->db = rocksdb_open_column_families(r->options, folder, 1, names, options, &r->all, &error);
+    r->db = rocksdb_open(r->options, folder, &error);
     if (error) {
         rocks_close(r);
         e = failed(error, "opening RocksDB", folder);
@@ -158,10 +143,7 @@ err *rocks_open(const char *folder, size_t memory_bytes, rocks **out) {
 
 void rocks_close(rocks *r) {
     if (!r) return;
-    if (r->db) {
-        rocksdb_column_family_handle_destroy(r->all);
-        rocksdb_close(r->db);
-    }
+    if (r->db) rocksdb_close(r->db);
     rocksdb_readoptions_destroy(r->point_reads);
     rocksdb_envoptions_destroy(r->env_options);
     rocksdb_options_destroy(r->options);
@@ -190,31 +172,6 @@ err *rocks_get(rocks *r, rocks_bytes key, buf *value, bool *missing) {
         rocksdb_pinnableslice_destroy(found);
     }
     return failed(error, "reading", r->folder);
-}
-
-err *rocks_get_many(rocks *r, size_t count, const rocks_bytes *keys, rocks_visit *visit,
-                    void *arg) {
-    const char *datas[MANY];
-    size_t lens[MANY];
-    rocksdb_pinnableslice_t *found[MANY];
-    char *errors[MANY];
-    err *e = NULL;
-    for (size_t first = 0; first < count && !e; first += MANY) {
-        size_t some = count - first < MANY ? count - first : MANY;
-        for (size_t i = 0; i < some; i++)
-            datas[i] = keys[first + i].data, lens[i] = keys[first + i].len;
-        rocksdb_batched_multi_get_cf(r->db, r->point_reads, r->all, some, datas, lens, found,
-                                     errors, true);
-        for (size_t i = 0; i < some; i++) {
-            rocks_bytes value;
-            if (errors[i]) e = err_join(e, failed(errors[i], "reading", r->folder));
-            if (!found[i]) continue;
-            value.data = rocksdb_pinnableslice_value(found[i], &value.len);
-            if (!e) visit(arg, first + i, value);
-            rocksdb_pinnableslice_destroy(found[i]);
-        }
-    }
-    return e;
 }
 
 err *rocks_run_begin(rocks *r, rocks_run **out) {

@@ -25,10 +25,9 @@ typedef struct rocks_bytes {
     size_t len;
 } rocks_bytes;
 
-/* Open what is in `folder`, made if there is nothing. `memory_bytes`: of its cache. ERR_IO also
- * when what is there cannot be read (rocks_destroy, and fill it anew); ERR_FENCED: another process
- * has it. */
-err *rocks_open(const char *folder, size_t memory_bytes, rocks **r);
+/* Open what is in `folder`, made if there is nothing. ERR_IO also when what is there cannot be read
+ * (rocks_destroy, and fill it anew); ERR_FENCED: another process has it. */
+err *rocks_open(const char *folder, rocks **r);
 void rocks_close(rocks *r);
 
 /* Remove what lies in `folder`. It must not be open. */
@@ -36,10 +35,6 @@ err *rocks_destroy(const char *folder);
 
 /* Append the value of a key to `value`. */
 err *rocks_get(rocks *r, rocks_bytes key, buf *value, bool *missing);
-
-/* Values of many keys that are in order, each once: `visit` is called for those that are there. */
-typedef void rocks_visit(void *arg, size_t i, rocks_bytes value);
-err *rocks_get_many(rocks *r, size_t count, const rocks_bytes *keys, rocks_visit *visit, void *arg);
 
 /* Keys rise. The first error is kept, and told by rocks_run_apply; nothing of the run counts then.
  */

@@ -1,5 +1,3 @@
-#include "state/run_file.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,26 +11,16 @@
 
 #include "runtime/base/crash.h"
 #include "runtime/base/mem.h"
+#include "state/run_filter.h"
+#include "state/run_inside.h"
 #include "state/shard.h"
 
 enum {
-    BLOCK_BYTES = 32 << 10,
+    BLOCK_BYTES = 4 << 10, /* look-ups seldom find two keys in one */
     WRITE_BYTES = 1 << 20,
     READ_BYTES = 64 << 10,
     MOST_BLOCK = 1 << 30, /* one entry may be as large */
 };
-
-/* Before the entries of a block. */
-typedef struct block_head {
-    uint64_t checksum; /* of what follows, seeded with file and place */
-    uint32_t len;      /* bytes of its entries */
-    uint32_t count;
-} block_head;
-
-typedef struct block_index {
-    uint64_t order; /* of its first entry */
-    uint64_t at;    /* in the file */
-} block_index;
 
 struct run_writer {
     char *path; /* owned */
@@ -45,6 +33,8 @@ struct run_writer {
     uint64_t count;
     block_index *index; /* of the segment; owned */
     uint32_t blocks, index_room;
+    uint64_t *filter; /* of the segment; owned; NULL: it gets none */
+    uint64_t filter_lines;
     err *error; /* the first; owned */
 };
 
@@ -70,7 +60,7 @@ bool run_file_read_name(const char *name, uint64_t *file) {
     return strcmp(name, again) == 0;
 }
 
-static char *path_of(const char *folder, uint64_t file) {
+char *run_path(const char *folder, uint64_t file) {
     char name[RUN_NAME_BYTES];
     size_t room = strlen(folder) + RUN_NAME_BYTES + 1;
     char *path = mem_alloc(room);
@@ -79,13 +69,13 @@ static char *path_of(const char *folder, uint64_t file) {
     return path;
 }
 
-static err *failed(const char *what, const char *path, int code) {
+err *run_failed(const char *what, const char *path, int code) {
     err *e = err_new(ERR_IO, "%s `%s`: %s", what, path, strerror(code));
     e->retriable = code == ENOSPC || code == EDQUOT;
     return e;
 }
 
-static uint64_t sum_of(const char *block, size_t len, uint64_t file, uint64_t at) {
+uint64_t run_block_sum(const char *block, size_t len, uint64_t file, uint64_t at) {
     size_t skipped = sizeof(uint64_t);
     return XXH3_64bits_withSeed(block + skipped, len - skipped, file << 40 ^ at);
 }
@@ -94,10 +84,10 @@ static uint64_t sum_of(const char *block, size_t len, uint64_t file, uint64_t at
 
 err *run_writer_open(const char *folder, uint64_t file, run_writer **out) {
     run_writer *w = mem_zalloc(1, sizeof *w);
-    w->path = path_of(folder, file);
+    w->path = run_path(folder, file);
     w->file = file;
     w->fd = open(w->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    err *e = w->fd < 0 ? failed("making", w->path, errno) : NULL;
+    err *e = w->fd < 0 ? run_failed("making", w->path, errno) : NULL;
     if (e) {
         mem_free(w->path);
         mem_free(w);
@@ -113,7 +103,7 @@ static void flush(run_writer *w) {
     while (left && !w->error) {
         ssize_t len = fault_is("run_file_full") ? (errno = ENOSPC, -1) : write(w->fd, at, left);
         if (len < 0 && errno == EINTR) continue;
-        if (len < 0) w->error = failed("writing", w->path, errno);
+        if (len < 0) w->error = run_failed("writing", w->path, errno);
         if (len < 0) break;
         at += len;
         left -= (size_t)len;
@@ -128,7 +118,7 @@ static void end_block(run_writer *w) {
     size_t len = w->out.len - w->block_at;
     block_head head = { .len = (uint32_t)(len - sizeof head), .count = w->block_count };
     memcpy(block, &head, sizeof head);
-    head.checksum = sum_of(block, len, w->file, w->written + w->block_at);
+    head.checksum = run_block_sum(block, len, w->file, w->written + w->block_at);
     memcpy(block, &head, sizeof head);
     w->block_count = 0;
     if (w->out.len >= WRITE_BYTES) flush(w);
@@ -144,18 +134,28 @@ static void begin_block(run_writer *w, uint64_t order) {
     buf_put(&w->out, &(block_head){ 0 }, sizeof(block_head));
 }
 
-void run_writer_begin(run_writer *w) {
+void run_writer_begin(run_writer *w, uint64_t most) {
     w->segment_at = run_writer_bytes(w);
     w->count = 0;
     w->blocks = 0;
+    w->filter_lines = filter_lines(most);
+    w->filter = most ? mem_zalloc(w->filter_lines, FILTER_LINE_BYTES) : NULL;
 }
 
 void run_writer_put(run_writer *w, uint64_t order, const char *entry, size_t len) {
     if (w->block_count && w->out.len - w->block_at + len > BLOCK_BYTES) end_block(w);
     if (!w->block_count) begin_block(w, order);
     buf_put(&w->out, entry, len);
+    if (w->filter) filter_add(w->filter, w->filter_lines, order);
     w->block_count++;
     w->count++;
+}
+
+/* With its checksum before it. */
+static void put_summed(run_writer *w, const void *bytes, size_t len) {
+    uint64_t sum = XXH3_64bits_withSeed(bytes, len, w->file);
+    buf_put(&w->out, &sum, sizeof sum);
+    buf_put(&w->out, bytes, len);
 }
 
 void run_writer_end(run_writer *w, run_segment *s) {
@@ -165,34 +165,47 @@ void run_writer_end(run_writer *w, run_segment *s) {
     s->len = run_writer_bytes(w) - w->segment_at;
     s->block_count = w->blocks;
     s->count = w->count;
-    size_t len = w->blocks * sizeof *w->index;
-    uint64_t sum = XXH3_64bits_withSeed(w->index, len, w->file);
-    buf_put(&w->out, &sum, sizeof sum);
-    buf_put(&w->out, w->index, len);
+    s->filter_lines = w->filter ? filter_fold(w->filter, w->filter_lines, w->count) : 0;
+    put_summed(w, w->index, w->blocks * sizeof *w->index);
+    if (w->filter) put_summed(w, w->filter, s->filter_lines * FILTER_LINE_BYTES);
+    mem_free(w->filter);
+    w->filter = NULL;
 }
 
 uint64_t run_writer_bytes(const run_writer *w) {
     return w->written + w->out.len;
 }
 
-err *run_writer_close(run_writer *w) {
-    flush(w);
-    if (!w->error && fsync(w->fd)) w->error = failed("syncing", w->path, errno);
+static void free_writer(run_writer *w) {
     close(w->fd);
-    err *e = w->error;
-    if (e) unlink(w->path);
     buf_done(&w->out);
     mem_free(w->index);
+    mem_free(w->filter);
     mem_free(w->path);
     mem_free(w);
+}
+
+err *run_writer_close(run_writer *w) {
+    flush(w);
+    if (!w->error && fsync(w->fd)) w->error = run_failed("syncing", w->path, errno);
+    err *e = w->error;
+    if (e) unlink(w->path);
+    free_writer(w);
     return e;
+}
+
+void run_writer_give_up(run_writer *w) {
+    if (!w) return;
+    err_free(w->error);
+    unlink(w->path);
+    free_writer(w);
 }
 
 /* -- reading */
 
 run_reader *run_reader_new(const char *folder, const run_segment *s) {
     run_reader *r = mem_zalloc(1, sizeof *r);
-    r->path = path_of(folder, s->file);
+    r->path = run_path(folder, s->file);
     r->segment = *s;
     r->next = s->at;
     return r;
@@ -206,21 +219,20 @@ void run_reader_free(run_reader *r) {
     mem_free(r);
 }
 
-/* What is spoilt goes: the next start finds it missing, and fills the base anew. */
-static err *spoilt(const run_reader *r) {
-    unlink(r->path);
+err *run_spoilt(const char *path) {
+    unlink(path);
     return err_new(ERR_REFUSED,
                    "`%s` is damaged, and was removed: start again, and it is made anew from the "
                    "stored state",
-                   r->path);
+                   path);
 }
 
-static err *read_from(const run_reader *r, int fd, char *to, size_t len, uint64_t at) {
+err *run_read(const char *path, int fd, char *to, size_t len, uint64_t at) {
     while (len) {
         ssize_t got = pread(fd, to, len, (off_t)at);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return failed("reading", r->path, errno);
-        if (!got) return spoilt(r);
+        if (got < 0) return run_failed("reading", path, errno);
+        if (!got) return run_spoilt(path);
         to += got;
         at += (uint64_t)got;
         len -= (size_t)got;
@@ -230,24 +242,20 @@ static err *read_from(const run_reader *r, int fd, char *to, size_t len, uint64_
 
 static err *read_at(const run_reader *r, char *to, size_t len, uint64_t at) {
     int fd = open(r->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return failed("opening", r->path, errno);
-    err *e = read_from(r, fd, to, len, at);
+    if (fd < 0) return run_failed("opening", r->path, errno);
+    err *e = run_read(r->path, fd, to, len, at);
     close(fd);
     return e;
-}
-
-static uint64_t end_of(const run_reader *r) {
-    return r->segment.at + r->segment.len;
 }
 
 /* Have `len` bytes behind those that are used. */
 static err *need(run_reader *r, size_t len) {
     size_t there = r->bytes.len - r->used;
     if (there >= len) return NULL;
-    uint64_t left = end_of(r) - r->next;
+    uint64_t left = run_end(&r->segment) - r->next;
     size_t more = len - there > READ_BYTES ? len - there : READ_BYTES;
     if (more > left) more = (size_t)left;
-    if (there + more < len) return spoilt(r);
+    if (there + more < len) return run_spoilt(r->path);
     if (there) memmove(r->bytes.data, r->bytes.data + r->used, there);
     r->bytes.len = there;
     r->used = 0;
@@ -277,30 +285,47 @@ static bool fits(const char *at, const block_head *head) {
 static err *next_block(run_reader *r) {
     block_head head;
     uint64_t at = r->next - (r->bytes.len - r->used);
-    if (at == end_of(r)) return NULL;
+    if (at == run_end(&r->segment)) return NULL;
     err *e = need(r, sizeof head);
     if (e) return e;
     memcpy(&head, r->bytes.data + r->used, sizeof head);
-    if (!head.count || head.len > MOST_BLOCK) return spoilt(r);
+    if (!head.count || head.len > MOST_BLOCK) return run_spoilt(r->path);
     e = need(r, sizeof head + head.len);
     if (e) return e;
     const char *block = r->bytes.data + r->used;
     size_t len = sizeof head + head.len;
-    if (sum_of(block, len, r->segment.file, at) != head.checksum) return spoilt(r);
-    if (!fits(block + sizeof head, &head)) return spoilt(r);
+    if (run_block_sum(block, len, r->segment.file, at) != head.checksum) return run_spoilt(r->path);
+    if (!fits(block + sizeof head, &head)) return run_spoilt(r->path);
     r->used += sizeof head;
     r->left = head.count;
     return NULL;
 }
 
-static err *load_index(run_reader *r) {
-    size_t len = r->segment.block_count * sizeof *r->index;
+/* Its checksum stands before it. */
+static err *read_summed(const char *path, int fd, void *to, size_t len, uint64_t file,
+                        uint64_t at) {
     uint64_t sum;
+    err *e = run_read(path, fd, (char *)&sum, sizeof sum, at);
+    if (!e) e = run_read(path, fd, to, len, at + sizeof sum);
+    return !e && sum != XXH3_64bits_withSeed(to, len, file) ? run_spoilt(path) : e;
+}
+
+err *run_read_tail(const char *path, int fd, const run_segment *s, block_index *index,
+                   uint64_t *filter) {
+    size_t len = s->block_count * sizeof *index;
+    uint64_t behind = run_end(s) + sizeof(uint64_t) + len;
+    err *e = read_summed(path, fd, index, len, s->file, run_end(s));
+    if (e || !filter) return e;
+    return read_summed(path, fd, filter, s->filter_lines * FILTER_LINE_BYTES, s->file, behind);
+}
+
+static err *load_index(run_reader *r) {
     if (r->index) return NULL;
-    r->index = mem_alloc(len);
-    err *e = read_at(r, (char *)&sum, sizeof sum, end_of(r));
-    if (!e) e = read_at(r, (char *)r->index, len, end_of(r) + sizeof sum);
-    if (!e && sum != XXH3_64bits_withSeed(r->index, len, r->segment.file)) e = spoilt(r);
+    int fd = open(r->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return run_failed("opening", r->path, errno);
+    r->index = mem_alloc(r->segment.block_count * sizeof *r->index);
+    err *e = run_read_tail(r->path, fd, &r->segment, r->index, NULL);
+    close(fd);
     return e;
 }
 

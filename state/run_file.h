@@ -1,9 +1,10 @@
 #pragma once
-/* Files of sorted entries: of panes that the base reads in order, or not at all. A file is written
- * once, in order, and never changed; a segment in it is what one run had of one pane.
+/* Files of sorted entries: of panes that the base reads in order, or looks into (run_look.h). A
+ * file is written once, in order, and never changed; a segment in it is what one run had of one
+ * pane.
  *
  *   file    = segment+
- *   segment = block+ index             index: of each block its first order and its place
+ *   segment = block+ index filter?     index: of each block its first order and its place
  *   block   = checksum, length, count, entries as in an object's section
  *
  * README.md has the bytes. Writers and readers: one owner; thread: the owner's. Errors: ERR_IO, as
@@ -14,14 +15,15 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "state/ordered.h"
+#include "state/pane_id.h"
 
 typedef struct run_segment {
-    uint32_t number, generation; /* of the table, from 1; of the pane */
-    int64_t start;
-    uint64_t file;        /* its number */
-    uint64_t at, len;     /* of its blocks in the file, bytes */
-    uint64_t block_count; /* the index lies behind the blocks */
-    uint64_t count;       /* entries, those that went too */
+    pane_id pane;
+    uint64_t file;         /* its number */
+    uint64_t at, len;      /* of its blocks in the file, bytes */
+    uint64_t block_count;  /* the index lies behind the blocks */
+    uint64_t count;        /* entries, those that went too */
+    uint64_t filter_lines; /* of its filter (run_filter.h), which lies behind the index; 0: none */
 } run_segment;
 
 enum { RUN_NAME_BYTES = 48 };
@@ -38,8 +40,8 @@ typedef struct run_writer run_writer;
 err *run_writer_open(const char *folder, uint64_t file, run_writer **w);
 
 /* Begin a segment, and put entries into it in their order; the first error is told by
- * run_writer_close. */
-void run_writer_begin(run_writer *w);
+ * run_writer_close. `most`: it gets a filter, for so many entries at most; 0: none. */
+void run_writer_begin(run_writer *w, uint64_t most);
 void run_writer_put(run_writer *w, uint64_t order, const char *entry, size_t len);
 
 /* Fill in place, length and counts of the segment. */
@@ -50,6 +52,9 @@ uint64_t run_writer_bytes(const run_writer *w);
 
 /* Make it durable; `w` is freed, and after an error the file is gone. */
 err *run_writer_close(run_writer *w);
+
+/* Or remove it. NULL is allowed. */
+void run_writer_give_up(run_writer *w);
 
 /* -- reading */
 

@@ -62,7 +62,7 @@ static size_t used_of(const worker *w, const sl_plan *plan, uint32_t i) {
 }
 
 size_t budget_used(const pipeline *p) {
-    size_t bytes = 0;
+    size_t bytes = p->local && p->local->base ? base_look_bytes(p->local->base) : 0;
     for (uint32_t n = 0; n < crew_count(p->crew); n++) {
         const worker *w = crew_worker(p->crew, n);
         for (uint32_t i = 0; i < stored_count(p->plan); i++) bytes += used_of(w, p->plan, i);

@@ -15,7 +15,8 @@ int32_t budget_way_of(const pipeline *p, uint32_t number);
 size_t budget_bytes(const pipeline *p);
 size_t budget_base_bytes(const pipeline *p);
 
-/* Bytes of keyed state in the workers' tables, without what is kept for reuse. */
+/* Bytes of keyed state in the workers' tables, without what is kept for reuse, and of what looking
+ * into spilled panes takes. */
 size_t budget_used(const pipeline *p);
 
 /* Before a batch: tables are told its number. */

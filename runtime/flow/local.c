@@ -17,6 +17,7 @@ enum {
     SMALL_BYTES = 64 << 20,  /* below it a full object in the batch is no pause */
     LONG_CHAIN = 1000,       /* objects */
     FITS = 4,                /* on disk an entry takes about half of what it takes in memory */
+    FILTERS = 4,             /* filters get one part in so many of the budget */
     REST = 10,               /* the making of full objects takes one part in so many of the time */
     PART_SHARE = 16,         /* three parts of a full object are in memory, each one in so many */
     LEAST_PART_BYTES = 4 << 20,
@@ -44,11 +45,13 @@ static void leave(pipeline *p) {
     lend(p);
 }
 
-/* What is spilled in parts is never looked up. thread: any, what is asked does not change. */
-static bool is_in_files(void *arg, const char *name) {
+/* thread: any, what is asked does not change. */
+static base_way way_of(void *arg, const char *name) {
     const pipeline *p = arg;
     uint32_t number = stored_find(p->plan, name);
-    return number < stored_count(p->plan) && budget_way_of(p, number) == SL_SPILL_PARTS;
+    int32_t spills = number < stored_count(p->plan) ? budget_way_of(p, number) : SL_SPILL_NONE;
+    if (spills == SL_SPILL_NONE) return BASE_IN_ROCKS;
+    return spills == SL_SPILL_CACHED ? BASE_LOOKED_INTO : BASE_IN_FILES;
 }
 
 static err *begin(pipeline *p) {
@@ -60,10 +63,11 @@ static err *begin(pipeline *p) {
         .store_id = checkpoint_store_id(k->checkpoint),
         .shards = p->plan->shards,
         .memory_bytes = budget_base_bytes(p),
+        .filter_bytes = budget_bytes(p) / FILTERS,
         .log = p->system.log,
         .in_line = l->in_line,
-        .in_files = is_in_files,
-        .in_files_arg = p,
+        .way_of = way_of,
+        .way_of_arg = p,
     };
     err *e = base_open(&config, &l->base);
     if (!e && !l->fulls) e = jobs_new(l->in_line, &l->fulls);
@@ -122,7 +126,7 @@ err *local_take(pipeline *p, const pointer *at, image_reader *object, bool *take
         return base_reset(l->base); /* the chain did not pass it */
     }
     *takes = true;
-    return image_hold(object) ? base_add(l->base, at, object) : NULL;
+    return base_add(l->base, at, object);
 }
 
 /* -- full objects */

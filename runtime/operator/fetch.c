@@ -1,12 +1,12 @@
 #include "runtime/operator/fetch.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/operator/stored.h"
 #include "state/base.h"
+#include "state/order_sort.h"
 #include "state/shard.h"
 #include "state/spill.h"
 
@@ -21,41 +21,47 @@ typedef struct pane_end {
 
 typedef struct fetching {
     table *t;
-    base_wanted *wanted; /* owned */
+    const char *name;       /* of its sections */
+    wanted *wanted, *spare; /* `from`: of `ends`; owned */
     uint32_t count;
     pane_end *ends; /* of the panes that get entries; owned */
     uint32_t end_count, end_room;
 } fetching;
 
 static int compare(const void *x, const void *y) {
-    const base_wanted *a = x, *b = y;
-    if (a->start != b->start) return a->start < b->start ? -1 : 1;
-    if (a->generation != b->generation) return a->generation < b->generation ? -1 : 1;
+    const wanted *a = x, *b = y;
     if (a->order != b->order) return a->order < b->order ? -1 : 1;
     uint32_t len = a->key_len < b->key_len ? a->key_len : b->key_len;
     int difference = len ? memcmp(a->key, b->key, len) : 0;
-    return difference ? difference : (a->key_len > b->key_len) - (a->key_len < b->key_len);
+    if (!difference) difference = (a->key_len > b->key_len) - (a->key_len < b->key_len);
+    return difference ? difference : (a->from > b->from) - (a->from < b->from);
 }
 
 static void sort_once(fetching *f) {
     uint32_t kept = 0;
-    qsort(f->wanted, f->count, sizeof *f->wanted, compare);
+    if (order_sort(f->wanted, f->spare, f->count, sizeof *f->wanted, 0, compare)) {
+        wanted *sorted = f->spare;
+        f->spare = f->wanted;
+        f->wanted = sorted;
+    }
     for (uint32_t i = 0; i < f->count; i++)
         if (!kept || compare(&f->wanted[kept - 1], &f->wanted[i]))
             f->wanted[kept++] = f->wanted[i];
     f->count = kept;
 }
 
-static void note_end(fetching *f, pane *p) {
+/* The number of a pane among those that get entries. */
+static uint32_t number_of(fetching *f, pane *p) {
     for (uint32_t i = f->end_count; i > 0; i--)
-        if (f->ends[i - 1].pane == p) return;
+        if (f->ends[i - 1].pane == p) return i - 1;
     if (f->end_count == f->end_room) {
         f->end_room = f->end_room ? 2 * f->end_room : SOME;
         f->ends = mem_realloc(f->ends, f->end_room * sizeof *f->ends);
     }
-    pane_end *end = &f->ends[f->end_count++];
+    pane_end *end = &f->ends[f->end_count];
     end->pane = p;
     pane_dirty(p, &end->dirty);
+    return f->end_count++;
 }
 
 /* What was brought back may go by its own time. */
@@ -83,37 +89,47 @@ static bool has_cached(uint32_t count, pane *const *panes) {
     return false;
 }
 
+/* Look for those of one pane. */
+static err *look_into(base *b, fetching *f, uint32_t number) {
+    const pane *p = f->ends[number].pane;
+    base_range in = {
+        .table = f->name, .start = pane_start(p), .generation = pane_generation(p)
+    };
+    if (f->end_count == 1) return base_look(b, &in, f->count, f->wanted, load_section, f);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < f->count; i++)
+        if (f->wanted[i].from == number) f->spare[count++] = f->wanted[i];
+    return base_look(b, &in, count, f->spare, load_section, f);
+}
+
 err *fetch_rows(worker *w, const sl_plan *plan, uint32_t number, uint32_t count,
                 pane *const *panes, const uint64_t *hashes, const char *const *keys,
                 const uint32_t *key_lens) {
     if (!w->base || !has_cached(count, panes)) return NULL;
-    fetching f = { .t = stored_table(w, plan, number) };
+    buf name = { 0 };
+    fetching f = { .t = stored_table(w, plan, number), .name = stored_name(plan, number, &name) };
     f.wanted = mem_alloc(count * sizeof *f.wanted);
+    f.spare = mem_alloc(count * sizeof *f.spare);
     for (uint32_t i = 0; i < count; i++) {
         if (i + AHEAD < count) table_prefetch(panes[i + AHEAD], hashes[i + AHEAD]);
         if (!pane_is_cached(panes[i]) || table_find(panes[i], hashes[i], keys[i], key_lens[i]))
             continue;
-        f.wanted[f.count++] = (base_wanted){ .start = pane_start(panes[i]),
-                                             .generation = pane_generation(panes[i]),
-                                             .order = shard_order(hashes[i], plan->shards),
-                                             .key = keys[i],
-                                             .key_len = key_lens[i] };
-        note_end(&f, panes[i]);
+        f.wanted[f.count++] = (wanted){ .order = shard_order(hashes[i], plan->shards),
+                                        .key = keys[i],
+                                        .key_len = key_lens[i],
+                                        .from = number_of(&f, panes[i]) };
     }
+    sort_once(&f);
     err *e = NULL;
-    if (f.count) {
-        buf name = { 0 };
-        sort_once(&f);
-        e = base_read_many(w->base, stored_name(plan, number, &name), f.count, f.wanted,
-                           load_section, &f);
-        buf_done(&name);
-    }
+    for (uint32_t i = 0; !e && i < f.end_count; i++) e = look_into(w->base, &f, i);
     for (uint32_t i = 0; i < f.end_count; i++) {
         note_fetched(w, plan, number, &f.ends[i]);
         table_settle(f.t, f.ends[i].pane, f.ends[i].dirty);
     }
+    buf_done(&name);
     mem_free(f.ends);
     mem_free(f.wanted);
+    mem_free(f.spare);
     return err_wrap(e, "reading spilled state");
 }
 

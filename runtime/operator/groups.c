@@ -3,11 +3,9 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
+#include "state/order_sort.h"
 
-enum { DIGIT_BITS = 11,
-       DIGITS = 1 << DIGIT_BITS,
-       SMALL = 64,
-       LOOK_UPS = 256 };
+enum { LOOK_UPS = 256 };
 
 void groups_done(group_list *list) {
     mem_free(list->items);
@@ -24,38 +22,13 @@ int group_compare(const group_item *a, const group_item *b) {
     return a_len < b_len ? -1 : a_len > b_len;
 }
 
-static void insertion_sort(group_item *items, uint32_t count) {
-    for (uint32_t i = 1; i < count; i++) {
-        group_item item = items[i];
-        uint32_t at = i;
-        for (; at > 0 && group_compare(&item, &items[at - 1]) < 0; at--) items[at] = items[at - 1];
-        items[at] = item;
-    }
-}
+static int compare(const void *x, const void *y) { return group_compare(x, y); }
 
-static void sort_by_digit(const group_item *from, group_item *to, uint32_t count, int shift) {
-    uint32_t starts[DIGITS] = { 0 }, sum = 0;
-    for (uint32_t i = 0; i < count; i++) starts[from[i].order >> shift & (DIGITS - 1)]++;
-    for (uint32_t d = 0; d < DIGITS; d++) {
-        uint32_t here = starts[d];
-        starts[d] = sum;
-        sum += here;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        to[starts[from[i].order >> shift & (DIGITS - 1)]++] = from[i];
-}
-
-/* Three passes over the top 33 bits leave hashes nearly sorted; insertion does the rest. */
 void groups_sort(group_list *list) {
-    if (list->count > SMALL) {
-        sort_by_digit(list->items, list->spare, list->count, 64 - 3 * DIGIT_BITS);
-        sort_by_digit(list->spare, list->items, list->count, 64 - 2 * DIGIT_BITS);
-        sort_by_digit(list->items, list->spare, list->count, 64 - DIGIT_BITS);
-        group_item *sorted = list->spare;
-        list->spare = list->items;
-        list->items = sorted;
-    }
-    insertion_sort(list->items, list->count);
+    if (!order_sort(list->items, list->spare, list->count, sizeof *list->items, 0, compare)) return;
+    group_item *sorted = list->spare;
+    list->spare = list->items;
+    list->items = sorted;
 }
 
 void groups_begin(group_list *list) {

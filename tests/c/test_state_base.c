@@ -12,7 +12,9 @@
 #include <cmocka.h>
 
 #include "runtime/base/log.h"
+#include "runtime/base/mem.h"
 #include "state/base.h"
+#include "state/shard.h"
 #include "tests/c/table_kit.h"
 
 /* A pipeline as the base sees it: a table, and the objects that its batches make. */
@@ -21,8 +23,8 @@ typedef struct world {
     logger log;
     base *b;
     bool in_line;
-    size_t memory_bytes;
-    bool in_files; /* the panes of its table */
+    size_t memory_bytes, filter_bytes;
+    base_way way; /* of its table */
     const char *store_id;
     uint32_t shards;
     table *t;
@@ -37,10 +39,10 @@ static uint32_t roll(world *w, uint32_t below) {
     return (uint32_t)(w->seed >> 33) % below;
 }
 
-static bool is_in_files(void *arg, const char *name) {
+static base_way way_of(void *arg, const char *name) {
     const world *w = arg;
     assert_string_equal(name, "aggregate a");
-    return w->in_files;
+    return w->way;
 }
 
 static err *try_open(world *w) {
@@ -51,8 +53,9 @@ static err *try_open(world *w) {
                                      .memory_bytes = w->memory_bytes,
                                      .log = &w->log,
                                      .in_line = w->in_line,
-                                     .in_files = is_in_files,
-                                     .in_files_arg = w },
+                                     .filter_bytes = w->filter_bytes,
+                                     .way_of = way_of,
+                                     .way_of_arg = w },
                      &w->b);
 }
 
@@ -63,11 +66,12 @@ static void reopen(world *w) {
     open_base(w);
 }
 
-/* `state`: of the test, what `in_files` is. */
+/* `state`: of the test, the way of the table. */
 static void begin(world *w, void **state) {
     *w = (world){ .in_line = true,
-                  .in_files = *(const bool *)*state,
+                  .way = *(const base_way *)*state,
                   .memory_bytes = 8 << 20,
+                  .filter_bytes = 8 << 20,
                   .store_id = "0123",
                   .shards = 64,
                   .keys = 500,
@@ -405,19 +409,19 @@ static void a_damaged_segment_is_noticed_and_goes(void **state) {
     char path[128];
     snprintf(path, sizeof path, "%s/panes-0.run", w.folder);
     int fd = open(path, O_RDWR);
-    if (w.in_files) assert_true(pwrite(fd, "?", 1, 100000) == 1);
+    if (w.way) assert_true(pwrite(fd, "?", 1, 100000) == 1);
     close(fd);
     open_base(&w);
     assert_stands(&w, &w.at);
     given g = { .t = kit_table() };
     table_epoch_begin(g.t);
     err *e = base_read(w.b, NULL, take_section, &g);
-    assert_true((e != NULL) == w.in_files);
+    assert_true((e != NULL) == (w.way != BASE_IN_ROCKS));
     if (e) assert_non_null(strstr(e->message, "panes-0.run` is damaged"));
     err_free(e);
     table_undo(g.t);
     table_free(g.t);
-    if (w.in_files) {
+    if (w.way) {
         reopen(&w);
         assert_stands_nowhere(&w);
     }
@@ -597,28 +601,164 @@ static void panes_are_listed_and_left_out(void **state) {
     end(&w);
 }
 
-/* Each with panes in RocksDB, and in files. */
-#define BOTH(test) \
-    cmocka_unit_test_prestate(test, (void *)&NO), cmocka_unit_test_prestate(test, (void *)&YES)
+static int by_order(const void *x, const void *y) {
+    const wanted *a = x, *b = y;
+    return (a->order > b->order) - (a->order < b->order);
+}
+
+/* Look for every key there may be in every pane; what comes is what the table has. */
+static void assert_finds_all(world *w) {
+    given g = { .t = kit_table() };
+    wanted *all = mem_alloc(w->keys * sizeof *all);
+    char(*keys)[24] = mem_alloc(w->keys * sizeof *keys);
+    for (uint32_t i = 0; i < w->keys; i++) {
+        int len = snprintf(keys[i], sizeof keys[i], "user-%u", i);
+        all[i] = (wanted){ .order = shard_order(XXH3_64bits(keys[i], (size_t)len), w->shards),
+                           .key = keys[i],
+                           .key_len = (uint32_t)len };
+    }
+    qsort(all, w->keys, sizeof *all, by_order);
+    table_epoch_begin(g.t);
+    for (int64_t start = -120000; start <= 60000; start += 60000) {
+        base_range in = { .table = "aggregate a", .start = start };
+        for (uint32_t i = 0; i < w->keys; i += 100) {
+            uint32_t count = w->keys - i < 100 ? w->keys - i : 100;
+            assert_null(base_look(w->b, &in, count, all + i, take_section, &g));
+        }
+    }
+    table_commit(g.t);
+    kit_assert_same(g.t, w->t);
+    table_free(g.t);
+    mem_free(keys);
+    mem_free(all);
+}
+
+/* While entries change and go, and segments are merged; with filters and with too little memory for
+ * them. */
+static void groups_are_found(void **state) {
+    for (int few = 0; few < 2; few++) {
+        world w;
+        begin(&w, state);
+        w.keys = 3000;
+        w.filter_bytes = few ? 1000 : 8 << 20;
+        reopen(&w);
+        follow(&w, 3000, true);
+        for (uint32_t i = 0; i < 60; i++) {
+            follow(&w, i % 10 == 5 ? 4000 : 40, false);
+            assert_null(base_flush(w.b));
+            if (i % 5 == 4) assert_finds_all(&w);
+        }
+        assert_true(few == (base_look_bytes(w.b) < 20000));
+        reopen(&w);
+        assert_int_equal(base_look_bytes(w.b), 0);
+        assert_finds_all(&w);
+        base_range other = { .table = "other" }, none = { .table = "aggregate a", .start = 1 };
+        wanted one = { .order = 1 };
+        assert_null(base_look(w.b, &other, 1, &one, take_section, NULL));
+        assert_null(base_look(w.b, &none, 1, &one, take_section, NULL));
+        end(&w);
+    }
+}
+
+/* A merge of more than one run may read: what comes meanwhile, and a pane that goes, count. */
+static void a_large_merge_takes_several_runs(void **state) {
+    world w;
+    begin(&w, state);
+    w.keys = 100000;
+    follow(&w, 1, true);
+    for (uint32_t i = 0; i < 15; i++) {
+        follow(&w, i < 3 ? 40000 : 30, false);
+        assert_null(base_flush(w.b));
+        if (i > 3 && i % 4 == 0) reopen(&w); /* what was begun is begun anew */
+    }
+    assert_holds_all(&w);
+    end(&w);
+}
+
+/* An object in a store, as a reader asks for its parts. */
+static err *give_part(void *arg, uint32_t part, buf *bytes) {
+    const parts *all = arg;
+    if (part == all->given) return err_new(ERR_REFUSED, "it is gone");
+    buf_put(bytes, all->bytes[part].data, all->bytes[part].len);
+    return NULL;
+}
+
+static image_reader *read_in_parts(const world *w, parts *all) {
+    image_reader *r;
+    image_head head = kit_head(true);
+    head.batch = w->at.batch;
+    image *m = image_new(&head);
+    image_cut_at(m, 4096);
+    buf_put(image_begin(m, IMAGE_PROGRESS, "", 0), &w->at.batch, sizeof w->at.batch);
+    image_end(m);
+    image_put_table(m, "aggregate a", w->t, true);
+    image_finish(m);
+    all->count = image_part_count(m);
+    assert_in_range(all->count, 3, 64);
+    for (uint32_t i = 0; i < all->count; i++) all->bytes[i] = image_take_part(m, i);
+    image_free(m);
+    buf first = { 0 };
+    buf_put(&first, all->bytes[0].data, all->bytes[0].len);
+    assert_null(image_open("full", &first, &r));
+    image_read_from(r, give_part, all);
+    return r;
+}
+
+/* Nothing of it is in memory but the part that is in hand. */
+static void a_full_object_is_added_part_by_part(void **state) {
+    for (int whole = 0; whole < 2; whole++) {
+        world w;
+        parts all = { .given = whole ? UINT32_MAX : 2 };
+        begin(&w, state);
+        w.keys = 20000;
+        image_free(next_object(&w, 60000, true));
+        image_reader *r = read_in_parts(&w, &all);
+        assert_null(base_add(w.b, &w.at, r));
+        assert_false(image_keeps(r));
+        err *e = image_take_error(r);
+        assert_true((e == NULL) == whole);
+        err_free(e);
+        if (whole)
+            assert_holds_all(&w);
+        else
+            assert_stands_nowhere(&w);
+        image_reader_free(r);
+        for (uint32_t i = 0; i < all.count; i++) buf_done(&all.bytes[i]);
+        follow(&w, 10, !whole);
+        assert_null(base_flush(w.b));
+        assert_holds_all(&w);
+        end(&w);
+    }
+}
+
+/* Each with panes in RocksDB, in files, and in files that are looked into. */
+#define ALL(test)                                           \
+    cmocka_unit_test_prestate(test, (void *)&IN_ROCKS),     \
+        cmocka_unit_test_prestate(test, (void *)&IN_FILES), \
+        cmocka_unit_test_prestate(test, (void *)&LOOKED_INTO)
 
 int main(void) {
-    static const bool NO = false, YES = true;
+    static const base_way IN_ROCKS = BASE_IN_ROCKS, IN_FILES = BASE_IN_FILES,
+                          LOOKED_INTO = BASE_LOOKED_INTO;
     const struct CMUnitTest tests[] = {
-        BOTH(gives_back_what_it_followed),
-        BOTH(a_full_object_takes_the_place_of_everything),
-        BOTH(a_large_full_object_is_taken_in_piece_by_piece),
-        BOTH(what_is_not_written_is_not_there_after_a_crash),
-        BOTH(a_full_object_that_ends_half_way_leaves_nothing),
-        BOTH(an_object_that_does_not_follow_is_not_taken),
-        BOTH(one_that_another_process_has_is_left_alone),
-        BOTH(another_ones_base_is_emptied),
-        BOTH(spoilt_files_are_noticed_and_filled_anew),
-        BOTH(a_damaged_segment_is_noticed_and_goes),
-        BOTH(what_is_of_no_use_goes),
-        BOTH(ranges_go_on_while_it_follows),
-        BOTH(a_full_object_is_made_of_it),
-        BOTH(ranges_are_parts_of_a_pane),
-        BOTH(panes_are_listed_and_left_out),
+        ALL(gives_back_what_it_followed),
+        ALL(a_full_object_takes_the_place_of_everything),
+        ALL(a_large_full_object_is_taken_in_piece_by_piece),
+        ALL(what_is_not_written_is_not_there_after_a_crash),
+        ALL(a_full_object_that_ends_half_way_leaves_nothing),
+        ALL(an_object_that_does_not_follow_is_not_taken),
+        ALL(one_that_another_process_has_is_left_alone),
+        ALL(another_ones_base_is_emptied),
+        ALL(spoilt_files_are_noticed_and_filled_anew),
+        ALL(a_damaged_segment_is_noticed_and_goes),
+        ALL(what_is_of_no_use_goes),
+        ALL(ranges_go_on_while_it_follows),
+        ALL(a_full_object_is_made_of_it),
+        ALL(ranges_are_parts_of_a_pane),
+        ALL(panes_are_listed_and_left_out),
+        ALL(a_large_merge_takes_several_runs),
+        ALL(a_full_object_is_added_part_by_part),
+        cmocka_unit_test_prestate(groups_are_found, (void *)&LOOKED_INTO),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
