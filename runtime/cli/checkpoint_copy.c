@@ -30,10 +30,9 @@ static err *refuse_used(stored *to) {
         buf rest;
         buf_init(&rest);
         ways_put_rest(&rest, to, &v);
-        e = err_new(ERR_REFUSED, "`%s` has %s in %s already: give the copy a name that nothing is "
-                                 "stored under; where it is to take the place of that, delete %s "
-                                 "first",
-                    to->name, v.count ? "state" : "progress", to->store.url, buf_text(&rest));
+        e = err_new(ERR_REFUSED, "`%s` has %s already: give the copy a name that nothing is stored "
+                                 "under; where it is to take the place of that, delete %s first",
+                    to->name, v.count ? "state" : "progress", buf_text(&rest));
         buf_done(&rest);
     }
     survey_done(&v);

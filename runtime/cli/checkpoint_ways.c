@@ -24,47 +24,56 @@ static void put_brokers(buf *out, const stored *s) {
     buf_put_text(out, "BROKERS");
 }
 
-void ways_put_rest(buf *out, const stored *s, const survey *v) {
+static bool has_group(const stored *s) { return is_kafka(s) && s->count; }
+
+static void put_delete_group(buf *out, const stored *s) {
     const sl_string *group = &s->plan->checkpoint.group;
-    bool has_group = is_kafka(s) && s->count;
-    if (has_group) {
-        buf_put_text(out, "the consumer group (`kafka-consumer-groups.sh --bootstrap-server ");
-        put_brokers(out, s);
-        buf_printf(out, " --delete --group %.*s`)", (int)group->len, group->data);
+    buf_put_text(out, "kafka-consumer-groups.sh --bootstrap-server ");
+    put_brokers(out, s);
+    buf_printf(out, " --delete --group %.*s", (int)group->len, group->data);
+}
+
+void ways_put_rest(buf *out, const stored *s, const survey *v) {
+    if (has_group(s)) {
+        buf_put_text(out, "the consumer group (`");
+        put_delete_group(out, s);
+        buf_put_text(out, "`)");
     }
     if (is_stored(v))
-        buf_printf(out, "%sthe folder `%s/` in %s", has_group ? " and " : "", s->name,
+        buf_printf(out, "%sthe folder `%s/` in %s", has_group(s) ? " and " : "", s->name,
                    s->store.url);
 }
 
-/* "delete …, then ", or nothing. */
+/* A line each. */
 static void put_deleting(buf *out, const stored *s, const survey *v) {
-    if (!is_stored(v) && !(is_kafka(s) && s->count)) return;
-    buf_put_text(out, "delete ");
-    ways_put_rest(out, s, v);
-    buf_put_text(out, ", then ");
+    if (is_stored(v))
+        buf_printf(out, "    (delete the folder `%s/` in %s)\n", s->name, s->store.url);
+    if (!has_group(s)) return;
+    buf_put_text(out, "    ");
+    put_delete_group(out, s);
+    buf_put_char(out, '\n');
 }
 
 /* Offsets alone say how far each partition of the sources was read. */
 static bool has_offsets(const stored *s) {
-    return is_kafka(s) && s->count && !s->trouble && !s->plan->checkpoint.topic.data;
+    return has_group(s) && !s->trouble && !s->plan->checkpoint.topic.data;
 }
 
 void ways_put(buf *out, const stored *s, const survey *v) {
     buf_printf(out, "ways to go on:\n"
-                    "  it ran with another folder or bucket, or this is a copy of it: give that "
-                    "one instead of %s\n"
-                    "  there is a file that `sluice checkpoint export` wrote: ",
+                    "- it ran with another folder or bucket, or this is a copy: give that one "
+                    "instead of %s\n"
+                    "- there is a file of `sluice checkpoint export` (what came out since comes "
+                    "again):\n",
                s->store.url);
     put_deleting(out, s, v);
-    buf_printf(out, "`sluice checkpoint import %s FILE`; what came out since the export comes "
-                    "again\n",
-               s->operands);
+    buf_printf(out, "    sluice checkpoint import %s FILE\n", s->operands);
     if (has_offsets(s))
-        buf_printf(out, "  with empty state, where it stands in Kafka: `sluice checkpoint fork %s "
-                        "NEW --offsets-only`, then `sluice run %s --set name=NEW`\n",
+        buf_printf(out, "- with empty state, from where it stands in Kafka, under another name:\n"
+                        "    sluice checkpoint fork %s NEW --offsets-only\n"
+                        "    sluice run %s --set name=NEW\n",
                    s->operands, s->operands);
-    buf_put_text(out, "  with empty state, at `start`: ");
+    buf_put_text(out, "- with empty state, from `start`:\n");
     put_deleting(out, s, v);
-    buf_printf(out, "`sluice run %s`", s->operands);
+    buf_printf(out, "    sluice run %s", s->operands);
 }

@@ -8,5 +8,5 @@
  * nothing where neither is. */
 void ways_put_rest(buf *out, const stored *s, const survey *v);
 
-/* Append a line for each way on, those that work here. */
+/* Append the ways on that work here, each with its commands, on lines of their own. */
 void ways_put(buf *out, const stored *s, const survey *v);
