@@ -12,13 +12,37 @@ struct arena_chunk {
 
 void arena_init(arena *a, size_t chunk_len) { *a = (arena){ .chunk_len = chunk_len }; }
 
-void arena_done(arena *a) {
-    for (arena_chunk *c = a->first; c;) {
+static void free_list(arena_chunk *c) {
+    while (c) {
         arena_chunk *next = c->next;
         mem_free(c);
         c = next;
     }
+}
+
+void arena_done(arena *a) {
+    free_list(a->first);
+    free_list(a->given);
     arena_init(a, a->chunk_len);
+}
+
+arena_chunk *arena_chunk_resize(arena_chunk *c, size_t len) {
+    c = mem_realloc(c, sizeof *c + len + ARENA_PADDING);
+    memset(c->data + len, 0, ARENA_PADDING);
+    c->next = NULL;
+    c->len = len;
+    return c;
+}
+
+arena_chunk *arena_chunk_new(size_t len) { return arena_chunk_resize(NULL, len); }
+
+void arena_chunk_trim(arena_chunk *c, size_t len) { memset(c->data + len, 0, ARENA_PADDING); }
+
+char *arena_chunk_data(arena_chunk *c) { return c->data; }
+
+void arena_give(arena *a, arena_chunk *c) {
+    c->next = a->given;
+    a->given = c;
 }
 
 static void enter(arena *a, arena_chunk *c) {
@@ -29,6 +53,8 @@ static void enter(arena *a, arena_chunk *c) {
 
 void arena_reset(arena *a, size_t keep) {
     size_t held = 0;
+    free_list(a->given);
+    a->given = NULL;
     arena_chunk **link = &a->first;
     while (*link) {
         arena_chunk *c = *link;
@@ -53,10 +79,7 @@ void *arena_take_slow(arena *a, size_t len, size_t align) {
         }
     }
     size_t want = len + align > a->chunk_len ? len + align : a->chunk_len;
-    arena_chunk *c = mem_alloc(sizeof *c + want + ARENA_PADDING);
-    memset(c->data + want, 0, ARENA_PADDING);
-    c->next = NULL;
-    c->len = want;
+    arena_chunk *c = arena_chunk_new(want);
     if (a->current)
         a->current->next = c;
     else
@@ -76,5 +99,6 @@ char *arena_copy(arena *a, const void *data, size_t len) {
 size_t arena_held(const arena *a) {
     size_t held = 0;
     for (const arena_chunk *c = a->first; c; c = c->next) held += c->len;
+    for (const arena_chunk *c = a->given; c; c = c->next) held += c->len;
     return held;
 }

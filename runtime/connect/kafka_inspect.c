@@ -8,6 +8,7 @@
 #include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_ask.h"
+#include "runtime/connect/kafka_fetch.h"
 #include "runtime/connect/kafka_options.h"
 #include "runtime/connect/kafka_pattern.h"
 #include "runtime/connect/kafka_try.h"
@@ -256,8 +257,18 @@ static void say_cluster(work *w) {
     if (w->has_rules) kafka_ask_acls(&w->client, w->out);
 }
 
+/* `reads`: why records are brought by librdkafka; empty: they are not. */
+static void say_way(work *w) {
+    kafka_fetch *fetch = NULL;
+    char *reason = kafka_fetch_try(&w->client, w->wanted->options, w->system, &fetch);
+    kafka_say_text(w->out, "reads", reason ? reason : "");
+    kafka_fetch_close(fetch);
+    mem_free(reason);
+}
+
 static void look(work *w) {
     say_cluster(w);
+    if (w->wanted->is_source) say_way(w);
     if (w->group) {
         buf_put_text(w->out, "\"group\":{");
         kafka_ask_group(&w->client, w->group, w->out);

@@ -5,6 +5,7 @@
  *
  *   { "brokers": text, "error": text                  nobody there, login or TLS refused: no more
  *     "client": version, "cluster": id, "broker_count": n,
+ *     "reads": text,          of sources: why by librdkafka, empty: not so
  *     "acls": n | "acls_error": code,     where there is an authorizer
  *     "broker": { "configs": { name: text } | "configs_error": code },
  *     "group": { "name":, "state":, "members": n | "error": code },           of sources

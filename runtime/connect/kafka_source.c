@@ -1,6 +1,6 @@
 #include "runtime/connect/kafka_source.h"
 
-/* DESIGN. Memory is bounded by librdkafka's queues, which rest when they hold enough: a small
+/* DESIGN. Memory is bounded by queues that rest when they hold enough. librdkafka's: a small
  * queue, woken again by a question to the leader every 10 ms (before librdkafka 2.2) or by
  * fetch.queue.backoff.ms, reads as fast as a large one (facts: "the stall"). Limits count per
  * partition, so the handle is made anew when the topics have more partitions than the first guess.
@@ -16,8 +16,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_discover.h"
 #include "runtime/connect/kafka_options.h"
+#include "runtime/connect/kafka_read.h"
 #include "runtime/connect/options.h"
-#include "runtime/connect/kafka_state.h"
 
 enum {
     QUEUE_KIB = 16 * 1024,  /* of all queues together */
@@ -84,7 +84,6 @@ static void close_handle(kafka_source *s) {
 
 err *kafka_partition_add(kafka_source *s, kafka_topic *topic, int32_t number, int64_t position,
                          int64_t begin, int64_t end, bool is_new) {
-    static const uint64_t one = 1;
     kafka_partition *p = mem_zalloc(1, sizeof *p);
     p->topic = topic;
     p->number = number;
@@ -93,8 +92,7 @@ err *kafka_partition_add(kafka_source *s, kafka_topic *topic, int32_t number, in
     p->begin = begin;
     p->end = end;
     p->confirmed_ms = clock_steady_ms(s->clock);
-    p->queue = rd_kafka_queue_get_partition(s->client.rk, topic->name, number);
-    if (p->queue) rd_kafka_queue_io_event_enable(p->queue, s->wake_fd, &one, sizeof one);
+    err *e = s->way->open(s, p);
     pthread_mutex_lock(&s->lock);
     if (s->count == s->room) {
         s->room = s->room ? 2 * s->room : 16;
@@ -103,18 +101,11 @@ err *kafka_partition_add(kafka_source *s, kafka_topic *topic, int32_t number, in
     s->partitions[s->count++] = p;
     s->is_changed = true;
     pthread_mutex_unlock(&s->lock);
-    if (rd_kafka_consume_start(topic->handle, number, position) == 0) return NULL;
-    return err_new(ERR_BROKER, "reading topic %s partition %d from offset %lld: %s", topic->name,
-                   (int)number, (long long)position, rd_kafka_err2str(rd_kafka_last_error()));
+    return e;
 }
 
-static void partition_free(kafka_partition *p) {
-    rd_kafka_consume_stop(p->topic->handle, p->number);
-    kafka_read_drop(p);
-    if (p->queue) {
-        rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
-        rd_kafka_queue_destroy(p->queue);
-    }
+static void partition_free(const kafka_source *s, kafka_partition *p) {
+    s->way->close(p);
     mem_free(p->staged.items);
     err_free(p->trouble);
     mem_free(p);
@@ -129,13 +120,14 @@ static bool has_gone_topic(const kafka_source *s) {
 static void source_close(void *source) {
     kafka_source *s = source;
     kafka_watch_close(s);
-    if (has_gone_topic(s)) {
+    kafka_fetch_close(s->fetch);
+    if (has_gone_topic(s) && !s->fetch) {
         /* rd_kafka_destroy of 2.0.2 waits for ever for a broker thread that had partitions of
          * a topic which was deleted. The process is about to end: the handle is left to it. */
         s->client.log = NULL;
         return;
     }
-    for (uint32_t i = 0; i < s->count; i++) partition_free(s->partitions[i]);
+    for (uint32_t i = 0; i < s->count; i++) partition_free(s, s->partitions[i]);
     close_handle(s);
     kafka_discover_done(s);
     mem_free(s->partitions);
@@ -163,6 +155,20 @@ static kafka_source *source_new(const sl_source *plan, const sl_system *system) 
     return s;
 }
 
+/* Read by ourselves where that works, else by librdkafka. */
+static void choose_way(kafka_source *s, const sl_source *plan, const sl_system *system) {
+    kafka_fetch *fetch = NULL;
+    char *reason = kafka_fetch_try(&s->client, plan->options, system, &fetch);
+    s->way = &kafka_queue_way;
+    if (!reason) {
+        kafka_fetch_start(fetch, s);
+        return;
+    }
+    log_info(s->client.log, "reading by librdkafka", log_text("brokers", s->client.brokers),
+             log_text("reason", reason));
+    mem_free(reason);
+}
+
 static err *source_open(const sl_source *plan, const sl_system *system, void **source) {
     kafka_source *s = source_new(plan, system);
     int32_t total = 0;
@@ -170,7 +176,8 @@ static err *source_open(const sl_source *plan, const sl_system *system, void **s
     if (!e) e = kafka_discover_read(s, plan->options);
     if (!e) e = open_handle(s, plan, system, GUESS_PARTITIONS);
     if (!e) e = kafka_discover(s, &total);
-    if (!e && total > GUESS_PARTITIONS) {
+    if (!e) choose_way(s, plan, system);
+    if (!e && !s->fetch && total > GUESS_PARTITIONS) {
         close_handle(s);
         e = open_handle(s, plan, system, total);
         if (!e) e = kafka_discover(s, &total);

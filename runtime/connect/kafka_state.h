@@ -1,10 +1,12 @@
 #pragma once
 /* What the parts of the Kafka source share: kafka_source.c (ops),
  * kafka_discover.c (which topics), kafka_start.c (where to begin),
- * kafka_watch.c (background questions to the leaders), kafka_read.c (records of a range).
+ * kafka_watch.c (background questions to the leaders), kafka_read.c (records of a range, by one of
+ * two ways).
  *
  * One consumer handle of the simple kind: no group, no commits, a queue a partition. So a range is
- * read partition by partition, and what lies beyond it stays in librdkafka's bounded queue.
+ * read partition by partition, and what lies beyond it stays in a bounded queue, librdkafka's or
+ * our own.
  *
  * Threads: flow's main thread reads; the watchers ask. Fields say who touches them: "main" needs no
  * lock, "lock" is guarded by kafka_source.lock, "fixed" never changes once it can be seen. */
@@ -12,11 +14,11 @@
 #include <pthread.h>
 
 #include "runtime/connect/kafka_client.h"
+#include "runtime/connect/kafka_fetch.h"
 #include "runtime/connect/kafka_pattern.h"
 #include "runtime/shared/connect.h"
 
 enum {
-    KAFKA_HELD = 1024,  /* messages taken from a queue at once */
     KAFKA_ASK_END = -1, /* ListOffsets: what a time below zero asks for */
     KAFKA_ASK_BEGIN = -2,
     KAFKA_ASKERS = 8,       /* most watcher threads */
@@ -43,17 +45,19 @@ typedef struct kafka_leader {
 } kafka_leader;
 
 typedef struct kafka_partition {
-    kafka_topic *topic;      /* borrowed; fixed */
-    int32_t number;          /* fixed */
-    bool is_new;             /* fixed */
-    rd_kafka_queue_t *queue; /* owned; only for its wake-ups; fixed */
+    kafka_topic *topic; /* borrowed; fixed */
+    int32_t number;     /* fixed */
+    bool is_new;        /* fixed */
 
-    int64_t next;                         /* main: offsets below are taken, or hold nothing */
-    bool is_lost;                         /* main: `next` is not in the log */
-    err *trouble;                         /* main: owned; what is wrong for good */
-    rd_kafka_message_t *held[KAFKA_HELD]; /* main: taken from the queue, not yet used; owned */
-    uint32_t held_at, held_count;         /* main: those left are [at, count) */
-    sl_records staged;                    /* main: records of a fetch; owned */
+    int64_t next;      /* main: offsets below are taken, or hold nothing */
+    bool is_lost;      /* main: `next` is not in the log */
+    err *trouble;      /* main: owned; what is wrong for good */
+    sl_records staged; /* main: records of a fetch; owned */
+
+    kafka_fetch_partition fetch;  /* of the way of our own; the rest of librdkafka's */
+    rd_kafka_queue_t *queue;      /* owned; only for its wake-ups; NULL: not read so; fixed */
+    rd_kafka_message_t **held;    /* main: taken from the queue, not yet used; owned */
+    uint32_t held_at, held_count; /* main: those left are [at, count) */
 
     uint32_t leader;      /* lock: index into leaders */
     int64_t position;     /* lock: first offset not yet fetched; written by main */
@@ -69,8 +73,12 @@ typedef struct kafka_partition {
     bool is_asked;        /* lock: the question under way is the answer to it */
 } kafka_partition;
 
+typedef struct kafka_way kafka_way; /* kafka_read.h */
+
 typedef struct kafka_source {
     kafka_client client;
+    const kafka_way *way;             /* how records are read; fixed once partitions are */
+    kafka_fetch *fetch;               /* of the way of our own; owned; NULL: it is librdkafka's */
     kafka_topic **topics;             /* owned; lock; a watcher appends those of a pattern */
     uint32_t topic_count, topic_room; /* likewise */
     kafka_pattern pattern;            /* of topics to read, or not set; fixed */
@@ -126,14 +134,12 @@ rd_kafka_resp_err_t kafka_ask(kafka_source *s, const char *topic, int32_t number
 err *kafka_watch_open(kafka_source *s);
 void kafka_watch_close(kafka_source *s);
 
-/* -- kafka_read.c */
+/* Ask soon where the leaders are. Lock held. */
+void kafka_watch_search(kafka_source *s);
 
-/* Take what the queues hold as evidence of new ends. ERR_BROKER, ERR_AUTH: a queue said something
- * that is wrong for good. */
+/* -- kafka_read.c: take what the queues hold as evidence of new ends. ERR_BROKER, ERR_AUTH: a queue
+ * said something that is wrong for good. */
 err *kafka_read_peek(kafka_source *s);
 
 err *kafka_read_fetch(void *source, sl_range *ranges, uint32_t count, int64_t max_bytes,
                       int64_t timeout_ms, sl_records *records, struct arena *bytes);
-
-/* Give back the messages that are held. */
-void kafka_read_drop(kafka_partition *p);

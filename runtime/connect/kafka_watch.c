@@ -12,7 +12,8 @@
  *
  * Whether an open transaction holds the last stable offset back: the fetch answers carry the high
  * watermark, which librdkafka caches. One cached *before* the question that is above the last
- * stable offset of the answer was above it all along. */
+ * stable offset of the answer was above it all along. Answers to our own fetches have both
+ * (kafka_fetch.c). */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ enum {
     BEGIN_MS = 5000,   /* between questions for the earliest offsets */
     RETRY_MS = 500,    /* before a silent leader is asked again */
     REFRESH_MS = 5000, /* between questions for metadata */
+    SOON_MS = 50,      /* the same when a leader says that it is none */
     SEARCH_MS = 1000,  /* the same while a leader is silent: it may have been replaced */
     NO_TASK_MS = 1000, /* longest sleep */
     HELD_MS = 30000,   /* an open transaction that holds a partition back for so long is told */
@@ -63,7 +65,7 @@ static int64_t due_ms(const kafka_source *s, uint32_t index, int64_t now_ms) {
     if (!leads) return INT64_MAX;
     if (leader->is_silent) return leader->retry_ms;
     if (!is_behind || now_ms >= s->busy_until_ms) return leader->asked_ms + QUIET_MS;
-    bool rests = rd_kafka_version() < BACKOFF_VERSION;
+    bool rests = !s->fetch && rd_kafka_version() < BACKOFF_VERSION;
     return leader->asked_ms + (rests ? BUSY_MS : QUIET_MS / 10);
 }
 
@@ -148,6 +150,7 @@ static void question_init(question *q, kafka_source *s, uint32_t leader, bool wi
         p->is_wanted = p->is_asked;
         if (p->topic->missing_ms) continue; /* it would spoil the answer for the others */
         q->partitions[q->ends->cnt] = p;
+        q->cached[q->ends->cnt] = INT64_MIN;
         rd_kafka_topic_partition_list_add(q->ends, p->topic->name, p->number)->offset =
             KAFKA_ASK_END;
     }
@@ -163,11 +166,11 @@ static void question_done(question *q) {
     if (q->begins) rd_kafka_topic_partition_list_destroy(q->begins);
 }
 
-static rd_kafka_resp_err_t question_put(question *q, rd_kafka_t *rk) {
-    for (int i = 0; i < q->ends->cnt; i++) {
+static rd_kafka_resp_err_t question_put(question *q, const kafka_source *s) {
+    rd_kafka_t *rk = s->client.rk;
+    for (int i = 0; !s->fetch && i < q->ends->cnt; i++) {
         int64_t low;
         const kafka_partition *p = q->partitions[i];
-        q->cached[i] = INT64_MIN;
         rd_kafka_get_watermark_offsets(rk, p->topic->name, p->number, &low, &q->cached[i]);
     }
     rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(rk, q->ends, KAFKA_ANSWER_MS);
@@ -207,8 +210,8 @@ static void note_answers(kafka_source *s, const question *q, int64_t asked_ms) {
         if (p->end < p->proven) p->end = p->proven;
         if (q->begins && !q->begins->elems[i].err) p->begin = q->begins->elems[i].offset;
         p->confirmed_ms = asked_ms;
-        p->is_stalled = q->cached[i] > p->end;
-        note_held(s, p, q->cached[i]);
+        if (!s->fetch) p->is_stalled = q->cached[i] > p->end;
+        note_held(s, p, s->fetch ? p->fetch.high : q->cached[i]);
         if (had_more != (p->end > p->position) || was_stalled != p->is_stalled)
             s->is_changed = true;
     }
@@ -224,7 +227,7 @@ static void ask_leader(kafka_source *s, uint32_t index) {
     s->leaders[index].asked_ms = now_ms;
     question_init(&q, s, index, with_begins);
     pthread_mutex_unlock(&s->lock);
-    rd_kafka_resp_err_t code = q.ends->cnt ? question_put(&q, s->client.rk) : 0;
+    rd_kafka_resp_err_t code = q.ends->cnt ? question_put(&q, s) : 0;
     pthread_mutex_lock(&s->lock);
     s->leaders[index].is_busy = false;
     if (!code) {
@@ -254,7 +257,9 @@ static void note_leaders(kafka_source *s, const rd_kafka_metadata_t *answer, kaf
         }
         for (uint32_t k = 0; k < s->count; k++) {
             kafka_partition *p = s->partitions[k];
-            if (p->topic == topic && p->number == partition->id) p->leader = index;
+            if (p->topic != topic || p->number != partition->id || p->leader == index) continue;
+            p->leader = index;
+            kafka_fetch_moved(p);
         }
     }
 }
@@ -315,6 +320,13 @@ static void refresh(kafka_source *s) {
     if (answer) rd_kafka_metadata_destroy(answer);
     pthread_mutex_lock(&s->lock);
     s->is_refreshing = false;
+    kafka_fetch_follow(s);
+}
+
+void kafka_watch_search(kafka_source *s) {
+    int64_t due_ms = kafka_now_ms() + SOON_MS - REFRESH_MS;
+    if (s->refreshed_ms > due_ms) s->refreshed_ms = due_ms;
+    pthread_cond_broadcast(&s->moved);
 }
 
 /* -- threads */

@@ -3,6 +3,7 @@
  *     bench_source bytes PATH                           plain read(), newlines counted
  *     bench_source file PATH COUNT [decode]             the file source, also with the decoder
  *     bench_source kafka BROKERS TOPIC COUNT [print]    the Kafka source; `print`: values to stdout
+ *     bench_source librdkafka BROKERS TOPIC COUNT       the same, reading by librdkafka
  *
  * Prints what came as JSON (`print`: to stderr): records, bytes, a sum over the decoded rows, and
  * Unix ms of the first and the last batch. */
@@ -191,14 +192,16 @@ int main(int argc, char **argv) {
         const sl_value options = { .kind = SL_TABLE, .items = items, .item_count = 1 };
         sl_source source = ride_source("file", argv[2], &options);
         drain(&source, strtoull(argv[3], NULL, 10), argc > 4, false, &t);
-    } else if (argc >= 5 && !strcmp(argv[1], "kafka")) {
+    } else if (argc >= 5 && (!strcmp(argv[1], "kafka") || !strcmp(argv[1], "librdkafka"))) {
         const sl_value items[] = { TEXT("brokers", argv[2]), TEXT("start", "earliest"),
-                                   TEXT("topics", argv[3]) };
-        const sl_value options = { .kind = SL_TABLE, .items = items, .item_count = 3 };
+                                   TEXT("topics", argv[3]),
+                                   TEXT("fetch", *argv[1] == 'k' ? "auto" : argv[1]) };
+        const sl_value options = { .kind = SL_TABLE, .items = items, .item_count = 4 };
         sl_source source = ride_source("kafka", argv[3], &options);
         drain(&source, strtoull(argv[4], NULL, 10), false, prints, &t);
     } else {
-        fail("bytes PATH | file PATH COUNT [decode] | kafka BROKERS TOPIC COUNT [print]");
+        fail("bytes PATH | file PATH COUNT [decode] | "
+             "kafka|librdkafka BROKERS TOPIC COUNT [print]");
     }
     print_totals(&t, prints ? stderr : stdout);
     return 0;

@@ -47,6 +47,13 @@ describe("what brokers said", function()
          error = "GROUP_AUTHORIZATION_FAILED" } })))
    end)
 
+   it("says who reads the records", function()
+      assert.matches("ok Kafka at k:9092: records are read by sluice itself",
+         judge("source", source(rides(), { reads = "" })))
+      assert.matches("records are read by librdkafka: option sasl",
+         judge("source", source(rides(), { reads = "option sasl: it logs in" })))
+   end)
+
    it("holds retention against windows and against the backlog", function()
       local function retention(ms, more)
          return judge("source", source(rides { configs = { ["retention.ms"] = ms },

@@ -65,6 +65,11 @@ kafka.options = options.merge(limits.options, cluster.options, cluster.reference
       risk = '"read_uncommitted" also takes records of transactions that were given '
          .. 'up',
    },
+   fetch = { check = options.word { "auto", "librdkafka" }, default = "auto",
+      doc = "who brings the records: sluice itself where it can, or librdkafka always",
+      about = "latency",
+      risk = '"librdkafka" costs several times the CPU a record',
+   },
    group = { check = options.text(), doc = "consumer group; else the pipeline's name",
       about = "access",
       risk = "two pipelines of one group would share their progress",

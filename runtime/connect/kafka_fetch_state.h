@@ -1,0 +1,56 @@
+#pragma once
+/* What the parts of the source's own way of reading share: kafka_fetch.c (questions and answers),
+ * kafka_choose.c (whether it can serve, and its settings). */
+#include "runtime/connect/fetch_conn.h"
+#include "runtime/connect/fetch_wire.h"
+#include "runtime/connect/kafka_state.h"
+
+/* A partition in a request. */
+typedef struct fetch_asked {
+    kafka_partition *p; /* borrowed */
+    int64_t offset;
+    uint32_t era, number; /* of the partition, and of the question */
+    bool is_noted;        /* the answer counts: its offsets are, its records are to be unpacked */
+} fetch_asked;
+
+typedef struct fetch_request {
+    fetch_asked *items; /* owned */
+    uint32_t count, room;
+    int32_t id;
+} fetch_request;
+
+/* A leader and the thread that asks it. All but `leader` and `f` is the thread's. */
+typedef struct fetch_leader {
+    struct kafka_fetch *f; /* borrowed */
+    uint32_t leader;       /* index into the source's leaders */
+    pthread_t thread;
+    char address[272];
+    fetch_conn *conn;    /* owned; NULL: there is none */
+    fetch_request next;  /* under way, if `count` */
+    fetch_request last;  /* whose answer is unpacked */
+    buf frame, answer;   /* of the request, of the answer */
+    unpack_tools *tools; /* owned */
+    int32_t id;          /* of the last request */
+    uint32_t turn;       /* says which partition is asked for first */
+    uint32_t strange;    /* answers in a row that made no sense */
+    int64_t pause_ms;    /* before the next try to connect */
+} fetch_leader;
+
+struct kafka_fetch {
+    kafka_source *s;   /* borrowed; set when the first leader is known */
+    char *client;      /* owned; the name in requests */
+    tls_context *tls;  /* owned; NULL: in clear */
+    bool is_committed; /* read_committed */
+    int32_t wait_ms, min_bytes, max_bytes, partition_bytes;
+    int64_t queue_bytes;    /* of all partitions */
+    size_t frame_bytes;     /* most of an answer, and of a batch when unpacked */
+    int stop_fd;            /* eventfd: can be read when the threads are to end */
+    pthread_cond_t room;    /* there may be something to ask for; with the source's lock */
+    uint32_t questions;     /* lock: so many partitions were asked for; never 0 in one of them */
+    fetch_leader **leaders; /* lock; by the leader's index, NULL: not asked; owned */
+    uint32_t leader_count;  /* lock */
+};
+
+/* Ask a broker whether it can be read from. ERR_BROKER: not by this way. */
+err *kafka_fetch_greet(const kafka_fetch *f, fetch_conn *conn, const char *address, buf *frame,
+                       buf *answer);
