@@ -40,10 +40,10 @@ static void use_space(selector *s) {
     s->rows.key_lens = s->space.key_lens;
 }
 
-static void take_row(selector *s, const select_cursor *from, uint32_t number) {
+static inline void take_row(selector *s, const select_cursor *from, uint32_t i, uint32_t number) {
     const grouping *g = from->group;
     select_space *to = &s->space;
-    uint32_t n = s->rows.count++, i = from->at;
+    uint32_t n = s->rows.count++;
     to->indices[n] = g->indices[i];
     to->cursors[n] = (uint16_t)number;
     to->panes[n] = g->panes[i];
@@ -71,17 +71,23 @@ static void take_piece(selector *s) {
     from->at += rows->count;
 }
 
-/* Rows of one output, those of its shards. */
+/* Rows of one output, those of its shards. Found without a branch a row, which hashes would make a
+ * guess. */
 static void take_one(selector *s, const worker *of) {
     select_cursor *from = &s->cursors[0];
+    const grouping *g = from->group;
+    uint32_t own[VECTOR_ROWS], count = 0;
     s->rows.driver = from->output->driver;
     if (of->count == 1) {
         take_piece(s);
         return;
     }
     use_space(s);
-    for (; from->at < from->group->count && s->rows.count < VECTOR_ROWS; from->at++)
-        if (is_own(s, of, from->group->hashes[from->at])) take_row(s, from, 0);
+    for (; from->at < g->count && count < VECTOR_ROWS; from->at++) {
+        own[count] = from->at;
+        count += is_own(s, of, g->hashes[from->at]);
+    }
+    for (uint32_t n = 0; n < count; n++) take_row(s, from, own[n], 0);
 }
 
 static uint32_t record_at(const select_cursor *from) {
@@ -110,8 +116,7 @@ static void take_merged(selector *s, const worker *of) {
         if (!from) return;
         if (s->rows.count && from->output->driver != s->rows.driver) return;
         s->rows.driver = from->output->driver;
-        take_row(s, from, (uint32_t)(from - s->cursors));
-        from->at++;
+        take_row(s, from, from->at++, (uint32_t)(from - s->cursors));
     }
 }
 
