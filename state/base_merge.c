@@ -145,27 +145,36 @@ static err *merge_slice(base_merge *m) {
     return e;
 }
 
-/* What was made takes the place of its segments, unless the pane went meanwhile. */
+/* Where the segments stand; false: the pane went meanwhile, and their files with it. */
+static bool find_sources(const base *b, uint32_t *first) {
+    const base_merge *m = b->merging;
+    uint32_t end;
+    base_meta_segments(&b->next, &m->pane, first, &end);
+    for (; *first < end; ++*first) {
+        const run_segment *s = &b->next.segments[*first];
+        if (s->file == m->file && s->at == m->at) return true;
+    }
+    return false;
+}
+
+/* What was made takes the place of its segments. */
 static err *finish(base *b) {
     base_merge *m = b->merging;
-    base_meta *next = &b->next;
     run_segment made = { .pane = m->pane };
-    uint32_t first, end;
+    uint32_t first;
     run_writer_end(m->writer, &made);
     err *e = run_writer_close(m->writer);
     m->writer = NULL;
-    base_meta_segments(next, &m->pane, &first, &end);
-    while (first < end && (next->segments[first].file != m->file ||
-                           next->segments[first].at != m->at))
-        first++;
-    if (!e && first < end)
-        base_meta_replace(next, first, first + m->count, made.count ? &made : NULL);
+    if (!e && find_sources(b, &first))
+        base_meta_replace(&b->next, first, first + m->count, made.count ? &made : NULL);
     base_merge_forget(b);
     return e;
 }
 
 err *base_merge_files(base *b, uint64_t most) {
     err *e = NULL;
+    uint32_t first;
+    if (b->merging && !find_sources(b, &first)) base_merge_forget(b);
     for (uint64_t spent = 0; !e && spent < most;) {
         if (!b->merging) e = begin_next(b);
         if (e || !b->merging) break;

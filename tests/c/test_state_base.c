@@ -13,7 +13,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
-#include "state/base.h"
+#include "state/base_inside.h"
 #include "state/shard.h"
 #include "tests/c/table_kit.h"
 
@@ -675,6 +675,49 @@ static void a_large_merge_takes_several_runs(void **state) {
     end(&w);
 }
 
+/* A delta of `count` keys from `key` on in pane 0; the pane goes before them if `drops`. */
+static void follow_keys(world *w, uint32_t key, uint32_t count, bool drops) {
+    char parent[SL_POINTER_BYTES], text[24];
+    pointer_write(&w->at, parent);
+    image_head head = kit_head(false);
+    w->at = pointer_new(POINTER_DELTA, w->at.batch + 1, 1);
+    head.parent = parent;
+    head.batch = w->at.batch;
+    image *m = image_new(&head);
+    table_epoch_begin(w->t);
+    if (drops) table_drop_pane(w->t, table_find_pane(w->t, 0));
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(text, sizeof text, "user-%u", key + i);
+        kit_set(w->t, 0, text, (int64_t)w->at.batch, NULL, NULL);
+    }
+    buf_put(image_begin(m, IMAGE_PROGRESS, "", 0), &w->at.batch, sizeof w->at.batch);
+    image_end(m);
+    image_put_table(m, "aggregate a", w->t, false);
+    image_finish(m);
+    table_commit(w->t);
+    base_follow(w->b, &w->at, m);
+    assert_null(base_flush(w->b));
+}
+
+static void a_pane_goes_while_its_segments_are_merged(void **state) {
+    for (int goes = 0; goes < 2; goes++) {
+        world w;
+        begin(&w, state);
+        follow(&w, 0, true);
+        for (uint32_t i = 0; i < 3; i++) follow_keys(&w, i * 25000, 25000, false);
+        follow_keys(&w, 0, 1, false);
+        follow_keys(&w, 1, 1, goes);
+        assert_true(base_merge_file(w.b) != UINT64_MAX); /* it takes more than one run */
+        follow_keys(&w, 2, 1, false);
+        for (uint32_t i = 0; i < 6; i++) follow_keys(&w, i, 1, false);
+        assert_true(base_merge_file(w.b) == UINT64_MAX);
+        assert_holds_all(&w);
+        reopen(&w);
+        assert_holds_all(&w);
+        end(&w);
+    }
+}
+
 /* An object in a store, as a reader asks for its parts. */
 static err *give_part(void *arg, uint32_t part, buf *bytes) {
     const parts *all = arg;
@@ -759,6 +802,7 @@ int main(void) {
         ALL(a_large_merge_takes_several_runs),
         ALL(a_full_object_is_added_part_by_part),
         cmocka_unit_test_prestate(groups_are_found, (void *)&LOOKED_INTO),
+        cmocka_unit_test_prestate(a_pane_goes_while_its_segments_are_merged, (void *)&LOOKED_INTO),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
