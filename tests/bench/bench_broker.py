@@ -54,9 +54,9 @@ class Bench:
 
     # -- ways to read 10 million rides
 
-    def consume(self):
-        """The runtime's Kafka source, and nothing done with what it brings."""
-        run = kit.run([kit.program("bench_source"), "kafka", self.broker.bootstrap, "rides",
+    def consume(self, way="kafka"):
+        """The runtime's Kafka source, and nothing done with what it brings; `way`: or "librdkafka"."""
+        run = kit.run([kit.program("bench_source"), way, self.broker.bootstrap, "rides",
                        str(self.count)])
         got = json.loads(run.out)
         check("records consumed", (got["records"], got["bytes"]), (self.count, self.answers["bytes"]))
@@ -126,10 +126,12 @@ def figures(runs, count):
 def drain_rows(b):
     results = kit.rounds(b.options, {
         "consume only": b.consume,
+        "consume only, by librdkafka": lambda: b.consume("librdkafka"),
         "continuous": lambda: b.drain("continuous"),
+        "continuous, by librdkafka": lambda: b.drain("continuous", source_fetch="librdkafka"),
         "every 30 seconds": lambda: b.drain("30 seconds"),
     })
-    consume, continuous, interval = results.values()
+    consume, consume_old, continuous, continuous_old, interval = results.values()
     speed = lambda run: 1 / run.seconds
     cpu = lambda run: run.cpu_ns
     share = kit.median_ratio(interval, continuous, speed)
@@ -137,6 +139,8 @@ def drain_rows(b):
     return [
         Row("ceiling: consume only, the same source", figures(consume, b.count)
             + f", {max(run.peak_mb for run in consume):.0f} MB"),
+        Row("the same by librdkafka", figures(consume_old, b.count),
+            f"{kit.median_ratio(consume_old, consume, cpu):.2f} × the CPU"),
         Row("**R1 from Kafka to Kafka**, continuous", figures(continuous, b.count),
             f"{kit.median_ratio(continuous, consume, speed):.2f} × the rate, "
             f"{kit.median_ratio(continuous, consume, cpu):.2f} × the CPU"),
@@ -146,6 +150,8 @@ def drain_rows(b):
         Row("the same, peak memory", f"{peak:.0f} MB",
             f"{peak / LIMIT_MB:.2f} × the limit",
             **kit.at_most(peak, LIMIT_MB, f"{LIMIT_MB:.0f} MB (60 MB + 2 × max_bytes)")),
+        Row("R1 continuous, read by librdkafka", figures(continuous_old, b.count),
+            f"{kit.median_ratio(continuous_old, continuous, cpu):.2f} × the CPU of our own reading"),
     ]
 
 
