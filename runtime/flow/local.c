@@ -112,12 +112,24 @@ static bool names_spilled(image_reader *object) {
     return found;
 }
 
+/* More than the budget by itself, and the base can hold what memory cannot. Of an object that is
+ * read part by part only the first is there, and most others are as long. */
+static bool is_too_large(const pipeline *p, const image_reader *object) {
+    size_t bytes = image_read_bytes(object);
+    bool can_spill = false;
+    for (uint32_t i = 0; i < stored_count(p->plan); i++)
+        can_spill |= budget_way_of(p, i) != SL_SPILL_NONE;
+    if (p->plan->checkpoint.on_state_limit == SL_LIMIT_FAIL) return false;
+    if (!image_keeps(object)) bytes *= image_part_total(object);
+    return can_spill && bytes > budget_bytes(p) / 4 * 3;
+}
+
 err *local_take(pipeline *p, const pointer *at, image_reader *object, bool *takes) {
     local *l = p->local;
     pointer stands;
     *takes = false;
     bool is_full = image_head_of(object)->is_full;
-    if (is_full && l->folder && names_spilled(object)) {
+    if (is_full && l->folder && (names_spilled(object) || is_too_large(p, object))) {
         err *e = l->base ? NULL : begin(p);
         if (e) return e;
     } else if (!local_stands_at(p, &stands)) {

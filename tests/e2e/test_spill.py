@@ -255,6 +255,19 @@ class SpillTest(harness.E2ETest):
         self.assertEqual(run.code, 0, run.err)
         self.assertEqual(self.output().count("\n"), rows)
 
+    def test_a_lost_base_is_filled_part_by_part(self):
+        """What is in the objects is many times the budget."""
+        with open(os.path.join(self.folder, "in.jsonl"), "w") as file:
+            file.writelines(f'{{"user":"{n:040}","amount":1,"ts":1700000000000}}\n' for n in range(600_000))
+        for _ in range(2):
+            run = self.run_once("distinct", 'trigger = "available-now"', 'memory = "8 MiB"')
+            self.assertEqual(run.code, 0, run.err)
+            shutil.rmtree(os.path.join(self.folder, "checkpoints", ".state", "spill"))
+        state = os.path.join(self.folder, "checkpoints", "spill", "state")
+        size = sum(os.path.getsize(os.path.join(state, name)) for name in os.listdir(state)) >> 20
+        self.assertGreater(size, 80)
+        self.assertLess(run.peak_mb, 110)
+
     def test_a_state_dir_that_is_full_from_the_start_is_what_ends_the_run(self):
         """The last line says so itself: what it warned of stands far above by then."""
         self.want("tumbling")
