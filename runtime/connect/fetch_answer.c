@@ -33,12 +33,13 @@ static void aborted_init(aborted *a, const wire_partition *answer) {
 static bool is_aborted(aborted *a, const batch_header *h) {
     if (!h->is_transactional) return false;
     while (a->begun < a->count && a->items[a->begun].first < h->end) a->begun++;
-    for (int32_t i = 0; i < a->begun; i++) {
+    bool is = false, ends = h->is_control && batch_is_abort(h);
+    for (int32_t i = 0; i < a->begun && !(is && !ends); i++) {
         if (a->items[i].producer != h->producer) continue;
-        if (h->is_control && batch_is_abort(h)) a->items[i].producer = -1;
-        return true;
+        is = true;
+        if (ends) a->items[i].producer = -1; /* all: compaction may have taken a marker away */
     }
-    return false;
+    return is;
 }
 
 /* -- chains */

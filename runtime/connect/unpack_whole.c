@@ -65,6 +65,11 @@ static err *make_room(unpack_tools *t, size_t *room) {
 
 static err *cut_short(void) { return err_new(ERR_DATA, "it ends too early"); }
 
+/* Whether another member follows (RFC 1952, 2.2): Java's client reads on. */
+static bool has_member(const z_stream *z) {
+    return z->avail_in > 2 && z->next_in[0] == 0x1f && z->next_in[1] == 0x8b;
+}
+
 static err *unpack_gzip(unpack_tools *t, const char *in, size_t len) {
     z_stream *z = &t->gzip;
     if (!t->has_gzip) t->has_gzip = inflateInit2(z, GZIP_WINDOW) == Z_OK;
@@ -80,7 +85,8 @@ static err *unpack_gzip(unpack_tools *t, const char *in, size_t len) {
         z->avail_out = (uInt)room;
         int code = inflate(z, Z_NO_FLUSH);
         t->len += room - z->avail_out;
-        if (code == Z_STREAM_END) return NULL;
+        if (code == Z_STREAM_END && !has_member(z)) return NULL;
+        if (code == Z_STREAM_END) code = inflateReset(z);
         if (code != Z_OK && code != Z_BUF_ERROR)
             return err_new(ERR_DATA, "%s", z->msg ? z->msg : "damaged data");
         if (!z->avail_in && z->avail_out) return cut_short();

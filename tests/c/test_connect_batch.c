@@ -324,6 +324,27 @@ static void every_codec_is_unpacked_and_a_cut_one_is_told(void **state) {
     }
 }
 
+/* As Java's client reads them; of one, records would be missing. */
+static void gzip_of_several_members_is_unpacked(void **state) {
+    world *w = *state;
+    buf records, packed;
+    buf_init(&records);
+    buf_init(&packed);
+    for (int i = 0; i < 100; i++) put_record(&records, i, 0, NULL, "value", NULL);
+    for (size_t at = 0; at < records.len; at += 300) {
+        buf part = { .data = records.data + at };
+        part.len = records.len - at < 300 ? records.len - at : 300;
+        char out[1000];
+        buf_put(&packed, out, pack(UNPACK_GZIP, &part, out, sizeof out));
+    }
+    batch b = { .last = 99, .count = 100, .attributes = UNPACK_GZIP };
+    put_batch(&w->sent, &b, &packed);
+    ok(take(w, 0, true));
+    assert_int_equal(w->count, 100);
+    buf_done(&records);
+    buf_done(&packed);
+}
+
 static void snappy_in_java_s_frames_is_unpacked(void **state) {
     world *w = *state;
     static const char head[16] = "\x82SNAPPY\0\0\0\0\1\0\0\0\1";
@@ -383,6 +404,21 @@ static void aborted_transactions_leave_nothing(void **state) {
     assert_int_equal(w->count, 2);
     ok(take(w, 0, false));
     assert_int_equal(w->count, 7);
+}
+
+/* The marker of the first went by compaction: the second's ends both, as in Java's client. */
+static void an_abort_marker_ends_all_that_its_producer_has_aborted(void **state) {
+    world *w = *state;
+    put_numbers(&w->sent, 0, 1, 7, TRANSACTIONAL);
+    put_numbers(&w->sent, 5, 1, 7, TRANSACTIONAL);
+    put_marker(&w->sent, 6, 7, false);
+    put_numbers(&w->sent, 7, 1, 7, TRANSACTIONAL); /* committed at 8 */
+    put_marker(&w->sent, 8, 7, true);
+    abort_of(w, 7, 0);
+    abort_of(w, 7, 5);
+    ok(take(w, 0, true));
+    assert_int_equal(w->count, 1);
+    assert_int_equal(w->records[0].offset, 7);
 }
 
 static void a_batch_may_begin_below_the_offset(void **state) {
@@ -514,9 +550,12 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_record_is_all_that_was_sent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_codec_is_unpacked_and_a_cut_one_is_told, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(gzip_of_several_members_is_unpacked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(snappy_in_java_s_frames_is_unpacked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_unpacks_to_too_much_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(aborted_transactions_leave_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_abort_marker_ends_all_that_its_producer_has_aborted,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_batch_may_begin_below_the_offset, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_damaged_is_told_and_not_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_batch_that_contradicts_itself_is_refused, set_up,
