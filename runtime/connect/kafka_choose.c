@@ -3,13 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_fetch_state.h"
 #include "runtime/connect/kafka_options.h"
 #include "runtime/connect/options.h"
 
-enum { ANSWER_BYTES = 4 << 20 }; /* most of an answer, but for one batch that is larger */
+enum {
+    ANSWER_BYTES = 4 << 20, /* most of an answer, but for one batch that is larger */
+    TRY_S = 5,              /* how long a broker may take to say what it knows, at the start */
+};
 
 /* -- what the options say */
 
@@ -127,24 +132,39 @@ err *kafka_fetch_greet(const kafka_fetch *f, fetch_conn *conn, const char *addre
                    address, WIRE_FETCH_VERSION, (int)most);
 }
 
-/* Try one broker, the first that answers. */
+/* Greet one broker. Who hangs must not hold up the start: a timer stops it. */
+static err *try_broker(const kafka_fetch *f, const char *address) {
+    const struct itimerspec limit = { .it_value.tv_sec = TRY_S };
+    buf frame, answer;
+    fetch_conn *conn = NULL;
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (timer < 0) return err_new(ERR_IO, "timerfd: no descriptor left");
+    timerfd_settime(timer, 0, &limit, NULL);
+    buf_init(&frame);
+    buf_init(&answer);
+    err *e = fetch_conn_open(address, f->tls, timer, &conn);
+    if (!e) e = kafka_fetch_greet(f, conn, address, &frame, &answer);
+    fetch_conn_close(conn);
+    buf_done(&frame);
+    buf_done(&answer);
+    close(timer);
+    if (!e || e->code != ERR_STOPPED) return e;
+    err_free(e);
+    e = err_new(ERR_BROKER, "connection to %s: no answer for %d s", address, TRY_S);
+    e->retriable = true;
+    return e;
+}
+
+/* Try the brokers up to the first that answers. */
 static err *try_brokers(const kafka_fetch *f, const rd_kafka_metadata_t *told) {
     err *e = err_new(ERR_BROKER, "no broker is known yet");
     bool has_answer = false;
     for (int i = 0; i < told->broker_cnt && !has_answer; i++) {
         char address[272];
-        buf frame, answer;
-        fetch_conn *conn = NULL;
-        buf_init(&frame);
-        buf_init(&answer);
         err_free(e);
         snprintf(address, sizeof address, "%s:%d", told->brokers[i].host, told->brokers[i].port);
-        e = fetch_conn_open(address, f->tls, f->stop_fd, &conn);
-        if (!e) e = kafka_fetch_greet(f, conn, address, &frame, &answer);
+        e = try_broker(f, address);
         has_answer = !e || !e->retriable;
-        fetch_conn_close(conn);
-        buf_done(&frame);
-        buf_done(&answer);
     }
     return e;
 }

@@ -44,8 +44,7 @@ typedef struct kafka_fetch_partition {
 typedef struct kafka_fetch kafka_fetch;
 
 /* Whether reading so works with `options` (of a source) and the cluster of `c`: NULL and `*made`,
- * owned; or why not, owned. Asks a broker, one round trip; waits for a first one as long as a
- * connection may take. */
+ * owned; or why not, owned. Asks a broker, one round trip; one that hangs is left after 5 s. */
 char *kafka_fetch_try(kafka_client *c, const sl_value *options, const sl_system *system,
                       kafka_fetch **made);
 

@@ -13,12 +13,15 @@ import quorum
 
 WAYS = ("auto", "librdkafka")
 FETCH = 1
+GREETING = struct.pack(">hh", 18, 0)  # ApiVersions; librdkafka's is of a later version
 
 
 class Proxy:
     """Passes on what client and broker say, but for the next answer of Fetch with records in it, which it
     spoils: `spoil` takes the frame behind its length and gives what is sent instead, or None: cut half-way
-    through."""
+    through. `is_deaf`: what sluice greets brokers with is swallowed."""
+
+    is_deaf = False
 
     def __init__(self, target):
         self.target, self.spoil, self.spoiled = target, None, 0
@@ -41,6 +44,8 @@ class Proxy:
         try:
             while True:
                 frame = read(one, struct.unpack(">i", read(one, 4))[0])
+                if is_request and self.is_deaf and frame.startswith(GREETING):
+                    continue
                 if is_request:
                     asked[struct.unpack_from(">i", frame, 4)[0]] = struct.unpack_from(">h", frame)[0]
                 elif asked.pop(struct.unpack_from(">i", frame)[0], None) == FETCH and len(frame) > 1000:
@@ -207,6 +212,16 @@ class BrokenTest(FetchTest):
         run = self.run_spoiled(lambda frame: None)
         self.assertEqual(run.code, 0, run.err)
         self.assertEqual(self.copied(), list(range(20_000)))
+
+    def test_a_broker_that_does_not_answer_holds_the_start_up_for_seconds_only(self):
+        topic, out = self.topic(), self.topic(name="out")
+        self.client.produce(topic, [{"value": '{"n":1}'}])
+        self.file("p.lua", pipelines.copy(topic, out))
+        self.proxy.is_deaf = True
+        run = self.run_sluice("run", "p.lua", timeout_s=20)
+        self.assertEqual(run.code, 0, run.err)
+        self.assertIn("no answer for 5 s", expect.messages(run.err, "reading by librdkafka")[0]["reason"])
+        self.assertEqual(len(self.client.consume(out)), 1)
 
     def test_an_answer_to_something_else(self):
         def spoil(frame):
