@@ -93,14 +93,16 @@ static err *check_order(const batch_header *h, int64_t next, bool is_first) {
                    (long long)h->base, (long long)next - 1);
 }
 
-err *fetch_unpack(const wire_partition *answer, const fetch_wanted *wanted, fetch_chain *chain) {
+err *fetch_unpack(const wire_partition *answer, const fetch_wanted *wanted, fetch_chain *chain,
+                  bool *is_cut) {
     const char *at = answer->records, *end = at + answer->records_len;
     int64_t next = wanted->offset;
     aborted dropped;
     aborted_init(&dropped, answer);
     batch_header h;
-    err *e;
-    while (batch_read(&at, end, &h, &e)) {
+    err *e = NULL;
+    *is_cut = false;
+    while (!*is_cut && batch_read(&at, end, &h, &e)) {
         bool is_dropped = is_aborted(&dropped, &h) && wanted->is_committed;
         if (h.end <= wanted->offset) continue; /* the leader gives whole segments of its index */
         record_block *b = NULL;
@@ -112,6 +114,7 @@ err *fetch_unpack(const wire_partition *answer, const fetch_wanted *wanted, fetc
         if (e) break;
         fetch_chain_add(chain, b);
         next = h.end;
+        *is_cut = chain->bytes >= wanted->room && at < end;
     }
     mem_free(dropped.items);
     return e;

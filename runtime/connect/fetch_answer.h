@@ -15,6 +15,7 @@ typedef struct fetch_wanted {
     int64_t offset;      /* what was asked for */
     bool is_committed;   /* read_committed */
     size_t most;         /* bytes that a batch may be when unpacked */
+    int64_t room;        /* bytes that blocks may hold; the batch that goes beyond is the last */
     unpack_tools *tools; /* borrowed */
 } fetch_wanted;
 
@@ -22,8 +23,10 @@ typedef struct fetch_wanted {
  * asking for more before this is unpacked. */
 int64_t fetch_skim(const wire_partition *answer, int64_t offset);
 
-/* Unpack into the empty `chain`. ERR_BROKER: something is damaged, what came before it is in. */
-err *fetch_unpack(const wire_partition *answer, const fetch_wanted *wanted, fetch_chain *chain);
+/* Unpack into the empty `chain`: all, or up to the batch that fills `room`, then `*is_cut`.
+ * ERR_BROKER: something is damaged, what came before it is in. */
+err *fetch_unpack(const wire_partition *answer, const fetch_wanted *wanted, fetch_chain *chain,
+                  bool *is_cut);
 
 /* Bytes that a block holds, itself included. */
 int64_t fetch_block_held(const record_block *b);

@@ -13,6 +13,7 @@
 
 enum {
     ANSWER_BYTES = 4 << 20, /* most of an answer, but for one batch that is larger */
+    MOST_RATIO = 16,        /* of packing: where it is more, a part of what came is dropped */
     TRY_S = 5,              /* how long a broker may take to say what it knows, at the start */
 };
 
@@ -69,6 +70,7 @@ static void read_settings(kafka_fetch *f, rd_kafka_t *rk, const sl_value *option
     f->min_bytes = (int32_t)number_of(rk, "fetch.min.bytes");
     f->max_bytes = least(number_of(rk, "fetch.max.bytes"), ANSWER_BYTES);
     f->partition_bytes = (int32_t)number_of(rk, "fetch.message.max.bytes");
+    f->block_bytes = (int64_t)MOST_RATIO * f->partition_bytes;
     f->frame_bytes = (size_t)number_of(rk, "receive.message.max.bytes");
     f->queue_bytes = number_of(rk, "queued.max.messages.kbytes") * 1024;
 }

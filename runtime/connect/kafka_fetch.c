@@ -1,7 +1,8 @@
 /* DESIGN. Each leader has a thread, which has one request under way at a time. Behind an answer the
  * next request goes out first, then what came is unpacked: batch headers alone tell the offsets to
  * go on from. What a partition may hold decides whether it is asked for: its queue, what main has
- * taken and not used up, and the answer that is being unpacked count.
+ * taken and not used up, and the answer that is being unpacked count. Of an answer that unpacks to
+ * far more than was thought, the end is dropped and asked for again.
  *
  * Sessions (KIP-227) are not used: they spare bytes where thousands of partitions are quiet, and
  * cost a state at both ends that must be kept alike.
@@ -271,10 +272,15 @@ static err *check_progress(kafka_fetch_partition *own, const fetch_chain *chain,
 }
 
 /* Hand over what came for one partition. Lock held. */
-static void deliver(kafka_partition *p, fetch_chain *chain, int32_t packed_len, err *e) {
+static void deliver(kafka_partition *p, fetch_chain *chain, int32_t packed_len, bool is_cut,
+                    err *e) {
     kafka_fetch_partition *own = &p->fetch;
     own->unpacker = 0;
     own->bytes += chain->bytes - packed_len;
+    if (is_cut) {
+        own->offset = chain->last->end;
+        own->asked = 0; /* what is under way is too far */
+    }
     if (!e) e = check_progress(own, chain, packed_len);
     if (chain->first) {
         if (own->last)
@@ -303,12 +309,14 @@ static void unpack_answer(fetch_leader *l) {
         fetch_wanted wanted = { .offset = item->offset,
                                 .is_committed = l->f->is_committed,
                                 .most = l->f->frame_bytes,
+                                .room = l->f->block_bytes,
                                 .tools = l->tools };
         fetch_chain chain = { 0 };
-        err *e = fetch_unpack(&told, &wanted, &chain);
+        bool is_cut;
+        err *e = fetch_unpack(&told, &wanted, &chain, &is_cut);
         pthread_mutex_lock(&s->lock);
         if (item->p->fetch.era == item->era)
-            deliver(item->p, &chain, told.records_len, e);
+            deliver(item->p, &chain, told.records_len, is_cut, e);
         else
             err_free(e);
         pthread_mutex_unlock(&s->lock);

@@ -43,6 +43,8 @@ struct kafka_fetch {
     bool is_committed; /* read_committed */
     int32_t wait_ms, min_bytes, max_bytes, partition_bytes;
     int64_t queue_bytes;    /* of all partitions */
+    int64_t block_bytes;    /* of blocks that a partition's part of an answer may become, whatever
+                               it is packed to: what is behind is asked for again */
     size_t frame_bytes;     /* most of an answer, and of a batch when unpacked */
     int stop_fd;            /* eventfd: can be read when the threads are to end */
     pthread_cond_t room;    /* there may be something to ask for; with the source's lock */

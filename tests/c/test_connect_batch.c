@@ -190,9 +190,10 @@ static err *walk(world *w) {
 /* Unpack and walk what was sent, as asked for from `offset`. */
 static err *take(world *w, int64_t offset, bool is_committed) {
     wire_partition answer = answer_of(w);
-    fetch_wanted wanted = { offset, is_committed, MOST, w->tools };
+    fetch_wanted wanted = { offset, is_committed, MOST, INT64_MAX, w->tools };
+    bool is_cut;
     fetch_chain_free(&w->chain);
-    err *e = fetch_unpack(&answer, &wanted, &w->chain);
+    err *e = fetch_unpack(&answer, &wanted, &w->chain, &is_cut);
     err *worse = walk(w);
     return err_join(e, worse);
 }
@@ -375,9 +376,26 @@ static void what_unpacks_to_too_much_is_refused(void **state) {
         forget(w);
         put_packed(w, codec, 0);
         wire_partition answer = answer_of(w);
-        fetch_wanted wanted = { 0, true, 900 * 1000, w->tools };
-        fails(fetch_unpack(&answer, &wanted, &w->chain), "more than 900000 bytes");
+        fetch_wanted wanted = { 0, true, 900 * 1000, INT64_MAX, w->tools };
+        bool is_cut;
+        fails(fetch_unpack(&answer, &wanted, &w->chain, &is_cut), "more than 900000 bytes");
     }
+}
+
+static void no_more_is_unpacked_than_there_is_room_for(void **state) {
+    world *w = *state;
+    bool is_cut;
+    for (int i = 0; i < 4; i++) put_numbers(&w->sent, 10 * i, 10, -1, 0);
+    wire_partition answer = answer_of(w);
+    fetch_wanted wanted = { 0, true, MOST, 1, w->tools };
+    ok(fetch_unpack(&answer, &wanted, &w->chain, &is_cut));
+    assert_true(is_cut);
+    assert_int_equal(w->chain.last->end, 10); /* one at least: else nothing would move */
+    wanted.room = w->chain.bytes + 1;
+    fetch_chain_free(&w->chain);
+    ok(fetch_unpack(&answer, &wanted, &w->chain, &is_cut));
+    assert_true(is_cut);
+    assert_int_equal(w->chain.last->end, 20);
 }
 
 static void aborted_transactions_leave_nothing(void **state) {
@@ -553,6 +571,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(gzip_of_several_members_is_unpacked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(snappy_in_java_s_frames_is_unpacked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_unpacks_to_too_much_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_more_is_unpacked_than_there_is_room_for, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(aborted_transactions_leave_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_abort_marker_ends_all_that_its_producer_has_aborted,
                                         set_up, tear_down),

@@ -169,6 +169,18 @@ class RecordsTest(FetchTest):
             rows, _ = self.copy(topic, way)
             self.assertEqual(sorted(row["n"] for row in rows), [0, 0, 0, 1, 1, 1, 2, 2, 2])
 
+    def test_what_is_packed_to_a_hundredth_does_not_fill_the_memory(self):
+        """All of it is one answer: some 200 MB."""
+        source, topic = self.topic(), self.topic(partitions=8)
+        self.client.produce(source, [{"value": json.dumps({"n": n})} for n in range(20_000)])
+        pad = 'sluice.string(function() return string.rep("x", 10000) end)'
+        self.file("p.lua", pipelines.copy(source, topic, stages=f":derive {{ pad = {pad} }}",
+                                          sink='key = "n", compression = "zstd"'))
+        self.assertEqual(self.run_sluice("run", "p.lua").code, 0)
+        rows, run = self.copy(topic, "auto")
+        self.assertEqual(sorted(row["n"] for row in rows), list(range(20_000)))
+        self.assertLess(run.peak_mb, 150)
+
     def test_where_librdkafka_reads_it_is_said(self):
         topic = self.topic()
         out = self.topic(name="out")

@@ -55,9 +55,10 @@ static void take(const wire_partition *p, bool is_committed, unpack_tools *tools
     arena memory;
     arena_init(&memory, 1 << 12);
     fetch_chain chain = { 0 };
-    fetch_wanted wanted = { 3, is_committed, MOST, tools };
+    fetch_wanted wanted = { 3, is_committed, MOST, INT64_MAX, tools };
+    bool is_cut;
     int64_t end = fetch_skim(p, wanted.offset);
-    err *e = fetch_unpack(p, &wanted, &chain);
+    err *e = fetch_unpack(p, &wanted, &chain, &is_cut);
     if (!e && chain.last && chain.last->end != end) abort();
     for (record_block *b = chain.first; b; b = b->next) walk(b, &memory);
     err_free(e);
