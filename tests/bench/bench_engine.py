@@ -15,12 +15,12 @@ SIZE_MS = 60_000
 STAGES = "hopping", "session", "distinct", "count", "count_distinct", "quantile", "top"
 
 
-def data(count):
+def data(count, users=USERS, shape="even"):
     """The file of events, and the answers; made when they are not there."""
-    path = os.path.join(kit.CACHE, f"rides-{count}.jsonl")
+    path = os.path.join(kit.CACHE, f"rides-{shape}-{users}-{count}.jsonl")
     if not os.path.exists(path + ".made"):
-        kit.say(f"making {count} ride events")
-        kit.run([kit.program("bench_rides"), "make", path, str(count), str(USERS)])
+        kit.say(f"making {count} ride events of {users} users, {shape}")
+        kit.run([kit.program("bench_rides"), "make", path, str(count), str(users), shape])
         open(path + ".made", "w").close()
     with open(path + ".answers") as file:
         return path, json.load(file)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -182,7 +182,7 @@ def rounds(options, ways, pairs=None):
             result = way()
             if number:
                 results[name].append(result)
-        say(f"round {number} of {pairs}: " + ", ".join(ways) if number else "warmed up")
+        say(f"round {number} of {pairs}: " + ", ".join(map(str, ways)) if number else "warmed up")
     return results
 
 
@@ -221,3 +221,10 @@ def table(rows):
     lines = ["| " + " | ".join(text.ljust(width) for text, width in zip(line, widths)) + " |"
              for line in cells]
     return "\n".join([lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]])
+
+
+def write_json(path, machine, options, rows):
+    with open(path, "w") as out:
+        json.dump({"machine": machine, "sections": options.sections, "records": options.records,
+                   "pairs": options.pairs, "rows": [asdict(row) for row in rows]}, out, indent=1)
+        out.write("\n")

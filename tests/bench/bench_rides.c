@@ -1,22 +1,38 @@
 /* The benchmarks' ride events, and what must come out of them.
  *
- *     bench_rides make FILE COUNT [USERS]     events into FILE, answers into FILE.answers
- *     bench_rides check <ROWS                 rows of users.lua: how many, and their checksum
+ *     bench_rides make FILE COUNT [USERS [SHAPE]]
+ *                                  events into FILE, answers into FILE.answers
+ *     bench_rides check <ROWS      rows of users.lua: how many, and their checksum
  *
  * Events are those of tests/kafka/java/Rides.java with its defaults, to the byte: 30 minutes of
- * event time, up to 20 s of disorder, event i depends on i alone. The answers are counted while the
- * events are made, amounts in whole cents: nothing of sluice is used. */
+ * event time, up to 20 s of disorder, event i depends on i alone. Of SHAPE `skewed` 90 % of them
+ * are of one user and one type; `dense` has 10 s of event time, for windows of many panes. The
+ * answers are counted while the events are made, amounts in whole cents: nothing of sluice is
+ * used. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t START_MS = 1700000000000, SPAN_MS = 30 * 60000, DELAY_MS = 10 * 60000;
+/* Times in ms. */
+typedef struct shape {
+    const char *name;
+    int64_t start, span, delay, pane;
+    uint64_t disorder, hot; /* hot: percent of the events */
+} shape;
 
-enum { DISORDER_MS = 20000,
-       PANE_MS = 30000,
-       TYPES = 8,
+static const shape shapes[] = {
+    { "even", 1700000000000, 30 * 60000, 10 * 60000, 30000, 20000, 0 },
+    { "skewed", 1700000000000, 30 * 60000, 10 * 60000, 30000, 20000, 90 },
+    { "dense", 1700000035000, 10000, 2000, 1000, 2000, 0 }, /* 5 s before a minute is full */
+};
+
+enum { TYPES = 8,
+       CENTS = 10000,
+       BINS = 100,
+       SIZE_MS = 60000,
        HEARTBEAT = 7,
        PANES = 64,
        LINE = 256 };
@@ -34,17 +50,19 @@ static const char *const type_names[TYPES] = {
 
 /* Of one event type in one pane. */
 typedef struct type_pane {
-    uint64_t count, cents;
+    uint64_t count, cents, squares;
     uint32_t lowest, highest;
+    uint32_t bins[BINS]; /* by whole units of the amount */
 } type_pane;
 
 /* Of one user in one pane. */
 typedef struct user_pane {
-    uint32_t cents;
-    uint16_t highest, count;
+    uint32_t cents, count;
+    uint16_t highest;
 } user_pane;
 
 typedef struct answers {
+    const shape *of;
     uint64_t users;
     int64_t first_pane, high_ms;
     uint64_t bytes, heartbeats, cents, ts_sum; /* ts_sum wraps */
@@ -103,7 +121,7 @@ static char *put_padded(char *to, uint64_t value, int width) {
 }
 
 static void note(answers *a, int64_t ts, uint64_t type, uint64_t user, uint32_t cents) {
-    int64_t number = ts / PANE_MS - a->first_pane;
+    int64_t number = ts / a->of->pane - a->first_pane;
     if (number < 0 || number >= PANES) fail("event time");
     if (ts > a->high_ms) a->high_ms = ts;
     if (type == HEARTBEAT) a->heartbeats++;
@@ -112,6 +130,8 @@ static void note(answers *a, int64_t ts, uint64_t type, uint64_t user, uint32_t 
     type_pane *t = &a->types[number][type];
     if (!t->count++) t->lowest = t->highest = cents;
     t->cents += cents;
+    t->squares += (uint64_t)cents * cents;
+    t->bins[cents / (CENTS / BINS)]++;
     if (cents < t->lowest) t->lowest = cents;
     if (cents > t->highest) t->highest = cents;
     if (!a->panes[number]) a->panes[number] = calloc(a->users, sizeof(user_pane));
@@ -124,10 +144,12 @@ static void note(answers *a, int64_t ts, uint64_t type, uint64_t user, uint32_t 
 
 /* Event `i` of `count`, with its newline; returns its length. */
 static size_t make_event(answers *a, uint64_t i, uint64_t count, char *line) {
-    int64_t now = START_MS + (int64_t)((double)i * (double)SPAN_MS / (double)count);
+    const shape *of = a->of;
+    int64_t now = of->start + (int64_t)((double)i * (double)of->span / (double)count);
     uint64_t x = mix(0x9e3779b97f4a7c15u + i), y = mix(x), z = mix(y);
-    uint64_t behind = x % 10 == 0 ? y % DISORDER_MS : y % 2000;
-    uint64_t user = mix(z) % a->users, type = z >> 61, cents = (z >> 7) % 10000;
+    uint64_t behind = x % 10 == 0 ? y % of->disorder : y % (of->disorder / 10);
+    uint64_t user = mix(z) % a->users, type = z >> 61, cents = (z >> 7) % CENTS;
+    if (y / 32 % 100 < of->hot) user = type = 0;
     int64_t ts = now - (int64_t)behind;
     char *to = put(line, "{\"event_id\":\"ride-");
     to = put_hex(to, z);
@@ -157,7 +179,7 @@ static void write_types(const answers *a, FILE *out) {
             fprintf(out,
                     "%s\n  {\"event_type\": \"%s\", \"window_start\": %lld, \"count\": %llu, "
                     "\"cents\": %llu, \"lowest\": %u, \"highest\": %u}",
-                    comma, type_names[type], (long long)(a->first_pane + i) * PANE_MS,
+                    comma, type_names[type], (long long)(a->first_pane + i) * a->of->pane,
                     (unsigned long long)(p->count + q->count),
                     (unsigned long long)(p->cents + q->cents), is_left ? p->lowest : q->lowest,
                     p->highest > q->highest ? p->highest : q->highest);
@@ -166,23 +188,46 @@ static void write_types(const answers *a, FILE *out) {
     }
 }
 
-/* All windows that end up to `until_ms`. */
-static rows_check check_users(const answers *a, int64_t until_ms) {
-    static const user_pane none = { 0 };
-    rows_check c = { 0 };
-    for (int i = -1; i < PANES - 1; i++) {
-        int64_t start_ms = (a->first_pane + i) * PANE_MS;
-        if (start_ms + 2 * PANE_MS > until_ms) break;
-        const user_pane *left = i < 0 ? NULL : a->panes[i], *right = a->panes[i + 1];
-        if (!left && !right) continue;
-        for (uint64_t user = 0; user < a->users; user++) {
-            const user_pane *p = left ? &left[user] : &none, *q = right ? &right[user] : &none;
-            if (!(p->count + q->count)) continue;
-            uint64_t count = (uint64_t)p->count + q->count, cents = (uint64_t)p->cents + q->cents;
-            add_row(&c, user, start_ms, count, cents,
-                    p->highest > q->highest ? p->highest : q->highest);
+/* What own.lua folds, by type and pane, heartbeats too. */
+static void write_panes(const answers *a, FILE *out) {
+    const char *comma = "";
+    for (int i = 0; i < PANES; i++) {
+        for (int type = 0; type < TYPES; type++) {
+            const type_pane *p = &a->types[i][type];
+            if (!p->count) continue;
+            fprintf(out, "%s\n  {\"event_type\": \"%s\", \"start\": %" PRId64 ", ", comma,
+                    type_names[type], (a->first_pane + i) * a->of->pane);
+            fprintf(out, "\"count\": %" PRIu64 ", \"cents\": %" PRIu64 ", \"squares\": %" PRIu64,
+                    p->count, p->cents, p->squares);
+            for (int bin = 0; bin < BINS; bin++)
+                fprintf(out, "%s%u", bin ? ", " : ", \"bins\": [", p->bins[bin]);
+            fprintf(out, "]}");
+            comma = ",";
         }
     }
+}
+
+/* The window of a user that starts with pane `first` and has `panes` of them. */
+static void check_window(const answers *a, rows_check *c, uint64_t user, int64_t first,
+                         int64_t panes) {
+    uint64_t count = 0, cents = 0, highest = 0;
+    for (int64_t i = first < 0 ? 0 : first; i < first + panes && i < PANES; i++) {
+        if (!a->panes[i]) continue;
+        const user_pane *p = &a->panes[i][user];
+        count += p->count, cents += p->cents;
+        if (p->count && p->highest > highest) highest = p->highest;
+    }
+    if (count) add_row(c, user, (a->first_pane + first) * a->of->pane, count, cents, highest);
+}
+
+/* All windows of a minute, one every `every_ms`, that end up to `until_ms`. */
+static rows_check check_users(const answers *a, int64_t every_ms, int64_t until_ms) {
+    rows_check c = { 0 };
+    int64_t panes = SIZE_MS / a->of->pane, last_ms = (a->first_pane + PANES) * a->of->pane;
+    int64_t start_ms = (a->first_pane - panes) * a->of->pane / every_ms * every_ms;
+    for (; start_ms < last_ms && start_ms + SIZE_MS <= until_ms; start_ms += every_ms)
+        for (uint64_t user = 0; user < a->users; user++)
+            check_window(a, &c, user, start_ms / a->of->pane - a->first_pane, panes);
     return c;
 }
 
@@ -197,10 +242,20 @@ static void write_answers(const answers *a, uint64_t count, FILE *out) {
     fprintf(out, " \"cents\": %" PRIu64 ",\n", a->cents);
     fprintf(out, " \"high_ms\": %" PRId64 ",", a->high_ms);
     fprintf(out, " \"ts_sum\": %" PRId64 ",\n", (int64_t)a->ts_sum);
-    write_rows("users", check_users(a, INT64_MAX), out);
-    write_rows("users_closed", check_users(a, a->high_ms - DELAY_MS), out);
-    fprintf(out, " \"types\": [");
-    write_types(a, out);
+    int64_t until_ms = a->high_ms - a->of->delay;
+    if (a->of->pane == 1000) {
+        write_rows("every_1", check_users(a, 1000, until_ms), out);
+        write_rows("every_5", check_users(a, 5000, until_ms), out);
+        write_rows("every_60", check_users(a, 60000, until_ms), out);
+        write_rows("every_30", check_users(a, 30000, until_ms), out);
+    } else {
+        write_rows("users", check_users(a, 30000, INT64_MAX), out);
+        write_rows("users_closed", check_users(a, 30000, until_ms), out);
+    }
+    fprintf(out, " \"panes\": [");
+    write_panes(a, out);
+    fprintf(out, "],\n \"types\": [");
+    if (a->of->pane != 1000) write_types(a, out);
     fprintf(out, "]}\n");
 }
 
@@ -211,11 +266,12 @@ static FILE *open_for_writing(const char *path, const char *ending, char *name) 
     return out;
 }
 
-static void make(const char *path, uint64_t count, uint64_t users) {
+static void make(const char *path, uint64_t count, uint64_t users, const shape *of) {
     static answers a;
     static char name[4096], buffer[1 << 20];
     a.users = users;
-    a.first_pane = (START_MS - DISORDER_MS) / PANE_MS;
+    a.of = of;
+    a.first_pane = (of->start - (int64_t)of->disorder) / of->pane;
     FILE *out = open_for_writing(path, "", name);
     size_t used = 0;
     for (uint64_t i = 0; i < count; i++) {
@@ -265,13 +321,21 @@ static void check(void) {
     printf("{\"rows\": %" PRIu64 ", \"sum\": \"%016" PRIx64 "\"}\n", c.rows, c.sum);
 }
 
+static const shape *shape_of(const char *name) {
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        if (!strcmp(shapes[i].name, name)) return &shapes[i];
+    errno = EINVAL;
+    fail(name);
+    return NULL;
+}
+
 int main(int argc, char **argv) {
     uint64_t users = argc > 4 ? strtoull(argv[4], NULL, 10) : 1000000;
     if (argc >= 4 && !strcmp(argv[1], "make"))
-        make(argv[2], strtoull(argv[3], NULL, 10), users);
+        make(argv[2], strtoull(argv[3], NULL, 10), users, shape_of(argc > 5 ? argv[5] : "even"));
     else if (argc == 2 && !strcmp(argv[1], "check"))
         check();
     else
-        return fprintf(stderr, "bench_rides make FILE COUNT [USERS] | check\n"), 2;
+        return fprintf(stderr, "bench_rides make FILE COUNT [USERS [SHAPE]] | check\n"), 2;
     return 0;
 }

@@ -1,11 +1,16 @@
-/* How long a record takes from being produced until its result can be read.
+/* How long a record takes from when it is to be produced until its result can be read.
  *
- *     bench_visible BROKERS IN OUT RATE SECONDS
+ *     bench_visible BROKERS IN OUT RATE SECONDS [KEYS]
  *
  * Produces RATE records a second into topic IN for SECONDS, evenly, each
- * {"id":N,"at":MICROSECONDS}, reads OUT with read_committed from its end, where each comes back,
- * and prints as JSON how many came, how many of them twice, and percentiles of the time between,
- * in ms. The first second does not count: it warms up. */
+ * {"id":N,"key":N % KEYS,"at":MICROSECONDS}, reads OUT with read_committed from its end and prints
+ * as JSON how many came, how many of them twice, and percentiles of the time between, in ms. `at`
+ * is when the record was due: a producer that is held up does not make the result look better
+ * (coordinated omission). The first second does not count: it warms up.
+ *
+ * Without KEYS each record comes back, with its id (visible.lua). With KEYS a row
+ * {"key":K,"n":N} shows that the first N records of the key have been counted (latency.lua): a key
+ * has one partition, so these are known. A count that is too high fails here. */
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,12 +22,18 @@
 #include <unistd.h>
 
 enum { TICK_US = 1000,
-       PATIENCE_S = 30 };
+       PATIENCE_S = 30,
+       PER_OCTAVE = 64, /* buckets, as in HdrHistogram: an error of 1.6 % at most */
+       BUCKETS = 32 * PER_OCTAVE };
 
 typedef struct visible {
     const char *brokers, *in, *out;
-    int64_t rate, seconds, total;
+    int64_t rate, seconds, total, keys, began_us;
+    int32_t partitions;
     uint32_t *waits_us; /* by id; 0: not back yet */
+    int64_t *seen;      /* by key: records that have been counted */
+    int64_t rows;
+    uint64_t at_most[BUCKETS];
     _Atomic int64_t back, doubled;
     atomic_bool is_ready;
 } visible;
@@ -55,16 +66,31 @@ static int64_t member(const char *value, size_t len, const char *name) {
     return atoll(found + strlen(name));
 }
 
-static void take(visible *v, const rd_kafka_message_t *m, int64_t at_us) {
-    int64_t id = member(m->payload, m->len, "\"id\":");
-    int64_t wait = at_us - member(m->payload, m->len, "\"at\":");
+static int64_t due_us(const visible *v, int64_t id) {
+    return v->began_us + id * 1000000 / v->rate;
+}
+
+static void note(visible *v, int64_t id, int64_t at_us) {
     if (id < 0 || id >= v->total) fail("an id that was not produced");
+    int64_t wait = at_us - due_us(v, id);
     if (v->waits_us[id]) {
         v->doubled++;
         return;
     }
     v->waits_us[id] = wait > 0 ? (uint32_t)wait : 1;
     v->back++;
+}
+
+static void take(visible *v, const rd_kafka_message_t *m, int64_t at_us) {
+    v->rows++;
+    if (!v->keys) {
+        note(v, member(m->payload, m->len, "\"id\":"), at_us);
+        return;
+    }
+    int64_t key = member(m->payload, m->len, "\"key\":"), n = member(m->payload, m->len, "\"n\":");
+    if (key < 0 || key >= v->keys) fail("a key that was not produced");
+    if (n <= v->seen[key]) v->doubled++;
+    for (; v->seen[key] < n; v->seen[key]++) note(v, key + v->seen[key] * v->keys, at_us);
 }
 
 static rd_kafka_topic_partition_list_t *ends(rd_kafka_t *rk, const char *topic) {
@@ -105,19 +131,32 @@ static void *reader(void *arg) {
     return NULL;
 }
 
+static int32_t partition_count(rd_kafka_t *rk, rd_kafka_topic_t *topic) {
+    const struct rd_kafka_metadata *about;
+    if (rd_kafka_metadata(rk, 0, topic, &about, 10000)) fail("no metadata of the input topic");
+    int32_t count = about->topics[0].partition_cnt;
+    rd_kafka_metadata_destroy(about);
+    if (count <= 0) fail("no input topic");
+    return count;
+}
+
 static void produce(visible *v) {
     static const char *const settings[] = { "linger.ms", "1", "acks", "all",
                                             "socket.nagle.disable", "true", NULL };
     rd_kafka_t *rk = client(v, RD_KAFKA_PRODUCER, settings);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, v->in, NULL);
-    int64_t began_us = now_us();
+    v->partitions = partition_count(rk, topic);
+    v->began_us = now_us() + TICK_US;
     for (int64_t id = 0; id < v->total;) {
-        int64_t due = (now_us() - began_us) * v->rate / 1000000 + 1;
+        int64_t now = now_us();
+        int64_t due = now < v->began_us ? 0 : (now - v->began_us) * v->rate / 1000000 + 1;
         for (; id < due && id < v->total; id++) {
             char value[96];
-            int len = snprintf(value, sizeof value, "{\"id\":%lld,\"at\":%lld}", (long long)id,
-                               (long long)now_us());
-            while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value,
+            int64_t key = v->keys ? id % v->keys : 0;
+            int32_t to = v->keys ? (int32_t)(key % v->partitions) : RD_KAFKA_PARTITION_UA;
+            int len = snprintf(value, sizeof value, "{\"id\":%lld,\"key\":%lld,\"at\":%lld}",
+                               (long long)id, (long long)key, (long long)due_us(v, id));
+            while (rd_kafka_produce(topic, to, RD_KAFKA_MSG_F_COPY, value,
                                     (size_t)len, NULL, 0, NULL))
                 rd_kafka_poll(rk, 10);
         }
@@ -129,39 +168,61 @@ static void produce(visible *v) {
     rd_kafka_destroy(rk);
 }
 
-static int by_size(const void *a, const void *b) {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
+/* Log-linear: the buckets of an octave have one width. */
+static uint32_t bucket(uint32_t us) {
+    if (us < PER_OCTAVE * 2) return us;
+    uint32_t octave = 31 - (uint32_t)__builtin_clz(us), shift = octave - 6;
+    return (shift + 1) * PER_OCTAVE + (us >> shift) - PER_OCTAVE;
 }
 
-static void print(const visible *v) {
-    uint32_t *waits = v->waits_us + (v->total > v->rate ? v->rate : 0);
-    size_t count = 0;
-    for (uint32_t *w = waits; w < v->waits_us + v->total; w++)
-        if (*w) waits[count++] = *w;
+static double bucket_end_ms(uint32_t index) {
+    if (index < PER_OCTAVE * 2) return index / 1000.0;
+    uint32_t shift = index / PER_OCTAVE - 1;
+    return (double)(((index % PER_OCTAVE + PER_OCTAVE + 1ull) << shift) - 1) / 1000.0;
+}
+
+/* The end of the bucket in which it lies. */
+static double percentile_ms(const visible *v, double share, uint64_t count) {
+    uint64_t rank = (uint64_t)(share * (double)count), below = 0;
+    for (uint32_t i = 0; i < BUCKETS; i++)
+        if ((below += v->at_most[i]) > rank) return bucket_end_ms(i);
+    return -1;
+}
+
+static void print(visible *v) {
+    uint64_t count = 0;
+    uint32_t most = 0;
+    for (int64_t id = v->total > v->rate ? v->rate : 0; id < v->total; id++) {
+        uint32_t wait = v->waits_us[id];
+        if (!wait) continue;
+        v->at_most[bucket(wait)]++;
+        if (wait > most) most = wait;
+        count++;
+    }
     if (!count) fail("nothing came back");
-    qsort(waits, count, sizeof *waits, by_size);
-    double share[] = { 0.5, 0.99, 0.999 }, ms[3];
-    for (int i = 0; i < 3; i++) ms[i] = waits[(size_t)(share[i] * (double)(count - 1))] / 1000.0;
-    printf("{\"sent\": %lld, \"back\": %lld, \"doubled\": %lld, \"p50_ms\": %.2f, "
+    printf("{\"sent\": %lld, \"back\": %lld, \"doubled\": %lld, \"rows\": %lld, \"p50_ms\": %.2f, "
            "\"p99_ms\": %.2f, \"p999_ms\": %.2f, \"max_ms\": %.2f}\n",
-           (long long)v->total, (long long)v->back, (long long)v->doubled, ms[0], ms[1], ms[2],
-           waits[count - 1] / 1000.0);
+           (long long)v->total, (long long)v->back, (long long)v->doubled, (long long)v->rows,
+           percentile_ms(v, 0.5, count), percentile_ms(v, 0.99, count),
+           percentile_ms(v, 0.999, count), most / 1000.0);
 }
 
 int main(int argc, char **argv) {
-    if (argc != 6)
-        return fprintf(stderr, "bench_visible BROKERS IN OUT RATE SECONDS\n"), 2;
+    if (argc != 6 && argc != 7)
+        return fprintf(stderr, "bench_visible BROKERS IN OUT RATE SECONDS [KEYS]\n"), 2;
     visible v = {
         .brokers = argv[1],
         .in = argv[2],
         .out = argv[3],
         .rate = atoll(argv[4]),
         .seconds = atoll(argv[5]),
+        .keys = argc > 6 ? atoll(argv[6]) : 0,
     };
     v.total = v.rate * v.seconds;
     v.waits_us = calloc((size_t)v.total, sizeof *v.waits_us);
-    if (v.total <= 0 || !v.waits_us) fail("RATE and SECONDS: numbers above 0");
+    v.seen = calloc((size_t)v.keys + 1, sizeof *v.seen);
+    if (v.total <= 0 || v.keys < 0 || !v.waits_us || !v.seen)
+        fail("RATE and SECONDS: numbers above 0");
     pthread_t thread;
     if (pthread_create(&thread, NULL, reader, &v)) fail("no thread");
     while (!atomic_load(&v.is_ready)) usleep(TICK_US);
@@ -169,5 +230,6 @@ int main(int argc, char **argv) {
     pthread_join(thread, NULL);
     print(&v);
     free(v.waits_us);
+    free(v.seen);
     return 0;
 }

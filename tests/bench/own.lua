@@ -1,5 +1,6 @@
 -- R3: an aggregate of one's own over a file: count, sum, deviation (Welford 1962; merged
 -- by Chan et al. 1979) and the 95th percentile of a histogram of whole units, in Lua.
+-- `kind=builtin`: the same by aggregates that are C.
 local sluice = require "sluice"
 local rides = require "rides"
 
@@ -41,6 +42,17 @@ local statistics = sluice.aggregate {
    },
 }
 
+local function builtin()
+   local bounds = {}
+   for i = 1, 99 do bounds[i] = i end
+   return {
+      n = sluice.count "amount", sum = sluice.sum "amount",
+      deviation = sluice.stddev "amount", bins = sluice.histogram("amount", bounds),
+   }
+end
+
+local is_own = sluice.param("kind", "own", "own, builtin") == "own"
+
 return sluice.pipeline {
    name = "bench",
    trigger = "available-now",
@@ -48,6 +60,6 @@ return sluice.pipeline {
    rides.read(sluice.file { path = "rides.jsonl" })
       :group_by "event_type"
       :window(sluice.hopping { size = "1 minute", every = "30 seconds" })
-      :aggregate { amount = statistics }
+      :aggregate(is_own and { amount = statistics } or builtin())
       :to(sluice.file { path = "-", mode = "append" }),
 }

@@ -9,7 +9,7 @@ local EVENT_TYPES = {
 local rides = {}
 
 -- With `has_checks` fields are held to what they may be, as in scripts/ride_counts.lua.
-function rides.read(source, has_checks)
+function rides.read(source, has_checks, delay)
    local event_type, amount = sluice.string "event_type", sluice.double "amount"
    if has_checks then
       event_type, amount = event_type:one_of(EVENT_TYPES), amount:range(0, 500)
@@ -22,7 +22,7 @@ function rides.read(source, has_checks)
          amount,
          sluice.int64 "ts" :required(),
       }
-      :event_time("ts", { unit = "ms", delay = "10 minutes" })
+      :event_time("ts", { unit = "ms", delay = delay or "10 minutes" })
 end
 
 local function spread(field)
