@@ -13,6 +13,7 @@
 
 enum {
     ANSWER_BYTES = 4 << 20, /* most of an answer, but for one batch that is larger */
+    MOST_WAIT_MS = 10000,   /* of a leader for bytes: well before it is taken for dead */
     MOST_RATIO = 16,        /* of packing: where it is more, a part of what came is dropped */
     TRY_S = 5,              /* how long a broker may take to say what it knows, at the start */
 };
@@ -66,7 +67,7 @@ static int32_t least(int64_t a, int64_t b) { return (int32_t)(a < b ? a : b); }
 static void read_settings(kafka_fetch *f, rd_kafka_t *rk, const sl_value *options) {
     const sl_value *isolation = kafka_option(options, "isolation");
     f->is_committed = !isolation || kafka_is(&isolation->text, "read_committed");
-    f->wait_ms = (int32_t)number_of(rk, "fetch.wait.max.ms");
+    f->wait_ms = least(number_of(rk, "fetch.wait.max.ms"), MOST_WAIT_MS);
     f->min_bytes = (int32_t)number_of(rk, "fetch.min.bytes");
     f->max_bytes = least(number_of(rk, "fetch.max.bytes"), ANSWER_BYTES);
     f->partition_bytes = (int32_t)number_of(rk, "fetch.message.max.bytes");

@@ -84,10 +84,10 @@ def read(end, count):
 
 
 class FetchTest(harness.E2ETest):
-    def copy(self, topic, way, code=0, **parts):
+    def copy(self, topic, way, code=0, source="", **parts):
         """The values that come out, by partition and offset of the input."""
         out = self.topic(name="out")
-        self.file("p.lua", pipelines.copy(topic, out, source=f'fetch = "{way}"', **parts))
+        self.file("p.lua", pipelines.copy(topic, out, source=f'fetch = "{way}", {source}', **parts))
         run = self.run_sluice("run", "--log-level", "debug", "p.lua")
         self.assertEqual(run.code, code, run.err)
         lines = expect.messages(run.err, "reading by librdkafka")
@@ -180,6 +180,12 @@ class RecordsTest(FetchTest):
         rows, run = self.copy(topic, "auto")
         self.assertEqual(sorted(row["n"] for row in rows), list(range(20_000)))
         self.assertLess(run.peak_mb, 150)
+
+    def test_a_leader_may_wait_longer_for_bytes_than_it_is_waited_for(self):
+        topic = self.topic()
+        self.client.produce(topic, [{"value": '{"n":1}'}])
+        waits = 'config = { ["fetch.min.bytes"] = 1000000, ["fetch.wait.max.ms"] = 50000 }'
+        self.assertEqual([row["n"] for row in self.copy(topic, "auto", source=waits)[0]], [1])
 
     def test_where_librdkafka_reads_it_is_said(self):
         topic = self.topic()
