@@ -100,6 +100,15 @@ class Run:
             raise Wrong(f"ended before its time: {take(self.errors)[-2000:]}")
         return int(fields[11]) + int(fields[12])
 
+    def wait_running(self, timeout_s=60):
+        """Until it says that it runs. pread: the offset is the child's, too."""
+        deadline = time.monotonic() + timeout_s
+        while b"message=running" not in os.pread(self.errors.fileno(), 1 << 20, 0):
+            self.ticks() # it must live
+            if time.monotonic() > deadline:
+                raise Wrong(f"{' '.join(self.command)}: not running after {timeout_s} s")
+            time.sleep(0.01)
+
     def wait_idle(self, is_done, quiet_s=0.5, timeout_s=300):
         """Until it has used no CPU to speak of for `quiet_s` and `is_done()`."""
         deadline = time.monotonic() + timeout_s

@@ -21,6 +21,7 @@ class Bench(bench_state.Bench):
             self.client.create_topic(topic, bench_broker.PARTITIONS)
         run = self.sluice(kit.script("latency.lua"), *topics, name=f"latency-{self.number}",
                           checkpoint=self.url(), **options)
+        run.wait_running()
         time.sleep(1)
         got = kit.answer([kit.program("bench_visible"), self.broker.bootstrap, *topics, str(rate),
                           str(seconds), str(KEYS)])

@@ -48,6 +48,7 @@ class Bench(bench_broker.Bench):
             self.client.create_topic(topic, bench_broker.PARTITIONS)
         run = self.sluice(kit.script("visible.lua"), *topics, env, name=f"visible-{self.number}",
                           checkpoint=url or self.url())
+        run.wait_running()
         time.sleep(1)
         got = kit.answer([kit.program("bench_visible"), self.broker.bootstrap, *topics, str(rate),
                           str(seconds)])

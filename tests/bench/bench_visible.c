@@ -12,6 +12,7 @@
  * {"key":K,"n":N} shows that the first N records of the key have been counted (latency.lua): a key
  * has one partition, so these are known. A count that is too high fails here. */
 #include <librdkafka/rdkafka.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -140,6 +141,13 @@ static int32_t partition_count(rd_kafka_t *rk, rd_kafka_topic_t *topic) {
     return count;
 }
 
+static int make(const visible *v, int64_t id, int64_t key, char *to, size_t size) {
+    long long at = due_us(v, id);
+    if (!v->keys) return snprintf(to, size, "{\"id\":%lld,\"at\":%lld}", (long long)id, at);
+    return snprintf(to, size, "{\"id\":%lld,\"key\":%lld,\"at\":%lld}", (long long)id,
+                    (long long)key, at);
+}
+
 static void produce(visible *v) {
     static const char *const settings[] = { "linger.ms", "1", "acks", "all",
                                             "socket.nagle.disable", "true", NULL };
@@ -154,8 +162,7 @@ static void produce(visible *v) {
             char value[96];
             int64_t key = v->keys ? id % v->keys : 0;
             int32_t to = v->keys ? (int32_t)(key % v->partitions) : RD_KAFKA_PARTITION_UA;
-            int len = snprintf(value, sizeof value, "{\"id\":%lld,\"key\":%lld,\"at\":%lld}",
-                               (long long)id, (long long)key, (long long)due_us(v, id));
+            int len = make(v, id, key, value, sizeof value);
             while (rd_kafka_produce(topic, to, RD_KAFKA_MSG_F_COPY, value,
                                     (size_t)len, NULL, 0, NULL))
                 rd_kafka_poll(rk, 10);
@@ -182,11 +189,11 @@ static double bucket_end_ms(uint32_t index) {
 }
 
 /* The end of the bucket in which it lies. */
-static double percentile_ms(const visible *v, double share, uint64_t count) {
+static double percentile_ms(const visible *v, double share, uint64_t count, double most_ms) {
     uint64_t rank = (uint64_t)(share * (double)count), below = 0;
     for (uint32_t i = 0; i < BUCKETS; i++)
-        if ((below += v->at_most[i]) > rank) return bucket_end_ms(i);
-    return -1;
+        if ((below += v->at_most[i]) > rank) return fmin(bucket_end_ms(i), most_ms);
+    return most_ms;
 }
 
 static void print(visible *v) {
@@ -200,11 +207,12 @@ static void print(visible *v) {
         count++;
     }
     if (!count) fail("nothing came back");
+    double most_ms = most / 1000.0;
     printf("{\"sent\": %lld, \"back\": %lld, \"doubled\": %lld, \"rows\": %lld, \"p50_ms\": %.2f, "
            "\"p99_ms\": %.2f, \"p999_ms\": %.2f, \"max_ms\": %.2f}\n",
            (long long)v->total, (long long)v->back, (long long)v->doubled, (long long)v->rows,
-           percentile_ms(v, 0.5, count), percentile_ms(v, 0.99, count),
-           percentile_ms(v, 0.999, count), most / 1000.0);
+           percentile_ms(v, 0.5, count, most_ms), percentile_ms(v, 0.99, count, most_ms),
+           percentile_ms(v, 0.999, count, most_ms), most_ms);
 }
 
 int main(int argc, char **argv) {
