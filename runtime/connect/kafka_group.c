@@ -23,18 +23,24 @@ static const kafka_setting group_settings[] = {
     { "reconnect.backoff.max.ms", "2000", NULL },
 };
 
-err *kafka_group_open(kafka_group *g, const sl_checkpoint *plan, const sl_system *system) {
+static err *open_handle(kafka_group *g) {
     enum { OWN = sizeof group_settings / sizeof *group_settings };
     kafka_setting settings[OWN + 2];
     for (size_t i = 0; i < OWN; i++) settings[i] = group_settings[i];
-    g->name = mem_copy_text(plan->group.data, plan->group.len);
     settings[OWN] = (kafka_setting){ "group.id", g->name, "use the pipeline's option `group`" };
     settings[OWN + 1] = (kafka_setting){
         "isolation.level", fault_is("read_unstable") ? "read_uncommitted" : "read_committed",
         "the offsets of an open transaction are not those that count"
     };
-    err *e = kafka_client_open(&g->client, RD_KAFKA_CONSUMER, plan->options, system, settings,
-                               OWN + 2, NULL);
+    return kafka_client_open(&g->client, RD_KAFKA_CONSUMER, g->plan->options, &g->system, settings,
+                             OWN + 2, NULL);
+}
+
+err *kafka_group_open(kafka_group *g, const sl_checkpoint *plan, const sl_system *system) {
+    g->name = mem_copy_text(plan->group.data, plan->group.len);
+    g->plan = plan;
+    g->system = *system;
+    err *e = open_handle(g);
     if (!e) return NULL;
     mem_free(g->name);
     g->name = NULL;
@@ -88,6 +94,16 @@ static rd_kafka_event_t *ask_all(kafka_group *g) {
     return event;
 }
 
+/* librdkafka 2.0.2 remembers the coordinator that an admin call has found for minutes, whatever it
+ * answers: only a new handle looks for the one that has taken over. */
+static err *ask_anew(kafka_group *g) {
+    int64_t lost_ms = g->client.lost_ms; /* "broker back" is still to be written */
+    kafka_client_close(&g->client);
+    err *e = open_handle(g);
+    if (!e) g->client.lost_ms = lost_ms;
+    return e;
+}
+
 err *kafka_group_find(kafka_group *g, rd_kafka_topic_partition_list_t **list) {
     int64_t start_ms = kafka_now_ms();
     *list = NULL;
@@ -112,6 +128,8 @@ err *kafka_group_find(kafka_group *g, rd_kafka_topic_partition_list_t **list) {
                            "%s",
                            g->name, g->client.brokers, FIND_MS / 1000, rd_kafka_err2str(code));
         rd_kafka_poll(g->client.rk, AGAIN_MS);
+        if (code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR) e = ask_anew(g);
+        if (e) return e;
     }
 }
 

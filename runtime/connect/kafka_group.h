@@ -7,6 +7,8 @@
 typedef struct kafka_group {
     kafka_client client;
     char *name; /* owned */
+    const sl_checkpoint *plan;
+    sl_system system;
 } kafka_group;
 
 /* What a question for the offsets came to. */
