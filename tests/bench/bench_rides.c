@@ -6,9 +6,9 @@
  *
  * Events are those of tests/kafka/java/Rides.java with its defaults, to the byte: 30 minutes of
  * event time, up to 20 s of disorder, event i depends on i alone. Of SHAPE `skewed` 90 % of them
- * are of one user and one type; `dense` has 10 s of event time, for windows of many panes. The
- * answers are counted while the events are made, amounts in whole cents: nothing of sluice is
- * used. */
+ * are of one user and one type; `dense` has 10 s of event time, `steady` 90 s, for windows of many
+ * panes. The answers are counted while the events are made, amounts in whole cents: nothing of
+ * sluice is used. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -27,6 +27,7 @@ static const shape shapes[] = {
     { "even", 1700000000000, 30 * 60000, 10 * 60000, 30000, 20000, 0 },
     { "skewed", 1700000000000, 30 * 60000, 10 * 60000, 30000, 20000, 90 },
     { "dense", 1700000035000, 10000, 2000, 1000, 2000, 0 }, /* 5 s before a minute is full */
+    { "steady", 1700000035000, 90000, 2000, 1000, 2000, 0 },
 };
 
 enum { TYPES = 8,
@@ -34,7 +35,7 @@ enum { TYPES = 8,
        BINS = 100,
        SIZE_MS = 60000,
        HEARTBEAT = 7,
-       PANES = 64,
+       PANES = 128,
        LINE = 256 };
 
 static const char *const type_names[TYPES] = {
