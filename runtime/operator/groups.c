@@ -45,17 +45,18 @@ void groups_add(group_list *list, entry *e, uint32_t pane_index, uint32_t shards
         (group_item){ .order = shard_order(e->hash, shards), .entry = e, .pane = pane_index };
 }
 
-/* Add those of `some` that no earlier pane has. */
-static void add_new(group_list *list, pane *const *panes, uint32_t index, entry *const *some,
+/* Add those of `some` that no earlier pane has; what one has is not looked for in the next. */
+static void add_new(group_list *list, pane *const *panes, uint32_t index, entry **some,
                     uint32_t count, uint32_t shards) {
     entry *found[LOOK_UPS];
-    bool is_known[LOOK_UPS] = { false };
-    for (uint32_t p = 0; p < index; p++) {
+    for (uint32_t p = index; p-- > 0 && count;) {
+        uint32_t left = 0;
         table_find_many(panes[p], count, some, found);
-        for (uint32_t i = 0; i < count; i++) is_known[i] |= found[i] != NULL;
+        for (uint32_t i = 0; i < count; i++)
+            if (!found[i]) some[left++] = some[i];
+        count = left;
     }
-    for (uint32_t i = 0; i < count; i++)
-        if (!is_known[i]) groups_add(list, some[i], index, shards);
+    for (uint32_t i = 0; i < count; i++) groups_add(list, some[i], index, shards);
 }
 
 static void add_all(group_list *list, pane *const *panes, uint32_t index, uint32_t shards,
