@@ -159,7 +159,9 @@ class RefusedTest(RestartTest):
         self.run_once()
 
     def check_refused(self, *words, **changes):
-        before = self.client.end_offsets(self.topics["COPY"])
+        ends = lambda committed: self.client.end_offsets(self.topics["COPY"], read_committed=committed)
+        self.wait_for("the last commit's marker", lambda: ends(True) == ends(False))
+        before = ends(False)
         run = self.run_once(code=REFUSED, **changes)
         for word in words:
             self.assertIn(word, run.err)
