@@ -12,6 +12,7 @@ import unittest
 
 import broker as kafka
 import kit
+import quorum
 import server as s3_server
 
 SLUICE = os.environ.get("SLUICE", os.path.join(kit.ROOT, "build", "release", "sluice"))
@@ -196,3 +197,15 @@ class E2ETest(unittest.TestCase):
 def read(path):
     with open(path, errors="replace") as file:
         return file.read()
+
+
+class OnQuorum:
+    """Mixed into a test: its broker is three, of its own, as `self.quorum`; up when first asked for."""
+    quorum_settings = None
+
+    @property
+    def broker(self):
+        if not hasattr(self, "quorum"):
+            self.quorum = quorum.Quorum(self.quorum_settings).start()
+            self.addCleanup(self.quorum.close)
+        return self.quorum

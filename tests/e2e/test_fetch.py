@@ -9,7 +9,6 @@ import threading
 import expect
 import harness
 import pipelines
-import quorum
 
 WAYS = ("auto", "librdkafka")
 FETCH = 1
@@ -267,14 +266,7 @@ class BrokenTest(FetchTest):
         self.assertLess(len(copied), 20_000)
 
 
-class LeadersTest(FetchTest):
-    @property
-    def broker(self):
-        if not hasattr(self, "quorum"):
-            self.quorum = quorum.Quorum().start()
-            self.addCleanup(self.quorum.close)
-        return self.quorum
-
+class LeadersTest(harness.OnQuorum, FetchTest):
     def produce(self):
         first, self.sent = self.sent, self.sent + 3000
         self.client.produce(self.topic_in, [{"value": json.dumps({"n": n}), "partition": n % 3}

@@ -4,7 +4,6 @@ import json
 
 import expect
 import harness
-import quorum
 import test_clock
 
 MINUTE_MS = 60_000
@@ -23,14 +22,7 @@ return sluice.pipeline {
 """
 
 
-class LeaderAwayTest(test_clock.ClockTest):
-    @property
-    def broker(self):
-        if not hasattr(self, "quorum"):
-            self.quorum = quorum.Quorum().start()
-            self.addCleanup(self.quorum.close)
-        return self.quorum
-
+class LeaderAwayTest(harness.OnQuorum, test_clock.ClockTest):
     def produce(self, partition, *minutes):
         self.client.produce("in", [{"value": json.dumps({"ts": m * MINUTE_MS}), "partition": partition}
                                    for m in minutes])

@@ -368,6 +368,21 @@ class ToolTest(LedgerTest):
         self.assertEqual(self.read(self.driver()), {0: (5, "")})
 
 
+class CoordinatorTest(harness.OnQuorum, LedgerTest):
+    """Nodes live on, and another one answers for the group."""
+    quorum_settings = {"auto.leader.rebalance.enable": "false"}
+
+    def test_the_one_that_has_taken_over_is_asked(self):
+        one = self.driver()
+        self.deliver(one, 1)
+        self.assertEqual(self.read(one), self.both(1, "p1"))
+        for _ in range(2):
+            self.quorum.move_leaders()
+            self.assertEqual(self.read(one), self.both(1, "p1"))
+        self.deliver_until_done(one, 2)
+        self.assertEqual(self.read(one), self.both(2, "p2"))
+
+
 class OutageTest(LedgerTest):
     """The broker goes away within a batch; each test has its own."""
 
