@@ -60,7 +60,7 @@ bool batch_read(const char **at, const char *end, batch_header *h, err **e) {
     wire_int32(&r); /* its sequence */
     int32_t count = wire_int32(&r);
     bool is_append_time = attributes & APPEND_TIME;
-    h->end = h->base > BATCH_MOST_BASE ? -1 : h->base + last + 1;
+    h->end = h->base < 0 || h->base > BATCH_MOST_BASE ? -1 : h->base + last + 1;
     h->base_ms = is_append_time ? highest_ms : base_ms;
     h->time_kind = is_append_time ? 2 : 1;
     h->count = (uint32_t)count;
