@@ -17,6 +17,12 @@ int64_t clock_steady_ms(const clock_source *clock) {
     return clock->manual ? clock->manual_ms : read_ms(CLOCK_MONOTONIC);
 }
 
+int64_t clock_steady_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 void clock_advance(clock_source *clock, int64_t ms) {
     assert(clock->manual && ms >= 0);
     clock->manual_ms += ms;

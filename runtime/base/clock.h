@@ -17,5 +17,8 @@ int64_t clock_now_ms(const clock_source *clock);
  * clock_now_ms. */
 int64_t clock_steady_ms(const clock_source *clock);
 
+/* The same, of the machine whatever the clock, in ns: to measure with. */
+int64_t clock_steady_ns(void);
+
 /* Move a manual clock on by `ms` >= 0. */
 void clock_advance(clock_source *clock, int64_t ms);

@@ -73,6 +73,12 @@ static err *set_to(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_profile(args *a, const char *value) {
+    (void)value;
+    a->profile = true;
+    return NULL;
+}
+
 static err *set_connect(args *a, const char *value) {
     (void)value;
     a->connect = true;
@@ -119,6 +125,8 @@ static const option OPTIONS[] = {
     { "--log", "STYLE", "run", "of log lines: plain (default on a terminal), logfmt (else), json",
       set_log },
     { "--log-level", "LEVEL", "run", "debug, info (default), warn, error", set_log_level },
+    { "--profile", NULL, "run", "at the end: the time that each kind of work took, ns a record",
+      set_profile },
     { "--json", NULL, "check, checkpoint, state", "print it as JSON", set_json },
     { "--strict", NULL, "check", "warnings are errors", set_strict },
     { "--connect", NULL, "check", "ask the brokers, too: topics, limits, rights",

@@ -23,6 +23,7 @@ typedef struct args {
     uint32_t param_count;
     bool wants_help; /* --help stands behind the command: nothing further was read */
     bool embedded;   /* run: --embedded */
+    bool profile;    /* run: --profile */
     bool json;       /* --json */
     bool force;      /* --force: do it, not only say what would be done */
     bool repeats;    /* --repeat-output */

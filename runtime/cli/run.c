@@ -12,6 +12,7 @@
 #include "runtime/cli/display.h"
 #include "runtime/cli/embedded.h"
 #include "runtime/cli/plan_options.h"
+#include "runtime/cli/profile.h"
 #include "runtime/cli/status.h"
 #include "runtime/cli/stop.h"
 #include "runtime/cli/summary.h"
@@ -316,6 +317,7 @@ static err *run_opened(run *r, uint32_t workers) {
     display_stop(r->display);
     summary_say(&r->pipeline, &r->drift, &r->log, r->for_people,
                 clock_steady_ms(&r->clock) - began_ms);
+    if (r->a->profile) profile_say(&r->pipeline, &r->log, r->for_people);
     return e;
 }
 

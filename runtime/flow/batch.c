@@ -328,6 +328,7 @@ static err *batch_emit(batch *b) {
         if (e) return batch_locate(b, e);
         collect_notes(b->p, &b->view);
         e = collect_results(b->p, b->aggregate);
+        laps_add(b->p->laps, LAP_COLLECT);
         if (!e && plan->steps[plan->aggregates[b->aggregate].step].going_on)
             e = walk_results(b->p, &b->view, b->aggregate, b->threaded);
         if (e) return e;
@@ -441,6 +442,7 @@ static err *batch_deliver(batch *b) {
         .is_flushed = b->view.is_flush,
     };
     e = commit_begin(p, &b->work);
+    laps_add(p->laps, LAP_SAVE);
     if (e) return e;
     if (commit_is_beside(p) && !b->view.is_flush) b->later = fetch_ahead(b);
     return commit_await(p);
@@ -466,8 +468,10 @@ static err *batch_begin(batch *b, bool *runs) {
 err *batch_run(pipeline *p, bool flush, bool *ran) {
     batch b;
     int64_t began_ms = clock_steady_ms(p->system.clock);
+    laps_mark(p->laps);
     batch_plan(&b, p, flush);
     err *e = batch_begin(&b, ran);
+    laps_add(p->laps, LAP_FETCH);
     if (!*ran) {
         batch_end(&b, false);
         return NULL;
@@ -481,9 +485,11 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     if (!e) e = batch_forget(&b);
     if (!e) e = budget_check(p);
     if (!e) e = batch_deliver(&b);
+    laps_add(p->laps, LAP_DELIVER);
     batch_end(&b, !e);
     if (!e && p->keeper) e = commit_applied(p);
     if (!e) e = budget_keep(p);
+    laps_add(p->laps, LAP_END);
     if (e)
         err_free(b.later);
     else

@@ -60,7 +60,9 @@ static void find_end(closing *c) {
 
 static err *list_phase(worker *w, void *arg) {
     const closing *c = arg;
-    return emit_close_list(w, c->view, c->aggregate, &c->range, groups_listed(c->p));
+    err *e = emit_close_list(w, c->view, c->aggregate, &c->range, groups_listed(c->p));
+    laps_add(w->laps, LAP_LIST);
+    return e;
 }
 
 static err *rows_phase(worker *w, void *arg) {

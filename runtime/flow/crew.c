@@ -8,6 +8,7 @@
 typedef struct member {
     crew *crew;
     worker *worker;
+    laps laps;
     pthread_t thread; /* not for worker 0 */
     err *error;       /* of the last phase */
 } member;
@@ -26,6 +27,12 @@ struct crew {
     void *arg;
 };
 
+static void run_phase(crew *c, member *m) {
+    m->worker->laps = &m->laps;
+    laps_mark(&m->laps);
+    m->error = c->phase(m->worker, c->arg);
+}
+
 static void *member_main(void *arg) {
     member *m = arg;
     crew *c = m->crew;
@@ -36,7 +43,7 @@ static void *member_main(void *arg) {
         if (c->quit) break;
         seen = c->round;
         pthread_mutex_unlock(&c->lock);
-        m->error = c->phase(m->worker, c->arg);
+        run_phase(c, m);
         pthread_mutex_lock(&c->lock);
         if (--c->running == 0) pthread_cond_signal(&c->done);
     }
@@ -62,20 +69,20 @@ err *crew_new(worker **workers, uint32_t count, crew **out) {
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->begin, NULL);
     pthread_cond_init(&c->done, NULL);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         c->members[i] = (member){ .crew = c, .worker = workers[i] };
+        workers[i]->laps = &c->members[i].laps;
+    }
     return start_threads(c);
 }
 
-static void run_threads(crew *c, crew_phase phase, void *arg) {
+static void run_threads(crew *c) {
     pthread_mutex_lock(&c->lock);
-    c->phase = phase;
-    c->arg = arg;
     c->running = c->count - 1;
     c->round++;
     pthread_cond_broadcast(&c->begin);
     pthread_mutex_unlock(&c->lock);
-    c->members[0].error = phase(c->members[0].worker, arg);
+    run_phase(c, &c->members[0]);
     pthread_mutex_lock(&c->lock);
     while (c->running) pthread_cond_wait(&c->done, &c->lock);
     pthread_mutex_unlock(&c->lock);
@@ -105,11 +112,13 @@ static err *first_error(crew *c) {
 }
 
 err *crew_run(crew *c, crew_phase phase, void *arg, bool threaded) {
+    c->phase = phase; /* between phases nobody but this thread looks */
+    c->arg = arg;
     if (threaded && c->count > 1)
-        run_threads(c, phase, arg);
+        run_threads(c);
     else
-        for (uint32_t i = 0; i < c->count; i++)
-            c->members[i].error = phase(c->members[i].worker, arg);
+        for (uint32_t i = 0; i < c->count; i++) run_phase(c, &c->members[i]);
+    laps_mark(&c->members[0].laps); /* waits for others are nobody's */
     return first_error(c);
 }
 
@@ -118,6 +127,8 @@ worker *crew_failed(const crew *c) { return c->failed; }
 uint32_t crew_count(const crew *c) { return c->count; }
 
 worker *crew_worker(const crew *c, uint32_t number) { return c->members[number].worker; }
+
+laps *crew_laps(const crew *c, uint32_t number) { return &c->members[number].laps; }
 
 void crew_free(crew *c, const sl_plan *plan) {
     if (!c) return;

@@ -24,6 +24,7 @@ worker *crew_failed(const crew *c);
 
 uint32_t crew_count(const crew *c);
 worker *crew_worker(const crew *c, uint32_t number);
+laps *crew_laps(const crew *c, uint32_t number); /* of its thread; the main one has 0 */
 
 /* Stop the threads and free the workers. */
 void crew_free(crew *c, const sl_plan *plan);

@@ -60,6 +60,7 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
                      (p->plan->trigger == SL_AVAILABLE_NOW || p->plan->trigger == SL_ONCE);
     p->clock_gap_ms = clock_gap_ms(p, clock_now_ms(p->system.clock));
     err *e = crew_new(options->workers, options->worker_count, &p->crew);
+    p->laps = crew_laps(p->crew, 0);
     p->inputs = mem_zalloc(p->plan->source_count, sizeof *p->inputs);
     p->since_ms = INT64_MIN;
     p->always_threaded = options->always_threaded;

@@ -56,6 +56,7 @@ typedef struct pipeline {
     batch_step *on_step;   /* as the options say */
     void *on_step_arg;
     crew *crew;
+    laps *laps; /* of the main thread; the crew's */
     turns *turns;   /* whose it is while chunks are walked; owned */
     chunk **chunks; /* that are on their way at a time; owned */
     uint32_t chunk_room;

@@ -87,8 +87,12 @@ static err *do_functions(worker *w, const batch_view *view, chunk *c, uint32_t l
 }
 
 static err *do_share(worker *w, worker *of, const batch_view *view, chunk *c, uint32_t level) {
-    err *e = distinct_chunk(w, of, view, c, level);
-    return e ? e : fold_chunk(w, of, view, c, level);
+    const sl_plan *plan = view->plan;
+    err *e = plan->distinct_count ? distinct_chunk(w, of, view, c, level) : NULL;
+    if (plan->distinct_count) laps_add(w->laps, LAP_DISTINCT);
+    if (!e && plan->aggregate_count) e = fold_chunk(w, of, view, c, level);
+    if (plan->aggregate_count) laps_add(w->laps, LAP_FOLD);
+    return e;
 }
 
 static err *do_turn(const walk *k, worker *w, const turn *t) {
@@ -100,6 +104,7 @@ static err *do_turn(const walk *k, worker *w, const turn *t) {
     case TURN_COLLECT: break;
     }
     collect_chunk(p, k->view, c);
+    laps_add(w->laps, LAP_COLLECT);
     if (p->adapts) adapt_chunks(p, c);
     return NULL;
 }
@@ -122,10 +127,14 @@ static void keep_error(walk *k, err *e, uint64_t number, uint64_t place) {
 static err *work_phase(worker *w, void *arg) {
     walk *k = arg;
     turn t;
-    if (!w->number && k->plan->beside) k->plan->beside(k->p);
+    if (!w->number && k->plan->beside) {
+        k->plan->beside(k->p);
+        laps_add(w->laps, LAP_FETCH);
+    }
     while (turns_take(k->p->turns, w->number, &t)) {
         w->failed_at[1] = 0;
         w->notes = &k->p->chunks[t.place]->notes;
+        laps_mark(w->laps);
         err *e = do_turn(k, w, &t);
         w->notes = &w->own_notes;
         if (e) keep_error(k, e, t.number, w->failed_at[1]);

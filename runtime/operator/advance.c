@@ -185,9 +185,12 @@ static err *advance_step(worker *w, const batch_view *b, chunk *c, uint32_t s) {
     for (uint32_t k = 0; !e && k < step->output_count; k++) {
         if (step->outputs[k].kind == SL_TO_EXPAND) e = expand(w, b, c, s, k);
     }
+    laps_add(w->laps, LAP_FUNCTIONS);
     if (e) return e;
     write_rows(w, b, c, s);
+    laps_add(w->laps, LAP_WRITE);
     group_rows(w, b, c, s);
+    laps_add(w->laps, LAP_GROUP);
     return NULL;
 }
 

@@ -193,6 +193,18 @@ void emit_begin(worker *w) {
     emit_free_kept(w->emit);
 }
 
+/* By kind of window. */
+static err *emit_table(emission *m, table *t, bool reached) {
+    switch (m->plan->window.kind) {
+    case SL_WINDOW_SESSION: return emit_sessions(m, t, reached);
+    case SL_WINDOW_ROLLING: return emit_rolling(m, t);
+    case SL_WINDOW_RUNNING: return emit_running(m, t, reached);
+    }
+    err *e = visit_windows(m, t, reached);
+    if (!e) evict(m, t);
+    return e;
+}
+
 err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool reached,
                     outbox *retracted, outbox *boxes) {
     const sl_aggregate *plan = &b->plan->aggregates[aggregate];
@@ -203,15 +215,9 @@ err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool rea
                    .step = &b->plan->steps[plan->step],
                    .retracted = retracted,
                    .boxes = boxes };
-    table *t = w->tables[aggregate];
     expiry_add_new(&w->expiries[aggregate]);
-    switch (plan->window.kind) {
-    case SL_WINDOW_SESSION: return emit_sessions(&m, t, reached);
-    case SL_WINDOW_ROLLING: return emit_rolling(&m, t);
-    case SL_WINDOW_RUNNING: return emit_running(&m, t, reached);
-    }
-    err *e = visit_windows(&m, t, reached);
-    if (!e) evict(&m, t);
+    err *e = emit_table(&m, w->tables[aggregate], reached);
+    laps_add(w->laps, LAP_LIST);
     return e;
 }
 

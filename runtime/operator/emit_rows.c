@@ -187,8 +187,13 @@ static err *make_rows(const emission *m, uint32_t count) {
 }
 
 err *emit_rows(const emission *m, uint32_t count) {
+    laps *l = m->w->laps;
+    laps_add(l, LAP_LIST);
     err *e = make_rows(m, count);
-    return e ? e : emit_send(m, count);
+    laps_add(l, LAP_RESULT);
+    if (!e) e = emit_send(m, count);
+    laps_add(l, LAP_ENCODE);
+    return e;
 }
 
 void emit_taken_back(const emission *m, uint32_t count) {

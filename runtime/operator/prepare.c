@@ -277,7 +277,9 @@ err *prepare_chunk(worker *w, const batch_view *b, chunk *c) {
     chunk_begin(c, source);
     err *e = source->format.len ? decode_rows(w, b, c) : make_rows(w, b, c);
     if (!e && source->check_count) e = check_rows(w, b, c);
+    laps_add(w->laps, LAP_DECODE);
     if (!e) e = stamp_rows(w, b, c);
     if (!e) gather_nulls(c, source->null_words);
+    laps_add(w->laps, LAP_TIME);
     return e;
 }

@@ -25,6 +25,7 @@
 #include "runtime/operator/chunk.h"
 #include "runtime/operator/expiry.h"
 #include "runtime/operator/extras.h"
+#include "runtime/operator/laps.h"
 #include "runtime/script/script.h"
 #include "runtime/shared/connect.h"
 #include "runtime/shared/row.h"
@@ -94,6 +95,7 @@ typedef struct worker {
     struct judge_space *judge; /* distinct.c's own; owned */
     struct fold_space *fold;   /* fold.c's own; owned */
     struct emit_space *emit;   /* emit.c's own; owned */
+    laps *laps;                /* of its thread; the crew's */
     uint64_t failed_at[2];     /* where the error of the last phase stands: the lowest is told */
     uint64_t result_count;     /* of the aggregation emitted last: results, before any filter */
     uint64_t nulled_numbers;   /* NaN and infinity written as null, in this batch */

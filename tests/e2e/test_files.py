@@ -43,6 +43,20 @@ class FilesTest(harness.E2ETest):
         with open(os.path.join(self.folder, name), mode) as file:
             file.writelines(json.dumps({"n": n}) + "\n" for n in numbers)
 
+    def test_a_profile_says_where_the_time_went(self):
+        self.lines("a.jsonl", *range(5000))
+        self.script('"a.jsonl"')
+        run = self.run_sluice("run", "p.lua", "--profile", "--log", "plain")
+        self.assertEqual(run.code, 0, run.err)
+        self.assertIn("where the time went, of 5,000 records on 1 thread\n", run.err)
+        table = run.err.split("ns/record    share\n")[1].splitlines()
+        took = {line[2:13].strip(): float(line[13:24]) for line in table}
+        whole = took.pop("in all")
+        self.assertTrue({"decode", "write", "deliver"} <= {name for name, ns in took.items() if ns > 0}, run.err)
+        self.assertEqual(list(took.values()), sorted(took.values(), reverse=True))
+        self.assertAlmostEqual(sum(took.values()), whole, delta=0.05 * (len(took) + 1))
+        self.assertNotIn("fold", took)
+
     def rows(self, run):
         return [(row["file"], row["n"]) for row in map(json.loads, run.out.splitlines())]
 
