@@ -74,7 +74,7 @@ static const char *take_topic(lines *l, const char *from) {
     return topic;
 }
 
-static bool read_mark(note *n, lines *l, char *line) {
+static bool read_mark(commit_note *n, lines *l, char *line) {
     int64_t offset, partition;
     if (!take_word(&line, "mark ") || !take_number(&line, &offset)) return false;
     if (!take_number(&line, &partition) || *line++ != ' ') return false;
@@ -86,7 +86,7 @@ static bool read_mark(note *n, lines *l, char *line) {
     return true;
 }
 
-static bool read_lines(note *n, lines *l) {
+static bool read_lines(commit_note *n, lines *l) {
     char *line = next_line(l);
     if (!(line = next_line(l)) || !take_word(&line, "written ")) return false;
     if (!take_number(&line, &n->written_ms)) return false;
@@ -106,8 +106,8 @@ static bool is_whole(const char *text) {
     return sum == XXH3_64bits(text, (size_t)(end + 1 - text));
 }
 
-err *note_read(const char *name, const buf *bytes, note *n) {
-    *n = (note){ 0 };
+err *note_read(const char *name, const buf *bytes, commit_note *n) {
+    *n = (commit_note){ 0 };
     char *text = mem_copy_text(bytes->len ? bytes->data : "", bytes->len);
     bool known = !strncmp(text, MAGIC VERSION "\n", strlen(MAGIC VERSION "\n"));
     err *e = NULL;
@@ -129,8 +129,8 @@ err *note_read(const char *name, const buf *bytes, note *n) {
     return e;
 }
 
-void note_done(note *n) {
+void note_done(commit_note *n) {
     mem_free(n->items);
     mem_free(n->topics);
-    *n = (note){ 0 };
+    *n = (commit_note){ 0 };
 }

@@ -13,17 +13,17 @@
 #include "runtime/base/err.h"
 #include "runtime/shared/ledger.h"
 
-typedef struct note {
+typedef struct commit_note {
     int64_t written_ms; /* wall clock of whoever wrote it */
     char pointer[SL_POINTER_BYTES];
     sl_committed *items; /* owned; each with the pointer */
     uint32_t count;
     char *topics; /* owned: the bytes of all topics */
-} note;
+} commit_note;
 
 void note_write(buf *out, const char *pointer, int64_t now_ms, const sl_mark *marks,
                 uint32_t count);
 
 /* `name`: of the object, for messages. ERR_REFUSED: it is damaged, of a newer version, or none. */
-err *note_read(const char *name, const buf *text, note *n);
-void note_done(note *n);
+err *note_read(const char *name, const buf *text, commit_note *n);
+void note_done(commit_note *n);

@@ -37,8 +37,8 @@ typedef struct store_ledger {
     jobs *remover;
     uint64_t newest; /* number of the last commit that is known; has_newest */
     bool has_newest;
-    note note;       /* what the last read found */
-    old_commit *old; /* oldest first; owned */
+    commit_note note; /* what the last read found */
+    old_commit *old;  /* oldest first; owned */
     uint32_t old_count, old_room;
     int64_t known_ms; /* steady: when `newest` was last known to be that */
     int64_t look_ms;

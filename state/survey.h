@@ -32,7 +32,7 @@ typedef struct survey {
     uint64_t journaled; /* records of batches up to this one are in journals */
     char store_id[33];  /* "": there is none */
     bool has_head;
-    note head; /* its copy, if has_head */
+    commit_note head; /* its copy, if has_head */
 } survey;
 
 /* List everything. A head that is damaged is as none. */

@@ -79,6 +79,26 @@ static err *set_profile(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_last(args *a, const char *value) {
+    a->last = value;
+    return NULL;
+}
+
+static err *set_since(args *a, const char *value) {
+    a->since = value;
+    return NULL;
+}
+
+static err *set_loss(args *a, const char *value) {
+    a->loss = value;
+    return NULL;
+}
+
+static err *set_save(args *a, const char *value) {
+    a->save = value;
+    return NULL;
+}
+
 static err *set_connect(args *a, const char *value) {
     (void)value;
     a->connect = true;
@@ -116,10 +136,10 @@ static err *set_log_level(args *a, const char *value) {
 static const option OPTIONS[] = {
     { "--embedded", NULL, "run", "a Kafka in this process, made-up events, results shown",
       set_embedded },
-    { "--set", "PATH=VALUE", "run, check, checkpoint, state",
+    { "--set", "PATH=VALUE", "run, check, checkpoint, state, lag",
       "override one option: trigger=once, source.start=earliest, sink.mode=append, NAME.X=…",
       set_override },
-    { "--param", "NAME=VALUE", "run, check, checkpoint, state",
+    { "--param", "NAME=VALUE", "run, check, checkpoint, state, lag",
       "a value for the script's sluice.param(NAME, …)",
       set_param },
     { "--log", "STYLE", "run", "of log lines: plain (default on a terminal), logfmt (else), json",
@@ -127,7 +147,7 @@ static const option OPTIONS[] = {
     { "--log-level", "LEVEL", "run", "debug, info (default), warn, error", set_log_level },
     { "--profile", NULL, "run", "at the end: the time that each kind of work took, ns a record",
       set_profile },
-    { "--json", NULL, "check, checkpoint, state", "print it as JSON", set_json },
+    { "--json", NULL, "check, checkpoint, state, lag", "print it as JSON", set_json },
     { "--strict", NULL, "check", "warnings are errors", set_strict },
     { "--connect", NULL, "check", "ask the brokers, too: topics, limits, rights",
       set_connect },
@@ -140,6 +160,14 @@ static const option OPTIONS[] = {
     { "--offsets-only", NULL, "checkpoint fork",
       "the copy begins there with empty state: for another key or window", set_stateless },
     { "--force", NULL, "checkpoint gc", "remove it, do not only show what would go", set_force },
+    { "--last", "RECORDS", "lag", "look at so many of each source, the newest (1,000,000)",
+      set_last },
+    { "--since", "TIME", "lag", "or at those of the last \"2 hours\", by Kafka's time",
+      set_since },
+    { "--loss", "SHARE", "lag", "how much may be lost, for the advice: 0.01% (default), 0",
+      set_loss },
+    { "--save", "FILE", "lag", "add the answer to FILE as a line of JSON, compare with its last",
+      set_save },
     { "--http", "ADDRESS", "run", "serve metrics and status", NULL },
 };
 // clang-format on
@@ -208,7 +236,7 @@ static bool is_path(const char *word) {
 }
 
 static err *unknown_command(const char *given, const command *commands, uint32_t count) {
-    static const char *const LATER[] = { "try", "lag", "why", "reload", "status",
+    static const char *const LATER[] = { "try", "why", "reload", "status",
                                          "stop", "replay", "schema", "new" };
     const char *names[64];
     for (size_t i = 0; i < sizeof LATER / sizeof *LATER; i++)

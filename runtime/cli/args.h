@@ -30,6 +30,7 @@ typedef struct args {
     bool loses;      /* --may-lose-output */
     bool stateless;  /* --offsets-only */
     const char *to;  /* --to: a batch, as typed; NULL: none */
+    const char *last, *since, *loss, *save; /* lag, as typed; NULL: not given */
     bool strict;     /* check: --strict */
     bool connect;    /* check: --connect */
     bool log_given;  /* --log: log_style is meant */

@@ -287,7 +287,7 @@ typedef struct importing {
     const char *path;
     const char *bytes; /* mapped */
     size_t len;
-    note note;
+    commit_note note;
     char name[256], topic[256]; /* what was exported */
     rechain rechain;
     pointer at; /* of the object read last */

@@ -16,6 +16,7 @@ int command_checkpoint_import(const args *a);
 int command_state_ls(const args *a);
 int command_state_get(const args *a);
 int command_state_diff(const args *a);
+int command_lag(const args *a);
 void command_version(void);
 
 /* Print the error (taken) and give its exit code: 2 for wrong usage, script or plan, else 1. */

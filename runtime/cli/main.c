@@ -40,6 +40,8 @@ static const command COMMANDS[] = {
       command_state_get, false },
     { "state diff", "SCRIPT.lua BATCH BATCH", "show which groups changed between two batches",
       command_state_diff, false },
+    { "lag", "SCRIPT.lua", "how far out of order records come, and what each delay would cost",
+      command_lag, false },
     { "help", "[TOPIC]", "print this, or the page of a command or of one of `help topics`", help,
       false },
     { "version", NULL, "print the versions of sluice and what it is linked with", version, false },

@@ -206,7 +206,7 @@ static void the_head_is_copied(void **state) {
     (void)state;
     fixture f;
     buf bytes;
-    note n;
+    commit_note n;
     char text[SL_POINTER_BYTES];
     fixture_open(&f, "memory:garbage");
     start(&f);
