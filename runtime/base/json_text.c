@@ -1,6 +1,6 @@
 #include "runtime/base/json_text.h"
 
-#include <stdint.h>
+#include <inttypes.h>
 
 #include "runtime/base/copy.h"
 
@@ -114,4 +114,21 @@ void json_text_put_base64(buf *out, const void *bytes, size_t len) {
         to += 4;
     }
     out->len += (len + 2) / 3 * 4;
+}
+
+void json_put_name(buf *out, const char *name) {
+    char last = out->len ? out->data[out->len - 1] : '{';
+    if (last != '{' && last != '[') buf_put_char(out, ',');
+    json_text_put(out, name, strlen(name));
+    buf_put_char(out, ':');
+}
+
+void json_put_text(buf *out, const char *name, const char *value) {
+    json_put_name(out, name);
+    json_text_put(out, value, strlen(value));
+}
+
+void json_put_number(buf *out, const char *name, int64_t value) {
+    json_put_name(out, name);
+    buf_printf(out, "%" PRId64, value);
 }

@@ -3,6 +3,7 @@
  * that is codec's. thread: any. */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "runtime/base/buf.h"
 
@@ -15,3 +16,9 @@ bool json_text_is_utf8(const char *text, size_t len);
 
 /* Append `len` bytes as base64 (RFC 4648 section 4: `+`, `/`, padded), without quotes. */
 void json_text_put_base64(buf *out, const void *bytes, size_t len);
+
+/* Append `"name":`, with a comma in front unless `out` ends in an opening bracket; and a value
+ * behind it: text that is valid UTF-8, a number. */
+void json_put_name(buf *out, const char *name);
+void json_put_text(buf *out, const char *name, const char *value);
+void json_put_number(buf *out, const char *name, int64_t value);

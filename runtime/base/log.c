@@ -108,6 +108,11 @@ static void write_all(int fd, const char *data, size_t len) {
 
 void log_write(logger *log, log_level level, const char *message, const log_field *fields,
                size_t count) {
+    if (level >= LOG_WARN && log->tap) {
+        pthread_mutex_lock(&log->lock);
+        log->tap(log->tap_arg, level, message, fields, count);
+        pthread_mutex_unlock(&log->lock);
+    }
     if (level < log->level) return;
     buf line;
     buf_init(&line);

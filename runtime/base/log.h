@@ -26,12 +26,19 @@ typedef struct log_field {
     int64_t number;
 } log_field;
 
+/* Sees what is logged. thread: the one that logs. */
+typedef void log_tap(void *arg, log_level level, const char *message, const log_field *fields,
+                     size_t count);
+
 typedef struct logger {
     int fd;                 /* where lines go, usually 2; borrowed */
     log_level level;        /* lines below it are dropped */
     log_style style;        /* LOG_PLAIN: the message and its fields, for a terminal */
     void (*before)(void *); /* called with the lock held before a line is written; may be NULL */
     void *before_arg;
+    log_tap *tap; /* called with the lock held for what is LOG_WARN and above, whatever `level`;
+                     may be NULL. Set before threads log */
+    void *tap_arg;
     pthread_mutex_t lock; /* guards `fd` and the hook */
 } logger;
 

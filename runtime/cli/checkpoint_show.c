@@ -12,21 +12,14 @@ void show_text(buf *out) {
     buf_done(out);
 }
 
-void show_json_name(buf *out, const char *name) {
-    char last = out->len ? out->data[out->len - 1] : '{';
-    if (last != '{' && last != '[') buf_put_char(out, ',');
-    json_text_put(out, name, strlen(name));
-    buf_put_char(out, ':');
-}
+void show_json_name(buf *out, const char *name) { json_put_name(out, name); }
 
 void show_json_text(buf *out, const char *name, const char *value) {
-    show_json_name(out, name);
-    json_text_put(out, value, strlen(value));
+    json_put_text(out, name, value);
 }
 
 void show_json_number(buf *out, const char *name, int64_t value) {
-    show_json_name(out, name);
-    buf_printf(out, "%" PRId64, value);
+    json_put_number(out, name, value);
 }
 
 bool show_has_time(int64_t start_ms) {

@@ -11,6 +11,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/display.h"
 #include "runtime/cli/embedded.h"
+#include "runtime/cli/live.h"
 #include "runtime/cli/plan_options.h"
 #include "runtime/cli/profile.h"
 #include "runtime/cli/status.h"
@@ -43,6 +44,7 @@ typedef struct run {
     pipeline pipeline;
     drift drift;
     display *display;
+    live *live;
     int64_t ticked_ms;       /* steady */
     atomic_bool feed_failed; /* set by the feed's thread */
 } run;
@@ -233,6 +235,7 @@ static void look_around(run *r, pipeline *p) {
     status_facts facts;
     status_collect(&facts, p);
     display_update(r->display, &facts);
+    live_update(r->live, p, &facts);
     drift_look(&r->drift, p, &r->log);
     for (uint32_t w = 0; w < crew_count(p->crew); w++)
         script_fallbacks(crew_worker(p->crew, w)->script, on_fallback, r);
@@ -360,6 +363,7 @@ static err *run_all(run *r) {
     if (e) return stopped_early(e);
     const sl_plan *plan = script_plan(r->workers[0]->script);
     r->name = mem_copy_text(plan->name.data, plan->name.len);
+    live_open(r->live, r->name);
     system.pipeline = r->name;
     args_put_operands(r->a, &r->operands);
     system.operands = buf_text(&r->operands);
@@ -392,9 +396,12 @@ int command_run(const args *a) {
              a->log_level);
     r.for_people = r.log.style == LOG_PLAIN;
     stop_install(command_end_now, LAST_WORDS[r.log.style]);
+    live_options told = { .log = &r.log, .script = a->operand, .embedded = a->embedded };
+    r.live = live_new(&told);
     int code = end_run(&r, run_all(&r));
     free_workers(&r);
     embedded_close(r.embedded);
+    live_close(r.live, code);
     drift_done(&r.drift);
     mem_free(r.workers);
     mem_free(r.name);

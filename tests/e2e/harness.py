@@ -39,6 +39,8 @@ def shared_s3():
 def open_folder():
     """All temporary files of the run lie in one folder, which `close` removes."""
     tempfile.tempdir = tempfile.mkdtemp(prefix="sluice-e2e-")
+    # of control sockets: others on this machine run pipelines of the same names
+    os.environ["SLUICE_RUN_DIR"] = tempfile.mkdtemp(prefix="run-")
 
 
 def close():

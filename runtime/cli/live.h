@@ -1,0 +1,32 @@
+#pragma once
+/* What a running pipeline tells over its socket, and what it can be told: the commands behind
+ * `sluice status` and `sluice stop`. main gives the facts between steps; while a batch runs longer
+ * the last ones are told, with their age. */
+#include "runtime/base/log.h"
+#include "runtime/cli/control.h"
+#include "runtime/cli/status.h"
+
+typedef struct live live;
+
+typedef struct live_options {
+    logger *log;        /* borrowed; warnings and errors are kept for status */
+    const char *script; /* path; borrowed */
+    bool embedded;
+} live_options;
+
+/* Nothing is told yet; others may add commands to live_control. */
+live *live_new(const live_options *options);
+control *live_control(live *l);
+
+/* Open the socket of the pipeline `name`. Where none can be had, or another process has the name,
+ * that is a warning: the run goes on. */
+void live_open(live *l, const char *name);
+
+/* thread: main, at each look. */
+void live_update(live *l, const pipeline *p, const status_facts *f);
+
+/* A reload ended. thread: any. */
+void live_note_reload(live *l, bool was_taken, const char *text);
+
+/* The run has ended; who waits is told. NULL is allowed. */
+void live_close(live *l, int exit_code);
