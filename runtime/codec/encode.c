@@ -12,13 +12,22 @@
 #include "runtime/codec/number.h"
 #include "runtime/codec/rfc3339.h"
 
-enum { SHORT_PREFIX = 32 }; /* copied at once; so many bytes can be read behind the prefixes */
+enum { SHORT_PREFIX = 32, /* copied at once; so many bytes can be read behind the prefixes */
+       TIME_BYTES = RFC3339_TEXT_BYTES + 2 /* numbers are shorter */ };
+
+/* The text of the last time: the rows of a window all have the same bounds. */
+typedef struct last_time {
+    int64_t ms;
+    uint32_t len; /* 0: none yet */
+    char text[TIME_BYTES];
+} last_time;
 
 /* A column, or a value inside of a block, with what stands in front of it. */
 typedef struct item {
     sl_column column;
     uint32_t prefix; /* offset of `,"name":` in `prefixes` */
     uint32_t prefix_len;
+    last_time *last;    /* owned; timestamps */
     struct item *inner; /* owned; blocks: what is inside, nested.h; NULL: nothing */
     uint32_t inner_count;
 } item;
@@ -43,6 +52,7 @@ static void item_init(item *i, buf *prefixes, const sl_column *column, uint32_t 
         .prefix_len = (uint32_t)(prefixes->len - start),
         .inner_count = shape ? shape->item_count : 0,
     };
+    if (column->type == SL_TIMESTAMP) i->last = mem_zalloc(1, sizeof *i->last);
     if (!i->inner_count) return;
     i->inner = mem_zalloc(i->inner_count, sizeof *i->inner);
     for (uint32_t k = 0; k < i->inner_count; k++)
@@ -51,6 +61,7 @@ static void item_init(item *i, buf *prefixes, const sl_column *column, uint32_t 
 
 static void item_done(item *i) {
     for (uint32_t k = 0; k < i->inner_count; k++) item_done(&i->inner[k]);
+    mem_free(i->last);
     mem_free(i->inner);
 }
 
@@ -86,15 +97,20 @@ void encode_int64(buf *out, int64_t value) {
 }
 
 /* By `times` (sl_times): the integer, or RFC 3339 in quotes, UTC, with ms. */
-static void encode_time(buf *out, int64_t time_ms, int32_t times) {
-    if (times != SL_TIMES_ISO) {
-        encode_int64(out, time_ms);
-        return;
-    }
-    char *to = buf_need(out, RFC3339_TEXT_BYTES + 2);
+static size_t write_time(char *to, int64_t time_ms, int32_t times) {
+    if (times != SL_TIMES_ISO) return number_write_int64(to, time_ms);
     size_t len = rfc3339_write(to + 1, time_ms);
     to[0] = to[len + 1] = '"';
-    out->len += len + 2;
+    return len + 2;
+}
+
+static void put_time(buf *out, int64_t time_ms, int32_t times, last_time *last) {
+    if (time_ms != last->ms || !last->len) {
+        last->ms = time_ms;
+        last->len = (uint32_t)write_time(last->text, time_ms, times);
+    }
+    memcpy(buf_need(out, TIME_BYTES), last->text, TIME_BYTES);
+    out->len += last->len;
 }
 
 /* Has the column a text of its own? What is not finite is null in JSON. */
@@ -125,8 +141,8 @@ static void put_words(buf *out, const sl_column *column, const char *at) {
 
 /* Append a value that is no text; `at` need not be aligned. */
 static inline __attribute__((always_inline)) void
-put_fixed(const encoder *e, buf *out, const sl_column *column, const char *at,
-          uint64_t *not_finite) {
+put_fixed(const encoder *e, buf *out, const item *i, const char *at, uint64_t *not_finite) {
+    const sl_column *column = &i->column;
     int32_t small;
     int64_t whole;
     double real;
@@ -142,7 +158,7 @@ put_fixed(const encoder *e, buf *out, const sl_column *column, const char *at,
         return;
     case SL_TIMESTAMP:
         memcpy(&whole, at, sizeof whole);
-        encode_time(out, whole, e->times);
+        put_time(out, whole, e->times, i->last);
         return;
     case SL_DATE:
     case SL_DECIMAL:
@@ -245,7 +261,7 @@ static const char *put_inner(const encoder *e, buf *out, const item *i, const ch
     case SL_STRING: json_text_put(out, at + 4, count_at(at)); return at + 4 + count_at(at);
     case SL_BYTES: put_base64(out, at + 4, count_at(at)); return at + 4 + count_at(at);
     default:
-        put_fixed(e, out, &i->column, at, not_finite);
+        put_fixed(e, out, i, at, not_finite);
         return at + block_fixed_len(i->column.type);
     }
 }
@@ -261,7 +277,7 @@ static void put_value(const encoder *e, buf *out, const sl_row *row, const item 
     case SL_LIST:
     case SL_MAP:
     case SL_STRUCT: put_inner(e, out, i, text->data, not_finite); return;
-    default: put_fixed(e, out, &i->column, at, not_finite);
+    default: put_fixed(e, out, i, at, not_finite);
     }
 }
 

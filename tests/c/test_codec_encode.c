@@ -199,6 +199,31 @@ static void plain_keys_are_text_unless_null(void **state) {
     assert_key(&row, 2, 1, SL_KEY_PLAIN, SL_TIMES_MS, "{\"s\":null}");
 }
 
+/* An encoder keeps the text of its last time. */
+static void times_of_one_encoder_do_not_mix(void **state) {
+    (void)state;
+    static const int64_t TIMES[] = { 0, 0, 1704164645678, 5, 5, -1, 0 };
+    encoder *ms = encoder_new(COLUMNS + 1, 1, SL_TIMES_MS);
+    encoder *iso = encoder_new(COLUMNS + 1, 1, SL_TIMES_ISO);
+    buf out;
+    buf_init(&out);
+    for (size_t i = 0; i < sizeof TIMES / sizeof *TIMES; i++) {
+        test_row row = { .t = TIMES[i] };
+        char want[2 * RFC3339_TEXT_BYTES], text[RFC3339_TEXT_BYTES];
+        int len = (int)rfc3339_write(text, TIMES[i]);
+        snprintf(want, sizeof want, "{\"a \\\"t\\\"\\n/\":%lld}{\"a \\\"t\\\"\\n/\":\"%.*s\"}",
+                 (long long)TIMES[i], len, text);
+        uint64_t counted = 0;
+        buf_reset(&out);
+        encode_value(ms, &out, &row.head, &counted);
+        encode_value(iso, &out, &row.head, &counted);
+        assert_string_equal(buf_text(&out), want);
+    }
+    buf_done(&out);
+    encoder_free(ms);
+    encoder_free(iso);
+}
+
 static void iso_times_read_back(void **state) {
     (void)state;
     static const struct {
@@ -266,6 +291,7 @@ int main(void) {
         cmocka_unit_test(doubles_are_shortest_and_read_back),
         cmocka_unit_test(values_are_objects_of_all_columns),
         cmocka_unit_test(plain_keys_are_text_unless_null),
+        cmocka_unit_test(times_of_one_encoder_do_not_mix),
         cmocka_unit_test(iso_times_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
