@@ -195,7 +195,7 @@ err *kafka_sink_drain(kafka_sink *s) {
     s->waiting = rd_kafka_outq_len(s->client->rk);
     while (!is_over(s)) {
         /* short: successes are not reported, so nothing ends the wait early */
-        rd_kafka_flush(s->client->rk, s->txn ? 1 : KAFKA_SLICE_MS);
+        rd_kafka_flush(s->client->rk, 1);
         err *e = kafka_sink_watch(s);
         if (e) return e;
         bool is_lost = rd_kafka_fatal_error(s->client->rk, text, sizeof text) != 0;
