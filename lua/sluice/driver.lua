@@ -32,10 +32,10 @@ driver.JIT = {
 function driver.binary() return ffi.C end
 
 local function define(what, name, title, sees, write)
-   return function(v, calls)
+   return function(v, calls, timing)
       local code = driver_code.new(what)
       write(code)
-      local run = code:compile(v, calls)
+      local run = code:compile(v, calls, timing)
       return run, { what = what, name = name, title = title, loops = { run },
          sees = sees }
    end
@@ -46,7 +46,7 @@ end
 -- @tparam table step Step of the source
 -- @tparam table source of the graph
 -- @tparam table schema what the function sees
--- @treturn function (v, calls) → driver, `{ what =, name =, title =,
+-- @treturn function (v, calls, timing) → driver, `{ what =, name =, title =,
 --  loops = { function, … }, sees = of `driver_names.sees` }`
 function driver.time(step, source, schema)
    local title = driver_names.of_source("time", source.name, "event_time", source.time.fn)
@@ -77,13 +77,13 @@ end
 -- @tparam table tree of the graph
 -- @treturn function as above
 function driver.prepare(step, name, tree)
-   return function(v, calls)
+   return function(v, calls, timing)
       local loops = {}
       for i, guarded in ipairs { false, true } do
          local code = driver_code.new "prepare"
          code:line("v.pos = i")
          driver_step.write(code, step, tree, { guarded = guarded, first_node = 0 })
-         loops[i] = code:compile(v, calls)
+         loops[i] = code:compile(v, calls, timing)
       end
       local plain, guarded = loops[1], loops[2]
       local function run()
@@ -118,11 +118,11 @@ end
 -- @treturn function as above
 function driver.expand(step, next_step, name, output)
    local title = driver_names.of_source("flat_map", name, "flat_map", output.fn)
-   return function(v, calls)
+   return function(v, calls, timing)
       local emit = driver_flat_map.emit(next_step, output.fields, v, calls)
       local code = driver_code.new "flat_map"
       driver_flat_map.write(code, step, output, emit)
-      local run = code:compile(v, calls)
+      local run = code:compile(v, calls, timing)
       return run, { what = "flat_map", name = name, title = title, loops = { run },
          sees = driver_names.sees(step, nil, output.schema) }
    end

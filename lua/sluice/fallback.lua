@@ -90,9 +90,9 @@ function Watch:describe(fn, kind, entry)
    local at = abort and abort.at
    entry = at and self:function_at(at) or entry
    if self.told[entry.fn] then return nil end
-   self.told[entry.fn] = true
    local text = ("%s%s (%s) fell back to the interpreter"):format(
       kind == "loop" and "the loop over " or "", entry.what, entry.line)
+   self.told[entry.fn] = abort and abort.reason or "it is not known why"
    if not abort then return text end
    local where = at and ", at " .. at.text or ""
    return ("%s: %s%s"):format(text, abort.reason, where)
@@ -120,7 +120,7 @@ end
 --- Watch drivers and the user's functions in them, from now on.
 -- @tparam table drivers list of `{ what =, name =, loops = { function, … } }`
 -- @tparam table list from `functions.of`
--- @treturn table with `poll()`
+-- @treturn table with `poll()`, and `told`: function → why, of those that were told
 -- @usage local watch = fallback.watch(drivers, functions.of(graph))
 function fallback.watch(drivers, list)
    local watch = setmetatable({ drivers = drivers, functions = list, aborts = {},

@@ -201,7 +201,7 @@ end
 -- @param[opt] calls where `sl_text_copy` and `sl_part_set` are: the binary, or a table in
 --  tests
 -- @tparam ?boolean hides_secrets look none up: options that hold one are left out
--- @treturn table `{ plan = cdata sl_plan *, drivers = function (v) → list of functions,
+-- @treturn table `{ plan = cdata sl_plan *, drivers = function (v, timing) → list of functions,
 --  list of `{ what =, name =, loops = { function, … } }`; anchors = what keeps the plan
 --  alive, steps = { { layout =, view = … } } by number, states = of the aggregations,
 --  shape = what stored state depends on, JSON }`
@@ -230,10 +230,10 @@ function lower.plan(graph, calls, hides_secrets)
    end
    local shape = compat_shape.text(graph, plan.states)
    lower_checkpoint.fill(plan.memory, into[0].checkpoint, graph, shape)
-   local function drivers(v)
+   local function drivers(v, timing)
       local functions, descriptions = {}, {}
       for i, definition in ipairs(plan.definitions) do
-         functions[i], descriptions[i] = definition(v, calls)
+         functions[i], descriptions[i] = definition(v, calls, timing)
       end
       return functions, descriptions
    end

@@ -5,6 +5,7 @@
 local analyse = require "sluice.analyse"
 local cdef = require "sluice.cdef"
 local describe = require "sluice.test.describe"
+local driver = require "sluice.driver"
 local driver_sink = require "sluice.driver.sink"
 local events = require "sluice.events"
 local explain = require "sluice.explain"
@@ -22,6 +23,7 @@ local random = require "sluice.helper.random"
 local sandbox = require "sluice.sandbox"
 local stream = require "sluice.stream"
 local syntax = require "sluice.syntax"
+local timing = require "sluice.timing"
 local unused = require "sluice.check.unused"
 local view = require "sluice.check.view"
 local warnings = require "sluice.check.warnings"
@@ -81,7 +83,8 @@ end
 local function finish(host, graph, list, seen)
    local lowered = lower.plan(graph, nil, not host.shows_secrets)
    local v = ffi.cast("sl_vector *", host.vector)
-   local drivers, descriptions = lowered.drivers(v)
+   local timed = host.timed and timing.new(list, driver.binary()) or nil
+   local drivers, descriptions = lowered.drivers(v, timed)
    random.bind(v, graph.name)
    local watch = fallback.watch(descriptions, list)
    local teller = failure.new(v, descriptions, { [host.path] = host.text })
@@ -117,19 +120,20 @@ local function finish(host, graph, list, seen)
          return (teller:tell(number, message, frames))
       end,
       fallbacks = function() return (table.concat(watch:poll(), "\n")) end,
+      timings = function() return (timed:lines(watch)) end,
    }
 end
 
 --- Load a script.
 -- @tparam table host from C: `path`, `text`, `overrides`, `params`, `shows_secrets`,
---   `worker`, `vector` (address), `print(text)`, `hash(text, path)`
+--   `worker`, `timed`, `vector` (address), `print(text)`, `hash(text, path)`
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
 --   these, `fingerprint`, `settings` (those of `--set` that rows depend on),
 --   and the functions C calls: `compat(stored)` (→ address of an sl_compat, as text),
 --   `members(stored, section)` (→ as `sluice.compat.members`),
 --   `explain(json, color, said, put_ms, is_charged)`, `verdict()`, `describe()`,
---   `warnings()`, `event(source, i, seed, now_ms)`, `fallbacks()`, `tell(driver, message,
---   frames)`
+--   `warnings()`, `event(source, i, seed, now_ms)`, `fallbacks()`, `timings()`,
+--   `tell(driver, message, frames)`
 -- @raise "FILE:LINE: message" for what the script's code threw
 function main.load(host)
    cdef.load()

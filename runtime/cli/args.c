@@ -1,5 +1,6 @@
 #include "runtime/cli/args.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/nearest.h"
@@ -105,6 +106,29 @@ static err *set_connect(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_watch(args *a, const char *value) {
+    (void)value;
+    a->watch = true;
+    return NULL;
+}
+
+static err *set_input(args *a, const char *value) {
+    if (a->input_count == ARGS_MAX_SETS)
+        return err_new(ERR_USAGE, "--input: at most %d are taken", ARGS_MAX_SETS);
+    a->inputs[a->input_count++] = value;
+    return NULL;
+}
+
+static err *set_last(args *a, const char *value) {
+    char *end;
+    long long count = strtoll(value, &end, 10);
+    if (*end || count <= 0 || count > 1000000000)
+        return err_new(ERR_USAGE, "--last %s: wanted a number of records, as in --last 100000",
+                       value);
+    a->last = count;
+    return NULL;
+}
+
 static err *set_strict(args *a, const char *value) {
     (void)value;
     a->strict = true;
@@ -134,12 +158,12 @@ static err *set_log_level(args *a, const char *value) {
 
 // clang-format off
 static const option OPTIONS[] = {
-    { "--embedded", NULL, "run", "a Kafka in this process, made-up events, results shown",
+    { "--embedded", NULL, "run, try", "a Kafka in this process, made-up events, results shown",
       set_embedded },
-    { "--set", "PATH=VALUE", "run, check, checkpoint, state, lag",
+    { "--set", "PATH=VALUE", "run, check, try, lag, checkpoint, state",
       "override one option: trigger=once, source.start=earliest, sink.mode=append, NAME.X=…",
       set_override },
-    { "--param", "NAME=VALUE", "run, check, checkpoint, state, lag",
+    { "--param", "NAME=VALUE", "run, check, try, lag, checkpoint, state",
       "a value for the script's sluice.param(NAME, …)",
       set_param },
     { "--log", "STYLE", "run", "of log lines: plain (default on a terminal), logfmt (else), json",
@@ -147,7 +171,12 @@ static const option OPTIONS[] = {
     { "--log-level", "LEVEL", "run", "debug, info (default), warn, error", set_log_level },
     { "--profile", NULL, "run", "at the end: the time that each kind of work took, ns a record",
       set_profile },
-    { "--json", NULL, "check, checkpoint, state, lag", "print it as JSON", set_json },
+    { "--input", "FILE", "try", "read this file in place of the source; of several: NAME=FILE",
+      set_input },
+    { "--last", "N", "try", "records of each source that are taken, 100000 unless given",
+      set_last },
+    { "--watch", NULL, "try", "again at every save of the script or what it requires", set_watch },
+    { "--json", NULL, "check, try, lag, checkpoint, state", "print it as JSON", set_json },
     { "--strict", NULL, "check", "warnings are errors", set_strict },
     { "--connect", NULL, "check", "ask the brokers, too: topics, limits, rights",
       set_connect },
@@ -236,7 +265,7 @@ static bool is_path(const char *word) {
 }
 
 static err *unknown_command(const char *given, const command *commands, uint32_t count) {
-    static const char *const LATER[] = { "try", "why", "reload", "status",
+    static const char *const LATER[] = { "why", "reload", "status",
                                          "stop", "replay", "schema", "new" };
     const char *names[64];
     for (size_t i = 0; i < sizeof LATER / sizeof *LATER; i++)

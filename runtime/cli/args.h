@@ -22,7 +22,7 @@ typedef struct args {
     const char *params[ARGS_MAX_SETS]; /* --param, likewise */
     uint32_t param_count;
     bool wants_help; /* --help stands behind the command: nothing further was read */
-    bool embedded;   /* run: --embedded */
+    bool embedded;   /* --embedded */
     bool profile;    /* run: --profile */
     bool json;       /* --json */
     bool force;      /* --force: do it, not only say what would be done */
@@ -36,6 +36,11 @@ typedef struct args {
     bool log_given;  /* --log: log_style is meant */
     log_style log_style;
     log_level log_level; /* LOG_INFO unless given */
+
+    const char *inputs[ARGS_MAX_SETS]; /* --input, in order; borrowed from argv */
+    uint32_t input_count;
+    int64_t last; /* --last: records; 0: not given */
+    bool watch;   /* --watch */
 } args;
 
 typedef struct command {

@@ -4,6 +4,7 @@
 
 int command_run(const args *a);
 int command_check(const args *a);
+int command_try(const args *a);
 int command_test(const args *a);
 int command_checkpoint_ls(const args *a);
 int command_checkpoint_verify(const args *a);
@@ -21,6 +22,9 @@ void command_version(void);
 
 /* Print the error (taken) and give its exit code: 2 for wrong usage, script or plan, else 1. */
 int command_failed(err *e);
+
+/* The exit code alone. */
+int command_code(const err *e);
 
 /* End the process at once, nothing is cleaned up. Safe in a signal handler and on any thread. */
 void command_end_now(int code);

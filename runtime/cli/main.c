@@ -16,6 +16,8 @@ static int version(const args *a);
 static const command COMMANDS[] = {
     { "run", "SCRIPT.lua", "run a pipeline until it is done or stopped", command_run, false },
     { "check", "SCRIPT.lua", "validate a script and explain its plan", command_check, false },
+    { "try", "SCRIPT.lua", "run it over a sample, write nothing, show the results", command_try,
+      false },
     { "test", "[FILE…]", "run specs of pipelines: busted, a clock by hand, no broker", command_test,
       true },
     { "checkpoint ls", "SCRIPT.lua", "show what is stored of a pipeline, and how far it is",

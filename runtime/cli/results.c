@@ -4,24 +4,9 @@
 
 #include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
-#include "runtime/cli/members.h"
 #include "runtime/cli/plan_options.h"
 #include "runtime/cli/results_state.h"
-#include "runtime/codec/rfc3339.h"
-
-/* Find the output that leads to `sink`, and the aggregation in front of it. */
-static void find_shape(const sl_plan *plan, result_table *t) {
-    for (uint32_t s = 0; s < plan->step_count; s++) {
-        for (uint32_t k = 0; k < plan->steps[s].output_count && !t->shape; k++) {
-            const sl_output *o = &plan->steps[s].outputs[k];
-            if (o->kind == SL_TO_SINK && o->target == t->sink) t->shape = o;
-        }
-        for (uint32_t a = 0; a < plan->aggregate_count && t->shape && !t->mode; a++)
-            if (plan->aggregates[a].step == s) t->mode = plan->aggregates[a].mode;
-        if (t->shape) break;
-    }
-    t->is_keyed = t->mode != 0;
-}
+#include "runtime/cli/shape.h"
 
 results *results_new(const sl_plan *plan, const char *connector) {
     results *r = mem_zalloc(1, sizeof *r);
@@ -33,7 +18,8 @@ results *results_new(const sl_plan *plan, const char *connector) {
         if (!plan_is(&sink->connector, connector)) continue;
         result_table *t = &r->tables[r->count++];
         *t = (result_table){ .sink = i, .name = &sink->name, .is_side = sink->is_side != 0 };
-        if (!t->is_side) find_shape(plan, t);
+        if (!t->is_side) t->shape = shape_of_sink(plan, i, &t->mode);
+        t->is_keyed = t->mode != 0;
     }
     return r;
 }
@@ -52,24 +38,9 @@ uint32_t results_sink(const results *r, uint32_t table) { return r->tables[table
 
 /* -- keeping */
 
-/* Milliseconds, or text under `times = "iso"`. */
 static int64_t window_start_of(const sl_record *m) {
-    static const sl_string name = { "window_start", 12, 0 };
-    sl_string value;
-    int64_t start = 0;
-    bool found = m->key.data && members_find(m->key.data, m->key.len, name, &value);
-    if (!found) found = m->value.data && members_find(m->value.data, m->value.len, name, &value);
-    if (!found || !value.len) return INT64_MIN;
-    if (value.data[0] == '"') {
-        bool is_time = value.len > 2 && rfc3339_parse(value.data + 1, value.len - 2, &start);
-        return is_time ? start : INT64_MIN;
-    }
-    if (value.len > 17) return INT64_MIN;
-    for (uint32_t i = value.data[0] == '-'; i < value.len; i++) {
-        if (value.data[i] < '0' || value.data[i] > '9') return INT64_MIN;
-        start = start * 10 + (value.data[i] - '0');
-    }
-    return value.data[0] == '-' ? -start : start;
+    sl_string window = shape_window(&m->key, &m->value);
+    return shape_window_ms(&window);
 }
 
 static result *find_key(result_table *t, const sl_string *key) {

@@ -49,7 +49,7 @@ typedef struct run {
     atomic_bool feed_failed; /* set by the feed's thread */
 } run;
 
-static int exit_code(const err *e) {
+int command_code(const err *e) {
     switch (e->code) {
     case ERR_USAGE:
     case ERR_PLAN: return 2;
@@ -60,7 +60,7 @@ static int exit_code(const err *e) {
 }
 
 int command_failed(err *e) {
-    int code = exit_code(e);
+    int code = command_code(e);
     fprintf(stderr, "sluice: %s\n", e->message);
     err_free(e);
     return code;
@@ -379,9 +379,9 @@ static err *run_all(run *r) {
 
 static int end_run(run *r, err *e) {
     if (!e) return 0;
-    bool is_answer = exit_code(e) == 2 && !r->a->log_given; /* nothing was logged yet */
+    bool is_answer = command_code(e) == 2 && !r->a->log_given; /* nothing was logged yet */
     if (r->for_people || is_answer) return command_failed(e);
-    int code = exit_code(e);
+    int code = command_code(e);
     log_write(&r->log, LOG_ERROR, e->message, NULL, 0);
     err_free(e);
     return code;

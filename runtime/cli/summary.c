@@ -126,6 +126,12 @@ static void log_drift(const drift *d, logger *log) {
                  log_number("offset", d->items[i].offset), log_number("count", d->items[i].count));
 }
 
+void summary_put_records(buf *out, const pipeline *p, const drift *d) {
+    for (uint32_t i = 0; i < p->input_count; i++) put_source(out, &p->inputs[i]);
+    put_drift(out, d);
+    for (uint32_t i = 0; i < p->input_count; i++) put_blanks(out, &p->inputs[i]);
+}
+
 void summary_say(const pipeline *p, const drift *d, logger *log, bool for_people, int64_t ran_ms) {
     if (!for_people) {
         pipeline_summary(p, log);

@@ -65,6 +65,10 @@ void host_user_place(lua_State *L, char *place, size_t room);
  * script_error. */
 bool host_call(script *s, int args, int results);
 
+/* Call function `name` of the loaded script, whose arguments are at the top of the stack, for a
+ * text: in `text` of the script. */
+err *host_text(script *s, const char *name, int args, size_t *len);
+
 static const uint64_t HOST_FNV_START = 0xcbf29ce484222325u;
 
 /* FNV-1a, 64 bits (Fowler, Noll, Vo 1991), carried on from `hash`. */

@@ -118,6 +118,8 @@ static void push_host(lua_State *L, script *s) {
     lua_setfield(L, -2, "params");
     lua_pushboolean(L, s->options.shows_secrets);
     lua_setfield(L, -2, "shows_secrets");
+    lua_pushboolean(L, s->options.timed);
+    lua_setfield(L, -2, "timed");
     lua_pushlightuserdata(L, s->vector);
     lua_setfield(L, -2, "vector");
     push_function(s, print_line);

@@ -217,9 +217,7 @@ bool script_run(script *s, uint32_t driver) {
     return done;
 }
 
-/* Call function `name` of the loaded script, whose arguments are at the top of the stack, for a
- * text. */
-static err *call_for_text(script *s, const char *name, int args, size_t *len) {
+err *host_text(script *s, const char *name, int args, size_t *len) {
     lua_getfield(s->L, HOST_LOADED, name);
     lua_insert(s->L, -args - 1);
     if (!call(s, NO_DRIVER, args, 1)) {
@@ -251,7 +249,7 @@ const char *script_details(script *s) {
     lua_pushlstring(s->L, message.data, message.len);
     lua_pushlstring(s->L, frames.data, frames.len);
     size_t len;
-    err *e = call_for_text(s, "tell", 3, &len);
+    err *e = host_text(s, "tell", 3, &len);
     buf_done(&s->message);
     buf_done(&s->frames);
     s->message = message;
@@ -263,7 +261,7 @@ const char *script_details(script *s) {
 
 err *script_describe(script *s, const char **text) {
     size_t len;
-    err *e = call_for_text(s, "describe", 0, &len);
+    err *e = host_text(s, "describe", 0, &len);
     *text = s->text.data;
     return e;
 }
@@ -271,7 +269,7 @@ err *script_describe(script *s, const char **text) {
 err *script_compat(script *s, const char *stored, const sl_compat **result) {
     size_t len;
     lua_pushstring(s->L, stored);
-    err *e = call_for_text(s, "compat", 1, &len);
+    err *e = host_text(s, "compat", 1, &len);
     *result = e ? NULL : (const sl_compat *)(uintptr_t)strtoull(s->text.data, NULL, 10);
     return e;
 }
@@ -280,7 +278,7 @@ err *script_members(script *s, const char *stored, const char *section, const ch
     size_t len;
     lua_pushstring(s->L, stored);
     lua_pushstring(s->L, section);
-    err *e = call_for_text(s, "members", 2, &len);
+    err *e = host_text(s, "members", 2, &len);
     *text = s->text.data;
     return e;
 }
@@ -295,7 +293,7 @@ err *script_explain(script *s, const script_explanation *wanted, const char **te
     else
         lua_pushnumber(s->L, (lua_Number)wanted->put_ms);
     lua_pushboolean(s->L, wanted->is_charged);
-    err *e = call_for_text(s, "explain", 5, &len);
+    err *e = host_text(s, "explain", 5, &len);
     *text = s->text.data;
     return e;
 }
@@ -303,14 +301,14 @@ err *script_explain(script *s, const script_explanation *wanted, const char **te
 err *script_verdict(script *s, uint32_t *warnings, uint32_t *errors) {
     size_t len;
     *warnings = *errors = 0;
-    err *e = call_for_text(s, "verdict", 0, &len);
+    err *e = host_text(s, "verdict", 0, &len);
     if (!e) sscanf(s->text.data, "%u %u", warnings, errors);
     return e;
 }
 
 err *script_warnings(script *s, const char **text) {
     size_t len;
-    err *e = call_for_text(s, "warnings", 0, &len);
+    err *e = host_text(s, "warnings", 0, &len);
     *text = s->text.data;
     return e;
 }
@@ -321,14 +319,14 @@ err *script_event(script *s, uint32_t source, int64_t i, int64_t seed, int64_t n
     lua_pushnumber(s->L, (lua_Number)i);
     lua_pushnumber(s->L, (lua_Number)seed);
     lua_pushnumber(s->L, (lua_Number)now_ms);
-    err *e = call_for_text(s, "event", 4, len);
+    err *e = host_text(s, "event", 4, len);
     *text = s->text.data;
     return e;
 }
 
 void script_fallbacks(script *s, script_fallback *report, void *arg) {
     size_t len;
-    err *e = call_for_text(s, "fallbacks", 0, &len);
+    err *e = host_text(s, "fallbacks", 0, &len);
     for (char *line = s->text.data; !e && line && *line;) {
         char *end = strchr(line, '\n');
         if (end) *end = '\0';

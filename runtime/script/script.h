@@ -37,6 +37,7 @@ typedef struct script_options {
     const char *library;       /* folder of sluice/init.lua (SLUICE_LUA); NULL: built in */
     const volatile int *stop;  /* != 0: stop loading; may be NULL */
     bool jit_off;              /* the compiler stays off (tests) */
+    bool timed;                /* time the user's functions: script_timings */
     int64_t load_timeout_ms;   /* 0: 10 s */
     int64_t load_memory_bytes; /* 0: 256 MiB; what a script may hold while it loads */
     int64_t call_timeout_ms;   /* 0: the plan's script_timeout */

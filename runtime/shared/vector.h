@@ -86,6 +86,9 @@ char *sl_part_edit(void *table, sl_part *part, uint32_t len);
  * written by the caller. Amortised O(len). */
 char *sl_part_append(void *table, sl_part *part, uint32_t len);
 
+/* A steady clock, ns: timing of the user's functions for `sluice try`. */
+double sl_steady_ns(void);
+
 enum { SL_MAX_ROWS_MADE = 1000000 };
 
 /* Add a row to what a flat_map makes, for row `from` of the vector: header as that one's, all

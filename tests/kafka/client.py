@@ -164,6 +164,11 @@ class Client:
         rows = self.call("group_offsets", group=group)["offsets"]
         return {(r["topic"], r["partition"]): (r["offset"], r["metadata"]) for r in rows}
 
+    def traces(self):
+        """What clients have left behind: topics, groups, transactional ids."""
+        answer = self.call("traces")
+        return sorted(self.topics()), sorted(answer["groups"]), sorted(answer["transactional_ids"])
+
     def delete_group(self, group):
         self.call("delete_group", group=group)
 

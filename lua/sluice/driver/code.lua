@@ -88,8 +88,12 @@ end
 --- Make the driver.
 -- @tparam cdata v the vector it works on
 -- @param calls where the binary's functions are: ffi.C, or a table in tests
+-- @tparam ?table timing of `sluice.timing`: the user's functions are timed
 -- @treturn function () → nothing
-function Code:compile(v, calls)
+function Code:compile(v, calls, timing)
+   for n, value in ipairs(timing and self.values or {}) do
+      self.values[n] = timing:wrap(value)
+   end
    local loop = table.concat(self.lines, "\n")
    local template = loop == "" and NO_LOOP or FUNCTION
    local source = template:format(table.concat(self.head_lines, "\n"), loop)

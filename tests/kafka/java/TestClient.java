@@ -33,6 +33,7 @@ public final class TestClient {
         table.put("group_offsets", topics::groupOffsets);
         table.put("set_group_offsets", topics::setGroupOffsets);
         table.put("delete_group", topics::deleteGroup);
+        table.put("traces", topics::traces);
         table.put("move_leaders", topics::moveLeaders);
         table.put("try_connect", Topics::tryConnect);
         table.put("produce", records::produce);

@@ -128,6 +128,13 @@ final class Topics {
         admin.deleteConsumerGroups(List.of(request.get("group").asText())).all().get();
     }
 
+    /** What clients leave behind: groups, and names of transactional producers. */
+    void traces(JsonNode request, ObjectNode answer) throws Exception {
+        ArrayNode groups = answer.putArray("groups"), ids = answer.putArray("transactional_ids");
+        admin.listConsumerGroups().all().get().forEach(g -> groups.add(g.groupId()));
+        admin.listTransactions().all().get().forEach(t -> ids.add(t.transactionalId()));
+    }
+
     /** Turn the replicas of every partition by one and let their first one lead. */
     void moveLeaders(JsonNode request, ObjectNode answer) throws Exception {
         Map<TopicPartition, Optional<NewPartitionReassignment>> turned = new HashMap<>();

@@ -1,0 +1,12 @@
+#pragma once
+/* What `sluice try` asks of a script beside a run: what its functions took, and which files to
+ * watch. thread: as for script.h. */
+#include "runtime/script/script.h"
+
+/* What the user's functions took: script_options.timed. The first line: ns that the clock itself
+ * took; then a line a function, the dearest first: what it is, FILE:LINE, calls, ns a call, and why
+ * it is interpreted (empty: it is compiled), with tabs between. Borrowed as for script_explain. */
+err *script_timings(script *s, const char **text);
+
+/* Call `report` for each file that was loaded: the script first, then what it required. */
+void script_files(const script *s, void (*report)(void *arg, const char *path), void *arg);

@@ -1,0 +1,166 @@
+"""`sluice try`: results of a sample, what was thrown out and where, again at every save; and that it leaves nothing."""
+import json
+import os
+import signal
+
+import harness
+
+SCRIPT = """
+local sluice = require "sluice"
+local sums = sluice.kafka { topics = "TOPIC" }
+   :json {
+      sluice.string "who" :required(),
+      sluice.double "amount",
+      sluice.int64 "ts" :required(),
+   }
+   :event_time("ts", { unit = "ms", delay = "1 second" })
+   :filter(function(row) return (row.amount or 0) >= 0 end)
+   :group_by "who"
+   :window(sluice.tumbling { size = "10 seconds" })
+   :aggregate { { rows = sluice.count() }, { total = sluice.sum "amount" } }
+   :to(sluice.kafka { topic = "OUT", mode = "append" })
+return sluice.pipeline { name = "NAME", checkpoint = "file:./store", sums }
+"""
+BEGIN_MS = 1_777_629_600_000
+
+
+def script(name="tried", topic="in", out="out"):
+    return SCRIPT.replace("NAME", name).replace("TOPIC", topic).replace("OUT", out)
+
+
+def lines(count, step_ms=100):
+    return [{"who": f"w{i % 3}", "amount": i % 7, "ts": BEGIN_MS + i * step_ms} for i in range(count)]
+
+
+def text_of(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+class FileTest(harness.E2ETest):
+    brokers = "localhost:1"  # nobody is asked
+
+    def attempt(self, *more, code=0):
+        run = self.run_sluice("try", "p.lua", "--json", *more)
+        self.assertEqual(run.code, code, run.out + run.err)
+        return json.loads(run.out)
+
+    def rows(self, found):
+        self.assertEqual([sink["name"] for sink in found["sinks"]], ["out"])
+        return {(row["value"]["who"], row["value"]["window_start"]): row["value"] for row in found["sinks"][0]["rows"]}
+
+    def test_results_of_a_file(self):
+        self.file("p.lua", script())
+        sample = lines(1000)
+        self.file("in.jsonl", text_of(sample))
+        found = self.attempt("--input", "in.jsonl")
+        rows = self.rows(found)
+        for row in sample:
+            start = row["ts"] // 10_000 * 10_000
+            rows[row["who"], start]["total"] -= row["amount"]
+            rows[row["who"], start]["rows"] -= 1
+        self.assertTrue(all(row["total"] == 0 and row["rows"] == 0 for row in rows.values()), rows)
+        self.assertEqual(found["metrics"]["sources"]["in"]["passed"], 1000)
+        self.assertEqual([f["what"] for f in found["functions"]], ["filter"])
+        self.assertEqual(found["functions"][0]["calls"], 1000)
+        self.assertEqual(sorted(os.listdir(self.folder))[:2], ["in.jsonl", "p.lua"])
+        self.assertFalse([name for name in os.listdir(self.folder) if "quarantine" in name or name == "store"])
+
+    def test_the_last_records_and_late_ones(self):
+        self.file("p.lua", script())
+        sample = lines(30_000, step_ms=10)
+        sample[25_000]["ts"] -= 100_000
+        self.file("in.jsonl", text_of(sample))
+        found = self.attempt("--input", "in.jsonl")
+        self.assertEqual(found["metrics"]["sources"]["in"]["late"], 1)
+        found = self.attempt("--input", "in.jsonl", "--last", "500")
+        self.assertEqual(found["records"], 500)
+        self.assertEqual(min(start for _, start in self.rows(found)), (BEGIN_MS + 295_000) // 10_000 * 10_000)
+
+    def test_what_was_thrown_out(self):
+        self.file("p.lua", script().replace("(row.amount or 0) >= 0", "#row.who > 3 or row.who:rep(-1) .. nothing").replace(
+            "local sums", "local nothing = nil\nlocal sums"))
+        sample = lines(20)
+        sample[3]["amount"] = "12"
+        sample[5]["who"] = "wolfgang"
+        self.file("in.jsonl", text_of(sample))
+        run = self.run_sluice("try", "p.lua", "--input", "in.jsonl")
+        self.assertEqual(run.code, 0, run.err)
+        self.assertIn('1 × bad, field `amount`: seen "12", wanted a number', run.out)
+        self.assertIn("in.jsonl:0:3  {\"who\": \"w0\", \"amount\": \"12\"", run.out)
+        self.assertIn("18 × threw: p.lua:11: attempt to concatenate", run.out)
+        self.assertIn("p.lua:11 | :filter(function(row) return #row.who > 3 or", run.out)
+        self.assertIn("first in.jsonl:0:0  {\"who\": \"w0\", \"amount\": 0", run.out)
+        self.assertIn("a run would stop here: 19 of 20 records of in are bad", run.out)
+
+    def test_a_script_that_does_not_load(self):
+        self.file("p.lua", script().replace("row.amount", "row.amonut"))
+        self.file("in.jsonl", text_of(lines(5)))
+        run = self.run_sluice("try", "p.lua", "--input", "in.jsonl")
+        self.assertEqual(run.code, 2)
+        self.assertIn("did you mean `amount`?", run.out)
+        self.assertIn(">   10 |    :filter(function(row)", run.out)
+
+    def test_several_sources_by_name(self):
+        text = script().replace("return sluice.pipeline", """
+local more = sluice.kafka { topics = "more" }:raw():to(sluice.kafka { topic = "copy" })
+return sluice.pipeline""").replace("sums }", "sums, more }")
+        self.file("p.lua", text)
+        self.file("in.jsonl", text_of(lines(5)))
+        run = self.run_sluice("try", "p.lua", "--input", "in.jsonl")
+        self.assertEqual(run.code, 2)
+        self.assertIn("wanted NAME=FILE", run.out)
+        found = self.attempt("--input", "in=in.jsonl", "--input", "more=in.jsonl")
+        self.assertEqual({sink["name"]: len(sink["rows"]) for sink in found["sinks"]}, {"out": 3, "copy": 5})
+
+    def test_made_up_events(self):
+        self.file("p.lua", script())
+        found = self.attempt("--embedded", "--last", "3000")
+        self.assertEqual(found["records"], 3000)
+        self.assertEqual(found["metrics"]["sources"]["in"]["passed"], 3000)
+
+
+class WatchTest(harness.E2ETest):
+    brokers = "localhost:1"
+
+    def until(self, run, text, seen=0):
+        self.wait_for(repr(text), lambda: text in run.out[seen:])
+        return len(run.out)
+
+    def test_again_at_every_save(self):
+        self.file("limit.lua", "return 0")
+        self.file("p.lua", script().replace("(row.amount or 0) >= 0", '(row.amount or 0) >= require "limit"').replace(
+            "local sums", 'local limit = require "limit"\nlocal sums').replace('require "limit" end', "limit end"))
+        self.file("in.jsonl", text_of(lines(1000)))
+        run = self.start("try", "p.lua", "--input", "in.jsonl", "--watch")
+        seen = self.until(run, "Nothing was written")
+        os.rename(self.file("in.jsonl.new", ""), os.path.join(self.folder, "in.jsonl"))  # taken once
+        self.file("limit.lua", "return 3")
+        self.until(run, "changed (~)", seen)
+        self.until(run, " → ", seen)
+        seen = self.until(run, "Nothing was written", seen)
+        self.file("p.lua", "this is no Lua")
+        self.until(run, ">    1 | this is no Lua", seen)
+        seen = len(run.out)
+        self.file("p.lua", script())
+        self.until(run, "changed (~)", seen)
+        run.send(signal.SIGINT)
+        self.assertEqual(run.wait(), 0, run.err)
+
+
+class KafkaTest(harness.E2ETest):
+    def test_nothing_is_left_behind(self):
+        topic, name, out = self.topic(4), harness.fresh("tried"), harness.fresh("no-such-topic")
+        sample = lines(4000)
+        self.client.produce(topic, [{"value": json.dumps(row), "partition": i % 4} for i, row in enumerate(sample)])
+        self.file("p.lua", script(name, topic, out))
+        before = self.client.traces()
+        run = self.run_sluice("try", "p.lua", "--json", "--last", "1000")
+        self.assertEqual(run.code, 0, run.out + run.err)
+        found = json.loads(run.out)
+        self.assertGreaterEqual(found["records"], 1000)
+        self.assertLess(found["records"], 1010)
+        rows = [row["value"] for row in found["sinks"][0]["rows"]]
+        self.assertEqual(sum(row["rows"] for row in rows), found["records"])
+        self.assertGreaterEqual(min(row["window_start"] for row in rows), BEGIN_MS + 290_000)
+        self.assertEqual(self.client.traces(), before)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "store")))
