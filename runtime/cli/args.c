@@ -266,7 +266,7 @@ static bool is_path(const char *word) {
 
 static err *unknown_command(const char *given, const command *commands, uint32_t count) {
     static const char *const LATER[] = { "why", "reload", "status",
-                                         "stop", "replay", "schema", "new" };
+                                         "stop", "replay", "schema" };
     const char *names[64];
     for (size_t i = 0; i < sizeof LATER / sizeof *LATER; i++)
         if (!strcmp(given, LATER[i]))

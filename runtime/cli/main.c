@@ -18,6 +18,7 @@ static const command COMMANDS[] = {
     { "check", "SCRIPT.lua", "validate a script and explain its plan", command_check, false },
     { "try", "SCRIPT.lua", "run it over a sample, write nothing, show the results", command_try,
       false },
+    { "new", "NAME", "write NAME.lua, a commented pipeline, and its spec", command_new, false },
     { "test", "[FILE…]", "run specs of pipelines: busted, a clock by hand, no broker", command_test,
       true },
     { "checkpoint ls", "SCRIPT.lua", "show what is stored of a pipeline, and how far it is",

@@ -164,3 +164,27 @@ class KafkaTest(harness.E2ETest):
         self.assertGreaterEqual(min(row["window_start"] for row in rows), BEGIN_MS + 290_000)
         self.assertEqual(self.client.traces(), before)
         self.assertFalse(os.path.exists(os.path.join(self.folder, "store")))
+
+
+class NewTest(harness.E2ETest):
+    brokers = "localhost:1"
+
+    def test_a_new_pipeline_and_its_spec(self):
+        run = self.run_sluice("new", "my-orders")
+        self.assertEqual(run.code, 0, run.err)
+        run = self.run_sluice("check", "my-orders.lua")
+        self.assertEqual((run.code, run.err), (0, ""))
+        run = self.run_sluice("test", "my-orders_spec.lua")
+        self.assertEqual(run.code, 0, run.out + run.err)
+        self.assertIn("3 successes", run.out)
+        run = self.run_sluice("run", "my-orders.lua", "--embedded", "--set", "trigger=once")
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual(json.loads(run.out.splitlines()[0])["topic"], "turnover")
+
+    def test_what_is_there_stays(self):
+        self.file("b_spec.lua", "mine")
+        run = self.run_sluice("new", "b")
+        self.assertEqual(run.code, 2)
+        self.assertIn("`b_spec.lua` is there already", run.err)
+        self.assertEqual(os.listdir(self.folder).count("b.lua"), 0)
+        self.assertEqual(harness.read(os.path.join(self.folder, "b_spec.lua")), "mine")
