@@ -94,7 +94,7 @@ static void what_is_wrong_is_named_with_the_nearest_right_word(void **state) {
     refuses("run --embeded x",
             "unknown option --embeded: did you mean --embedded?; `sluice help` lists them");
     refuses("run x --http a", "--http: not yet; it comes with a later release");
-    refuses("check x --embedded", "check does not take --embedded; it is for: run");
+    refuses("check x --embedded", "check does not take --embedded; it is for: run, try");
     refuses("run", "run: wanted SCRIPT.lua; usage: sluice run SCRIPT.lua");
     refuses("run a b", "run: what is `b` for? usage: sluice run SCRIPT.lua");
     refuses("version x", "version: what is `x` for? usage: sluice version ");
