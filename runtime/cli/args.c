@@ -1,6 +1,5 @@
 #include "runtime/cli/args.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/nearest.h"
@@ -119,16 +118,6 @@ static err *set_input(args *a, const char *value) {
     return NULL;
 }
 
-static err *set_last(args *a, const char *value) {
-    char *end;
-    long long count = strtoll(value, &end, 10);
-    if (*end || count <= 0 || count > 1000000000)
-        return err_new(ERR_USAGE, "--last %s: wanted a number of records, as in --last 100000",
-                       value);
-    a->last = count;
-    return NULL;
-}
-
 static err *set_strict(args *a, const char *value) {
     (void)value;
     a->strict = true;
@@ -173,8 +162,6 @@ static const option OPTIONS[] = {
       set_profile },
     { "--input", "FILE", "try", "read this file in place of the source; of several: NAME=FILE",
       set_input },
-    { "--last", "N", "try", "records of each source that are taken, 100000 unless given",
-      set_last },
     { "--watch", NULL, "try", "again at every save of the script or what it requires", set_watch },
     { "--json", NULL, "check, try, lag, checkpoint, state", "print it as JSON", set_json },
     { "--strict", NULL, "check", "warnings are errors", set_strict },
@@ -189,8 +176,8 @@ static const option OPTIONS[] = {
     { "--offsets-only", NULL, "checkpoint fork",
       "the copy begins there with empty state: for another key or window", set_stateless },
     { "--force", NULL, "checkpoint gc", "remove it, do not only show what would go", set_force },
-    { "--last", "RECORDS", "lag", "look at so many of each source, the newest (1,000,000)",
-      set_last },
+    { "--last", "RECORDS", "try, lag",
+      "look at so many of each source, the newest (try: 100,000, lag: 1,000,000)", set_last },
     { "--since", "TIME", "lag", "or at those of the last \"2 hours\", by Kafka's time",
       set_since },
     { "--loss", "SHARE", "lag", "how much may be lost, for the advice: 0.01% (default), 0",

@@ -30,7 +30,7 @@ typedef struct args {
     bool loses;      /* --may-lose-output */
     bool stateless;  /* --offsets-only */
     const char *to;  /* --to: a batch, as typed; NULL: none */
-    const char *last, *since, *loss, *save; /* lag, as typed; NULL: not given */
+    const char *last, *since, *loss, *save; /* as typed; NULL: not given */
     bool strict;     /* check: --strict */
     bool connect;    /* check: --connect */
     bool log_given;  /* --log: log_style is meant */
@@ -39,8 +39,7 @@ typedef struct args {
 
     const char *inputs[ARGS_MAX_SETS]; /* --input, in order; borrowed from argv */
     uint32_t input_count;
-    int64_t last; /* --last: records; 0: not given */
-    bool watch;   /* --watch */
+    bool watch; /* --watch */
 } args;
 
 typedef struct command {

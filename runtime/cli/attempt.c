@@ -13,8 +13,7 @@
 
 /* Late is what comes behind the watermark of the batches before: so there are several, as there
  * would be while records come in. */
-enum { STEP_RECORDS = 10000,
-       DEFAULT_LAST = 100000 };
+enum { STEP_RECORDS = 10000 };
 
 static const sl_checkpoint nothing_kept;
 
@@ -52,7 +51,7 @@ static err *take_sample(attempt *t, const attempt_options *o, const sl_plan *pla
     sample_options options = {
         .inputs = o->a->inputs,
         .input_count = o->a->input_count,
-        .last = o->a->last ? o->a->last : DEFAULT_LAST,
+        .last = o->last,
         .is_made = o->a->embedded,
         .system = o->system,
     };

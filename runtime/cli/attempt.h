@@ -24,6 +24,7 @@ typedef struct attempt {
 typedef struct attempt_options {
     const args *a;
     outcome_world *world;
+    int64_t last; /* records of each source that are taken, > 0 */
     sl_system system;
     script_stuck *on_stuck;
     void (*on_taking)(void *arg); /* a sample is about to be taken: that may last */

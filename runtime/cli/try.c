@@ -1,6 +1,7 @@
 /* `sluice try`: a sample is taken once, then the script is run over it, with --watch again at every
  * save. Nothing is written or committed. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,13 +14,16 @@
 #include "runtime/cli/trial.h"
 #include "runtime/cli/watch.h"
 
-enum { WIDE = 120 }; /* columns where it is no terminal */
+enum { WIDE = 120, /* columns where it is no terminal */
+       LAST = 100000,
+       MOST_LAST = 100000000 };
 
 typedef struct trying {
     const args *a;
     logger log;
     clock_source clock;
     outcome_world world;
+    int64_t last;
     outcome *before; /* of the last attempt that ran; owned */
     bool is_terminal;
     watch watch;
@@ -73,6 +77,7 @@ static void once(trying *t, int *code) {
     attempt_options options = {
         .a = t->a,
         .world = &t->world,
+        .last = t->last,
         .system = { .pipeline = "sluice-try",
                     .log = &t->log,
                     .clock = &t->clock,
@@ -92,9 +97,21 @@ static void once(trying *t, int *code) {
     attempt_close(&now);
 }
 
+static err *read_last(const args *a, int64_t *last) {
+    char *end;
+    *last = LAST;
+    if (!a->last) return NULL;
+    *last = strtoll(a->last, &end, 10);
+    if (!*end && *last > 0 && *last <= MOST_LAST) return NULL;
+    return err_new(ERR_USAGE, "--last %s: wanted a number of records from 1 to %d", a->last,
+                   MOST_LAST);
+}
+
 int command_try(const args *a) {
     trying t = { .a = a, .is_terminal = isatty(1) && !a->json };
     int code = 0;
+    err *e = read_last(a, &t.last);
+    if (e) return command_failed(e);
     log_init(&t.log, 2, LOG_PLAIN, LOG_ERROR);
     sample_init(&t.world.sample);
     stop_install(command_end_now, "");
