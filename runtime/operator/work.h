@@ -95,7 +95,8 @@ typedef struct worker {
     struct judge_space *judge; /* distinct.c's own; owned */
     struct fold_space *fold;   /* fold.c's own; owned */
     struct emit_space *emit;   /* emit.c's own; owned */
-    laps *laps;                /* of its thread; the crew's */
+    laps *laps;                /* of its thread; its own outside of a crew */
+    laps own_laps;
     uint64_t failed_at[2];     /* where the error of the last phase stands: the lowest is told */
     uint64_t result_count;     /* of the aggregation emitted last: results, before any filter */
     uint64_t nulled_numbers;   /* NaN and infinity written as null, in this batch */

@@ -116,6 +116,7 @@ err *worker_new(const sl_plan *plan, script *its_script, uint32_t number, uint32
     w->vector = script_vector(its_script);
     note_list_init(&w->own_notes);
     w->notes = &w->own_notes;
+    w->laps = &w->own_laps;
     arena_init(&w->note_text, NOTE_TEXT);
     make_tables(w, plan);
     make_encoders(w, plan);
