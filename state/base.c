@@ -172,6 +172,7 @@ static err *read_back(const pointer *p, image *m, image_reader **r) {
         buf part = image_take_part(m, i);
         e = i ? image_add_part(*r, &part) : image_open(name, &part, r);
     }
+    if (*r) image_give_back(*r, image_spares(m));
     image_free(m);
     if (e) image_reader_free(*r);
     return e;

@@ -15,7 +15,7 @@ static err *give_early(const full *f) {
     err *e = NULL;
     while (!e && image_take_early(f->m, &bytes, &part)) {
         e = f->give(f->arg, f->at, part, &bytes);
-        buf_done(&bytes);
+        spares_give(image_spares(f->m), &bytes);
     }
     return e;
 }
@@ -39,17 +39,20 @@ static err *give_rest(const full *f) {
 
 err *base_make_full(base *b, size_t part_bytes, base_give *give, void *arg) {
     base_scan scan = { 0 };
+    spares *memory = spares_new(SIZE_MAX);
     err *e = base_scan_begin(b, &scan);
     if (!e) {
         image_head head = scan.meta.head;
         full f = { .at = &scan.meta.at, .give = give, .arg = arg };
         head.is_full = true;
         f.m = image_new(&head);
+        image_use(f.m, memory);
         if (part_bytes) image_cut_at(f.m, part_bytes);
         e = base_scan_all(&scan, NULL, copy_section, &f);
         if (!e) e = give_rest(&f);
         image_free(f.m);
     }
+    spares_free(memory);
     err *scanned = base_scan_end(&scan);
     return e ? err_join(e, scanned) : scanned;
 }

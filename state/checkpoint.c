@@ -12,7 +12,10 @@
 #include "state/object.h"
 
 enum {
-    MOST_OBJECTS = 100,     /* of a chain: as many are read at a restart */
+    MOST_OBJECTS = 100,     /* of a chain: as many are read at a restart. Of a state beyond */
+    LARGE_BYTES = 64 << 20, /* this one more */
+    OBJECT_BYTES = 1 << 20, /* for each of these, which take about as long to read, */
+    MORE_OBJECTS = 300,     /* and so many more at most */
     CHAIN_BYTES = 1 << 20,  /* deltas that cost nothing beside a full one of any size */
     SMALL_BYTES = 64 << 10, /* of a full state that may be written each time */
     TINY_BYTES = 4 << 10,   /* no delta is cheaper than that */
@@ -60,6 +63,7 @@ err *checkpoint_open(const checkpoint_config *config, checkpoint **out) {
     c->config = *config;
     c->config.name = mem_copy_text(config->name, strlen(config->name));
     pthread_mutex_init(&c->stand_in.lock, NULL);
+    c->spares = spares_new(config->keep_bytes);
     err *e = read_store_id(c);
     if (!e) e = show_running(c);
     if (!e) e = jobs_new(config->in_line, &c->writer);
@@ -90,6 +94,7 @@ void checkpoint_close(checkpoint *c) {
     jobs_free(c->caretaker);
     keeper_free(c->keeper);
     writing_free(c->writing);
+    spares_free(c->spares);
     pthread_mutex_destroy(&c->stand_in.lock);
     mem_free(c->chain);
     mem_free((char *)c->config.name);
@@ -132,12 +137,19 @@ static uint64_t bytes_from(const checkpoint *c, uint32_t first) {
     return bytes;
 }
 
+static bool is_long(const checkpoint *c, size_t full_bytes) {
+    size_t more = full_bytes > LARGE_BYTES ? (full_bytes - LARGE_BYTES) / OBJECT_BYTES : 0;
+    return c->chain_length >= MOST_OBJECTS + (more < MORE_OBJECTS ? more : MORE_OBJECTS);
+}
+
 bool checkpoint_wants_full(const checkpoint *c, size_t full_bytes) {
-    if (!c->chain_length || c->chain_length >= MOST_OBJECTS) return true;
+    if (!c->chain_length || is_long(c, full_bytes)) return true;
     uint64_t most = full_bytes > CHAIN_BYTES / 2 ? 2 * (uint64_t)full_bytes : CHAIN_BYTES;
     if (bytes_from(c, 1) > most) return true;
     return full_bytes <= TINY_BYTES || (full_bytes <= SMALL_BYTES && full_bytes <= c->delta_bytes);
 }
+
+spares *checkpoint_spares(const checkpoint *c) { return c->spares; }
 
 /* thread: the writer's. */
 static void write_object(void *arg) {

@@ -45,6 +45,7 @@ typedef struct checkpoint_config {
                                          (stop_now, not the wish to stop behind it); may be NULL */
     int64_t history_ms;
     int64_t grace_ms;          /* garbage younger than this stays; < 0: the default, 15 minutes */
+    size_t keep_bytes;         /* of memory for objects that is kept for the next ones */
     bool in_line;              /* no threads: everything happens in the call (tests) */
     checkpoint_follow *follow; /* NULL: nobody does */
     void *follow_arg;
@@ -80,6 +81,9 @@ bool checkpoint_can_load_again(const checkpoint *c);
 /* Whether the next object should be a full one: none yet, the chain is long, or full ones are no
  * larger than what deltas add up to. `full_bytes`: about how large one would be now. */
 bool checkpoint_wants_full(const checkpoint *c, size_t full_bytes);
+
+/* What the next objects may be made in (image_use); until checkpoint_close. */
+spares *checkpoint_spares(const checkpoint *c);
 
 /* Begin to write the object of a batch; `m` is taken, and finished in the background: call no
  * image_finish. `record`: its plan as in the section IMAGE_RECORD, for the journal; copied. Gives

@@ -39,6 +39,7 @@ struct checkpoint {
     checkpoint_config config; /* `name` is owned */
     char store_id[33];
     jobs *writer, *caretaker;
+    spares *spares;              /* owned */
     keeper *keeper;              /* caretaker's, from checkpoint_open on */
     checkpoint_writing *writing; /* owned; NULL: nothing is on its way */
     pointer current;

@@ -26,6 +26,7 @@ struct image {
     size_t section_at; /* begin of the open section in the last part; 0: none is open */
     size_t bytes_at;   /* of its bytes */
     uint32_t taken;    /* parts behind the first that were taken early */
+    spares *spares;    /* borrowed; NULL: memory is fresh */
 };
 
 static const char *string_of(const image_head *head, uint32_t i) {
@@ -46,6 +47,21 @@ void image_reserve(buf *b, size_t bytes) {
     uintptr_t end = ((uintptr_t)b->data + b->len + bytes) / HUGE * HUGE;
     if (begin < end) /* a wish; without it only slower */
         (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
+
+void image_room(image *m, size_t bytes) {
+    buf *b = &m->parts[m->count - 1].bytes;
+    size_t want = b->len + bytes, most = m->cut_at + IMAGE_SPARE_BYTES;
+    if (b->room >= want) return;
+    if (!m->spares || want < SPARES_LEAST_BYTES) {
+        image_reserve(b, bytes);
+        return;
+    }
+    if (want < 2 * b->room) want = 2 * b->room < most ? 2 * b->room : most;
+    buf larger = spares_take(m->spares, want < b->len + bytes ? b->len + bytes : want);
+    buf_put(&larger, b->data, b->len);
+    spares_give(m->spares, b);
+    *b = larger;
 }
 
 /* The head as it is known when a part begins; image_finish fills in the rest. */
@@ -85,10 +101,18 @@ image *image_new(const image_head *head) {
 
 void image_free(image *m) {
     if (!m) return;
-    for (uint32_t i = 0; i < m->count; i++) buf_done(&m->parts[i].bytes);
+    for (uint32_t i = 0; i < m->count; i++) spares_give(m->spares, &m->parts[i].bytes);
     for (uint32_t i = 0; i < IMAGE_STRINGS; i++) mem_free(m->strings[i]);
     mem_free(m->parts);
     mem_free(m);
+}
+
+void image_use(image *m, spares *s) {
+    m->spares = s;
+}
+
+spares *image_spares(const image *m) {
+    return m->spares;
 }
 
 void image_cut_at(image *m, size_t bytes) {
@@ -100,7 +124,7 @@ buf *image_begin(image *m, int32_t kind, const char *name, size_t name_len) {
     const image_piece *last = &m->parts[m->count - 1];
     if (last->section_count && last->bytes.len >= m->cut_at) {
         begin_part(m); /* of a large object: growing by doubling would copy it once more */
-        image_reserve(&m->parts[m->count - 1].bytes, m->cut_at + IMAGE_SPARE_BYTES);
+        image_room(m, m->cut_at + IMAGE_SPARE_BYTES - m->parts[m->count - 1].bytes.len);
     }
     buf *b = &m->parts[m->count - 1].bytes;
     m->section_at = b->len;

@@ -15,6 +15,7 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "state/image_load.h"
+#include "state/spares.h"
 #include "state/table.h"
 
 enum { IMAGE_VERSION = 1,
@@ -46,6 +47,11 @@ typedef struct image image;
 
 image *image_new(const image_head *head);
 void image_free(image *m);
+
+/* Take memory from there, and give it back; before the first section. Borrowed, also by a reader of
+ * its parts (image_give_back). */
+void image_use(image *m, spares *s);
+spares *image_spares(const image *m);
 
 /* Begin another part once one has `bytes`; before the first section. Tests, small stores. */
 void image_cut_at(image *m, size_t bytes);
@@ -80,6 +86,7 @@ err *image_open(const char *object, buf *bytes, image_reader **r);
 err *image_add_part(image_reader *r, buf *bytes); /* in order, image_part_total in all */
 uint32_t image_part_total(const image_reader *r);
 void image_reader_free(image_reader *r);
+void image_give_back(image_reader *r, spares *s); /* where the memory of parts goes; borrowed */
 const image_head *image_head_of(const image_reader *r);
 size_t image_read_bytes(const image_reader *r); /* of the parts that it had so far */
 

@@ -81,6 +81,10 @@ typedef struct entry_head {
  * as all the rest, and growing by doubling a copy of it all. */
 void image_reserve(buf *b, size_t bytes);
 
+/* The same in the last part of an image, from its spare memory. */
+struct image;
+void image_room(struct image *m, size_t bytes);
+
 static inline size_t image_round(size_t len) {
     return (len + 7) & ~(size_t)7;
 }

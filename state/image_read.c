@@ -21,8 +21,9 @@ struct image_reader {
     size_t at;
     image_source *source; /* NULL: all parts are added */
     void *source_arg;
-    bool keeps; /* parts from the source stay */
-    err *error; /* of the source; owned */
+    bool keeps;     /* parts from the source stay */
+    err *error;     /* of the source; owned */
+    spares *spares; /* borrowed, NULL: memory of parts is freed */
 };
 
 static err *refuse(const char *object, uint32_t part, const char *what) {
@@ -196,12 +197,16 @@ uint32_t image_part_total(const image_reader *r) {
 
 void image_reader_free(image_reader *r) {
     if (!r) return;
-    for (uint32_t i = 0; i < r->count; i++) buf_done(&r->parts[i]);
+    for (uint32_t i = 0; i < r->count; i++) spares_give(r->spares, &r->parts[i]);
     for (uint32_t i = 0; i < IMAGE_STRINGS; i++) mem_free(r->strings[i]);
     mem_free(r->parts);
     mem_free(r->object);
     err_free(r->error);
     mem_free(r);
+}
+
+void image_give_back(image_reader *r, spares *s) {
+    r->spares = s;
 }
 
 const image_head *image_head_of(const image_reader *r) {

@@ -157,7 +157,7 @@ static void reserve(table_writer *w, uint64_t count) {
     if (!count) return;
     begin_section(w);
     size_t room = IMAGE_PART_BYTES + IMAGE_SPARE_BYTES - w->b->len % IMAGE_PART_BYTES;
-    image_reserve(w->b, bytes < room ? (size_t)bytes : room);
+    image_room(w->m, bytes < room ? (size_t)bytes : room);
 }
 
 /* A pane that went with its entries went on every worker; one that went because its own had been

@@ -14,6 +14,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/crash.h"
 #include "runtime/base/mem.h"
+#include "state/file_write.h"
 #include "state/image_format.h"
 #include "state/store_inside.h"
 
@@ -194,17 +195,6 @@ static int make_folders(file_store *f, const char *path) {
     return status;
 }
 
-static int write_all(int fd, const char *bytes, size_t len) {
-    while (len) {
-        ssize_t wrote = write(fd, bytes, len);
-        if (wrote < 0 && errno == EINTR) continue;
-        if (wrote < 0) return -1;
-        bytes += wrote;
-        len -= (size_t)wrote;
-    }
-    return 0;
-}
-
 /* A new temporary file; its path is owned by the caller also after an error. */
 static int open_temp(file_store *f, char **path) {
     uint64_t random[2];
@@ -228,7 +218,7 @@ typedef enum put_step {
 
 static put_step write_temp(int fd, const void *bytes, size_t len) {
     put_step step = STEP_NAME;
-    if (write_all(fd, bytes, len))
+    if (file_write(fd, bytes, len))
         step = STEP_WRITE;
     else if (!fault_is("no_fsync") && fdatasync(fd))
         step = STEP_SYNC;

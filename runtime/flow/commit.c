@@ -134,6 +134,7 @@ static err *save(pipeline *p, const commit_work *work) {
         .cluster = k->ops->cluster ? k->ops->cluster(k->ledger) : "",
     };
     image *m = image_new(&head);
+    image_use(m, checkpoint_spares(k->checkpoint));
     put_progress(p, work, image_begin(m, IMAGE_PROGRESS, "", 0));
     image_end(m);
     if (work->view) put_section(m, IMAGE_RECORD, &k->record);

@@ -9,12 +9,17 @@
 #include "runtime/base/crash.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/flow/budget.h"
 #include "runtime/flow/keeper_inside.h"
 #include "runtime/flow/local.h"
 #include "state/store_ledger.h"
 
-enum { MOST_SHOWN = 8, /* committed texts in a message */
-       NEWEST_BYTES = 128 };
+enum {
+    MOST_SHOWN = 8, /* committed texts in a message */
+    NEWEST_BYTES = 128,
+    KEEP_SHARE = 6, /* of the budget may be kept for the next objects: two parts by default */
+    KEEP_BYTES = 256 << 20,
+};
 
 static bool is_text(const sl_string *a, const char *b) {
     return a->len == strlen(b) && !memcmp(a->data, b, a->len);
@@ -26,6 +31,11 @@ static char *text_of(buf *of) {
     char *text = mem_copy_text(buf_text(of), of->len);
     buf_done(of);
     return text;
+}
+
+static size_t kept_bytes(const pipeline *p) {
+    size_t share = budget_bytes(p) / KEEP_SHARE;
+    return share < KEEP_BYTES ? share : KEEP_BYTES;
 }
 
 /* What messages suggest to type. */
@@ -72,6 +82,7 @@ static err *open_the_store(keeper *k, pipeline *p, const pipeline_options *optio
         .stop = options->stop_now,
         .history_ms = k->plan->history_ms,
         .grace_ms = -1,
+        .keep_bytes = kept_bytes(p),
         .in_line = options->keeps_in_line,
         .follow = local_follow,
         .follow_arg = p->local,

@@ -247,8 +247,8 @@ static err *settle(pipeline *p, err *e) {
 
 /* From how large a state on it is worth while. */
 static size_t least_bytes(const pipeline *p) {
-    size_t half = budget_bytes(p) / 2;
-    return p->local->is_remote && REMOTE_BYTES < half ? REMOTE_BYTES : half;
+    size_t most = budget_bytes(p) / 4 * 3;
+    return p->local->is_remote && REMOTE_BYTES < most ? REMOTE_BYTES : most;
 }
 
 static bool is_time(const pipeline *p, size_t held_bytes) {

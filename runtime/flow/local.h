@@ -3,7 +3,8 @@
  *
  *   - Where the store is another machine's, it spares a restart the transfer; begun once the state
  *     is large enough for that to matter.
- *   - Past half of the budget (budget.h) it is begun on any store: what is spilled lies there.
+ *   - Past three quarters of the budget (budget.h) it is begun on any store: what is spilled lies
+ *     there.
  *   - While it follows, full objects are made of it in the background, instead of in a pause.
  *
  * It waits for a full object of the chain (the next batch's), follows from then on, and is used

@@ -305,6 +305,15 @@ static void chains_are_bounded(void **state) {
         assert_true(facts.chain_length <= 100);
     }
     assert_int_equal(facts.chain_length, 50);
+    batches(&f, 60, 200 << 20); /* one that takes long to write is written more rarely */
+    checkpoint_facts_of(f.c, &facts);
+    assert_int_equal(facts.chain_length, 110);
+    batches(&f, 290, SIZE_MAX / 4);
+    checkpoint_facts_of(f.c, &facts);
+    assert_int_equal(facts.chain_length, 400);
+    batches(&f, 1, SIZE_MAX / 4);
+    checkpoint_facts_of(f.c, &facts);
+    assert_int_equal(facts.chain_length, 1);
     pointer p; /* small, but changes add up to more than it is worth */
     for (int i = 0; i < 3; i++) {
         put(&f, false, 600 << 10, &p);

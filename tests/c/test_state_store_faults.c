@@ -11,10 +11,13 @@
 
 #include <cmocka.h>
 
+#include "runtime/base/mem.h"
 #include "state/store.h"
 #include "tests/faults/file_faults.h"
 
 enum { LEN = 20000,
+       PAGE = 4096,
+       LARGE = (2 << 20) + 3 * PAGE + 123, /* goes past the page cache, but for its end */
        MOST_CALLS = 40 };
 
 typedef struct bench {
@@ -181,9 +184,38 @@ static void folders_that_somebody_removed_are_made_again(void **state) {
     close_and_remove(&b);
 }
 
+/* Memory at a page, as parts of objects have: whatever becomes of a write, the object is whole. */
+static void what_is_large_is_written_whole(void **state) {
+    (void)state;
+    static const char *const faults[] = { NULL, "write:1:short", "write:1+2:short", "write:1:EIO",
+                                          "write:2:EINTR", "write:2:short" };
+    char *bytes = mem_alloc_aligned(PAGE, LARGE);
+    for (int i = 0; i < LARGE; i++) bytes[i] = (char)(i * 7 % 251);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        for (int shift = 0; shift < 2; shift++) {
+            bench b;
+            bool exists, missing;
+            buf out = { 0 };
+            open_fresh(&b);
+            file_faults_set(faults[i]);
+            err *e = b.s.ops->put(b.s.handle, "p/state/x", bytes + shift, LARGE - 1, STORE_NEW,
+                                  &exists);
+            file_faults_clear();
+            assert_null(e);
+            assert_null(b.s.ops->get(b.s.handle, "p/state/x", &out, &missing));
+            assert_int_equal(out.len, LARGE - 1);
+            assert_memory_equal(out.data, bytes + shift, LARGE - 1);
+            buf_done(&out);
+            close_and_remove(&b);
+        }
+    }
+    mem_free(bytes);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_nth_call_fails),
+        cmocka_unit_test(what_is_large_is_written_whole),
         cmocka_unit_test(a_file_system_without_links_still_has_one_winner),
         cmocka_unit_test(folders_that_somebody_removed_are_made_again),
     };
