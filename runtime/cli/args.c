@@ -79,6 +79,22 @@ static err *set_profile(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_from(args *a, const char *value) {
+    a->from = value;
+    return NULL;
+}
+
+static err *set_script(args *a, const char *value) {
+    a->script = value;
+    return NULL;
+}
+
+static err *set_diff(args *a, const char *value) {
+    (void)value;
+    a->diff = true;
+    return NULL;
+}
+
 static err *set_last(args *a, const char *value) {
     a->last = value;
     return NULL;
@@ -149,10 +165,10 @@ static err *set_log_level(args *a, const char *value) {
 static const option OPTIONS[] = {
     { "--embedded", NULL, "run, try", "a Kafka in this process, made-up events, results shown",
       set_embedded },
-    { "--set", "PATH=VALUE", "run, check, try, lag, checkpoint, state",
+    { "--set", "PATH=VALUE", "run, check, try, lag, replay, why, checkpoint, state",
       "override one option: trigger=once, source.start=earliest, sink.mode=append, NAME.X=…",
       set_override },
-    { "--param", "NAME=VALUE", "run, check, try, lag, checkpoint, state",
+    { "--param", "NAME=VALUE", "run, check, try, lag, replay, why, checkpoint, state",
       "a value for the script's sluice.param(NAME, …)",
       set_param },
     { "--log", "STYLE", "run", "of log lines: plain (default on a terminal), logfmt (else), json",
@@ -163,11 +179,12 @@ static const option OPTIONS[] = {
     { "--input", "FILE", "try", "read this file in place of the source; of several: NAME=FILE",
       set_input },
     { "--watch", NULL, "try", "again at every save of the script or what it requires", set_watch },
-    { "--json", NULL, "check, try, lag, checkpoint, state", "print it as JSON", set_json },
+    { "--json", NULL, "check, try, lag, replay, why, checkpoint, state", "print it as JSON",
+      set_json },
     { "--strict", NULL, "check", "warnings are errors", set_strict },
     { "--connect", NULL, "check", "ask the brokers, too: topics, limits, rights",
       set_connect },
-    { "--to", "BATCH", "checkpoint rollback, checkpoint recover",
+    { "--to", "BATCH", "checkpoint rollback, checkpoint recover, replay",
       "the batch that the pipeline goes on from, as `checkpoint ls` shows it", set_to },
     { "--repeat-output", NULL, "checkpoint rollback, checkpoint recover",
       "yes, readers of the results will get rows again", set_repeats },
@@ -176,9 +193,15 @@ static const option OPTIONS[] = {
     { "--offsets-only", NULL, "checkpoint fork",
       "the copy begins there with empty state: for another key or window", set_stateless },
     { "--force", NULL, "checkpoint gc", "remove it, do not only show what would go", set_force },
+    { "--from", "BATCH", "replay", "the first batch that is done again; --to: the last",
+      set_from },
+    { "--script", "FILE", "replay", "do them by this script, not by the one that did them",
+      set_script },
+    { "--diff", NULL, "replay", "by both, and show the rows that differ (then it ends with 1)",
+      set_diff },
     { "--last", "RECORDS", "try, lag",
       "look at so many of each source, the newest (try: 100,000, lag: 1,000,000)", set_last },
-    { "--since", "TIME", "lag", "or at those of the last \"2 hours\", by Kafka's time",
+    { "--since", "TIME", "lag", "or at those since so long ago (2h, 30m), by Kafka's time",
       set_since },
     { "--loss", "SHARE", "lag", "how much may be lost, for the advice: 0.01% (default), 0",
       set_loss },
@@ -253,7 +276,7 @@ static bool is_path(const char *word) {
 
 static err *unknown_command(const char *given, const command *commands, uint32_t count) {
     static const char *const LATER[] = { "why", "reload", "status",
-                                         "stop", "replay", "schema" };
+                                         "stop", "schema" };
     const char *names[64];
     for (size_t i = 0; i < sizeof LATER / sizeof *LATER; i++)
         if (!strcmp(given, LATER[i]))

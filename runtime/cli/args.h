@@ -30,6 +30,8 @@ typedef struct args {
     bool loses;      /* --may-lose-output */
     bool stateless;  /* --offsets-only */
     const char *to;  /* --to: a batch, as typed; NULL: none */
+    const char *from, *script;              /* replay, likewise */
+    bool diff;                              /* replay: --diff */
     const char *last, *since, *loss, *save; /* as typed; NULL: not given */
     bool strict;     /* check: --strict */
     bool connect;    /* check: --connect */

@@ -27,6 +27,7 @@ typedef struct reading {
     aggregate_view *aggregates;
     distinct_view *distincts;
     chunk *c;
+    laps laps; /* nobody asks for them */
     uint32_t *numbers; /* by record of the chunk: in the disorder; UINT32_MAX: none */
 } reading;
 
@@ -230,6 +231,8 @@ static void view_records(reading *r, int64_t now_ms) {
 
 static err *take_records(reading *r) {
     worker_begin(r->w, r->plan);
+    r->w->laps = &r->laps;
+    laps_mark(&r->laps);
     err *e = NULL;
     for (uint32_t at = 0; !e && at < r->in.load.records.count; at += VECTOR_ROWS) {
         uint32_t left = r->in.load.records.count - at;

@@ -43,6 +43,8 @@ static const command COMMANDS[] = {
       command_state_get, false },
     { "state diff", "SCRIPT.lua BATCH BATCH", "show which groups changed between two batches",
       command_state_diff, false },
+    { "replay", "SCRIPT.lua", "do recorded batches again, and show what they send; writes nothing",
+      command_replay, false },
     { "lag", "SCRIPT.lua", "how far out of order records come, and what each delay would cost",
       command_lag, false },
     { "help", "[TOPIC]", "print this, or the page of a command or of one of `help topics`", help,

@@ -12,7 +12,9 @@
 #include "runtime/flow/budget.h"
 #include "runtime/flow/keeper_inside.h"
 #include "runtime/flow/local.h"
+#include "runtime/flow/replay.h"
 #include "state/store_ledger.h"
+#include "state/store_look.h"
 
 enum {
     MOST_SHOWN = 8, /* committed texts in a message */
@@ -56,7 +58,12 @@ static void name_operands(keeper *k, const pipeline *p) {
     k->recover = text_of(&out);
 }
 
-static err *open_the_store(keeper *k, pipeline *p, const pipeline_options *options) {
+/* A replay only looks. */
+static err *choose_store(keeper *k, const pipeline *p, const pipeline_options *options) {
+    if (options->replay) {
+        k->store = store_look_at(options->replay->store);
+        return NULL;
+    }
     char *url = mem_copy_text(k->plan->url.data, k->plan->url.len);
     store_config config = {
         .url = url,
@@ -66,6 +73,11 @@ static err *open_the_store(keeper *k, pipeline *p, const pipeline_options *optio
     };
     err *e = store_open(&config, &k->store);
     mem_free(url);
+    return e;
+}
+
+static err *open_the_store(keeper *k, pipeline *p, const pipeline_options *options) {
+    err *e = choose_store(k, p, options);
     if (e) return e;
     k->has_store = true;
     buf place;
@@ -237,6 +249,7 @@ err *keeper_open(pipeline *p, const pipeline_options *options) {
     if (!e) e = k->found_count ? agree_on_pointer(p) : begin_fresh(p);
     if (!e && fault_is("newest_is_current")) e = take_newest(k);
     if (!e && !k->is_fresh) e = keeper_load(p);
+    if (!e && options->replay) replay_tell_begin(options->replay, k);
     if (!e) p->sink_system.ledger = k->ledger;
     if (!e) keeper_tell_inputs(p);
     return e;

@@ -9,6 +9,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/flow/budget.h"
 #include "runtime/flow/keeper.h"
+#include "runtime/flow/replay.h"
 #include "runtime/operator/stored.h"
 #include "state/spill.h"
 
@@ -26,7 +27,9 @@ enum {
 void local_new(pipeline *p, const pipeline_options *options) {
     const sl_checkpoint *plan = &p->plan->checkpoint;
     local *l = p->local = mem_zalloc(1, sizeof *l);
-    if (plan->state_dir.data && stored_count(p->plan))
+    if (options->replay)
+        l->folder = mem_copy_text(options->replay->folder, strlen(options->replay->folder));
+    else if (plan->state_dir.data && stored_count(p->plan))
         l->folder = mem_copy_text(plan->state_dir.data, plan->state_dir.len);
     l->is_remote = plan->url.len > 5 && memcmp(plan->url.data, "file:", 5) != 0 &&
                    memcmp(plan->url.data, "memory:", 7) != 0;

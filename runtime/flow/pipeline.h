@@ -16,6 +16,8 @@
 
 struct keeper;
 struct local;
+struct replay;
+struct probe;
 
 /* Implementations of connectors by name; NULL: none. */
 typedef const sl_source_ops *(*find_source_ops)(const sl_string *name);
@@ -33,6 +35,8 @@ typedef struct pipeline_options {
     const sl_checkpoint *checkpoint; /* not NULL: in place of the plan's (tests); outlives it */
     find_ledger_ops find_ledger;     /* what it does not know: by state's own; may be NULL */
     bool keeps_in_line;              /* objects are written in the call, without threads (tests) */
+    struct replay *replay;           /* recorded batches are done again (replay.h): its store, its
+                                        begin; NULL: a run. Borrowed */
     batch_step *on_step;             /* may be NULL */
     void *on_step_arg;
     worker **workers; /* taken; workers[0]'s script owns the plan */
@@ -53,6 +57,7 @@ typedef struct pipeline {
     delivery out;
     struct keeper *keeper; /* NULL: nothing is kept; owned */
     struct local *local;   /* beside it; owned */
+    struct probe *probe;   /* a record that is looked at on its way (probe.h); borrowed; or NULL */
     batch_step *on_step;   /* as the options say */
     void *on_step_arg;
     crew *crew;

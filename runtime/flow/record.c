@@ -236,7 +236,7 @@ static void read_sources(reader *r, recorded *out) {
         expect(r, ",\"ended\":");
         s.has_ended = read_number(r) != 0;
         expect(r, ",\"watermark\":");
-        read_number(r); /* as the state before the batch has it */
+        s.watermark = read_number(r);
         expect(r, ",\"ranges\":[");
         read_ranges(r, &s);
         expect(r, ",\"partitions\":[");

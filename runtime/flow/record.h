@@ -29,7 +29,8 @@ typedef struct recorded_partition {
 
 typedef struct recorded_source {
     sl_string name;
-    bool has_ended; /* bounded, and all of it is read with this batch */
+    bool has_ended;    /* bounded, and all of it is read with this batch */
+    int64_t watermark; /* that judges its rows */
     recorded_range *ranges;
     uint32_t range_count;
     recorded_partition *partitions;

@@ -1,0 +1,42 @@
+#pragma once
+/* The recorded batches of a script's pipeline, and how they are done again: for `sluice replay` and
+ * `sluice why`. Reads store, ledger and sources; writes nothing but a folder of its own, which
+ * goes.
+ * One owner; thread: main. */
+#include "runtime/cli/stored.h"
+#include "runtime/flow/replay.h"
+
+typedef struct past_record {
+    char *text; /* owned; NULL: there is none */
+    size_t len;
+    pointer at; /* behind its batch */
+} past_record;
+
+typedef struct past {
+    const args *a;
+    stored stored;
+    past_record *records; /* of batches [first, end); owned */
+    uint64_t first, end;
+    char folder[512]; /* of its own, empty or with what state needs; "": none yet */
+    replay replay;
+    script *script; /* that the replay runs; the replay's worker owns it */
+} past;
+
+/* Load the script, and find what is committed. `p`: past_close, on error, too. */
+err *past_open(const args *a, past *p);
+void past_close(past *p);
+
+/* Read the records of batches [from, to) into `records`; those before are forgotten. */
+err *past_read(past *p, uint64_t from, uint64_t to);
+
+/* The record of a batch; NULL: it is not among those that were read. */
+const past_record *past_record_of(const past *p, uint64_t batch);
+
+/* Begin a replay right before `batch`, whose record must be there, as all up to `to`: from the
+ * nearest state that is stored. `path`: a script in place of the one that did the batch; NULL: that
+ * one, by its hash. ERR_REFUSED: nothing is kept from which it can be reached; says which is the
+ * oldest batch. */
+err *past_begin(past *p, uint64_t batch, uint64_t to, const char *path);
+
+/* Do the next batch again; rows go to the replay's on_row. */
+err *past_step(past *p);

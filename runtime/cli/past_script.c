@@ -1,0 +1,155 @@
+#include "runtime/cli/past_script.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/cli/stop.h"
+#include "state/names.h"
+
+/* -- stored texts (script_source) */
+
+/* "-- FILE, BYTES bytes\n", BYTES bytes, "\n"; "-- parameter NAME=VALUE\n". */
+typedef struct unpacking {
+    past_script_wanted *wanted;
+    const char *at, *end;
+    size_t folder_len; /* of the first file's path: others lie beside it, or below */
+} unpacking;
+
+static char *copy_line(unpacking *u) {
+    const char *end = memchr(u->at, '\n', (size_t)(u->end - u->at));
+    if (!end) return NULL;
+    char *line = mem_copy_text(u->at, (size_t)(end - u->at));
+    u->at = end + 1;
+    return line;
+}
+
+static err *make_folders(char *path) {
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        bool is_bad = mkdir(path, 0700) != 0 && errno != EEXIST;
+        *slash = '/';
+        if (is_bad) return err_new(ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    return NULL;
+}
+
+static err *write_file(char *path, const char *text, size_t len) {
+    err *e = make_folders(path);
+    FILE *f = e ? NULL : fopen(path, "w");
+    if (e) return e;
+    if (!f) return err_new(ERR_IO, "%s: %s", path, strerror(errno));
+    bool is_bad = fwrite(text, 1, len, f) != len;
+    if (fclose(f) != 0 || is_bad) return err_new(ERR_IO, "%s: %s", path, strerror(errno));
+    return NULL;
+}
+
+static err *damaged(void) {
+    return err_new(ERR_REFUSED, "the stored text of the script is not as this program keeps it");
+}
+
+static err *unpack_file(unpacking *u, char *line) {
+    char *comma = strrchr(line, ',');
+    if (!comma) return damaged();
+    size_t len = strtoul(comma + 1, NULL, 10);
+    *comma = '\0';
+    const char *name = line + 3;
+    bool is_first = !u->wanted->own_path;
+    if (is_first) {
+        const char *slash = strrchr(name, '/');
+        u->folder_len = slash ? (size_t)(slash - name) + 1 : 0;
+    }
+    if (len >= (size_t)(u->end - u->at) || strstr(name, "..")) return damaged();
+    if (strlen(name) > u->folder_len) name += u->folder_len;
+    buf path;
+    buf_init(&path);
+    buf_printf(&path, "%s/script/%s", u->wanted->folder, name);
+    char *own = mem_copy_text(path.data, path.len);
+    buf_done(&path);
+    err *e = write_file(own, u->at, len);
+    u->at += len + 1;
+    if (is_first)
+        u->wanted->path = u->wanted->own_path = own;
+    else
+        mem_free(own);
+    return e;
+}
+
+static err *unpack_line(unpacking *u, char *line) {
+    static const char PARAMETER[] = "-- parameter ";
+    past_script_wanted *w = u->wanted;
+    if (strncmp(line, "-- ", 3) != 0) return damaged();
+    if (strncmp(line, PARAMETER, sizeof PARAMETER - 1) != 0) return unpack_file(u, line);
+    w->params = mem_realloc(w->params, (w->param_count + 1) * sizeof *w->params);
+    const char *param = line + sizeof PARAMETER - 1;
+    w->params[w->param_count++] = mem_copy_text(param, strlen(param));
+    return NULL;
+}
+
+err *past_script_fetch(store *s, uint64_t hash, past_script_wanted *wanted) {
+    char name[OBJECT_NAME_BYTES];
+    bool missing = false;
+    buf text;
+    buf_init(&text);
+    names_script(name, wanted->name, hash);
+    err *e = s->ops->get(s->handle, name, &text, &missing);
+    if (!e && missing)
+        e = err_new(ERR_REFUSED,
+                    "the script that did the batches is not kept (%s): give one by --script", name);
+    unpacking u = { .wanted = wanted, .at = text.data, .end = text.data + text.len };
+    while (!e && u.at < u.end) {
+        char *line = copy_line(&u);
+        e = line ? unpack_line(&u, line) : damaged();
+        mem_free(line);
+    }
+    if (!e && !wanted->own_path) e = damaged();
+    buf_done(&text);
+    return e;
+}
+
+void past_script_wanted_done(past_script_wanted *wanted) {
+    for (uint32_t i = 0; i < wanted->param_count; i++) mem_free(wanted->params[i]);
+    mem_free(wanted->params);
+    mem_free(wanted->own_path);
+    wanted->params = NULL;
+    wanted->own_path = NULL;
+    wanted->param_count = 0;
+}
+
+/* -- opening */
+
+err *past_script_open(const past_script_wanted *wanted, script **s) {
+    const args *a = wanted->a;
+    const char *sets[ARGS_MAX_SETS + 1];
+    char name[256];
+    uint32_t count = a->set_count;
+    memcpy(sets, a->sets, count * sizeof *sets);
+    bool has_own = wanted->own_path != NULL;
+    snprintf(name, sizeof name, "name=%s", wanted->name);
+    if (!has_own && wanted->path != a->operand) sets[count++] = name;
+    script_options options = {
+        .path = wanted->path,
+        .overrides = sets,
+        .override_count = count,
+        .params = has_own ? (const char *const *)wanted->params : a->params,
+        .param_count = has_own ? wanted->param_count : a->param_count,
+        .shows_secrets = true,
+        .library = getenv("SLUICE_LUA"),
+        .stop = stop_asked(),
+    };
+    return script_open(&options, s);
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at) {
+    (void)info, (void)kind, (void)at;
+    return remove(path);
+}
+
+void past_script_remove(const char *folder) {
+    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}

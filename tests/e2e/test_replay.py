@@ -1,0 +1,172 @@
+"""`sluice replay`: recorded batches done again send byte for byte what they sent, whatever was killed; by another
+script the rows that differ are shown; nothing is written. What cannot be done again is said to be so."""
+import glob
+import json
+import os
+import random
+import signal
+import time
+
+import harness
+
+BEGIN_MS = 1_700_000_000_000
+REFUSED, USAGE = 4, 2
+
+FILES = """
+local sluice = require "sluice"
+local label = require "label"
+return sluice.pipeline {
+   name = "rides", trigger = "available-now", checkpoint = "file:./store",
+   sluice.file { path = "in.jsonl", max_records = 100 }
+      :json { sluice.string "k" :required(), sluice.int64 "n" :required(), sluice.int64 "ts" :required() }
+      :event_time("ts", { unit = "ms", delay = "1 second" })
+      :derive { label = sluice.string(label) }
+      :group_by "label":window(sluice.tumbling { size = "1 minute" })
+      :aggregate { rows = sluice.count(), sum = sluice.sum "n" }
+      :to(sluice.file { path = "out.jsonl", mode = "append", append = true }),
+}
+"""
+LABEL = 'return function(row) return row.k .. "-a" end\n'
+
+KAFKA = """
+local sluice = require "sluice"
+return sluice.pipeline {
+   name = "NAME", checkpoint = "file:./store", workers = WORKERS,
+   sluice.kafka { topics = "IN", start = "earliest", max_records = 400 }
+      :json { sluice.string "event_id" :required(), sluice.string "event_type",
+              sluice.double "amount", sluice.int64 "ts" :required() }
+      :event_time("ts", { unit = "ms", delay = "2 seconds" })
+      :distinct { "event_id", within = "1 minute" }
+      :group_by "event_type"
+      :window(sluice.hopping { size = "20 seconds", every = "10 seconds" })
+      :aggregate { rows = sluice.count(), sum = sluice.sum "amount", last = sluice.last "event_id" }
+      :late_to(sluice.kafka { topic = "LATE" })
+      :to(sluice.kafka { topic = "OUT", mode = "update" }),
+}
+"""
+
+
+class ReplayTest(harness.E2ETest):
+    def replay(self, *words, code=0):
+        run = self.run_sluice("replay", "p.lua", *words)
+        self.assertEqual(run.code, code, f"{words}: {run.out}{run.err}")
+        self.said = run.err
+        return run.out
+
+    def replayed(self, *words):
+        """By batch: by sink: (key, value) of each row."""
+        return {batch["batch"]: {sink["sink"]: [(row["key"], row["value"]) for row in sink["messages"]]
+                                 for sink in batch["sinks"]}
+                for batch in map(json.loads, self.replay(*words, "--json").splitlines())}
+
+
+class FileTest(ReplayTest):
+    @property
+    def brokers(self):
+        return "localhost:1"
+
+    def setUp(self):
+        super().setUp()
+        self.file("label.lua", LABEL)
+        self.file("p.lua", FILES)
+        self.file("in.jsonl", "".join(json.dumps({"k": f"k{n % 3}", "n": n, "ts": BEGIN_MS + n * 100}) + "\n"
+                                      for n in range(2000)))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+
+    def state(self):
+        """Every file of the test's folder."""
+        return {path: os.path.getsize(path) for path in glob.glob(self.folder + "/**", recursive=True)
+                if os.path.isfile(path) and "sluice-" not in os.path.basename(path)}
+
+    def sent(self):
+        with open(os.path.join(self.folder, "out.jsonl")) as file:
+            return file.read().splitlines()
+
+    def test_all_batches_send_what_they_sent_and_nothing_is_written(self):
+        before = self.state()
+        rows = self.replayed("--from", "0", "--to", "19")
+        self.assertEqual(sorted(rows), list(range(20)))
+        self.assertEqual([value for batch in range(20) for _, value in rows[batch].get("out.jsonl", [])], self.sent())
+        self.assertEqual(self.state(), before)
+        self.assertEqual(self.replayed("--from", "10", "--to", "12"), {n: rows[n] for n in (10, 11, 12)})
+
+    def test_by_another_script_the_rows_that_differ(self):
+        with open(os.path.join(self.folder, "p.lua")) as file:
+            script = file.read()
+        self.file("other.lua", script.replace('sluice.sum "n" }', 'sluice.sum "n" }:filter(function(row)'
+                                              ' return row.label ~= "k1-a" end)'))
+        text = self.replay("--from", "0", "--to", "12", "--script", "other.lua", "--diff", code=1)
+        self.assertIn("batch 4: 1 rows differ\n- out.jsonl {", text)
+        self.assertIn('"label":"k1-a"', text)
+        self.assertNotIn("k2-a", text)
+        self.assertIn("batch 5: the same 0 rows\n", text)
+        self.file("same.lua", script + "-- nothing\n")
+        text = self.replay("--from", "0", "--to", "12", "--script", "same.lua", "--diff")
+        self.assertIn("batch 4: the same 3 rows\n", text)
+
+    def test_by_the_text_that_did_them_when_the_script_has_changed(self):
+        rows = self.replayed("--from", "0", "--to", "19")
+        self.file("label.lua", LABEL.replace("-a", "-b"))
+        self.assertEqual(self.replayed("--from", "0", "--to", "19"), rows)
+
+    def test_what_cannot_be_done_again_is_told(self):
+        self.replay("--from", "12", "--to", "20", code=REFUSED)
+        self.assertIn("has done batches up to 19, not 20", self.said)
+        self.replay("--from", "x", code=USAGE)
+        self.replay("--from", "5", "--to", "3", code=USAGE)
+        for path in glob.glob(os.path.join(self.folder, "store/rides/state/*")):
+            if int(os.path.basename(path).split("-")[0]) in (4, 5, 6):
+                os.remove(path)
+        self.replay("--from", "3", code=REFUSED)
+        self.assertIn("no state from which batch 3 could be reached is stored", self.said)
+
+
+class KafkaTest(ReplayTest):
+    """Exactly-once, with late rows, repeats and kills: the output topics hold what the replay sends."""
+
+    def rides(self, count, seed):
+        rnd = random.Random(seed)
+        return [{"value": json.dumps({"event_id": f"e{rnd.randrange(count)}", "event_type": f"t{rnd.randrange(4)}",
+                                      "amount": rnd.randrange(1000) / 7,
+                                      "ts": BEGIN_MS + i * 20 - (30_000 if rnd.random() < .05 else 0)}),
+                 "partition": rnd.randrange(2)} for i in range(count)]
+
+    def test_output_is_the_same_after_kills(self):
+        name, source, out, late = (harness.fresh("replay"), self.topic(2), self.topic(1), self.topic(1))
+        script = (KAFKA.replace("NAME", name).replace('"IN"', f'"{source}"').replace("OUT", out)
+                  .replace("LATE", late).replace("WORKERS", "2"))
+        self.file("p.lua", script)
+        rides = self.rides(6000, 7)
+        for part in range(3):
+            self.client.produce(source, rides[part * 2000:part * 2000 + 2000])
+            run = self.start("run", "p.lua")
+            done = 2000 * (part + 1)
+            if part < 2:
+                self.wait_for("a batch", lambda: any(at for _, (at, _) in self.client.group_offsets(name).items()
+                                                     if at > done / 4))
+                run.send(signal.SIGKILL)
+                run.wait()
+        self.wait_for("all of it", lambda: sum(at for at, _ in self.client.group_offsets(name).values()) >= 6000)
+        time.sleep(1)  # what the last records close
+        self.assertEqual(run.stop(), 0, run.err)
+        before = self.client.group_offsets(name)
+        rows = self.replayed("--from", "0", "--to", str(self.done() - 1))
+        for topic in (out, late):
+            sent = [(r.key and r.key.decode(), r.value.decode()) for r in self.client.consume(topic)]
+            again = [row for batch in sorted(rows) for row in rows[batch].get(topic, [])]
+            self.assertEqual(again, sent)
+            self.assertTrue(sent)
+        self.assertEqual(self.client.group_offsets(name), before)
+        middle = self.done() // 2
+        self.assertEqual(self.replayed("--from", str(middle)), {middle: rows[middle]})
+
+        self.client.delete_records(source, {0: 10, 1: 10})
+        self.replay("--from", "0", code=1)
+        self.assertIn("records went before they were read", self.said)
+
+    def done(self):
+        """How many batches are done."""
+        run = self.run_sluice("checkpoint", "ls", "p.lua", "--json")
+        self.assertEqual(run.code, 0, run.err)
+        return json.loads(run.out)["batch"]
