@@ -69,7 +69,7 @@ err *jobs_new(bool in_line, jobs **out) {
     if (number) {
         j->in_line = true;
         jobs_free(j);
-        return err_new(ERR_IO, "starting a thread that writes state: %s", strerror(number));
+        return err_new(ERR_IO, "starting a thread beside the batches: %s", strerror(number));
     }
     *out = j;
     return NULL;
@@ -110,10 +110,11 @@ uint64_t jobs_add(jobs *j, job_run *run, void *arg) {
     return ticket;
 }
 
-static struct timespec soon(void) {
+static struct timespec in_ms(int64_t ms) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += LOOK_MS * 1000000L;
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000L;
     if (t.tv_nsec >= 1000000000L) {
         t.tv_nsec -= 1000000000L;
         t.tv_sec++;
@@ -125,9 +126,20 @@ bool jobs_wait(jobs *j, uint64_t ticket, const volatile int *stop) {
     if (j->in_line) return true;
     pthread_mutex_lock(&j->lock);
     while (j->done < ticket && !(stop && *stop)) {
-        struct timespec until = soon();
+        struct timespec until = in_ms(LOOK_MS);
         pthread_cond_timedwait(&j->less, &j->lock, &until);
     }
+    bool done = j->done >= ticket;
+    pthread_mutex_unlock(&j->lock);
+    return done;
+}
+
+bool jobs_wait_some(jobs *j, uint64_t ticket, int64_t most_ms) {
+    if (j->in_line) return true;
+    struct timespec until = in_ms(most_ms);
+    pthread_mutex_lock(&j->lock);
+    while (j->done < ticket && most_ms > 0)
+        if (pthread_cond_timedwait(&j->less, &j->lock, &until)) break;
     bool done = j->done >= ticket;
     pthread_mutex_unlock(&j->lock);
     return done;

@@ -25,5 +25,8 @@ uint64_t jobs_add(jobs *j, job_run *run, void *arg);
 /* Wait until that job and all before it are done. False: `stop` (may be NULL) was set first. */
 bool jobs_wait(jobs *j, uint64_t ticket, const volatile int *stop);
 
+/* The same, but for `most_ms`; 0: only look. */
+bool jobs_wait_some(jobs *j, uint64_t ticket, int64_t most_ms);
+
 /* Jobs that are not done. thread: any. */
 size_t jobs_left(jobs *j);

@@ -33,8 +33,8 @@ typedef struct batch {
     bool threaded;
     uint32_t next_source, next_record; /* to be cut */
     uint32_t aggregate;                /* being emitted */
-    commit_work work;                  /* being committed */
-    err *later;                        /* of the fetch beside it: the batch is none the worse */
+    commit_work work;                  /* to be committed */
+    int64_t waited_ms;                 /* for the commit of the batch before */
 } batch;
 
 /* Whether a batch at `now_ms` without records would move a watermark that goes by the clock. */
@@ -77,11 +77,6 @@ bool batch_is_due(pipeline *p, int64_t now_ms) {
     return is_due;
 }
 
-static int64_t time_of_batch(pipeline *p, const recorded *planned) {
-    if (planned) return planned->now_ms;
-    return p->has_ahead ? p->ahead_ms : pipeline_now_ms(p);
-}
-
 /* Decide what the batch is: its number, processing time, the watermarks that judge it. */
 static void batch_plan(batch *b, pipeline *p, bool flush) {
     const recorded *planned = ahead_planned(p);
@@ -91,7 +86,7 @@ static void batch_plan(batch *b, pipeline *p, bool flush) {
     b->distincts = mem_zalloc(p->plan->distinct_count, sizeof *b->distincts);
     b->view = (batch_view){ .plan = p->plan,
                             .batch = p->batch,
-                            .now_ms = time_of_batch(p, planned),
+                            .now_ms = planned ? planned->now_ms : pipeline_now_ms(p),
                             .is_flush = planned ? planned->is_flush : flush,
                             .sources = b->sources,
                             .aggregates = b->aggregates,
@@ -132,12 +127,12 @@ static err *fetch_inputs(pipeline *p) {
     return NULL;
 }
 
-/* What the batch reads, planned and fetched; the one before may have done so. */
+/* What the batch reads, planned and fetched. */
 static err *batch_fetch(batch *b) {
     pipeline *p = b->p;
-    err *e = p->has_ahead ? NULL : plan_inputs(p, &b->view);
-    if (!e && !p->has_ahead) e = fetch_inputs(p);
-    p->has_ahead = p->was_cut_short = false;
+    err *e = plan_inputs(p, &b->view);
+    if (!e) e = fetch_inputs(p);
+    p->was_cut_short = false;
     for (uint32_t i = 0; i < p->input_count && !e; i++) e = keeper_check_records(p, &p->inputs[i]);
     for (uint32_t i = 0; i < p->input_count; i++) p->was_cut_short |= p->inputs[i].was_cut_short;
     return e;
@@ -347,39 +342,33 @@ static err *batch_forget(batch *b) {
     return crew_run(b->p->crew, forget_phase, b, b->threaded);
 }
 
-/* Without a checkpoint the log alone says what the batch was. */
-static void note_record(const batch *b) {
-    const pipeline *p = b->p;
-    buf record;
-    if (p->system.log->level > LOG_DEBUG) return;
-    buf_init(&record);
-    if (!p->keeper) record_put(&record, p, &b->view);
-    record_log(p, p->keeper ? &p->keeper->record : &record);
-    buf_done(&record);
+/* What comes next goes on from here. */
+static void move_on(batch *b) {
+    pipeline *p = b->p;
+    for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
+        p->stages.aggregates[a].watermark = b->next[a];
+    for (uint32_t d = 0; d < p->plan->distinct_count; d++)
+        p->stages.distincts[d].watermark = b->next[p->plan->aggregate_count + d];
+    closing_keep(p);
+    p->batch++;
 }
 
-/* What was done counts, or leaves no trace. */
-static void batch_end(batch *b, bool committed) {
+/* What was done stays, or leaves no trace. It counts once it is committed (commit_settle). */
+static void batch_end(batch *b, bool done) {
     pipeline *p = b->p;
+    bool is_beside = done && commit_is_beside(p);
     for (uint32_t i = 0; i < crew_count(p->crew); i++) {
-        worker *w = crew_worker(p->crew, i);
-        worker_end(w, p->plan, committed);
-        if (committed) p->counters.nulled_numbers += w->nulled_numbers;
-        w->nulled_numbers = 0;
+        worker_end(crew_worker(p->crew, i), p->plan, done);
+        crew_worker(p->crew, i)->nulled_numbers = 0;
     }
-    if (!committed && p->keeper) commit_given_up(p);
-    if (committed) {
-        note_record(b);
-        delivery_count(&p->out);
-        for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
-            p->stages.aggregates[a].watermark = b->next[a];
-        for (uint32_t d = 0; d < p->plan->distinct_count; d++)
-            p->stages.distincts[d].watermark = b->next[p->plan->aggregate_count + d];
-        closing_keep(p);
-        p->batch++;
-        p->counters.batches++;
+    if (done && !is_beside) commit_count(p, &b->work);
+    if (done) move_on(b);
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        if (is_beside)
+            input_park(&p->inputs[i]);
+        else
+            input_release(&p->inputs[i], done);
     }
-    for (uint32_t i = 0; i < p->input_count; i++) input_release(&p->inputs[i], committed);
     mem_free(b->sources);
     mem_free(b->aggregates);
     mem_free(b->distincts);
@@ -392,60 +381,43 @@ static bool is_empty(const pipeline *p) {
     return true;
 }
 
-/* Whether the next batch follows at once, whatever happens. */
-static err *look_for_more(pipeline *p, bool *follows) {
-    bool has_more = false;
-    *follows = false;
-    if (*p->system.stop || p->plan->trigger == SL_ONCE) return NULL;
-    bool is_at_once = p->plan->trigger == SL_CONTINUOUS && !p->trigger.pace_ms;
-    if (!p->was_cut_short && !is_at_once && !closing_goes_on(p)) return NULL;
-    for (uint32_t i = 0; i < p->input_count; i++) {
-        err *e = input_look(&p->inputs[i]);
-        if (e) return e;
-        bool waits = input_waits_until(&p->inputs[i], p->bounded_run) >
-                     clock_steady_ms(p->system.clock);
-        has_more |= input_backlog(&p->inputs[i]) > 0 && !waits;
-    }
-    *follows = has_more;
-    return NULL;
+static uint64_t nulled_numbers(const pipeline *p) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < crew_count(p->crew); i++)
+        sum += crew_worker(p->crew, i)->nulled_numbers;
+    return sum;
 }
 
-/* Plan and fetch the next batch while this one is committed, which holds on to what it borrowed. */
-static err *fetch_ahead(batch *b) {
+/* The batch before is committed, and still ours. */
+static err *settle_last(batch *b) {
     pipeline *p = b->p;
-    bool follows;
-    err *e = look_for_more(p, &follows);
-    if (e || !follows) return e;
-    closing_hold_inputs(p);
-    if (early_is_held(p)) return NULL;
-    p->ahead_ms = pipeline_now_ms(p);
-    for (uint32_t i = 0; i < p->input_count; i++) {
-        input_park(&p->inputs[i]);
-        input_plan(&p->inputs[i], b->view.batch + 1, p->ahead_ms);
-    }
-    e = fetch_inputs(p);
-    p->has_ahead = !is_empty(p);
-    return e;
+    if (!commit_is_beside(p)) return NULL;
+    int64_t began_ms = clock_steady_ms(p->system.clock);
+    err *e = commit_settle(p);
+    b->waited_ms = clock_steady_ms(p->system.clock) - began_ms;
+    laps_add(p->laps, LAP_DELIVER);
+    return e ? e : keeper_check_ours(p);
 }
 
 /* Hand over what the batch made, and commit it where something is kept. */
 static err *batch_deliver(batch *b) {
     pipeline *p = b->p;
     err *e = keeper_step(p, "processed");
+    if (!e) e = settle_last(b);
     if (e) return e;
-    if (!p->keeper) return delivery_run(&p->out, b->view.batch, b->view.now_ms);
     b->work = (commit_work){
         .view = &b->view,
         .batch = b->view.batch + 1,
         .now_ms = b->view.now_ms,
         .next = b->next,
         .is_flushed = b->view.is_flush,
+        .nulled_numbers = nulled_numbers(p),
     };
+    delivery_hand_over(&p->out);
+    if (!p->keeper) return delivery_run(&p->out, b->view.batch, b->view.now_ms);
     e = commit_begin(p, &b->work);
     laps_add(p->laps, LAP_SAVE);
-    if (e) return e;
-    if (commit_is_beside(p) && !b->view.is_flush) b->later = fetch_ahead(b);
-    return commit_await(p);
+    return e || commit_is_beside(p) ? e : commit_await(p);
 }
 
 /* Take in what the batch reads; false: nothing came and nothing is due. */
@@ -465,6 +437,23 @@ static err *batch_begin(batch *b, bool *runs) {
     return e;
 }
 
+/* From records to what leaves. */
+static err *batch_work(batch *b) {
+    err *e = batch_walk(b);
+    if (!e) e = collect_check(b->p);
+    if (!e) e = batch_settle(b);
+    if (!e) e = batch_emit(b);
+    if (!e) e = batch_forget(b);
+    return e ? e : budget_check(b->p);
+}
+
+/* The batch failed. Takes `e`. */
+static err *give_up(pipeline *p, err *e) {
+    e = commit_settle_before(p, e);
+    if (p->keeper) commit_given_up(p);
+    return e;
+}
+
 err *batch_run(pipeline *p, bool flush, bool *ran) {
     batch b;
     int64_t began_ms = clock_steady_ms(p->system.clock);
@@ -478,23 +467,15 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     }
     trigger_begin(&p->trigger, b.view.now_ms);
     if (is_empty(p)) p->counters.empty_batches++;
-    if (!e) e = batch_walk(&b);
-    if (!e) e = collect_check(p);
-    if (!e) e = batch_settle(&b);
-    if (!e) e = batch_emit(&b);
-    if (!e) e = batch_forget(&b);
-    if (!e) e = budget_check(p);
+    if (!e) e = batch_work(&b);
     if (!e) e = batch_deliver(&b);
     laps_add(p->laps, LAP_DELIVER);
+    if (e) e = give_up(p, e);
     batch_end(&b, !e);
-    if (!e && p->keeper) e = commit_applied(p);
+    if (!e && p->keeper && !commit_is_beside(p)) e = commit_applied(p);
     if (!e) e = budget_keep(p);
     laps_add(p->laps, LAP_END);
-    if (e)
-        err_free(b.later);
-    else
-        e = b.later;
     p->since_ms = began_ms;
-    p->batch_ms = clock_steady_ms(p->system.clock) - began_ms;
+    p->batch_ms = clock_steady_ms(p->system.clock) - began_ms - b.waited_ms;
     return e;
 }

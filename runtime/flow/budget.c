@@ -6,7 +6,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
-#include "runtime/flow/keeper.h"
+#include "runtime/flow/commit.h"
 #include "runtime/flow/local.h"
 #include "runtime/operator/distinct.h"
 #include "runtime/operator/stored.h"
@@ -275,7 +275,10 @@ static err *spill(pipeline *p, size_t used) {
 err *budget_keep(pipeline *p) {
     if (!p->local) return NULL;
     size_t used = budget_used(p);
-    err *e = local_keep(p, used);
+    /* only what is committed may go, or begin what follows it */
+    bool settles = used > budget_bytes(p) || local_is_due(p, used);
+    err *e = settles ? commit_settle(p) : NULL;
+    if (!e) e = local_keep(p, used);
     if (e || used <= budget_bytes(p) || !p->local->base) return e;
     return spill(p, used);
 }

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <time.h>
 
 #include "runtime/base/crash.h"
@@ -100,7 +99,7 @@ static void put_rows(const pipeline *p, image *m) {
     buf *out = image_begin(m, IMAGE_ROWS, "", 0);
     for (uint32_t i = 0; i < p->out.count; i++) {
         const out_sink *s = &p->out.sinks[i];
-        uint32_t rows = s->retracted.count + s->rows.count;
+        uint32_t rows = s->leaving_retracted.count + s->leaving_rows.count;
         if (rows)
             buf_printf(out, "%" PRIu32 " %.*s\n", rows, (int)s->plan->name.len, s->plan->name.data);
     }
@@ -179,18 +178,20 @@ static err *give_up(const pipeline *p, int64_t *rest_ms) {
     return e;
 }
 
-static void tell(const pipeline *p, const err *e, int64_t *told_ms) {
+static uint64_t number_of(const commit_work *work) { return work->batch ? work->batch - 1 : 0; }
+
+static void tell(const pipeline *p, const commit_work *work, const err *e, int64_t *told_ms) {
     int64_t now = clock_steady_ms(p->system.clock);
     if (*told_ms != INT64_MIN && now - *told_ms < TELL_MS) return;
     *told_ms = now;
     log_warn(p->system.log, "batch not committed, delivering it again",
-             log_text("reason", e->message), log_number("batch", p->batch));
+             log_text("reason", e->message), log_number("batch", number_of(work)));
 }
 
 /* Told to stop while something does not work that may work later. Takes `e`. */
-static err *stopped(const pipeline *p, err *e) {
-    err *s = err_new(ERR_STOPPED, "stopped before batch %" PRIu64 " was committed: %s", p->batch,
-                     e->message);
+static err *stopped(const commit_work *work, err *e) {
+    err *s = err_new(ERR_STOPPED, "stopped before batch %" PRIu64 " was committed: %s",
+                     number_of(work), e->message);
     err_free(e);
     return s;
 }
@@ -201,17 +202,17 @@ static err *try_until_done(pipeline *p, try_once *try, const commit_work *work) 
     for (uint32_t tries = 1;; tries++) {
         err *e = try(p, work);
         if (!e && tries > 1)
-            log_info(p->system.log, "batch committed after all", log_number("batch", p->batch),
-                     log_number("tries", tries));
+            log_info(p->system.log, "batch committed after all",
+                     log_number("batch", number_of(work)), log_number("tries", tries));
         if (!e || !may_pass(e)) return e;
-        tell(p, e, &told_ms);
-        p->counters.redelivered++;
+        tell(p, work, e, &told_ms);
+        p->keeper->redelivered++;
         err *fatal = give_up(p, &rest_ms);
         if (fatal) {
             err_free(e);
             return fatal;
         }
-        if (*p->sink_system.stop) return stopped(p, e);
+        if (*p->sink_system.stop) return stopped(work, e);
         err_free(e);
         rest(p, rest_ms);
         if (rest_ms < LONGEST_REST_MS) rest_ms *= 2;
@@ -229,7 +230,7 @@ static err *try_batch(pipeline *p, const commit_work *work) {
     keeper *k = p->keeper;
     err *e = k->ops->begin(k->ledger);
     if (!e) e = keeper_step(p, "begun");
-    if (!e) e = delivery_run(&p->out, work->view->batch, work->view->now_ms);
+    if (!e) e = delivery_run(&p->out, number_of(work), work->now_ms);
     if (!e) e = keeper_step(p, "produced");
     if (!e && k->has_positions) e = save(p, work);
     if (!e) e = checkpoint_wait(k->checkpoint, &k->saved);
@@ -237,45 +238,72 @@ static err *try_batch(pipeline *p, const commit_work *work) {
     return e ? e : commit_text(p, &k->saved);
 }
 
-static void note_commit(pipeline *p, const pointer *which, int64_t began_ms) {
+/* It was tried until it was committed, or cannot be. Takes `e`. */
+static err *end_tries(pipeline *p, err *e) {
     keeper *k = p->keeper;
-    k->current = *which;
-    k->committed_ms = clock_steady_ms(p->system.clock);
-    k->commit_ms = k->committed_ms - began_ms;
+    p->counters.redelivered += k->redelivered;
+    k->redelivered = 0;
+    if (e) return e;
+    k->current = k->saved;
+    k->committed_ms = k->ended_ms;
+    k->commit_ms = k->ended_ms - k->began_ms;
+    return NULL;
 }
 
-/* thread: its own */
-static void *commit_beside(void *arg) {
+/* thread: that of commits, or main */
+static void run_commit(void *arg) {
     pipeline *p = arg;
-    p->keeper->outcome = try_until_done(p, try_batch, p->keeper->work);
-    return NULL;
+    keeper *k = p->keeper;
+    k->outcome = try_until_done(p, try_batch, k->work);
+    k->ended_ms = clock_steady_ms(p->system.clock);
 }
 
 err *commit_begin(pipeline *p, const commit_work *work) {
     keeper *k = p->keeper;
-    k->work = work;
+    assert(!k->is_beside);
+    if (!k->work) k->work = mem_alloc(sizeof *k->work);
+    *k->work = *work;
     k->began_ms = clock_steady_ms(p->system.clock);
     keeper_collect_marks(p, work->batch);
     buf_reset(&k->record);
     record_put(&k->record, p, work->view);
     err *e = k->has_positions ? NULL : save(p, work);
-    if (e || !k->has_thread) return e;
-    k->is_beside = pthread_create(&k->thread, NULL, commit_beside, p) == 0;
+    if (e || !k->commits) return e;
+    k->work->view = NULL;
+    k->work->next = NULL;
+    k->is_beside = true;
+    k->ticket = jobs_add(k->commits, run_commit, p);
     return NULL;
 }
 
 bool commit_is_beside(const pipeline *p) { return p->keeper && p->keeper->is_beside; }
 
+/* It is over. */
+static err *take_outcome(pipeline *p) {
+    err *e = end_tries(p, p->keeper->outcome);
+    return e ? e : keeper_step(p, "committed");
+}
+
 err *commit_await(pipeline *p) {
-    keeper *k = p->keeper;
-    if (k->is_beside)
-        pthread_join(k->thread, NULL);
-    else
-        k->outcome = try_until_done(p, try_batch, k->work);
-    k->is_beside = false;
-    if (k->outcome) return k->outcome;
-    note_commit(p, &k->saved, k->began_ms);
-    return keeper_step(p, "committed");
+    run_commit(p);
+    return take_outcome(p);
+}
+
+/* Without a checkpoint the log alone says what the batch was. */
+static void note_record(const pipeline *p, const commit_work *work) {
+    buf record;
+    if (p->system.log->level > LOG_DEBUG) return;
+    buf_init(&record);
+    if (!p->keeper) record_put(&record, p, work->view);
+    record_log(p, p->keeper ? &p->keeper->record : &record);
+    buf_done(&record);
+}
+
+void commit_count(pipeline *p, const commit_work *work) {
+    note_record(p, work);
+    delivery_count(&p->out);
+    p->counters.nulled_numbers += work->nulled_numbers;
+    p->counters.batches++;
 }
 
 err *commit_applied(pipeline *p) {
@@ -292,6 +320,35 @@ void commit_given_up(pipeline *p) {
     k->is_saving = false;
 }
 
+/* -- beside the next batch */
+
+bool commit_wait(const pipeline *p, int64_t most_ms) {
+    return jobs_wait_some(p->keeper->commits, p->keeper->ticket, most_ms);
+}
+
+err *commit_settle(pipeline *p) {
+    keeper *k = p->keeper;
+    if (!commit_is_beside(p)) return NULL;
+    jobs_wait(k->commits, k->ticket, NULL);
+    k->is_beside = false;
+    err *e = take_outcome(p);
+    if (e) {
+        p->batch = number_of(k->work);
+        commit_given_up(p);
+    } else {
+        commit_count(p, k->work);
+    }
+    for (uint32_t i = 0; i < p->input_count; i++) input_release_parked(&p->inputs[i], !e);
+    return e ? e : commit_applied(p);
+}
+
+err *commit_settle_before(pipeline *p, err *e) {
+    err *first = commit_settle(p);
+    if (!first) return e;
+    err_free(e);
+    return first;
+}
+
 /* -- without a batch */
 
 static err *try_pointer(pipeline *p, const commit_work *work) {
@@ -299,6 +356,14 @@ static err *try_pointer(pipeline *p, const commit_work *work) {
     err *e = k->ops->begin(k->ledger);
     if (!e && work->next) e = checkpoint_wait(k->checkpoint, &k->saved);
     return e ? e : commit_text(p, &k->saved);
+}
+
+static err *commit_pointer(pipeline *p, const commit_work *work) {
+    keeper *k = p->keeper;
+    k->began_ms = clock_steady_ms(p->system.clock);
+    err *e = try_until_done(p, try_pointer, work);
+    k->ended_ms = clock_steady_ms(p->system.clock);
+    return end_tries(p, e);
 }
 
 /* Files that are appended to, and positions that no ledger knows, stand in an object. */
@@ -311,7 +376,6 @@ static bool needs_object(const pipeline *p) {
 
 err *commit_genesis(pipeline *p) {
     keeper *k = p->keeper;
-    int64_t began_ms = clock_steady_ms(p->system.clock);
     uint32_t count = p->plan->aggregate_count + p->plan->distinct_count;
     int64_t *none = mem_alloc((count + 1) * sizeof *none);
     for (uint32_t i = 0; i < count; i++) none[i] = WATERMARK_NONE;
@@ -323,10 +387,9 @@ err *commit_genesis(pipeline *p) {
     } else {
         k->saved = pointer_new(POINTER_GENESIS, 0, k->mark_count);
     }
-    if (!e) e = try_until_done(p, try_pointer, &work);
+    if (!e) e = commit_pointer(p, &work);
     mem_free(none);
     if (e) return e;
-    note_commit(p, &k->saved, began_ms);
     crash_point("flow_genesis");
     k->is_saving = false;
     checkpoint_committed(k->checkpoint, &k->current, k->marks, k->mark_count);
@@ -335,9 +398,7 @@ err *commit_genesis(pipeline *p) {
 
 err *commit_again(pipeline *p) {
     keeper *k = p->keeper;
-    commit_work work = { 0 };
+    commit_work work = { .batch = k->current.batch };
     k->saved = k->current;
-    err *e = try_until_done(p, try_pointer, &work);
-    if (!e) note_commit(p, &k->saved, clock_steady_ms(p->system.clock));
-    return e;
+    return commit_pointer(p, &work);
 }

@@ -6,36 +6,56 @@
  *                          └────────◀── aborts: the same outputs again ◀──────────┘
  *
  * Nothing is processed twice: outputs stay in memory until they are committed. Where a sink has a
- * position, the object holds it, and is made behind the sinks. Else all that waits for others goes
- * on in a thread of its own, while main fetches the next batch: it alone uses ledger and sinks
- * then. thread: main. */
+ * position, the object holds it, and is made behind the sinks: the commit ends in the call. Else
+ * all that waits for others goes on in a thread of its own, beside the next batch (decision 0044):
+ *
+ *   main    ─batch 7─▶ begin 7 ──────batch 8─────▶ settle 7, begin 8 ─────batch 9──▶
+ *   commits               └──sinks, ledger──▶ over           └──sinks, ledger──▶
+ *
+ * It alone uses ledger and sinks then. The object is made before it begins, so the tables go on;
+ * what it tells (counters, the local base, garbage) waits for commit_settle. One that fails for
+ * good ends the run, and what came behind it in memory is of no account. thread: main. */
 #include "runtime/flow/keeper.h"
 
-/* What is committed, beside keyed state. */
+/* What is committed, beside keyed state. View and watermarks are not looked at beside the next. */
 typedef struct commit_work {
-    const batch_view *view; /* NULL: no batch */
-    uint64_t batch;         /* number of the next */
-    int64_t now_ms;         /* processing time */
-    const int64_t *next;    /* watermarks at its end: of aggregations, then of distincts */
-    bool is_flushed;        /* nothing can come behind it */
+    const batch_view *view;  /* NULL: no batch */
+    uint64_t batch;          /* number of the next */
+    int64_t now_ms;          /* processing time */
+    const int64_t *next;     /* watermarks at its end: of aggregations, then of distincts */
+    bool is_flushed;         /* nothing can come behind it */
+    uint64_t nulled_numbers; /* run_counters */
 } commit_work;
 
-/* Begin to commit the batch; before the tables take it as done. `work`: borrowed until
- * commit_await. */
+/* Begin to commit the batch, whose rows are handed over; before the tables take it as done. None is
+ * beside. */
 err *commit_begin(pipeline *p, const commit_work *work);
 
-/* Whether it goes on by itself: there is time for the next fetch. */
+/* Whether one goes on by itself. */
 bool commit_is_beside(const pipeline *p);
 
-/* Wait until it is committed. Retries what may pass for as long as the process is not told to stop.
- * ERR_FENCED: somebody else works here. */
+/* One that is not: try until it is committed. Retries what may pass for as long as the process is
+ * not told to stop. ERR_FENCED: somebody else works here. */
 err *commit_await(pipeline *p);
+
+/* The batch counts, though its source's records are still there. */
+void commit_count(pipeline *p, const commit_work *work);
 
 /* The tables have taken it. */
 err *commit_applied(pipeline *p);
 
 /* The batch failed before it was committed. */
 void commit_given_up(pipeline *p);
+
+/* One that is beside: wait until it is over, at most `most_ms`; true: it is. */
+bool commit_wait(const pipeline *p, int64_t most_ms);
+
+/* If one is beside: wait for it (errors as of commit_await), and take in what it tells. Behind this
+ * nothing is under way: ledger, sinks and checkpoint are main's, all counters are told. */
+err *commit_settle(pipeline *p);
+
+/* The same where `e` (may be NULL) was met meanwhile: an error of the commit comes first. */
+err *commit_settle_before(pipeline *p, err *e);
 
 /* The first commit: where reading begins. */
 err *commit_genesis(pipeline *p);

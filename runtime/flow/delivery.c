@@ -22,6 +22,8 @@ static err *open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find,
     *s = (out_sink){ .plan = plan, .ops = find_ops(&plan->connector, find) };
     outbox_init(&s->retracted);
     outbox_init(&s->rows);
+    outbox_init(&s->leaving_retracted);
+    outbox_init(&s->leaving_rows);
     if (!s->ops)
         return err_new(ERR_PLAN, "sink `%.*s`: there is no connector `%.*s`",
                        (int)plan->name.len, plan->name.data,
@@ -33,6 +35,7 @@ err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const s
     *d = (delivery){ .refusals_to = UINT32_MAX };
     d->sinks = mem_zalloc(plan->sink_count, sizeof *d->sinks);
     arena_init(&d->side_text, 64 << 10);
+    arena_init(&d->leaving_text, 64 << 10);
     err *missing = NULL;
     for (uint32_t i = 0; i < plan->sink_count; i++) {
         err *e = open_sink(&d->sinks[i], &plan->sinks[i], find, system);
@@ -52,10 +55,13 @@ void delivery_close(delivery *d) {
         if (s->handle) s->ops->close(s->handle);
         outbox_done(&s->retracted);
         outbox_done(&s->rows);
+        outbox_done(&s->leaving_retracted);
+        outbox_done(&s->leaving_rows);
         mem_free(s->messages);
     }
     mem_free(d->sinks);
     arena_done(&d->side_text);
+    arena_done(&d->leaving_text);
     *d = (delivery){ 0 };
 }
 
@@ -65,17 +71,40 @@ void delivery_reset(delivery *d) {
         outbox_reset(&d->sinks[i].rows);
     }
     arena_reset(&d->side_text, 1u << 20);
+}
+
+static void swap_boxes(outbox *a, outbox *b) {
+    outbox kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+void delivery_hand_over(delivery *d) {
+    arena kept = d->side_text;
+    d->side_text = d->leaving_text;
+    d->leaving_text = kept;
+    for (uint32_t i = 0; i < d->count; i++) {
+        swap_boxes(&d->sinks[i].retracted, &d->sinks[i].leaving_retracted);
+        swap_boxes(&d->sinks[i].rows, &d->sinks[i].leaving_rows);
+    }
     d->was_run = false;
+}
+
+bool delivery_is_in_script(const delivery *d) {
+    for (uint32_t i = 0; i < d->count; i++)
+        if (d->sinks[i].ops == &script_sink_ops) return true;
+    return false;
 }
 
 /* A batch that is handed over again has not been refused anything yet. */
 static void begin_run(delivery *d) {
     for (uint32_t i = 0; i < d->count; i++) {
         out_sink *s = &d->sinks[i];
+        outbox *rows = &s->leaving_rows;
         s->pending = (sink_counters){ 0 };
-        if (!d->was_run) s->own_count = s->rows.count, s->own_bytes = s->rows.bytes.len;
-        s->rows.count = s->own_count;
-        s->rows.bytes.len = s->own_bytes;
+        if (!d->was_run) s->own_count = rows->count, s->own_bytes = rows->bytes.len;
+        rows->count = s->own_count;
+        rows->bytes.len = s->own_bytes;
     }
     d->was_run = true;
 }
@@ -110,9 +139,9 @@ static err *write_box(out_sink *s, const outbox *box, int64_t now_ms, uint32_t f
 
 /* A message that the sink did not take for itself. */
 static err *settle_refusal(delivery *d, out_sink *s, const sl_rejection *r) {
-    bool retracted = r->row < s->retracted.count;
-    const outbox *box = retracted ? &s->retracted : &s->rows;
-    const out_message *m = &box->items[retracted ? r->row : r->row - s->retracted.count];
+    bool retracted = r->row < s->leaving_retracted.count;
+    const outbox *box = retracted ? &s->leaving_retracted : &s->leaving_rows;
+    const out_message *m = &box->items[retracted ? r->row : r->row - s->leaving_retracted.count];
     bool can_keep = !s->plan->is_side && d->refusals_to != UINT32_MAX;
     if (s->plan->on_error == SL_ON_ERROR_FAIL || !can_keep)
         return err_new(ERR_DATA, "sink `%.*s` refused a row with key %.*s: %s",
@@ -120,13 +149,13 @@ static err *settle_refusal(delivery *d, out_sink *s, const sl_rejection *r) {
                        (int)(m->key_null ? 4 : m->key_len),
                        m->key_null ? "null" : outbox_key(box, m), r->reason);
     s->pending.refused++;
-    side_write_refused(&d->sinks[d->refusals_to].rows, &d->side_text, box, m, r->reason);
+    side_write_refused(&d->sinks[d->refusals_to].leaving_rows, &d->leaving_text, box, m, r->reason);
     return NULL;
 }
 
 /* Sinks borrow messages until they have flushed: all of a batch stand side by side. */
 static void make_room(out_sink *s) {
-    uint32_t count = s->retracted.count + s->rows.count;
+    uint32_t count = s->leaving_retracted.count + s->leaving_rows.count;
     if (count <= s->room) return;
     mem_free(s->messages);
     s->room = count + count / 4;
@@ -137,17 +166,17 @@ static err *run_sink(delivery *d, out_sink *s, uint64_t batch, int64_t now_ms) {
     const sl_rejection *rejections = NULL;
     uint32_t refused = 0;
     /* one with a position counts batches without rows, too */
-    if (!s->retracted.count && !s->rows.count && !s->ops->position) return NULL;
+    if (!s->leaving_retracted.count && !s->leaving_rows.count && !s->ops->position) return NULL;
     make_room(s);
     err *e = s->ops->begin(s->handle, batch, now_ms);
-    if (!e) e = write_box(s, &s->retracted, now_ms, 0, &d->side_text);
+    if (!e) e = write_box(s, &s->leaving_retracted, now_ms, 0, &d->leaving_text);
     if (!e)
-        e = write_box(s, &s->rows, now_ms, s->retracted.count, &d->side_text);
+        e = write_box(s, &s->leaving_rows, now_ms, s->leaving_retracted.count, &d->leaving_text);
     if (!e) e = s->ops->flush(s->handle, &rejections, &refused);
     for (uint32_t i = 0; !e && i < refused; i++) e = settle_refusal(d, s, &rejections[i]);
     if (e) return err_wrap(e, "sink `%.*s`", (int)s->plan->name.len, s->plan->name.data);
-    s->pending.rows = s->retracted.count + s->rows.count - refused;
-    s->pending.retracted = s->retracted.count;
+    s->pending.rows = s->leaving_retracted.count + s->leaving_rows.count - refused;
+    s->pending.retracted = s->leaving_retracted.count;
     return NULL;
 }
 

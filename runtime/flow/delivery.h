@@ -1,6 +1,12 @@
 #pragma once
 /* The sinks at run time: what a batch has for each, and handing it over. Data sinks first, then
- * side sinks, which also get what data sinks refused. One owner (the pipeline); thread: main. */
+ * side sinks, which also get what data sinks refused.
+ *
+ *   reset ─▶ the batch's rows ─▶ hand over ─▶ run, until it is committed ─▶ count
+ *                                   └▶ reset ─▶ the next one's rows, meanwhile
+ *
+ * One owner (the pipeline); thread: main; run: the commit's, which alone uses what was handed over
+ * until main has awaited it. */
 #include <stdbool.h>
 
 #include "runtime/flow/counters.h"
@@ -13,20 +19,22 @@ typedef struct out_sink {
     void *handle;     /* of the connector; owned */
     outbox retracted; /* of the running batch: these leave first */
     outbox rows;
-    sl_message *messages;  /* of the running batch; owned */
-    uint32_t room;         /* of `messages` */
-    uint32_t own_count;    /* of `rows`: without what other sinks refused */
-    size_t own_bytes;      /* likewise */
-    sink_counters pending; /* of the running batch */
-    sink_counters counters;
+    outbox leaving_retracted, leaving_rows; /* the same of the batch that was handed over, as is: */
+    sl_message *messages;                   /* owned */
+    uint32_t room;                          /* of `messages` */
+    uint32_t own_count;                     /* of its rows: without what other sinks refused */
+    size_t own_bytes;                       /* likewise */
+    sink_counters pending;
+    sink_counters counters; /* of batches that were committed */
 } out_sink;
 
 typedef struct delivery {
     out_sink *sinks; /* by plan; owned */
     uint32_t count;
-    arena side_text;      /* headers of messages, until the batch ends */
+    arena side_text;      /* headers of messages, until the batch is committed */
+    arena leaving_text;   /* of the batch that was handed over */
     uint32_t refusals_to; /* index of the side sink for refused rows; UINT32_MAX: none */
-    bool was_run;         /* the running batch was handed over before */
+    bool was_run;         /* what was handed over was run before */
 } delivery;
 
 /* Finds the implementation of a connector by name; NULL: there is none. */
@@ -40,9 +48,15 @@ void delivery_close(delivery *d);
 /* Begin a batch: nothing to deliver yet. */
 void delivery_reset(delivery *d);
 
-/* Hand over what the batch has and wait until it is durable; after an error, or where it was not
- * committed, once more with the same rows. */
+/* What the batch has is to leave; the one before has left. */
+void delivery_hand_over(delivery *d);
+
+/* Give it to the sinks and wait until it is durable; after an error, or where it was not committed,
+ * once more with the same rows. */
 struct err *delivery_run(delivery *d, uint64_t batch, int64_t now_ms);
 
-/* The batch counts. */
+/* Whether some sink runs in the script of worker 0, which walks batches too. */
+bool delivery_is_in_script(const delivery *d);
+
+/* It counts. */
 void delivery_count(delivery *d);

@@ -26,9 +26,3 @@ void early_fetch(void *arg) {
     pipeline *p = arg;
     for (uint32_t i = 0; i < p->input_count; i++) input_early_fetch(&p->inputs[i]);
 }
-
-bool early_is_held(const pipeline *p) {
-    for (uint32_t i = 0; i < p->input_count; i++)
-        if (p->inputs[i].early.is_there && p->inputs[i].is_held) return true;
-    return false;
-}

@@ -9,7 +9,3 @@ bool early_plan(pipeline *p);
 
 /* Read it, in the middle of a walk. `arg`: what the walk is given, a pipeline. */
 void early_fetch(void *arg);
-
-/* Whether something was read that the next batch must not have (closing_hold_inputs): nothing is
- * fetched for it before its time. */
-bool early_is_held(const pipeline *p);

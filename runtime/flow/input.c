@@ -121,8 +121,9 @@ err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, cons
                    .system = system,
                    .last_records_ms = INT64_MIN,
                    .told_ms = INT64_MIN };
-    arena_init(&in->load.bytes, ARENA_BYTES);
-    arena_init(&in->parked.bytes, ARENA_BYTES);
+    input_load_init(&in->load);
+    input_load_init(&in->parked);
+    input_load_init(&in->early.load);
     in->blanks = mem_zalloc(plan->field_count, sizeof *in->blanks);
     watermark_init(&in->watermark, &plan->time);
     err *e = ops->open(plan, system, &in->handle);
@@ -134,7 +135,12 @@ err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, cons
     return NULL;
 }
 
-static void done_load(input_load *load) {
+void input_load_init(input_load *load) {
+    *load = (input_load){ 0 };
+    arena_init(&load->bytes, ARENA_BYTES);
+}
+
+void input_load_done(input_load *load) {
     arena_done(&load->bytes);
     mem_free(load->records.items);
 }
@@ -145,8 +151,8 @@ void input_close(input *in) {
     watermark_done(&in->before);
     mem_free(in->reached);
     mem_free(in->own_moved);
-    done_load(&in->load);
-    done_load(&in->parked);
+    input_load_done(&in->load);
+    input_load_done(&in->parked);
     input_early_done(in);
     mem_free(in->blanks);
     header_free(in);
@@ -412,19 +418,22 @@ void input_park(input *in) {
     input_load free_one = in->parked;
     in->parked = in->load;
     in->load = free_one;
-    in->is_parked = true;
     in->range_count = 0;
 }
 
-void input_release(input *in, bool committed) {
-    input_load *load = in->is_parked ? &in->parked : &in->load;
+static void release(input *in, input_load *load, bool committed) {
     if (committed) add_counters(&in->counters, &load->pending);
     if (committed) tell_bad(in, load);
-    if (!committed) watermark_undo(&in->watermark, &in->before);
-    if (!in->is_parked) in->range_count = 0;
-    in->is_parked = false;
     load->pending = (source_counters){ 0 };
     load->first_bad[0] = '\0';
     load->records.count = 0;
     arena_reset(&load->bytes, (size_t)in->plan->max_bytes);
+}
+
+void input_release_parked(input *in, bool committed) { release(in, &in->parked, committed); }
+
+void input_release(input *in, bool committed) {
+    if (!committed) watermark_undo(&in->watermark, &in->before);
+    in->range_count = 0;
+    release(in, &in->load, committed);
 }

@@ -10,25 +10,14 @@
  * One owner (the pipeline); thread: main. */
 #include <stdbool.h>
 
-#include "runtime/base/arena.h"
 #include "runtime/base/clock.h"
 #include "runtime/event/limits.h"
 #include "runtime/event/watermark.h"
-#include "runtime/flow/counters.h"
 #include "runtime/flow/input_early.h"
-#include "runtime/shared/connect.h"
 
 struct recorded_source;
 
 struct progress_source;
-
-/* What belongs to one batch of a source. */
-typedef struct input_load {
-    sl_records records; /* items owned */
-    arena bytes;        /* their bytes */
-    source_counters pending;
-    char first_bad[400]; /* the first record thrown out, and why */
-} input_load;
 
 typedef struct input {
     uint32_t number; /* in the plan */
@@ -52,8 +41,7 @@ typedef struct input {
     sl_range *ranges; /* of the running batch; owned */
     uint32_t range_count, range_room;
     input_load load;   /* of the running batch */
-    input_load parked; /* of the one that is being committed, while the next is read; or early */
-    bool is_parked;
+    input_load parked; /* of the one that is being committed meanwhile */
     input_early early;
     uint32_t known_count; /* partitions that the checkpoint knew which the run goes on from */
     int64_t *own_moved;   /* while a batch of an earlier run is done again: this run's moved_ms of
@@ -138,11 +126,14 @@ void input_note_positions(input *in);
 void input_share_out(input *in, uint64_t batch);
 struct err *input_fetch_into(input *in, input_load *load, int64_t timeout_ms);
 
-/* Make room to plan and fetch the next batch while the running one is committed: what it has
- * borrowed stays until input_release, which is then for that one. */
+/* The running batch is done, and is being committed: what it has borrowed stays while the next one
+ * is read and walked. One at a time. */
 void input_park(input *in);
 
-/* Drop the records of the batch; its counters are kept if it was committed. */
+/* Drop the records of the one that was parked; its counters are kept if it was committed. */
+void input_release_parked(input *in, bool committed);
+
+/* Drop the records of the running batch, which leaves no trace unless it was committed. */
 void input_release(input *in, bool committed);
 
 /* Whether a bounded run has reached its ends. */

@@ -34,7 +34,7 @@ static void keep_positions(input *in) {
 
 bool input_early_plan(input *in, uint64_t batch) {
     const sl_source *plan = in->plan;
-    bool is_free = !in->early.is_there && !in->is_parked && !in->is_held && !in->has_ended;
+    bool is_free = !in->early.is_there && !in->is_held && !in->has_ended;
     bool is_paced = plan->max_rate > 0 || plan->min_records > 0;
     if (!in->ops->reads_early || !is_free || is_paced || !input_backlog(in)) return false;
     keep_positions(in);
@@ -51,7 +51,7 @@ void input_early_fetch(input *in) {
     if (!early->is_planned) return;
     early->is_planned = false;
     swap_ranges(in);
-    early->error = input_fetch_into(in, &in->parked, 0);
+    early->error = input_fetch_into(in, &early->load, 0);
     swap_ranges(in);
     early->is_there = early->error != NULL;
     for (uint32_t i = 0; i < early->range_count; i++)
@@ -60,12 +60,13 @@ void input_early_fetch(input *in) {
 
 void input_early_take(input *in) {
     swap_ranges(in);
-    if (!in->is_parked) SWAP(input_load, in->load, in->parked); /* else input_park did */
+    SWAP(input_load, in->load, in->early.load);
     in->early.is_there = false;
     in->early.is_taken = true;
 }
 
 void input_early_done(input *in) {
+    input_load_done(&in->early.load);
     mem_free(in->early.ranges);
     mem_free(in->early.positions);
     err_free(in->early.error);

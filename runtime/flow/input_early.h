@@ -3,13 +3,14 @@
  * walked. One owner (the input); thread: main. */
 #include <stdbool.h>
 
-#include "runtime/shared/connect.h"
+#include "runtime/flow/input_load.h"
 
 struct input;
 
 typedef struct input_early {
-    bool is_planned;  /* to be fetched */
-    bool is_there;    /* records lie in input.parked, of: */
+    bool is_planned; /* to be fetched */
+    bool is_there;   /* records lie in `load`, of `ranges` */
+    input_load load;
     sl_range *ranges; /* owned */
     uint32_t range_count, range_room;
     bool was_cut_short; /* as input's, for their batch */

@@ -9,12 +9,11 @@
  *   batch by batch: commit.h
  *
  * None (NULL in the pipeline) with checkpoint = "none". One owner (the pipeline); thread: main. */
-#include <pthread.h>
-
 #include "runtime/flow/pipeline.h"
 #include "runtime/flow/progress.h"
 #include "runtime/flow/record.h"
 #include "state/checkpoint.h"
+#include "state/jobs.h"
 #include "state/pointer.h"
 
 /* The places in a batch where a process may die, in their order (test.steps of the kit); each is
@@ -26,8 +25,10 @@
  *   begun      the ledger takes what sinks write
  *   produced   sinks have flushed
  *   written    the object is durable
- *   committed  the ledger has the pointer, the tables do not know yet
- *   applied    all is done */
+ *   committed  the ledger has the pointer, main does not know yet
+ *   applied    all is done
+ * Those from `begun` to `written` come in the thread of commits, where there is one, and the last
+ * two when main comes back to it: behind `processed` of the next batch, if one follows at once. */
 extern const char *const keeper_steps[]; /* NULL ends the list */
 
 struct keeper;
@@ -80,15 +81,17 @@ typedef struct keeper {
     bool is_saving;                /* its object is made, and not committed */
     sl_mark *marks;                /* as committed last, or to be; owned; topics: sources' */
     uint32_t mark_count, mark_room;
-    const struct commit_work *work; /* of the running commit */
-    int64_t began_ms;               /* steady time */
+    struct commit_work *work;       /* of the running commit; owned */
+    int64_t began_ms, ended_ms;     /* steady time; the end: of its last try */
     err *outcome;                   /* what came of it */
-    bool has_thread;                /* commits go on beside the next fetch, each in a thread */
-    bool is_beside;                 /* one does */
-    pthread_t thread;
-    buf record;           /* the running batch's plan */
-    int64_t committed_ms; /* steady time of the last commit */
-    int64_t commit_ms;    /* how long it took */
+    uint64_t redelivered;           /* times that it was tried again, not counted yet */
+    jobs *commits;                  /* the thread in which they go on beside the next batch; owned;
+                                       NULL: they end in the call */
+    bool is_beside;                 /* one does: ledger, sinks and what stands above are its own */
+    uint64_t ticket;                /* of it */
+    buf record;                     /* plan of the batch that is committed, or was last */
+    int64_t committed_ms;           /* steady time of the last commit */
+    int64_t commit_ms;              /* how long it took */
 } keeper;
 
 /* Open store and ledger, see what is there, and load it into the workers' tables: p->keeper, to be
@@ -107,9 +110,12 @@ err *keeper_start(pipeline *p);
  * windows are closed. Whether a file has more is not known before it is read. */
 err *keeper_check_records(const pipeline *p, const input *in);
 
-/* Between batches: whether what is committed is still ours; once a day commit it again, since
- * brokers forget. Cheap. */
+/* Between batches, behind a look at the inputs: whether what is committed is still ours; once a day
+ * commit it again, since brokers forget. Cheap; nothing while a commit is beside. */
 err *keeper_check(pipeline *p);
+
+/* The first of that alone, in the middle of a batch. No commit is beside. */
+err *keeper_check_ours(const pipeline *p);
 
 void keeper_close(keeper *k); /* NULL is allowed */
 

@@ -257,6 +257,7 @@ err *keeper_open(pipeline *p, const pipeline_options *options) {
 
 void keeper_close(keeper *k) {
     if (!k) return;
+    jobs_free(k->commits);
     if (k->checkpoint) checkpoint_close(k->checkpoint);
     if (k->ledger) k->ops->close(k->ledger);
     if (k->has_store) store_close(&k->store);
@@ -268,6 +269,7 @@ void keeper_close(keeper *k) {
     progress_done(&k->loaded);
     recorded_done(&k->planned);
     buf_done(&k->record);
+    mem_free(k->work);
     mem_free(k->positions);
     mem_free(k->found);
     mem_free(k->inputs);

@@ -235,7 +235,8 @@ err *keeper_start(pipeline *p) {
     err *e = keep_script(p);
     for (uint32_t i = 0; i < p->out.count; i++)
         k->has_positions |= p->out.sinks[i].ops->position != NULL;
-    k->has_thread = p->overlaps && !k->has_positions && !ahead_is_on(p);
+    bool goes_beside = p->overlaps && !k->has_positions && !ahead_is_on(p);
+    if (!e && goes_beside && !delivery_is_in_script(&p->out)) e = jobs_new(false, &k->commits);
     if (e) return e;
     if (k->is_fresh) return begin(p);
     for (uint32_t i = 0; i < p->input_count && !e; i++) {
@@ -263,10 +264,15 @@ err *keeper_start(pipeline *p) {
     return e;
 }
 
+err *keeper_check_ours(const pipeline *p) {
+    const keeper *k = p->keeper;
+    return k->ops->check ? k->ops->check(k->ledger) : NULL;
+}
+
 err *keeper_check(pipeline *p) {
     keeper *k = p->keeper;
-    if (!k) return NULL;
+    if (!k || commit_is_beside(p)) return NULL;
     if (k->awaits_genesis) return begin(p);
     if (clock_steady_ms(p->system.clock) - k->committed_ms >= AGAIN_MS) return commit_again(p);
-    return k->ops->check ? k->ops->check(k->ledger) : NULL;
+    return keeper_check_ours(p);
 }

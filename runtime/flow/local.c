@@ -285,6 +285,10 @@ err *local_find(pipeline *p) {
     return fits && base_stands_at(l->base, &at) ? remove_base(p) : e;
 }
 
+bool local_is_due(const pipeline *p, size_t held_bytes) {
+    return is_over(p, held_bytes) || is_time(p, held_bytes);
+}
+
 err *local_keep(pipeline *p, size_t held_bytes) {
     local *l = p->local;
     if (is_over(p, held_bytes)) return remove_base(p);

@@ -55,8 +55,11 @@ err *local_fill(pipeline *p, const struct stored_maps *maps, bool whole, base_vi
  * `held_bytes`: of the state in memory. Begins one in the background instead where it can. */
 bool local_wants_full(pipeline *p, bool wants, size_t held_bytes);
 
-/* Behind a commit: begin it when it is time, `held_bytes`: of the state in memory; errors of its
- * thread. */
+/* Whether local_keep would begin it, or end it. */
+bool local_is_due(const pipeline *p, size_t held_bytes);
+
+/* Behind a batch: begin it when it is time, `held_bytes`: of the state in memory; errors of its
+ * thread. Behind its commit, where it is due. */
 err *local_keep(pipeline *p, size_t held_bytes);
 
 /* Panes are in the base alone. */

@@ -6,7 +6,7 @@
 #include "runtime/flow/ahead.h"
 #include "runtime/flow/batch.h"
 #include "runtime/flow/closing.h"
-#include "runtime/flow/keeper.h"
+#include "runtime/flow/commit.h"
 #include "runtime/flow/local.h"
 #include "runtime/flow/walk.h"
 
@@ -91,6 +91,7 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
 void pipeline_close(pipeline *p) {
     if (!p->plan) return;
     uint32_t workers = crew_count(p->crew);
+    err_free(commit_settle(p)); /* it uses what goes */
     for (uint32_t i = 0; i < p->input_count; i++) input_close(&p->inputs[i]);
     delivery_close(&p->out);
     local_close(p->local);
@@ -155,16 +156,38 @@ static err *run_batch(pipeline *p, trigger_verdict *verdict) {
     return NULL;
 }
 
+/* How long the next batch waits for the commit of the last. One that takes all there is begins so
+ * that it is done about when that commit is: what came meanwhile would have to wait for both. One
+ * that leaves something behind takes no more for waiting. */
+static int64_t rests_for_ms(const pipeline *p) {
+    const keeper *k = p->keeper;
+    if (!commit_is_beside(p) || p->was_cut_short) return 0;
+    int64_t begin_ms = k->began_ms + k->commit_ms - p->batch_ms;
+    return begin_ms - clock_steady_ms(p->system.clock);
+}
+
+/* It is time for a batch, as far as the trigger is concerned. */
+static err *run_in_time(pipeline *p, trigger_verdict *verdict) {
+    int64_t ms = rests_for_ms(p);
+    if (ms <= 0) return run_batch(p, verdict);
+    *verdict = (trigger_verdict){ .action = TRIGGER_WAIT,
+                                  .until_ms = clock_now_ms(p->system.clock) + ms };
+    return NULL;
+}
+
+/* Take in a commit that is over, see what is there, and whether somebody else works here. */
+static err *look_around(pipeline *p) {
+    err *e = commit_is_beside(p) && commit_wait(p, 0) ? commit_settle(p) : NULL;
+    for (uint32_t i = 0; i < p->input_count && !e && !ahead_planned(p); i++)
+        e = input_look(&p->inputs[i]);
+    return e ? e : keeper_check(p);
+}
+
 err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
     int64_t until_ms = INT64_MAX;
-    err *checked = keeper_check(p);
-    if (checked) return checked;
+    err *e = look_around(p);
+    if (e) return e;
     if (ahead_planned(p)) return finish_earlier(p, verdict);
-    if (p->has_ahead) return run_batch(p, verdict);
-    for (uint32_t i = 0; i < p->input_count; i++) {
-        err *e = input_look(&p->inputs[i]);
-        if (e) return e;
-    }
     if (closing_is_open(p)) return run_batch(p, verdict);
     trigger_work work = find_work(p, &until_ms);
     /* Bounded inputs end a run of any trigger: the rest comes out at once. */
@@ -177,7 +200,7 @@ err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
                     : trigger_ask(&p->trigger, clock_now_ms(p->system.clock), work);
     if (verdict->action == TRIGGER_WAIT && until_ms < verdict->until_ms)
         verdict->until_ms = until_ms;
-    return verdict->action == TRIGGER_RUN ? run_batch(p, verdict) : NULL;
+    return verdict->action == TRIGGER_RUN ? run_in_time(p, verdict) : NULL;
 }
 
 err *pipeline_finish(pipeline *p) {

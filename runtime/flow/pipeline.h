@@ -76,13 +76,11 @@ typedef struct pipeline {
     uint32_t *rows_before; /* by sink: its rows before those results; owned */
     outbox *worker_boxes;  /* emission: by worker, retracted and rows of each output; owned */
     trigger trigger;
-    bool was_cut_short; /* a limit other than max_rate kept the last batch from taking all */
-    bool overlaps;      /* the next batch is fetched while one is committed */
-    bool has_ahead;     /* the next batch is planned and fetched; its processing time: */
-    int64_t ahead_ms;
+    bool was_cut_short;   /* a limit other than max_rate kept the last batch from taking all */
+    bool overlaps;        /* a batch may be read and walked beside what the one before still does */
     uint64_t batch;       /* number of the next batch, over all runs of a checkpoint */
     int64_t since_ms;     /* steady time the last batch began; what leaders said since is fresh */
-    int64_t batch_ms;     /* how long the last batch took */
+    int64_t batch_ms;     /* how long the last batch took, without what it waited for others */
     int64_t clock_gap_ms; /* of the time of day and the steady clock */
     run_counters counters;
     bool finished; /* flushed at the end of an available-now run, this one or an earlier one */

@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "runtime/base/err.h"
-#include "runtime/flow/batch.h"
+#include "runtime/flow/commit.h"
 
 enum { LONGEST_WAIT_MS = 100,
        SHARED_WAIT_MS = 5,
@@ -15,12 +15,16 @@ static bool has_backlog(const pipeline *p) {
     return false;
 }
 
-/* Wait for data, at most until `until_ms` (Unix ms). */
+/* Wait for data, or for the end of a commit, at most until `until_ms` (Unix ms). */
 static err *wait_for_work(pipeline *p, int64_t until_ms) {
     int64_t left =
         until_ms == INT64_MAX ? LONGEST_WAIT_MS : until_ms - clock_now_ms(p->system.clock);
     if (left > LONGEST_WAIT_MS) left = LONGEST_WAIT_MS;
     if (left <= 0) return NULL;
+    if (commit_is_beside(p)) {
+        commit_wait(p, left);
+        return NULL;
+    }
     /* Data is there, but its time has not come: inputs would not wait. */
     if (has_backlog(p)) {
         nanosleep(&(struct timespec){ .tv_nsec = (left < REST_MS ? left : REST_MS) * 1000000 },
@@ -49,6 +53,7 @@ err *run_pipeline(pipeline *p, run_tick *tick, void *arg) {
         if (!e && verdict.action == TRIGGER_WAIT) e = wait_for_work(p, verdict.until_ms);
     }
     if (!e && !*p->system.stop) e = pipeline_finish(p);
+    e = commit_settle_before(p, e);
     if (e && e->code == ERR_STOPPED) {
         err_free(e);
         e = NULL;

@@ -7,6 +7,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/flow/batch.h"
 #include "runtime/flow/closing.h"
+#include "runtime/flow/commit.h"
 
 enum { SMALL_CHUNK = 2 };
 
@@ -95,7 +96,7 @@ err *kit_open(pipeline *p, world *w, const kit_options *options) {
         .close_groups = options->closes,
         .by_hand = options->by_hand,
         .find_ledger = world_ledger_of,
-        .keeps_in_line = true,
+        .keeps_in_line = !options->beside,
         .on_step = options->on_step,
         .on_step_arg = options->on_step_arg,
     };
@@ -141,7 +142,7 @@ static err *look(pipeline *p) {
     return NULL;
 }
 
-err *kit_run(pipeline *p, uint32_t *batches) {
+static err *run_all(pipeline *p, uint32_t *batches) {
     bool ran = true;
     *batches = 0;
     while (ran) {
@@ -154,11 +155,15 @@ err *kit_run(pipeline *p, uint32_t *batches) {
     return NULL;
 }
 
+err *kit_run(pipeline *p, uint32_t *batches) {
+    return commit_settle_before(p, run_all(p, batches));
+}
+
 err *kit_finish(pipeline *p) {
     uint32_t batches;
     bool ran;
-    err *e = kit_run(p, &batches);
+    err *e = run_all(p, &batches);
     if (!e) e = batch_run(p, true, &ran);
     while (!e && closing_is_open(p)) e = batch_run(p, true, &ran);
-    return e;
+    return commit_settle_before(p, e);
 }

@@ -15,6 +15,7 @@ typedef struct kit_options {
                             opened there goes on; whatever the script's checkpoint is */
     bool plans_ahead;    /* as a sink outside the transaction asks for: a batch that died is done as
                             it was planned */
+    bool beside;         /* objects are written, and batches committed, in threads, as in a run */
     batch_step *on_step; /* as pipeline_options say; may be NULL */
     void *on_step_arg;
     bool by_hand;     /* batches by kit_run: the trigger fixes no ends at the start */

@@ -2,7 +2,7 @@
 /* The edges: what a source and a sink can do. Implemented in connect/ and, in memory, by the golden
  * tests. A new connector is one file and one line in connect/connectors.c.
  * Positions belong to flow: a source delivers the ranges it is asked for.
- * thread: all calls come from one thread (flow's main), unless said otherwise. */
+ * thread: flow's main, sinks: its commits' in turn (flow/commit.h), unless said otherwise. */
 #include "runtime/shared/ledger.h"
 #include "runtime/shared/plan.h"
 #include "runtime/shared/row.h"

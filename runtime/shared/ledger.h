@@ -7,7 +7,7 @@
  *   open ─▶ read ─▶ begin ─▶ sinks write, flush ─▶ commit ─▶ begin ..
  *                     └──────────◀── abort ◀──────────┘ (retriable)
  *
- * thread: all calls come from one thread (flow's main). */
+ * thread: one at a time: flow's main, or its commits' (flow/commit.h). */
 #include "runtime/shared/plan.h"
 
 struct err;

@@ -1,4 +1,4 @@
-"""A whole pipeline under the thread sanitizer (build/threads): batches are fetched while the one before is
+"""A whole pipeline under the thread sanitizer (build/threads): batches run while the one before is
 committed, objects are written and removed behind them, workers share the fold, state goes to disk. What the JIT
 compiler made of scripts is not looked into, nor are libraries, but their locks (tests/faults/c11_threads.c)."""
 import json

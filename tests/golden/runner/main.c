@@ -66,7 +66,7 @@ static void play_path(totals *t, const char *path) {
 
 static int usage(void) {
     fprintf(stderr, "golden_runner [--workers N] [--restarts N] [--crashes FIRST] [--planned] "
-                    "[--close GROUPS] [-joff] [--only TEXT] [--update] PATH…\n");
+                    "[--beside] [--close GROUPS] [-joff] [--only TEXT] [--update] PATH…\n");
     return 2;
 }
 
@@ -80,6 +80,10 @@ int main(int argc, char **argv) {
         }
         if (strcmp(argv[at], "--planned") == 0) {
             t.options.plans_ahead = true;
+            continue;
+        }
+        if (strcmp(argv[at], "--beside") == 0) {
+            t.options.beside = true;
             continue;
         }
         if (strcmp(argv[at], "--update") == 0) {

@@ -14,6 +14,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/kit/kit.h"
 #include "runtime/flow/closing.h"
+#include "runtime/flow/commit.h"
 #include "runtime/flow/keeper.h"
 #include "tests/golden/runner/tally.h"
 #include "tests/golden/runner/text.h"
@@ -39,6 +40,7 @@ typedef struct play {
     bool keeps;           /* state outlives a run */
     uint32_t closes;      /* as the options or the case say */
     bool spreads;         /* as the options say: closes are done in one step */
+    bool beside;          /* commits have a thread */
     bool plans_ahead;     /* a batch that died is done as it was planned */
     bool may_end;         /* runs end as the options say */
     bool may_die;         /* likewise, in a batch */
@@ -124,6 +126,7 @@ static void open_run(play *p) {
         .workers = p->workers,
         .keeps = p->keeps,
         .plans_ahead = p->plans_ahead,
+        .beside = p->beside,
         .closes = p->closes,
         .on_step = die,
         .on_step_arg = p,
@@ -689,6 +692,12 @@ static void finish_close(play *p) {
     }
 }
 
+/* With --beside: what goes on is over. */
+static void await_commit(play *p) {
+    p->error = commit_settle_before(&p->p, p->error);
+    if (!p->error) check_law(p);
+}
+
 static void step(play *p, const section *sec, trigger_action wanted) {
     trigger_verdict verdict = { 0 };
     if (!p->running) return;
@@ -701,8 +710,8 @@ static void step(play *p, const section *sec, trigger_action wanted) {
     } else if (!p->error && wanted == TRIGGER_DONE) {
         p->error = pipeline_finish(&p->p);
     }
+    await_commit(p);
     p->can_rerun = !p->error && wanted == TRIGGER_RUN;
-    if (!p->error) check_law(p);
     if (!p->error && p->crash_at)
         fail(p, sec->line, "--- %s: no batch came to the step `%s`", sec->title, p->crash_at);
 }
@@ -714,11 +723,12 @@ static void run(play *p) {
          i++) {
         p->error = step_once(p, &verdict);
         finish_close(p);
-        if (!p->error) check_law(p);
+        if (!p->error && !commit_is_beside(&p->p)) check_law(p);
     }
     p->can_rerun = !p->error && verdict.action == TRIGGER_WAIT;
     if (p->running && !p->error && verdict.action == TRIGGER_DONE)
         p->error = pipeline_finish(&p->p);
+    if (p->running) await_commit(p);
 }
 
 typedef void action(play *p, const section *sec);
@@ -961,6 +971,9 @@ bool play_case(story *s, const story_case *c, const play_options *options) {
     p.closes = p.spreads ? options->closes : 0;
     p.keeps = p.may_end || has_section(&p, "die") || has_section(&p, "restart");
     p.keeps |= has_section(&p, "crash");
+    bool dies = options->crashes || has_section(&p, "die") || has_section(&p, "crash");
+    p.beside = options->beside && !dies && !has_section(&p, "in-one-run");
+    p.keeps |= p.beside;
     world_init(&p.world);
     buf_init(&p.script);
     log_init(&p.log, open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_LOGFMT, LOG_ERROR);

@@ -1,0 +1,222 @@
+/* A batch beside the commit of the one before: what it may do meanwhile, and whose error counts. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/log.h"
+#include "runtime/flow/commit.h"
+#include "runtime/kit/kit.h"
+
+enum { BATCH = 1000, /* so many records until bad ones can be too many */
+       GIVE_UP_S = 60 };
+
+static const char SCRIPT[] =
+    "local sluice = require 'sluice'\n"
+    "return sluice.pipeline { name = 'beside', trigger = 'continuous', checkpoint = 'none',\n"
+    "   sluice.kafka { topics = 'in', start = 'earliest', max_records = 1000 }\n"
+    "      :json { sluice.int64 'n' :required() }\n"
+    "      :to(sluice.kafka { topic = 'out' }) }\n";
+
+/* A run whose commits stop behind their beginning until a batch has come to a step. */
+typedef struct held {
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    bool is_open;         /* commits go on */
+    const char *opens_at; /* the second time that a batch comes there; NULL: never */
+    uint32_t seen;
+    uint64_t counted;  /* batches committed, by then */
+    int32_t fails;     /* err_code of every commit; 0: none */
+    world *world;      /* borrowed */
+    pipeline pipeline; /* main's */
+} held;
+
+static err *wait_until_open(held *h) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += GIVE_UP_S;
+    pthread_mutex_lock(&h->lock);
+    while (!h->is_open && !pthread_cond_timedwait(&h->changed, &h->lock, &until)) continue;
+    err *e = NULL;
+    if (!h->is_open) e = err_new(ERR_IO, "nothing went on beside the commit");
+    if (h->is_open && h->fails) e = err_new((err_code)h->fails, "the commit failed");
+    pthread_mutex_unlock(&h->lock);
+    return e;
+}
+
+static void open_gate(held *h) {
+    pthread_mutex_lock(&h->lock);
+    h->is_open = true;
+    pthread_cond_broadcast(&h->changed);
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* batch_step; thread: main, `begun`: that of commits */
+static err *on_step(void *arg, const char *step) {
+    held *h = arg;
+    if (!strcmp(step, "begun")) return wait_until_open(h);
+    if (!h->opens_at || strcmp(step, h->opens_at) || ++h->seen < 2) return NULL;
+    h->counted = h->pipeline.counters.batches;
+    open_gate(h);
+    return NULL;
+}
+
+static void feed(held *h, const char *value, uint32_t count) {
+    world_record r = { .offset = -1, .value = (char *)(uintptr_t)value };
+    r.value_len = (uint32_t)strlen(value);
+    world_topic *in = world_topic_of(h->world, "in", 1);
+    for (uint32_t i = 0; i < count; i++) world_append(&in->partitions[0], &r);
+}
+
+static void open_held(held *h, world *w, logger *log) {
+    static const volatile int stop;
+    script_options of_script = { .path = "p.lua",
+                                 .text = SCRIPT,
+                                 .text_len = sizeof SCRIPT - 1,
+                                 .stop = &stop,
+                                 .log = log };
+    kit_options options = { .script = &of_script,
+                            .stop = &stop,
+                            .log = log,
+                            .workers = 1,
+                            .keeps = true,
+                            .beside = true,
+                            .on_step = on_step,
+                            .on_step_arg = h };
+    log_init(log, 2, LOG_LOGFMT, LOG_ERROR);
+    world_init(w);
+    h->world = w;
+    world_topic_of(w, "in", 1);
+    pthread_mutex_init(&h->lock, NULL);
+    pthread_cond_init(&h->changed, NULL);
+    err *e = kit_open(&h->pipeline, w, &options);
+    if (e) fail_msg("%s", e->message);
+}
+
+static void close_held(held *h) {
+    kit_close(&h->pipeline, NULL);
+    world_done(h->world);
+    pthread_cond_destroy(&h->changed);
+    pthread_mutex_destroy(&h->lock);
+}
+
+static void step(held *h) {
+    trigger_verdict verdict;
+    err *e = pipeline_step(&h->pipeline, &verdict);
+    if (e) fail_msg("%s", e->message);
+    assert_int_equal(verdict.action, TRIGGER_RUN);
+}
+
+static void expect_counted(const held *h, uint64_t batches) {
+    const pipeline *p = &h->pipeline;
+    assert_int_equal(p->counters.batches, batches);
+    assert_int_equal(p->inputs[0].counters.read, batches * BATCH);
+    assert_int_equal(p->out.sinks[0].counters.rows, batches * BATCH);
+    assert_int_equal(h->world->sinks[0]->count, batches * BATCH);
+}
+
+/* Its rows are made while the other's are on their way; nothing of that is told before its time. */
+static void the_next_batch_is_done_while_a_commit_is_held(void **state) {
+    held h = { .opens_at = "processed" };
+    logger log;
+    world w;
+    (void)state;
+    open_held(&h, &w, &log);
+    feed(&h, "{\"n\":1}", 2 * BATCH);
+    step(&h);
+    assert_true(commit_is_beside(&h.pipeline));
+    assert_int_equal(h.pipeline.counters.batches, 0);
+    assert_int_equal(h.pipeline.inputs[0].counters.read, 0);
+    step(&h);
+    assert_int_equal(h.counted, 0);
+    err *e = commit_settle(&h.pipeline);
+    assert_null(e);
+    expect_counted(&h, 2);
+    close_held(&h);
+}
+
+static void a_commit_that_is_over_is_taken_in_by_the_next_look(void **state) {
+    held h = { .is_open = true };
+    trigger_verdict verdict;
+    logger log;
+    world w;
+    (void)state;
+    open_held(&h, &w, &log);
+    feed(&h, "{\"n\":1}", BATCH);
+    step(&h);
+    assert_true(commit_wait(&h.pipeline, GIVE_UP_S * 1000));
+    assert_null(pipeline_step(&h.pipeline, &verdict));
+    assert_int_equal(verdict.action, TRIGGER_WAIT);
+    assert_false(commit_is_beside(&h.pipeline));
+    expect_counted(&h, 1);
+    close_held(&h);
+}
+
+/* Step until a batch fails, and say how. */
+static void expect_failure(held *h, int32_t code) {
+    trigger_verdict verdict;
+    feed(h, "{\"n\":1}", BATCH);
+    feed(h, "bad", BATCH);
+    step(h);
+    err *e = pipeline_step(&h->pipeline, &verdict);
+    assert_non_null(e);
+    assert_int_equal(e->code, code);
+    err_free(e);
+    assert_false(commit_is_beside(&h->pipeline));
+}
+
+static void a_batch_that_fails_leaves_the_one_before_committed(void **state) {
+    held h = { .opens_at = "planned" };
+    logger log;
+    world w;
+    (void)state;
+    open_held(&h, &w, &log);
+    expect_failure(&h, ERR_DATA);
+    expect_counted(&h, 1);
+    assert_int_equal(h.pipeline.batch, 1);
+    close_held(&h);
+}
+
+static void a_commit_that_fails_comes_before_what_the_next_batch_met(void **state) {
+    held h = { .opens_at = "planned", .fails = ERR_FENCED };
+    logger log;
+    world w;
+    (void)state;
+    open_held(&h, &w, &log);
+    expect_failure(&h, ERR_FENCED);
+    expect_counted(&h, 0);
+    assert_int_equal(h.pipeline.batch, 0);
+    close_held(&h);
+}
+
+/* What is closed in the middle of a commit waits for it. */
+static void closing_waits_for_the_commit(void **state) {
+    held h = { .is_open = true };
+    logger log;
+    world w;
+    (void)state;
+    open_held(&h, &w, &log);
+    feed(&h, "{\"n\":1}", BATCH);
+    step(&h);
+    kit_close(&h.pipeline, NULL);
+    assert_int_equal(w.sinks[0]->count, BATCH);
+    close_held(&h);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_next_batch_is_done_while_a_commit_is_held),
+        cmocka_unit_test(a_commit_that_is_over_is_taken_in_by_the_next_look),
+        cmocka_unit_test(a_batch_that_fails_leaves_the_one_before_committed),
+        cmocka_unit_test(a_commit_that_fails_comes_before_what_the_next_batch_met),
+        cmocka_unit_test(closing_waits_for_the_commit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
