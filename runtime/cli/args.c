@@ -115,6 +115,11 @@ static err *set_save(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_timeout(args *a, const char *value) {
+    a->end = value;
+    return NULL;
+}
+
 static err *set_connect(args *a, const char *value) {
     (void)value;
     a->connect = true;
@@ -179,8 +184,8 @@ static const option OPTIONS[] = {
     { "--input", "FILE", "try", "read this file in place of the source; of several: NAME=FILE",
       set_input },
     { "--watch", NULL, "try", "again at every save of the script or what it requires", set_watch },
-    { "--json", NULL, "check, try, lag, replay, why, checkpoint, state", "print it as JSON",
-      set_json },
+    { "--json", NULL, "check, try, lag, replay, why, checkpoint, state, status, stop, reload",
+      "print it as JSON", set_json },
     { "--strict", NULL, "check", "warnings are errors", set_strict },
     { "--connect", NULL, "check", "ask the brokers, too: topics, limits, rights",
       set_connect },
@@ -207,6 +212,8 @@ static const option OPTIONS[] = {
       set_loss },
     { "--save", "FILE", "lag", "add the answer to FILE as a line of JSON, compare with its last",
       set_save },
+    { "--timeout", "DURATION", "stop", "how long to wait for its end, as in 30s; else 60s",
+      set_timeout },
     { "--http", "ADDRESS", "run", "serve metrics and status", NULL },
 };
 // clang-format on
@@ -275,8 +282,7 @@ static bool is_path(const char *word) {
 }
 
 static err *unknown_command(const char *given, const command *commands, uint32_t count) {
-    static const char *const LATER[] = { "why", "reload", "status",
-                                         "stop", "schema" };
+    static const char *const LATER[] = { "why", "schema" };
     const char *names[64];
     for (size_t i = 0; i < sizeof LATER / sizeof *LATER; i++)
         if (!strcmp(given, LATER[i]))

@@ -33,6 +33,7 @@ typedef struct args {
     const char *from, *script;              /* replay, likewise */
     bool diff;                              /* replay: --diff */
     const char *last, *since, *loss, *save; /* as typed; NULL: not given */
+    const char *end; /* --timeout, as typed; NULL: none */
     bool strict;     /* check: --strict */
     bool connect;    /* check: --connect */
     bool log_given;  /* --log: log_style is meant */

@@ -20,6 +20,9 @@ int command_state_get(const args *a);
 int command_state_diff(const args *a);
 int command_replay(const args *a);
 int command_lag(const args *a);
+int command_status(const args *a);
+int command_stop(const args *a);
+int command_reload(const args *a);
 void command_version(void);
 
 /* Print the error (taken) and give its exit code: 2 for wrong usage, script or plan, else 1. */

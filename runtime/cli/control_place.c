@@ -216,7 +216,7 @@ static err *not_there(const char *label, char *const *folders, int count) {
     buf_init(&labels);
     control_place_list(&labels);
     for (int i = 0; i < count; i++) buf_printf(&text, "%s%s", i ? ", " : "", folders[i]);
-    buf_put_text(&text, labels.len ? "; there are: " : "; none at all do");
+    buf_put_text(&text, labels.len ? "; there are: " : "; nothing runs here");
     for (size_t at = 0; at < labels.len; at += strlen(labels.data + at) + 1)
         buf_printf(&text, "%s%s", at ? ", " : "", labels.data + at);
     err *e = err_new(ERR_IO, "no pipeline called `%s` runs here for this user (looked in %s)",

@@ -1,0 +1,59 @@
+--- What commands print of a running pipeline's answers (runtime/cli/control.h).
+-- @module sluice.answer
+
+local cjson = require "cjson"
+
+local status = require "sluice.answer.status"
+
+local answer = {}
+
+local REFUSED = 4
+
+-- One that ended meanwhile, or could not: text, exit code; nil: it is what was asked.
+local function trouble(it)
+   if type(it) ~= "table" then return "its answer cannot be read", 1 end
+   if type(it.error) == "string" then return it.error, 1 end
+   if it.ended then
+      return ("it ended meanwhile, with exit code %s"):format(tostring(it.exit_code)), 1
+   end
+end
+
+local KINDS = {}
+
+function KINDS.status(it)
+   return status.page(it), 0
+end
+
+function KINDS.list(all)
+   return status.table(all), 0
+end
+
+function KINDS.reload(it)
+   return tostring(it.text), it.hot == true and 0 or REFUSED
+end
+
+-- Being told the end is what `stop` waits for.
+local function stopped(it)
+   if type(it) == "table" and it.ended then
+      local code = tonumber(it.exit_code) or 1
+      return code == 0 and "stopped" or ("ended with exit code %d"):format(code), code
+   end
+   return trouble(it)
+end
+
+--- Read an answer.
+-- @tparam string kind `status`, `list` (answers in brackets), `stop` or `reload`
+-- @tparam string json
+-- @treturn string what to print
+-- @treturn integer the command's exit code
+-- @usage local text, code = answer.read("stop", '{"ended":true,"exit_code":0}')
+function answer.read(kind, json)
+   local ok, it = pcall(cjson.decode, json)
+   if not ok then it = nil end
+   if kind == "stop" then return stopped(it) end
+   local wrong, code = trouble(it)
+   if wrong then return wrong, code end
+   return KINDS[kind](it)
+end
+
+return answer

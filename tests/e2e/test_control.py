@@ -1,0 +1,142 @@
+"""Commands to running pipelines: what `sluice status` says is so, `sluice stop` waits for the end, and
+neither needs the pipeline to be well."""
+import json
+import signal
+
+import harness
+
+COUNTS = """
+local sluice = require "sluice"
+return sluice.pipeline {
+   name = "NAME", checkpoint = "file:./store",
+   sluice.kafka { topics = "IN", start = "earliest" }
+      :json { sluice.string "k", sluice.int64 "n" :required(), sluice.int64 "ts" :required() }
+      :event_time("ts", { unit = "ms", delay = "1 second", idle = "never" })
+      :filter(function(row) return row.n >= 0 end)
+      :group_by "k":window(sluice.tumbling { size = "1 hour" })
+      :aggregate { rows = sluice.count() }
+      :to(sluice.kafka { topic = "OUT", mode = "append" }),
+}
+"""
+TICKS = """
+local sluice = require "sluice"
+return sluice.pipeline {
+   name = "ticks", checkpoint = "none", script_timeout = "10 minutes",
+   sluice.generator { rate = 100, row = function(i) return { n = i } end }
+      :rows { sluice.int64 "n" }
+      :filter(function(row) FILTER end)
+      :to(sluice.file { path = "out.jsonl", append = true }),
+}
+"""
+T0 = 1_700_000_000_000
+
+
+class ControlTest(harness.E2ETest):
+    def ask(self, *arguments, code=0):
+        """Run a command; returns what it said."""
+        one = self.run_sluice(*arguments)
+        self.assertEqual(one.code, code, one.err)
+        return one.out if code == 0 else one.err
+
+    def status(self, name):
+        return json.loads(self.ask("status", name, "--json"))
+
+    def ticks(self, filters="return true"):
+        run = self.start("run", self.file("ticks.lua", TICKS.replace("FILTER", filters)))
+        self.wait_for("the run", lambda: "running" in run.err)
+        return run
+
+    def counts(self):
+        self.topics = {"IN": self.topic(partitions=2, name="in"), "OUT": self.topic(name="out"),
+                       "NAME": harness.fresh("counts")}
+        text = COUNTS
+        for name, value in self.topics.items():
+            text = text.replace(name, value)
+        self.file("p.lua", text)
+        return self.topics["NAME"]
+
+    def produce(self, partition, times, **more):
+        self.client.produce(self.topics["IN"], [
+            {"value": json.dumps({"n": n, "k": f"k{n % 3}", "ts": T0 + ts, **more}), "partition": partition}
+            for n, ts in enumerate(times)])
+
+    def run_until_read(self, name, count):
+        run = self.start("run", "p.lua")
+        self.wait_for("the socket", lambda: "running" in run.err)
+        self.wait_for("all to be read", lambda: self.read_of(name) == count)
+        return run
+
+    def read_of(self, name):
+        sources = self.status(name).get("sources")
+        return sources[0]["read"] if sources else None
+
+    def test_status_tells_how_it_goes(self):
+        name = self.counts()
+        self.produce(0, range(0, 60_000, 100))
+        self.produce(1, range(0, 20_000, 100))
+        self.produce(1, [0] * 3, n=-1)
+        self.client.produce(self.topics["IN"], [{"value": "{", "partition": 0}])
+        run = self.run_until_read(name, 804)
+        it = self.status(name)
+        source = it["sources"][0]
+        self.assertEqual((it["state"], it["pid"], it["lag"]), ("running", run.process.pid, 0))
+        self.assertEqual((source["held_by"], source["watermark"], source["event_time"]),
+                         (f"{self.topics['IN']}/1", T0 + 18_900, T0 + 19_900))
+        self.assertEqual((source["passed"], source["filtered"], source["quarantined"], source["late"]),
+                         (800, 3, 1, 0))
+        self.assertEqual([(p["position"], p["end"]) for p in source["partitions"]], [(601, 601), (203, 203)])
+        self.assertEqual([(o["name"], o["groups"]) for o in it["state_size"]["operators"]],
+                         [("aggregate aggregate", 3)])
+        self.assertEqual(it["checkpoint"]["batch"], it["batch"]["next"])
+        self.assertGreater(it["checkpoint"]["committed_ms"], it["started_ms"])
+        self.assertIn("records thrown out (source=", it["errors"][0]["text"])
+        page = self.ask("status", name)
+        self.assertIn(f"held back by {self.topics['IN']}/1", page)
+        self.assertIn("bad 1", page)
+        self.assertLessEqual(max(map(len, page.splitlines())), 80, page)
+        self.assertIn(f"\n{name} ", "\n" + self.ask("status"))
+
+        self.assertEqual(self.ask("stop", name), f"{name}: stopped\n")
+        self.assertFalse(run.running)
+        self.assertEqual(run.wait(), 0)
+        self.assertIn(f"no pipeline called `{name}`", self.ask("status", name, code=1))
+        again = self.run_until_read(name, 0)  # all of it was committed
+        self.ask("stop", name)
+        self.assertEqual(again.wait(), 0)
+
+    def test_a_killed_process_leaves_its_name(self):
+        first = self.ticks()
+        pid = self.status("ticks")["pid"]
+        first.kill()
+        self.assertIn("nothing runs here", self.ask("stop", "ticks", code=1))
+        second = self.ticks()
+        self.assertNotIn("another process", second.err)
+        self.assertNotEqual(self.status("ticks")["pid"], pid)
+
+    def test_two_of_a_name_are_told_and_both_reached(self):
+        first, second = self.ticks(), self.ticks()
+        label = f"ticks@{second.process.pid}"
+        self.assertIn(f"another process of this name runs on this machine\" name=ticks pid={first.process.pid} "
+                      f"this_one_is={label}", second.err)
+        self.ask("stop", label)
+        self.assertEqual(second.wait(), 0)
+        self.assertTrue(first.running)
+        self.assertEqual(self.status("ticks")["pid"], first.process.pid)
+
+    def test_a_batch_that_does_not_end_is_told(self):
+        run = self.start("run", self.file("ticks.lua", TICKS.replace("FILTER", "while row.n == 30 do end return true")))
+        self.wait_for("the run", lambda: "running" in run.err)
+        self.wait_for("a batch that takes long", lambda: self.status("ticks")["silent_ms"] > 1500)
+        self.assertIn("one has run for", self.ask("status", "ticks"))
+        said = self.ask("stop", "ticks", "--timeout", "300ms", code=1)
+        self.assertIn(f"(pid {run.process.pid}) was asked to stop and has not ended within 300 ms", said)
+        run.send(signal.SIGTERM)  # the second request
+        self.assertEqual(run.wait(), 128 + signal.SIGTERM)
+
+    def test_one_that_is_bounded_or_embedded_is_reached_too(self):
+        name = self.counts()
+        run = self.start("run", "p.lua", "--embedded", *harness.sets("trigger=5 minutes"))
+        self.wait_for("the socket", lambda: "running" in run.err)
+        self.assertTrue(self.status(name)["embedded"])
+        self.ask("stop", name)
+        self.assertEqual(run.wait(), 0)
