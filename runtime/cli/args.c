@@ -132,6 +132,11 @@ static err *set_watch(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_brokers(args *a, const char *value) {
+    a->brokers = value;
+    return NULL;
+}
+
 static err *set_input(args *a, const char *value) {
     if (a->input_count == ARGS_MAX_SETS)
         return err_new(ERR_USAGE, "--input: at most %d are taken", ARGS_MAX_SETS);
@@ -181,8 +186,8 @@ static const option OPTIONS[] = {
     { "--log-level", "LEVEL", "run", "debug, info (default), warn, error", set_log_level },
     { "--profile", NULL, "run", "at the end: the time that each kind of work took, ns a record",
       set_profile },
-    { "--input", "FILE", "try", "read this file in place of the source; of several: NAME=FILE",
-      set_input },
+    { "--input", "FILE", "try, schema infer",
+      "read this file in place of the source; of several: NAME=FILE", set_input },
     { "--watch", NULL, "try", "again at every save of the script or what it requires", set_watch },
     { "--json", NULL, "check, try, lag, replay, why, checkpoint, state, status, stop, reload",
       "print it as JSON", set_json },
@@ -204,8 +209,11 @@ static const option OPTIONS[] = {
       set_script },
     { "--diff", NULL, "replay", "by both, and show the rows that differ (then it ends with 1)",
       set_diff },
-    { "--last", "RECORDS", "try, lag",
-      "look at so many of each source, the newest (try: 100,000, lag: 1,000,000)", set_last },
+    { "--last", "RECORDS", "try, lag, schema infer",
+      "look at so many of each source, the newest (100,000; lag 1,000,000, infer 10,000)",
+      set_last },
+    { "--brokers", "HOST:PORT", "schema infer", "the Kafka; $KAFKA_BROKERS unless given",
+      set_brokers },
     { "--since", "TIME", "lag", "or at those since so long ago (2h, 30m), by Kafka's time",
       set_since },
     { "--loss", "SHARE", "lag", "how much may be lost, for the advice: 0.01% (default), 0",
@@ -282,7 +290,7 @@ static bool is_path(const char *word) {
 }
 
 static err *unknown_command(const char *given, const command *commands, uint32_t count) {
-    static const char *const LATER[] = { "why", "schema" };
+    static const char *const LATER[] = { "why" };
     const char *names[64];
     for (size_t i = 0; i < sizeof LATER / sizeof *LATER; i++)
         if (!strcmp(given, LATER[i]))

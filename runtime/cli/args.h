@@ -42,7 +42,8 @@ typedef struct args {
 
     const char *inputs[ARGS_MAX_SETS]; /* --input, in order; borrowed from argv */
     uint32_t input_count;
-    bool watch; /* --watch */
+    bool watch;          /* --watch */
+    const char *brokers; /* --brokers; NULL: not given */
 } args;
 
 typedef struct command {

@@ -6,6 +6,7 @@ int command_run(const args *a);
 int command_check(const args *a);
 int command_try(const args *a);
 int command_new(const args *a);
+int command_schema_infer(const args *a);
 int command_test(const args *a);
 int command_checkpoint_ls(const args *a);
 int command_checkpoint_verify(const args *a);

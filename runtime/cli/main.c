@@ -19,6 +19,8 @@ static const command COMMANDS[] = {
     { "try", "SCRIPT.lua", "run it over a sample, write nothing, show the results", command_try,
       false },
     { "new", "NAME", "write NAME.lua, a commented pipeline, and its spec", command_new, false },
+    { "schema infer", "[TOPIC]", "draft a schema from the records of a topic, or of a file",
+      command_schema_infer, false },
     { "test", "[FILE…]", "run specs of pipelines: busted, a clock by hand, no broker", command_test,
       true },
     { "status", "[NAME]", "show how a running pipeline goes, or all that run", command_status,

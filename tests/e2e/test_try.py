@@ -162,8 +162,59 @@ class KafkaTest(harness.E2ETest):
         rows = [row["value"] for row in found["sinks"][0]["rows"]]
         self.assertEqual(sum(row["rows"] for row in rows), found["records"])
         self.assertGreaterEqual(min(row["window_start"] for row in rows), BEGIN_MS + 290_000)
+        run = self.run_sluice("schema", "infer", topic, "--brokers", self.broker.bootstrap)
+        self.assertIn('sluice.timestamp("ts", "ms") :required()', run.out)
+        self.assertIn(f'topics = "{topic}"', run.out)
         self.assertEqual(self.client.traces(), before)
         self.assertFalse(os.path.exists(os.path.join(self.folder, "store")))
+
+
+class InferTest(harness.E2ETest):
+    brokers = "localhost:1"
+
+    def events(self, count):
+        for i in range(count):
+            event = {"id": i, "ts": BEGIN_MS + i * 50, "at": "2026-05-01T10:00:03.5Z", "day": "2026-05-01",
+                     "price": f"{i}.{i % 100:02}", "amount": i / 4, "ok": i % 2 == 0, "none": None, "big": 2**60 + i,
+                     "user": {"name": f"u{i}", "tags": ["a", "b"][:i % 3], "geo": {"lat": 1.5} if i % 5 else None},
+                     "items": [{"sku": f"s{k}", "n": k} for k in range(i % 3)], "odd \"name\"": "x",
+                     "labels": {f"k{i % 97}": i}, "updated": BEGIN_MS // 1000 + i}
+            if i % 10 == 3:
+                event["amount"] = "12"
+            if i % 50 == 3:
+                del event["ok"]
+            yield event
+
+    def test_a_draft_decodes_its_own_sample(self):
+        events = list(self.events(500))
+        self.file("e.jsonl", text_of(events) + "not json\n[1]\n")
+        run = self.run_sluice("schema", "infer", "--input", "e.jsonl")
+        self.assertEqual(run.code, 0, run.err)
+        for line in ('sluice.int64 "id" :required(),', 'sluice.timestamp("ts", "ms") :required(),',
+                     'sluice.timestamp("at", "iso") :required(),', 'sluice.date "day" :required(),',
+                     '-- price: decimals as text', 'sluice.decimal("price", 7, 2) :required(),',
+                     '-- amount: 50 text: 12 at e.jsonl:0:3; 0 to 124.75', 'sluice.double "amount" :required(),',
+                     '-- ok: 2 % null or missing', 'sluice.bool "ok",', 'sluice.int64 "big" :exact() :required(),',
+                     '-- geo: 20 % null or missing', 'sluice.list("tags", "string") :required(),',
+                     'sluice.map("labels", "int64") :required(),', 'sluice.timestamp("updated", "s") :required(),',
+                     ':event_time("ts", { delay = "10 seconds" })', '-- no JSON, at e.jsonl:0:500: not json'):
+            self.assertIn(line, run.out)
+        self.file("draft.lua", run.out)
+        run = self.run_sluice("try", "draft.lua", "--json")
+        self.assertEqual(run.code, 0, run.err)
+        found = json.loads(run.out)
+        self.assertEqual({thrown["offset"] for thrown in found["thrown"]}, {*range(3, 500, 10), 500, 501})
+        self.assertEqual({thrown.get("field") for thrown in found["thrown"]}, {"amount", None})
+        self.assertEqual(found["metrics"]["sources"]["e.jsonl"]["passed"], 450)
+
+    def test_what_is_no_topic_of_objects(self):
+        self.file("e.txt", "one\ntwo\n")
+        run = self.run_sluice("schema", "infer", "--input", "e.txt")
+        self.assertEqual(run.code, 2)
+        self.assertIn("e.txt: none of 2 records is a JSON object: no JSON at e.txt:0:0: one", run.err)
+        run = self.run_sluice("schema", "infer")
+        self.assertEqual(run.code, 2)
+        self.assertIn("wanted a topic, or --input FILE", run.err)
 
 
 class NewTest(harness.E2ETest):

@@ -1,0 +1,56 @@
+local infer = require "sluice.infer"
+
+describe("infer", function()
+   local function draft(...)
+      local list = {}
+      for i, text in ipairs { ... } do
+         list[2 * i - 1], list[2 * i] = "t:0:" .. (i - 1), text
+      end
+      return assert(infer.text("topic", "t", "", list))
+   end
+
+   it("takes a whole number beside others for a double", function()
+      assert.match('sluice.double "a" :required%(%)', draft('{"a":1}', '{"a":1.5}'))
+      assert.match('sluice.int64 "a" :required%(%)', draft('{"a":1}', '{"a":-3}'))
+   end)
+
+   it("guesses units by size, and seconds by name only", function()
+      assert.match('sluice.timestamp%("at", "s"%)', draft '{"at":1777629600}')
+      assert.match('sluice.int64 "n"', draft '{"n":1777629600}')
+      assert.match('sluice.timestamp%("n", "ms"%)', draft '{"n":1777629600000}')
+      assert.match('sluice.timestamp%("created_at", "us"%)',
+         draft '{"created_at":1777629600000000}')
+   end)
+
+   it("leaves texts of digits alone: they may be names", function()
+      assert.match('sluice.string "zip"', draft('{"zip":"01067"}', '{"zip":"80331"}'))
+   end)
+
+   it("follows escapes in names and texts", function()
+      local text = draft '{"a\\"b\\n":"x\\\\","c":{"d}":"]\\"}"}}'
+      assert.match('sluice.string "a\\"b\\n" :required', text)
+      assert.match('sluice.string "d}" :required', text)
+      assert.is_function(loadstring(text))
+   end)
+
+   it("counts a field inside an object by the objects there are", function()
+      local text = draft('{"u":{"a":1}}', '{"u":{"a":2}}', '{"u":null}', '{}')
+      assert.match("%-%- u: 50 %% null or missing", text)
+      assert.match('sluice.int64 "a" :required', text)
+   end)
+
+   it("takes objects of ever other keys for a map", function()
+      local texts = {}
+      for i = 1, 60 do texts[i] = ('{"by_user":{"u-%d":%d.5}}'):format(i, i) end
+      assert.match('sluice.map%("by_user", "double"%)', draft(unpack(texts)))
+   end)
+
+   it("names what is no object, and tombstones", function()
+      local text = draft("{}x", '"text"', "", '{"a":true}')
+      assert.match("%-%- no JSON, at t:0:0: {}x\n", text)
+      assert.match("%-%- no JSON object, at t:0:1: \"text\"\n", text)
+      assert.match("%-%- 1 records have no value", text)
+      local _, wrong = infer.text("topic", "t", "", { "t:0:0", "[1]" })
+      assert.match("none of 1 records is a JSON object", wrong)
+   end)
+end)
