@@ -10,6 +10,7 @@ local connector = require "sluice.connector"
 local decode = require "sluice.stage.decode"
 local foreign = require "sluice.foreign"
 local language = require "sluice.help.language"
+local luacats = require "sluice.help.luacats"
 local nearest = require "sluice.nearest"
 local options = require "sluice.options"
 local page = require "sluice.explain.page"
@@ -145,6 +146,9 @@ local function list_of(text_of)
    return list
 end
 
+-- For editors, not for people.
+local LUACATS = { luacats = true, ["luacats-test"] = true }
+
 --- The page of a topic.
 -- @tparam string topic as typed; `topics` lists them
 -- @tparam boolean color
@@ -152,10 +156,12 @@ end
 -- @treturn ?string lines, the last one ended
 -- @treturn ?string what is meant instead, when there is no such topic
 function help.text(topic, color, text_of)
+   if LUACATS[topic] then return luacats.text(topic, text_of) end
    local to = page.new(color)
    if topic == "topics" then
       to:add("", "", "topics: ", table.concat(list_of(text_of), ", ")
-         .. "; each aggregate, and each code, as in `sluice help W01`")
+         .. "; each aggregate, and each code, as in `sluice help W01`;"
+         .. " luacats and luacats-test print definitions for editors")
       return to:text()
    end
    local topics = all_topics(text_of)

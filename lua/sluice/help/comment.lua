@@ -17,13 +17,13 @@ end
 
 --- The documented functions of a module, in its order.
 -- @tparam ?string text of the module
--- @treturn table list of `{ name = "filter", arguments = "(node, fn)", doc =, usage = }`
+-- @treturn table list of `{ name = "filter", arguments = "(node, fn)", doc =, usage =, is_method = }`
 -- @usage comment.functions("--- Adds.\nfunction m.add(a, b)\n")[1].doc --> "Adds."
 function comment.functions(text)
    local found, block = {}, nil
    for line in (text or ""):gmatch "([^\n]*)\n" do
       local first, more = line:match "^%-%-%- ?(.*)$", line:match "^%-%- ?(.*)$"
-      local name, arguments = line:match "^function [%w_]+[.:]([%w_]+)(%b())"
+      local mark, name, arguments = line:match "^function [%w_]+([.:])([%w_]+)(%b())"
       if first then
          block = { first }
       elseif block and more then
@@ -32,7 +32,7 @@ function comment.functions(text)
          if block and name then
             local doc, usage = parse(block)
             found[#found + 1] = { name = name, arguments = arguments, doc = doc,
-               usage = usage }
+               usage = usage, is_method = mark == ":" }
          end
          block = nil
       end
