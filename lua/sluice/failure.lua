@@ -4,13 +4,14 @@
 
 local ffi = require "ffi"
 local hint = require "sluice.hint"
+local tables = require "sluice.tables"
 
 local failure = {}
 
 -- Made of odd pieces and called rarely: LuaJIT 2.1.0-beta3 crashed recording it.
 jit.off(true, true)
 
-local MOST_FIELDS, MOST_BYTES = 8, 40
+local MOST_FIELDS, MOST_BYTES, MOST_MEMBERS = 8, 40, 4
 local MOST_LINE = 160
 local MOST_KNOWN = 256
 
@@ -24,19 +25,38 @@ local function shorten(text, most)
    return cut .. "…"
 end
 
+-- Whole numbers are ids as often as not: all of their digits.
+local function number_text(value)
+   local is_whole = value == math.floor(value) and math.abs(value) < 2 ^ 63
+   return (is_whole and "%.0f" or "%.14g"):format(value)
+end
+
+-- The first members of a list, a map or a struct.
+local function members_of(of)
+   local parts, names = {}, #of > 0 and of or tables.keys(of)
+   for i = 1, math.min(#names, MOST_MEMBERS) do
+      local value = #of > 0 and failure.show(of[i], true)
+         or ("%s = %s"):format(names[i], failure.show(of[names[i]], true))
+      parts[i] = value
+   end
+   if #names > MOST_MEMBERS then parts[#parts + 1] = "…" end
+   return #parts > 0 and "{ " .. table.concat(parts, ", ") .. " }" or "{}"
+end
+
 --- How a field's value looks in messages.
 -- @param value any
+-- @tparam ?boolean is_inside it is part of another one: tables are not opened
 -- @treturn string
-function failure.show(value)
+function failure.show(value, is_inside)
    if value == nil then return "null" end
-   if type(value) == "number" then return ("%.14g"):format(value) end
+   if type(value) == "number" then return number_text(value) end
    if type(value) == "string" then
       local safe = shorten(value, MOST_BYTES):gsub("%c", function(c)
          return ("\\x%02x"):format(c:byte())
       end)
       return '"' .. safe .. '"'
    end
-   if type(value) == "table" then return "{…}" end
+   if type(value) == "table" then return is_inside and "{…}" or members_of(value) end
    return shorten(tostring(value), MOST_BYTES)
 end
 

@@ -14,6 +14,7 @@ if not package.preload["sluice.test.host"] then
 end
 
 local driver = require "sluice.test.driver"
+local expect = require "sluice.test.expect"
 local feed = require "sluice.test.feed"
 local host = require "sluice.test.host"
 local invariance = require "sluice.test.invariance"
@@ -91,6 +92,21 @@ test.steps = tables.copy(host.steps)
 -- @usage test.check_invariance("ride_counts.lua", rides)
 function test.check_invariance(of, given, options)
    invariance.check(located(of, 2), given, options or {})
+end
+
+--- Compare rows with those of a file beside the spec: JSON, a row a line, in any order,
+-- numbers within 1e-9. `sluice test --update` writes the file from what came.
+-- @tparam string path beside the spec
+-- @tparam {table,...} rows as `:output`, `:latest`, `:late`, `:quarantined` give them
+-- @raise when they differ, or the file is not there
+-- @usage test.expect("ride_counts.jsonl", p:output())
+function test.expect(path, rows)
+   if type(path) ~= "string" or type(rows) ~= "table" then
+      error("test.expect takes the path of a file, and rows", 2)
+   end
+   local folder = debug.getinfo(2, "S").source:match "^@(.*/)"
+   local beside = folder and path:sub(1, 1) ~= "/" and folder .. path or path
+   expect.check(beside, rows)
 end
 
 -- A misspelt name is an error, as everywhere.

@@ -51,12 +51,37 @@ static thrown group_of(const outcome_row *row) {
     return t;
 }
 
+static uint32_t skip_digits(const sl_string *s, uint32_t at) {
+    while (at < s->len && ((s->data[at] >= '0' && s->data[at] <= '9') || s->data[at] == '.')) at++;
+    return at;
+}
+
+/* Up to the first ": ": FILE:LINE, or what threw. */
+static uint32_t skip_place(const sl_string *s) {
+    const char *end = s->len ? memmem(s->data, s->len, ": ", 2) : NULL;
+    return end ? (uint32_t)(end - s->data) : 0;
+}
+
+/* Whether two messages of one place are the same but for the numbers in them. */
+static bool is_alike(const sl_string *a, const sl_string *b) {
+    uint32_t i = skip_place(a), k = skip_place(b);
+    if (i != k || memcmp(a->data, b->data, i)) return false;
+    while (i < a->len && k < b->len) {
+        uint32_t past_a = skip_digits(a, i), past_b = skip_digits(b, k);
+        if ((past_a > i) != (past_b > k)) return false;
+        if (past_a == i && a->data[i] != b->data[k]) return false;
+        i = past_a > i ? past_a : i + 1;
+        k = past_b > k ? past_b : k + 1;
+    }
+    return i == a->len && k == b->len;
+}
+
 static void add(thrown *groups, uint32_t *count, const outcome_row *row) {
     thrown t = group_of(row);
     for (uint32_t i = 0; i < *count; i++) {
         thrown *g = &groups[i];
         if (!is_equal(&g->kind, &t.kind) || !is_equal(&g->field, &t.field) ||
-            !is_equal(&g->stage, &t.stage) || !is_equal(&g->cause, &t.cause))
+            !is_equal(&g->stage, &t.stage) || !is_alike(&g->cause, &t.cause))
             continue;
         g->count++;
         return;

@@ -16,14 +16,16 @@ for name in ([[-p --pattern --exclude-pattern -e -o --output -C --directory -f
    TAKE_A_VALUE[name] = true
 end
 
--- Options for busted, and files.
+-- Options for busted, files, and whether `--json` and `--update` are among the words.
 local function split(words)
-   local passed, files, json = {}, {}, false
+   local passed, files, json, updates = {}, {}, false, false
    local i = 1
    while i <= #words do
       local word = words[i]
       if word == "--json" then
          json = true
+      elseif word == "--update" then
+         updates = true
       elseif word:sub(1, 1) == "-" and word ~= "-" then
          passed[#passed + 1] = word
          if TAKE_A_VALUE[word] and words[i + 1] then
@@ -35,7 +37,7 @@ local function split(words)
       end
       i = i + 1
    end
-   return passed, files, json
+   return passed, files, json, updates
 end
 
 -- `*_spec.lua` of a folder, without those below it.
@@ -111,7 +113,7 @@ local function look_behind_cases()
 end
 
 --- Run specs.
--- @tparam {string,...} words files, folders, options of busted, `--json`
+-- @tparam {string,...} words files, folders, options of busted, `--json`, `--update`
 -- @treturn integer exit code
 return function(words)
    local found, ended = pcall(end_by_error)
@@ -120,7 +122,7 @@ return function(words)
       io.stderr:write("sluice: ", HELP:format(what), "\n")
       return 2
    end
-   local passed, files, json = split(words)
+   local passed, files, json, updates = split(words)
    if json then passed[#passed + 1] = "--output=sluice.test.json_report" end
    if #files == 0 then files = default_files() end
    if #files == 0 then
@@ -130,6 +132,7 @@ return function(words)
    for _, file in ipairs(files) do passed[#passed + 1] = file end
    passed[0] = "sluice test"
    load_once()
+   require("sluice.test.expect").updates = updates
    look_behind_cases()
    return run_busted(require "busted.runner", ended, passed)
 end
