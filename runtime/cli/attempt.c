@@ -78,6 +78,7 @@ static err *open_pipeline(attempt *t, const attempt_options *o) {
         .workers = workers,
         .worker_count = 1,
         .by_hand = true,
+        .keeps_in_line = true,
     };
     options.system.resume_arg = o->world;
     t->worker = NULL;
