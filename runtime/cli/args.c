@@ -290,11 +290,7 @@ static bool is_path(const char *word) {
 }
 
 static err *unknown_command(const char *given, const command *commands, uint32_t count) {
-    static const char *const LATER[] = { "why" };
     const char *names[64];
-    for (size_t i = 0; i < sizeof LATER / sizeof *LATER; i++)
-        if (!strcmp(given, LATER[i]))
-            return err_new(ERR_USAGE, "%s: not yet; it comes with a later release", given);
     for (uint32_t i = 0; i < count; i++) names[i] = commands[i].name;
     if (is_path(given))
         return err_new(ERR_USAGE, "`%s` is no command: did you mean `sluice run %s`?", given,

@@ -19,6 +19,7 @@ int command_checkpoint_import(const args *a);
 int command_state_ls(const args *a);
 int command_state_get(const args *a);
 int command_state_diff(const args *a);
+int command_why(const args *a);
 int command_replay(const args *a);
 int command_lag(const args *a);
 int command_status(const args *a);

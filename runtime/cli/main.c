@@ -51,6 +51,8 @@ static const command COMMANDS[] = {
       command_state_get, false },
     { "state diff", "SCRIPT.lua BATCH BATCH", "show which groups changed between two batches",
       command_state_diff, false },
+    { "why", "SCRIPT.lua TOPIC:PARTITION:OFFSET",
+      "what became of one record, and by which watermark", command_why, false },
     { "replay", "SCRIPT.lua", "do recorded batches again, and show what they send; writes nothing",
       command_replay, false },
     { "lag", "SCRIPT.lua", "how far out of order records come, and what each delay would cost",

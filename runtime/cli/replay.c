@@ -64,7 +64,10 @@ static void put_batch_json(replaying *r, uint64_t batch) {
     const replayed_rows *rows = &r->is_rows;
     buf *out = &r->line;
     buf_put_char(out, '{');
+    const past_record *record = past_record_of(&r->is, batch);
     show_json_number(out, "batch", (int64_t)batch);
+    show_json_name(out, "record"); /* is JSON (flow/record.h) */
+    buf_put(out, record->text, record->len);
     show_json_name(out, "sinks");
     buf_put_char(out, '[');
     bool is_first = true;

@@ -15,6 +15,7 @@
 #include "runtime/flow/collect.h"
 #include "runtime/flow/commit.h"
 #include "runtime/flow/early.h"
+#include "runtime/flow/probe.h"
 #include "runtime/flow/record.h"
 #include "runtime/flow/walk.h"
 #include "runtime/operator/distinct.h"
@@ -171,10 +172,9 @@ static bool cut_records(void *arg, chunk *c) {
     const pipeline *p = b->p;
     while (b->next_source < p->input_count) {
         uint32_t left = b->sources[b->next_source].record_count - b->next_record;
-        uint32_t most = walk_chunk_records(p);
         if (left) {
             begin_chunk(p, c, b->next_source, b->next_record);
-            c->record_count = left < most ? left : most;
+            c->record_count = probe_cut(p, &b->sources[c->source], b->next_record);
             b->next_record += c->record_count;
             return true;
         }

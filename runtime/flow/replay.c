@@ -6,6 +6,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/batch.h"
+#include "runtime/flow/commit.h"
 #include "runtime/flow/keeper.h"
 
 enum { MEMORY_BYTES = 16 << 10 };
@@ -223,7 +224,8 @@ static err *do_batch(replay *r, const char *record, size_t len) {
     k->has_planned = true;
     for (uint32_t i = 0; !e && i < r->pipeline.input_count; i++)
         e = input_look(&r->pipeline.inputs[i]);
-    return e ? e : batch_run(&r->pipeline, k->planned.is_flush, &ran);
+    if (!e) e = batch_run(&r->pipeline, k->planned.is_flush, &ran);
+    return e ? e : commit_settle(&r->pipeline);
 }
 
 err *replay_batch(replay *r, const char *record, size_t len) {

@@ -6,6 +6,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/collect.h"
+#include "runtime/flow/probe.h"
 #include "runtime/operator/operators.h"
 
 enum { FIRST_RECORDS = 64,
@@ -103,6 +104,7 @@ static err *do_turn(const walk *k, worker *w, const turn *t) {
     case TURN_SHARE: return do_share(w, crew_worker(p->crew, t->share), k->view, c, t->level);
     case TURN_COLLECT: break;
     }
+    if (p->probe) probe_chunk(p->probe, p, k->view, c);
     collect_chunk(p, k->view, c);
     laps_add(w->laps, LAP_COLLECT);
     if (p->adapts) adapt_chunks(p, c);

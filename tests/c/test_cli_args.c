@@ -90,7 +90,6 @@ static void what_is_wrong_is_named_with_the_nearest_right_word(void **state) {
     refuses("rum x", "unknown command `rum`: did you mean `run`?; `sluice help` lists them");
     refuses("x.lua", "`x.lua` is no command: did you mean `sluice run x.lua`?");
     refuses("a/b --embedded", "`a/b` is no command: did you mean `sluice run a/b`?");
-    refuses("why x", "why: not yet; it comes with a later release");
     refuses("run --embeded x",
             "unknown option --embeded: did you mean --embedded?; `sluice help` lists them");
     refuses("run x --http a", "--http: not yet; it comes with a later release");

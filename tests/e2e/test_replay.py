@@ -35,7 +35,7 @@ return sluice.pipeline {
    sluice.kafka { topics = "IN", start = "earliest", max_records = 400 }
       :json { sluice.string "event_id" :required(), sluice.string "event_type",
               sluice.double "amount", sluice.int64 "ts" :required() }
-      :event_time("ts", { unit = "ms", delay = "2 seconds" })
+      :event_time("ts", { unit = "ms", delay = "2 seconds", idle = "never" })
       :distinct { "event_id", within = "1 minute" }
       :group_by "event_type"
       :window(sluice.hopping { size = "20 seconds", every = "10 seconds" })
@@ -143,8 +143,8 @@ class KafkaTest(ReplayTest):
             run = self.start("run", "p.lua")
             done = 2000 * (part + 1)
             if part < 2:
-                self.wait_for("a batch", lambda: any(at for _, (at, _) in self.client.group_offsets(name).items()
-                                                     if at > done / 4))
+                self.wait_for("a batch", lambda: run.running and any(
+                    at > done / 4 for at, _ in self.client.group_offsets(name).values()))
                 run.send(signal.SIGKILL)
                 run.wait()
         self.wait_for("all of it", lambda: sum(at for at, _ in self.client.group_offsets(name).values()) >= 6000)

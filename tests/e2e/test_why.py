@@ -1,0 +1,197 @@
+"""`sluice why` on a real Kafka against an oracle that knows only which offsets each batch read: the watermark that
+judged a record, who held it, late or not, repeats, and the batch in which each window came out."""
+import collections
+import json
+import random
+
+import harness
+
+BEGIN_MS = 1_700_000_000_000
+DELAY_MS, WITHIN_MS, SIZE_MS, EVERY_MS = 2_000, 60_000, 20_000, 10_000
+USAGE = 2
+
+SCRIPT = """
+local sluice = require "sluice"
+return sluice.pipeline {
+   name = "NAME", checkpoint = "file:./store", trigger = "available-now",
+   sluice.kafka { topics = "IN", start = "earliest", max_records = 300, bad_records = "skip" }
+      :json { sluice.string "event_id" :required(), sluice.string "kind" :required(), sluice.int64 "ts" :required() }
+      :event_time("ts", { unit = "ms", delay = "2 seconds", idle = "never" })
+      :filter(function(row) return row.kind ~= "test" end)
+      :distinct { "event_id", within = "1 minute", name = "seen" }
+      :group_by "kind"
+      :window(sluice.hopping { size = "20 seconds", every = "10 seconds", name = "counts" })
+      :aggregate { rows = sluice.count() }
+      :late_to(sluice.kafka { topic = "LATE" })
+      :to(sluice.kafka { topic = "OUT", mode = "append" }),
+}
+"""
+
+Record = collections.namedtuple("Record", "partition offset value")
+
+
+def made(count, seed):
+    rnd = random.Random(seed)
+    records = [{"value": json.dumps({"event_id": f"e{rnd.randrange(count)}",
+                                     "kind": rnd.choice(("ride", "ride", "trip", "test")),
+                                     "ts": BEGIN_MS + i * 60 - (rnd.randrange(100_000) if rnd.random() < .2 else 0)}),
+                "partition": rnd.randrange(2)} for i in range(count)]
+    records[5]["value"] = "nonsense"
+    return records
+
+
+def ends_of(ts):
+    """Of the hopping windows that hold `ts`."""
+    last = ts // EVERY_MS * EVERY_MS + SIZE_MS
+    return [last - EVERY_MS, last]
+
+
+class Oracle:
+    """All verdicts, from what each batch read."""
+
+    def __init__(self, records, batches):
+        self.by_place = {(r.partition, r.offset): r for r in records}
+        self.highs = {0: None, 1: None}
+        self.watermark = None
+        self.seen = {}          # event_id: time of the first
+        self.verdicts = {}      # (partition, offset): dict
+        self.after = []         # watermark behind each batch
+        for number, ranges in enumerate(batches):
+            self.do(number, ranges)
+
+    def do(self, number, ranges):
+        judge, held = self.watermark, self.slowest()
+        for _, partition, start, end in sorted(ranges, key=lambda one: one[1]):
+            for offset in range(start, end):
+                record = self.by_place.get((partition, offset))
+                if record:
+                    self.verdicts[partition, offset] = dict(self.judge(record, judge), batch=number, held=held,
+                                                            watermark=judge)
+        for (partition, _), verdict in self.verdicts.items():
+            if verdict["batch"] == number and "ts" in verdict:
+                self.highs[partition] = max(self.highs[partition] or 0, verdict["ts"])
+        if None not in self.highs.values():
+            self.watermark = max(self.watermark or 0, min(self.highs.values()) - DELAY_MS)
+            self.seen = {key: ts for key, ts in self.seen.items() if ts + WITHIN_MS > self.watermark}
+        self.after.append(self.watermark)
+
+    def slowest(self):
+        """(partition, its highest event time)"""
+        if None in self.highs.values():
+            return None
+        partition = min(self.highs, key=lambda p: (self.highs[p], p))
+        return partition, self.highs[partition]
+
+    def judge(self, record, watermark):
+        try:
+            row = json.loads(record.value)
+        except ValueError:
+            return {"bad": True}
+        verdict = {"ts": row["ts"], "kind": row["kind"]}
+        if row["kind"] == "test":
+            return dict(verdict, distinct="filtered")
+        if watermark is not None and row["ts"] + WITHIN_MS <= watermark:
+            return dict(verdict, distinct="late")
+        if row["event_id"] in self.seen:
+            return dict(verdict, distinct="duplicate")
+        self.seen[row["event_id"]] = row["ts"]
+        late = [watermark is not None and end <= watermark for end in ends_of(row["ts"])]
+        return dict(verdict, distinct="taken", late=late)
+
+    def closes(self, end):
+        """The batch that closes the window; None: none yet."""
+        return next((n for n, watermark in enumerate(self.after) if watermark and watermark >= end), None)
+
+
+class WhyTest(harness.E2ETest):
+    def why(self, record, *more, code=0):
+        run = self.run_sluice("why", "p.lua", record, *more)
+        self.assertEqual(run.code, code, run.err)
+        return run.out if code == 0 else run.err
+
+    def setUp(self):
+        super().setUp()
+        self.source, self.out, self.late = self.topic(2), self.topic(1), self.topic(1)
+        self.file("p.lua", SCRIPT.replace("NAME", harness.fresh("why")).replace('"IN"', f'"{self.source}"')
+                  .replace("OUT", self.out).replace("LATE", self.late))
+        records = made(3000, 11)
+        for part in range(2):  # the second run goes on, and meets the markers of a transaction
+            self.client.produce(self.source, records[part * 1500:part * 1500 + 1500],
+                                transaction="commit" if part else None)
+            run = self.run_sluice("run", "p.lua")
+            self.assertEqual(run.code, 0, run.err)
+        records = [Record(r.partition, r.offset, r.value.decode()) for r in self.client.consume(self.source)]
+        listing = json.loads(self.run_sluice("checkpoint", "ls", "p.lua", "--json").out)
+        again = self.run_sluice("replay", "p.lua", "--from", "0", "--to", str(listing["batch"] - 1), "--json")
+        self.assertEqual(again.code, 0, again.err)
+        batches = [json.loads(line)["record"]["sources"][0]["ranges"] for line in again.out.splitlines()]
+        self.oracle = Oracle(records, batches)
+
+    def chosen(self):
+        """Some records of each verdict."""
+        kinds = collections.defaultdict(list)
+        for place, verdict in self.oracle.verdicts.items():
+            kinds[str((verdict.get("bad"), verdict.get("distinct"), verdict.get("late")))].append(place)
+        rnd = random.Random(3)
+        return [place for places in kinds.values() for place in rnd.sample(places, min(len(places), 3))], kinds
+
+    def check(self, partition, offset):
+        verdict = self.oracle.verdicts[partition, offset]
+        told = json.loads(self.why(f"{self.source}:{partition}:{offset}", "--json"))
+        self.assertEqual((told["place"], told["batch"]), ("read", verdict["batch"]))
+        self.assertEqual(told["watermark_ms"], verdict["watermark"], told)
+        if verdict["held"]:
+            self.assertEqual((told["slowest"], told["slowest_event_ms"]),
+                             (f"{self.source}:{verdict['held'][0]}", verdict["held"][1]))
+        if verdict.get("bad"):
+            self.assertEqual((told["bad_fate"], told["stages"]), ("skipped", []))
+            return
+        stages = {stage["name"]: stage for stage in told["stages"]}
+        self.assertEqual(told["event_time_ms"], verdict["ts"])
+        self.assertEqual(stages["seen"]["fate"], verdict["distinct"], told)
+        self.assertEqual("counts" in stages, verdict["distinct"] == "taken")
+        if "counts" in stages:
+            self.check_windows(told, stages["counts"], verdict)
+
+    def check_windows(self, told, stage, verdict):
+        self.assertEqual(stage["fate"], "late" if all(verdict["late"]) else "taken")
+        self.assertEqual(stage["key"], json.dumps({"kind": verdict["kind"]}, separators=(",", ":")))
+        if all(verdict["late"]):
+            self.assertEqual(told["went_to"], self.late)
+        for window, end, late in zip(stage["windows"], ends_of(verdict["ts"]), verdict["late"]):
+            closes = self.oracle.closes(end)
+            self.assertEqual((window["start_ms"], window["end_ms"]), (end - SIZE_MS, end))
+            self.assertEqual(window["state"], "late" if late else "open" if closes is None else "closed")
+            if late or closes is None:
+                self.assertEqual(window["rows"], [])
+                continue
+            self.assertEqual([(row["batch"], row["sink"]) for row in window["rows"]], [(closes, self.out)])
+            self.assertIn(window["rows"][0]["value"], self.sent)
+
+    def test_every_verdict_is_the_oracles(self):
+        self.sent = {r.value.decode() for r in self.client.consume(self.out)}
+        places, kinds = self.chosen()
+        self.assertGreaterEqual(len(kinds), 7, kinds.keys())
+        for place in places:
+            with self.subTest(place=place, verdict=self.oracle.verdicts[place]):
+                self.check(*place)
+        self.for_people()
+        self.what_no_batch_has()
+
+    def for_people(self):
+        (partition, offset), verdict = next((place, one) for place, one in self.oracle.verdicts.items()
+                                            if one.get("late") == [True, True])
+        text = self.why(f"{self.source}:{partition}:{offset}")
+        self.assertIn("LATE for all of its windows: not counted", text)
+        self.assertIn(f"{self.source}:{verdict['held'][0]} held it", text)
+        self.assertIn(f"went to     {self.late}", text)
+        last = max(place for place, one in self.oracle.verdicts.items() if one.get("late") == [False, False])
+        self.assertIn("open: it waits for a watermark of", self.why(f"{self.source}:{last[0]}:{last[1]}"))
+
+    def what_no_batch_has(self):
+        ends = self.client.end_offsets(self.source)
+        self.assertIn(f"goes on at {ends[0]}", self.why(f"{self.source}:0:{ends[0]}"))
+        marker = ends[0] - 1  # what a transaction leaves behind its last record
+        self.assertIn("there is no record at this offset", self.why(f"{self.source}:0:{marker}"))
+        self.assertIn("no recorded batch has read anything", self.why("other:0:1"))
+        self.assertIn("wanted TOPIC:PARTITION:OFFSET", self.why("other", code=USAGE))
