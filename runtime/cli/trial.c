@@ -254,6 +254,18 @@ static void put_shares(buf *out, const attempt *t) {
     }
 }
 
+/* Late records are shown where they go somewhere. */
+static void put_late(buf *out, const attempt *t) {
+    const sl_plan *plan = t->pipeline.plan;
+    bool is_kept = false, is_any = false;
+    for (uint32_t i = 0; i < t->pipeline.input_count; i++)
+        is_any |= t->pipeline.inputs[i].counters.late > 0;
+    for (uint32_t a = 0; a < plan->aggregate_count; a++) is_kept |= plan->aggregates[a].late >= 0;
+    for (uint32_t d = 0; d < plan->distinct_count; d++) is_kept |= plan->distincts[d].late >= 0;
+    if (is_any && !is_kept)
+        buf_put_text(out, "late records are dropped: with `:late_to(sink)` they are shown here\n");
+}
+
 static void put_end(buf *out, const attempt *t) {
     text_put_count(out, t->records);
     buf_printf(out, " records in %.0f ms", t->run_ms);
@@ -269,6 +281,7 @@ void trial_put(buf *out, const trial_view *v) {
     }
     put_tables(out, v);
     summary_put_records(out, &t->pipeline, &t->drift);
+    put_late(out, t);
     put_shares(out, t);
     trial_put_thrown(out, t->outcome);
     buf_put_char(out, '\n');

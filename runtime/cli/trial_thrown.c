@@ -1,5 +1,6 @@
 #include "runtime/cli/trial_thrown.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/mem.h"
@@ -105,6 +106,31 @@ static void put_reason(buf *out, const sl_string *reason) {
     }
 }
 
+static void put_time(buf *out, const sl_string *digits) {
+    char text[24];
+    if (!digits->len || digits->len >= sizeof text) return;
+    memcpy(text, digits->data, digits->len);
+    text[digits->len] = '\0';
+    text_put_time(out, strtoll(text, NULL, 10), INT64_MIN);
+}
+
+/* Which window a late record was for, and how far the watermark was. */
+static void put_lateness(buf *out, const outcome_row *row) {
+    sl_string start = trial_header(row, "window_start"), end = trial_header(row, "window_end"),
+              watermark = trial_header(row, "watermark");
+    if (!watermark.len) return;
+    buf_put_text(out, ": ");
+    if (start.len) {
+        buf_put_text(out, "its window is ");
+        put_time(out, &start);
+        buf_put_text(out, " to ");
+        put_time(out, &end);
+        buf_put_text(out, ", ");
+    }
+    buf_put_text(out, "the watermark was at ");
+    put_time(out, &watermark);
+}
+
 static void put_group(buf *out, const thrown *g) {
     sl_string topic = trial_header(g->first, "topic"), reason = trial_header(g->first, "reason");
     sl_string partition = trial_header(g->first, "partition"),
@@ -115,6 +141,7 @@ static void put_group(buf *out, const thrown *g) {
     put_named(out, "field", &g->field);
     put_named(out, "stage", &g->stage);
     put_reason(out, &reason);
+    put_lateness(out, g->first);
     buf_printf(out, "\n    %s%.*s:%.*s:%.*s  ", g->count > 1 ? "first " : "", (int)topic.len,
                topic.data, (int)partition.len, partition.data, (int)offset.len, offset.data);
     const sl_string *value = &g->first->value;

@@ -47,7 +47,7 @@ static void print(trying *t, const attempt *now) {
     buf_init(&out);
     if (t->is_terminal) {
         screen_size(&(screen){ .fd = 1 }, &lines, &columns);
-        if (t->a->watch) buf_put_text(&out, "\033[H\033[2J\033[3J");
+        if (t->a->watch) buf_put_text(&out, "\033[H\033[2J");
     }
     trial_view view = { .now = now,
                         .before = t->before,
@@ -66,7 +66,6 @@ static void print(trying *t, const attempt *now) {
 }
 
 static void note_files(trying *t, const attempt *now) {
-    watch_add(&t->watch, t->a->operand);
     for (uint32_t i = 0; i < now->file_count; i++) watch_add(&t->watch, now->files[i]);
     if (now->error) watch_add_folder(&t->watch, t->a->operand);
 }
@@ -115,6 +114,7 @@ int command_try(const args *a) {
     log_init(&t.log, 2, LOG_PLAIN, LOG_ERROR);
     sample_init(&t.world.sample);
     stop_install(command_end_now, "");
+    watch_add(&t.watch, a->operand); /* a save during the first attempt counts */
     once(&t, &code);
     while (a->watch && !*stop_asked() && watch_wait(&t.watch, stop_asked())) once(&t, &code);
     if (a->watch) code = 0;

@@ -72,6 +72,12 @@ class FileTest(harness.E2ETest):
         self.file("in.jsonl", text_of(sample))
         found = self.attempt("--input", "in.jsonl")
         self.assertEqual(found["metrics"]["sources"]["in"]["late"], 1)
+        self.assertIn("late records are dropped: with `:late_to(sink)`",
+                      self.run_sluice("try", "p.lua", "--input", "in.jsonl").out)
+        self.file("p.lua", script().replace("   :to(", '   :late_to(sluice.kafka { topic = "late" })\n   :to('))
+        run = self.run_sluice("try", "p.lua", "--input", "in.jsonl")
+        self.assertRegex(run.out, r'1 × late, stage `\w+`: its window is 2026-05-01 10:02:30 to 2026-05-01 10:02:40, the '
+                         r'watermark was at 2026-05-01 10:03:18\n    in\.jsonl:0:25000  \{"who": "w1"')
         found = self.attempt("--input", "in.jsonl", "--last", "500")
         self.assertEqual(found["records"], 500)
         self.assertEqual(min(start for _, start in self.rows(found)), (BEGIN_MS + 295_000) // 10_000 * 10_000)
@@ -91,6 +97,18 @@ class FileTest(harness.E2ETest):
         self.assertIn("p.lua:11 | :filter(function(row) return #row.who > 3 or", run.out)
         self.assertIn("first in.jsonl:0:0  {\"who\": \"w0\", \"amount\": 0", run.out)
         self.assertIn("a run would stop here: 19 of 20 records of in are bad", run.out)
+
+    def test_what_functions_cost(self):
+        self.file("p.lua", script().replace("return (row.amount or 0) >= 0", "local of = function() return row.amount end "
+                                            "return (of() or 0) >= 0"))
+        self.file("in.jsonl", text_of(lines(100_000)))
+        timed, = self.attempt("--input", "in.jsonl")["functions"]
+        self.assertEqual((timed["what"], timed["line"], timed["calls"]), ("filter", "p.lua:10", 100_000))
+        self.assertIn("a function is made for each row", timed["interpreted"])
+        self.assertGreater(timed["ns"], 0)
+        self.file("p.lua", script())
+        timed, = self.attempt("--input", "in.jsonl")["functions"]
+        self.assertIsNone(timed["interpreted"])
 
     def test_a_script_that_does_not_load(self):
         self.file("p.lua", script().replace("row.amount", "row.amonut"))
