@@ -4,6 +4,7 @@
 
 #include "runtime/base/mem.h"
 #include "state/spill.h"
+#include "state/table_inside.h"
 
 enum {
     SLOTS_FIRST = 64,
@@ -327,6 +328,10 @@ void pane_delete(slab_pool *pool, pane *p, entry *e) {
 
 int64_t pane_start(const pane *p) {
     return p->start;
+}
+
+uint64_t pane_epoch(const pane *p) {
+    return p->batch;
 }
 
 uint32_t pane_generation(const pane *p) {

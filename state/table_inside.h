@@ -1,5 +1,5 @@
 #pragma once
-/* What storing and spilling need of a table beside table.h. thread: worker. */
+/* What storing, spilling and sliding need of a table beside table.h. thread: worker. */
 #include <stdbool.h>
 
 #include "state/table.h"
@@ -24,3 +24,7 @@ pane *const *table_dropped_panes(const table *t, uint32_t *count);
 
 /* Whether this batch made a pane. */
 bool table_has_made(const table *t, const pane *p);
+
+/* The epoch that touched a pane last: as long as it stays, so does what is in the pane, unless an
+ * epoch was undone. */
+uint64_t pane_epoch(const pane *p);

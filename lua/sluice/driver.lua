@@ -143,6 +143,17 @@ function driver.emit(step, name, state, tree, result)
    end)
 end
 
+--- States of neighbouring panes into one, no results.
+-- @tparam string name of the aggregation
+-- @tparam table state from `driver_state.layout`
+-- @treturn function as above
+function driver.merge(name, state)
+   local title = driver_names.of("merge", name)
+   return define("merge", name, title, nil, function(code)
+      driver_emit.write_merge(code, state)
+   end)
+end
+
 --- Rows of a generator.
 -- @tparam table step Step of the source
 -- @tparam table source of the graph

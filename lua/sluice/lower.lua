@@ -3,6 +3,7 @@
 
 local ffi = require "ffi"
 
+local analyse_spill = require "sluice.analyse.spill"
 local compat_shape = require "sluice.compat.shape"
 local constraint = require "sluice.constraint"
 local driver = require "sluice.driver"
@@ -73,6 +74,13 @@ function Plan:fill_distinct(into, index)
    lower_step.fill_feeds(self, into, "distinct", index)
 end
 
+-- Whether windows of many panes may be made of panes merged before (operator/slide.h).
+local function slides(aggregate)
+   local kind = aggregate.window.kind
+   return (kind == "hopping" or kind == "cumulate") and aggregate.mode ~= "complete"
+      and analyse_spill.splits(aggregate)
+end
+
 local function user_code(aggregate)
    local kind = C.SL_NO_USER_CODE
    for _, item in ipairs(aggregate.items) do
@@ -137,6 +145,10 @@ function Plan:fill_aggregate(into, index)
    local result = self:fill_result(into, aggregate, step)
    local emit = driver.emit(step, aggregate.name, state, tree, result)
    into.emit_driver = self:add_driver(emit)
+   if slides(aggregate) then
+      into.slides = 1
+      into.merge_driver = self:add_driver(driver.merge(aggregate.name, state))
+   end
 end
 
 -- What an event-time function sees: the fields, before any stage.

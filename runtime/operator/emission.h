@@ -21,8 +21,8 @@ enum { EMIT_ROWS = 1024 };
 typedef struct result {
     group_item group;     /* its entry is borrowed from the table */
     window_bounds window; /* Unix ms */
-    entry *const *chain;  /* sessions: its entries, oldest first; NULL: in the emission's panes */
-    uint32_t chain_count; /* sessions */
+    entry *const *chain;  /* its entries, oldest first; NULL: in the emission's panes */
+    uint32_t chain_count; /* of them */
     bool final;           /* its row is marked final and sent even if unchanged */
 } result;
 
@@ -78,6 +78,7 @@ typedef struct emission {
     window_bounds window; /* being emitted */
     bool final;           /* its rows are marked so */
     bool dirty_only;      /* its groups were listed by dirty entries: older panes may have them */
+    entry *const *chains; /* of the list of its groups, if that is chained; else NULL */
 } emission;
 
 /* emit.c: find the panes of the emission's window among `all`, by start; `near`: index of one of

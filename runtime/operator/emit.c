@@ -10,6 +10,7 @@
 #include "runtime/operator/emit_close.h"
 #include "runtime/operator/fetch.h"
 #include "runtime/operator/operators.h"
+#include "runtime/operator/slide.h"
 #include "runtime/operator/stored.h"
 #include "state/spill.h"
 
@@ -75,10 +76,14 @@ err *emit_items(const emission *m, const group_item *items, uint32_t all) {
     for (uint32_t first = 0; first < all; first += EMIT_ROWS) {
         uint32_t count = all - first;
         if (count > EMIT_ROWS) count = EMIT_ROWS;
-        for (uint32_t i = 0; i < count; i++)
-            s->results[i] = (result){ .group = items[first + i],
+        for (uint32_t i = 0; i < count; i++) {
+            const group_item *item = &items[first + i];
+            s->results[i] = (result){ .group = *item,
                                       .window = m->window,
-                                      .final = is_final(m, items[first + i].entry) };
+                                      .chain = m->chains ? m->chains + item->pane : NULL,
+                                      .chain_count = item->chain_count,
+                                      .final = is_final(m, item->entry) };
+        }
         err *e = emit_rows(m, count);
         if (e) return e;
     }
@@ -90,9 +95,14 @@ err *emit_groups(const emission *m) {
 }
 
 static err *emit_window(emission *m, bool dirty_only) {
+    group_list *groups = &m->w->emit->groups;
+    m->chains = NULL;
+    if (!dirty_only && slide_list(m, &ORDER_ALL, groups)) {
+        m->chains = groups->chains;
+        return emit_groups(m);
+    }
     if (!dirty_only && emit_has_spilled(m)) return emit_spilled(m);
     m->dirty_only = dirty_only;
-    group_list *groups = &m->w->emit->groups;
     groups_list(groups, m->panes, m->pane_count, dirty_only, m->b->plan->shards);
     for (uint32_t i = 0; dirty_only && i < m->pane_count; i++) {
         uint32_t number = stored_groups_number(m->aggregate);
@@ -191,6 +201,7 @@ void emit_begin(worker *w) {
     w->result_count = 0;
     onward_list_reset(&w->onward);
     emit_free_kept(w->emit);
+    slides_let_go(w->slides);
 }
 
 /* By kind of window. */

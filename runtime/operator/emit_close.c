@@ -3,6 +3,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/event/watermark.h"
+#include "runtime/operator/slide.h"
 #include "runtime/operator/spilled_window.h"
 #include "state/spill.h"
 
@@ -166,9 +167,10 @@ uint64_t emit_close_reach(worker *w, const batch_view *b, uint32_t aggregate, co
 
 static void list_waiting(close_space *c, const emission *m, uint64_t from, uint64_t to) {
     c->waiting.range = (order_range){ from, to };
+    c->waiting.is_valid = true;
+    if (slide_list(m, &c->waiting.range, &c->waiting.groups)) return;
     groups_list_range(&c->waiting.groups, m->panes, m->pane_count, m->b->plan->shards,
                       &c->waiting.range);
-    c->waiting.is_valid = true;
 }
 
 err *emit_close_list(worker *w, const batch_view *b, uint32_t aggregate, const close_range *r,
@@ -218,6 +220,7 @@ err *emit_close_rows(worker *w, const batch_view *b, uint32_t aggregate, const c
     const group_item *items = find_items(c, r, &count);
     m.retracted = retracted;
     m.boxes = boxes;
+    if (c->waiting.groups.is_chained) m.chains = c->waiting.groups.chains;
     if (c->spilled) spilled_window_use(c->spilled, &m);
     return emit_items(&m, items, count);
 }

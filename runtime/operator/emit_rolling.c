@@ -19,7 +19,9 @@ static uint32_t take_of_pane(const pane *p, uint32_t index, group_item *waiting,
     table_find_many(p, *count, like, found);
     for (uint32_t i = 0; i < *count; i++) {
         if (found[i])
-            taken[taken_count++] = (group_item){ waiting[i].order, found[i], index };
+            taken[taken_count++] = (group_item){ .order = waiting[i].order,
+                                                 .entry = found[i],
+                                                 .pane = index };
         else
             waiting[left++] = waiting[i];
     }

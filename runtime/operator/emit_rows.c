@@ -94,7 +94,7 @@ static void gather_panes(const emission *m, uint32_t count) {
     s->part_first[count] = part_count;
 }
 
-/* The same of sessions, whose entries are known. */
+/* The same where each result's entries are known. */
 static void gather_chains(const emission *m, uint32_t count) {
     emit_space *s = m->w->emit;
     size_t need = 0;
@@ -155,7 +155,7 @@ bool emit_make_rows(const emission *m, uint32_t count) {
     sl_vector *v = w->vector;
     if (!m->w->onward.count) arena_reset(&s->text, 1u << 20); /* else rows that go on borrow it */
     start_rows(m, count);
-    if (m->plan->window.kind == SL_WINDOW_SESSION)
+    if (m->plan->window.kind == SL_WINDOW_SESSION || m->chains)
         gather_chains(m, count);
     else
         gather_panes(m, count);

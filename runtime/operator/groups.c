@@ -10,16 +10,20 @@ enum { LOOK_UPS = 256 };
 void groups_done(group_list *list) {
     mem_free(list->items);
     mem_free(list->spare);
+    mem_free(list->chains);
     *list = (group_list){ 0 };
+}
+
+int group_compare_keys(const entry *a, const entry *b) {
+    uint32_t a_len = entry_key_len(a), b_len = entry_key_len(b);
+    int difference = memcmp(entry_key(a), entry_key(b), a_len < b_len ? a_len : b_len);
+    if (difference) return difference;
+    return a_len < b_len ? -1 : a_len > b_len;
 }
 
 int group_compare(const group_item *a, const group_item *b) {
     if (a->order != b->order) return a->order < b->order ? -1 : 1;
-    uint32_t a_len = entry_key_len(a->entry), b_len = entry_key_len(b->entry);
-    int difference =
-        memcmp(entry_key(a->entry), entry_key(b->entry), a_len < b_len ? a_len : b_len);
-    if (difference) return difference;
-    return a_len < b_len ? -1 : a_len > b_len;
+    return group_compare_keys(a->entry, b->entry);
 }
 
 static int compare(const void *x, const void *y) { return group_compare(x, y); }
@@ -32,17 +36,36 @@ void groups_sort(group_list *list) {
 }
 
 void groups_begin(group_list *list) {
-    list->count = 0;
+    list->count = list->chain_count = 0;
+    list->is_chained = false;
 }
 
-void groups_add(group_list *list, entry *e, uint32_t pane_index, uint32_t shards) {
+static void add_item(group_list *list, const group_item *item) {
     if (list->count == list->room) {
         list->room = list->room ? list->room * 2 : 256;
         list->items = mem_realloc(list->items, list->room * sizeof *list->items);
         list->spare = mem_realloc(list->spare, list->room * sizeof *list->spare);
     }
-    list->items[list->count++] =
-        (group_item){ .order = shard_order(e->hash, shards), .entry = e, .pane = pane_index };
+    list->items[list->count++] = *item;
+}
+
+void groups_add(group_list *list, entry *e, uint32_t pane_index, uint32_t shards) {
+    add_item(list, &(group_item){ .order = shard_order(e->hash, shards),
+                                  .entry = e,
+                                  .pane = pane_index });
+}
+
+void groups_add_chain(group_list *list, uint64_t order, entry *const *chain, uint32_t count) {
+    if (list->chain_room - list->chain_count < count) {
+        list->chain_room = 2 * list->chain_room + count;
+        list->chains = mem_realloc(list->chains, list->chain_room * sizeof *list->chains);
+    }
+    memcpy(list->chains + list->chain_count, chain, count * sizeof *chain);
+    add_item(list, &(group_item){ .order = order,
+                                  .entry = chain[0],
+                                  .pane = list->chain_count,
+                                  .chain_count = count });
+    list->chain_count += count;
 }
 
 /* Add those of `some` that no earlier pane has; what one has is not looked for in the next. */
@@ -104,9 +127,8 @@ void groups_list_range(group_list *list, pane *const *panes, uint32_t count, uin
 
 void groups_list(group_list *list, pane *const *panes, uint32_t count, bool dirty_only,
                  uint32_t shards) {
-    static const order_range all = { 0, UINT64_MAX };
     if (!dirty_only) {
-        groups_list_range(list, panes, count, shards, &all);
+        groups_list_range(list, panes, count, shards, &ORDER_ALL);
         return;
     }
     groups_begin(list);

@@ -84,6 +84,7 @@ typedef struct worker {
     table **tables;            /* by aggregate; owned */
     struct seen_keys **seen;   /* by distinct: its keys; owned */
     expiry *expiries;          /* by aggregate; owned */
+    struct slides *slides;     /* slide.c's own, of all aggregates; owned */
     table **sent;              /* by aggregate: hashes of what was sent, or NULL; owned */
     struct base *base;         /* where spilled panes are; borrowed, NULL: nothing is spilled */
     note_list *notes;          /* where its notes go: those of a chunk, or its own */

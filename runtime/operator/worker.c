@@ -9,6 +9,7 @@
 #include "runtime/operator/emit_close.h"
 #include "runtime/operator/fold.h"
 #include "runtime/operator/select.h"
+#include "runtime/operator/slide.h"
 
 enum { NOTE_TEXT = 16 << 10 };
 
@@ -56,6 +57,7 @@ static void make_tables(worker *w, const sl_plan *plan) {
     w->judge = judge_space_new();
     w->fold = fold_space_new(largest_state);
     w->emit = emit_space_new(largest_row, largest_state);
+    w->slides = slides_new(plan);
 }
 
 /* The aggregation whose results the step is behind; NULL: it is behind a source. */
@@ -159,6 +161,7 @@ void worker_free(worker *w, const sl_plan *plan) {
     mem_free(w->extras);
     fold_space_free(w->fold);
     emit_space_free(w->emit);
+    slides_free(w->slides);
     arena_done(&w->note_text);
     buf_done(&w->scratch);
     note_list_done(&w->own_notes);
@@ -179,6 +182,7 @@ void worker_begin(worker *w, const sl_plan *plan) {
 
 void worker_end(worker *w, const sl_plan *plan, bool commit) {
     if (!commit) emit_close_forget(w);
+    if (!commit) slides_forget(w->slides);
     for (uint32_t i = 0; i < plan->aggregate_count; i++) {
         (commit ? table_commit : table_undo)(w->tables[i]);
         if (!commit) expiry_undo(&w->expiries[i]);

@@ -60,6 +60,8 @@ typedef struct sl_aggregate {
     uint32_t span_offset;         /* of an sl_span in the state, where has_span */
     uint32_t has_span;            /* running, session: C keeps the times of the rows there */
     uint32_t emit_driver;         /* Lua: merge panes, results, stages behind */
+    uint32_t merge_driver;        /* Lua: merge panes only, where `slides` */
+    uint32_t slides;              /* 1: windows of panes that can be merged in any grouping */
     uint32_t row_size;            /* of result rows */
     uint32_t null_words;          /* likewise: 64-bit words behind the header */
     uint32_t step;                /* the step behind it; `going_on` there: its mode is append */

@@ -84,7 +84,8 @@ local function add_sizes(pick, kind, every, add)
    elseif kind == "tumbling" then
       add("size", every)
    else
-      local size = every * pick(1, 4)
+      -- now and then of many panes, which are merged in groups of neighbours
+      local size = every * (chance(pick, 25) and pick(5, 40) or pick(1, 4))
       if kind == "hopping" and every > 2 then size = size + pick(0, 2) end
       add("size", size)
       add("every", every)

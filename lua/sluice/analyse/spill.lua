@@ -44,7 +44,11 @@ local STAYS = {
       instead = "`sluice.hopping`" },
 }
 
-local function splits(made)
+--- Tell whether rows of an aggregation can be folded in parts that are merged in any
+-- grouping, in order.
+-- @tparam table made of the graph
+-- @treturn boolean
+function analyse_spill.splits(made)
    for _, item in ipairs(made.items) do
       if not item.spec.splits then return false end
    end
@@ -60,7 +64,8 @@ function analyse_spill.of_aggregate(made)
          return { way = "none", why = rule.why, instead = rule.instead }
       end
    end
-   return { way = made.mode == "append" and splits(made) and "parts" or "cached" }
+   local parts = made.mode == "append" and analyse_spill.splits(made)
+   return { way = parts and "parts" or "cached" }
 end
 
 --- The same of a distinct.

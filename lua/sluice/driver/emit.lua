@@ -52,6 +52,25 @@ local function write_user(code, k, item, slot, step, windowed, state, memo)
    code:line("end")
 end
 
+-- Merge the parts of state `i` into it.
+local function write_parts(code, state)
+   local parts = code:array("parts", state.ctype)
+   code:line "for j = part_first[i], part_first[i + 1] - 1 do"
+   code:line("local b = %s[j]", parts)
+   driver_fold.write_merge(code, state)
+   code:line "end"
+end
+
+--- Write the merge of panes alone.
+-- @tparam table code Code
+-- @tparam table state from `driver_state.layout`
+function driver_emit.write_merge(code, state)
+   local states = code:array("states", state.ctype)
+   code:head "local part_first = v.part_first"
+   code:line("local a = %s[i]", states)
+   write_parts(code, state)
+end
+
 --- Write emission for row `i`. `v.node` is the number of the aggregate, from 0, while it
 -- merges and gives its result; the stages behind follow them.
 -- @tparam table code Code
@@ -67,14 +86,11 @@ function driver_emit.write(code, state, step, tree, result)
    code:head "local resumes_at = v.resumes ~= 0 and v.first or -1"
    code:line "local resumes = i == resumes_at"
    if driver_fold.can_merge(state) then
-      local parts = code:array("parts", state.ctype)
       code:head "local part_first = v.part_first"
       code:head "local has_parts = part_first ~= nil"
       code:line "if has_parts and not resumes then"
-      code:line "for j = part_first[i], part_first[i + 1] - 1 do"
-      code:line("local b = %s[j]", parts)
-      driver_fold.write_merge(code, state)
-      code:line("end end")
+      write_parts(code, state)
+      code:line "end"
    end
    local memos = driver_ordered.write_start(code, state.items)
    local slot = result.first_slot
