@@ -75,9 +75,13 @@ function Plan:fill_distinct(into, index)
 end
 
 -- Whether windows of many panes may be made of panes merged before (operator/slide.h).
+-- Fewer are merged as they are.
+local LEAST_PANES = 6
+
 local function slides(aggregate)
-   local kind = aggregate.window.kind
-   return (kind == "hopping" or kind == "cumulate") and aggregate.mode ~= "complete"
+   local of = aggregate.window
+   if of.kind ~= "hopping" and of.kind ~= "cumulate" then return false end
+   return of.size_ms >= LEAST_PANES * of.pane_ms and aggregate.mode ~= "complete"
       and analyse_spill.splits(aggregate)
 end
 

@@ -27,7 +27,6 @@ enum {
     RADIX_BITS = 2,
     RADIX = 1 << RADIX_BITS,
     LEVELS = 12,
-    LEAST_PANES = 6, /* of a window; fewer are merged as they are */
     MOST_RUNS = 2 * (RADIX - 1) * LEVELS + RADIX,
     CHUNK_LEAST = 1 << 10,
     CHUNK_MOST = 256 << 10,
@@ -428,7 +427,7 @@ static bool serves(const emission *m) {
     if (!m->plan->slides) return false;
     if (bounds->start < INT64_MIN / 2 || bounds->end > INT64_MAX / 2) return false;
     int64_t panes = (bounds->end - bounds->start) / w->pane_ms;
-    if (panes < LEAST_PANES || panes >= 1ll << LEVELS * RADIX_BITS) return false;
+    if (panes >= 1ll << LEVELS * RADIX_BITS) return false;
     if (emit_has_spilled(m)) return false;
     if (has_memory(m)) return true;
     forget(&m->w->slides->items[m->aggregate]);

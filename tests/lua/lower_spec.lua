@@ -152,6 +152,24 @@ describe("a lowered plan", function()
       assert.equal(2, #about[plan.steps[0].driver + 1].loops)
    end)
 
+   it("has windows of many panes merged before, where any grouping gives the same", function()
+      local function slides(options, spec)
+         local one = rides():event_time("ts", { delay = 0 })
+            :window(sluice.hopping(options)):aggregate { a = spec }
+            :to(sluice.kafka { topic = "out", mode = "append" })
+         local made = lowered(one)
+         local into = made.plan.aggregates[0]
+         local _, about = made.drivers(ffi.new "sl_vector")
+         local what = into.slides == 1 and about[into.merge_driver + 1].what
+         assert.equal(into.slides == 1 and "merge", what)
+         return into.slides == 1
+      end
+      local minute = { size = "1 minute", every = "10 seconds" }
+      assert.is_true(slides(minute, sluice.sum "amount"))
+      assert.is_false(slides(minute, sluice.variance "amount"))
+      assert.is_false(slides({ size = "1 minute", every = "15 seconds" }, sluice.count()))
+   end)
+
    it("starts states as users say", function()
       local spec = sluice.aggregate {
          state = { lo = math.huge, n = "int64" }, init = function(a) a.n = 5 end,
