@@ -7,12 +7,11 @@
 #include "state/table.h"
 
 typedef struct group_item {
-    uint64_t order;       /* (shard, hash) as one number, see shard_order */
-    entry *entry;         /* an entry of the group in one pane of the window; borrowed from the table */
-    uint32_t pane;        /* index of that pane among the window's; the oldest that has the group, unless
-                           * only dirty entries were asked for. In a chained list: of the first of its
-                           * entries in `chains`, and */
-    uint32_t chain_count; /* how many they are */
+    uint64_t order; /* (shard, hash) as one number, see shard_order */
+    entry *entry;   /* an entry of the group in one pane of the window; borrowed from the table */
+    uint32_t pane;  /* index of that pane among the window's; the oldest that has the group, unless
+                     * only dirty entries were asked for. Chained: its first entry in `chains` */
+    uint32_t chain_count; /* chained: its entries there */
 } group_item;
 
 typedef struct group_list {
