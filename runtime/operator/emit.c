@@ -81,7 +81,7 @@ err *emit_items(const emission *m, const group_item *items, uint32_t all) {
             s->results[i] = (result){ .group = *item,
                                       .window = m->window,
                                       .chain = m->chains ? m->chains + item->pane : NULL,
-                                      .chain_count = item->chain_count,
+                                      .chain_count = item->count,
                                       .final = is_final(m, item->entry) };
         }
         err *e = emit_rows(m, count);

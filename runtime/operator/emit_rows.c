@@ -94,7 +94,7 @@ static void gather_panes(const emission *m, uint32_t count) {
     s->part_first[count] = part_count;
 }
 
-/* The same where each result's entries are known. */
+/* The same where each result's entries are known; what Lua reads next is asked for. */
 static void gather_chains(const emission *m, uint32_t count) {
     emit_space *s = m->w->emit;
     size_t need = 0;
@@ -105,8 +105,10 @@ static void gather_chains(const emission *m, uint32_t count) {
         const result *r = &s->results[i];
         s->part_first[i] = part_count;
         start_state(m, i, r->chain[0]);
-        for (uint32_t k = 1; k < r->chain_count; k++)
+        for (uint32_t k = 1; k < r->chain_count; k++) {
             s->parts[part_count++] = entry_state(r->chain[k]);
+            __builtin_prefetch(entry_state(r->chain[k]));
+        }
     }
     s->part_first[count] = part_count;
 }

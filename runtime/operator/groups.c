@@ -64,7 +64,7 @@ void groups_add_chain(group_list *list, uint64_t order, entry *const *chain, uin
     add_item(list, &(group_item){ .order = order,
                                   .entry = chain[0],
                                   .pane = list->chain_count,
-                                  .chain_count = count });
+                                  .count = count });
     list->chain_count += count;
 }
 

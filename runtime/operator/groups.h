@@ -11,7 +11,7 @@ typedef struct group_item {
     entry *entry;   /* an entry of the group in one pane of the window; borrowed from the table */
     uint32_t pane;  /* index of that pane among the window's; the oldest that has the group, unless
                      * only dirty entries were asked for. Chained: its first entry in `chains` */
-    uint32_t chain_count; /* chained: its entries there */
+    uint32_t count; /* chained: its entries there */
 } group_item;
 
 typedef struct group_list {
