@@ -209,6 +209,7 @@ local function fill_options(into, options)
    into.shards, into.workers = options.shards or 64, options.workers or 1
    into.shutdown_timeout_ms = options.shutdown_timeout_ms or 10000
    into.script_timeout_ms = options.script_timeout_ms or 10000
+   into.script_memory_bytes = options.script_memory_bytes or 268435456
    into.on_error = constant(ERRORS, options.on_error or "quarantine")
 end
 

@@ -24,6 +24,7 @@ local sandbox = require "sluice.sandbox"
 local stream = require "sluice.stream"
 local syntax = require "sluice.syntax"
 local timing = require "sluice.timing"
+local traces = require "sluice.traces"
 local unused = require "sluice.check.unused"
 local view = require "sluice.check.view"
 local warnings = require "sluice.check.warnings"
@@ -87,6 +88,7 @@ local function finish(host, graph, list, seen)
    local drivers, descriptions = lowered.drivers(v, timed)
    random.bind(v, graph.name)
    local watch = fallback.watch(descriptions, list)
+   if host.trace then traces.watch(host.trace) end
    local teller = failure.new(v, descriptions, { [host.path] = host.text })
    local described
    local keep = { graph, lowered }
@@ -126,7 +128,8 @@ end
 
 --- Load a script.
 -- @tparam table host from C: `path`, `text`, `overrides`, `params`, `shows_secrets`,
---   `worker`, `timed`, `vector` (address), `print(text)`, `hash(text, path)`
+--   `worker`, `timed`, `vector` (address), `print(text)`, `hash(text, path)`,
+--   `trace` (as in `sluice.traces`; nil: nobody watches)
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
 --   these, `fingerprint`, `settings` (those of `--set` that rows depend on),
 --   and the functions C calls: `compat(stored)` (→ address of an sl_compat, as text),

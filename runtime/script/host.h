@@ -4,6 +4,7 @@
 
 #include "runtime/base/buf.h"
 #include "runtime/script/script.h"
+#include "runtime/script/traces.h"
 #include "runtime/script/watchdog.h"
 
 /* Fixed places of the state's stack between calls. */
@@ -26,6 +27,7 @@ struct script {
     const sl_plan *plan;    /* memory of the state */
     sl_vector *vector;      /* owned */
     watchdog *dog;          /* owned; NULL: nobody watches */
+    traces *traces;         /* owned; NULL: likewise */
     uint32_t driver;        /* being run; UINT32_MAX: something else */
     uint32_t failed;        /* the one that was run last; UINT32_MAX: nothing can be told of it */
     uint32_t driver_count;
@@ -39,7 +41,9 @@ struct script {
     /* limits while loading */
     bool loading;
     size_t used_bytes;    /* held by the state */
-    size_t limit_bytes;   /* 0: none */
+    size_t limit_bytes;   /* 0: none; while loading, and then script_memory */
+    size_t least_bytes;   /* held behind the last full collection */
+    size_t asked_bytes;   /* that were refused in the call that is on; 0: none were */
     int64_t deadline_ms;  /* steady clock */
     bool stopped;         /* the stop flag ended the loading */
     char late_at[256];    /* file:line at which the time was over; "": it was not */
@@ -60,6 +64,11 @@ script *host_of(lua_State *L);
 /* Write file:line of the innermost frame of the user's code into `place` ("" when there is
  * none). */
 void host_user_place(lua_State *L, char *place, size_t room);
+
+/* Append what is running: "filter rides.lua:27". `arg`: the script. For the watchdog's message,
+ * too. thread: any; while another runs the call, it must be kept from returning: the vector stays,
+ * its numbers may change meanwhile. */
+void host_put_call(void *arg, buf *text);
 
 /* Call the function below `args` arguments at the top of the stack, watched; false: it threw, see
  * script_error. */

@@ -11,6 +11,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/script/failure.h"
 #include "runtime/script/library.h"
+#include "runtime/script/limit.h"
 #include "runtime/script/print.h"
 
 /* DESIGN. Everything that can throw runs inside one lua_pcall (`open_inside`): libraries, the
@@ -40,23 +41,6 @@ uint64_t host_hash(uint64_t hash, const void *data, size_t len) {
     const unsigned char *bytes = data;
     for (size_t i = 0; i < len; i++) hash = (hash ^ bytes[i]) * 0x100000001b3u;
     return hash;
-}
-
-void *load_allocate(void *arg, void *memory, size_t old_len, size_t new_len) {
-    script *s = arg;
-    if (!memory) old_len = 0;
-    if (!new_len) {
-        s->used_bytes -= old_len;
-        mem_free(memory);
-        return NULL;
-    }
-    size_t used = s->used_bytes - old_len + new_len;
-    if (s->limit_bytes && new_len > old_len && used > s->limit_bytes) {
-        if (s->L) host_user_place(s->L, s->refused_at, sizeof s->refused_at);
-        return NULL;
-    }
-    s->used_bytes = used;
-    return mem_realloc(memory, new_len);
 }
 
 /* Count hook while loading. Once the time is over it strikes at every instruction, so that a
@@ -95,6 +79,28 @@ static int host_add_text(lua_State *L) {
     return 0;
 }
 
+/* host.trace(address, bytes, loop, exits, stubs, place): LuaJIT compiled something; without
+ * arguments: all that it compiled is gone. */
+static int host_trace(lua_State *L) {
+    script *s = host_of(L);
+    if (lua_isnone(L, 1)) {
+        traces_clear(s->traces);
+        return 0;
+    }
+    uintptr_t stubs[256];
+    size_t count = lua_objlen(L, 5);
+    for (size_t i = 0; i < count && i < 256; i++) {
+        lua_rawgeti(L, 5, (int)i + 1);
+        stubs[i] = (uintptr_t)lua_tonumber(L, -1);
+        lua_pop(L, 1);
+    }
+    uint32_t exits = count > 256 ? 256 * 32 : (uint32_t)lua_tonumber(L, 4);
+    bool ends = traces_add(s->traces, (uintptr_t)lua_tonumber(L, 1), (size_t)lua_tonumber(L, 2),
+                           (size_t)lua_tonumber(L, 3), exits, stubs, luaL_checkstring(L, 6));
+    lua_pushboolean(L, ends);
+    return 1;
+}
+
 static void push_list(lua_State *L, const char *const *texts, uint32_t count) {
     lua_createtable(L, (int)count, 0);
     for (uint32_t i = 0; i < count; i++) {
@@ -126,6 +132,9 @@ static void push_host(lua_State *L, script *s) {
     lua_setfield(L, -2, "print");
     push_function(s, host_add_text);
     lua_setfield(L, -2, "hash");
+    if (!s->traces) return;
+    push_function(s, host_trace);
+    lua_setfield(L, -2, "trace");
 }
 
 /* Measured: with the defaults a long function or many of them are 50 times slower. */
@@ -286,6 +295,7 @@ static err *run_load(script *s) {
     err *e = status ? load_error(s, status) : take_loaded(s);
     s->limit_bytes = 0;
     s->loading = false;
+    if (!e) e = limit_begin(s);
     if (!o->jit_off) luaJIT_setmode(s->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
     return e;
 }

@@ -10,7 +10,3 @@ err *load_script(script *s);
 /* Make a script of the pipeline at the top of `host`'s stack, which is popped; the rest as
  * load_script. */
 err *load_guest(script *s, lua_State *host);
-
-/* lua_Alloc of the state, `arg` the script: counts, and refuses beyond the limit while one is
- * set. */
-void *load_allocate(void *arg, void *memory, size_t old_len, size_t new_len);

@@ -12,6 +12,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/script/failure.h"
 #include "runtime/script/host.h"
+#include "runtime/script/limit.h"
 #include "runtime/script/load.h"
 #include "runtime/script/print.h"
 #include "runtime/shared/row.h"
@@ -40,8 +41,11 @@ static void break_call(lua_State *L, lua_Debug *ar) {
     script *s = host_script(L);
     char place[256];
     host_user_place(L, place, sizeof place);
+    const char *loop = s->traces ? traces_place(s->traces) : "";
     lua_pushfstring(L, "%s: interrupted: it does not return (an endless loop?)",
-                    place[0] ? place : s->options.path);
+                    loop[0]    ? loop
+                    : place[0] ? place
+                               : s->options.path);
     lua_error(L);
 }
 
@@ -56,9 +60,7 @@ static bool find_line(const char *text, uint32_t number, const char **line, size
     return *len > 0;
 }
 
-/* For the watchdog's message. thread: the watching one, which holds the call back from returning:
- * the vector stays, its numbers may change meanwhile. */
-static void describe_call(void *arg, buf *text) {
+void host_put_call(void *arg, buf *text) {
     const script *s = arg;
     uint32_t driver = *(const volatile uint32_t *)&s->driver;
     const volatile sl_vector *v = s->vector;
@@ -74,7 +76,7 @@ static void describe_call(void *arg, buf *text) {
         buf_printf(text, "%s: function %u", s->options.path, v->node + 1);
 }
 
-/* As describe_call. */
+/* As host_put_call. */
 static void locate_call(void *arg, buf *text) {
     const script *s = arg;
     uint32_t driver = *(const volatile uint32_t *)&s->driver;
@@ -97,12 +99,15 @@ static void start_watchdog(script *s) {
         .L = s->L,
         .hook = break_call,
         .grace_ms = s->options.grace_ms ? s->options.grace_ms : GRACE_MS,
-        .describe = describe_call,
+        .describe = host_put_call,
         .locate = locate_call,
         .describe_arg = s,
         .report = s->options.on_stuck,
         .report_arg = s->options.on_stuck_arg,
     });
+    if (!s->dog) return;
+    s->traces = traces_new(watchdog_strikes(s->dog));
+    watchdog_watch_traces(s->dog, s->traces);
 }
 
 static script *new_script(const script_options *options) {
@@ -133,7 +138,7 @@ static err *give(script *s, err *e, script **out) {
 
 err *script_open(const script_options *options, script **out) {
     script *s = new_script(options);
-    s->L = lua_newstate(load_allocate, s);
+    s->L = lua_newstate(limit_allocate, s);
     start_watchdog(s);
     return give(s, load_script(s), out);
 }
@@ -168,6 +173,7 @@ void script_close(script *s) {
     buf_done(&s->frames);
     buf_done(&s->text);
     mem_free(s->vector);
+    traces_free(s->traces);
     mem_free(s);
 }
 
@@ -193,15 +199,31 @@ err *script_agree(const script *a, const script *b) {
     return NULL;
 }
 
+/* The hook struck in the handler of its own error. */
+static void tell_struck(script *s) {
+    buf_reset(&s->message);
+    host_put_call(s, &s->message);
+    buf_put_text(&s->message, ": interrupted: it does not return (an endless loop?)");
+}
+
 /* Call the function below `args` arguments at the top of the stack, watched. */
 static bool call(script *s, uint32_t driver, int args, int results) {
     s->driver = driver;
+    if (!script_is_guest(s)) limit_before(s);
     watchdog_enter(s->dog, s->options.call_timeout_ms);
     int status = lua_pcall(s->L, args, results, HOST_HANDLER);
+    bool was_struck = s->dog && *watchdog_strikes(s->dog);
     watchdog_leave(s->dog);
-    s->driver = NO_DRIVER;
+    if (s->traces && traces_were_broken(s->traces))
+        luaJIT_setmode(s->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
+    if (was_struck && status == LUA_ERRERR) tell_struck(s);
+    if (status)
+        failure_finish(s, status);
+    else if (s->asked_bytes)
+        lua_pop(s->L, results);
+    if (!script_is_guest(s)) status = limit_after(s, status);
     s->failed = status == LUA_ERRMEM ? NO_DRIVER : driver;
-    if (status) failure_finish(s, status);
+    s->driver = NO_DRIVER;
     return status == 0;
 }
 

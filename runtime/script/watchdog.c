@@ -6,12 +6,17 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
+#include "runtime/script/traces.h"
 
 /* DESIGN. The watching thread sleeps until the deadline of the call it saw last, or for IDLE_MS
  * when there is none; a call is never told about it, so that enter and leave cost one
  * uncontended lock per vector. A call that begins while it sleeps is seen when it wakes: a
  * report is late by at most IDLE_MS. */
-enum { IDLE_MS = 50 };
+enum {
+    IDLE_MS = 50,
+    STRIKE_MS = 2,   /* between two tries to break a call: some find it in C */
+    MOST_BROKEN = 3, /* calls in a row; the next one is not tried */
+};
 
 typedef enum stage { STAGE_CALM,
                      STAGE_TOLD,
@@ -23,10 +28,14 @@ struct watchdog {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t wake;
     bool closing;
-    bool running;       /* a call is on */
-    bool hooked;        /* the hook is set */
-    stage stage;        /* what was reported about the call */
-    int64_t started_ms; /* steady clock */
+    bool running;                 /* a call is on */
+    volatile sig_atomic_t hooked; /* the hook is set */
+    traces *traces;               /* borrowed; NULL: none */
+    pthread_t caller;             /* whose call is on */
+    uint32_t broken;              /* calls that were, within `since_ms` */
+    int64_t since_ms;             /* the first of them began */
+    stage stage;                  /* what was reported about the call */
+    int64_t started_ms;           /* steady clock */
     int64_t timeout_ms;
 };
 
@@ -55,20 +64,36 @@ static void report(watchdog *w, int64_t ran_ms, bool last) {
     buf_printf(&text, " has not returned for %lld ms", (long long)ran_ms);
     w->options.locate(w->options.describe_arg, &text);
     buf_printf(&text, "; %lld ms are allowed%s", (long long)w->timeout_ms,
-               last ? "; it cannot be interrupted" : "");
+               w->broken >= MOST_BROKEN ? "; so did those before it"
+               : last                   ? "; it cannot be interrupted"
+                                        : "");
     w->options.report(w->options.report_arg, buf_text(&text), last);
     buf_done(&text);
+}
+
+/* Whether most of the time since the first one was spent in calls that had to be broken. */
+static bool is_hopeless(watchdog *w) {
+    if (w->broken && steady_ms() - w->since_ms > 2 * (w->broken + 1) * w->timeout_ms) w->broken = 0;
+    if (!w->broken) w->since_ms = w->started_ms;
+    return w->broken >= MOST_BROKEN;
+}
+
+/* The call is over its time. */
+static void strike(watchdog *w, int64_t ran_ms) {
+    bool is_last = is_hopeless(w);
+    w->stage = is_last ? STAGE_OVER : STAGE_TOLD;
+    report(w, ran_ms, is_last);
+    w->broken++;
+    lua_sethook(w->options.L, w->options.hook, LUA_MASKCOUNT | LUA_MASKCALL | LUA_MASKRET, 1);
+    w->hooked = 1;
 }
 
 static void look(watchdog *w) {
     if (!w->running) return;
     int64_t ran_ms = steady_ms() - w->started_ms;
-    if (w->stage == STAGE_CALM && ran_ms > w->timeout_ms) {
-        w->stage = STAGE_TOLD;
-        report(w, ran_ms, false);
-        w->hooked = true;
-        lua_sethook(w->options.L, w->options.hook, LUA_MASKCOUNT | LUA_MASKCALL | LUA_MASKRET, 1);
-    } else if (w->stage == STAGE_TOLD && ran_ms > w->timeout_ms + w->options.grace_ms) {
+    if (w->stage == STAGE_CALM && ran_ms > w->timeout_ms) strike(w, ran_ms);
+    if (w->stage == STAGE_TOLD && w->traces) traces_interrupt(w->traces, w->caller);
+    if (w->stage == STAGE_TOLD && ran_ms > w->timeout_ms + w->options.grace_ms) {
         w->stage = STAGE_OVER;
         report(w, ran_ms, true);
     }
@@ -79,7 +104,7 @@ static void *watch(void *arg) {
     pthread_mutex_lock(&w->lock);
     while (!w->closing) {
         look(w);
-        doze(w, IDLE_MS);
+        doze(w, w->running && w->stage == STAGE_TOLD ? STRIKE_MS : IDLE_MS);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
@@ -113,10 +138,15 @@ void watchdog_free(watchdog *w) {
     mem_free(w);
 }
 
+const volatile sig_atomic_t *watchdog_strikes(const watchdog *w) { return &w->hooked; }
+
+void watchdog_watch_traces(watchdog *w, traces *t) { w->traces = t; }
+
 void watchdog_enter(watchdog *w, int64_t timeout_ms) {
     if (!w) return;
     pthread_mutex_lock(&w->lock);
     w->running = true;
+    w->caller = pthread_self();
     w->stage = STAGE_CALM;
     w->started_ms = steady_ms();
     w->timeout_ms = timeout_ms;
@@ -128,6 +158,6 @@ void watchdog_leave(watchdog *w) {
     pthread_mutex_lock(&w->lock);
     w->running = false;
     if (w->hooked) lua_sethook(w->options.L, NULL, 0, 0);
-    w->hooked = false;
+    w->hooked = 0;
     pthread_mutex_unlock(&w->lock);
 }

@@ -1,14 +1,18 @@
 #pragma once
-/* A thread that sees when a call into a lua_State does not return. After `timeout_ms` it reports
- * and sets a hook that breaks interpreted code and loops that allocate; a compiled loop or a C
- * function (string.find) cannot be broken, so that after `grace_ms` more it
- * reports for the last time.
+/* A thread that sees when a call into a lua_State does not return. After `timeout_ms` it reports,
+ * sets a hook that breaks interpreted code, and has compiled code leave for the interpreter
+ * (traces.h). A C function (string.find) cannot be broken, so that after `grace_ms` more it reports
+ * for the last time. So it does where calls one after the other had to be broken: the script does
+ * not work, and every record would take the whole time.
  * thread: enter and leave on the state's thread; report and describe on the watching one. */
 #include <lua.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/base/buf.h"
+
+struct traces;
 
 typedef struct watchdog watchdog;
 
@@ -26,6 +30,12 @@ typedef struct watchdog_options {
 /* Start the thread. Owned by the caller: watchdog_free. */
 watchdog *watchdog_new(const watchdog_options *options);
 void watchdog_free(watchdog *w); /* NULL is allowed */
+
+/* Set while the hook stands; borrowed until watchdog_free. */
+const volatile sig_atomic_t *watchdog_strikes(const watchdog *w);
+
+/* What LuaJIT compiles: before the first call that may be compiled. */
+void watchdog_watch_traces(watchdog *w, struct traces *t);
 
 /* A call begins, which may take `timeout_ms` (> 0). Calls do not nest. NULL is allowed. */
 void watchdog_enter(watchdog *w, int64_t timeout_ms);

@@ -131,6 +131,7 @@ typedef struct sl_plan {
     uint32_t workers;
     int64_t shutdown_timeout_ms; /* how long a signal waits for the batch; > 0 */
     int64_t script_timeout_ms;   /* longest call of Lua; > 0 */
+    int64_t script_memory_bytes; /* most that the Lua state of a worker may hold; > 0 */
     int32_t on_error;            /* sl_error_policy for user functions */
     uint32_t unused;
     sl_checkpoint checkpoint;

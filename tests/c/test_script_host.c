@@ -396,23 +396,97 @@ static void test_endless_interpreted_loop_is_broken(void **state) {
     script_close(s);
 }
 
-static void test_endless_compiled_loop_is_reported_for_the_last_time(void **state) {
+/* Rows with an amount of 5 end in `body`, which stands in line 8; made-up rows do not. */
+#define AT_FIVE(body) FILTER("if (row.amount or 0) * 2 == 10 then\n" body "\nend return true")
+
+/* A call that is broken: the message names the line, and the state goes on. */
+static void is_broken(const char *text, int64_t timeout_ms, const char *wanted) {
+    stuck seen = { .count = 0 };
+    script_options options = watched(&seen, 60000);
+    options.call_timeout_ms = timeout_ms;
+    script *s = opened_with(options, text);
+    rows r = make_rows(s, 10);
+    for (int round = 0; round < 2; round++) { /* the second time it is compiled anew */
+        script_vector(s)->first = 0;
+        assert_false(script_run(s, filter_driver(s)));
+        if (!strstr(script_error(s), wanted)) fail_msg("%s\n%s", text, script_error(s));
+        assert_int_equal(script_vector(s)->pos, 5);
+        script_vector(s)->first = 6;
+        assert_true(script_run(s, filter_driver(s)));
+    }
+    free_rows(r);
+    script_close(s);
+}
+
+static void test_endless_compiled_loops_are_broken(void **state) {
     (void)state;
+    static const char *const LOOPS[] = {
+        AT_FIVE("while true do end"),
+        AT_FIVE("local i = 0 while i < 1e300 do i = i + 1 end"),
+        AT_FIVE("local x = 0 for i = 1, 1e15 do x = x + i end return x > 0"),
+        AT_FIVE("local x = 1 repeat x = -x until x > 1"),
+        AT_FIVE("local a, b = 1, 0 "
+                "while true do if a > 0 then a = -a b = b + 1 else a = -a end end"),
+        AT_FIVE("local n = 0 while row.amount >= 0 do n = n + row.amount end"),
+        AT_FIVE("local t while true do t = { t and 1 } end"),
+        AT_FIVE("local s = 'a' while true do s = s:sub(1, 1) .. 'b' end"),
+        AT_FIVE("local function f(n) return f(n + 1) end return f(1)"),
+        AT_FIVE("local function f() while true do end end while true do pcall(f) end"),
+        AT_FIVE("while true do for i = 1, 10 do for j = 1, 10 do local x = i * j end end end"),
+    };
+    for (size_t i = 0; i < sizeof LOOPS / sizeof *LOOPS; i++)
+        is_broken(LOOPS[i], 50, "rides.lua:8: interrupted: it does not return");
+    is_broken(AT_FIVE("return coroutine.wrap(function() while true do end end)()"), 50,
+              "interrupted: it does not return");
+}
+
+static void test_memory_of_calls_is_limited(void **state) {
+    (void)state;
+    is_broken(AT_FIVE("return #('x'):rep(2e9) > 0"), 60000,
+              "filter rides.lua:6: it asks for more memory than script_memory = 256 MiB allows");
+    is_broken(AT_FIVE("local s = 'x' while true do s = s .. s end"), 60000,
+              "asks for more memory than script_memory = 256 MiB allows");
+    /* hidden from the script's own code as well */
+    is_broken(AT_FIVE("pcall(string.rep, 'x', 2e9)"), 60000,
+              "rides.lua:9: interrupted: it asks for more than script_memory = 256 MiB");
+    is_broken(AT_FIVE("while true do pcall(string.rep, 'x', 2e9) end"), 60000,
+              "rides.lua:8: interrupted: it asks for more than script_memory = 256 MiB");
+}
+
+static void test_a_script_that_fills_its_memory_is_refused(void **state) {
+    (void)state;
+    static const char *const LESS[] = { "script_memory=16 MiB" };
+    script_options options = { .overrides = LESS, .override_count = 1 };
+    refused_with(options,
+                 HEAD "local t = {}\nfor i = 1, 1e6 do t[i] = { i } end\n"
+                      "local out = source:filter(function(row) return t[1] ~= row.id end)\n" TAIL,
+                 "rides.lua: ", "MiB are held once it is loaded, of script_memory = 16 MiB");
+}
+
+/* Run in a process of its own, which is expected to end in note_stuck: with 7, or 8. */
+static void ends_with(int code, int64_t timeout_ms, int64_t grace_ms, const char *text) {
     pid_t child = fork();
     if (child == 0) {
         stuck seen = { .count = 0 };
-        script *s = opened_with(
-            watched(&seen, 50),
-            FILTER("if row.amount == 5 then while true do end end return true"));
+        script_options options = watched(&seen, grace_ms);
+        options.call_timeout_ms = timeout_ms;
+        script *s = opened_with(options, text);
         make_rows(s, 10);
-        alarm(20);
-        script_run(s, filter_driver(s));
+        alarm(60);
+        for (int i = 0; i < 100; i++) script_run(s, filter_driver(s));
         _exit(9);
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 7);
+    assert_int_equal(WEXITSTATUS(status), code);
+}
+
+static void test_what_cannot_go_on_is_reported_for_the_last_time(void **state) {
+    (void)state;
+    /* C cannot be interrupted */
+    ends_with(7, 50, 50, AT_FIVE("return (('a'):rep(100000)):find('.-.-.-b') ~= nil"));
+    ends_with(8, 50, 60000, AT_FIVE("while true do end")); /* again and again */
 }
 
 static void test_events_are_the_same_again(void **state) {
@@ -515,7 +589,10 @@ int main(void) {
         cmocka_unit_test(test_closure_per_row_is_reported_with_its_line),
         cmocka_unit_test(test_compiled_loop_is_not_reported),
         cmocka_unit_test(test_endless_interpreted_loop_is_broken),
-        cmocka_unit_test(test_endless_compiled_loop_is_reported_for_the_last_time),
+        cmocka_unit_test(test_endless_compiled_loops_are_broken),
+        cmocka_unit_test(test_memory_of_calls_is_limited),
+        cmocka_unit_test(test_a_script_that_fills_its_memory_is_refused),
+        cmocka_unit_test(test_what_cannot_go_on_is_reported_for_the_last_time),
         cmocka_unit_test(test_events_are_the_same_again),
         cmocka_unit_test(test_stored_state_is_compared),
         cmocka_unit_test(test_text_is_copied_into_the_arena),

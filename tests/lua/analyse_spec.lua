@@ -81,6 +81,7 @@ describe("the graph of the article's pipeline", function()
       assert.same({
          trigger = { kind = "continuous", interval_ms = 0, flush = false }, shards = 64,
          workers = 1, shutdown_timeout_ms = 10000, script_timeout_ms = 10000,
+         script_memory_bytes = 268435456,
          on_error = "quarantine", checkpoint = "none", delivery = "at-least-once",
          history_ms = 604800000, memory_bytes = 1073741824, on_state_limit = "spill",
          state_dir = "./sluice-state/test",

@@ -1,0 +1,101 @@
+#include "runtime/script/limit.h"
+
+#include <lauxlib.h>
+
+#include "runtime/base/mem.h"
+
+enum { MIB = 1 << 20,
+       USUAL_PAUSE = 200 /* percent: LuaJIT's own */ };
+
+/* Set by the allocator once it has refused; strikes at every instruction. */
+static void break_greedy(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    const script *s = host_script(L);
+    char place[256];
+    host_user_place(L, place, sizeof place);
+    lua_pushfstring(L, "%s: interrupted: it asks for more than script_memory = %d MiB",
+                    place[0] ? place : s->options.path, (int)(s->limit_bytes / MIB));
+    lua_error(L);
+}
+
+/* The place is not asked for in calls: below compiled code frames cannot be read. */
+static void refuse(script *s, size_t asked) {
+    if (!s->L) return;
+    if (s->loading) {
+        host_user_place(s->L, s->refused_at, sizeof s->refused_at);
+        return;
+    }
+    s->asked_bytes = asked;
+    lua_sethook(s->L, break_greedy, LUA_MASKCOUNT, 1);
+}
+
+/* What the hook itself needs, and what unwinds, is given: it is little. */
+static bool is_too_much(const script *s, size_t used, size_t more) {
+    if (!s->limit_bytes || used <= s->limit_bytes) return false;
+    return !s->asked_bytes || used > s->limit_bytes + s->limit_bytes / 16 || more > MIB;
+}
+
+void *limit_allocate(void *arg, void *memory, size_t old_len, size_t new_len) {
+    script *s = arg;
+    if (!memory) old_len = 0;
+    if (!new_len) {
+        s->used_bytes -= old_len;
+        mem_free(memory);
+        return NULL;
+    }
+    size_t used = s->used_bytes - old_len + new_len;
+    if (new_len > old_len && is_too_much(s, used, new_len - old_len)) {
+        refuse(s, new_len);
+        return NULL;
+    }
+    s->used_bytes = used;
+    return mem_realloc(memory, new_len);
+}
+
+/* Collect, and see to it that LuaJIT does before the limit is reached: it lets garbage grow to as
+ * much as what is used. */
+static void collect(script *s) {
+    lua_gc(s->L, LUA_GCCOLLECT, 0);
+    s->least_bytes = s->used_bytes;
+    size_t room = s->limit_bytes / 4 * 3;
+    size_t pause = s->least_bytes ? room / 2 * 200 / s->least_bytes : USUAL_PAUSE;
+    if (pause > USUAL_PAUSE) pause = USUAL_PAUSE;
+    lua_gc(s->L, LUA_GCSETPAUSE, pause < 105 ? 105 : (int)pause);
+}
+
+void limit_before(script *s) {
+    s->asked_bytes = 0;
+    if (!s->limit_bytes || s->used_bytes < s->limit_bytes / 2) return;
+    if (s->used_bytes > s->least_bytes / 4 * 5) collect(s);
+}
+
+static void tell(script *s) {
+    buf_reset(&s->message);
+    host_put_call(s, &s->message);
+    buf_printf(&s->message,
+               ": it asks for more memory than script_memory = %zu MiB allows: %zu MiB at once, "
+               "where %zu MiB are held",
+               s->limit_bytes / MIB, (s->asked_bytes + MIB - 1) / MIB, s->used_bytes / MIB);
+    buf_text(&s->message);
+}
+
+int limit_after(script *s, int status) {
+    if (!s->asked_bytes) return status;
+    lua_sethook(s->L, NULL, 0, 0);
+    bool has_place = status == LUA_ERRRUN;
+    if (!has_place) tell(s);
+    if (!status) buf_reset(&s->frames);
+    buf_text(&s->frames);
+    collect(s);
+    return status ? status : LUA_ERRMEM;
+}
+
+err *limit_begin(script *s) {
+    s->limit_bytes = (size_t)s->plan->script_memory_bytes;
+    if (s->used_bytes > s->limit_bytes / 4) collect(s);
+    if (s->used_bytes <= s->limit_bytes / 4 * 3) return NULL;
+    return err_new(ERR_PLAN,
+                   "%s: %zu MiB are held once it is loaded, of script_memory = %zu MiB: "
+                   "calls would have too little, give more",
+                   s->options.path, s->used_bytes / MIB, s->limit_bytes / MIB);
+}

@@ -1,0 +1,54 @@
+"""What a script may take: a record whose function never returns, or wants all memory, is put aside, and its
+neighbours count."""
+import json
+import os
+
+import harness
+
+SCRIPT = """
+local sluice = require "sluice"
+return sluice.pipeline {
+   name = "limits", checkpoint = "file:./store", trigger = "available-now", flush = true,
+   script_timeout = "300 ms",
+   sluice.file { path = "in.jsonl" }
+      :json { sluice.int64 "n" :required(), sluice.int64 "ts" :required(), sluice.string "do" }
+      :event_time("ts", { unit = "ms", delay = "1 second" })
+      :filter(function(row)
+         if row["do"] == "loop" then
+            local i = 0
+            while i < 1e300 do i = i + 1 end
+         end
+         if row["do"] == "hide" then pcall(string.rep, "x", 2e9) end
+         return true
+      end)
+      :window(sluice.tumbling { size = "1 hour" })
+      :aggregate { rows = sluice.count(), sum = sluice.sum "n" }
+      :to(sluice.file { path = "out.jsonl", append = true, mode = "append" }),
+}
+"""
+
+
+class ScriptLimitsTest(harness.E2ETest):
+    def feed(self, bad):
+        self.file("in.jsonl", "".join(
+            json.dumps({"n": n, "ts": 1_700_000_000_000 + n, "do": bad.get(n, "")}) + "\n" for n in range(5000)))
+        return self.run_sluice("run", self.file("p.lua", SCRIPT))
+
+    def test_the_record_goes_and_its_neighbours_count(self):
+        run = self.feed({1700: "loop", 3100: "hide"})
+        self.assertEqual(run.code, 0, run.err)
+        self.assertIn("has not returned for", run.err)
+        row = json.loads(harness.read(os.path.join(self.folder, "out.jsonl")))
+        self.assertEqual((row["rows"], row["sum"]), (4998, sum(range(5000)) - 1700 - 3100))
+        kept = [json.loads(line)["headers"] for line in
+                harness.read(os.path.join(self.folder, "limits-quarantine.jsonl")).splitlines()]
+        self.assertEqual(len(kept), 2)
+        self.assertIn("p.lua:12: interrupted: it does not return", kept[0]["sluice.reason"])
+        self.assertIn("interrupted: it asks for more than script_memory = 256 MiB", kept[1]["sluice.reason"])
+
+    def test_a_script_that_never_returns_ends_the_run(self):
+        run = self.feed(dict.fromkeys(range(1000, 2000), "loop"))
+        self.assertEqual(run.code, 1, run.err)
+        self.assertIn("so did those before it", run.err)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "out.jsonl")) and
+                         harness.read(os.path.join(self.folder, "out.jsonl")))
