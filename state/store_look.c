@@ -4,21 +4,54 @@
 
 #include "runtime/base/mem.h"
 
+typedef struct kept_object {
+    char *name; /* owned */
+    buf bytes;
+} kept_object;
+
+typedef struct look {
+    store on; /* borrowed */
+    store_kept *kept;
+} look;
+
+void store_kept_done(store_kept *kept) {
+    for (uint32_t i = 0; i < kept->count; i++) {
+        mem_free(kept->objects[i].name);
+        buf_done(&kept->objects[i].bytes);
+    }
+    mem_free(kept->objects);
+    *kept = (store_kept){ 0 };
+}
+
 static err *look_put(void *handle, const char *name, const void *bytes, size_t len, int32_t how,
                      bool *exists) {
-    (void)handle, (void)name, (void)bytes, (void)len, (void)how;
+    (void)how;
+    store_kept *kept = ((look *)handle)->kept;
     *exists = false;
+    if (!kept || !kept->is_on) return NULL;
+    kept->objects = mem_realloc(kept->objects, (kept->count + 1) * sizeof *kept->objects);
+    kept_object *o = &kept->objects[kept->count++];
+    *o = (kept_object){ .name = mem_copy_text(name, strlen(name)) };
+    buf_init(&o->bytes);
+    buf_put(&o->bytes, bytes, len);
     return NULL;
 }
 
 static err *look_get(void *handle, const char *name, buf *out, bool *missing) {
-    const store *on = handle;
-    return on->ops->get(on->handle, name, out, missing);
+    const look *l = handle;
+    for (uint32_t i = 0; l->kept && i < l->kept->count; i++) {
+        const kept_object *o = &l->kept->objects[i];
+        if (strcmp(o->name, name) != 0) continue;
+        buf_put(out, o->bytes.data, o->bytes.len);
+        *missing = false;
+        return NULL;
+    }
+    return l->on.ops->get(l->on.handle, name, out, missing);
 }
 
 static err *look_list(void *handle, const char *prefix, store_visit *visit, void *arg) {
-    const store *on = handle;
-    return on->ops->list(on->handle, prefix, visit, arg);
+    const look *l = handle;
+    return l->on.ops->list(l->on.handle, prefix, visit, arg);
 }
 
 static err *look_remove(void *handle, const char *name) {
@@ -37,10 +70,10 @@ static const store_ops look_ops = {
     .close = look_close,
 };
 
-store store_look_at(const store *on) {
-    store *copy = mem_alloc(sizeof *copy);
-    *copy = *on;
+store store_look_at(const store *on, store_kept *kept) {
+    look *l = mem_alloc(sizeof *l);
+    *l = (look){ .on = *on, .kept = kept };
     return (store){ .ops = &look_ops,
-                    .handle = copy,
+                    .handle = l,
                     .url = mem_copy_text(on->url, strlen(on->url)) };
 }

@@ -3,5 +3,15 @@
  * nowhere. For replays, which commit for themselves alone. thread: any. */
 #include "state/store.h"
 
-/* Look through `on`, borrowed until the look is closed (store_close). */
-store store_look_at(const store *on);
+/* What is put nevertheless, in memory, while `is_on`: another look finds it. */
+typedef struct store_kept {
+    bool is_on;
+    struct kept_object *objects; /* owned */
+    uint32_t count;
+} store_kept;
+
+void store_kept_done(store_kept *kept);
+
+/* Look through `on`, borrowed until the look is closed (store_close), as `kept` (NULL: nothing
+ * is). */
+store store_look_at(const store *on, store_kept *kept);

@@ -35,6 +35,7 @@ static void end_replay(past *p) {
 void past_close(past *p) {
     end_replay(p);
     forget_records(p);
+    store_kept_done(&p->kept);
     stored_close(&p->stored);
 }
 
@@ -168,28 +169,22 @@ static err *note_begin(past *p, uint64_t to) {
 
 /* -- the script */
 
-static err *check_scripts(const past *p, uint64_t from, uint64_t to, uint64_t *hash) {
-    *hash = 0;
-    for (uint64_t batch = from; batch < to; batch++) {
-        recorded r;
-        const past_record *text = past_record_of(p, batch);
-        err *e = record_read(text->text, text->len, &r);
-        uint64_t is = r.script_hash;
-        recorded_done(&r);
-        if (e) return e;
-        if (batch > from && is != *hash)
-            return err_new(ERR_REFUSED,
-                           "batches up to %" PRIu64 " were done by another text of the script than "
-                           "those from there on: ask for one side of it (the state nearest to "
-                           "batch %" PRIu64 " is that of batch %" PRIu64 ")",
-                           batch, to - 1, from);
-        *hash = is;
-    }
-    return NULL;
+/* The hash of the text that did a batch; no record: `none`. */
+static err *hash_of(const past *p, uint64_t batch, uint64_t none, uint64_t *hash) {
+    recorded r;
+    const past_record *text = past_record_of(p, batch);
+    *hash = none;
+    if (!text) return NULL;
+    err *e = record_read(text->text, text->len, &r);
+    if (!e) *hash = r.script_hash;
+    recorded_done(&r);
+    return e;
 }
 
-static err *open_script(past *p, uint64_t hash, const char *path) {
+static err *open_script(past *p) {
     const args *a = p->a;
+    const char *path = p->path;
+    uint64_t hash = p->hash;
     past_script_wanted wanted = {
         .a = a,
         .path = path ? path : a->operand,
@@ -218,21 +213,32 @@ static err *make_folder(past *p) {
     return err_new(ERR_IO, "a replay wants a temporary folder: none can be made in %s", in);
 }
 
-static err *open_replay(past *p, uint64_t from, uint64_t to, const char *path) {
+/* From `p->replay.from` on, whose batch's text is `p->hash`. */
+static err *open_replay(past *p) {
     worker *w = NULL;
-    uint64_t hash;
-    err *e = check_scripts(p, from, to, &hash);
-    if (e) return e;
-    if ((e = make_folder(p))) return e;
-    if ((e = open_script(p, hash, path))) return e;
+    err *e = make_folder(p);
+    if (e || (e = open_script(p))) return e;
     const sl_plan *plan = script_plan(p->script);
     if ((e = worker_new(plan, p->script, 0, 1, &w))) return e;
     p->replay.store = &p->stored.store;
+    p->replay.kept = &p->kept;
     p->replay.folder = p->folder;
-    p->replay.is_other_script = plan->script_hash != hash;
+    p->replay.is_other_script = plan->script_hash != p->hash;
     sl_system system = p->stored.system;
     system.script = NULL;
     return replay_open(&p->replay, &w, &system, connector_source);
+}
+
+/* The next batch was done by another text: that goes on with the state as it is. */
+static err *change_script(past *p, uint64_t hash) {
+    pointer from = replay_kept(&p->replay);
+    replay next = { .from = from,
+                    .on_row = p->replay.on_row,
+                    .on_row_arg = p->replay.on_row_arg };
+    end_replay(p);
+    p->replay = next;
+    p->hash = hash;
+    return open_replay(p);
 }
 
 err *past_begin(past *p, uint64_t batch, uint64_t to, const char *path) {
@@ -242,18 +248,23 @@ err *past_begin(past *p, uint64_t batch, uint64_t to, const char *path) {
                        p->stored.name, p->stored.pointer.batch - 1, to - 1);
     err *e = choose_state(p, batch, to, &p->replay.from);
     if (e) return e;
-    uint64_t from = p->replay.from.batch;
+    p->path = path;
     if (p->replay.from.kind == POINTER_GENESIS) e = note_begin(p, to);
-    if (!e) e = open_replay(p, from, to, path);
+    if (!e) e = hash_of(p, p->replay.from.batch, 0, &p->hash);
+    if (!e) e = open_replay(p);
     while (!e && replay_next(&p->replay) < batch && !*stop_asked()) e = past_step(p);
     return e;
 }
 
 err *past_step(past *p) {
-    uint64_t batch = replay_next(&p->replay);
+    uint64_t batch = replay_next(&p->replay), hash, next;
     const past_record *r = past_record_of(p, batch);
     if (!r)
         return err_new(ERR_REFUSED, "`%s`: no record of batch %" PRIu64 " is kept",
                        p->stored.name, batch);
-    return replay_batch(&p->replay, r->text, r->len);
+    err *e = hash_of(p, batch, p->hash, &hash);
+    if (!e) e = hash_of(p, batch + 1, hash, &next);
+    if (!e && !p->path && hash != p->hash) e = change_script(p, hash);
+    if (!e && !p->path && next != hash) e = replay_keep(&p->replay);
+    return e ? e : replay_batch(&p->replay, r->text, r->len);
 }

@@ -19,7 +19,10 @@ typedef struct past {
     uint64_t first, end;
     char folder[512]; /* of its own, empty or with what state needs; "": none yet */
     replay replay;
-    script *script; /* that the replay runs; the replay's worker owns it */
+    script *script;   /* that the replay runs; the replay's worker owns it */
+    const char *path; /* of a script in place of those that did the batches; NULL: none */
+    uint64_t hash;    /* else of the text that runs now */
+    store_kept kept;  /* state that one text hands to the next */
 } past;
 
 /* Load the script, and find what is committed. `p`: past_close, on error, too. */

@@ -61,7 +61,7 @@ static void name_operands(keeper *k, const pipeline *p) {
 /* A replay only looks. */
 static err *choose_store(keeper *k, const pipeline *p, const pipeline_options *options) {
     if (options->replay) {
-        k->store = store_look_at(options->replay->store);
+        k->store = store_look_at(options->replay->store, options->replay->kept);
         return NULL;
     }
     char *url = mem_copy_text(k->plan->url.data, k->plan->url.len);

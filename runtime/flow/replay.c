@@ -8,6 +8,7 @@
 #include "runtime/flow/batch.h"
 #include "runtime/flow/commit.h"
 #include "runtime/flow/keeper.h"
+#include "runtime/flow/local.h"
 
 enum { MEMORY_BYTES = 16 << 10 };
 
@@ -231,6 +232,24 @@ static err *do_batch(replay *r, const char *record, size_t len) {
 err *replay_batch(replay *r, const char *record, size_t len) {
     uint64_t number = r->pipeline.batch;
     return err_wrap(do_batch(r, record, len), "doing batch %" PRIu64 " again", number);
+}
+
+err *replay_keep(replay *r) {
+    if (local_has_spilled(&r->pipeline))
+        return err_new(ERR_REFUSED,
+                       "the state is larger than `memory`, so that it cannot be handed from the "
+                       "script that did the batches up to %" PRIu64
+                       " to the one behind it: begin behind that batch",
+                       r->pipeline.batch);
+    r->kept->is_on = true;
+    r->pipeline.keeper->has_other_shape = true; /* then its object is a full one */
+    return NULL;
+}
+
+pointer replay_kept(const replay *r) {
+    pointer p = r->pipeline.keeper->current;
+    r->kept->is_on = false;
+    return p;
 }
 
 void replay_close(replay *r) {

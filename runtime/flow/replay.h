@@ -12,6 +12,7 @@
 #include "runtime/flow/progress.h"
 #include "runtime/flow/record.h"
 #include "state/pointer.h"
+#include "state/store_look.h"
 
 struct keeper;
 
@@ -25,6 +26,7 @@ typedef struct replay {
     progress begin;       /* genesis: where sources begin; taken */
     const char *folder;   /* for state that does not fit into memory; borrowed */
     bool is_other_script; /* than did the batches: how far they come may differ */
+    store_kept *kept;     /* for replay_keep; borrowed; NULL: never asked */
     replay_row *on_row;   /* may be NULL */
     void *on_row_arg;
     /* its own */
@@ -48,6 +50,13 @@ uint64_t replay_next(const replay *r);
 /* Do the batch of `record`, which must be the next. ERR_REFUSED: what it read is not there any
  * more, or it would not go as it went. */
 err *replay_batch(replay *r, const char *record, size_t len);
+
+/* The next batch is the last of this script: keep the state behind it, whole, so that another
+ * replay can begin with it. ERR_REFUSED: it does not fit into memory. */
+err *replay_keep(replay *r);
+
+/* The state behind the last batch, if it was kept. */
+pointer replay_kept(const replay *r);
 
 void replay_close(replay *r);
 

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import random
+import shutil
 import signal
 import time
 
@@ -109,6 +110,19 @@ class FileTest(ReplayTest):
         rows = self.replayed("--from", "0", "--to", "19")
         self.file("label.lua", LABEL.replace("-a", "-b"))
         self.assertEqual(self.replayed("--from", "0", "--to", "19"), rows)
+
+    def test_across_a_change_of_the_script_each_batch_by_its_own_text(self):
+        shutil.rmtree(os.path.join(self.folder, "store"))
+        os.remove(os.path.join(self.folder, "out.jsonl"))
+        for trigger in ("once", "once", "once", "available-now"):
+            if trigger != "once":
+                self.file("label.lua", LABEL.replace("-a", "-b"))
+            run = self.run_sluice("run", "p.lua", "--set", f"trigger={trigger}")
+            self.assertEqual(run.code, 0, run.err)
+        rows = self.replayed("--from", "0", "--to", "19")
+        self.assertEqual([value for batch in range(20) for _, value in rows[batch].get("out.jsonl", [])], self.sent())
+        self.assertIn("-a", str(rows[4]))  # groups of the first three batches, in windows that close later
+        self.assertIn("-b", str(rows[4]))
 
     def test_what_cannot_be_done_again_is_told(self):
         self.replay("--from", "12", "--to", "20", code=REFUSED)
