@@ -113,6 +113,9 @@ const pointer *checkpoint_current(const checkpoint *c);
 /* The plan of the batch behind `parent`: put it, or get the one that is there already (a batch
  * that died): then `plan` is replaced by its bytes and `found` set. */
 err *checkpoint_put_plan(checkpoint *c, const pointer *parent, buf *plan, bool *found);
+
+/* Another one in place of it, which this process has put: of a batch nothing of which is out. */
+err *checkpoint_change_plan(checkpoint *c, const pointer *parent, const buf *plan);
 err *checkpoint_get_plan(checkpoint *c, const pointer *parent, buf *plan, bool *found);
 
 /* Keep a script's text under its hash, once. */

@@ -76,6 +76,14 @@ err *checkpoint_put_plan(checkpoint *c, const pointer *parent, buf *plan, bool *
     return NULL;
 }
 
+err *checkpoint_change_plan(checkpoint *c, const pointer *parent, const buf *plan) {
+    char name[OBJECT_NAME_BYTES];
+    bool exists;
+    store *s = c->config.store;
+    names_plan(name, c->config.name, parent);
+    return s->ops->put(s->handle, name, plan->data, plan->len, STORE_REPLACE, &exists);
+}
+
 typedef struct script_errand {
     checkpoint *c;
     uint64_t hash;

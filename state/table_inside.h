@@ -1,11 +1,19 @@
 #pragma once
 /* What storing, spilling and sliding need of a table beside table.h. thread: worker. */
 #include <stdbool.h>
+#include <string.h>
 
 #include "state/table.h"
 
 /* How its states lie; borrowed. */
 table_config table_layout(const table *t);
+
+/* States that are made from now on begin with these bytes: the layout is the same. Between batches.
+ */
+static inline void table_begin_with(table *t, const void *state_init) {
+    table_config config = table_layout(t);
+    memcpy((void *)(uintptr_t)config.state_init, state_init, config.state_size);
+}
 
 /* The pane of a generation, made if there is none: 0, or higher for a partial that began when the
  * one before it had been spilled. Panes of one start stand side by side, and are merged as those of

@@ -38,6 +38,12 @@ static err *set_embedded(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_no_watch(args *a, const char *value) {
+    (void)value;
+    a->no_watch = true;
+    return NULL;
+}
+
 static err *set_json(args *a, const char *value) {
     (void)value;
     a->json = true;
@@ -175,6 +181,8 @@ static err *set_log_level(args *a, const char *value) {
 static const option OPTIONS[] = {
     { "--embedded", NULL, "run, try", "a Kafka in this process, made-up events, results shown",
       set_embedded },
+    { "--no-watch", NULL, "run", "do not reload the script when it is saved; SIGHUP still does",
+      set_no_watch },
     { "--set", "PATH=VALUE", "run, check, try, lag, replay, why, checkpoint, state",
       "override one option: trigger=once, source.start=earliest, sink.mode=append, NAME.X=…",
       set_override },

@@ -24,6 +24,7 @@ typedef struct args {
     bool wants_help; /* --help stands behind the command: nothing further was read */
     bool embedded;   /* --embedded */
     bool profile;    /* run: --profile */
+    bool no_watch;   /* run: --no-watch */
     bool json;       /* --json */
     bool force;      /* --force: do it, not only say what would be done */
     bool repeats;    /* --repeat-output */

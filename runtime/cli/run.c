@@ -14,6 +14,7 @@
 #include "runtime/cli/live.h"
 #include "runtime/cli/plan_options.h"
 #include "runtime/cli/profile.h"
+#include "runtime/cli/reloader.h"
 #include "runtime/cli/status.h"
 #include "runtime/cli/stop.h"
 #include "runtime/cli/summary.h"
@@ -39,6 +40,7 @@ typedef struct run {
     uint32_t set_count;
     worker **workers; /* until the pipeline takes them */
     uint32_t worker_count;
+    reloader *reloader;
     char *name;   /* of the pipeline */
     buf operands; /* what commands about it are given */
     pipeline pipeline;
@@ -80,7 +82,7 @@ static const char *const LAST_WORDS[] = {
 static void on_stuck(void *arg, const char *message, bool last) {
     run *r = arg;
     log_error(&r->log, message, log_text("next", last ? "giving up" : "trying to interrupt it"));
-    if (last) command_end_now(1);
+    if (last && !reloader_hangs(r->reloader)) command_end_now(1);
 }
 
 static err *open_script(run *r, uint32_t number, script **s) {
@@ -107,33 +109,40 @@ static void add_sets(run *r, const char *const *sets, uint32_t count) {
         r->sets[r->set_count++] = sets[i];
 }
 
+/* The plan is the first one's, which therefore goes last. */
+static void free_workers(worker **workers, uint32_t count) {
+    const sl_plan *plan = count ? script_plan(workers[0]->script) : NULL;
+    while (count) worker_free(workers[--count], plan);
+    mem_free(workers);
+}
+
+/* Worker `i` > 0, behind the first. */
+static err *open_worker(run *r, worker **workers, uint32_t i, uint32_t count) {
+    script *s = NULL;
+    err *e = open_script(r, i, &s);
+    if (!e) e = script_agree(workers[0]->script, s);
+    if (!e) return worker_new(script_plan(workers[0]->script), s, i, count, &workers[i]);
+    script_close(s);
+    return e;
+}
+
 /* Each worker loads the script for itself; all must have come to the same plan. */
-static err *open_workers(run *r) {
+static err *open_workers(run *r, worker ***out, uint32_t *out_count) {
     script *first = NULL;
     err *e = open_script(r, 0, &first);
     if (e) return e;
-    const sl_plan *plan = script_plan(first);
-    uint32_t count = plan->workers;
-    r->workers = mem_zalloc(count, sizeof *r->workers);
-    if ((e = worker_new(plan, first, 0, count, &r->workers[0]))) return e;
-    r->worker_count = 1;
-    for (uint32_t i = 1; i < count; i++) {
-        script *s = NULL;
-        if ((e = open_script(r, i, &s))) return e;
-        if ((e = script_agree(first, s))) {
-            script_close(s);
-            return e;
-        }
-        if ((e = worker_new(plan, s, i, count, &r->workers[i]))) return e;
-        r->worker_count++;
+    uint32_t count = script_plan(first)->workers;
+    worker **workers = mem_zalloc(count, sizeof *workers);
+    e = worker_new(script_plan(first), first, 0, count, &workers[0]);
+    uint32_t made = !e;
+    for (; !e && made < count; made += !e) e = open_worker(r, workers, made, count);
+    if (e) {
+        free_workers(workers, made);
+        return e;
     }
+    *out = workers;
+    *out_count = count;
     return NULL;
-}
-
-/* The plan is the first one's, which therefore goes last. */
-static void free_workers(run *r) {
-    const sl_plan *plan = r->worker_count ? script_plan(r->workers[0]->script) : NULL;
-    while (r->worker_count) worker_free(r->workers[--r->worker_count], plan);
 }
 
 /* -- what is shown */
@@ -243,11 +252,31 @@ static void look_around(run *r, pipeline *p) {
 
 static void on_tick(void *arg, pipeline *p) {
     run *r = arg;
+    if (stop_take_hangup() && r->reloader) reloader_ask(r->reloader);
+    reloader_tick(r->reloader, p);
     int64_t now_ms = clock_steady_ms(&r->clock);
     if (r->embedded) embedded_note(r->embedded, p);
     if (now_ms - r->ticked_ms < TICK_MS) return;
     r->ticked_ms = now_ms;
     look_around(r, p);
+}
+
+/* -- reloads */
+
+/* reloader_options.load */
+static err *load_again(void *arg, worker ***workers, uint32_t *count) {
+    return open_workers(arg, workers, count);
+}
+
+static void start_reloader(run *r) {
+    reloader_options options = {
+        .log = &r->log,
+        .path = r->a->operand,
+        .watches = !r->a->no_watch,
+        .load = load_again,
+        .arg = r,
+    };
+    r->reloader = reloader_new(&options, crew_worker(r->pipeline.crew, 0)->script);
 }
 
 /* -- --embedded */
@@ -314,7 +343,10 @@ static err *run_opened(run *r, uint32_t workers) {
     int64_t began_ms = clock_steady_ms(&r->clock);
     say_start(r, workers);
     start_display(r, r->pipeline.plan);
+    start_reloader(r);
     err *e = judge_end(run_pipeline(&r->pipeline, on_tick, r));
+    reloader_free(r->reloader);
+    r->reloader = NULL;
     look_around(r, &r->pipeline);
     if (r->embedded) embedded_drain(r->embedded);
     display_stop(r->display);
@@ -358,7 +390,7 @@ static err *run_all(run *r) {
     sl_system system = { .log = &r->log, .clock = &r->clock, .stop = stop_asked(), .pipeline = "" };
     add_sets(r, r->a->sets, r->a->set_count);
     err *e = r->a->embedded ? open_embedded(r, &system) : NULL;
-    if (!e) e = open_workers(r);
+    if (!e) e = open_workers(r, &r->workers, &r->worker_count);
     if (!e) e = say_warnings(r, r->workers[0]->script);
     if (e) return stopped_early(e);
     const sl_plan *plan = script_plan(r->workers[0]->script);
@@ -399,11 +431,10 @@ int command_run(const args *a) {
     live_options told = { .log = &r.log, .script = a->operand, .embedded = a->embedded };
     r.live = live_new(&told);
     int code = end_run(&r, run_all(&r));
-    free_workers(&r);
+    free_workers(r.workers, r.worker_count);
     embedded_close(r.embedded);
     live_close(r.live, code);
     drift_done(&r.drift);
-    mem_free(r.workers);
     mem_free(r.name);
     buf_done(&r.operands);
     log_done(&r.log);

@@ -16,6 +16,7 @@ enum { TICK_MS = 20 };
 /* The only mutable state of the process outside structs: signal handlers have no argument. */
 static volatile sig_atomic_t asked;
 static volatile sig_atomic_t overdue;
+static volatile sig_atomic_t hung_up, had_terminal;
 static void (*volatile end_process)(int code);
 static const char *volatile last_words;
 static volatile size_t last_words_len;
@@ -38,6 +39,13 @@ static void on_signal(int number) {
     asked = 1;
 }
 
+static void on_hangup(int number) {
+    (void)number;
+    hung_up = 1;
+}
+
+static bool has_terminal(void) { return isatty(0) || isatty(2); }
+
 void stop_install(void (*end)(int code), const char *words) {
     struct sigaction action;
     end_process = end;
@@ -47,10 +55,21 @@ void stop_install(void (*end)(int code), const char *words) {
     action.sa_handler = on_signal;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    action.sa_handler = on_hangup;
+    sigaction(SIGHUP, &action, NULL);
+    had_terminal = has_terminal();
     signal(SIGPIPE, SIG_IGN);
 }
 
 void stop_ask(void) { asked = 1; }
+
+bool stop_take_hangup(void) {
+    if (!hung_up) return false;
+    hung_up = 0;
+    if (!had_terminal || has_terminal()) return true;
+    asked = 1;
+    return false;
+}
 
 const volatile int *stop_asked(void) { return &asked; }
 

@@ -12,6 +12,10 @@ void stop_install(void (*end)(int code), const char *words);
 /* Ask for a clean end, as the first signal does. */
 void stop_ask(void);
 
+/* Whether SIGHUP has come since the last call: the script is to be loaded again. When what came was
+ * the end of the terminal it is a request to stop. */
+bool stop_take_hangup(void);
+
 /* Becomes != 0 when asked to stop. */
 const volatile int *stop_asked(void);
 

@@ -94,6 +94,15 @@ err *ahead_put(pipeline *p, const batch_view *b) {
     return e ? e : check_current(p);
 }
 
+err *ahead_put_again(pipeline *p, const batch_view *b) {
+    buf text;
+    buf_init(&text);
+    record_put(&text, p, b);
+    err *e = checkpoint_change_plan(p->keeper->checkpoint, &p->keeper->current, &text);
+    buf_done(&text);
+    return e ? e : check_current(p);
+}
+
 void ahead_forget(pipeline *p) {
     keeper *k = p->keeper;
     if (!k->has_planned) return;

@@ -21,5 +21,8 @@ err *ahead_source(const pipeline *p, uint32_t number, const recorded_source **wa
 /* Make the plan of the running batch durable. */
 err *ahead_put(pipeline *p, const batch_view *b);
 
+/* Another script does the running batch after all: so says its plan from now on. */
+err *ahead_put_again(pipeline *p, const batch_view *b);
+
 /* The batch is committed: its plan is done with. */
 void ahead_forget(pipeline *p);

@@ -17,6 +17,7 @@
 #include "runtime/flow/early.h"
 #include "runtime/flow/probe.h"
 #include "runtime/flow/record.h"
+#include "runtime/flow/reload.h"
 #include "runtime/flow/walk.h"
 #include "runtime/operator/distinct.h"
 #include "runtime/operator/operators.h"
@@ -38,60 +39,14 @@ typedef struct batch {
     int64_t waited_ms;                 /* for the commit of the batch before */
 } batch;
 
-/* Whether a batch at `now_ms` without records would move a watermark that goes by the clock. */
-static bool clock_is_due(pipeline *p, int64_t now_ms) {
-    for (uint32_t i = 0; i < p->input_count; i++) {
-        input *in = &p->inputs[i];
-        if (!in->plan->time.wall_clock) continue;
-        if (watermark_is_behind(&in->watermark, input_preview(in, now_ms, p->since_ms).time))
-            return true;
-        if (watermark_turns_idle(&in->watermark, now_ms, in->views)) return true;
-    }
-    return false;
-}
-
-/* The watermarks of all stages if the sources' were `sources`. */
-static int64_t *meet(pipeline *p, const watermark_input *sources) {
-    uint32_t count = p->plan->aggregate_count;
-    int64_t *times = mem_alloc((count + p->plan->distinct_count) * sizeof *times);
-    stages_meet(&p->stages, sources, times, times + count);
-    return times;
-}
-
-bool batch_is_due(pipeline *p, int64_t now_ms) {
-    if (closing_is_open(p) || clock_is_due(p, now_ms)) return true;
-    watermark_input *sources = mem_alloc(p->input_count * sizeof *sources);
-    for (uint32_t i = 0; i < p->input_count; i++)
-        sources[i] = input_preview(&p->inputs[i], now_ms, p->since_ms);
-    int64_t *next = meet(p, sources);
-    bool is_due = false;
-    for (uint32_t a = 0; a < p->plan->aggregate_count && !is_due; a++)
-        for (uint32_t w = 0; w < crew_count(p->crew) && !is_due; w++)
-            is_due = emit_is_due(crew_worker(p->crew, w), p->plan, a,
-                                 p->stages.aggregates[a].watermark, next[a]);
-    for (uint32_t d = 0; d < p->plan->distinct_count && !is_due; d++)
-        for (uint32_t w = 0; w < crew_count(p->crew) && !is_due; w++)
-            is_due = seen_keys_are_due(crew_worker(p->crew, w)->seen[d],
-                                       next[p->plan->aggregate_count + d]);
-    mem_free(next);
-    mem_free(sources);
-    return is_due;
-}
-
-/* Decide what the batch is: its number, processing time, the watermarks that judge it. */
-static void batch_plan(batch *b, pipeline *p, bool flush) {
-    const recorded *planned = ahead_planned(p);
-    *b = (batch){ .p = p };
-    b->sources = mem_zalloc(p->input_count, sizeof *b->sources);
-    b->aggregates = mem_zalloc(p->plan->aggregate_count, sizeof *b->aggregates);
-    b->distincts = mem_zalloc(p->plan->distinct_count, sizeof *b->distincts);
-    b->view = (batch_view){ .plan = p->plan,
-                            .batch = p->batch,
-                            .now_ms = planned ? planned->now_ms : pipeline_now_ms(p),
-                            .is_flush = planned ? planned->is_flush : flush,
-                            .sources = b->sources,
-                            .aggregates = b->aggregates,
-                            .distincts = b->distincts };
+/* What operators are shown of the plan and its stages. */
+static void make_views(batch *b) {
+    pipeline *p = b->p;
+    uint32_t aggregates = p->plan->aggregate_count, distincts = p->plan->distinct_count;
+    b->view.plan = p->plan;
+    b->view.sources = b->sources = mem_zalloc(p->input_count, sizeof *b->sources);
+    b->view.aggregates = b->aggregates = mem_zalloc(aggregates, sizeof *b->aggregates);
+    b->view.distincts = b->distincts = mem_zalloc(distincts, sizeof *b->distincts);
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++) {
         p->stages.aggregates[a].reached = false;
         b->aggregates[a].watermark_before = b->aggregates[a].watermark_after =
@@ -100,6 +55,24 @@ static void batch_plan(batch *b, pipeline *p, bool flush) {
     for (uint32_t d = 0; d < p->plan->distinct_count; d++)
         b->distincts[d].watermark_before = p->stages.distincts[d].watermark;
     closing_begin(p);
+}
+
+static void free_views(batch *b) {
+    mem_free(b->sources);
+    mem_free(b->aggregates);
+    mem_free(b->distincts);
+    mem_free(b->next);
+    b->next = NULL;
+}
+
+/* Decide what the batch is: its number, processing time, the watermarks that judge it. */
+static void batch_plan(batch *b, pipeline *p, bool flush) {
+    const recorded *planned = ahead_planned(p);
+    *b = (batch){ .p = p };
+    b->view = (batch_view){ .batch = p->batch,
+                            .now_ms = planned ? planned->now_ms : pipeline_now_ms(p),
+                            .is_flush = planned ? planned->is_flush : flush };
+    make_views(b);
 }
 
 /* The ranges of all sources: what has come, or what a batch that died was to read. */
@@ -188,6 +161,7 @@ static bool cut_records(void *arg, chunk *c) {
 static err *batch_walk(batch *b) {
     pipeline *p = b->p;
     walk_plan plan = { .cut = cut_records, .arg = b, .threaded = b->threaded };
+    b->next_source = b->next_record = 0;
     if (b->threaded && early_plan(p)) plan.beside = early_fetch;
     for (uint32_t i = 0; i < p->input_count; i++) {
         uint32_t depth = p->depths[p->plan->sources[i].step];
@@ -237,7 +211,7 @@ static err *batch_settle(batch *b) {
     watermark_input *sources = mem_alloc(p->input_count * sizeof *sources);
     for (uint32_t i = 0; i < p->input_count; i++)
         sources[i] = watermark_input_of(&p->inputs[i].watermark);
-    b->next = meet(p, sources);
+    b->next = batch_meet(p, sources);
     mem_free(sources);
     if (stands_still && !b->view.is_flush) stages_stand(&p->stages, b->next);
     for (uint32_t a = 0; a < p->plan->aggregate_count; a++)
@@ -353,14 +327,25 @@ static void move_on(batch *b) {
     p->batch++;
 }
 
-/* What was done stays, or leaves no trace. It counts once it is committed (commit_settle). */
-static void batch_end(batch *b, bool done) {
-    pipeline *p = b->p;
-    bool is_beside = done && commit_is_beside(p);
+static void begin_workers(pipeline *p, uint64_t number) {
+    delivery_reset(&p->out);
+    for (uint32_t w = 0; w < crew_count(p->crew); w++)
+        worker_begin(crew_worker(p->crew, w), p->plan);
+    budget_stamp(p, number + 1);
+}
+
+static void end_workers(const pipeline *p, bool done) {
     for (uint32_t i = 0; i < crew_count(p->crew); i++) {
         worker_end(crew_worker(p->crew, i), p->plan, done);
         crew_worker(p->crew, i)->nulled_numbers = 0;
     }
+}
+
+/* What was done stays, or leaves no trace. It counts once it is committed (commit_settle). */
+static void batch_end(batch *b, bool done) {
+    pipeline *p = b->p;
+    bool is_beside = done && commit_is_beside(p);
+    end_workers(p, done);
     if (done && !is_beside) commit_count(p, &b->work);
     if (done) move_on(b);
     for (uint32_t i = 0; i < p->input_count; i++) {
@@ -369,10 +354,7 @@ static void batch_end(batch *b, bool done) {
         else
             input_release(&p->inputs[i], done);
     }
-    mem_free(b->sources);
-    mem_free(b->aggregates);
-    mem_free(b->distincts);
-    mem_free(b->next);
+    free_views(b);
 }
 
 static bool is_empty(const pipeline *p) {
@@ -423,10 +405,7 @@ static err *batch_deliver(batch *b) {
 /* Take in what the batch reads; false: nothing came and nothing is due. */
 static err *batch_begin(batch *b, bool *runs) {
     pipeline *p = b->p;
-    delivery_reset(&p->out);
-    for (uint32_t w = 0; w < crew_count(p->crew); w++)
-        worker_begin(crew_worker(p->crew, w), p->plan);
-    budget_stamp(p, b->view.batch + 1);
+    begin_workers(p, b->view.batch);
     err *e = batch_fetch(b);
     batch_view_inputs(b);
     *runs = e || b->view.is_flush || ahead_planned(p) || !is_empty(p) ||
@@ -445,6 +424,20 @@ static err *batch_work(batch *b) {
     if (!e) e = batch_emit(b);
     if (!e) e = batch_forget(b);
     return e ? e : budget_check(b->p);
+}
+
+/* The same records once more, by the script that the failed one took over from. */
+static err *batch_again(batch *b, err *why) {
+    pipeline *p = b->p;
+    free_views(b);
+    end_workers(p, false);
+    reload_back(p, why);
+    make_views(b);
+    for (uint32_t i = 0; i < p->input_count; i++) input_begin_again(&p->inputs[i], b->view.now_ms);
+    begin_workers(p, b->view.batch);
+    batch_view_inputs(b);
+    err *e = ahead_is_on(p) ? ahead_put_again(p, &b->view) : NULL;
+    return e ? e : batch_work(b);
 }
 
 /* The batch failed. Takes `e`. */
@@ -468,11 +461,14 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     trigger_begin(&p->trigger, b.view.now_ms);
     if (is_empty(p)) p->counters.empty_batches++;
     if (!e) e = batch_work(&b);
+    if (e && reload_goes_back(p, e)) e = batch_again(&b, e);
     if (!e) e = batch_deliver(&b);
     laps_add(p->laps, LAP_DELIVER);
     if (e) e = give_up(p, e);
     batch_end(&b, !e);
     if (!e && p->keeper && !commit_is_beside(p)) e = commit_applied(p);
+    if (!e && p->trial) e = commit_settle(p);
+    if (!e) reload_settle(p);
     if (!e) e = budget_keep(p);
     laps_add(p->laps, LAP_END);
     p->since_ms = began_ms;

@@ -10,3 +10,7 @@ err *batch_run(pipeline *p, bool flush, bool *ran);
 
 /* Whether a batch without records would emit, evict or move a watermark that is behind. */
 bool batch_is_due(pipeline *p, int64_t now_ms);
+
+/* The watermarks of all stages, aggregations and then distincts, if the sources' were `sources`; to
+ * be freed. */
+int64_t *batch_meet(pipeline *p, const watermark_input *sources);

@@ -130,6 +130,18 @@ worker *crew_worker(const crew *c, uint32_t number) { return c->members[number].
 
 laps *crew_laps(const crew *c, uint32_t number) { return &c->members[number].laps; }
 
+void crew_exchange(crew *c, worker **workers) {
+    pthread_mutex_lock(&c->lock); /* what they are must be seen by the threads */
+    for (uint32_t i = 0; i < c->count; i++) {
+        worker *old = c->members[i].worker;
+        c->members[i].worker = workers[i];
+        workers[i]->laps = &c->members[i].laps;
+        workers[i] = old;
+    }
+    c->failed = NULL;
+    pthread_mutex_unlock(&c->lock);
+}
+
 void crew_free(crew *c, const sl_plan *plan) {
     if (!c) return;
     pthread_mutex_lock(&c->lock);

@@ -26,5 +26,9 @@ uint32_t crew_count(const crew *c);
 worker *crew_worker(const crew *c, uint32_t number);
 laps *crew_laps(const crew *c, uint32_t number); /* of its thread; the main one has 0 */
 
+/* Between phases: `workers`, as many as there are, take the places of those that are here, which
+ * are put in theirs. */
+void crew_exchange(crew *c, worker **workers);
+
 /* Stop the threads and free the workers. */
 void crew_free(crew *c, const sl_plan *plan);

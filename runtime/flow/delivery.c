@@ -4,11 +4,13 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/flow/held.h"
 #include "runtime/flow/side.h"
 #include "runtime/operator/extras.h"
 #include "runtime/script/sink.h"
 
-enum { SLICE = 1000 };
+enum { SLICE = 1000,
+       HELD_BYTES = 4 << 10 };
 
 /* Whoever finds connectors may stand in for the script's own sinks, too: tests do. */
 static const sl_sink_ops *find_ops(const sl_string *connector, find_sink_ops find) {
@@ -17,18 +19,20 @@ static const sl_sink_ops *find_ops(const sl_string *connector, find_sink_ops fin
     return !found && is_script ? &script_sink_ops : found;
 }
 
-static err *open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find,
-                      const sl_system *system) {
+err *delivery_open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find,
+                        const sl_system *system) {
     *s = (out_sink){ .plan = plan, .ops = find_ops(&plan->connector, find) };
     outbox_init(&s->retracted);
     outbox_init(&s->rows);
     outbox_init(&s->leaving_retracted);
     outbox_init(&s->leaving_rows);
+    arena_init(&s->held, HELD_BYTES);
     if (!s->ops)
         return err_new(ERR_PLAN, "sink `%.*s`: there is no connector `%.*s`",
                        (int)plan->name.len, plan->name.data,
                        (int)plan->connector.len, plan->connector.data);
-    return s->ops->open(plan, system, &s->handle);
+    s->opened = s->ops == &script_sink_ops ? plan : held_sink(&s->held, plan);
+    return s->ops->open(s->opened, system, &s->handle);
 }
 
 err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const sl_system *system) {
@@ -38,27 +42,34 @@ err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const s
     arena_init(&d->leaving_text, 64 << 10);
     err *missing = NULL;
     for (uint32_t i = 0; i < plan->sink_count; i++) {
-        err *e = open_sink(&d->sinks[i], &plan->sinks[i], find, system);
+        err *e = delivery_open_sink(&d->sinks[i], &plan->sinks[i], find, system);
         d->count = i + 1;
         if (e && e->code != ERR_MISSING) return err_join(e, missing);
         missing = err_join(missing, e);
     }
-    for (uint32_t i = plan->source_count; i > 0; i--)
-        if (plan->sources[i - 1].quarantine >= 0)
-            d->refusals_to = (uint32_t)plan->sources[i - 1].quarantine;
+    delivery_find_refusals(d, plan);
     return missing;
 }
 
+void delivery_find_refusals(delivery *d, const sl_plan *plan) {
+    d->refusals_to = UINT32_MAX;
+    for (uint32_t i = plan->source_count; i > 0; i--)
+        if (plan->sources[i - 1].quarantine >= 0)
+            d->refusals_to = (uint32_t)plan->sources[i - 1].quarantine;
+}
+
+void delivery_close_sink(out_sink *s) {
+    if (s->handle) s->ops->close(s->handle);
+    outbox_done(&s->retracted);
+    outbox_done(&s->rows);
+    outbox_done(&s->leaving_retracted);
+    outbox_done(&s->leaving_rows);
+    arena_done(&s->held);
+    mem_free(s->messages);
+}
+
 void delivery_close(delivery *d) {
-    for (uint32_t i = 0; i < d->count; i++) {
-        out_sink *s = &d->sinks[i];
-        if (s->handle) s->ops->close(s->handle);
-        outbox_done(&s->retracted);
-        outbox_done(&s->rows);
-        outbox_done(&s->leaving_retracted);
-        outbox_done(&s->leaving_rows);
-        mem_free(s->messages);
-    }
+    for (uint32_t i = 0; i < d->count; i++) delivery_close_sink(&d->sinks[i]);
     mem_free(d->sinks);
     arena_done(&d->side_text);
     arena_done(&d->leaving_text);

@@ -9,6 +9,7 @@
  * until main has awaited it. */
 #include <stdbool.h>
 
+#include "runtime/base/arena.h"
 #include "runtime/flow/counters.h"
 #include "runtime/operator/outbox.h"
 #include "runtime/shared/connect.h"
@@ -16,7 +17,9 @@
 typedef struct out_sink {
     const sl_sink *plan;
     const sl_sink_ops *ops;
-    void *handle;     /* of the connector; owned */
+    void *handle;          /* of the connector; owned */
+    const sl_sink *opened; /* what it was opened with: of `held`, or of the script it runs in */
+    arena held;
     outbox retracted; /* of the running batch: these leave first */
     outbox rows;
     outbox leaving_retracted, leaving_rows; /* the same of the batch that was handed over, as is: */
@@ -44,6 +47,14 @@ typedef const sl_sink_ops *(*find_sink_ops)(const sl_string *name);
 struct err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find,
                           const sl_system *system);
 void delivery_close(delivery *d);
+
+/* Open one sink, and close it; `s`: not set up before. */
+struct err *delivery_open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find,
+                               const sl_system *system);
+void delivery_close_sink(out_sink *s);
+
+/* Where refused rows go, by the plan. */
+void delivery_find_refusals(delivery *d, const sl_plan *plan);
 
 /* Begin a batch: nothing to deliver yet. */
 void delivery_reset(delivery *d);

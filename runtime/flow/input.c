@@ -113,8 +113,8 @@ static void fix_targets(input *in) {
     }
 }
 
-err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, const sl_system *system,
-                uint32_t number, bool bounded_run) {
+err *input_open(input *in, const sl_source *plan, const sl_source *held, const sl_source_ops *ops,
+                const sl_system *system, uint32_t number, bool bounded_run) {
     *in = (input){ .plan = plan,
                    .number = number,
                    .ops = ops,
@@ -126,7 +126,7 @@ err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops, cons
     input_load_init(&in->early.load);
     in->blanks = mem_zalloc(plan->field_count, sizeof *in->blanks);
     watermark_init(&in->watermark, &plan->time);
-    err *e = ops->open(plan, system, &in->handle);
+    err *e = ops->open(held, system, &in->handle);
     if (e) return e;
     limits_rate_init(&in->rate, plan->max_rate, clock_steady_ms(system->clock));
     if (bounded_run && (e = ops->confirm(in->handle, CONFIRM_MS))) return e;

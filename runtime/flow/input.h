@@ -61,10 +61,11 @@ typedef struct input {
     int64_t told_ms; /* steady time of that line; INT64_MIN: none */
 } input;
 
-/* Open the connector of `plan`, source `number`, and take a first look. `bounded_run`:
- * available-now or once, ends are fixed. */
-struct err *input_open(input *in, const sl_source *plan, const sl_source_ops *ops,
-                       const sl_system *system, uint32_t number, bool bounded_run);
+/* Open the connector of `plan`, source `number`, with its copy `held`, and take a first look.
+ * `bounded_run`: ends are fixed. */
+struct err *input_open(input *in, const sl_source *plan, const sl_source *held,
+                       const sl_source_ops *ops, const sl_system *system, uint32_t number,
+                       bool bounded_run);
 void input_close(input *in);
 
 /* Right behind it: topics of an earlier run stand in the order in which it found them, and new ones

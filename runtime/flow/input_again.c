@@ -16,6 +16,13 @@ static const int64_t NO_LIMIT = (int64_t)1 << 40;
 enum { SLICE_MS = 1000,
        REST_MS = 20 };
 
+void input_begin_again(input *in, int64_t now_ms) {
+    watermark_undo(&in->watermark, &in->before);
+    watermark_begin(&in->watermark, now_ms);
+    in->load.pending = (source_counters){ .read = in->load.pending.read };
+    in->load.first_bad[0] = '\0';
+}
+
 static bool is_at(const input *in, uint32_t p, const char *topic, int32_t number) {
     return in->partitions[p].number == number && !strcmp(in->partitions[p].topic, topic);
 }

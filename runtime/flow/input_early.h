@@ -30,3 +30,6 @@ void input_early_fetch(struct input *in);
 void input_early_take(struct input *in);
 
 void input_early_done(struct input *in);
+
+/* The running batch's records are gone through once more, from the start. */
+void input_begin_again(struct input *in, int64_t now_ms);

@@ -48,7 +48,7 @@ typedef struct keeper_position {
 } keeper_position;
 
 typedef struct keeper {
-    const sl_checkpoint *plan; /* borrowed */
+    const sl_checkpoint *plan; /* the pipeline's copy */
     char *name, *shape;        /* of the pipeline and its plan; owned */
     char *group;               /* Kafka: consumer group; owned */
     char *topic;               /* of the only mark where partitions of sources are none; owned */

@@ -10,17 +10,16 @@
 #include "runtime/base/mem.h"
 #include "runtime/flow/keeper_inside.h"
 #include "runtime/flow/local.h"
+#include "runtime/flow/shape.h"
 #include "runtime/operator/distinct.h"
 #include "runtime/operator/stored.h"
 
 /* An object while it is loaded. */
 typedef struct loading {
     pipeline *p;
-    stored_maps maps; /* of an older layout; used if has_maps */
+    shape_maps maps; /* of an older layout; used if has_maps */
     bool has_maps;
-    layout_map *layouts;      /* owned; by aggregate: of groups, then of what was sent */
-    const layout_map **lists; /* owned; of those that are needed */
-    image_view *tables;       /* its sections of keyed state: the reader's; list owned */
+    image_view *tables; /* its sections of keyed state: the reader's; list owned */
     uint32_t count, room;
 } loading;
 
@@ -35,52 +34,6 @@ err *keeper_refuse(const pipeline *p, const char *way_out, const char *format, .
 }
 
 /* -- state of another text of the script */
-
-static const sl_table_change *find_change(const sl_compat *compat, const char *kind,
-                                          const sl_string *name) {
-    size_t kind_len = strlen(kind);
-    for (uint32_t i = 0; i < compat->change_count; i++) {
-        const sl_string *section = &compat->changes[i].section;
-        if (section->len == kind_len + name->len && !memcmp(section->data, kind, kind_len) &&
-            !memcmp(section->data + kind_len, name->data, name->len))
-            return &compat->changes[i];
-    }
-    return NULL;
-}
-
-/* NULL: as it is. */
-static const layout_map *map_of(const sl_compat *compat, const char *kind, const sl_string *name,
-                                layout_map *map) {
-    const sl_table_change *change = find_change(compat, kind, name);
-    if (!change || change->fate != SL_FATE_MAPPED) return NULL;
-    *map = (layout_map){
-        .count = change->run_count,
-        .from = change->from,
-        .to = change->to,
-        .sizes = change->sizes,
-        .part_count = change->part_count,
-        .parts = change->parts,
-    };
-    return map;
-}
-
-static void make_maps(loading *l, const sl_compat *compat) {
-    const sl_plan *plan = l->p->plan;
-    uint32_t count = plan->aggregate_count;
-    l->layouts = mem_zalloc(2 * count, sizeof *l->layouts);
-    l->lists = mem_zalloc(2 * count, sizeof *l->lists);
-    for (uint32_t a = 0; a < count; a++) {
-        const sl_string *name = &plan->aggregates[a].name;
-        l->lists[a] = map_of(compat, "aggregate ", name, &l->layouts[a]);
-        l->lists[count + a] = map_of(compat, "sent ", name, &l->layouts[count + a]);
-    }
-    l->maps = (stored_maps){
-        .aggregates = l->lists,
-        .sent = l->lists + count,
-        .drops_unknown = true,
-    };
-    l->has_maps = true;
-}
 
 static void tell_changes(const pipeline *p, const sl_compat *compat) {
     char *text = mem_copy_text(compat->message.data, compat->message.len);
@@ -122,7 +75,8 @@ static err *check_shape(loading *l, const char *shape) {
     if (compat->verdict != SL_COMPAT_ACCEPTED) return NULL;
     if (compat->message.len && !k->has_told) tell_changes(l->p, compat);
     k->has_told = true;
-    make_maps(l, compat);
+    shape_maps_init(&l->maps, l->p->plan, compat);
+    l->has_maps = true;
     return NULL;
 }
 
@@ -177,14 +131,13 @@ static err *load_phase(worker *w, void *arg) {
     const loading *l = arg;
     err *e = NULL;
     for (uint32_t i = 0; i < l->count && !e; i++)
-        e = worker_load(w, l->p->plan, &l->tables[i], l->has_maps ? &l->maps : NULL);
+        e = worker_load(w, l->p->plan, &l->tables[i], l->has_maps ? &l->maps.by : NULL);
     return e;
 }
 
 static void loading_done(loading *l) {
     mem_free(l->tables);
-    mem_free(l->layouts);
-    mem_free(l->lists);
+    shape_maps_done(&l->maps);
 }
 
 /* Functions are not compared: what windows that are open mean may have changed with them. */
@@ -227,7 +180,8 @@ static err *load_base(pipeline *p) {
     loading l = { .p = p };
     err *e = check_head(&l, base_head(p->local->base));
     if (!e)
-        e = local_fill(p, l.has_maps ? &l.maps : NULL, p->keeper->has_other_shape, take_plain, &l);
+        e = local_fill(p, l.has_maps ? &l.maps.by : NULL, p->keeper->has_other_shape, take_plain,
+                       &l);
     loading_done(&l);
     return e;
 }

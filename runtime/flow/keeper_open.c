@@ -10,6 +10,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/budget.h"
+#include "runtime/flow/held.h"
 #include "runtime/flow/keeper_inside.h"
 #include "runtime/flow/local.h"
 #include "runtime/flow/replay.h"
@@ -235,7 +236,7 @@ err *keeper_open(pipeline *p, const pipeline_options *options) {
         options->checkpoint ? options->checkpoint : &p->plan->checkpoint;
     if (!plan->url.data) return NULL;
     keeper *k = p->keeper = mem_zalloc(1, sizeof *k);
-    k->plan = plan;
+    k->plan = held_checkpoint(&p->held, plan);
     k->name = mem_copy_text(p->plan->name.data, p->plan->name.len);
     k->shape = mem_copy_text(plan->shape.data ? plan->shape.data : "", plan->shape.len);
     k->group = mem_copy_text(plan->group.data ? plan->group.data : "", plan->group.len);

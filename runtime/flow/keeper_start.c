@@ -88,7 +88,7 @@ void keeper_tell_inputs(pipeline *p) {
     k->inputs = mem_zalloc(p->plan->source_count, sizeof *k->inputs);
     for (uint32_t i = 0; i < p->plan->source_count; i++) {
         keeper_input *in = &k->inputs[i];
-        *in = (keeper_input){ .system = p->system, .keeper = k, .plan = &p->plan->sources[i] };
+        *in = (keeper_input){ .system = p->system, .keeper = k, .plan = p->opened[i] };
         for (uint32_t n = 0; n < i; n++)
             in->twin += is_equal(&p->plan->sources[n].name, &in->plan->name);
         in->system.ledger = k->ledger;
@@ -221,8 +221,22 @@ static err *begin(pipeline *p) {
     return e ? e : claim(p);
 }
 
+err *keeper_follow_sinks(pipeline *p) {
+    keeper *k = p->keeper;
+    k->has_positions = false;
+    for (uint32_t i = 0; i < p->out.count; i++)
+        k->has_positions |= p->out.sinks[i].ops->position != NULL;
+    bool goes_beside = p->overlaps && !k->has_positions && !ahead_is_on(p) &&
+                       !delivery_is_in_script(&p->out);
+    if (goes_beside == (k->commits != NULL)) return NULL;
+    if (goes_beside) return jobs_new(false, &k->commits);
+    jobs_free(k->commits);
+    k->commits = NULL;
+    return NULL;
+}
+
 /* For replays. */
-static err *keep_script(const pipeline *p) {
+err *keeper_keep_script(const pipeline *p) {
     sl_string text = script_source(crew_worker(p->crew, 0)->script);
     if (!text.len) return NULL;
     return checkpoint_keep_script(p->keeper->checkpoint, p->plan->script_hash, text.data,
@@ -232,11 +246,8 @@ static err *keep_script(const pipeline *p) {
 err *keeper_start(pipeline *p) {
     keeper *k = p->keeper;
     if (!k) return NULL;
-    err *e = keep_script(p);
-    for (uint32_t i = 0; i < p->out.count; i++)
-        k->has_positions |= p->out.sinks[i].ops->position != NULL;
-    bool goes_beside = p->overlaps && !k->has_positions && !ahead_is_on(p);
-    if (!e && goes_beside && !delivery_is_in_script(&p->out)) e = jobs_new(false, &k->commits);
+    err *e = keeper_keep_script(p);
+    if (!e) e = keeper_follow_sinks(p);
     if (e) return e;
     if (k->is_fresh) return begin(p);
     for (uint32_t i = 0; i < p->input_count && !e; i++) {

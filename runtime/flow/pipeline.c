@@ -7,11 +7,15 @@
 #include "runtime/flow/batch.h"
 #include "runtime/flow/closing.h"
 #include "runtime/flow/commit.h"
+#include "runtime/flow/held.h"
+#include "runtime/flow/keeper.h"
 #include "runtime/flow/local.h"
+#include "runtime/flow/reload.h"
 #include "runtime/flow/walk.h"
 
 enum { WORKER_CHUNKS = 4,
        CLOSE_GROUPS = 100000,
+       HELD_BYTES = 16 << 10,
        JUMP_MS = 1000 /* less is what a clock does that is being corrected */ };
 
 static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
@@ -22,7 +26,8 @@ static err *open_input(pipeline *p, uint32_t i, find_source_ops find) {
     if (!ops)
         return err_new(ERR_PLAN, "source `%.*s`: there is no connector `%.*s`", len,
                        plan->name.data, (int)plan->connector.len, plan->connector.data);
-    return err_wrap(input_open(&p->inputs[i], plan, ops, keeper_system(p, i), i, p->bounded_run),
+    return err_wrap(input_open(&p->inputs[i], plan, p->opened[i], ops, keeper_system(p, i), i,
+                               p->bounded_run),
                     "source `%.*s`", len, plan->name.data);
 }
 
@@ -54,6 +59,13 @@ int64_t pipeline_now_ms(pipeline *p) {
     return now_ms;
 }
 
+static void hold_sources(pipeline *p) {
+    arena_init(&p->held, HELD_BYTES);
+    p->opened = mem_zalloc(p->plan->source_count, sizeof *p->opened);
+    for (uint32_t i = 0; i < p->plan->source_count; i++)
+        p->opened[i] = held_source(&p->held, &p->plan->sources[i]);
+}
+
 err *pipeline_open(pipeline *p, const pipeline_options *options) {
     *p = (pipeline){ .plan = script_plan(options->workers[0]->script), .system = options->system };
     p->bounded_run = !options->by_hand &&
@@ -62,6 +74,7 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     err *e = crew_new(options->workers, options->worker_count, &p->crew);
     p->laps = crew_laps(p->crew, 0);
     p->inputs = mem_zalloc(p->plan->source_count, sizeof *p->inputs);
+    hold_sources(p);
     p->since_ms = INT64_MIN;
     p->always_threaded = options->always_threaded;
     p->chunk_records = options->chunk_records ? options->chunk_records : VECTOR_ROWS;
@@ -77,6 +90,7 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     p->system.script = options->workers[0]->script;
     p->sink_system = p->system;
     p->sink_system.stop = options->stop_now;
+    p->find_sink = options->find_sink;
     p->on_step = options->on_step;
     p->on_step_arg = options->on_step_arg;
     p->overlaps = !options->keeps_in_line && !options->by_hand;
@@ -92,6 +106,8 @@ void pipeline_close(pipeline *p) {
     if (!p->plan) return;
     uint32_t workers = crew_count(p->crew);
     err_free(commit_settle(p)); /* it uses what goes */
+    err_free(p->later);
+    reload_end(p);
     for (uint32_t i = 0; i < p->input_count; i++) input_close(&p->inputs[i]);
     delivery_close(&p->out);
     local_close(p->local);
@@ -108,6 +124,8 @@ void pipeline_close(pipeline *p) {
     mem_free(p->chunks);
     mem_free(p->inputs);
     crew_free(p->crew, p->plan);
+    mem_free(p->opened);
+    arena_done(&p->held);
     *p = (pipeline){ 0 };
 }
 
@@ -185,7 +203,8 @@ static err *look_around(pipeline *p) {
 
 err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
     int64_t until_ms = INT64_MAX;
-    err *e = look_around(p);
+    err *e = p->later ? p->later : look_around(p);
+    p->later = NULL;
     if (e) return e;
     if (ahead_planned(p)) return finish_earlier(p, verdict);
     if (closing_is_open(p)) return run_batch(p, verdict);

@@ -116,6 +116,17 @@ static err *host_restart(void *handle, const specs_opening *opening) {
     return open_run(p, opening);
 }
 
+static err *host_reload(void *handle, const specs_opening *opening) {
+    played *p = handle;
+    kit_options options = {
+        .script = opening->script,
+        .guest = opening->guest,
+        .pool = p->host->pool,
+        .workers = opening->workers,
+    };
+    return kit_reload(&p->pipeline, &options);
+}
+
 static void host_crash(void *handle, const char *step) {
     for (const char *const *known = keeper_steps; *known; known++)
         if (strcmp(*known, step) == 0) ((played *)handle)->crash = *known;
@@ -144,10 +155,15 @@ static void host_advance(void *handle, int64_t ms) {
 
 static int64_t host_now(void *handle) { return clock_now_ms(&((played *)handle)->world.clock); }
 
+/* By its number in the plan that runs. */
+static world_sink *sink_of(const played *p, uint32_t number) {
+    return number < p->pipeline.out.count ? p->pipeline.out.sinks[number].handle : NULL;
+}
+
 static bool host_message(void *handle, uint32_t sink, uint32_t i, sl_message *m) {
-    const played *p = handle;
-    if (sink >= p->world.sink_count || i >= p->world.sinks[sink]->count) return false;
-    const world_record *r = &p->world.sinks[sink]->messages[i];
+    const world_sink *s = sink_of(handle, sink);
+    if (!s || i >= s->count) return false;
+    const world_record *r = &s->messages[i];
     *m = (sl_message){
         .key = { .data = r->key, .len = r->key_len },
         .value = { .data = r->value, .len = r->value_len },
@@ -161,8 +177,8 @@ static bool host_message(void *handle, uint32_t sink, uint32_t i, sl_message *m)
 }
 
 static void host_forget(void *handle, uint32_t sink) {
-    const played *p = handle;
-    if (sink < p->world.sink_count) world_forget(p->world.sinks[sink]);
+    world_sink *s = sink_of(handle, sink);
+    if (s) world_forget(s);
 }
 
 static err *host_describe(void *handle, const char **json) {
@@ -186,6 +202,7 @@ const specs_ops kit_specs = {
     .run = host_run,
     .finish = host_finish,
     .restart = host_restart,
+    .reload = host_reload,
     .crash = host_crash,
     .steps = keeper_steps,
     .advance = host_advance,

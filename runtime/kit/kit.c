@@ -8,6 +8,7 @@
 #include "runtime/flow/batch.h"
 #include "runtime/flow/closing.h"
 #include "runtime/flow/commit.h"
+#include "runtime/flow/reload.h"
 
 enum { SMALL_CHUNK = 2 };
 
@@ -50,6 +51,32 @@ static err *open_workers(const kit_options *options, worker **workers) {
         return e;
     }
     return NULL;
+}
+
+/* Give a worker's script back, unless it is a guest, which nobody else has. */
+static void give_back(script_pool *pool, script *s) {
+    if (pool && !script_is_guest(s))
+        pool_give(pool, s);
+    else
+        script_close(s);
+}
+
+static void free_retired(pipeline *p, script_pool *pool) {
+    uint32_t count;
+    reload *r = reload_take_retired(p);
+    script **scripts = reload_take_scripts(r, &count);
+    reload_free(r); /* the plan belongs to a script */
+    for (uint32_t i = 0; i < count; i++) give_back(pool, scripts[i]);
+    mem_free(scripts);
+}
+
+err *kit_reload(pipeline *p, const kit_options *options) {
+    worker **workers = mem_zalloc(options->workers, sizeof *workers);
+    err *e = open_workers(options, workers);
+    if (!e) e = reload_swap(p, workers, options->workers, NULL);
+    free_retired(p, options->pool);
+    mem_free(workers);
+    return e;
 }
 
 static bool is_kafka(const sl_string *connector) {
@@ -111,6 +138,8 @@ err *kit_open(pipeline *p, world *w, const kit_options *options) {
 
 void kit_close(pipeline *p, script_pool *pool) {
     if (!p->plan) return;
+    reload_settle(p);
+    free_retired(p, pool);
     /* what the pool drops must not be the plan in use: scripts are given when all is closed */
     uint32_t count = crew_count(p->crew);
     script **scripts = mem_zalloc(count, sizeof *scripts);

@@ -29,6 +29,10 @@ typedef struct kit_options {
 err *kit_open(pipeline *p, world *w, const kit_options *options);
 void kit_close(pipeline *p, script_pool *pool);
 
+/* Let the script of `options` take over from the one that runs, between two batches. An error: it
+ * goes on as it was. */
+err *kit_reload(pipeline *p, const kit_options *options);
+
 /* Take all records that are there, in as many batches as the limits make of them; one batch at
  * least if one is due or records came. `batches`: how many ran. The trigger is not asked. */
 err *kit_run(pipeline *p, uint32_t *batches);

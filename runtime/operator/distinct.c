@@ -80,6 +80,8 @@ seen_keys *seen_keys_new(const sl_distinct *plan) {
     return seen;
 }
 
+void seen_keys_follow(seen_keys *seen, const sl_distinct *plan) { seen->plan = plan; }
+
 void seen_keys_free(seen_keys *seen) {
     if (!seen) return;
     table_free(seen->table);

@@ -13,6 +13,9 @@ void judge_space_free(judge_space *space);
 
 /* The keys of one distinct; borrows `plan`. */
 seen_keys *seen_keys_new(const sl_distinct *plan);
+
+/* They go on under another plan that keeps them alike; which is borrowed instead. */
+void seen_keys_follow(seen_keys *seen, const sl_distinct *plan);
 void seen_keys_free(seen_keys *seen);
 
 /* Where they stand, borrowed: one entry a key. Whoever fills it between batches says so. */

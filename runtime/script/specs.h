@@ -32,6 +32,8 @@ typedef struct specs_ops {
     /* Stop between two batches, and go on as another process: from the checkpoint, in the same
      * topics, by the same clock (`now_ms` is not looked at). */
     struct err *(*restart)(void *played, const specs_opening *opening);
+    /* Let another script take over between two batches. An error: the old one goes on. */
+    struct err *(*reload)(void *played, const specs_opening *opening);
     /* The next batch dies at `step`, one of `steps`: run and finish give ERR_CRASHED, and restart
      * must follow. */
     void (*crash)(void *played, const char *step);

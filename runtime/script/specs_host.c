@@ -150,6 +150,23 @@ static int host_restart(lua_State *L) {
     return 1;
 }
 
+/* The table that another script is opened with, the pipeline, which goes on whatever comes. */
+static int host_reload(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    played *p = check_at(L, 2);
+    lua_settop(L, 2);
+    opening o;
+    err *e = read_opening(L, p, &o);
+    lua_getfield(L, 1, "path");
+    if (!e && !o.of.guest) o.script.path = luaL_checkstring(L, -1); /* also what a restart opens */
+    if (!e) e = p->kit->ops->reload(p->handle, &o.of);
+    if (e) return fail(L, e);
+    mem_free(p->path);
+    p->path = mem_copy_text(o.script.path, strlen(o.script.path));
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 static int host_crash(lua_State *L) {
     played *p = check_played(L);
     p->kit->ops->crash(p->handle, luaL_checkstring(L, 2));
@@ -324,6 +341,7 @@ static int host_metrics(lua_State *L) {
 static const luaL_Reg FUNCTIONS[] = {
     { "open", host_open },
     { "restart", host_restart },
+    { "reload", host_reload },
     { "crash", host_crash },
     { "close", host_close },
     { "feed", host_feed },

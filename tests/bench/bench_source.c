@@ -138,7 +138,7 @@ static void drain(const sl_source *source, uint64_t wanted, bool decodes, bool p
     arena_init(&strings, 1 << 16);
     ride *rows = calloc(VECTOR, sizeof *rows);
     check(decoder_new(source, &d));
-    check(input_open(&in, source, connector_source(&source->connector), &system, 0, false));
+    check(input_open(&in, source, source, connector_source(&source->connector), &system, 0, false));
     for (uint64_t batch = 0; t->records < wanted; batch++) {
         check(input_look(&in));
         if (!input_backlog(&in)) {

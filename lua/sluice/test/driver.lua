@@ -19,7 +19,8 @@ local Driver = {}
 
 -- Its methods for specs.
 local PUBLIC = { "advance", "batch", "close", "crash", "feed", "finish", "late",
-   "latest", "metrics", "now", "output", "partitions", "quarantined", "restart", "tick" }
+   "latest", "metrics", "now", "output", "partitions", "quarantined", "reload",
+   "restart", "tick" }
 
 -- What is nil until something happens.
 local UNSET = { ended = true, batches = true }
@@ -92,6 +93,18 @@ function Driver:collect()
          rows.keep(latest, row)
       end
    end
+end
+
+-- Another script runs: what its sinks have got stays, by their names.
+function Driver:follow()
+   local about, unread, latest = describe(self.handle), {}, {}
+   local by_name = {}
+   for i, sink in ipairs(self.about.sinks) do by_name[sink.name] = i end
+   for i, sink in ipairs(about.sinks) do
+      local was = by_name[sink.name]
+      unread[i], latest[i] = self.unread[was], self.tables[was]
+   end
+   self.about, self.unread, self.tables = about, unread, latest
 end
 
 function Driver:run(method, fn)
@@ -306,8 +319,6 @@ end
 
 for name, method in pairs(process.methods) do Driver[name] = method end
 
-local NOT_YET = ":%s: not yet: scripts are changed while they run in a later release"
-
 -- Called with a dot, the first argument is no pipeline. (Tail calls keep the levels of
 -- errors.)
 for _, name in ipairs(PUBLIC) do
@@ -318,10 +329,6 @@ for _, name in ipairs(PUBLIC) do
       end
       return method(self, ...)
    end
-end
-
-function Driver.reload()
-   error(NOT_YET:format "reload", 2)
 end
 
 return driver

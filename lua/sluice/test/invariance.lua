@@ -144,7 +144,7 @@ end
 
 -- What may befall a batch, in turn over all ways that are tried, so that each comes.
 local function fates()
-   local list, at = { false, "restart" }, 0
+   local list, at = { false, "restart", "reload" }, 0
    for _, step in ipairs(host.steps) do list[#list + 1] = step end
    return function()
       at = at % #list + 1
@@ -153,7 +153,7 @@ local function fates()
 end
 
 -- One way to play the records: `{ workers =, batches = { { number, …, dies_at = step of a
--- batch, or "restart" }, … } }`.
+-- batch, "restart" or "reload" }, … } }`.
 local function vary(records, may, workers, random, fate)
    local batches = {}
    for b = 1, may.splits and random(1, math.min(#records, 8)) or 1 do batches[b] = {} end
@@ -181,6 +181,8 @@ local function play(case, way)
       end
       if batch.dies_at == "restart" then
          p:restart()
+      elseif batch.dies_at == "reload" then
+         p:reload(case.of)
       elseif batch.dies_at and #batch > 0 then
          p:crash(batch.dies_at)
       end

@@ -76,6 +76,25 @@ function Driver:restart(given)
    return self
 end
 
+--- Let another text of the script take over between two batches, as `sluice run` does when
+-- the file was saved: state, positions and what is open stay. If the next batch fails under
+-- it, the old one is back and does that batch.
+-- @tparam string|sluice.pipeline.Pipeline of path of the script, or a pipeline
+-- @treturn Driver itself
+-- @raise when it is refused, with the reason: the old one goes on
+-- @usage p:batch(rows):reload "scripts/ride_counts_2.lua":batch(more)
+function Driver:reload(of)
+   self:check_open "reload"
+   check_met(self, "reload")
+   local wrong, read = settings.read(of, self.given)
+   if wrong then error(wrong, 2) end
+   local done, problem = host.reload(read, self.handle)
+   if not done then error(problem, 2) end
+   self.of, self.opened = of, read
+   self:follow()
+   return self
+end
+
 --- Let the next batch die at a step (`test.steps`), as by kill -9; the pipeline goes on
 -- from its checkpoint, and does again what was not committed.
 -- @tparam string step

@@ -100,7 +100,7 @@ local function show_way(way, names)
       for i, number in ipairs(batch) do numbers[i] = names[number] end
       if #numbers > 0 then
          local at = batch.dies_at
-         local how = at == "restart" and " (restart before)"
+         local how = (at == "restart" or at == "reload") and " (%s before)"
             or at and " (dies at %s)" or ""
          parts[#parts + 1] = table.concat(numbers, " ") .. how:format(at)
       end

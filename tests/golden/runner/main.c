@@ -66,7 +66,7 @@ static void play_path(totals *t, const char *path) {
 
 static int usage(void) {
     fprintf(stderr, "golden_runner [--workers N] [--restarts N] [--crashes FIRST] [--planned] "
-                    "[--beside] [--close GROUPS] [-joff] [--only TEXT] [--update] PATH…\n");
+                    "[--beside] [--reloads] [--close GROUPS] [-joff] [--only TEXT] [--update] PATH…\n");
     return 2;
 }
 
@@ -76,6 +76,10 @@ int main(int argc, char **argv) {
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "-joff") == 0) {
             t.options.jit_off = true;
+            continue;
+        }
+        if (strcmp(argv[at], "--reloads") == 0) {
+            t.options.reloads = true;
             continue;
         }
         if (strcmp(argv[at], "--planned") == 0) {

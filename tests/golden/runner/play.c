@@ -106,8 +106,10 @@ static err *die(void *arg, const char *step) {
     return err_new(ERR_CRASHED, "died at `%s`", step);
 }
 
-static void open_run(play *p) {
-    p->opened = true;
+typedef err *with_script(play *p, const kit_options *options);
+
+/* Open the pipeline, or reload it, with the case's script. */
+static err *with_options(play *p, with_script *act) {
     script_options of_script = {
         .path = script_name(p),
         .text = buf_text(&p->script),
@@ -131,7 +133,18 @@ static void open_run(play *p) {
         .on_step = die,
         .on_step_arg = p,
     };
-    p->error = kit_open(&p->p, &p->world, &options);
+    return act(p, &options);
+}
+
+static err *open_with(play *p, const kit_options *options) {
+    return kit_open(&p->p, &p->world, options);
+}
+
+static err *reload_with(play *p, const kit_options *options) { return kit_reload(&p->p, options); }
+
+static void open_run(play *p) {
+    p->opened = true;
+    p->error = with_options(p, open_with);
     if (p->error) return;
     p->running = true;
     if (!p->expected) p->expected = mem_zalloc(p->world.sink_count + 1, sizeof *p->expected);
@@ -677,6 +690,7 @@ static err *step_once(play *p, trigger_verdict *verdict) {
 static void rerun(play *p) {
     if (!p->can_rerun) return;
     p->can_rerun = false;
+    if (p->options->reloads) p->error = with_options(p, reload_with);
     if (!p->options->restarts || !p->may_end || ++p->steps < p->options->restarts) return;
     p->workers = p->workers == 1 ? p->options->workers : 1;
     reopen(p);

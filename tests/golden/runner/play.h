@@ -12,6 +12,8 @@ typedef struct play_options {
                         * from its checkpoint; the bytes must be the same */
     uint32_t crashes;  /* > 0: every batch dies first, and is done by another pipeline: at one step
                         * after the other, 1: from the first one on */
+    bool reloads;      /* behind each step the same script takes over from itself; the bytes must be
+                        * the same */
     bool plans_ahead;  /* a batch that died is done as it was planned, whatever has come since */
     bool beside;       /* batches of a step go on beside the commit of those before */
     bool update;       /* write what came out into the file in place of what was expected */

@@ -1,0 +1,330 @@
+/* DESIGN. Files are looked at ten times a second: their time, size and number in the file system,
+ * since editors write by rename, and several files in a row. A change counts once it has stood for
+ * one look. After a text that was refused, all Lua files beside the script count: what it required
+ * is not known then. */
+#include "runtime/cli/reloader.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/cli/thread.h"
+#include "runtime/flow/reload.h"
+
+enum { LOOK_MS = 100,
+       HANGS_MS = 20000 };
+
+static const uint64_t STAMP_START = 0xcbf29ce484222325u;
+static const uint64_t STAMP_MISSING = 0, STAMP_OTHER = 1;
+
+struct reloader {
+    reloader_options options;
+    pthread_t thread;
+    bool has_thread;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t wake;
+    bool ends, is_asked;
+    char **files; /* of the script that was loaded last; owned */
+    uint32_t file_count;
+    bool was_refused;      /* the last text */
+    uint64_t seen;         /* stamp of the files when they were loaded */
+    uint64_t last;         /* stamp at the last look */
+    uint64_t running_hash; /* of the script */
+    int64_t loading_ms;    /* steady time since which it loads; 0: it does not */
+    worker **ready;        /* loaded; owned */
+    uint32_t ready_count;
+    struct reload *retired; /* to be freed here, where nobody waits; owned */
+};
+
+static int64_t steady_ms(void) { return clock_steady_ms(&(clock_source){ 0 }); }
+
+/* -- what is watched */
+
+static uint64_t mix(uint64_t stamp, uint64_t value) {
+    return (stamp ^ value) * 0x100000001b3u;
+}
+
+static uint64_t add_file(uint64_t stamp, const char *path) {
+    struct stat s;
+    if (stamp == STAMP_MISSING || stat(path, &s)) return STAMP_MISSING;
+    stamp = mix(stamp, (uint64_t)s.st_mtim.tv_sec);
+    stamp = mix(stamp, (uint64_t)s.st_mtim.tv_nsec);
+    stamp = mix(stamp, (uint64_t)s.st_size);
+    return mix(stamp, (uint64_t)s.st_ino) | 1;
+}
+
+static bool is_lua(const char *name) {
+    size_t len = strlen(name);
+    return len > 4 && strcmp(name + len - 4, ".lua") == 0;
+}
+
+/* In any order: they are summed up. */
+static uint64_t stamp_folder(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? mem_copy_text(path, (size_t)(slash - path)) : mem_copy_text(".", 1);
+    DIR *listed = opendir(*folder ? folder : "/");
+    uint64_t sum = 0;
+    buf name = { 0 };
+    for (struct dirent *one; listed && (one = readdir(listed));) {
+        if (!is_lua(one->d_name)) continue;
+        buf_reset(&name);
+        buf_printf(&name, "%s/%s", folder, one->d_name);
+        sum += add_file(STAMP_START, buf_text(&name));
+    }
+    if (listed) closedir(listed);
+    buf_done(&name);
+    mem_free(folder);
+    return sum;
+}
+
+/* STAMP_MISSING: one is not there, as while an editor writes it. The lock is held. */
+static uint64_t stamp_files(const reloader *r) {
+    uint64_t stamp = add_file(STAMP_START, r->options.path);
+    for (uint32_t i = 0; i < r->file_count; i++) stamp = add_file(stamp, r->files[i]);
+    if (r->was_refused && stamp != STAMP_MISSING)
+        stamp = mix(stamp, stamp_folder(r->options.path)) | 1;
+    return stamp;
+}
+
+static void free_files(reloader *r) {
+    for (uint32_t i = 0; i < r->file_count; i++) mem_free(r->files[i]);
+    mem_free(r->files);
+    r->files = NULL;
+    r->file_count = 0;
+}
+
+static void keep_files(reloader *r, const script *s) {
+    const char *const *files = script_files(s, &r->file_count);
+    r->files = mem_zalloc(r->file_count + 1, sizeof *r->files);
+    for (uint32_t i = 0; i < r->file_count; i++)
+        r->files[i] = mem_copy_text(files[i], strlen(files[i]));
+}
+
+/* Whether it is time to load. The lock is held. */
+static bool is_due(reloader *r, bool *by_hand) {
+    if (r->ready) return false;
+    *by_hand = r->is_asked;
+    r->is_asked = false;
+    uint64_t now = *by_hand || r->options.watches ? stamp_files(r) : r->seen;
+    bool is_still = now == r->last;
+    r->last = now;
+    if (!*by_hand && (now == STAMP_MISSING || now == r->seen || !is_still)) return false;
+    r->seen = now;
+    return true;
+}
+
+/* -- thread: the reloader's */
+
+static void tell(const reloader *r, bool hot, const char *text, uint64_t hash) {
+    if (r->options.told) r->options.told(r->options.arg, hot, text, hash);
+}
+
+static void refuse(const reloader *r, const err *e) {
+    log_warn(r->options.log, "the changed script is refused, the old one goes on",
+             log_text("reason", e->message));
+    tell(r, false, e->message, r->running_hash);
+}
+
+static void tell_same(const reloader *r) {
+    log_write(r->options.log, LOG_INFO, "the script is the one that runs", NULL, 0);
+    tell(r, true, "nothing has changed", r->running_hash);
+}
+
+/* What counts as watched depends on the outcome; what was saved meanwhile is a change. The lock is
+ * held. */
+static void note_outcome(reloader *r, bool is_refused) {
+    bool is_still = stamp_files(r) == r->seen;
+    r->was_refused = is_refused;
+    r->last = stamp_files(r);
+    r->seen = is_still ? r->last : STAMP_OTHER;
+}
+
+/* Its files are watched from now on. The lock is held. */
+static void note_loaded(reloader *r, const script *s) {
+    free_files(r);
+    keep_files(r, s);
+    r->was_refused = false;
+    r->last = stamp_files(r);
+    r->seen = script_is_current(s) ? r->last : STAMP_OTHER;
+}
+
+static void free_workers(worker **workers, uint32_t count) {
+    const sl_plan *plan = count ? script_plan(workers[0]->script) : NULL;
+    while (count) worker_free(workers[--count], plan);
+    mem_free(workers);
+}
+
+/* Load it. The lock is held, but not meanwhile. */
+static void load(reloader *r, bool by_hand) {
+    worker **workers = NULL;
+    uint32_t count = 0;
+    r->loading_ms = steady_ms();
+    pthread_mutex_unlock(&r->lock);
+    err *e = r->options.load(r->options.arg, &workers, &count);
+    pthread_mutex_lock(&r->lock);
+    r->loading_ms = 0;
+    if (e) {
+        note_outcome(r, true);
+        if (e->code != ERR_STOPPED) refuse(r, e);
+        err_free(e);
+        return;
+    }
+    bool was_refused = r->was_refused;
+    note_loaded(r, workers[0]->script);
+    if (script_plan(workers[0]->script)->script_hash == r->running_hash) {
+        free_workers(workers, count);
+        if (by_hand || was_refused) tell_same(r);
+        return;
+    }
+    r->ready = workers;
+    r->ready_count = count;
+}
+
+/* Wait for at most LOOK_MS. The lock is held. */
+static void doze(reloader *r) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += LOOK_MS * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&r->wake, &r->lock, &until);
+}
+
+static void free_retired(reloader *r) {
+    struct reload *retired = r->retired;
+    if (!retired) return;
+    r->retired = NULL;
+    pthread_mutex_unlock(&r->lock);
+    reload_free(retired);
+    pthread_mutex_lock(&r->lock);
+}
+
+static void *work(void *arg) {
+    reloader *r = arg;
+    bool by_hand;
+    pthread_mutex_lock(&r->lock);
+    while (!r->ends) {
+        free_retired(r);
+        if (is_due(r, &by_hand)) load(r, by_hand);
+        if (!r->ends && !r->is_asked && !r->retired) doze(r);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+/* -- thread: main, but for who asks */
+
+reloader *reloader_new(const reloader_options *options, const script *running) {
+    reloader *r = mem_zalloc(1, sizeof *r);
+    pthread_condattr_t monotonic;
+    r->options = *options;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&r->lock, NULL);
+    r->running_hash = script_plan(running)->script_hash;
+    note_loaded(r, running);
+    r->has_thread = thread_start(&r->thread, work, r);
+    if (!r->has_thread)
+        log_write(options->log, LOG_WARN, "no thread for reloads, the script is not watched",
+                  NULL, 0);
+    return r;
+}
+
+void reloader_ask(reloader *r) {
+    pthread_mutex_lock(&r->lock);
+    r->is_asked = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+}
+
+bool reloader_hangs(reloader *r) {
+    if (!r) return false;
+    pthread_mutex_lock(&r->lock);
+    bool hangs = r->loading_ms && steady_ms() - r->loading_ms >= HANGS_MS;
+    pthread_mutex_unlock(&r->lock);
+    return hangs;
+}
+
+static worker **take_ready(reloader *r, uint32_t *count) {
+    pthread_mutex_lock(&r->lock);
+    worker **workers = r->ready;
+    *count = r->ready_count;
+    pthread_mutex_unlock(&r->lock);
+    return workers;
+}
+
+static void swap(reloader *r, pipeline *p, worker **workers, uint32_t count) {
+    char *changes = NULL;
+    int64_t began_ms = steady_ms();
+    err *e = reload_swap(p, workers, count, &changes);
+    if (!e) {
+        log_info(p->system.log, "the script was reloaded", log_text("changes", changes),
+                 log_number("batch", (int64_t)p->batch),
+                 log_number("pause_ms", steady_ms() - began_ms));
+        tell(r, true, changes, p->plan->script_hash);
+    }
+    mem_free(changes);
+    pthread_mutex_lock(&r->lock);
+    mem_free(r->ready);
+    r->ready = NULL;
+    r->running_hash = p->plan->script_hash;
+    if (e) {
+        note_outcome(r, true);
+        if (e->code != ERR_STOPPED) refuse(r, e);
+        err_free(e);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* Scripts that are done with go to the thread; what failed on trial is told. */
+static void look_back(reloader *r, pipeline *p) {
+    struct reload *retired = r->has_thread ? reload_take_retired(p) : NULL;
+    char *why = p->went_back;
+    if (!retired && !why) return;
+    p->went_back = NULL;
+    pthread_mutex_lock(&r->lock);
+    r->running_hash = p->plan->script_hash;
+    if (retired) {
+        reload_chain(retired, r->retired);
+        r->retired = retired;
+    }
+    if (why) note_outcome(r, true);
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    if (why) tell(r, false, why, p->plan->script_hash);
+    mem_free(why);
+}
+
+void reloader_tick(reloader *r, pipeline *p) {
+    uint32_t count;
+    if (!r) return;
+    look_back(r, p);
+    worker **workers = take_ready(r, &count);
+    if (workers && reload_may_swap(p)) swap(r, p, workers, count);
+}
+
+void reloader_free(reloader *r) {
+    if (!r) return;
+    if (reloader_hangs(r)) return; /* its thread never ends: the process does */
+    pthread_mutex_lock(&r->lock);
+    r->ends = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    if (r->has_thread) pthread_join(r->thread, NULL);
+    if (r->ready) free_workers(r->ready, r->ready_count);
+    reload_free(r->retired);
+    free_files(r);
+    pthread_cond_destroy(&r->wake);
+    pthread_mutex_destroy(&r->lock);
+    mem_free(r);
+}

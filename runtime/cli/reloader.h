@@ -1,0 +1,40 @@
+#pragma once
+/* Hot reload of `sluice run`: a thread watches the script and what it required, or is asked; loads
+ * the changed text beside the running one, and hands the workers to main, which lets them take over
+ * between two batches (flow/reload.h). What is wrong with it is told, and the old one goes on.
+ *
+ *   saved, SIGHUP, asked ─▶ load, a worker each ─▶ ready ─▶ swap ─▶ told
+ *        thread: reloader's                         thread: main
+ */
+#include "runtime/flow/pipeline.h"
+
+typedef struct reloader reloader;
+
+/* The outcome of a reload: `hot`: the new script runs; else the old one goes on. `text`: what has
+ * changed, or why not; lines. `hash`: of the script that runs. thread: any. */
+typedef void reloader_told(void *arg, bool hot, const char *text, uint64_t hash);
+
+typedef struct reloader_options {
+    logger *log;
+    const char *path; /* of the script; borrowed */
+    bool watches;     /* files, else only who asks */
+    /* Load the script for all workers, into a list that is taken. thread: reloader's. */
+    err *(*load)(void *arg, worker ***workers, uint32_t *count);
+    reloader_told *told; /* may be NULL */
+    void *arg;           /* of both */
+} reloader_options;
+
+/* `running`: the script that runs. NULL: there is no thread to be had, which is told. */
+reloader *reloader_new(const reloader_options *options, const script *running);
+
+/* Load it again now, whatever has changed. thread: any. */
+void reloader_ask(reloader *r);
+
+/* Between batches: let what is loaded take over. thread: main. */
+void reloader_tick(reloader *r, pipeline *p);
+
+/* Whether loading has not returned for so long that it never will: the pipeline goes on without
+ * reloads. thread: any. */
+bool reloader_hangs(reloader *r);
+
+void reloader_free(reloader *r); /* NULL is allowed */

@@ -1,0 +1,54 @@
+#pragma once
+/* What the files of a reload share: reload.c (the exchange), reload_check.c (what may not change),
+ * reload_sinks.c. */
+#include "runtime/flow/delivery.h"
+#include "runtime/flow/reload.h"
+#include "runtime/flow/shape.h"
+#include "runtime/operator/takeover.h"
+
+struct blank_field;
+
+/* What an input has of its plan. */
+typedef struct reload_input {
+    const sl_source *plan;
+    struct blank_field *blanks; /* owned */
+    limits_rate rate;
+} reload_input;
+
+/* What goes by the plan, of the script that does not run: before the exchange of the new one,
+ * afterwards of the old one. */
+struct reload {
+    const sl_plan *plan;
+    worker **workers; /* owned, with their scripts */
+    uint32_t worker_count;
+    stages stages;
+    uint32_t *depths;
+    chunk **chunks;
+    uint32_t chunk_room;
+    uint32_t *rows_before;
+    bool adapts;
+    unsigned chunk_now;
+    delivery out;
+    reload_input *inputs; /* by source; owned */
+    uint32_t input_count;
+    trigger trigger; /* kind, interval and pace count */
+    char *shape;     /* of the state; NULL: nothing is kept */
+    bool has_other_shape;
+    takeover state;
+    shape_maps maps;
+    buf changes;         /* lines */
+    uint64_t batch;      /* the first one of the new script */
+    struct reload *next; /* of those that are done with */
+};
+
+/* ERR_REFUSED: something else than state cannot change while it runs. */
+err *reload_check(const pipeline *p, const sl_plan *plan, uint32_t workers);
+
+/* Whether the state lies where it can be handed over. `r->state` is decided. */
+err *reload_check_state(const pipeline *p, const reload *r, bool has_other_shape);
+
+/* Sinks of the new plan into r->out: those that are the same are shared, others opened. */
+err *reload_open_sinks(pipeline *p, reload *r);
+
+/* Close what r->out has alone, and the pipeline not, too; free the rest of it. */
+void reload_close_sinks(const pipeline *p, reload *r);

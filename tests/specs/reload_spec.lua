@@ -1,0 +1,96 @@
+-- A script that changes while its pipeline runs, in a pipeline under test.
+local test = require "sluice.test"
+
+local SCRIPT = [[
+local sluice = require "sluice"
+local sloppy = sluice.aggregate { state = { n = 0 },
+   fold = function(a, row) a.n = a.n + row.n end, merge = function(a, b) a.n = a.n + b.n end,
+   result = function() error "no result" end }
+assert(sloppy)
+return sluice.pipeline { name = "totals", checkpoint = "file:./kept",
+   sluice.kafka { topics = "in" }
+      :json { sluice.string "k", sluice.double "n" :required(), sluice.int64 "ts" }
+      :event_time("ts", { delay = "5 seconds" })
+      :filter(function(row) return FILTER end)
+      :group_by "k"
+      :window(sluice.tumbling { size = "SIZE" })
+      :aggregate { total = sluice.sum "n", MORE }
+      :to(sluice.kafka { topic = "TO", mode = "update" }) }
+]]
+
+local paths = {}
+
+-- The script with other words in some places.
+local function script(words)
+   local of = { FILTER = "true", SIZE = "10 seconds", MORE = "", TO = "out" }
+   for name, text in pairs(words or {}) do of[name] = text end
+   local path = os.tmpname()
+   paths[#paths + 1] = path
+   local file = assert(io.open(path, "w"))
+   file:write((SCRIPT:gsub("%u%u+", of)))
+   file:close()
+   return path
+end
+
+local function one(n) return { { k = "a", n = n, ts = 1000 } } end
+
+local function fails(fn, ...)
+   local done, message = pcall(fn)
+   assert(not done, "nothing was raised")
+   for _, text in ipairs { ... } do
+      assert(tostring(message):find(text, 1, true),
+         ("%q is not in %q"):format(text, tostring(message)))
+   end
+end
+
+for _, workers in ipairs { 1, 3 } do
+   describe(("a script that changes, %d workers"):format(workers), function()
+      local p
+
+      before_each(function() p = test.pipeline(script(), { workers = workers }) end)
+
+      after_each(function()
+         p:close()
+         for _, path in ipairs(paths) do os.remove(path) end
+         paths = {}
+      end)
+
+      it("keeps its state and takes the new functions", function()
+         p:batch(one(3)):reload(script { FILTER = "row.n > 5" }):batch(one(4)):batch(one(7))
+         assert.rows_match({ { k = "a", total = 3 }, { k = "a", total = 10 } }, p:output())
+      end)
+
+      it("has new aggregates that start empty, and drops others", function()
+         p:batch(one(3)):reload(script { MORE = 'most = sluice.max "n"' }):batch(one(2))
+         assert.rows_match({ { total = 3 }, { total = 5, most = 2 } }, p:output())
+         p:reload(script()):batch(one(1)):restart():batch(one(1))
+         assert.rows_match({ { total = 6 }, { total = 7 } }, p:output())
+      end)
+
+      it("writes to another sink from then on", function()
+         p:batch(one(3))
+         local before = p:output()
+         p:reload(script { TO = "elsewhere" }):batch(one(2))
+         assert.rows_match({ { total = 3 } }, before)
+         assert.rows_match({ { total = 5 } }, p:output "elsewhere")
+      end)
+
+      it("is refused what a restart would refuse, and goes on", function()
+         p:batch(one(3))
+         fails(function() p:reload(script { SIZE = "20 seconds" }) end,
+            "was tumbling window of 10 seconds, and is tumbling window of 20 seconds",
+            "put the script back")
+         fails(function() p:reload(script { SIZE = "1 parsec" }) end, "1 parsec")
+         p:batch(one(2))
+         assert.rows_match({ { total = 3 }, { total = 5 } }, p:output())
+      end)
+
+      it("goes back when the first batch fails, which the old one does", function()
+         p:batch(one(3)):reload(script { MORE = "bad = sloppy" }):batch(one(2))
+         assert.rows_match({ { total = 3 }, { total = 5 } }, p:output())
+         p:reload(script { FILTER = "row.n > 5", MORE = "bad = sloppy" })
+         p:reload(script { FILTER = "row.n > 5" }):batch(one(2)):batch(one(6))
+         assert.rows_match({ { total = 11 } }, p:output())
+      end)
+   end)
+end
