@@ -73,7 +73,7 @@ static err *open_input(reading *r) {
                        (int)r->source.name.len, r->source.name.data, (int)r->source.connector.len,
                        r->source.connector.data);
     uint32_t number = (uint32_t)(r->s->plan - r->plan->sources);
-    err *e = input_open(&r->in, &r->source, ops, &r->system, number, true);
+    err *e = input_open(&r->in, &r->source, &r->source, ops, &r->system, number, true);
     if (!e) name_partitions(r);
     return e;
 }

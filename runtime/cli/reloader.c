@@ -16,6 +16,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/cli/thread.h"
 #include "runtime/flow/reload.h"
+#include "runtime/script/trying.h"
 
 enum { LOOK_MS = 100,
        HANGS_MS = 20000 };
@@ -99,11 +100,10 @@ static void free_files(reloader *r) {
     r->file_count = 0;
 }
 
-static void keep_files(reloader *r, const script *s) {
-    const char *const *files = script_files(s, &r->file_count);
-    r->files = mem_zalloc(r->file_count + 1, sizeof *r->files);
-    for (uint32_t i = 0; i < r->file_count; i++)
-        r->files[i] = mem_copy_text(files[i], strlen(files[i]));
+static void keep_file(void *arg, const char *path) {
+    reloader *r = arg;
+    r->files = mem_realloc(r->files, (r->file_count + 1) * sizeof *r->files);
+    r->files[r->file_count++] = mem_copy_text(path, strlen(path));
 }
 
 /* Whether it is time to load. The lock is held. */
@@ -148,7 +148,7 @@ static void note_outcome(reloader *r, bool is_refused) {
 /* Its files are watched from now on. The lock is held. */
 static void note_loaded(reloader *r, const script *s) {
     free_files(r);
-    keep_files(r, s);
+    script_files(s, keep_file, r);
     r->was_refused = false;
     r->last = stamp_files(r);
     r->seen = script_is_current(s) ? r->last : STAMP_OTHER;

@@ -177,11 +177,6 @@ void script_close(script *s) {
     mem_free(s);
 }
 
-const char *const *script_files(const script *s, uint32_t *count) {
-    *count = s->file_count;
-    return (const char *const *)s->files;
-}
-
 sl_string script_source(const script *s) {
     return (sl_string){ .data = s->source.data, .len = (uint32_t)s->source.len };
 }

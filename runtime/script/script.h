@@ -66,9 +66,6 @@ bool script_is_guest(const script *s);
 /* Whether the files of the script are what they were when it was loaded. */
 bool script_is_current(const script *s);
 
-/* Paths of the script and of what it required, in order; borrowed until script_close. */
-const char *const *script_files(const script *s, uint32_t *count);
-
 /* The text of the script and of what it required, in order, each behind a line
  * "-- FILE, BYTES bytes", then lines "-- parameter NAME=VALUE" of those that were set: what
  * sl_plan.script_hash is of. Worker 0's only; empty: not from files.

@@ -152,8 +152,8 @@ local function fates()
    end
 end
 
--- One way to play the records: `{ workers =, batches = { { number, …, dies_at = step of a
--- batch, "restart" or "reload" }, … } }`.
+-- One way to play the records: `{ workers =, batches = { { number, …, dies_at = step of
+-- a batch, "restart" or "reload" }, … } }`.
 local function vary(records, may, workers, random, fate)
    local batches = {}
    for b = 1, may.splits and random(1, math.min(#records, 8)) or 1 do batches[b] = {} end
@@ -168,6 +168,16 @@ local function vary(records, may, workers, random, fate)
    return { workers = workers[random(1, #workers)], batches = batches }
 end
 
+local function befall(p, case, batch)
+   if batch.dies_at == "restart" then
+      p:restart()
+   elseif batch.dies_at == "reload" then
+      p:reload(case.of)
+   elseif batch.dies_at and #batch > 0 then
+      p:crash(batch.dies_at)
+   end
+end
+
 -- What each sink has in the end: all rows, or the last of each key.
 local function play(case, way)
    local options = { workers = way.workers, set = case.options.set,
@@ -179,13 +189,7 @@ local function play(case, way)
          local one = case.records[i]
          p:append(one.topic, one.partition, one.record)
       end
-      if batch.dies_at == "restart" then
-         p:restart()
-      elseif batch.dies_at == "reload" then
-         p:reload(case.of)
-      elseif batch.dies_at and #batch > 0 then
-         p:crash(batch.dies_at)
-      end
+      befall(p, case, batch)
       p:tick()
    end
    p:finish()

@@ -76,9 +76,9 @@ function Driver:restart(given)
    return self
 end
 
---- Let another text of the script take over between two batches, as `sluice run` does when
--- the file was saved: state, positions and what is open stay. If the next batch fails under
--- it, the old one is back and does that batch.
+--- Let another text of the script take over between two batches, as `sluice run` does
+-- when the file was saved: state, positions and what is open stay. If the next batch
+-- fails under it, the old one is back and does that batch.
 -- @tparam string|sluice.pipeline.Pipeline of path of the script, or a pipeline
 -- @treturn Driver itself
 -- @raise when it is refused, with the reason: the old one goes on
