@@ -17,10 +17,10 @@ typedef struct reload reload;
 bool reload_may_swap(const pipeline *p);
 
 /* Let `workers` (taken, on failure too), as many as run, take over. Between batches; waits for a
- * commit that is under way, whose error is the next step's. `changes`: out, lines for people, what is other now; freed by the caller; may be NULL. ERR_REFUSED, or why a
- * sink does not open: nothing has changed. A script that is still on trial, and has not done a
- * batch, is dropped first. Costs what opening new sinks does, and for states of another layout a
- * copy. */
+ * commit that is under way, whose error is the next step's. `changes`: out, lines for people, what
+ * is other now; freed by the caller; may be NULL. ERR_REFUSED, or why a sink does not open: nothing
+ * has changed. A script that is still on trial, and has not done a batch, is dropped first. Costs
+ * what opening new sinks does, and for states of another layout a copy. */
 err *reload_swap(pipeline *p, worker **workers, uint32_t count, char **changes);
 
 /* A batch failed with `why`, before any of it was committed: whether the old script is to do it

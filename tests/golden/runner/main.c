@@ -66,7 +66,8 @@ static void play_path(totals *t, const char *path) {
 
 static int usage(void) {
     fprintf(stderr, "golden_runner [--workers N] [--restarts N] [--crashes FIRST] [--planned] "
-                    "[--beside] [--reloads] [--close GROUPS] [-joff] [--only TEXT] [--update] PATH…\n");
+                    "[--beside] [--reloads] [--close GROUPS] [-joff] [--only TEXT] "
+                    "[--update] PATH…\n");
     return 2;
 }
 
