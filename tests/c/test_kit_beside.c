@@ -68,15 +68,19 @@ static err *on_step(void *arg, const char *step) {
     return NULL;
 }
 
-static void feed(held *h, const char *value, uint32_t count) {
-    world_record r = { .offset = -1, .value = (char *)(uintptr_t)value };
-    r.value_len = (uint32_t)strlen(value);
+static void feed(held *h, const char *key, const char *value, uint32_t count) {
+    world_record r = { .offset = -1,
+                       .key = (char *)(uintptr_t)key,
+                       .key_len = (uint32_t)strlen(key),
+                       .value = (char *)(uintptr_t)value,
+                       .value_len = (uint32_t)strlen(value) };
     world_topic *in = world_topic_of(h->world, "in", 1);
     for (uint32_t i = 0; i < count; i++) world_append(&in->partitions[0], &r);
 }
 
 static void open_held(held *h, world *w, logger *log) {
     static const volatile int stop;
+    static int stores; /* a test that fails leaves its own behind */
     script_options of_script = { .path = "p.lua",
                                  .text = SCRIPT,
                                  .text_len = sizeof SCRIPT - 1,
@@ -92,6 +96,7 @@ static void open_held(held *h, world *w, logger *log) {
                             .on_step_arg = h };
     log_init(log, 2, LOG_LOGFMT, LOG_ERROR);
     world_init(w);
+    snprintf(w->store, sizeof w->store, "memory:beside-%d", ++stores);
     h->world = w;
     world_topic_of(w, "in", 1);
     pthread_mutex_init(&h->lock, NULL);
@@ -122,6 +127,13 @@ static void expect_counted(const held *h, uint64_t batches) {
     assert_int_equal(h->world->sinks[0]->count, batches * BATCH);
 }
 
+static void expect_row(const world_record *r, const char *key, const char *value) {
+    assert_int_equal(r->key_len, strlen(key));
+    assert_memory_equal(r->key, key, r->key_len);
+    assert_int_equal(r->value_len, strlen(value));
+    assert_memory_equal(r->value, value, r->value_len);
+}
+
 /* Its rows are made while the other's are on their way; nothing of that is told before its time. */
 static void the_next_batch_is_done_while_a_commit_is_held(void **state) {
     held h = { .opens_at = "processed" };
@@ -129,7 +141,8 @@ static void the_next_batch_is_done_while_a_commit_is_held(void **state) {
     world w;
     (void)state;
     open_held(&h, &w, &log);
-    feed(&h, "{\"n\":1}", 2 * BATCH);
+    feed(&h, "first", "{\"n\":1}", BATCH);
+    feed(&h, "other", "{\"n\":2}", BATCH);
     step(&h);
     assert_true(commit_is_beside(&h.pipeline));
     assert_int_equal(h.pipeline.counters.batches, 0);
@@ -139,6 +152,8 @@ static void the_next_batch_is_done_while_a_commit_is_held(void **state) {
     err *e = commit_settle(&h.pipeline);
     assert_null(e);
     expect_counted(&h, 2);
+    expect_row(&w.sinks[0]->messages[BATCH - 1], "first", "{\"n\":1}");
+    expect_row(&w.sinks[0]->messages[BATCH], "other", "{\"n\":2}");
     close_held(&h);
 }
 
@@ -149,7 +164,7 @@ static void a_commit_that_is_over_is_taken_in_by_the_next_look(void **state) {
     world w;
     (void)state;
     open_held(&h, &w, &log);
-    feed(&h, "{\"n\":1}", BATCH);
+    feed(&h, "k", "{\"n\":1}", BATCH);
     step(&h);
     assert_true(commit_wait(&h.pipeline, GIVE_UP_S * 1000));
     assert_null(pipeline_step(&h.pipeline, &verdict));
@@ -162,8 +177,8 @@ static void a_commit_that_is_over_is_taken_in_by_the_next_look(void **state) {
 /* Step until a batch fails, and say how. */
 static void expect_failure(held *h, int32_t code) {
     trigger_verdict verdict;
-    feed(h, "{\"n\":1}", BATCH);
-    feed(h, "bad", BATCH);
+    feed(h, "k", "{\"n\":1}", BATCH);
+    feed(h, "k", "bad", BATCH);
     step(h);
     err *e = pipeline_step(&h->pipeline, &verdict);
     assert_non_null(e);
@@ -203,7 +218,7 @@ static void closing_waits_for_the_commit(void **state) {
     world w;
     (void)state;
     open_held(&h, &w, &log);
-    feed(&h, "{\"n\":1}", BATCH);
+    feed(&h, "k", "{\"n\":1}", BATCH);
     step(&h);
     kit_close(&h.pipeline, NULL);
     assert_int_equal(w.sinks[0]->count, BATCH);
