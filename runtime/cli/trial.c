@@ -239,6 +239,8 @@ static void put_error(buf *out, const trial_view *v) {
     buf_printf(out, "%s%s%s\n", v->styled ? "\033[31m" : "", e->message,
                v->styled ? "\033[0m" : "");
     excerpt_put(out, e->message, v->styled);
+    if (e->code == ERR_BROKER || e->code == ERR_MISSING)
+        buf_put_text(out, "without a Kafka: --input FILE, or --embedded for made-up events\n");
 }
 
 static void put_shares(buf *out, const attempt *t) {

@@ -110,6 +110,12 @@ class FileTest(harness.E2ETest):
         timed, = self.attempt("--input", "in.jsonl")["functions"]
         self.assertIsNone(timed["interpreted"])
 
+    def test_no_records(self):
+        self.file("p.lua", script())
+        self.file("in.jsonl", "")
+        found = self.attempt("--input", "in.jsonl")
+        self.assertEqual((found["records"], found["sinks"][0]["rows"]), (0, []))
+
     def test_a_script_that_does_not_load(self):
         self.file("p.lua", script().replace("row.amount", "row.amonut"))
         self.file("in.jsonl", text_of(lines(5)))
@@ -166,6 +172,15 @@ class WatchTest(harness.E2ETest):
 
 
 class KafkaTest(harness.E2ETest):
+    def test_a_topic_that_is_not_there(self):
+        self.file("p.lua", script(topic="no-such-topic"))
+        before = self.client.traces()
+        run = self.run_sluice("try", "p.lua")
+        self.assertEqual(run.code, 1, run.out + run.err)
+        self.assertIn("no-such-topic", run.out)
+        self.assertIn("without a Kafka: --input FILE, or --embedded", run.out)
+        self.assertEqual(self.client.traces(), before)
+
     def test_nothing_is_left_behind(self):
         topic, name, out = self.topic(4), harness.fresh("tried"), harness.fresh("no-such-topic")
         sample = lines(4000)
