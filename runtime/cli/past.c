@@ -16,6 +16,7 @@
 err *past_open(const args *a, past *p) {
     *p = (past){ .a = a };
     err *e = stored_open(a, NULL, &p->stored);
+    p->stored.log.level = LOG_ERROR; /* what batches warned of, they did when they ran */
     return e ? e : stored_need_pointer(&p->stored);
 }
 

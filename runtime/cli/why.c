@@ -25,7 +25,7 @@ typedef struct why {
 
 static void on_row(void *arg, const sl_sink *sink, const sl_message *m) {
     why *w = arg;
-    why_facts_row(&w->facts, &w->probe, w->running, sink, m);
+    why_facts_row(&w->facts, &w->probe, w->past.replay.pipeline.plan, w->running, sink, m);
 }
 
 static err *follow(why *w) {

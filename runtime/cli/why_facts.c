@@ -65,6 +65,7 @@ static void look_at_notes(why_facts *f, const chunk *c) {
         if (n->kind == NOTE_LATE || f->bad) continue;
         f->bad = keep(f, n->reason, strcspn(n->reason, "\n"));
         f->bad_field = *n->path ? keep(f, n->path, strlen(n->path)) : NULL;
+        f->threw = n->kind == NOTE_THREW;
         f->bad_fate = n->is_skipped ? "skipped" : "quarantined";
     }
 }
@@ -135,6 +136,15 @@ static why_fate fate_of(const row_set *set, uint32_t i, uint32_t k, int32_t kind
     return passed || kind != SL_TO_DISTINCT ? WHY_TAKEN : WHY_DUPLICATE;
 }
 
+/* The first aggregation behind another one. */
+static const char *onward_of(why_facts *f, const sl_plan *plan, uint32_t step) {
+    for (uint32_t s = 0; s < plan->step_count; s++)
+        for (uint32_t k = 0; plan->steps[s].root == step && k < plan->steps[s].output_count; k++)
+            if (plan->steps[s].outputs[k].kind == SL_TO_AGGREGATE)
+                return keep_string(f, &plan->aggregates[plan->steps[s].outputs[k].target].name);
+    return NULL;
+}
+
 static void look_at_output(why_facts *f, const batch_view *b, const row_set *set, uint32_t i,
                            const sl_output *out, uint32_t k) {
     static const why_kind KINDS[] = { [SL_TO_AGGREGATE] = WHY_AGGREGATION,
@@ -156,6 +166,8 @@ static void look_at_output(why_facts *f, const batch_view *b, const row_set *set
     if (s->kind == WHY_AGGREGATION) {
         name = &b->plan->aggregates[out->target].name;
         s->watermark = b->aggregates[out->target].watermark_before;
+        s->step = b->plan->aggregates[out->target].step;
+        s->onward = onward_of(f, b->plan, s->step);
     }
     s->name = keep_string(f, name);
     if (s->fate == WHY_FILTERED || s->fate == WHY_THREW) return;
@@ -229,8 +241,15 @@ static void add_row(why_window *w, why_row row) {
     w->rows[at] = row;
 }
 
-void why_facts_row(why_facts *f, const probe *at, uint64_t batch, const sl_sink *sink,
-                   const sl_message *m) {
+/* Whether results of the stage come to the sink without another one between. */
+static bool feeds_sink(const sl_plan *plan, const why_stage *s, const sl_sink *sink) {
+    for (uint32_t i = 0; i < sink->feed_count; i++)
+        if (plan->steps[sink->feeds[i].step].root == s->step) return true;
+    return false;
+}
+
+void why_facts_row(why_facts *f, const probe *at, const sl_plan *plan, uint64_t batch,
+                   const sl_sink *sink, const sl_message *m) {
     if (sink->is_side) {
         if (!f->aside.sink && is_record(at, m))
             f->aside = (why_row){ .batch = batch, .sink = keep_string(f, &sink->name) };
@@ -241,6 +260,7 @@ void why_facts_row(why_facts *f, const probe *at, uint64_t batch, const sl_sink 
     char *text = mem_copy_text(shown->data, shown->len);
     for (uint32_t i = 0; i < f->stage_count; i++) {
         why_stage *s = &f->stages[i];
+        if (s->kind != WHY_AGGREGATION || !feeds_sink(plan, s, sink)) continue;
         for (uint32_t n = 0; n < s->window_count; n++) {
             why_window *w = &s->windows[n];
             if (s->fate != WHY_TAKEN || w->is_late || !is_of(f, s, w, text)) continue;

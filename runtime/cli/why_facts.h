@@ -47,6 +47,8 @@ typedef struct why_stage {
     const char *key;    /* of its group, an object; NULL: it has none */
     const char **parts; /* as they stand in results: "name":value, */
     uint32_t part_count;
+    uint32_t step;       /* aggregation: behind it */
+    const char *onward;  /* aggregation: another one that takes its results; NULL: none */
     bool has_bounds;     /* its windows stand in results */
     bool is_own;         /* windows are made by the rows of a group */
     why_window *windows; /* that the row belongs to, oldest first */
@@ -61,6 +63,7 @@ typedef struct why_facts {
     int64_t kafka_ms;                        /* -1: none */
     int64_t time_ms;                         /* event time; INT64_MIN: none */
     const char *bad, *bad_field;             /* why it was thrown out; NULL: it was not */
+    bool threw;                              /* user code did, and not the record itself */
     const char *bad_fate;                    /* "quarantined", "skipped" */
     bool has_watermark;
     int64_t watermark; /* of the source, when the batch began; WATERMARK_NONE: none yet */
@@ -81,8 +84,8 @@ void why_facts_look(void *arg, const pipeline *p, const batch_view *b, const chu
 
 /* A row of batch `batch`, this one or a later: kept if it is of one of the record's windows, or the
  * record itself on its way aside. */
-void why_facts_row(why_facts *f, const probe *at, uint64_t batch, const sl_sink *sink,
-                   const sl_message *m);
+void why_facts_row(why_facts *f, const probe *at, const sl_plan *plan, uint64_t batch,
+                   const sl_sink *sink, const sl_message *m);
 
 /* Whether nothing more can come of the record: its windows are closed as far as `p` has come. */
 bool why_facts_settled(const why_facts *f, const pipeline *p);

@@ -61,6 +61,7 @@ static void put_stage(const why_shown *w, const why_stage *s, buf *out) {
     show_json_text(out, "name", s->name);
     show_json_text(out, "fate", FATES[s->fate]);
     put_text(out, "key", s->key);
+    put_text(out, "goes_on_to", s->onward);
     if (s->kind != WHY_SINK) put_ms(out, "watermark_ms", s->watermark);
     if (s->kind == WHY_AGGREGATION) put_windows(w, s, out);
     buf_put_char(out, '}');

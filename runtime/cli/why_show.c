@@ -135,6 +135,12 @@ static void put_rows(const why_window *at, buf *out) {
     }
 }
 
+static void put_closed(const why_stage *s, const why_window *at, buf *out) {
+    buf_put_text(out, "in, closed");
+    if (s->onward) buf_printf(out, "; its result went on to aggregation `%s`", s->onward);
+    buf_put_text(out, at->row_count || s->onward ? "\n" : ", and no result of it was seen\n");
+}
+
 static bool is_closed(const why_shown *w, const why_stage *s, const why_window *at) {
     int64_t now = w->p->stages.aggregates[s->index].watermark;
     return at->close_ms != INT64_MAX && now != WATERMARK_NONE && now >= at->close_ms;
@@ -164,7 +170,7 @@ static void put_window(const why_shown *w, const why_stage *s, const why_window 
     if (at->close_ms == INT64_MAX)
         buf_put_text(out, "in, and nothing closes it\n");
     else if (is_closed(w, s, at))
-        buf_printf(out, "in, closed%s\n", at->row_count ? "" : ", and no result of it was seen");
+        put_closed(s, at, out);
     else
         put_waiting(w, s, at, out);
     put_rows(at, out);
@@ -245,7 +251,7 @@ static void put_record(const why_shown *w, buf *out) {
         put_judge(w, f->watermark, out);
     }
     if (f->bad) {
-        put_line(out, "BAD");
+        put_line(out, f->threw ? "THREW" : "BAD");
         buf_printf(out, "%s%s", f->bad_field ? f->bad_field : "", f->bad_field ? ": " : "");
         put_clipped(out, f->bad);
         buf_printf(out, " (%s)\n", f->bad_fate);

@@ -195,3 +195,81 @@ class WhyTest(harness.E2ETest):
         self.assertIn("there is no record at this offset", self.why(f"{self.source}:0:{marker}"))
         self.assertIn("no recorded batch has read anything", self.why("other:0:1"))
         self.assertIn("wanted TOPIC:PARTITION:OFFSET", self.why("other", code=USAGE))
+
+
+KINDS = """
+local sluice = require "sluice"
+local rows = sluice.file { path = "in.jsonl", max_records = 50 }
+   :json { sluice.string "k" :required(), sluice.int64 "n" :required(), sluice.int64 "ts" :required() }
+   :event_time("ts", { unit = "ms", delay = "1 second" })
+return sluice.pipeline {
+   name = "kinds", trigger = "available-now", checkpoint = "file:./store",
+   rows:group_by "k":window(sluice.session { gap = "5 seconds", name = "visits" })
+      :aggregate { rows = sluice.count() }
+      :to(sluice.file { path = "sessions", mode = "update" }),
+   rows:flat_map({ sluice.int64 "half" }, function(row, emit) for i = 1, row.n % 3 do emit { half = i } end end)
+      :group_by "half":window(sluice.tumbling { size = "10 seconds", name = "halves" })
+      :aggregate { rows = sluice.count() }
+      :to(sluice.file { path = "halves", mode = "append" }),
+   rows:filter(function(row) if row.n == 77 then error "seventy-seven" end return true end)
+      :to(sluice.file { path = "all" }),
+   rows:group_by "k":window(sluice.tumbling { size = "2 seconds", name = "small" })
+      :aggregate { rows = sluice.count() }
+      :group_by "k":window(sluice.tumbling { size = "10 seconds", name = "large" })
+      :aggregate { most = sluice.max "rows" }
+      :to(sluice.file { path = "large", mode = "append" }),
+}
+"""
+
+
+class FileTest(harness.E2ETest):
+    """Stages of all kinds, over a file: the place of a record is its line."""
+
+    @property
+    def brokers(self):
+        return "localhost:1"
+
+    def setUp(self):
+        super().setUp()
+        self.file("p.lua", KINDS)
+        rows = [{"k": f"k{n % 3}", "n": n, "ts": BEGIN_MS + n * 100 - (5_000 if n == 220 else 0)} for n in range(600)]
+        rows[60]["n"] = "no"
+        self.file("in.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+
+    def why(self, line, *more):
+        run = self.run_sluice("why", "p.lua", f"in.jsonl:0:{line}", *more)
+        self.assertEqual((run.code, run.err), (0, ""))
+        return run.out if not more else json.loads(run.out)
+
+    def stages(self, told):
+        found = collections.defaultdict(list)
+        for stage in told["stages"]:
+            found[stage["name"]].append(stage)
+        return found
+
+    def test_what_is_bad_or_throws_says_why(self):
+        told = self.why(60, "--json")
+        self.assertEqual((told["bad_field"], told["bad_fate"], told["stages"]), ("n", "quarantined", []))
+        self.assertEqual(told["went_to"], "kinds-quarantine.jsonl")
+        told = self.why(77, "--json")
+        self.assertIn("seventy-seven", told["bad"])
+        fates = {name: [stage["fate"] for stage in all_of] for name, all_of in self.stages(told).items()}
+        self.assertEqual(fates, {"visits": ["taken"], "halves": ["taken"] * 2, "all": ["threw"], "small": ["taken"]})
+        self.assertIn("\n  THREW       p.lua:", self.why(77))
+
+    def test_sessions_rows_of_a_flat_map_and_windows_over_windows(self):
+        stages = self.stages(self.why(8, "--json"))
+        session = json.loads(stages["visits"][0]["windows"][0]["rows"][0]["value"])
+        self.assertEqual((session["k"], session["window_start"]), ("k2", BEGIN_MS + 200))
+        self.assertEqual([stage["key"] for stage in stages["halves"]], ['{"half":1}', '{"half":2}'])
+        for stage in stages["halves"]:
+            (row,) = stage["windows"][0]["rows"]
+            self.assertEqual((row["sink"], json.loads(row["value"])["half"]), ("halves", json.loads(stage["key"])["half"]))
+        self.assertEqual(stages["small"][0]["goes_on_to"], "large")
+
+    def test_late_for_one_stage_and_in_time_for_another(self):
+        stages = self.stages(self.why(220, "--json"))
+        self.assertEqual((stages["small"][0]["fate"], stages["visits"][0]["fate"]), ("late", "taken"))
+        self.assertIn("aggregation `small`: LATE for all of its windows: not counted", self.why(220))
