@@ -10,6 +10,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/past.h"
 #include "runtime/cli/replay_rows.h"
+#include "runtime/cli/replay_sent.h"
 #include "runtime/cli/stop.h"
 
 typedef struct replaying {
@@ -17,6 +18,8 @@ typedef struct replaying {
     uint64_t from, to; /* batches [from, to) */
     past was, is;      /* --diff: by the script that did them; by the one that is asked for */
     replayed_rows was_rows, is_rows;
+    replay_sent *sent; /* --diff without --script: what topics hold; owned */
+    uint32_t sent_count;
     buf line;
     uint64_t differing; /* rows */
 } replaying;
@@ -38,8 +41,6 @@ static err *read_options(replaying *r) {
     if (!e && a->to) e = read_batch("--to", a->to, &r->to);
     if (!e && r->to < r->from)
         e = err_new(ERR_USAGE, "--to %s lies before --from %s", a->to, a->from);
-    if (!e && a->diff && !a->script)
-        e = err_new(ERR_USAGE, "--diff: wanted --script OTHER.lua to compare with");
     if (!e) r->to++;
     return e;
 }
@@ -115,20 +116,75 @@ static void put_difference(replaying *r, uint64_t batch) {
     buf_done(&lines);
 }
 
-/* -- the batches */
+/* -- what topics hold */
 
-static err *begin(replaying *r, past *p, replayed_rows *rows, const char *path) {
-    err *e = past_open(r->a, p);
-    if (!e) e = past_begin(p, r->from, r->to, path);
-    p->replay.on_row = replayed_rows_add;
-    p->replay.on_row_arg = rows;
+static bool compares_topics(const replaying *r) { return r->a->diff && !r->a->script; }
+
+static err *time_of(const replaying *r, uint64_t batch, int64_t *now_ms) {
+    recorded read;
+    const past_record *record = past_record_of(&r->is, batch);
+    *now_ms = INT64_MIN;
+    if (!record) return NULL;
+    err *e = record_read(record->text, record->len, &read);
+    if (!e) *now_ms = read.now_ms;
+    recorded_done(&read);
     return e;
 }
 
-static err *do_batch(replaying *r, uint64_t batch) {
+static err *read_topics(replaying *r) {
+    const sl_plan *plan = r->is.replay.pipeline.plan;
+    sl_system system = r->is.stored.system;
+    int64_t from_ms, to_ms;
+    err *e = time_of(r, r->from, &from_ms);
+    if (!e) e = time_of(r, r->to - 1, &to_ms);
+    r->sent = mem_zalloc(plan->sink_count + 1u, sizeof *r->sent);
+    for (uint32_t i = 0; !e && i < plan->sink_count; i++)
+        if (replay_sent_can(&plan->sinks[i]))
+            e = replay_sent_read(&plan->sinks[i], &system, from_ms, to_ms,
+                                 &r->sent[r->sent_count++]);
+    if (e || r->sent_count) return e;
+    return err_new(ERR_USAGE, "--diff: no sink of the script is a topic of Kafka to compare with; "
+                              "wanted --script OTHER.lua");
+}
+
+static void on_row(void *arg, const sl_sink *sink, const sl_message *m) {
+    replaying *r = arg;
+    bool is_compared = !compares_topics(r);
+    for (uint32_t i = 0; i < r->sent_count; i++) {
+        const sl_string *name = &r->sent[i].sink->name;
+        is_compared |=
+            name->len == sink->name.len && !memcmp(name->data, sink->name.data, name->len);
+    }
+    if (is_compared) replayed_rows_add(&r->is_rows, sink, m);
+}
+
+/* -- the batches */
+
+static err *begin(replaying *r, past *p, const char *path) {
+    err *e = past_open(r->a, p);
+    return e ? e : past_begin(p, r->from, r->to, path);
+}
+
+/* Rows are known by their batch's time: those of several at one moment are compared together. */
+static err *do_by_topics(replaying *r, uint64_t batch) {
+    int64_t now_ms, next_ms;
+    err *e = past_step(&r->is);
+    if (!e) e = time_of(r, batch, &now_ms);
+    if (!e) e = time_of(r, batch + 1, &next_ms);
+    if (e || (next_ms == now_ms && batch + 1 < r->to)) return e;
+    for (uint32_t i = 0; i < r->sent_count; i++)
+        replay_sent_add(&r->sent[i], now_ms, &r->was_rows);
+    put_difference(r, batch);
     replayed_rows_reset(&r->is_rows);
     replayed_rows_reset(&r->was_rows);
-    buf_reset(&r->line);
+    fwrite(r->line.data, 1, r->line.len, stdout);
+    return NULL;
+}
+
+static err *do_batch(replaying *r, uint64_t batch) {
+    if (compares_topics(r)) return do_by_topics(r, batch);
+    replayed_rows_reset(&r->is_rows);
+    replayed_rows_reset(&r->was_rows);
     err *e = r->a->diff ? past_step(&r->was) : NULL;
     if (!e) e = past_step(&r->is);
     if (e) return e;
@@ -144,10 +200,17 @@ static err *do_batch(replaying *r, uint64_t batch) {
 
 static err *replay_all(replaying *r) {
     err *e = read_options(r);
-    if (!e) e = begin(r, &r->is, &r->is_rows, r->a->script);
-    if (!e && r->a->diff) e = begin(r, &r->was, &r->was_rows, NULL);
-    for (uint64_t batch = r->from; !e && batch < r->to && !*stop_asked(); batch++)
+    if (!e) e = begin(r, &r->is, r->a->script);
+    if (!e && compares_topics(r)) e = read_topics(r);
+    if (!e && r->a->diff && r->a->script) e = begin(r, &r->was, NULL);
+    r->is.replay.on_row = on_row;
+    r->is.replay.on_row_arg = r;
+    r->was.replay.on_row = replayed_rows_add;
+    r->was.replay.on_row_arg = &r->was_rows;
+    for (uint64_t batch = r->from; !e && batch < r->to && !*stop_asked(); batch++) {
+        buf_reset(&r->line);
         e = do_batch(r, batch);
+    }
     return e;
 }
 
@@ -155,6 +218,8 @@ int command_replay(const args *a) {
     replaying r = { .a = a };
     buf_init(&r.line);
     err *e = replay_all(&r);
+    for (uint32_t i = 0; i < r.sent_count; i++) replay_sent_done(&r.sent[i]);
+    mem_free(r.sent);
     past_close(&r.was);
     past_close(&r.is);
     replayed_rows_done(&r.was_rows);

@@ -18,23 +18,27 @@ static uint32_t sink_of(replayed_rows *r, const sl_string *name) {
     return r->sink_count++;
 }
 
+replayed_row replayed_row_new(uint32_t sink, const sl_string *key, const sl_string *value) {
+    replayed_row row = { .sink = sink, .key_len = -1, .value_len = -1 };
+    row.bytes = mem_alloc(key->len + value->len + 1u);
+    if (key->data) {
+        memcpy(row.bytes, key->data, key->len);
+        row.key_len = key->len;
+    }
+    if (value->data) {
+        memcpy(row.bytes + (row.key_len < 0 ? 0 : key->len), value->data, value->len);
+        row.value_len = value->len;
+    }
+    return row;
+}
+
 void replayed_rows_add(void *arg, const sl_sink *sink, const sl_message *m) {
     replayed_rows *r = arg;
     if (r->count == r->room) {
         r->room = r->room ? 2 * r->room : 64;
         r->rows = mem_realloc(r->rows, r->room * sizeof *r->rows);
     }
-    replayed_row row = { .sink = sink_of(r, &sink->name), .key_len = -1, .value_len = -1 };
-    row.bytes = mem_alloc(m->key.len + m->value.len + 1u);
-    if (m->key.data) {
-        memcpy(row.bytes, m->key.data, m->key.len);
-        row.key_len = m->key.len;
-    }
-    if (m->value.data) {
-        memcpy(row.bytes + m->key.len, m->value.data, m->value.len);
-        row.value_len = m->value.len;
-    }
-    r->rows[r->count++] = row;
+    r->rows[r->count++] = replayed_row_new(sink_of(r, &sink->name), &m->key, &m->value);
 }
 
 void replayed_rows_reset(replayed_rows *r) {

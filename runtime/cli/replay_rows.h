@@ -17,6 +17,9 @@ typedef struct replayed_rows {
     uint32_t count, room;
 } replayed_rows;
 
+/* A row; either text may be null. */
+replayed_row replayed_row_new(uint32_t sink, const sl_string *key, const sl_string *value);
+
 /* replay_row; `arg` is the list. */
 void replayed_rows_add(void *arg, const sl_sink *sink, const sl_message *m);
 

@@ -242,9 +242,13 @@ static void add_row(why_window *w, why_row row) {
 }
 
 /* Whether results of the stage come to the sink without another one between. */
-static bool feeds_sink(const sl_plan *plan, const why_stage *s, const sl_sink *sink) {
-    for (uint32_t i = 0; i < sink->feed_count; i++)
-        if (plan->steps[sink->feeds[i].step].root == s->step) return true;
+static bool feeds_sink(const sl_plan *plan, const why_stage *s, const sl_string *name) {
+    for (uint32_t n = 0; n < plan->sink_count; n++) {
+        const sl_sink *sink = &plan->sinks[n];
+        if (sink->name.len != name->len || memcmp(sink->name.data, name->data, name->len)) continue;
+        for (uint32_t i = 0; i < sink->feed_count; i++)
+            if (plan->steps[sink->feeds[i].step].root == s->step) return true;
+    }
     return false;
 }
 
@@ -260,7 +264,7 @@ void why_facts_row(why_facts *f, const probe *at, const sl_plan *plan, uint64_t 
     char *text = mem_copy_text(shown->data, shown->len);
     for (uint32_t i = 0; i < f->stage_count; i++) {
         why_stage *s = &f->stages[i];
-        if (s->kind != WHY_AGGREGATION || !feeds_sink(plan, s, sink)) continue;
+        if (s->kind != WHY_AGGREGATION || !feeds_sink(plan, s, &sink->name)) continue;
         for (uint32_t n = 0; n < s->window_count; n++) {
             why_window *w = &s->windows[n];
             if (s->fate != WHY_TAKEN || w->is_late || !is_of(f, s, w, text)) continue;

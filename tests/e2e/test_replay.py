@@ -175,6 +175,14 @@ class KafkaTest(ReplayTest):
         middle = self.done() // 2
         self.assertEqual(self.replayed("--from", str(middle)), {middle: rows[middle]})
 
+        run = self.replay("--from", "0", "--to", str(self.done() - 1), "--diff")
+        self.assertNotIn("differ", run)
+        batch = max(number for number in rows if rows[number].get(out))
+        record = json.loads(self.replay("--from", str(batch), "--json"))["record"]
+        self.client.produce(out, [{"value": "made by hand", "timestamp": record["processing_time"]}])
+        text = self.replay("--from", str(batch), "--diff", code=1)
+        self.assertIn(f"batch {batch}: 1 rows differ\n- {out} made by hand\n", text)
+
         self.client.delete_records(source, {0: 10, 1: 10})
         self.replay("--from", "0", code=1)
         self.assertIn("records went before they were read", self.said)
