@@ -20,6 +20,7 @@
 #include "runtime/cli/summary.h"
 #include "runtime/connect/connectors.h"
 #include "runtime/flow/keeper.h"
+#include "runtime/flow/poisoned.h"
 #include "runtime/flow/run.h"
 
 enum {
@@ -85,6 +86,22 @@ static void on_stuck(void *arg, const char *message, bool last) {
     if (last && !reloader_hangs(r->reloader)) command_end_now(1);
 }
 
+/* It is about to end the process: the next run leaves the record out. thread: the watchdog's. */
+static void on_lost(void *arg, const char *source, uint32_t partition, int64_t offset,
+                    const char *message) {
+    run *r = arg;
+    const pipeline *p = &r->pipeline;
+    for (uint32_t i = 0; p->keeper && i < p->input_count; i++) {
+        const input *in = &p->inputs[i];
+        if (!plan_is(&in->plan->name, source) || partition >= in->partition_count) continue;
+        const sl_partition *at = &in->partitions[partition];
+        if (!poisoned_add(p->plan, at->topic, at->number, offset, message)) return;
+        log_error(&r->log, "the next run puts this record aside", log_text("topic", at->topic),
+                  log_number("partition", at->number), log_number("offset", offset));
+        return;
+    }
+}
+
 static err *open_script(run *r, uint32_t number, script **s) {
     script_options options = {
         .path = r->a->operand,
@@ -97,6 +114,7 @@ static err *open_script(run *r, uint32_t number, script **s) {
         .library = getenv("SLUICE_LUA"),
         .stop = stop_asked(),
         .on_stuck = on_stuck,
+        .on_lost = on_lost,
         .on_stuck_arg = r,
         .log = &r->log,
     };

@@ -44,6 +44,7 @@ static void make_views(batch *b) {
     pipeline *p = b->p;
     uint32_t aggregates = p->plan->aggregate_count, distincts = p->plan->distinct_count;
     b->view.plan = p->plan;
+    b->view.poison = p->poison.count ? &p->poison : NULL;
     b->view.sources = b->sources = mem_zalloc(p->input_count, sizeof *b->sources);
     b->view.aggregates = b->aggregates = mem_zalloc(aggregates, sizeof *b->aggregates);
     b->view.distincts = b->distincts = mem_zalloc(distincts, sizeof *b->distincts);

@@ -10,6 +10,7 @@
 #include "runtime/flow/held.h"
 #include "runtime/flow/keeper.h"
 #include "runtime/flow/local.h"
+#include "runtime/flow/poisoned.h"
 #include "runtime/flow/reload.h"
 #include "runtime/flow/walk.h"
 
@@ -80,6 +81,7 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     p->chunk_records = options->chunk_records ? options->chunk_records : VECTOR_ROWS;
     p->close_groups = options->close_groups ? options->close_groups : CLOSE_GROUPS;
     stages_init(&p->stages, p->plan);
+    poisoned_read(p->plan, &p->poison);
     walk_init(p);
     onward_list_init(&p->onward);
     p->rows_before = mem_zalloc(p->plan->sink_count, sizeof *p->rows_before);
@@ -117,6 +119,7 @@ void pipeline_close(pipeline *p) {
     for (uint32_t i = 0; i < p->chunk_room; i++) chunk_free(p->chunks[i]);
     for (uint32_t i = 0; i < workers * 2 * SL_MAX_OUTPUTS; i++) outbox_done(&p->worker_boxes[i]);
     stages_done(&p->stages);
+    poisoned_free(&p->poison);
     onward_list_done(&p->onward);
     mem_free(p->depths);
     mem_free(p->rows_before);

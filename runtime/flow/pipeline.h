@@ -12,6 +12,7 @@
 #include "runtime/flow/input.h"
 #include "runtime/flow/meet.h"
 #include "runtime/flow/turns.h"
+#include "runtime/operator/poison.h"
 #include "state/store.h"
 
 struct keeper;
@@ -79,6 +80,7 @@ typedef struct pipeline {
     bool always_threaded;   /* as the options say */
     uint32_t close_groups;  /* of windows that close, at most so many a batch */
     stages stages;
+    poison poison;         /* records that ended an earlier run; owned */
     uint32_t *depths;      /* by root of a tree of steps: its highest level; owned */
     onward_list onward;    /* of all workers, in order: what goes on of the last emission */
     uint32_t *rows_before; /* by sink: its rows before those results; owned */

@@ -12,6 +12,7 @@
 #include "runtime/codec/nulls.h"
 #include "runtime/codec/unkept.h"
 #include "runtime/operator/blame.h"
+#include "runtime/operator/poison.h"
 
 static void chunk_begin(chunk *c, const sl_source *source) {
     row_set *set = chunk_set(c, c->root);
@@ -73,6 +74,13 @@ static err *decode_rows(worker *w, const batch_view *b, chunk *c) {
         sl_row *row = row_start(c, set, i, r);
         origin.topic = p->topic;
         origin.partition = p->number;
+        const char *why =
+            b->poison ? poison_why(b->poison, p->topic, p->number, r->offset) : NULL;
+        if (why) {
+            err *e = refuse(w, b, c, row->record, "", why);
+            if (e) return e;
+            continue;
+        }
         if (source->has_header) origin.header = view->headers[r->partition].text;
         if (decoder_decode(d, r, &origin, row, &c->text, &bad)) {
             set->rows[set->count++] = row;

@@ -70,6 +70,7 @@ typedef struct batch_view {
     const source_view *sources;       /* by plan */
     const aggregate_view *aggregates; /* by plan */
     const distinct_view *distincts;   /* by plan */
+    const struct poison *poison;      /* borrowed from the pipeline; NULL: no record is */
 } batch_view;
 
 typedef struct worker {

@@ -93,6 +93,24 @@ static void locate_call(void *arg, buf *text) {
         buf_printf(text, ", offset %lld", (long long)row->offset);
 }
 
+/* A call that prepares records stands at one: that is told before the end. */
+static void report_call(void *arg, const char *message, bool last) {
+    static const char PREPARE[] = "prepare of ";
+    const script *s = arg;
+    const volatile sl_vector *v = s->vector;
+    uint32_t driver = *(const volatile uint32_t *)&s->driver, pos = v->pos;
+    const char *name = s->loading || driver == NO_DRIVER ? "" : s->driver_names[driver];
+    bool is_record = !strncmp(name, PREPARE, sizeof PREPARE - 1) && v->rows && pos < v->count;
+    if (last && is_record && s->options.on_lost) {
+        const char *source = name + sizeof PREPARE - 1;
+        char *copy = mem_copy_text(source, strcspn(source, "\n"));
+        const sl_row *row = v->rows[pos];
+        s->options.on_lost(s->options.on_stuck_arg, copy, row->partition, row->offset, message);
+        mem_free(copy);
+    }
+    s->options.on_stuck(s->options.on_stuck_arg, message, last);
+}
+
 static void start_watchdog(script *s) {
     if (!s->options.on_stuck) return;
     s->dog = watchdog_new(&(watchdog_options){
@@ -102,8 +120,8 @@ static void start_watchdog(script *s) {
         .describe = host_put_call,
         .locate = locate_call,
         .describe_arg = s,
-        .report = s->options.on_stuck,
-        .report_arg = s->options.on_stuck_arg,
+        .report = report_call,
+        .report_arg = s,
     });
     if (!s->dog) return;
     s->traces = traces_new(watchdog_strikes(s->dog));

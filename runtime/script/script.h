@@ -24,6 +24,11 @@ typedef struct script script;
  * process cannot go on and the callee is expected to end it. thread: the watching one. */
 typedef void script_stuck(void *arg, const char *message, bool last);
 
+/* Before the last report, where the call works on a record of a source: which. `source`: its name;
+ * `partition`: of the batch's. thread: the watching one. */
+typedef void script_lost(void *arg, const char *source, uint32_t partition, int64_t offset,
+                         const char *message);
+
 typedef struct script_options {
     const char *path; /* of the script, as given: read unless `text` is set, named in messages */
     const char *text; /* not NULL: the script itself, `text_len` bytes */
@@ -44,7 +49,8 @@ typedef struct script_options {
     int64_t grace_ms;          /* from the first report to the last; 0: 1 s */
     script_stuck *on_stuck;    /* may be NULL: nobody watches */
     void *on_stuck_arg;
-    logger *log; /* where `print` goes; NULL: standard error */
+    script_lost *on_lost; /* may be NULL; `on_stuck_arg` goes with it */
+    logger *log;          /* where `print` goes; NULL: standard error */
 } script_options;
 
 /* Load the script, analyse, lower and inspect its plan, make its drivers. Everything wrong with

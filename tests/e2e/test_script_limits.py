@@ -18,6 +18,7 @@ return sluice.pipeline {
             local i = 0
             while i < 1e300 do i = i + 1 end
          end
+         if row["do"] == "find" then return ("a"):rep(100000):find(".-.-.-b") ~= nil end
          if row["do"] == "hide" then pcall(string.rep, "x", 2e9) end
          return true
       end)
@@ -45,6 +46,20 @@ class ScriptLimitsTest(harness.E2ETest):
         self.assertEqual(len(kept), 2)
         self.assertIn("p.lua:12: interrupted: it does not return", kept[0]["sluice.reason"])
         self.assertIn("interrupted: it asks for more than script_memory = 256 MiB", kept[1]["sluice.reason"])
+
+    def test_a_record_that_ends_the_process_is_put_aside_by_the_next(self):
+        run = self.feed({1700: "find"})
+        self.assertEqual(run.code, 1, run.err)
+        self.assertIn("it cannot be interrupted", run.err)
+        self.assertIn("the next run puts this record aside", run.err)
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        row = json.loads(harness.read(os.path.join(self.folder, "out.jsonl")))
+        self.assertEqual((row["rows"], row["sum"]), (4999, sum(range(5000)) - 1700))
+        [kept] = harness.read(os.path.join(self.folder, "limits-quarantine.jsonl")).splitlines()
+        self.assertEqual(json.loads(json.loads(kept)["value"])["n"], 1700)
+        self.assertIn("p.lua:9 has not returned",
+                      json.loads(kept)["headers"]["sluice.reason"])
 
     def test_a_script_that_never_returns_ends_the_run(self):
         run = self.feed(dict.fromkeys(range(1000, 2000), "loop"))

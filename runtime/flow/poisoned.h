@@ -1,0 +1,17 @@
+#pragma once
+/* The list of poison records of a pipeline (operator/poison.h) between its runs: a file beside its
+ * state_dir, "STATE_DIR.poison", a line each:
+ *
+ *   17 3 ride_events<TAB>filter rides.lua:26 has not returned for 11000 ms     offset, partition, …
+ *
+ * A run that dies of a record adds it; the next one reads the list. */
+#include "runtime/flow/pipeline.h"
+
+/* Read the list of the pipeline; empty where there is no state_dir or no list. What is not a line
+ * of the list is passed over. `all`: poisoned_free. */
+void poisoned_read(const sl_plan *plan, poison *all);
+void poisoned_free(poison *all);
+
+/* Add a record. False: it cannot be kept. thread: any, while main is in a batch. */
+bool poisoned_add(const sl_plan *plan, const char *topic, int32_t number, int64_t offset,
+                  const char *why);
