@@ -45,6 +45,9 @@ struct live {
     uint64_t asked[CONTROL_CLIENTS]; /* requests for status that wait */
     int64_t asked_ms[CONTROL_CLIENTS];
     uint32_t asked_count;
+    bool wants_reload;                       /* main has not taken it yet */
+    uint64_t reloads_asked[CONTROL_CLIENTS]; /* requests for one that wait */
+    uint32_t reloads_asked_count;
 };
 
 static const clock_source real = { 0 };
@@ -87,14 +90,29 @@ static void on_logged(void *arg, log_level level, const char *message, const log
     buf_done(&text);
 }
 
-void live_note_reload(live *l, bool was_taken, const char *text) {
-    buf line;
+static void put_reload(buf *json, bool was_taken, const char *text, uint64_t hash) {
+    bool is_utf8 = json_text_is_utf8(text, strlen(text));
+    buf_put_text(json, was_taken ? "{\"hot\":true" : "{\"hot\":false");
+    json_put_text(json, "text", is_utf8 ? text : "(what is wrong is not UTF-8; the log has it)");
+    buf_printf(json, ",\"script_hash\":\"%016" PRIx64 "\"}", hash);
+}
+
+void live_note_reload(live *l, bool was_taken, const char *text, uint64_t hash) {
+    uint64_t asked[CONTROL_CLIENTS];
+    buf line, json;
     buf_init(&line);
+    buf_init(&json);
     buf_put_text(&line, text);
+    put_reload(&json, was_taken, text, hash);
     pthread_mutex_lock(&l->lock);
     add_event(&l->reloads, !was_taken, &line);
+    uint32_t count = l->reloads_asked_count;
+    memcpy(asked, l->reloads_asked, count * sizeof *asked);
+    l->reloads_asked_count = 0;
     pthread_mutex_unlock(&l->lock);
+    for (uint32_t i = 0; i < count; i++) control_answer(l->control, asked[i], buf_text(&json));
     buf_done(&line);
+    buf_done(&json);
 }
 
 /* `,"NAME":[…]`, the last one first. */
@@ -200,6 +218,30 @@ static void on_stop(void *arg, control *c, uint64_t request, const char *words) 
     stop_ask();
 }
 
+/* main asks for it between steps; answered when it has ended. */
+static void on_reload(void *arg, control *c, uint64_t request, const char *words) {
+    live *l = arg;
+    (void)words;
+    pthread_mutex_lock(&l->lock);
+    const char *no = NULL;
+    if (!l->facts.len) no = "it is starting, and has just read its script";
+    if (l->reloads_asked_count == CONTROL_CLIENTS) no = "too many ask";
+    l->wants_reload |= !no;
+    if (!no) l->reloads_asked[l->reloads_asked_count++] = request;
+    pthread_mutex_unlock(&l->lock);
+    char json[96];
+    snprintf(json, sizeof json, "{\"error\":\"%s\"}", no ? no : "");
+    if (no) control_answer(c, request, json);
+}
+
+bool live_take_reload(live *l) {
+    pthread_mutex_lock(&l->lock);
+    bool wants = l->wants_reload;
+    l->wants_reload = false;
+    pthread_mutex_unlock(&l->lock);
+    return wants;
+}
+
 void live_update(live *l, const pipeline *p, const status_facts *f) {
     report_note(&l->rates, f);
     pthread_mutex_lock(&l->lock);
@@ -229,6 +271,7 @@ live *live_new(const live_options *options) {
     l->control = control_new();
     control_on(l->control, "status", on_status, l);
     control_on(l->control, "stop", on_stop, l);
+    control_on(l->control, "reload", on_reload, l);
     control_on_turn(l->control, on_turn, l);
     options->log->tap_arg = l;
     options->log->tap = on_logged;

@@ -25,8 +25,12 @@ void live_open(live *l, const char *name);
 /* thread: main, at each look. */
 void live_update(live *l, const pipeline *p, const status_facts *f);
 
-/* A reload ended. thread: any. */
-void live_note_reload(live *l, bool was_taken, const char *text);
+/* Whether `sluice reload` was asked since the last call. thread: main. */
+bool live_take_reload(live *l);
+
+/* A reload ended: kept for status, and told to those who asked for one. `hash`: of the script that
+ * runs. thread: any. */
+void live_note_reload(live *l, bool was_taken, const char *text, uint64_t hash);
 
 /* The run has ended; who waits is told. NULL is allowed. */
 void live_close(live *l, int exit_code);

@@ -270,7 +270,8 @@ static void look_around(run *r, pipeline *p) {
 
 static void on_tick(void *arg, pipeline *p) {
     run *r = arg;
-    if (stop_take_hangup() && r->reloader) reloader_ask(r->reloader);
+    bool is_asked = live_take_reload(r->live) | stop_take_hangup();
+    if (is_asked && r->reloader) reloader_ask(r->reloader);
     reloader_tick(r->reloader, p);
     int64_t now_ms = clock_steady_ms(&r->clock);
     if (r->embedded) embedded_note(r->embedded, p);
@@ -286,12 +287,19 @@ static err *load_again(void *arg, worker ***workers, uint32_t *count) {
     return open_workers(arg, workers, count);
 }
 
+/* reloader_options.told */
+static void on_reloaded(void *arg, bool hot, const char *text, uint64_t hash) {
+    run *r = arg;
+    live_note_reload(r->live, hot, text, hash);
+}
+
 static void start_reloader(run *r) {
     reloader_options options = {
         .log = &r->log,
         .path = r->a->operand,
         .watches = !r->a->no_watch,
         .load = load_again,
+        .told = on_reloaded,
         .arg = r,
     };
     r->reloader = reloader_new(&options, crew_worker(r->pipeline.crew, 0)->script);

@@ -123,6 +123,23 @@ class ControlTest(harness.E2ETest):
         self.assertTrue(first.running)
         self.assertEqual(self.status("ticks")["pid"], first.process.pid)
 
+    def test_reload_tells_what_came_of_it(self):
+        run = self.start("run", self.file("ticks.lua", TICKS.replace("FILTER", "return true")), "--no-watch")
+        self.wait_for("the run", lambda: self.status("ticks")["state"] == "running" if "running" in run.err else False)
+        before = self.status("ticks")["script_hash"]
+        self.assertIn("nothing has changed", self.ask("reload", "ticks"))
+        self.file("ticks.lua", TICKS.replace("FILTER", "return row.n ~= 7"))
+        self.ask("reload", "ticks")
+        after = self.status("ticks")
+        self.assertNotEqual(after["script_hash"], before)
+        self.file("ticks.lua", "return 7")
+        self.assertIn("wanted `return sluice.pipeline", self.ask("reload", "ticks", code=4))
+        it = self.status("ticks")
+        self.assertEqual(it["script_hash"], after["script_hash"])
+        self.assertEqual([one["verdict"] for one in it["reloads"]], ["refused", "taken", "taken"])
+        self.ask("stop", "ticks")
+        self.assertEqual(run.wait(), 0)
+
     def test_a_batch_that_does_not_end_is_told(self):
         run = self.start("run", self.file("ticks.lua", TICKS.replace("FILTER", "while row.n == 30 do end return true")))
         self.wait_for("the run", lambda: "running" in run.err)
