@@ -96,7 +96,7 @@ class ThrowingTest(ScriptCodeTest):
         self.assertIn(f"{self.topic_in}:0:7", run.err)
         self.assertEqual(self.rows(), [])
 
-    def test_a_function_that_never_returns_ends_the_run(self):
+    def test_a_record_from_which_a_function_never_returns_is_put_aside(self):
         self.client.produce(self.topic_in, events(1, 2, 77, 4))
         text = pipelines.copy(self.topic_in, self.out, name="stuck", pipeline='script_timeout = "1 second",',
                               stages=":filter(function(r) while r.n == 77 do end return true end)")
@@ -104,9 +104,12 @@ class ThrowingTest(ScriptCodeTest):
         self.file("p.lua", text)
         run = self.run_sluice("run", "p.lua", timeout_s=30)
         self.assertLess(time.monotonic() - began, harness.within(15))
-        self.assertNotEqual(run.code, 0)
+        self.assertEqual(run.code, 0, run.err)
         self.assertRegex(run.err, r"filter p\.lua:\d+ has not returned for \d+ ms, in prepare of "
                          + self.topic_in + r" at row 2 of 4, offset 2; 1000 ms are allowed")
+        self.assertEqual(len(self.rows()), 3)
+        [kept] = self.client.consume("stuck-quarantine")
+        self.assertIn(b"interrupted: it does not return", dict(kept.headers)["sluice.reason"])
 
 
 class PrintTest(harness.E2ETest):
