@@ -119,25 +119,28 @@ static uint64_t full_before(const survey *v, uint64_t batch) {
 }
 
 /* What can be done again at all. */
-static err *refuse_batch(past *p, const survey *v, uint64_t batch, uint64_t to) {
-    err *e = past_read(p, 0, to);
+static err *refuse_batch(past *p, const survey *v, uint64_t batch) {
+    err *e = past_read(p, 0, p->stored.pointer.batch);
     uint64_t whole = whole_from(p), oldest = UINT64_MAX;
     if (e) return e;
     for (uint32_t i = 0; i < v->count; i++) {
         const survey_object *o = &v->objects[i];
         bool is = o->has_first && o->p.kind == POINTER_FULL && o->p.batch >= whole;
-        if (is && o->p.batch < oldest && o->p.batch < to) oldest = o->p.batch;
+        if (is && o->p.batch < oldest && o->p.batch < p->end) oldest = o->p.batch;
     }
+    buf way;
+    buf_init(&way);
     if (oldest == UINT64_MAX)
-        return err_new(ERR_REFUSED,
-                       "`%s`: no state from which batch %" PRIu64 " could be reached is stored any "
-                       "more, nor is there one for an earlier or later batch up to %" PRIu64
-                       " (checkpoint option `history` says how long they are kept)",
-                       p->stored.name, batch, to - 1);
-    return err_new(ERR_REFUSED,
-                   "`%s`: no state from which batch %" PRIu64 " could be reached is stored any "
-                   "more: the oldest batch that can be replayed is %" PRIu64,
-                   p->stored.name, batch, oldest);
+        buf_put_text(&way, "none can be replayed");
+    else
+        buf_printf(&way, "the oldest batch that can be replayed is %" PRIu64, oldest);
+    e = err_new(ERR_REFUSED,
+                "`%s`: no state from which batch %" PRIu64 " could be reached is stored any more, "
+                "with all records in between: %s (checkpoint option `history` says how long both "
+                "are kept)",
+                p->stored.name, batch, buf_text(&way));
+    buf_done(&way);
+    return e;
 }
 
 /* Read the records that it takes to reach `batch`, and those up to `to`; choose where to begin. */
@@ -151,7 +154,7 @@ static err *choose_state(past *p, uint64_t batch, uint64_t to, pointer *from) {
         e = past_read(p, at > 0 ? at - 1 : 0, to); /* one before: it names the state */
         if (!e) found = find_state(p, &v, batch, from);
     }
-    if (!e && !found) e = refuse_batch(p, &v, batch, to);
+    if (!e && !found) e = refuse_batch(p, &v, batch);
     survey_done(&v);
     return e;
 }

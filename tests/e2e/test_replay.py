@@ -136,6 +136,44 @@ class FileTest(ReplayTest):
         self.assertIn("no state from which batch 3 could be reached is stored", self.said)
 
 
+class HistoryTest(ReplayTest):
+    """Batches whose chain has gone: from the full object before them, by records out of the journal."""
+
+    @property
+    def brokers(self):
+        return "localhost:1"
+
+    def objects(self, kind):
+        """(batch, path)"""
+        return sorted((int(os.path.basename(path).split("-")[0]), path)
+                      for path in glob.glob(os.path.join(self.folder, "store/rides/" + kind)))
+
+    def test_from_a_full_object_through_the_journal(self):
+        self.file("label.lua", LABEL)
+        self.file("p.lua", FILES.replace("max_records = 100", "max_records = 8"))
+        self.file("in.jsonl", "".join(json.dumps({"k": f"k{n % 3}", "n": n, "ts": BEGIN_MS + n * 1000}) + "\n"
+                                      for n in range(1760)))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        rows = self.replayed("--from", "0", "--to", "219")
+        self.assertEqual(len(rows), 220)
+        full = max(batch for batch, _ in self.objects("state/*.full") if batch < 220)
+        journaled = max(batch for batch, _ in self.objects("journal/*"))
+        self.assertGreater(min(full, journaled), 135)
+        for batch, path in self.objects("state/*.delta"):  # as time does: none before its record is in the journal
+            if batch < full and batch <= journaled:
+                os.remove(path)
+        self.assertEqual(self.replayed("--from", "130", "--to", "219"), {n: rows[n] for n in range(130, 220)})
+
+        for _, path in self.objects("journal/*") + [one for one in self.objects("state/*.delta") if one[0] < full]:
+            os.remove(path)
+        self.replay("--from", "130", code=REFUSED)
+        self.assertIn(f"the oldest batch that can be replayed is {full}", self.said)
+        self.assertEqual(self.replayed("--from", str(full)), {full: rows[full]})
+        run = self.run_sluice("why", "p.lua", "in.jsonl:0:9")
+        self.assertIn(f"not known any more: batches are recorded from {full - 1} on", run.out)
+
+
 class KafkaTest(ReplayTest):
     """Exactly-once, with late rows, repeats and kills: the output topics hold what the replay sends."""
 
