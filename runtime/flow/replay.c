@@ -15,9 +15,8 @@ enum { MEMORY_BYTES = 16 << 10 };
 /* -- the ledger: one mark, which nobody moves */
 
 static err *ledger_open(const sl_checkpoint *plan, const sl_system *system, void **ledger) {
-    (void)system;
-    replay *r = (replay *)((char *)(uintptr_t)plan - offsetof(replay, plan));
-    *ledger = r;
+    (void)plan;
+    *ledger = system->ledger; /* the replay */
     return NULL;
 }
 
@@ -174,9 +173,11 @@ static void make_plan(replay *r, const sl_plan *plan) {
 }
 
 err *replay_open(replay *r, worker **workers, const sl_system *system, find_source_ops find) {
+    sl_system own = *system;
+    own.ledger = r;
     make_plan(r, script_plan(workers[0]->script));
     pipeline_options options = {
-        .system = *system,
+        .system = own,
         .stop_now = system->stop,
         .find_source = find,
         .find_sink = find_sink,
