@@ -6,6 +6,20 @@ import signal
 
 import harness
 
+COUNTS = """
+local sluice = require "sluice"
+local rows = sluice.kafka {{ topics = "{source}", start = "earliest", max_records = 200 }}
+   :json {{ sluice.string "k", sluice.int64 "n" :required(), sluice.int64 "ts" :required() }}
+   :event_time("ts", {{ unit = "ms", delay = "1 second", idle = "never" }})
+return sluice.pipeline {{
+   name = "{name}", checkpoint = "file:./store",
+   rows:to(sluice.kafka {{ topic = "{copy}" }}),
+   rows:group_by "k":window(sluice.tumbling {{ size = "10 seconds" }})
+      :aggregate {{ rows = sluice.count(), sum = sluice.sum "n" {more} }}
+      :to(sluice.kafka {{ topic = "{out}", mode = "append" }}),
+}}
+"""
+
 SCRIPT = """
 local sluice = require "sluice"
 local helpers = require "helpers"
@@ -110,3 +124,75 @@ class ReloadTest(harness.E2ETest):
         self.assertEqual(self.feed(4, 10)["most"], 4)
         self.run_.send(signal.SIGHUP)
         self.told("the script is the one that runs")
+
+
+class ReloadUnderLoadTest(harness.E2ETest):
+    """Exactly once: texts come and go while records do, and none is lost or twice."""
+    RELOADS = int(os.environ.get("RELOADS", "30"))
+
+    def setUp(self):
+        super().setUp()
+        self.names = {"source": self.topic(partitions=2, name="in"), "copy": self.topic(name="copy"),
+                      "out": self.topic(name="out"), "name": harness.fresh("reloads")}
+        self.sent = 0
+
+    def save(self, more):
+        self.file("p.new", COUNTS.format(more=more, **self.names))
+        os.replace(os.path.join(self.folder, "p.new"), os.path.join(self.folder, "p.lua"))
+
+    def produce(self, count):
+        first, self.sent = self.sent, self.sent + count
+        self.client.produce(self.names["source"], [
+            {"value": json.dumps({"n": n, "k": f"k{n % 7}", "ts": 1_700_000_000_000 + n * 50}), "partition": n % 2}
+            for n in range(first, self.sent)])
+
+    def check(self):
+        """Each record is copied once, each window is out once and right."""
+        copied = sorted(record.json()["n"] for record in
+                        self.client.consume(self.names["copy"], at_least=self.sent))
+        self.assertEqual(copied, list(range(self.sent)))
+        wanted, found = {}, {}
+        for n in range(self.sent):
+            key = f"k{n % 7}", (1_700_000_000_000 + n * 50) // 10_000 * 10_000
+            rows, total = wanted.get(key, (0, 0))
+            wanted[key] = rows + 1, total + n
+        for record in self.client.consume(self.names["out"]):
+            row = record.json()
+            key = row["k"], row["window_start"]
+            self.assertNotIn(key, found)
+            found[key] = row["rows"], row["sum"]
+        for key, row in found.items():
+            self.assertEqual(row, wanted[key], key)
+        last = max(start for _, start in wanted)
+        self.assertEqual({key for key in wanted if key[1] < last - 10_000} - set(found), set())
+
+    def test_nothing_is_lost_or_twice_through_reloads_and_a_kill(self):
+        self.save("")
+        run = self.start("run", "p.lua")
+        self.wait_for("its start", lambda: "message=running" in run.err)
+        self.rss = {}
+        for i in range(1, self.RELOADS + 1):
+            self.save(f", of_{i} = sluice.max 'n'" if i % 3 else f"--[[ {i} ]]")
+            self.produce(150)
+            self.wait_for(f"reload {i}", lambda: run.err.count(TAKEN) == i)
+            self.rss[i] = run.rss_mb()
+        run.kill()  # right behind a reload; what goes on is what was saved
+        run = self.start("run", "p.lua")
+        self.produce(400)
+        self.wait_for("all that was read", lambda: self.client.end_offsets(self.names["copy"]) and
+                      len(self.client.consume(self.names["copy"])) >= self.sent)
+        self.assertEqual(run.stop(), 0, run.err)
+        self.check()
+
+    def test_it_is_asked_by_name(self):
+        self.save("")
+        run = self.start("run", "p.lua", "--no-watch")
+        self.wait_for("its start", lambda: "message=running" in run.err)
+        self.save(", most = sluice.max 'n'")
+        asked = self.run_sluice("reload", self.names["name"])
+        self.assertEqual(asked.code, 0, asked.err)
+        self.assertIn("`most` is new", asked.out)
+        self.save(", most = sluice.maximum 'n'")
+        asked = self.run_sluice("reload", self.names["name"])
+        self.assertEqual(asked.code, 4)
+        self.assertIn("maximum", asked.out + asked.err)
