@@ -462,6 +462,7 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     trigger_begin(&p->trigger, b.view.now_ms);
     if (is_empty(p)) p->counters.empty_batches++;
     if (!e) e = batch_work(&b);
+    if (!e) e = reload_judge(p);
     if (e && reload_goes_back(p, e)) e = batch_again(&b, e);
     if (!e) e = batch_deliver(&b);
     laps_add(p->laps, LAP_DELIVER);

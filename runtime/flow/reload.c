@@ -17,6 +17,7 @@
 #include "runtime/flow/reload_inside.h"
 #include "runtime/flow/walk.h"
 #include "runtime/operator/emit_close.h"
+#include "runtime/script/trying.h"
 
 #define SWAP(type, a, b) \
     do {                 \
@@ -284,6 +285,15 @@ err *reload_swap(pipeline *p, worker **workers, uint32_t count, char **changes) 
 }
 
 /* -- on trial */
+
+err *reload_judge(const pipeline *p) {
+    for (uint32_t i = 0; p->trial && i < crew_count(p->crew); i++)
+        if (script_was_interrupted(crew_worker(p->crew, i)->script))
+            return err_new(ERR_SCRIPT, "a call into the script took longer than script_timeout "
+                                       "(%" PRId64 " ms)",
+                           p->plan->script_timeout_ms);
+    return NULL;
+}
 
 bool reload_goes_back(const pipeline *p, const err *why) {
     if (!p->trial) return false;

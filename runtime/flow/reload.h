@@ -23,6 +23,10 @@ bool reload_may_swap(const pipeline *p);
  * what opening new sinks does, and for states of another layout a copy. */
 err *reload_swap(pipeline *p, worker **workers, uint32_t count, char **changes);
 
+/* A batch has gone through functions and state: ERR_SCRIPT where a call of a script on trial took
+ * longer than script_timeout, whatever became of its row. */
+err *reload_judge(const pipeline *p);
+
 /* A batch failed with `why`, before any of it was committed: whether the old script is to do it
  * again, since the new one is on trial and not what is around it is to blame. */
 bool reload_goes_back(const pipeline *p, const err *why);

@@ -46,6 +46,7 @@ struct script {
     size_t asked_bytes;   /* that were refused in the call that is on; 0: none were */
     int64_t deadline_ms;  /* steady clock */
     bool stopped;         /* the stop flag ended the loading */
+    bool was_interrupted; /* a call took longer than it may */
     char late_at[256];    /* file:line at which the time was over; "": it was not */
     char refused_at[256]; /* file:line at which the allocator refused; "": it did not */
     prints prints;

@@ -42,6 +42,7 @@ static void break_call(lua_State *L, lua_Debug *ar) {
     char place[256];
     host_user_place(L, place, sizeof place);
     const char *loop = s->traces ? traces_place(s->traces) : "";
+    s->was_interrupted = true;
     lua_pushfstring(L, "%s: interrupted: it does not return (an endless loop?)",
                     loop[0]    ? loop
                     : place[0] ? place

@@ -20,3 +20,5 @@ double sl_steady_ns(void) {
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
+
+bool script_was_interrupted(const script *s) { return s->was_interrupted; }

@@ -1,5 +1,5 @@
 #pragma once
-/* What `sluice try` asks of a script beside a run: what its functions took, and which files to
+/* What `sluice try` and a reload ask of a script beside a run: what its functions took, and which files to
  * watch. thread: as for script.h. */
 #include "runtime/script/script.h"
 
@@ -10,3 +10,6 @@ err *script_timings(script *s, const char **text);
 
 /* Call `report` for each file that was loaded: the script first, then what it required. */
 void script_files(const script *s, void (*report)(void *arg, const char *path), void *arg);
+
+/* Whether a call into it was interrupted since it was loaded: it took longer than it may. */
+bool script_was_interrupted(const script *s);

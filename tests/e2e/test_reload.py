@@ -26,6 +26,7 @@ local helpers = require "helpers"
 local sloppy = sluice.aggregate {{ state = {{ n = 0 }}, fold = function(a, row) a.n = a.n + row.n end,
    result = function(a) {sloppy} end }}
 return sluice.pipeline {{ name = "live", checkpoint = "file:./checkpoints", delivery = "at-least-once", workers = {workers},
+   script_timeout = "1 second",
    sluice.file {{ path = "in.jsonl", follow = true }}
    :json {{ sluice.string "k" :required(), sluice.int64 "n" :required(), sluice.int64 "ts" :required() }}
    :event_time("ts", {{ delay = 0, max_skew = "1 day" }})
@@ -114,6 +115,13 @@ class ReloadTest(harness.E2ETest):
         self.save(items="odd = sloppy")
         self.wait_for("the new column", lambda: self.feed(1, self.sums[-1] + 1).get("odd"))
         self.assertEqual(self.run_.stop(), 0)
+
+    def test_what_does_not_return_is_gone_and_the_batch_is_done(self):
+        self.begin()
+        self.save_helper("row.n ~= 77 or (function() local t = {} while true do t[1] = tostring(t) end end)()")
+        self.told(TAKEN)
+        self.feed(77, 78)
+        self.assertIn("took longer than script_timeout", self.told(BACK))
 
     def test_by_hand(self):
         self.begin("--no-watch")
