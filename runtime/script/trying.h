@@ -1,6 +1,6 @@
 #pragma once
-/* What `sluice try` and a reload ask of a script beside a run: what its functions took, and which files to
- * watch. thread: as for script.h. */
+/* What `sluice try` and a reload ask of a script beside a run: what its functions took, which files
+ * to watch. thread: as for script.h. */
 #include "runtime/script/script.h"
 
 /* What the user's functions took: script_options.timed. The first line: ns that the clock itself
