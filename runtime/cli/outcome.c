@@ -4,7 +4,6 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/cli/shape.h"
-#include "runtime/script/script.h"
 
 enum { TEXT_BYTES = 1 << 20,
        FIRST_SLOTS = 256,
@@ -192,9 +191,10 @@ typedef struct outcome_end {
 
 static err *end_open(const sl_sink *plan, const sl_system *system, void **sink) {
     const outcome_world *world = system->resume_arg;
+    (void)plan;
     outcome_end *made = mem_zalloc(1, sizeof *made);
     made->into = world->outcome;
-    made->sink = (uint32_t)(plan - script_plan(system->script)->sinks);
+    made->sink = world->outcome->opened++;
     *sink = made;
     return NULL;
 }

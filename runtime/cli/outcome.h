@@ -36,6 +36,7 @@ typedef struct outcome_sink {
 typedef struct outcome {
     outcome_sink *sinks; /* by plan; owned */
     uint32_t count;
+    uint32_t opened; /* sinks: in the order of the plan; what a connector gets may be a copy */
     arena text;
 } outcome;
 
