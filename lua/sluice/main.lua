@@ -88,7 +88,7 @@ local function finish(host, graph, list, seen)
    local drivers, descriptions = lowered.drivers(v, timed)
    random.bind(v, graph.name)
    local watch = fallback.watch(descriptions, list)
-   if host.trace then traces.watch(host.trace) end
+   if host.trace then traces.watch(host.trace, watch.listen) end
    local teller = failure.new(v, descriptions, { [host.path] = host.text })
    local described
    local keep = { graph, lowered }

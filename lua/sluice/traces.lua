@@ -26,11 +26,13 @@ local function stubs_of(exits)
    return stubs
 end
 
---- Tell of compiled code from now on.
+--- Tell of compiled code from now on. LuaJIT has one listener of traces: whoever listened
+-- before is to be called from here.
 -- @tparam function tell(address, bytes, loop, exits, stubs, place) → whether it can be
 --   broken; without arguments: all of it is gone
--- @usage traces.watch(host.trace)
-function traces.watch(tell)
+-- @tparam ?function listener gets every event first; throws nothing
+-- @usage traces.watch(host.trace, watch.listen)
+function traces.watch(tell, listener)
    local begun = ""
    local function on_event(what, number, code, pc)
       if what == "start" then begun = place_of(code, pc) end
@@ -42,7 +44,10 @@ function traces.watch(tell)
       if not ends then jit.flush(number) end
    end
    -- What throws inside of an event of the VM is printed by it: nothing may.
-   jit.attach(function(...) pcall(on_event, ...) end, "trace")
+   jit.attach(function(...)
+      if listener then listener(...) end
+      pcall(on_event, ...)
+   end, "trace")
 end
 
 return traces
