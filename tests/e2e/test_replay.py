@@ -124,6 +124,24 @@ class FileTest(ReplayTest):
         self.assertIn("-a", str(rows[4]))  # groups of the first three batches, in windows that close later
         self.assertIn("-b", str(rows[4]))
 
+    def test_across_a_hot_reload(self):
+        shutil.rmtree(os.path.join(self.folder, "store"))
+        os.remove(os.path.join(self.folder, "out.jsonl"))
+        self.file("p.lua", FILES.replace(', trigger = "available-now"', "").replace("100 }", "100, follow = true }"))
+        run = self.start("run", "p.lua")
+        self.wait_for("windows", lambda: len(self.sent()) >= 9 if os.path.exists(
+            os.path.join(self.folder, "out.jsonl")) else False)
+        self.file("label.lua", LABEL.replace("-a", "-b"))
+        self.wait_for("the new text", lambda: "the script was reloaded" in run.err)
+        with open(os.path.join(self.folder, "in.jsonl"), "a") as file:
+            file.writelines(json.dumps({"k": f"k{n % 3}", "n": n, "ts": BEGIN_MS + n * 100}) + "\n"
+                            for n in range(2000, 3500))
+        self.wait_for("rows by it", lambda: any('-b"' in row for row in self.sent()))
+        self.assertEqual(run.stop(), 0, run.err)
+        done = json.loads(self.run_sluice("checkpoint", "ls", "p.lua", "--json").out)["batch"]
+        rows = self.replayed("--from", "0", "--to", str(done - 1))
+        self.assertEqual([value for batch in range(done) for _, value in rows[batch].get("out.jsonl", [])], self.sent())
+
     def test_what_cannot_be_done_again_is_told(self):
         self.replay("--from", "12", "--to", "20", code=REFUSED)
         self.assertIn("has done batches up to 19, not 20", self.said)
