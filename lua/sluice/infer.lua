@@ -13,7 +13,8 @@ local MOST_ODD, MOST_TEXT = 3, 80
 -- @tparam {string,...} list where each lies and its value, in turns; "" for no value
 -- @treturn table as `draft.text` takes it
 function infer.look(list)
-   local seen = { root = node.new(), count = #list / 2, nulls = 0, odd = {}, odd_count = 0 }
+   local seen = { root = node.new(), count = #list / 2, nulls = 0, odd = {},
+      odd_count = 0 }
    for i = 1, #list, 2 do
       local where, text = list[i], list[i + 1]
       local wrong = text ~= "" and json.see(text, seen.root, where)

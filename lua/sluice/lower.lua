@@ -218,7 +218,7 @@ end
 -- @param[opt] calls where `sl_text_copy` and `sl_part_set` are: the binary, or a table in
 --  tests
 -- @tparam ?boolean hides_secrets look none up: options that hold one are left out
--- @treturn table `{ plan = cdata sl_plan *, drivers = function (v, timing) → list of functions,
+-- @treturn table `{ plan = cdata sl_plan *, drivers = function (v, timing) → functions,
 --  list of `{ what =, name =, loops = { function, … } }`; anchors = what keeps the plan
 --  alive, steps = { { layout =, view = … } } by number, states = of the aggregations,
 --  shape = what stored state depends on, JSON }`

@@ -121,8 +121,8 @@ end)
 -- @treturn string spec, or what is wrong
 function new.texts(name)
    if not name:match "^[%w][%w_-]*$" then
-      return nil, ("`%s` is no name for a pipeline: wanted letters, digits, - and _, as in "
-         .. "my-orders"):format(name)
+      return nil, ("`%s` is no name for a pipeline: wanted letters, digits, - and _, "
+         .. "as in my-orders"):format(name)
    end
    local words = { NAME = name, FILE = name .. ".lua", SPEC = name .. "_spec.lua" }
    return (PIPELINE:gsub("@(%u+)@", words)), (SPEC:gsub("@(%u+)@", words))

@@ -97,16 +97,16 @@ end
 --- Compare rows with those of a file beside the spec: JSON, a row a line, in any order,
 -- numbers within 1e-9. `sluice test --update` writes the file from what came.
 -- @tparam string path beside the spec
--- @tparam {table,...} rows as `:output`, `:latest`, `:late`, `:quarantined` give them
+-- @tparam {table,...} wanted as `:output`, `:latest`, `:late`, `:quarantined` give them
 -- @raise when they differ, or the file is not there
 -- @usage test.expect("ride_counts.jsonl", p:output())
-function test.expect(path, rows)
-   if type(path) ~= "string" or type(rows) ~= "table" then
+function test.expect(path, wanted)
+   if type(path) ~= "string" or type(wanted) ~= "table" then
       error("test.expect takes the path of a file, and rows", 2)
    end
    local folder = debug.getinfo(2, "S").source:match "^@(.*/)"
    local beside = folder and path:sub(1, 1) ~= "/" and folder .. path or path
-   expect.check(beside, rows)
+   expect.check(beside, wanted)
 end
 
 -- A misspelt name is an error, as everywhere.

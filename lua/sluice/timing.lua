@@ -32,8 +32,8 @@ end]]
 
 local function new_cell(fn, clock)
    local cell = { spent = ffi.new("double[?]", BLOCKS), calls = ffi.new "int32_t[1]" }
-   cell.call = assert(load(WRAPPER, "=sluice:timing", "t", {}))(fn, cell.spent, cell.calls,
-      clock, bit.band, bit.rshift)
+   local wrap = assert(load(WRAPPER, "=sluice:timing", "t", {}))
+   cell.call = wrap(fn, cell.spent, cell.calls, clock, bit.band, bit.rshift)
    return cell
 end
 
@@ -79,7 +79,7 @@ end
 
 --- What each function took.
 -- @tparam table watch of `sluice.fallback`, polled
--- @treturn {table,...} `{ what =, line =, calls =, ns = a call, interpreted = why or nil }`,
+-- @treturn {table,...} `{ what =, line =, calls =, ns = a call, interpreted = why }`,
 --  the dearest in all first; those that were not called stand last
 -- @treturn number ns that the clock itself took, in all
 function Timing:list(watch)
@@ -90,8 +90,8 @@ function Timing:list(watch)
       local calls = cell and cell.calls[0] or 0
       if not seen[entry.fn] then
          seen[entry.fn] = true
-         list[#list + 1] = { what = entry.what, line = entry.line, calls = calls, order = k,
-            ns = cell and math.max(0, median(cell) - look) or 0,
+         list[#list + 1] = { what = entry.what, line = entry.line, calls = calls,
+            order = k, ns = cell and math.max(0, median(cell) - look) or 0,
             interpreted = watch.told[entry.fn] }
          clock_ns = clock_ns + calls * 2 * look
       end

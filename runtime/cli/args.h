@@ -21,23 +21,23 @@ typedef struct args {
     int word_count;
     const char *params[ARGS_MAX_SETS]; /* --param, likewise */
     uint32_t param_count;
-    bool wants_help; /* --help stands behind the command: nothing further was read */
-    bool embedded;   /* --embedded */
-    bool profile;    /* run: --profile */
-    bool no_watch;   /* run: --no-watch */
-    bool json;       /* --json */
-    bool force;      /* --force: do it, not only say what would be done */
-    bool repeats;    /* --repeat-output */
-    bool loses;      /* --may-lose-output */
-    bool stateless;  /* --offsets-only */
-    const char *to;  /* --to: a batch, as typed; NULL: none */
+    bool wants_help;                        /* --help stands behind the command: nothing further was read */
+    bool embedded;                          /* --embedded */
+    bool profile;                           /* run: --profile */
+    bool no_watch;                          /* run: --no-watch */
+    bool json;                              /* --json */
+    bool force;                             /* --force: do it, not only say what would be done */
+    bool repeats;                           /* --repeat-output */
+    bool loses;                             /* --may-lose-output */
+    bool stateless;                         /* --offsets-only */
+    const char *to;                         /* --to: a batch, as typed; NULL: none */
     const char *from, *script;              /* replay, likewise */
     bool diff;                              /* replay: --diff */
     const char *last, *since, *loss, *save; /* as typed; NULL: not given */
-    const char *end; /* --timeout, as typed; NULL: none */
-    bool strict;     /* check: --strict */
-    bool connect;    /* check: --connect */
-    bool log_given;  /* --log: log_style is meant */
+    const char *end;                        /* --timeout, as typed; NULL: none */
+    bool strict;                            /* check: --strict */
+    bool connect;                           /* check: --connect */
+    bool log_given;                         /* --log: log_style is meant */
     log_style log_style;
     log_level log_level; /* LOG_INFO unless given */
 

@@ -27,7 +27,7 @@ typedef struct reading {
     aggregate_view *aggregates;
     distinct_view *distincts;
     chunk *c;
-    laps laps; /* nobody asks for them */
+    laps laps;         /* nobody asks for them */
     uint32_t *numbers; /* by record of the chunk: in the disorder; UINT32_MAX: none */
 } reading;
 

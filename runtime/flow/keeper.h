@@ -81,17 +81,17 @@ typedef struct keeper {
     bool is_saving;                /* its object is made, and not committed */
     sl_mark *marks;                /* as committed last, or to be; owned; topics: sources' */
     uint32_t mark_count, mark_room;
-    struct commit_work *work;       /* of the running commit; owned */
-    int64_t began_ms, ended_ms;     /* steady time; the end: of its last try */
-    err *outcome;                   /* what came of it */
-    uint64_t redelivered;           /* times that it was tried again, not counted yet */
-    jobs *commits;                  /* the thread in which they go on beside the next batch; owned;
-                                       NULL: they end in the call */
-    bool is_beside;                 /* one does: ledger, sinks and what stands above are its own */
-    uint64_t ticket;                /* of it */
-    buf record;                     /* plan of the batch that is committed, or was last */
-    int64_t committed_ms;           /* steady time of the last commit */
-    int64_t commit_ms;              /* how long it took */
+    struct commit_work *work;   /* of the running commit; owned */
+    int64_t began_ms, ended_ms; /* steady time; the end: of its last try */
+    err *outcome;               /* what came of it */
+    uint64_t redelivered;       /* times that it was tried again, not counted yet */
+    jobs *commits;              /* the thread in which they go on beside the next batch; owned;
+                                   NULL: they end in the call */
+    bool is_beside;             /* one does: ledger, sinks and what stands above are its own */
+    uint64_t ticket;            /* of it */
+    buf record;                 /* plan of the batch that is committed, or was last */
+    int64_t committed_ms;       /* steady time of the last commit */
+    int64_t commit_ms;          /* how long it took */
 } keeper;
 
 /* Open store and ledger, see what is there, and load it into the workers' tables: p->keeper, to be

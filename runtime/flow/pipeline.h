@@ -59,10 +59,10 @@ typedef struct pipeline {
     arena held;               /* copies of parts of the plan: held.h */
     const sl_source **opened; /* of them, by source: what its connector was opened with; owned */
     delivery out;
-    struct keeper *keeper; /* NULL: nothing is kept; owned */
-    struct local *local;   /* beside it; owned */
-    struct probe *probe;   /* a record that is looked at on its way (probe.h); borrowed; or NULL */
-    batch_step *on_step;   /* as the options say */
+    struct keeper *keeper;   /* NULL: nothing is kept; owned */
+    struct local *local;     /* beside it; owned */
+    struct probe *probe;     /* a record that is looked at on its way (probe.h); borrowed; or NULL */
+    batch_step *on_step;     /* as the options say */
     find_sink_ops find_sink; /* as the options say */
     err *later;              /* of a commit, for the next step; owned */
     struct reload *trial;    /* what this script took over from, while on trial; owned */
@@ -70,7 +70,7 @@ typedef struct pipeline {
     struct reload *retired;  /* scripts that are done with (reload.h); owned */
     void *on_step_arg;
     crew *crew;
-    laps *laps; /* of the main thread; the crew's */
+    laps *laps;     /* of the main thread; the crew's */
     turns *turns;   /* whose it is while chunks are walked; owned */
     chunk **chunks; /* that are on their way at a time; owned */
     uint32_t chunk_room;

@@ -99,9 +99,9 @@ typedef struct worker {
     struct emit_space *emit;   /* emit.c's own; owned */
     laps *laps;                /* of its thread; its own outside of a crew */
     laps own_laps;
-    uint64_t failed_at[2];     /* where the error of the last phase stands: the lowest is told */
-    uint64_t result_count;     /* of the aggregation emitted last: results, before any filter */
-    uint64_t nulled_numbers;   /* NaN and infinity written as null, in this batch */
+    uint64_t failed_at[2];   /* where the error of the last phase stands: the lowest is told */
+    uint64_t result_count;   /* of the aggregation emitted last: results, before any filter */
+    uint64_t nulled_numbers; /* NaN and infinity written as null, in this batch */
 } worker;
 
 /* Number of output `k` of step `step` among all outputs. */

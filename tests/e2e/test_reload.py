@@ -192,12 +192,16 @@ class ReloadUnderLoadTest(harness.E2ETest):
         self.assertEqual(run.stop(), 0, run.err)
         self.check()
 
+    def ask(self):
+        asked = self.run_sluice("reload", self.names["name"])
+        return None if "it is starting" in asked.err else asked
+
     def test_it_is_asked_by_name(self):
         self.save("")
         run = self.start("run", "p.lua", "--no-watch")
         self.wait_for("its start", lambda: "message=running" in run.err)
         self.save(", most = sluice.max 'n'")
-        asked = self.run_sluice("reload", self.names["name"])
+        asked = self.wait_for("an answer behind its start", self.ask)
         self.assertEqual(asked.code, 0, asked.err)
         self.assertIn("`most` is new", asked.out)
         self.save(", most = sluice.maximum 'n'")

@@ -152,7 +152,7 @@ describe("a lowered plan", function()
       assert.equal(2, #about[plan.steps[0].driver + 1].loops)
    end)
 
-   it("has windows of many panes merged before, where any grouping gives the same", function()
+   it("has windows of many panes merged before, where any grouping does", function()
       local function slides(options, spec)
          local one = rides():event_time("ts", { delay = 0 })
             :window(sluice.hopping(options)):aggregate { a = spec }

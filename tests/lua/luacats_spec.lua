@@ -53,6 +53,7 @@ describe("definitions for editors", function()
       assert.match('\n%-%-%-@field on_error%? "quarantine"|"fail" ', main)
       assert.match("\n%-%-%-@field delay%? sluice%.Duration ", main)
       assert.match("\n%-%-%-@field max_records%? integer ", main)
-      assert.match("\n%-%-%-@return sluice%.Stream\nfunction Stream:filter%(fn%) end\n", main)
+      assert.match("\n%-%-%-@return sluice%.Stream\nfunction Stream:filter%(fn%) end\n",
+         main)
    end)
 end)

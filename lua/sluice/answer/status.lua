@@ -201,7 +201,8 @@ local function row_of(it)
    local rate = number(list(it.rate)["in"])
    return { say.clip(tostring(it.label or it.name), 24), tostring(it.state),
       say.span(number(it.uptime_ms) or 0), rate and say.count(rate) or "?",
-      say.maybe(it.lag), say.maybe(list(it.batch).next), say.count(bad), say.maybe(it.error_count),
+      say.maybe(it.lag), say.maybe(list(it.batch).next), say.count(bad),
+      say.maybe(it.error_count),
       tostring(it.pid) }
 end
 

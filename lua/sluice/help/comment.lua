@@ -17,7 +17,8 @@ end
 
 --- The documented functions of a module, in its order.
 -- @tparam ?string text of the module
--- @treturn table list of `{ name = "filter", arguments = "(node, fn)", doc =, usage =, is_method = }`
+-- @treturn table list of `{ name = "filter", arguments = "(node, fn)", doc =, usage =,
+-- is_method = }`
 -- @usage comment.functions("--- Adds.\nfunction m.add(a, b)\n")[1].doc --> "Adds."
 function comment.functions(text)
    local found, block = {}, nil

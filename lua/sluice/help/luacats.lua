@@ -220,7 +220,7 @@ end
 function Page:whole()
    self:line(HEAD)
    self:class("sluice.pipeline.options", pipeline.OPTIONS)
-   self:line "---What a script returns: options, and behind them branches that end in :to."
+   self:line "---What a script returns: options, and behind them branches that end in :to"
    self:line "---@param options sluice.pipeline.options"
    self:line "---@return sluice.Pipeline"
    self:line "function sluice.pipeline(options) end\n"

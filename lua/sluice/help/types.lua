@@ -28,7 +28,8 @@ local WANTED = {
    { "^a table", "table" },
    { "^client options", "table<string, string|number|boolean>" },
    { "^text", "string" }, { "^a path", "string" }, { "^a folder", "string" },
-   { "^one ASCII", "string" }, { "^letters", "string" }, { "^brokers as", "string|string[]" },
+   { "^one ASCII", "string" }, { "^letters", "string" },
+   { "^brokers as", "string|string[]" },
    { "^a regular expression", "string" },
 }
 
@@ -60,8 +61,9 @@ local ARGUMENTS = {
    text = "string", zone = "string", format = "string", ms = "number", unit = "string",
    pattern = "string", prefix = "string", part = "string", separator = "string",
    path = "string", sink = "sluice.Connector", low = "number", high = "number",
-   row = "sluice.Row", w = "sluice.Window", keys = "string|table", columns = "table", values = "any[]", value = "any", help = "string", span =
-   "sluice.Duration", counts = "table<string, integer>", step = "string",
+   row = "sluice.Row", w = "sluice.Window", keys = "string|table", columns = "table",
+   values = "any[]", value = "any", help = "string", span = "sluice.Duration",
+   counts = "table<string, integer>", step = "string",
 }
 
 --- The type of an argument, by its name.

@@ -50,7 +50,8 @@ function type_of(chosen, depth)
    if chosen.type == "timestamp" then
       return ('sluice.timestamp("element", %s)'):format(more)
    end
-   return more and ("sluice.%s(%s)"):format(chosen.type, more) or '"' .. chosen.type .. '"'
+   return more and ("sluice.%s(%s)"):format(chosen.type, more)
+      or '"' .. chosen.type .. '"'
 end
 
 local function constructor(field, chosen, depth)
@@ -125,7 +126,9 @@ function write_fields(lines, fields, depth, objects)
    for _, field in ipairs(fields) do
       local chosen = kind.of(field, node.new)
       local note = notes_of(field, chosen, objects)
-      if note then lines[#lines + 1] = ("%s-- %s: %s"):format(indent, shown(field.name), note) end
+      if note then
+         lines[#lines + 1] = ("%s-- %s: %s"):format(indent, shown(field.name), note)
+      end
       lines[#lines + 1] = ("%s%s%s%s,"):format(indent, constructor(field, chosen, depth),
          chosen.is_exact and " :exact()" or "",
          is_required(field, chosen, objects) and " :required()" or "")
@@ -144,7 +147,8 @@ end
 
 local HEAD = [=[
 -- Drafted by `sluice schema infer` from @COUNT@ records of @FROM@.
--- A comment in front of a field says what was seen: how many are null, what does not fit, values.
+-- A comment in front of a field says what was seen: how many are null, what does not fit,
+-- values.
 -- What does not fit goes to the quarantine: `sluice try` shows how much that is.
 @ODD@local sluice = require "sluice"
 
@@ -166,21 +170,23 @@ end
 local function odd_lines(seen)
    local lines = {}
    for _, one in ipairs(seen.odd) do
-      lines[#lines + 1] = ("-- %s, at %s: %s\n"):format(one.what, one.where, shown(one.text))
+      lines[#lines + 1] =
+         ("-- %s, at %s: %s\n"):format(one.what, one.where, shown(one.text))
    end
    if seen.odd_count > #seen.odd then
       lines[#lines + 1] = ("-- … %d more that are no JSON object\n"):format(
          seen.odd_count - #seen.odd)
    end
    if seen.nulls > 0 then
-      lines[#lines + 1] = ("-- %d records have no value (tombstones)\n"):format(seen.nulls)
+      lines[#lines + 1] =
+         ("-- %d records have no value (tombstones)\n"):format(seen.nulls)
    end
    return table.concat(lines)
 end
 
 --- Write it.
--- @tparam table seen `{ root = Node, count =, nulls =, odd = { { what =, where =, text = },
---  … }, odd_count = }`
+-- @tparam table seen `{ root = Node, count =, nulls =, odd_count =,
+--  odd = { { what =, where =, text = }, … } }`
 -- @tparam string from topic or path
 -- @tparam string source how a script names it
 -- @treturn string
@@ -190,7 +196,8 @@ function draft.text(seen, from, source)
    local time = time_of(seen.root)
    local words = { COUNT = ("%d"):format(seen.count), FROM = shown(from), SOURCE = source,
       ODD = odd_lines(seen), FIELDS = table.concat(lines, "\n"), NAME = name_of(from),
-      TIME = time and ('   :event_time(%s, { delay = "10 seconds" })\n'):format(quoted(time))
+      TIME = time and
+         ('   :event_time(%s, { delay = "10 seconds" })\n'):format(quoted(time))
          or "" }
    return (HEAD:gsub("@(%u+)@", words))
 end

@@ -15,7 +15,8 @@ local TIME_NAMES = { "time", "date", "_at$", "^at$", "^ts$", "_ts$", "when", "cr
 
 local function names_time(name)
    for _, pattern in ipairs(TIME_NAMES) do
-      if (name or ""):lower():find(pattern) or (name or ""):find "At$" then return true end
+      local text = name or ""
+      if text:lower():find(pattern) or text:find "At$" then return true end
    end
    return false
 end
@@ -93,7 +94,7 @@ end
 -- @tparam Node node
 -- @tparam function new makes an empty Node
 -- @treturn table `{ type =, unit =, precision =, scale =, is_exact =, inner = Node,
---  fields = {Node}, objects =, main = kind of most values, is_empty = nothing but null was seen }`
+--  fields = {Node}, objects =, main = kind of most values, is_empty = all is null }`
 function kind.of(node, new)
    local main = node:main_kind()
    local made

@@ -1,5 +1,5 @@
---- Expected rows in a file: `test.expect`. `sluice test --update` writes it from what came;
--- then it is read, and looked over like any code.
+--- Expected rows in a file: `test.expect`. `sluice test --update` writes it from what
+-- came; then it is read, and looked over like any code.
 -- @module sluice.test.expect
 
 local compare = require "sluice.test.compare"
@@ -38,8 +38,8 @@ local function rows_of(text, path)
       number = number + 1
       local row, problem = json.decode(line)
       if row == nil then
-         error(("%s:%d: no JSON%s"):format(path, number, problem and ": " .. problem or ""),
-            0)
+         local why = problem and ": " .. problem or ""
+         error(("%s:%d: no JSON%s"):format(path, number, why), 0)
       end
       rows[number] = row
    end
