@@ -21,7 +21,7 @@ typedef struct args {
     int word_count;
     const char *params[ARGS_MAX_SETS]; /* --param, likewise */
     uint32_t param_count;
-    bool wants_help;                        /* --help stands behind the command: nothing further was read */
+    bool wants_help;                        /* --help stands behind it: nothing further was read */
     bool embedded;                          /* --embedded */
     bool profile;                           /* run: --profile */
     bool no_watch;                          /* run: --no-watch */

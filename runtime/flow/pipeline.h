@@ -61,7 +61,7 @@ typedef struct pipeline {
     delivery out;
     struct keeper *keeper;   /* NULL: nothing is kept; owned */
     struct local *local;     /* beside it; owned */
-    struct probe *probe;     /* a record that is looked at on its way (probe.h); borrowed; or NULL */
+    struct probe *probe;     /* a record looked at on its way (probe.h); borrowed, or NULL */
     batch_step *on_step;     /* as the options say */
     find_sink_ops find_sink; /* as the options say */
     err *later;              /* of a commit, for the next step; owned */
