@@ -69,10 +69,8 @@ err *crew_new(worker **workers, uint32_t count, crew **out) {
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->begin, NULL);
     pthread_cond_init(&c->done, NULL);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         c->members[i] = (member){ .crew = c, .worker = workers[i] };
-        workers[i]->laps = &c->members[i].laps;
-    }
     return start_threads(c);
 }
 
