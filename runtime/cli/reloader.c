@@ -214,7 +214,7 @@ static void *work(void *arg) {
     while (!r->ends) {
         free_retired(r);
         if (is_due(r, &by_hand)) load(r, by_hand);
-        if (!r->ends && !r->is_asked && !r->retired) doze(r);
+        if (!r->ends && (r->ready || !r->is_asked) && !r->retired) doze(r);
     }
     pthread_mutex_unlock(&r->lock);
     return NULL;

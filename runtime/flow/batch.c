@@ -45,6 +45,7 @@ static void make_views(batch *b) {
     uint32_t aggregates = p->plan->aggregate_count, distincts = p->plan->distinct_count;
     b->view.plan = p->plan;
     b->view.poison = p->poison.count ? &p->poison : NULL;
+    b->view.on_trial = p->trial != NULL;
     b->view.sources = b->sources = mem_zalloc(p->input_count, sizeof *b->sources);
     b->view.aggregates = b->aggregates = mem_zalloc(aggregates, sizeof *b->aggregates);
     b->view.distincts = b->distincts = mem_zalloc(distincts, sizeof *b->distincts);
@@ -454,6 +455,7 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     laps_mark(p->laps);
     batch_plan(&b, p, flush);
     err *e = batch_begin(&b, ran);
+    bool fetched = !e; /* else its records are not all there to be done again */
     laps_add(p->laps, LAP_FETCH);
     if (!*ran) {
         batch_end(&b, false);
@@ -463,7 +465,7 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     if (is_empty(p)) p->counters.empty_batches++;
     if (!e) e = batch_work(&b);
     if (!e) e = reload_judge(p);
-    if (e && reload_goes_back(p, e)) e = batch_again(&b, e);
+    if (e && fetched && reload_goes_back(p, e)) e = batch_again(&b, e);
     if (!e) e = batch_deliver(&b);
     laps_add(p->laps, LAP_DELIVER);
     if (e) e = give_up(p, e);

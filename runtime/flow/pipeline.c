@@ -204,10 +204,16 @@ static err *look_around(pipeline *p) {
     return e ? e : keeper_check(p);
 }
 
+err *pipeline_later(pipeline *p) {
+    err *e = p->later;
+    p->later = NULL;
+    return e;
+}
+
 err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
     int64_t until_ms = INT64_MAX;
-    err *e = p->later ? p->later : look_around(p);
-    p->later = NULL;
+    err *e = pipeline_later(p);
+    if (!e) e = look_around(p);
     if (e) return e;
     if (ahead_planned(p)) return finish_earlier(p, verdict);
     if (closing_is_open(p)) return run_batch(p, verdict);

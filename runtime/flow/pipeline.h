@@ -103,6 +103,9 @@ err *pipeline_open(pipeline *p, const pipeline_options *options);
  */
 err *pipeline_step(pipeline *p, trigger_verdict *verdict);
 
+/* An error that was met between two steps, once; NULL: none. */
+err *pipeline_later(pipeline *p);
+
 /* Processing time now. Where the system's clock was set, idleness follows it: the time that passed
  * counts, not the time of day. */
 int64_t pipeline_now_ms(pipeline *p);

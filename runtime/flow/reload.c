@@ -256,24 +256,34 @@ static char *text_of_changes(const reload *r) {
     return len ? mem_copy_text(r->changes.data, len) : mem_copy_text(logic, sizeof logic - 1);
 }
 
-/* Dropped before it did anything: what it was to take over is as it was. */
-static void drop_trial(pipeline *p) {
+/* One that has done nothing yet steps back for the next: what it took over is as it was. */
+static reload *take_off(pipeline *p) {
     reload *r = p->trial;
+    if (!r) return NULL;
     exchange_tables(p, &r->state, r->workers, true);
     exchange(p, r);
     p->trial = NULL;
-    retire(p, r);
+    return r;
+}
+
+/* The next one is refused. */
+static void put_on_again(pipeline *p, reload *r) {
+    exchange_tables(p, &r->state, r->workers, false);
+    exchange(p, r);
+    p->trial = r;
 }
 
 err *reload_swap(pipeline *p, worker **workers, uint32_t count, char **changes) {
-    if (p->trial) drop_trial(p);
+    reload *before = take_off(p);
     reload *r = new_reload(p, workers, count);
     p->later = commit_settle(p);
     err *e = p->later ? err_new(ERR_STOPPED, "the run ends") : prepare(p, r);
     if (e) {
         retire(p, r);
+        if (before) put_on_again(p, before);
         return e;
     }
+    if (before) retire(p, before);
     copy_stages(p, r);
     exchange_tables(p, &r->state, r->workers, false);
     exchange_first(p, r);
@@ -311,7 +321,7 @@ void reload_back(pipeline *p, err *why) {
     mem_free(p->went_back);
     p->went_back = mem_copy_text(why->message, strlen(why->message));
     err_free(why);
-    drop_trial(p);
+    retire(p, take_off(p));
 }
 
 void reload_settle(pipeline *p) {

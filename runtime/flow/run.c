@@ -52,6 +52,7 @@ err *run_pipeline(pipeline *p, run_tick *tick, void *arg) {
         if (tick) tick(arg, p);
         if (!e && verdict.action == TRIGGER_WAIT) e = wait_for_work(p, verdict.until_ms);
     }
+    if (!e) e = pipeline_later(p);
     if (!e && !*p->system.stop) e = pipeline_finish(p);
     e = commit_settle_before(p, e);
     if (e && e->code == ERR_STOPPED) {

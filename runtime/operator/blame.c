@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "runtime/base/err.h"
+#include "runtime/script/trying.h"
 
 static err *record_failure(worker *w, const batch_view *b, const chunk *c, const sl_row *row,
                            const char *doing) {
@@ -35,6 +36,8 @@ static err *result_failure(worker *w, const batch_view *b, const chunk *c, const
 
 err *blame_row(worker *w, const batch_view *b, const chunk *c, const sl_row *row, uint32_t number,
                uint32_t place, const char *doing) {
+    if (b->on_trial && script_was_interrupted(w->script))
+        return err_new(ERR_SCRIPT, "%s", worker_failure(w)); /* one is enough to go back */
     if (c->source == NO_SOURCE) return result_failure(w, b, c, row, doing);
     if (b->plan->on_error == SL_ON_ERROR_FAIL) return record_failure(w, b, c, row, doing);
     worker_note(w, (note){ .kind = NOTE_THREW,

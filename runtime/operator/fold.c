@@ -105,12 +105,20 @@ static err *give_up(fold_run *run, uint32_t n) {
     return blame_row(run->w, run->b, run->c, row, i, place, "folding");
 }
 
+/* Only what breaks a call that takes too much of time or memory stops a loop without user code, at
+ * any place of it: what it did to the states cannot be told. */
+static err *broken(const fold_run *run) {
+    return err_new(ERR_SCRIPT, "%s\nwhile folding into `%.*s`", worker_failure(run->w),
+                   (int)run->plan->name.len, run->plan->name.data);
+}
+
 static err *fold_rows(fold_run *run) {
     fold_space *f = run->f;
     sl_vector *v = run->w->vector;
     v->count = run->rows->count;
     for (v->first = 0; v->first < v->count && !script_run(run->w->script, run->rows->driver);
          v->first = v->pos + 1) {
+        if (run->plan->user_code == SL_NO_USER_CODE) return broken(run);
         memcpy(f->states[v->pos], f->scratch, f->state_size);
         err *e = give_up(run, v->pos);
         if (e) return e;

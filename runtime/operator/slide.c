@@ -15,8 +15,6 @@
  * pane into as many suffixes as a stretch has panes. */
 #include "runtime/operator/slide.h"
 
-#include <assert.h>
-
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "state/order_sort.h"
@@ -75,6 +73,7 @@ struct slides {
     void *parts[EMIT_ROWS * (RADIX - 1)];
     uint32_t part_first[EMIT_ROWS + 1];
     uint32_t state_count;
+    bool is_broken; /* a merge was broken off: runs are not what they should be */
 };
 
 slides *slides_new(const sl_plan *plan) {
@@ -284,7 +283,8 @@ static size_t entry_bytes(const entry *e) {
     return (size_t)e->key_word * 8 + (entry_key_len(e) + 7u) / 8 * 8;
 }
 
-/* Merge the states that are waiting. Builtin aggregates' code only, which does not throw. */
+/* Merge the states that are waiting. Builtin aggregates' code only: it does not throw, but may be
+ * broken off for the time or memory that it takes. */
 static void fold_waiting(slides *all, const emission *m) {
     sl_vector *v = m->w->vector;
     if (!all->state_count) return;
@@ -294,8 +294,7 @@ static void fold_waiting(slides *all, const emission *m) {
     v->parts = all->parts;
     v->part_first = all->part_first;
     v->text = &m->w->emit->text;
-    bool is_done = script_run(m->w->script, m->plan->merge_driver);
-    assert(is_done);
+    if (!script_run(m->w->script, m->plan->merge_driver)) all->is_broken = true;
     all->state_count = all->part_first[0] = 0;
 }
 
@@ -465,7 +464,13 @@ bool slide_list(const emission *m, const order_range *range, group_list *list) {
     merging g;
     drop_before(s, number_of(&m->plan->window, m->window.start));
     if (!m->step->going_on) list_clear(&s->gone);
-    merging_begin(&g, runs, find_runs(m, runs), range);
+    uint32_t count = find_runs(m, runs);
+    if (m->w->slides->is_broken) {
+        m->w->slides->is_broken = false;
+        forget(s);
+        return false;
+    }
+    merging_begin(&g, runs, count, range);
     groups_begin(list);
     list->is_chained = true;
     for (uint32_t n; (n = merging_next(&g, chain));) groups_add_chain(list, g.order, chain, n);

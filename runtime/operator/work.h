@@ -67,6 +67,7 @@ typedef struct batch_view {
     uint64_t batch;                   /* number, from 0 over all runs of a checkpoint */
     int64_t now_ms;                   /* processing time */
     bool is_flush;                    /* the watermarks become +infinity at its end */
+    bool on_trial;                    /* by a script that may have to give way to the one before */
     const source_view *sources;       /* by plan */
     const aggregate_view *aggregates; /* by plan */
     const distinct_view *distincts;   /* by plan */

@@ -120,8 +120,21 @@ class ReloadTest(harness.E2ETest):
         self.begin()
         self.save_helper("row.n ~= 77 or (function() local t = {} while true do t[1] = tostring(t) end end)()")
         self.told(TAKEN)
-        self.feed(77, 78)
-        self.assertIn("took longer than script_timeout", self.told(BACK))
+        with open(os.path.join(self.folder, "in.jsonl"), "a") as file:  # more than a run of its own would bear
+            file.write('{"k":"a","n":77,"ts":1000}\n' * 6)
+        self.wait_for("the six rows", lambda: self.rows()[-1]["sum"] == 1 + 6 * 77)
+        self.assertIn("has not returned", self.run_.err)
+        self.told(BACK)
+        self.assertEqual(self.run_.stop(), 0)
+        self.assertIn("quarantined=0", self.run_.err)
+
+    def test_what_was_taken_stays_when_the_next_is_refused(self):
+        self.begin()
+        self.save(items='most = sluice.max "n"')
+        self.told(TAKEN)
+        self.save(items='most = sluice.max "n"', size="2 hours")
+        self.told(REFUSED)
+        self.assertEqual(self.feed(5, 6)["most"], 5)
 
     def test_by_hand(self):
         self.begin("--no-watch")
