@@ -296,7 +296,7 @@ static err *batch_emit(batch *b) {
         err *e = closing_emit(b->p, &b->view, &b->aggregates[b->aggregate], b->aggregate,
                               b->threaded);
         if (!e) e = crew_run(b->p->crew, emit_phase, b, b->threaded);
-        if (e) return batch_locate(b, e);
+        if (e) return b->view.on_trial ? e : batch_locate(b, e);
         collect_notes(b->p, &b->view);
         e = collect_results(b->p, b->aggregate);
         laps_add(b->p->laps, LAP_COLLECT);

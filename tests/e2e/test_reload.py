@@ -128,6 +128,16 @@ class ReloadTest(harness.E2ETest):
         self.assertEqual(self.run_.stop(), 0)
         self.assertIn("quarantined=0", self.run_.err)
 
+    def test_a_result_that_does_not_return_is_tried_once(self):
+        self.begin()
+        self.save(items="odd = sloppy", sloppy="while a.n * 7 == 4200 do local t = {} t[1] = a.n end return a.n")
+        self.told(TAKEN)
+        with open(os.path.join(self.folder, "in.jsonl"), "a") as file:  # not once more for each of its records
+            file.write('{"k":"a","n":100,"ts":1000}\n' * 6)
+        self.wait_for("the six rows", lambda: self.rows()[-1]["sum"] == 601)
+        self.told(BACK)
+        self.assertEqual(self.run_.err.count("has not returned"), 1)
+
     def test_what_was_taken_stays_when_the_next_is_refused(self):
         self.begin()
         self.save(items='most = sluice.max "n"')
