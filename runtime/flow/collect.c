@@ -11,7 +11,8 @@
 #include "runtime/flow/verdict.h"
 #include "runtime/operator/operators.h"
 
-enum { BAD_SHARE_FROM = 1000 };
+enum { BAD_SHARE_FROM = 1000,
+       BAD_SHARE_TRIAL = 2 /* where the text before would take them */ };
 
 static int compare_messages(const out_message *a, const out_message *b) {
     if (a->window_end != b->window_end) return a->window_end < b->window_end ? -1 : 1;
@@ -184,11 +185,12 @@ void collect_chunk(pipeline *p, const batch_view *b, chunk *c) {
 }
 
 err *collect_check(const pipeline *p) {
+    uint64_t from = p->trial ? BAD_SHARE_TRIAL : BAD_SHARE_FROM;
     for (uint32_t i = 0; i < p->input_count; i++) {
         const input *in = &p->inputs[i];
         const source_counters *c = &in->load.pending;
         uint64_t bad = c->quarantined + c->skipped + c->partly_quarantined;
-        if (c->read < BAD_SHARE_FROM || (double)bad <= in->plan->max_bad_share * (double)c->read)
+        if (c->read < from || (double)bad <= in->plan->max_bad_share * (double)c->read)
             continue;
         return err_new(ERR_DATA,
                        "source `%.*s`: %llu of the batch's %llu records are bad, more than "

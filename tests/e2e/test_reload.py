@@ -128,6 +128,17 @@ class ReloadTest(harness.E2ETest):
         self.assertEqual(self.run_.stop(), 0)
         self.assertIn("quarantined=0", self.run_.err)
 
+    def test_what_throws_on_every_record_is_gone(self):
+        self.begin()
+        self.save_helper('row.n < 2 or error "never"')
+        self.told(TAKEN)
+        with open(os.path.join(self.folder, "in.jsonl"), "a") as file:
+            file.write('{"k":"a","n":5,"ts":1000}\n' * 3)
+        self.wait_for("the three rows", lambda: self.rows()[-1]["sum"] == 16)
+        self.assertIn("3 of the batch's 3 records are bad", self.told(BACK))
+        self.assertEqual(self.run_.stop(), 0)
+        self.assertIn("quarantined=0", self.run_.err)
+
     def test_a_result_that_does_not_return_is_tried_once(self):
         self.begin()
         self.save(items="odd = sloppy", sloppy="while a.n * 7 == 4200 do local t = {} t[1] = a.n end return a.n")
