@@ -132,3 +132,15 @@ void json_put_number(buf *out, const char *name, int64_t value) {
     json_put_name(out, name);
     buf_printf(out, "%" PRId64, value);
 }
+
+void json_text_put_bytes(buf *out, const char *data, size_t len) {
+    if (!data) {
+        buf_put_text(out, "null");
+    } else if (json_text_is_utf8(data, len)) {
+        json_text_put(out, data, len);
+    } else {
+        buf_put_text(out, "{\"base64\":\"");
+        json_text_put_base64(out, data, len);
+        buf_put_text(out, "\"}");
+    }
+}

@@ -22,3 +22,6 @@ void json_text_put_base64(buf *out, const void *bytes, size_t len);
 void json_put_name(buf *out, const char *name);
 void json_put_text(buf *out, const char *name, const char *value);
 void json_put_number(buf *out, const char *name, int64_t value);
+
+/* Append bytes that may be no text: null for NULL, a string, or {"base64":"…"}. */
+void json_text_put_bytes(buf *out, const char *data, size_t len);

@@ -117,18 +117,6 @@ void results_add(results *r, uint32_t table, const sl_record *m) {
 
 /* -- as JSON */
 
-static void put_text(buf *out, const sl_string *s) {
-    if (!s->data) {
-        buf_put_text(out, "null");
-    } else if (json_text_is_utf8(s->data, s->len)) {
-        json_text_put(out, s->data, s->len);
-    } else {
-        buf_put_text(out, "{\"base64\":\"");
-        json_text_put_base64(out, s->data, s->len);
-        buf_put_text(out, "\"}");
-    }
-}
-
 void results_put_json(const results *r, uint32_t table, const sl_record *m, buf *out) {
     const result_table *t = &r->tables[table];
     bool own_key = t->shape && t->shape->key_kind == SL_KEY_OBJECT && m->key.data;
@@ -138,11 +126,11 @@ void results_put_json(const results *r, uint32_t table, const sl_record *m, buf 
     if (own_key)
         buf_put(out, m->key.data, m->key.len);
     else
-        put_text(out, &m->key);
+        json_text_put_bytes(out, m->key.data, m->key.len);
     buf_put_text(out, ",\"value\":");
     if (t->shape && m->value.data)
         buf_put(out, m->value.data, m->value.len);
     else
-        put_text(out, &m->value);
+        json_text_put_bytes(out, m->value.data, m->value.len);
     buf_put_text(out, "}\n");
 }

@@ -7,24 +7,12 @@
 #include "runtime/cli/trial_thrown.h"
 #include "runtime/kit/metrics.h"
 
-static void put_text(buf *out, const sl_string *s) {
-    if (!s->data) {
-        buf_put_text(out, "null");
-    } else if (json_text_is_utf8(s->data, s->len)) {
-        json_text_put(out, s->data, s->len);
-    } else {
-        buf_put_text(out, "{\"base64\":\"");
-        json_text_put_base64(out, s->data, s->len);
-        buf_put_text(out, "\"}");
-    }
-}
-
 static void put_row(buf *out, const outcome_row *r, const sl_output *shape) {
     bool own_key = shape && shape->key_kind == SL_KEY_OBJECT && r->key.data;
     bool own_value = shape && !(shape->extras && shape->extras->value);
     if (r->topic.data) {
         buf_put_text(out, "{\"topic\":");
-        put_text(out, &r->topic);
+        json_text_put_bytes(out, r->topic.data, r->topic.len);
         buf_put_char(out, ',');
     } else {
         buf_put_char(out, '{');
@@ -33,12 +21,12 @@ static void put_row(buf *out, const outcome_row *r, const sl_output *shape) {
     if (own_key)
         buf_put(out, r->key.data, r->key.len);
     else
-        put_text(out, &r->key);
+        json_text_put_bytes(out, r->key.data, r->key.len);
     buf_put_text(out, ",\"value\":");
     if (own_value)
         buf_put(out, r->value.data, r->value.len);
     else
-        put_text(out, &r->value);
+        json_text_put_bytes(out, r->value.data, r->value.len);
     buf_put_char(out, '}');
 }
 
@@ -73,11 +61,11 @@ static void put_thrown(buf *out, const outcome_row *r, bool is_first) {
         if (is_number)
             buf_put(out, text.data, text.len);
         else
-            put_text(out, &text);
+            json_text_put_bytes(out, text.data, text.len);
         buf_put_char(out, ',');
     }
     buf_put_text(out, "\"value\":");
-    put_text(out, &r->value);
+    json_text_put_bytes(out, r->value.data, r->value.len);
     buf_put_char(out, '}');
 }
 
