@@ -3,6 +3,7 @@ one that fails in its first batch is gone again."""
 import json
 import os
 import signal
+import time
 
 import harness
 
@@ -127,6 +128,16 @@ class ReloadTest(harness.E2ETest):
         self.told(BACK)
         self.assertEqual(self.run_.stop(), 0)
         self.assertIn("quarantined=0", self.run_.err)
+
+    def test_who_asks_for_what_is_loaded_already_stops_nothing(self):
+        self.begin()
+        for n in range(12):  # some fall between the load and the exchange
+            self.save(items=f'least{n} = sluice.min "n"')
+            time.sleep(0.1 + 0.02 * n)
+            self.assertEqual(self.run_sluice("reload", "live").code, 0)
+            self.told(TAKEN, n + 1)
+        self.assertEqual(self.feed(5, 6)["least11"], 5)
+        self.assertEqual(self.run_.stop(), 0)
 
     def test_what_throws_on_every_record_is_gone(self):
         self.begin()
