@@ -11,6 +11,7 @@
 #include "runtime/cli/stop.h"
 #include "runtime/cli/why_find.h"
 #include "runtime/cli/why_show.h"
+#include "runtime/cli/why_there.h"
 
 enum { MOST_BATCHES = 100000 }; /* that are done again behind the record's */
 
@@ -25,7 +26,7 @@ typedef struct why {
 
 static void on_row(void *arg, const sl_sink *sink, const sl_message *m) {
     why *w = arg;
-    why_facts_row(&w->facts, &w->probe, w->past.replay.pipeline.plan, w->running, sink, m);
+    why_facts_row(&w->facts, &w->probe, &w->past.replay.pipeline, w->running, sink, m);
 }
 
 static err *follow(why *w) {
@@ -38,6 +39,7 @@ static err *follow(why *w) {
                         .number = w->record.number,
                         .offset = w->record.offset,
                         .look = why_facts_look,
+                        .results = why_facts_results,
                         .arg = &w->facts };
     p->probe = &w->probe;
     w->past.replay.on_row = on_row;
@@ -54,6 +56,8 @@ static err *explain(why *w, const args *a, buf *out) {
     err *e = why_parse(a->more[0], &w->record);
     if (!e) e = past_open(a, &w->past);
     if (!e) e = why_find(&w->past, &w->record, &w->found);
+    bool is_unread = !e && (w->found.place == WHY_UNKNOWN || w->found.place == WHY_NOT_YET);
+    if (is_unread) e = why_check_there(&w->past, &w->record);
     if (!e && w->found.place == WHY_READ) e = follow(w);
     if (e) return e;
     const pipeline *p = w->past.replay.is_open ? &w->past.replay.pipeline : NULL;

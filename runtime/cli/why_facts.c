@@ -1,13 +1,10 @@
 #include "runtime/cli/why_facts.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "runtime/base/mem.h"
-#include "runtime/event/window.h"
+#include "runtime/codec/encode.h"
 
 enum { MEMORY_BYTES = 16 << 10 };
 
@@ -18,15 +15,27 @@ void why_facts_init(why_facts *f) {
 
 void why_facts_done(why_facts *f) { arena_done(&f->memory); }
 
-static const char *keep(why_facts *f, const char *text, size_t len) {
+const char *why_keep(why_facts *f, const char *text, size_t len) {
     char *copy = arena_take(&f->memory, len + 1, 1);
     memcpy(copy, text, len);
     copy[len] = '\0';
     return copy;
 }
 
-static const char *keep_string(why_facts *f, const sl_string *s) {
-    return s->data ? keep(f, s->data, s->len) : NULL;
+const char *why_keep_string(why_facts *f, const sl_string *s) {
+    return s->data ? why_keep(f, s->data, s->len) : NULL;
+}
+
+const char *why_json(why_facts *f, const sl_column *columns, uint32_t count, const sl_row *row) {
+    uint64_t not_finite = 0;
+    encoder *e = encoder_new(columns, count, SL_TIMES_MS);
+    buf text;
+    buf_init(&text);
+    encode_value(e, &text, row, &not_finite);
+    const char *kept = why_keep(f, text.data, text.len);
+    buf_done(&text);
+    encoder_free(e);
+    return kept;
 }
 
 const char *why_slowest(const input *in, arena *memory, int64_t *high_ms) {
@@ -49,130 +58,46 @@ static void look_at_record(why_facts *f, const pipeline *p, const batch_view *b,
     f->is_seen = true;
     f->batch = b->batch;
     f->now_ms = b->now_ms;
-    f->source = keep_string(f, &p->plan->sources[c->source].name);
-    f->value = keep_string(f, &r->value);
-    f->record_key = keep_string(f, &r->key);
+    f->source = why_keep_string(f, &p->plan->sources[c->source].name);
+    f->value = why_keep_string(f, &r->value);
+    f->record_key = why_keep_string(f, &r->key);
     f->kafka_ms = r->time_kind ? r->time_ms : -1;
     f->has_watermark = in->plan->time.has_watermark;
     f->watermark = in->before.time;
     f->delay_ms = in->plan->time.delay_ms;
     f->slowest = why_slowest(in, &f->memory, &f->slowest_ms);
+    f->source_index = c->source;
+    f->record_index = c->first_record;
+}
+
+/* Its fields as they were decoded, in the script's order: {"name":value} without the brackets. */
+static void look_at_fields(why_facts *f, const sl_source *source, const sl_row *row) {
+    why_field *fields = arena_take(&f->memory, (source->field_count + 1u) * sizeof *fields, 8);
+    for (uint32_t i = 0; i < source->field_count; i++) {
+        sl_column column = source->fields[i].column;
+        const char *name = why_keep_string(f, &column.name);
+        const sl_column unnamed = { .name = { .data = "", .len = 0 },
+                                    .offset = column.offset,
+                                    .null_bit = column.null_bit,
+                                    .type = column.type,
+                                    .exact = column.exact,
+                                    .shape = column.shape };
+        const char *text = why_json(f, &unnamed, 1, row) + strlen("{\"\":");
+        fields[i] = (why_field){ name, why_keep(f, text, strlen(text) - 1) };
+    }
+    f->fields = fields;
+    f->field_count = source->field_count;
 }
 
 static void look_at_notes(why_facts *f, const chunk *c) {
     for (uint32_t i = 0; i < c->notes.count; i++) {
         const note *n = &c->notes.items[i];
         if (n->kind == NOTE_LATE || f->bad) continue;
-        f->bad = keep(f, n->reason, strcspn(n->reason, "\n"));
-        f->bad_field = *n->path ? keep(f, n->path, strlen(n->path)) : NULL;
+        f->bad = why_keep(f, n->reason, strcspn(n->reason, "\n"));
+        f->bad_field = *n->path ? why_keep(f, n->path, strlen(n->path)) : NULL;
         f->threw = n->kind == NOTE_THREW;
         f->bad_fate = n->is_skipped ? "skipped" : "quarantined";
     }
-}
-
-/* -- stages */
-
-static const char *key_text(why_facts *f, const sl_column *columns, uint32_t count,
-                            const sl_row *row) {
-    uint64_t not_finite = 0;
-    encoder *e = encoder_new(columns, count, SL_TIMES_MS);
-    buf text;
-    buf_init(&text);
-    encode_value(e, &text, row, &not_finite);
-    const char *kept = keep(f, text.data, text.len);
-    buf_done(&text);
-    encoder_free(e);
-    return kept;
-}
-
-static void add_key(why_facts *f, why_stage *s, const sl_output *out, const sl_row *row) {
-    if (out->kind == SL_TO_SINK) return;
-    s->key = key_text(f, out->columns, out->column_count, row);
-    s->parts = arena_take(&f->memory, (out->column_count + 1u) * sizeof *s->parts, 8);
-    for (uint32_t i = 0; i < out->column_count; i++) {
-        const char *one = key_text(f, &out->columns[i], 1, row);
-        s->parts[s->part_count++] = keep(f, one + 1, strlen(one) - 2); /* without brackets */
-    }
-}
-
-static void add_window(why_stage *s, const sl_window *window, window_bounds at, int64_t close_ms) {
-    if (s->window_count == WHY_MOST_WINDOWS) return;
-    bool is_late = window_is_late(window, at.end, s->watermark);
-    s->windows[s->window_count++] = (why_window){
-        .start = at.start,
-        .end = at.end,
-        .close_ms = close_ms,
-        .is_late = is_late,
-    };
-}
-
-static void add_windows(why_facts *f, const sl_aggregate *a, why_stage *s, const sl_row *row) {
-    const sl_window *window = &a->window;
-    s->windows = arena_take(&f->memory, WHY_MOST_WINDOWS * sizeof *s->windows, 8);
-    s->has_bounds = window_has_bounds(window);
-    s->is_own = window_is_own(window) || window->kind == SL_WINDOW_ROLLING;
-    bool is_complete = a->mode == SL_COMPLETE;
-    if (is_complete) s->watermark = WATERMARK_NONE;
-    if (window_is_own(window) || window->kind == SL_WINDOW_NONE) {
-        window_bounds own = window_own(window, row->time_ms);
-        int64_t close = own.end == INT64_MAX || window->kind == SL_WINDOW_NONE
-                            ? INT64_MAX
-                            : window_close_time(window, own.end);
-        add_window(s, window, own, close);
-        return;
-    }
-    window_bounds at;
-    window_run run = window_of_pane(window, window_pane_bounds(window, row->time_ms).start);
-    while (window_next(&run, &at))
-        add_window(s, window, at, is_complete ? INT64_MAX : window_close_time(window, at.end));
-}
-
-static why_fate fate_of(const row_set *set, uint32_t i, uint32_t k, int32_t kind) {
-    bool threw = (set->threw_at[i] | atomic_load(&set->folded_out[i])) >> k & 1;
-    if (threw) return WHY_THREW;
-    if (!(set->outputs[i] >> k & 1)) return WHY_FILTERED;
-    if (set->late[i] >> k & 1) return WHY_LATE;
-    bool passed = atomic_load(&set->passed[i]) >> k & 1;
-    return passed || kind != SL_TO_DISTINCT ? WHY_TAKEN : WHY_DUPLICATE;
-}
-
-/* The first aggregation behind another one. */
-static const char *onward_of(why_facts *f, const sl_plan *plan, uint32_t step) {
-    for (uint32_t s = 0; s < plan->step_count; s++)
-        for (uint32_t k = 0; plan->steps[s].root == step && k < plan->steps[s].output_count; k++)
-            if (plan->steps[s].outputs[k].kind == SL_TO_AGGREGATE)
-                return keep_string(f, &plan->aggregates[plan->steps[s].outputs[k].target].name);
-    return NULL;
-}
-
-static void look_at_output(why_facts *f, const batch_view *b, const row_set *set, uint32_t i,
-                           const sl_output *out, uint32_t k) {
-    static const why_kind KINDS[] = { [SL_TO_AGGREGATE] = WHY_AGGREGATION,
-                                      [SL_TO_DISTINCT] = WHY_DISTINCT,
-                                      [SL_TO_SINK] = WHY_SINK };
-    const sl_row *row = set->rows[i];
-    const sl_string *name = &b->plan->sinks[0].name;
-    if (out->kind == SL_TO_EXPAND || f->stage_count == WHY_MOST_STAGES) return;
-    why_stage *s = &f->stages[f->stage_count++];
-    *s = (why_stage){ .kind = KINDS[out->kind],
-                      .index = out->target,
-                      .fate = fate_of(set, i, k, out->kind),
-                      .watermark = WATERMARK_NONE };
-    if (s->kind == WHY_SINK) name = &b->plan->sinks[out->target].name;
-    if (s->kind == WHY_DISTINCT) {
-        name = &b->plan->distincts[out->target].name;
-        s->watermark = b->distincts[out->target].watermark_before;
-    }
-    if (s->kind == WHY_AGGREGATION) {
-        name = &b->plan->aggregates[out->target].name;
-        s->watermark = b->aggregates[out->target].watermark_before;
-        s->step = b->plan->aggregates[out->target].step;
-        s->onward = onward_of(f, b->plan, s->step);
-    }
-    s->name = keep_string(f, name);
-    if (s->fate == WHY_FILTERED || s->fate == WHY_THREW) return;
-    add_key(f, s, out, row);
-    if (s->kind == WHY_AGGREGATION) add_windows(f, &b->plan->aggregates[out->target], s, row);
 }
 
 void why_facts_look(void *arg, const pipeline *p, const batch_view *b, const chunk *c) {
@@ -180,100 +105,66 @@ void why_facts_look(void *arg, const pipeline *p, const batch_view *b, const chu
     if (!f->is_seen) look_at_record(f, p, b, c);
     look_at_notes(f, c);
     const row_set *root = chunk_rows(c, c->root);
-    if (root->count && p->plan->sources[c->source].time.kind != SL_TIME_NONE)
+    const sl_source *source = &p->plan->sources[c->source];
+    if (root->count && source->time.kind != SL_TIME_NONE)
         f->time_ms = ((const sl_row *)root->rows[0])->time_ms;
+    if (root->count && !f->field_count) look_at_fields(f, source, root->rows[0]);
     for (uint32_t s = 0; s < p->plan->step_count; s++) {
         const sl_step *step = &p->plan->steps[s];
         if (step->root != c->root || !root->count) continue;
-        const row_set *set = chunk_rows(c, s);
-        for (uint32_t i = 0; i < set->count; i++)
+        for (uint32_t i = 0; i < chunk_rows(c, s)->count; i++)
             for (uint32_t k = 0; k < step->output_count; k++)
-                look_at_output(f, b, set, i, &step->outputs[k], k);
+                why_look_at_output(f, p, b, c, s, i, k);
     }
 }
 
-/* -- rows */
+/* -- results that go on */
 
-static bool is_header(const sl_header *h, const char *name, const char *value) {
-    return h->name.len == strlen(name) && !memcmp(h->name.data, name, h->name.len) &&
-           h->value.len == strlen(value) && !memcmp(h->value.data, value, h->value.len);
-}
-
-/* Whether a message for late or bad records is this record. */
-static bool is_record(const probe *at, const sl_message *m) {
-    char number[16], offset[24];
-    int found = 0;
-    snprintf(number, sizeof number, "%" PRId32, at->number);
-    snprintf(offset, sizeof offset, "%" PRId64, at->offset);
-    for (uint32_t i = 0; i < m->header_count; i++)
-        found += is_header(&m->headers[i], "sluice.topic", at->topic) ||
-                 is_header(&m->headers[i], "sluice.partition", number) ||
-                 is_header(&m->headers[i], "sluice.offset", offset);
-    return found == 3;
-}
-
-static bool read_number(const char *value, const char *name, int64_t *number) {
-    const char *at = strstr(value, name);
-    if (!at) return false;
-    *number = strtoll(at + strlen(name), NULL, 10);
-    return true;
-}
-
-/* Whether a result is of the row's window: its group's columns, and its bounds, stand in it. */
-static bool is_of(const why_facts *f, const why_stage *s, const why_window *w, const char *value) {
-    int64_t start, end;
-    for (uint32_t i = 0; i < s->part_count; i++)
-        if (!strstr(value, s->parts[i])) return false;
-    if (!s->has_bounds) return true;
-    if (!read_number(value, "\"window_start\":", &start) ||
-        !read_number(value, "\"window_end\":", &end))
-        return false;
-    if (s->is_own) return start <= f->time_ms && f->time_ms < end;
-    return start == w->start && end == w->end;
-}
-
-static void add_row(why_window *w, why_row row) {
-    uint32_t at = w->row_count++;
-    if (at >= WHY_MOST_ROWS) {
-        memmove(&w->rows[1], &w->rows[2], (WHY_MOST_ROWS - 2) * sizeof *w->rows);
-        at = WHY_MOST_ROWS - 1;
+/* Which of the chunk's results row `i` of step `s` stems from. */
+static uint32_t result_of(const sl_plan *plan, const chunk *c, uint32_t s, uint32_t i) {
+    while (s != c->root) {
+        i = chunk_rows(c, s)->parents[i];
+        s = plan->steps[s].parent;
     }
-    w->rows[at] = row;
+    return i;
 }
 
-/* Whether results of the stage come to the sink without another one between. */
-static bool feeds_sink(const sl_plan *plan, const why_stage *s, const sl_string *name) {
-    for (uint32_t n = 0; n < plan->sink_count; n++) {
-        const sl_sink *sink = &plan->sinks[n];
-        if (sink->name.len != name->len || memcmp(sink->name.data, name->data, name->len)) continue;
-        for (uint32_t i = 0; i < sink->feed_count; i++)
-            if (plan->steps[sink->feeds[i].step].root == s->step) return true;
-    }
-    return false;
-}
-
-void why_facts_row(why_facts *f, const probe *at, const sl_plan *plan, uint64_t batch,
-                   const sl_sink *sink, const sl_message *m) {
-    if (sink->is_side) {
-        if (!f->aside.sink && is_record(at, m))
-            f->aside = (why_row){ .batch = batch, .sink = keep_string(f, &sink->name) };
-        return;
-    }
-    const sl_string *shown = m->value.data ? &m->value : &m->key;
-    if (!f->is_seen || !shown->data) return;
-    char *text = mem_copy_text(shown->data, shown->len);
-    for (uint32_t i = 0; i < f->stage_count; i++) {
-        why_stage *s = &f->stages[i];
-        if (s->kind != WHY_AGGREGATION || !feeds_sink(plan, s, &sink->name)) continue;
-        for (uint32_t n = 0; n < s->window_count; n++) {
-            why_window *w = &s->windows[n];
-            if (s->fate != WHY_TAKEN || w->is_late || !is_of(f, s, w, text)) continue;
-            add_row(w, (why_row){ .batch = batch,
-                                  .sink = keep_string(f, &sink->name),
-                                  .value = m->value.data ? keep(f, text, shown->len) : NULL });
+/* What is behind result `of`, which is of a window of stage `stage`. */
+static void look_behind(why_facts *f, const pipeline *p, const batch_view *b, const chunk *c,
+                        uint32_t of, uint32_t stage) {
+    const onward *result = &c->onward[c->first_record + of];
+    for (uint32_t s = 0; s < p->plan->step_count; s++) {
+        const sl_step *step = &p->plan->steps[s];
+        if (step->root != c->root) continue;
+        for (uint32_t i = 0; i < chunk_rows(c, s)->count; i++) {
+            if (result_of(p->plan, c, s, i) != of) continue;
+            for (uint32_t k = 0; k < step->output_count; k++) {
+                uint32_t count = f->stage_count;
+                why_look_at_output(f, p, b, c, s, i, k);
+                if (f->stage_count == count) continue;
+                why_stage *made = &f->stages[count];
+                made->behind = (int32_t)stage;
+                made->from = result->window_start;
+                made->to = result->window_end;
+            }
         }
     }
-    mem_free(text);
+}
+
+void why_facts_results(void *arg, const pipeline *p, const batch_view *b, const chunk *c) {
+    why_facts *f = arg;
+    uint32_t known = f->stage_count;
+    for (uint32_t i = 0; f->is_seen && i < c->record_count; i++) {
+        const onward *r = &c->onward[c->first_record + i];
+        for (uint32_t n = 0; n < known; n++) {
+            why_window *w = why_window_of(&f->stages[n], c->aggregate, r->order, r->window_start,
+                                          r->window_end);
+            if (!w) continue;
+            w->went_on = true;
+            look_behind(f, p, b, c, i, n);
+            break;
+        }
+    }
 }
 
 bool why_facts_settled(const why_facts *f, const pipeline *p) {
@@ -286,7 +177,7 @@ bool why_facts_settled(const why_facts *f, const pipeline *p) {
             if (w->is_late || w->close_ms == INT64_MAX) continue;
             bool is_open = run->watermark == WATERMARK_NONE || run->watermark < w->close_ms ||
                            run->closing.is_open;
-            if (is_open || (s->is_own && !w->row_count)) return false;
+            if (is_open || (s->is_own && !w->row_count && !w->went_on)) return false;
         }
     }
     return true;

@@ -48,11 +48,22 @@ static void put_windows(const why_shown *w, const why_stage *s, buf *out) {
         put_ms(out, "closes_at_ms", at->close_ms);
         show_json_text(out, "state", at->is_late ? "late" : is_closed ? "closed"
                                                                       : "open");
+        show_json_name(out, "goes_on");
+        buf_put_text(out, at->went_on ? "true" : "false");
         show_json_number(out, "row_count", at->row_count);
         put_rows(at, out);
         buf_put_char(out, '}');
     }
     buf_put_char(out, ']');
+}
+
+static void put_behind(const why_stage *s, buf *out) {
+    show_json_name(out, "behind");
+    buf_put_char(out, '{');
+    show_json_number(out, "stage", s->behind);
+    put_ms(out, "start_ms", s->from);
+    put_ms(out, "end_ms", s->to);
+    buf_put_char(out, '}');
 }
 
 static void put_stage(const why_shown *w, const why_stage *s, buf *out) {
@@ -61,7 +72,10 @@ static void put_stage(const why_shown *w, const why_stage *s, buf *out) {
     show_json_text(out, "name", s->name);
     show_json_text(out, "fate", FATES[s->fate]);
     put_text(out, "key", s->key);
-    put_text(out, "goes_on_to", s->onward);
+    put_text(out, "filter", s->filter);
+    if (s->behind >= 0) put_behind(s, out);
+    show_json_number(out, "batch", (int64_t)s->batch);
+    if (s->sent.sink) put_text(out, "value", s->sent.value);
     if (s->kind != WHY_SINK) put_ms(out, "watermark_ms", s->watermark);
     if (s->kind == WHY_AGGREGATION) put_windows(w, s, out);
     buf_put_char(out, '}');
@@ -83,6 +97,17 @@ static void put_now(const why_shown *w, buf *out) {
     buf_put_char(out, ']');
 }
 
+static void put_fields(const why_facts *f, buf *out) {
+    if (!f->field_count) return;
+    show_json_name(out, "fields");
+    buf_put_char(out, '{');
+    for (uint32_t i = 0; i < f->field_count; i++) {
+        show_json_name(out, f->fields[i].name);
+        buf_put_text(out, f->fields[i].value);
+    }
+    buf_put_char(out, '}');
+}
+
 static void put_record(const why_shown *w, buf *out) {
     const why_facts *f = w->facts;
     show_json_number(out, "batch", (int64_t)f->batch);
@@ -90,6 +115,7 @@ static void put_record(const why_shown *w, buf *out) {
     show_json_text(out, "source", f->source);
     put_text(out, "value", f->value);
     put_text(out, "record_key", f->record_key);
+    put_fields(f, out);
     if (f->kafka_ms >= 0) show_json_number(out, "kafka_ms", f->kafka_ms);
     put_ms(out, "event_time_ms", f->time_ms);
     put_ms(out, "watermark_ms", f->watermark);

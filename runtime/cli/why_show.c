@@ -7,7 +7,9 @@
 
 #include "runtime/cli/text.h"
 
-enum { WIDTH = 140 /* of what came in records */ };
+enum { WIDTH = 140, /* of what came in records */
+       FIELD_WIDTH = 60,
+       MOST_FIELDS = 24 };
 
 /* -- pieces */
 
@@ -67,8 +69,8 @@ static void put_place(const why_shown *w, buf *out) {
                    f->batch, f->first);
         break;
     case WHY_UNKNOWN:
-        buf_put_text(out, "no recorded batch has read anything of this partition: is the name "
-                          "right, is the partition new?\n");
+        buf_put_text(out, "not read yet: it is there, and no recorded batch has read anything of "
+                          "this partition\n");
         break;
     case WHY_SKIPPED:
         buf_printf(out,
@@ -82,7 +84,8 @@ static void put_place(const why_shown *w, buf *out) {
 
 /* -- stages */
 
-static void put_judge(const why_shown *w, int64_t watermark, buf *out) {
+/* `is_source`: it is the one of the record's batch, whose holder is known. */
+static void put_judge(const why_shown *w, int64_t watermark, bool is_source, buf *out) {
     const why_facts *f = w->facts;
     if (watermark == WATERMARK_NONE) {
         buf_put_text(out, "there was none yet when its batch began: nothing is late\n");
@@ -90,6 +93,10 @@ static void put_judge(const why_shown *w, int64_t watermark, buf *out) {
     }
     put_time(out, watermark);
     buf_put_text(out, " when its batch began");
+    if (!is_source) {
+        buf_put_char(out, '\n');
+        return;
+    }
     if (f->slowest && f->slowest_ms != WATERMARK_NONE) {
         buf_printf(out, ": %s held it, with events up to ", f->slowest);
         put_time(out, f->slowest_ms);
@@ -136,9 +143,12 @@ static void put_rows(const why_window *at, buf *out) {
 }
 
 static void put_closed(const why_stage *s, const why_window *at, buf *out) {
+    bool is_out = at->row_count || at->went_on;
     buf_put_text(out, "in, closed");
-    if (s->onward) buf_printf(out, "; its result went on to aggregation `%s`", s->onward);
-    buf_put_text(out, at->row_count || s->onward ? "\n" : ", and no result of it was seen\n");
+    if (at->went_on) buf_put_text(out, "; its result went on, see below");
+    if (!is_out) buf_put_text(out, "; no result of it was sent: filters behind it kept it out");
+    if (!is_out && s->goes_on) buf_put_text(out, ", or no stage behind took it");
+    buf_put_char(out, '\n');
 }
 
 static bool is_closed(const why_shown *w, const why_stage *s, const why_window *at) {
@@ -185,11 +195,34 @@ static void put_distinct(const why_stage *s, buf *out) {
     buf_printf(out, "%s\n", WORDS[s->fate]);
 }
 
+/* A stage that got a result of one before. */
+static void put_behind(const why_shown *w, const why_stage *s, buf *out) {
+    if (s->behind < 0) return;
+    const why_stage *of = &w->facts->stages[s->behind];
+    buf_printf(out, "the result of `%s`", of->name);
+    if (of->has_bounds) {
+        buf_put_text(out, " for ");
+        put_time(out, s->from);
+        buf_put_text(out, " to ");
+        put_time(out, s->to);
+    }
+    buf_printf(out, ", in batch %" PRIu64 ": ", s->batch);
+}
+
+static void put_sent(const why_stage *s, buf *out) {
+    if (!s->sent.sink) return;
+    buf_put_text(out, "      ");
+    put_clipped(out, s->sent.value);
+    buf_put_char(out, '\n');
+}
+
 static void put_stage(const why_shown *w, const why_stage *s, buf *out) {
     static const char *const KINDS[] = { "aggregation", "distinct", "sink" };
     buf_printf(out, "\n  %s `%s`: ", KINDS[s->kind], s->name);
+    put_behind(w, s, out);
     if (s->fate == WHY_FILTERED) {
-        buf_put_text(out, "a filter before it kept the record out\n");
+        buf_printf(out, "%s kept the %s out\n", s->filter ? s->filter : "a filter before it",
+                   s->behind < 0 ? "record" : "result");
         return;
     }
     if (s->fate == WHY_THREW) {
@@ -197,7 +230,8 @@ static void put_stage(const why_shown *w, const why_stage *s, buf *out) {
         return;
     }
     if (s->kind == WHY_SINK) {
-        buf_printf(out, "sent in batch %" PRIu64 "\n", w->facts->batch);
+        buf_printf(out, "sent in batch %" PRIu64 "\n", s->batch);
+        put_sent(s, out);
         return;
     }
     if (s->kind == WHY_DISTINCT)
@@ -208,14 +242,28 @@ static void put_stage(const why_shown *w, const why_stage *s, buf *out) {
     buf_put_text(out, "      key ");
     put_clipped(out, s->key);
     buf_put_char(out, '\n');
-    if (s->watermark != w->facts->watermark) { /* what was said of the source holds */
+    /* else what was said of the source holds */
+    if (s->behind >= 0 || s->watermark != w->facts->watermark) {
         buf_put_text(out, "      watermark ");
-        put_judge(w, s->watermark, out);
+        put_judge(w, s->watermark, s->behind < 0, out);
     }
     for (uint32_t i = 0; i < s->window_count; i++) put_window(w, s, &s->windows[i], out);
 }
 
 /* -- the record */
+
+static void put_fields(const why_facts *f, buf *out) {
+    if (!f->field_count) return;
+    put_line(out, "fields");
+    for (uint32_t i = 0; i < f->field_count; i++) {
+        if (i == MOST_FIELDS) break;
+        buf_printf(out, "%s%s = ", i ? ", " : "", f->fields[i].name);
+        text_put_clipped(out, f->fields[i].value, strlen(f->fields[i].value), FIELD_WIDTH);
+    }
+    if (f->field_count > MOST_FIELDS)
+        buf_printf(out, ", and %u more (--json shows all)", f->field_count - MOST_FIELDS);
+    buf_put_char(out, '\n');
+}
 
 static void put_record(const why_shown *w, buf *out) {
     const why_facts *f = w->facts;
@@ -226,6 +274,7 @@ static void put_record(const why_shown *w, buf *out) {
     put_line(out, "value");
     put_clipped(out, f->value);
     buf_put_char(out, '\n');
+    put_fields(f, out);
     if (f->record_key) {
         put_line(out, "key");
         put_clipped(out, f->record_key);
@@ -248,7 +297,7 @@ static void put_record(const why_shown *w, buf *out) {
     }
     if (f->has_watermark) {
         put_line(out, "watermark");
-        put_judge(w, f->watermark, out);
+        put_judge(w, f->watermark, true, out);
     }
     if (f->bad) {
         put_line(out, f->threw ? "THREW" : "BAD");

@@ -20,6 +20,7 @@ uint32_t probe_cut(const pipeline *p, const source_view *view, uint32_t first) {
 }
 
 void probe_chunk(const probe *at, const pipeline *p, const batch_view *b, const chunk *c) {
+    if (c->source == NO_SOURCE) at->results(at->arg, p, b, c);
     if (c->source == NO_SOURCE || c->record_count != 1) return;
     if (is_it(at, &b->sources[c->source], c->first_record)) at->look(at->arg, p, b, c);
 }

@@ -1,7 +1,7 @@
 #pragma once
 /* A record that is looked at on its way through a replay: it is walked in a chunk of its own, which
- * changes nothing, and shown when all that it went through is behind it. thread: main, of a
- * pipeline with one worker. */
+ * changes nothing, and shown when all that it went through is behind it. So are results that go on
+ * from one aggregation to stages behind it. thread: main, of a pipeline with one worker. */
 #include "runtime/flow/pipeline.h"
 
 typedef void probe_look(void *arg, const pipeline *p, const batch_view *b, const chunk *c);
@@ -10,7 +10,8 @@ typedef struct probe {
     const char *topic; /* files: the path */
     int32_t number;
     int64_t offset;
-    probe_look *look; /* once for each source that reads it */
+    probe_look *look;    /* once for each source that reads it */
+    probe_look *results; /* for each chunk of results that go on */
     void *arg;
 } probe;
 

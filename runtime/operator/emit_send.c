@@ -15,8 +15,9 @@
 #include "runtime/operator/stored.h"
 #include "state/spill.h"
 
-static out_message *add_message(outbox *box, const result *r) {
+static out_message *add_message(const emission *m, outbox *box, const result *r) {
     out_message *message = outbox_add(box);
+    message->source = m->aggregate;
     message->order = r->group.order;
     message->window_start = r->window.start;
     message->window_end = r->window.end;
@@ -62,7 +63,7 @@ static inline out_message *send_row(const emission *m, uint32_t k, const sl_row 
                                     const result *r) {
     uint32_t number = output_number(m->plan->step, k);
     outbox *box = &m->boxes[k];
-    out_message *message = add_message(box, r);
+    out_message *message = add_message(m, box, r);
     message_put_key(m->w, number, &m->step->outputs[k], row, box, message);
     message_put_value(m->w, number, row, box, message);
     return message;
@@ -86,7 +87,7 @@ static void send_changed(const emission *m, uint32_t k, const sl_row *row, const
 static void retract_row(const emission *m, uint32_t k, const sl_row *row, const result *r,
                         uint64_t *sent) {
     outbox *box = &m->retracted[k];
-    out_message *message = add_message(box, r);
+    out_message *message = add_message(m, box, r);
     message_put_retraction(m->w, output_number(m->plan->step, k), &m->step->outputs[k], row, box,
                            message);
     if (sent) sent[k] = 0;

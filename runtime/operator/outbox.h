@@ -17,7 +17,8 @@ typedef struct out_message {
     bool key_null, value_null;        /* a null value: a tombstone */
     uint32_t header_count;            /* of `headers` */
     const sl_header *headers;         /* borrowed until the batch ends */
-    uint32_t source, record;          /* the record it was made from; record NO_RECORD: a result */
+    uint32_t source, record;          /* the record it was made from; record NO_RECORD: a result of
+                                         aggregation `source` */
     uint64_t order;                   /* results: place among those of one window, see emit.c */
     int64_t window_start, window_end; /* results; else 0 */
     const sl_extras *extras;          /* of its output; borrowed; NULL: none */

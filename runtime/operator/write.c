@@ -30,6 +30,7 @@ static void put_key(worker *w, const batch_view *b, const chunk *c, uint32_t s, 
 static void put_origin(const chunk *c, const sl_row *row, out_message *m) {
     if (c->source == NO_SOURCE) {
         const onward *from = &c->onward[row->record];
+        m->source = c->aggregate;
         m->window_start = from->window_start;
         m->window_end = from->window_end;
         m->order = from->order;

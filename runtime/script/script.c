@@ -15,6 +15,7 @@
 #include "runtime/script/limit.h"
 #include "runtime/script/load.h"
 #include "runtime/script/print.h"
+#include "runtime/script/trying.h"
 #include "runtime/shared/row.h"
 
 /* DESIGN. Between calls the stack holds HOST_TOP values: the message handler, the list of
@@ -75,6 +76,12 @@ void host_put_call(void *arg, buf *text) {
         buf_put(text, line, len);
     else
         buf_printf(text, "%s: function %u", s->options.path, v->node + 1);
+}
+
+void script_put_function(const script *s, uint32_t driver, uint32_t node, buf *text) {
+    const char *line;
+    size_t len;
+    if (find_line(s->driver_names[driver], node + 1, &line, &len)) buf_put(text, line, len);
 }
 
 /* As host_put_call. */

@@ -1,7 +1,9 @@
 #pragma once
-/* What `sluice try` and a reload ask of a script beside a run: what its functions took, which files
- * to watch. thread: as for script.h. */
+/* What `sluice try`, `sluice why` and a reload ask of a script beside a run: what its functions
+ * took, how one is called, which files to watch. thread: as for script.h. */
 #include "runtime/script/script.h"
+
+struct buf;
 
 /* What the user's functions took: script_options.timed. The first line: ns that the clock itself
  * took; then a line a function, the dearest first: what it is, FILE:LINE, calls, ns a call, and why
@@ -13,3 +15,7 @@ void script_files(const script *s, void (*report)(void *arg, const char *path), 
 
 /* Whether a call into it was interrupted since it was loaded: it took longer than it may. */
 bool script_was_interrupted(const script *s);
+
+/* Append what messages call the user's function `node` of a driver: "filter rides.lua:27"; nothing
+ * where it has none of that number. */
+void script_put_function(const script *s, uint32_t driver, uint32_t node, struct buf *text);

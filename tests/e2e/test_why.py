@@ -8,7 +8,7 @@ import harness
 
 BEGIN_MS = 1_700_000_000_000
 DELAY_MS, WITHIN_MS, SIZE_MS, EVERY_MS = 2_000, 60_000, 20_000, 10_000
-USAGE = 2
+USAGE, GONE = 2, 1
 
 SCRIPT = """
 local sluice = require "sluice"
@@ -190,10 +190,14 @@ class WhyTest(harness.E2ETest):
 
     def what_no_batch_has(self):
         ends = self.client.end_offsets(self.source)
+        self.assertIn(f"no record {self.source}:0:{ends[0]} (yet): its last offset is {ends[0] - 1}",
+                      self.why(f"{self.source}:0:{ends[0]}", code=GONE))
+        self.client.produce(self.source, [{"value": "more", "partition": 0}])
         self.assertIn(f"goes on at {ends[0]}", self.why(f"{self.source}:0:{ends[0]}"))
         marker = ends[0] - 1  # what a transaction leaves behind its last record
         self.assertIn("there is no record at this offset", self.why(f"{self.source}:0:{marker}"))
-        self.assertIn("no recorded batch has read anything", self.why("other:0:1"))
+        self.assertIn(f"reads `other`: it reads `{self.source}`\n", self.why("other:0:1", code=GONE))
+        self.assertIn("has no partition 7: they are 0 to 1\n", self.why(f"{self.source}:7:1", code=GONE))
         self.assertIn("wanted TOPIC:PARTITION:OFFSET", self.why("other", code=USAGE))
 
 
@@ -212,12 +216,15 @@ return sluice.pipeline {
       :aggregate { rows = sluice.count() }
       :to(sluice.file { path = "halves", mode = "append" }),
    rows:filter(function(row) if row.n == 77 then error "seventy-seven" end return true end)
+      :filter(function(row) return row.n ~= 78 end)
       :to(sluice.file { path = "all" }),
    rows:group_by "k":window(sluice.tumbling { size = "2 seconds", name = "small" })
       :aggregate { rows = sluice.count() }
       :group_by "k":window(sluice.tumbling { size = "10 seconds", name = "large" })
       :aggregate { most = sluice.max "rows" }
-      :to(sluice.file { path = "large", mode = "append" }),
+      :filter(function(row) return row.k ~= "k1" end)
+      :select { "most", who = "k", from = "window_start" }
+      :to(sluice.file { path = "large", mode = "append", times = "iso" }),
 }
 """
 
@@ -256,8 +263,29 @@ class FileTest(harness.E2ETest):
         told = self.why(77, "--json")
         self.assertIn("seventy-seven", told["bad"])
         fates = {name: [stage["fate"] for stage in all_of] for name, all_of in self.stages(told).items()}
-        self.assertEqual(fates, {"visits": ["taken"], "halves": ["taken"] * 2, "all": ["threw"], "small": ["taken"]})
+        self.assertEqual(fates, {"visits": ["taken"], "halves": ["taken"] * 2, "all": ["threw"], "small": ["taken"],
+                                 "large": ["taken"]})
         self.assertIn("\n  THREW       p.lua:", self.why(77))
+
+    def test_which_filter_kept_it_out_what_was_decoded_and_what_was_sent(self):
+        line = 1 + KINDS.split("~= 78")[0].count("\n")
+        told = self.why(78, "--json")
+        (kept_out,) = self.stages(told)["all"]
+        self.assertEqual((kept_out["fate"], kept_out["filter"]), ("filtered", f"filter p.lua:{line}"))
+        self.assertEqual(told["fields"], {"k": "k0", "n": 78, "ts": BEGIN_MS + 7800})
+        text = self.why(78)
+        self.assertIn(f"sink `all`: filter p.lua:{line} kept the record out\n", text)
+        self.assertIn(f'\n  fields      k = "k0", n = 78, ts = {BEGIN_MS + 7800}\n', text)
+        (sent,) = self.stages(self.why(79, "--json"))["all"]
+        self.assertEqual((sent["fate"], json.loads(sent["value"])), ("taken", {"k": "k1", "n": 79, "ts": BEGIN_MS + 7900}))
+
+    def test_what_is_not_there_is_an_error(self):
+        for record, message in (("in.jsonl:0:600", "no record in.jsonl:0:600 (yet): its last offset is 599"),
+                                ("in.jsonl:1:0", "`in.jsonl` has no partition 1: they are 0 to 0"),
+                                ("other.jsonl:0:0", "no source of `kinds` reads `other.jsonl`: it reads `in.jsonl`")):
+            run = self.run_sluice("why", "p.lua", record)
+            self.assertEqual((run.code, run.out), (GONE, ""))
+            self.assertIn(message, run.err)
 
     def test_sessions_rows_of_a_flat_map_and_windows_over_windows(self):
         stages = self.stages(self.why(8, "--json"))
@@ -267,7 +295,20 @@ class FileTest(harness.E2ETest):
         for stage in stages["halves"]:
             (row,) = stage["windows"][0]["rows"]
             self.assertEqual((row["sink"], json.loads(row["value"])["half"]), ("halves", json.loads(stage["key"])["half"]))
-        self.assertEqual(stages["small"][0]["goes_on_to"], "large")
+
+    def test_a_result_that_goes_on_is_followed_under_other_names_and_times(self):
+        told = self.why(9, "--json")
+        small, large = (self.stages(told)[name][0] for name in ("small", "large"))
+        self.assertEqual((small["windows"][0]["goes_on"], small["windows"][0]["rows"]), (True, []))
+        self.assertEqual(large["behind"], {"stage": told["stages"].index(small), "start_ms": BEGIN_MS,
+                                           "end_ms": BEGIN_MS + 2000})
+        (window,) = large["windows"]
+        (row,) = window["rows"]
+        self.assertEqual((row["sink"], json.loads(row["value"])),
+                         ("large", {"most": 7, "who": "k0", "from": "2023-11-14T22:13:20.000Z"}))
+        self.assertIn("aggregation `large`: the result of `small` for 2023-11-14 22:13:20 to 2023-11-14 22:13:22",
+                      self.why(9))
+        self.assertIn("in, closed; no result of it was sent: filters behind it kept it out\n", self.why(7))
 
     def test_late_for_one_stage_and_in_time_for_another(self):
         stages = self.stages(self.why(220, "--json"))
