@@ -223,6 +223,7 @@ static err *source_look(void *source, const sl_partition **partitions, uint32_t 
             .begin = p->begin,
             .end = is_gone ? p->position : p->end,
             .confirmed_ms = is_gone ? clock_steady_ms(s->clock) : p->confirmed_ms,
+            .back_ms = p->back_ms,
             .lost = p->lost,
         };
     }

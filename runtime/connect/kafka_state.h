@@ -65,6 +65,8 @@ typedef struct kafka_partition {
     int64_t lost;         /* lock: as in sl_partition */
     int64_t proven;       /* lock: an end that records have shown, maybe after the last answer */
     int64_t confirmed_ms; /* lock: as in sl_partition */
+    bool was_silent;      /* lock: the last question had no answer */
+    int64_t back_ms;      /* lock: as in sl_partition */
     bool is_stalled;      /* lock */
     int64_t held_ms;      /* lock: steady time since which all up to an open transaction is read; 0:
                              it is not so */

@@ -30,6 +30,7 @@ enum {
     SOON_MS = 50,      /* the same when a leader says that it is none */
     SEARCH_MS = 1000,  /* the same while a leader is silent: it may have been replaced */
     NO_TASK_MS = 1000, /* longest sleep */
+    AWAY_MS = 5000,    /* silence of a leader during which producers may have waited as we did */
     HELD_MS = 30000,   /* an open transaction that holds a partition back for so long is told */
     BACKOFF_VERSION = 0x020200ff,
 };
@@ -109,8 +110,12 @@ static uint32_t leader_index(kafka_source *s, int32_t id) {
 static void leader_silent(kafka_source *s, uint32_t index) {
     s->leaders[index].is_silent = true;
     s->leaders[index].retry_ms = kafka_now_ms() + RETRY_MS;
-    for (uint32_t i = 0; i < s->count; i++)
-        if (s->partitions[i]->leader == index) s->partitions[i]->is_wanted = false;
+    for (uint32_t i = 0; i < s->count; i++) {
+        kafka_partition *p = s->partitions[i];
+        if (p->leader != index) continue;
+        p->is_wanted = false;
+        p->was_silent = true;
+    }
 }
 
 /* -- questions */
@@ -204,7 +209,12 @@ static void note_answers(kafka_source *s, const question *q, int64_t asked_ms) {
     for (int i = 0; i < q->ends->cnt; i++) {
         kafka_partition *p = q->partitions[i];
         if (p->is_asked) p->is_wanted = false;
-        if (q->ends->elems[i].err) continue; /* leaders are being elected: metadata will tell */
+        if (q->ends->elems[i].err) { /* leaders are being elected: metadata will tell */
+            p->was_silent = true;
+            continue;
+        }
+        if (p->was_silent && asked_ms - p->confirmed_ms >= AWAY_MS) p->back_ms = asked_ms;
+        p->was_silent = false;
         bool had_more = p->end > p->position, was_stalled = p->is_stalled;
         p->end = q->ends->elems[i].offset;
         if (p->end < p->proven) p->end = p->proven;

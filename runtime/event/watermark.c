@@ -216,11 +216,14 @@ int64_t watermark_skew_limit(const sl_time *rules, int64_t now_ms, bool is_bound
     return saturate_add(now_ms, rules->max_skew_ms);
 }
 
-watermark_view watermark_view_of(const sl_partition *p, int64_t position, int64_t since_ms) {
+watermark_view watermark_view_of(const sl_partition *p, const sl_time *rules, int64_t position,
+                                 int64_t since_ms) {
+    bool is_settled = !p->back_ms || saturate_sub(p->confirmed_ms, p->back_ms) >= rules->idle_ms;
     return (watermark_view){
         .is_at_end = position >= p->end,
         .has_ended = p->ended && position >= p->end,
-        .is_confirmed = p->confirmed_ms != INT64_MIN && p->confirmed_ms >= since_ms,
+        .is_confirmed =
+            is_settled && p->confirmed_ms != INT64_MIN && p->confirmed_ms >= since_ms,
         .is_in_transaction = p->is_stalled,
     };
 }

@@ -107,8 +107,10 @@ int64_t watermark_skew_limit(const sl_time *rules, int64_t now_ms, bool is_bound
                              bool is_manual_clock);
 
 /* View of a partition whose next offset is `position`; `since_ms`: steady time the batch before
- * began. */
-watermark_view watermark_view_of(const sl_partition *p, int64_t position, int64_t since_ms);
+ * began. A leader that comes back confirms nothing until it has been there for `idle`: what its
+ * producers held back meanwhile is on its way. */
+watermark_view watermark_view_of(const sl_partition *p, const sl_time *rules, int64_t position,
+                                 int64_t since_ms);
 
 /* One input of a stage that several feed. */
 typedef struct watermark_input {

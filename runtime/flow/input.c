@@ -109,7 +109,8 @@ static void fix_targets(input *in) {
         const sl_partition *partition = &in->partitions[p];
         in->targets[p] = partition->end;
         watermark_start_bounded(&in->watermark, p,
-                                watermark_view_of(partition, partition->position, INT64_MIN));
+                                watermark_view_of(partition, &in->plan->time, partition->position,
+                                                  INT64_MIN));
     }
 }
 
@@ -339,7 +340,8 @@ bool input_reads(const input *in) {
 
 static void make_views(input *in, int64_t since_ms) {
     for (uint32_t p = 0; p < in->partition_count; p++)
-        in->views[p] = watermark_view_of(&in->partitions[p], input_position(in, p), since_ms);
+        in->views[p] = watermark_view_of(&in->partitions[p], &in->plan->time, input_position(in, p),
+                                         since_ms);
 }
 
 bool input_is_done(const input *in) {

@@ -63,6 +63,8 @@ typedef struct sl_partition {
     int64_t end;          /* last stable offset; INT64_MAX: not known (stdin) */
     int64_t confirmed_ms; /* steady-clock time at which the leader last answered for `end`;
                              INT64_MIN: never */
+    int64_t back_ms;      /* likewise, at which it answered again after seconds of silence; 0: it
+                             has not been silent */
     int64_t lost;         /* offsets that were gone before they were read, in all */
 } sl_partition;
 

@@ -344,15 +344,31 @@ static void the_skew_guard_is_off_for_bounded_sources_and_manual_clocks(void **s
     assert_int_equal(watermark_skew_limit(&r, INT64_MAX, true, true), INT64_MAX);
 }
 
+static watermark_view view_of(sl_partition p, int64_t position, int64_t since_ms) {
+    sl_time r = rules();
+    return watermark_view_of(&p, &r, position, since_ms);
+}
+
 static void a_view_says_what_the_leader_told(void **state) {
     (void)state;
     sl_partition p = { .end = 10, .confirmed_ms = 500 };
-    assert_true(watermark_view_of(&p, 10, 500).is_at_end);
-    assert_true(watermark_view_of(&p, 10, 500).is_confirmed);
-    assert_false(watermark_view_of(&p, 9, 500).is_at_end);
-    assert_false(watermark_view_of(&p, 10, 501).is_confirmed);
+    assert_true(view_of(p, 10, 500).is_at_end);
+    assert_true(view_of(p, 10, 500).is_confirmed);
+    assert_false(view_of(p, 9, 500).is_at_end);
+    assert_false(view_of(p, 10, 501).is_confirmed);
     p.confirmed_ms = INT64_MIN;
-    assert_false(watermark_view_of(&p, 10, INT64_MIN).is_confirmed);
+    assert_false(view_of(p, 10, INT64_MIN).is_confirmed);
+}
+
+static void a_leader_that_is_back_confirms_nothing_until_it_was_there_for_idle(void **state) {
+    (void)state;
+    int64_t idle_ms = rules().idle_ms;
+    sl_partition p = { .end = 10, .confirmed_ms = 1000, .back_ms = 1000 };
+    assert_false(view_of(p, 10, 0).is_confirmed);
+    p.confirmed_ms += idle_ms - 1;
+    assert_false(view_of(p, 10, 0).is_confirmed);
+    p.confirmed_ms++;
+    assert_true(view_of(p, 10, 0).is_confirmed);
 }
 
 #define INPUTS(...) ((const watermark_input[]){ __VA_ARGS__ })
@@ -431,6 +447,7 @@ int main(void) {
         cmocka_unit_test(a_source_that_ended_stays_at_infinity),
         cmocka_unit_test(the_skew_guard_is_off_for_bounded_sources_and_manual_clocks),
         cmocka_unit_test(a_view_says_what_the_leader_told),
+        cmocka_unit_test(a_leader_that_is_back_confirms_nothing_until_it_was_there_for_idle),
         cmocka_unit_test(a_batch_that_failed_leaves_no_trace),
         cmocka_unit_test(a_clock_that_is_set_makes_nobody_idle),
         cmocka_unit_test(inputs_meet_at_their_minimum),
