@@ -55,16 +55,14 @@ typedef struct sl_partition {
     int32_t number;
     uint8_t ended;      /* bounded and nothing lies behind `end` */
     uint8_t is_new;     /* appeared after the first look: begins at the earliest offset */
-    uint8_t is_stalled; /* an open transaction holds the last stable offset back (end < high
-                           watermark) */
+    uint8_t is_stalled; /* an open transaction holds `end` back */
     uint8_t unused;
     int64_t position;     /* open: resolved start; afterwards: first offset not yet fetched */
     int64_t begin;        /* earliest offset there is */
     int64_t end;          /* last stable offset; INT64_MAX: not known (stdin) */
     int64_t confirmed_ms; /* steady-clock time at which the leader last answered for `end`;
                              INT64_MIN: never */
-    int64_t back_ms;      /* likewise, at which it answered again after seconds of silence; 0: it
-                             has not been silent */
+    int64_t back_ms;      /* likewise, of its first answer after 5 s of silence or more; 0: none */
     int64_t lost;         /* offsets that were gone before they were read, in all */
 } sl_partition;
 
