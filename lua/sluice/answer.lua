@@ -28,8 +28,16 @@ function KINDS.list(all)
    return status.table(all), 0
 end
 
+local WENT_BACK = "the changed script failed in its first batch, which the old one has "
+   .. "done: %s"
+local ON_TRIAL = "%s\ntaken over; on trial until its first batch is done: no record has "
+   .. "come yet"
+
 function KINDS.reload(it)
-   return tostring(it.text), it.hot == true and 0 or REFUSED
+   local text = tostring(it.text)
+   if it.went_back == true then return WENT_BACK:format(text), REFUSED end
+   if it.on_trial == true then return ON_TRIAL:format(text), 0 end
+   return text, it.hot == true and 0 or REFUSED
 end
 
 -- Being told the end is what `stop` waits for.

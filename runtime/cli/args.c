@@ -228,7 +228,8 @@ static const option OPTIONS[] = {
       set_loss },
     { "--save", "FILE", "lag", "add the answer to FILE as a line of JSON, compare with its last",
       set_save },
-    { "--timeout", "DURATION", "stop", "how long to wait for its end, as in 30s; else 60s",
+    { "--timeout", "DURATION", "stop, reload",
+      "how long to wait: for its end, for the first batch of what is loaded; 30s, else 60s",
       set_timeout },
     { "--http", "ADDRESS", "run", "serve metrics and status", NULL },
 };

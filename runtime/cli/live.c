@@ -21,7 +21,7 @@ enum {
 /* Something that happened. */
 typedef struct event {
     int64_t at_ms; /* Unix ms; 0: nothing did */
-    bool is_bad;   /* an error; a reload that was refused */
+    const char *verdict;
     char text[EVENT_BYTES];
 } event;
 
@@ -48,24 +48,31 @@ struct live {
     bool wants_reload;                       /* main has not taken it yet */
     uint64_t reloads_asked[CONTROL_CLIENTS]; /* requests for one that wait */
     uint32_t reloads_asked_count;
+    char *taken; /* what changed with the reload that was on trial last; owned; NULL: none */
 };
 
 static const clock_source real = { 0 };
+static const char ON_TRIAL[] = "on trial";
 
 /* -- events */
 
+/* What came in a record, or was cut, need not be UTF-8. */
+static void mend_text(char *text) {
+    size_t len = strlen(text);
+    bool is_utf8 = json_text_is_utf8(text, len);
+    for (size_t i = 0; !is_utf8 && i < len; i++)
+        if ((unsigned char)text[i] >= 0x80) text[i] = '?';
+}
+
 /* The lock is held. */
-static void add_event(events *all, bool is_bad, const buf *text) {
+static void add_event(events *all, const char *verdict, const buf *text) {
     event *e = &all->items[all->next];
     size_t len = text->len < EVENT_BYTES ? text->len : EVENT_BYTES - 1;
     memcpy(e->text, text->data, len);
     e->text[len] = '\0';
-    /* what came in a record, or was cut, need not be UTF-8 */
-    bool is_utf8 = json_text_is_utf8(e->text, len);
-    for (size_t i = 0; !is_utf8 && i < len; i++)
-        if ((unsigned char)e->text[i] >= 0x80) e->text[i] = '?';
+    mend_text(e->text);
     e->at_ms = clock_now_ms(&real);
-    e->is_bad = is_bad;
+    e->verdict = verdict;
     all->next = (all->next + 1) % EVENTS;
     all->count++;
 }
@@ -85,39 +92,91 @@ static void on_logged(void *arg, log_level level, const char *message, const log
     }
     if (count) buf_put_char(&text, ')');
     pthread_mutex_lock(&l->lock);
-    add_event(&l->errors, level >= LOG_ERROR, &text);
+    add_event(&l->errors, level >= LOG_ERROR ? "error" : "warning", &text);
     pthread_mutex_unlock(&l->lock);
     buf_done(&text);
 }
 
-static void put_reload(buf *json, bool was_taken, const char *text, uint64_t hash) {
-    bool is_utf8 = json_text_is_utf8(text, strlen(text));
-    buf_put_text(json, was_taken ? "{\"hot\":true" : "{\"hot\":false");
-    json_put_text(json, "text", is_utf8 ? text : "(what is wrong is not UTF-8; the log has it)");
+/* -- reloads */
+
+/* What status says of one, by its outcome; NULL: as before. */
+static const char *const VERDICTS[] = {
+    [RELOADER_REFUSED] = "refused",
+    [RELOADER_SAME] = "taken",
+    [RELOADER_TAKEN] = ON_TRIAL,
+    [RELOADER_WAITS] = NULL,
+    [RELOADER_STAYS] = "taken",
+    [RELOADER_BACK] = "taken back",
+};
+
+/* The reload that is on trial; NULL: none is. */
+static event *find_trial(events *all) {
+    for (uint32_t i = 0; i < EVENTS; i++)
+        if (all->items[i].at_ms && !strcmp(all->items[i].verdict, ON_TRIAL)) return &all->items[i];
+    return NULL;
+}
+
+/* One reload is one event, whose verdict changes. The lock is held. */
+static void note_event(live *l, reloader_outcome outcome, const char *text) {
+    event *trial = find_trial(&l->reloads);
+    const char *verdict = VERDICTS[outcome];
+    buf line;
+    if (outcome == RELOADER_TAKEN && trial) trial->verdict = "replaced";
+    bool is_of_trial =
+        outcome == RELOADER_WAITS || outcome == RELOADER_STAYS || outcome == RELOADER_BACK;
+    if (is_of_trial && trial && verdict) trial->verdict = verdict;
+    if (is_of_trial && trial && *text) { /* why is worth more than what had changed */
+        trial->at_ms = clock_now_ms(&real);
+        snprintf(trial->text, EVENT_BYTES, "%s", text);
+        mend_text(trial->text);
+    }
+    if (is_of_trial) return;
+    buf_init(&line);
+    buf_put_text(&line, text);
+    add_event(&l->reloads, verdict, &line);
+    buf_done(&line);
+}
+
+static void put_reload(buf *json, reloader_outcome outcome, const char *text, uint64_t hash) {
+    bool is_hot = outcome != RELOADER_REFUSED && outcome != RELOADER_BACK;
+    buf_put_text(json, is_hot ? "{\"hot\":true" : "{\"hot\":false");
+    if (outcome == RELOADER_WAITS) buf_put_text(json, ",\"on_trial\":true");
+    if (outcome == RELOADER_BACK) buf_put_text(json, ",\"went_back\":true");
+    json_put_text(json, "text", text);
     buf_printf(json, ",\"script_hash\":\"%016" PRIx64 "\"}", hash);
 }
 
-void live_note_reload(live *l, bool was_taken, const char *text, uint64_t hash) {
+void live_note_reload(live *l, reloader_outcome outcome, const char *text, uint64_t hash) {
     uint64_t asked[CONTROL_CLIENTS];
-    buf line, json;
-    buf_init(&line);
+    buf json;
     buf_init(&json);
-    buf_put_text(&line, text);
-    put_reload(&json, was_taken, text, hash);
+    char *whole = mem_copy_text(text, strlen(text));
+    mend_text(whole);
     pthread_mutex_lock(&l->lock);
-    add_event(&l->reloads, !was_taken, &line);
-    uint32_t count = l->reloads_asked_count;
+    note_event(l, outcome, text);
+    bool is_open = outcome == RELOADER_TAKEN ||
+                   (outcome == RELOADER_SAME && find_trial(&l->reloads));
+    uint32_t count = is_open ? 0 : l->reloads_asked_count;
+    if (!*whole && l->taken) { /* what the one on trial had changed */
+        mem_free(whole);
+        whole = mem_copy_text(l->taken, strlen(l->taken));
+    }
+    if (count) put_reload(&json, outcome, whole, hash);
+    if (outcome == RELOADER_TAKEN) {
+        mem_free(l->taken);
+        l->taken = whole;
+        whole = NULL;
+    }
     memcpy(asked, l->reloads_asked, count * sizeof *asked);
-    l->reloads_asked_count = 0;
+    l->reloads_asked_count -= count;
     pthread_mutex_unlock(&l->lock);
     for (uint32_t i = 0; i < count; i++) control_answer(l->control, asked[i], buf_text(&json));
-    buf_done(&line);
     buf_done(&json);
+    mem_free(whole);
 }
 
 /* `,"NAME":[…]`, the last one first. */
-static void put_events(buf *out, const char *name, const events *all, const char *bad,
-                       const char *good) {
+static void put_events(buf *out, const char *name, const events *all) {
     json_put_name(out, name);
     buf_put_char(out, '[');
     for (uint32_t i = 1; i <= EVENTS; i++) {
@@ -125,7 +184,7 @@ static void put_events(buf *out, const char *name, const events *all, const char
         if (!e->at_ms) break;
         buf_put_text(out, i > 1 ? ",{" : "{");
         json_put_number(out, "at", e->at_ms);
-        json_put_text(out, "verdict", e->is_bad ? bad : good);
+        json_put_text(out, "verdict", e->verdict);
         json_put_text(out, "text", e->text);
         buf_put_char(out, '}');
     }
@@ -159,8 +218,8 @@ static void put_status(live *l, buf *out) {
     buf_put_text(out, l->options.embedded ? ",\"embedded\":true" : ",\"embedded\":false");
     json_put_number(out, "silent_ms", l->facts.len ? clock_steady_ms(&real) - l->facts_ms : 0);
     json_put_number(out, "error_count", (int64_t)l->errors.count);
-    put_events(out, "errors", &l->errors, "error", "warning");
-    put_events(out, "reloads", &l->reloads, "refused", "taken");
+    put_events(out, "errors", &l->errors);
+    put_events(out, "reloads", &l->reloads);
     buf_put_char(out, ',');
     if (l->facts.len) {
         buf_put(out, l->facts.data, l->facts.len);
@@ -305,6 +364,7 @@ void live_close(live *l, int exit_code) {
     l->options.log->tap = NULL;
     buf_done(&l->facts);
     mem_free(l->name);
+    mem_free(l->taken);
     pthread_mutex_destroy(&l->lock);
     mem_free(l);
 }

@@ -4,6 +4,7 @@
  * the last ones are told, with their age. */
 #include "runtime/base/log.h"
 #include "runtime/cli/control.h"
+#include "runtime/cli/reloader.h"
 #include "runtime/cli/status.h"
 
 typedef struct live live;
@@ -28,9 +29,9 @@ void live_update(live *l, const pipeline *p, const status_facts *f);
 /* Whether `sluice reload` was asked since the last call. thread: main. */
 bool live_take_reload(live *l);
 
-/* A reload ended: kept for status, and told to those who asked for one. `hash`: of the script that
- * runs. thread: any. */
-void live_note_reload(live *l, bool was_taken, const char *text, uint64_t hash);
+/* What became of a reload (reloader_told): kept for status, and told to those who asked for one
+ * once it is certain, or may not be for long. thread: any. */
+void live_note_reload(live *l, reloader_outcome outcome, const char *text, uint64_t hash);
 
 /* The run has ended; who waits is told. NULL is allowed. */
 void live_close(live *l, int exit_code);

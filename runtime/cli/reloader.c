@@ -19,7 +19,8 @@
 #include "runtime/script/trying.h"
 
 enum { LOOK_MS = 100,
-       HANGS_MS = 20000 };
+       HANGS_MS = 20000,
+       ALONE_MS = 2000 /* a script on trial to which no record comes is told */ };
 
 static const uint64_t STAMP_START = 0xcbf29ce484222325u;
 static const uint64_t STAMP_MISSING = 0, STAMP_OTHER = 1;
@@ -41,6 +42,8 @@ struct reloader {
     worker **ready;        /* loaded; owned */
     uint32_t ready_count;
     struct reload *retired; /* to be freed here, where nobody waits; owned */
+    bool on_trial;          /* what it became is still to be told; thread: main */
+    int64_t taken_ms;       /* steady time since which it is; 0: it was told to wait */
 };
 
 static int64_t steady_ms(void) { return clock_steady_ms(&(clock_source){ 0 }); }
@@ -121,19 +124,19 @@ static bool is_due(reloader *r, bool *by_hand) {
 
 /* -- thread: the reloader's */
 
-static void tell(const reloader *r, bool hot, const char *text, uint64_t hash) {
-    if (r->options.told) r->options.told(r->options.arg, hot, text, hash);
+static void tell(const reloader *r, reloader_outcome outcome, const char *text, uint64_t hash) {
+    if (r->options.told) r->options.told(r->options.arg, outcome, text, hash);
 }
 
-static void refuse(const reloader *r, const err *e) {
+static void refuse(const reloader *r, const err *e, uint64_t hash) {
     log_warn(r->options.log, "the changed script is refused, the old one goes on",
              log_text("reason", e->message));
-    tell(r, false, e->message, r->running_hash);
+    tell(r, RELOADER_REFUSED, e->message, hash);
 }
 
 static void tell_same(const reloader *r) {
     log_write(r->options.log, LOG_INFO, "the script is the one that runs", NULL, 0);
-    tell(r, true, "nothing has changed", r->running_hash);
+    tell(r, RELOADER_SAME, "nothing has changed", r->running_hash);
 }
 
 /* What counts as watched depends on the outcome; what was saved meanwhile is a change. The lock is
@@ -171,7 +174,7 @@ static void load(reloader *r, bool by_hand) {
     r->loading_ms = 0;
     if (e) {
         note_outcome(r, true);
-        if (e->code != ERR_STOPPED) refuse(r, e);
+        if (e->code != ERR_STOPPED) refuse(r, e, r->running_hash);
         err_free(e);
         return;
     }
@@ -241,10 +244,18 @@ reloader *reloader_new(const reloader_options *options, const script *running) {
 }
 
 void reloader_ask(reloader *r) {
+    const char *no = !r->has_thread       ? "there was no thread to load scripts in when it began"
+                     : reloader_hangs(r) ? "the text before is still being loaded, and does not end"
+                                          : NULL;
     pthread_mutex_lock(&r->lock);
-    r->is_asked = true;
+    r->is_asked = !no;
+    uint64_t hash = r->running_hash;
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
+    if (!no) return;
+    err *e = err_new(ERR_REFUSED, "%s: stop the pipeline and run it again", no);
+    refuse(r, e, hash);
+    err_free(e);
 }
 
 bool reloader_hangs(reloader *r) {
@@ -271,7 +282,9 @@ static void swap(reloader *r, pipeline *p, worker **workers, uint32_t count) {
         log_info(p->system.log, "the script was reloaded", log_text("changes", changes),
                  log_number("batch", (int64_t)p->batch),
                  log_number("pause_ms", steady_ms() - began_ms));
-        tell(r, true, changes, p->plan->script_hash);
+        r->on_trial = true;
+        r->taken_ms = steady_ms();
+        tell(r, RELOADER_TAKEN, changes, p->plan->script_hash);
     }
     mem_free(changes);
     pthread_mutex_lock(&r->lock);
@@ -280,16 +293,36 @@ static void swap(reloader *r, pipeline *p, worker **workers, uint32_t count) {
     r->running_hash = p->plan->script_hash;
     if (e) {
         note_outcome(r, true);
-        if (e->code != ERR_STOPPED) refuse(r, e);
+        if (e->code != ERR_STOPPED) refuse(r, e, r->running_hash);
         err_free(e);
     }
     pthread_mutex_unlock(&r->lock);
 }
 
-/* Scripts that are done with go to the thread; what failed on trial is told. */
+static bool has_backlog(const pipeline *p) {
+    for (uint32_t i = 0; i < p->input_count; i++)
+        if (input_backlog(&p->inputs[i])) return true;
+    return false;
+}
+
+/* Whether the first batch is done. Who waits for it is told where there is nothing to read; where
+ * records wait for the trigger it is worth waiting, too. */
+static void look_at_trial(reloader *r, const pipeline *p, const char *went_back) {
+    if (!r->on_trial) return;
+    if (p->trial && r->taken_ms && steady_ms() - r->taken_ms >= ALONE_MS && !has_backlog(p)) {
+        r->taken_ms = 0;
+        tell(r, RELOADER_WAITS, "", p->plan->script_hash);
+    }
+    if (p->trial) return;
+    r->on_trial = false;
+    if (!went_back) tell(r, RELOADER_STAYS, "", p->plan->script_hash);
+}
+
+/* Scripts that are done with go to the thread; what became of one on trial is told. */
 static void look_back(reloader *r, pipeline *p) {
     struct reload *retired = r->has_thread ? reload_take_retired(p) : NULL;
     char *why = p->went_back;
+    look_at_trial(r, p, why);
     if (!retired && !why) return;
     p->went_back = NULL;
     pthread_mutex_lock(&r->lock);
@@ -301,7 +334,7 @@ static void look_back(reloader *r, pipeline *p) {
     if (why) note_outcome(r, true);
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
-    if (why) tell(r, false, why, p->plan->script_hash);
+    if (why) tell(r, RELOADER_BACK, why, p->plan->script_hash);
     mem_free(why);
 }
 

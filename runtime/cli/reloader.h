@@ -10,9 +10,19 @@
 
 typedef struct reloader reloader;
 
-/* The outcome of a reload: `hot`: the new script runs; else the old one goes on. `text`: what has
- * changed, or why not; lines. `hash`: of the script that runs. thread: any. */
-typedef void reloader_told(void *arg, bool hot, const char *text, uint64_t hash);
+/* What became of a text that was loaded. Of one that is taken over another word follows. */
+typedef enum reloader_outcome {
+    RELOADER_REFUSED, /* the old one goes on */
+    RELOADER_SAME,    /* it is the one that runs */
+    RELOADER_TAKEN,   /* it has taken over, on trial */
+    RELOADER_WAITS,   /* it is still on trial, and no record has come; told once */
+    RELOADER_STAYS,   /* its first batch is done */
+    RELOADER_BACK,    /* its first batch failed: the old one did it, and goes on */
+} reloader_outcome;
+
+/* `text`: what has changed, or why not, lines; WAITS, STAYS: empty. `hash`: of the script that
+ * runs. thread: any. */
+typedef void reloader_told(void *arg, reloader_outcome outcome, const char *text, uint64_t hash);
 
 typedef struct reloader_options {
     logger *log;
@@ -27,7 +37,8 @@ typedef struct reloader_options {
 /* `running`: the script that runs. NULL: there is no thread to be had, which is told. */
 reloader *reloader_new(const reloader_options *options, const script *running);
 
-/* Load it again now, whatever has changed. thread: any. */
+/* Load it again now, whatever has changed; where that cannot be, it is refused in the call.
+ * thread: any. */
 void reloader_ask(reloader *r);
 
 /* Between batches: let what is loaded take over. thread: main. */

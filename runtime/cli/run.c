@@ -288,9 +288,9 @@ static err *load_again(void *arg, worker ***workers, uint32_t *count) {
 }
 
 /* reloader_options.told */
-static void on_reloaded(void *arg, bool hot, const char *text, uint64_t hash) {
+static void on_reloaded(void *arg, reloader_outcome outcome, const char *text, uint64_t hash) {
     run *r = arg;
-    live_note_reload(r->live, hot, text, hash);
+    live_note_reload(r->live, outcome, text, hash);
 }
 
 static void start_reloader(run *r) {

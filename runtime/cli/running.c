@@ -13,7 +13,7 @@ enum {
     STATUS_MS = 5000,
     EACH_MS = 1000,  /* of all that run */
     STOP_MS = 60000, /* --timeout */
-    RELOAD_MS = 60000,
+    RELOAD_MS = 60000, /* likewise */
     GONE_MS = 2000, /* from the last answer to the end of the process */
 };
 
@@ -122,13 +122,17 @@ static int still_runs(const args *a, err *e, pid_t pid, int64_t timeout_ms) {
                 a->operand, (int)pid, timeout_ms, (int)pid));
 }
 
+static err *take_timeout(const args *a, int64_t *ms) {
+    if (!a->end || read_timeout(a->end, ms)) return NULL;
+    return err_new(ERR_USAGE, "--timeout %s: wanted a duration, as in 30s", a->end);
+}
+
 int command_stop(const args *a) {
     pid_t pid = 0;
     bool is_late;
     int64_t timeout_ms = STOP_MS;
-    if (a->end && !read_timeout(a->end, &timeout_ms))
-        return command_failed(err_new(ERR_USAGE, "--timeout %s: wanted a duration, as in 30s",
-                                      a->end));
+    err *wrong = take_timeout(a, &timeout_ms);
+    if (wrong) return command_failed(wrong);
     buf answer;
     buf_init(&answer);
     err *e = ask(a->operand, "stop", timeout_ms, &answer, &pid, &is_late);
@@ -145,4 +149,28 @@ int command_stop(const args *a) {
     return code;
 }
 
-int command_reload(const args *a) { return ask_one(a, "reload", "reload", RELOAD_MS); }
+/* Neither taken nor refused: as a rollout that has not come to its end. */
+static int is_open(const args *a, err *e, pid_t pid, int64_t timeout_ms) {
+    err_free(e);
+    return command_failed(
+        err_new(ERR_IO,
+                "`%s` (pid %d): the changed script is neither kept nor refused within %" PRId64
+                " ms: its first batch is not done; `sluice status %s` says what comes of it",
+                a->operand, (int)pid, timeout_ms, a->operand));
+}
+
+int command_reload(const args *a) {
+    pid_t pid = 0;
+    bool is_late;
+    int64_t timeout_ms = RELOAD_MS;
+    err *wrong = take_timeout(a, &timeout_ms);
+    if (wrong) return command_failed(wrong);
+    buf answer;
+    buf_init(&answer);
+    err *e = ask(a->operand, "reload", timeout_ms, &answer, &pid, &is_late);
+    int code = e && is_late ? is_open(a, e, pid, timeout_ms)
+               : e          ? command_failed(e)
+                            : show(a, "reload", &answer);
+    buf_done(&answer);
+    return code;
+}

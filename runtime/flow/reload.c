@@ -177,12 +177,13 @@ static void exchange_inputs(pipeline *p, reload *r) {
     }
 }
 
-/* When the next batch runs stays, where it goes by the same rule. */
+/* When the next batch runs stays, where it goes by the same rule; else the first runs at once, as
+ * at a start. */
 static void exchange_trigger(pipeline *p, reload *r) {
     trigger *t = &p->trigger, *other = &r->trigger;
     bool is_same = t->kind == other->kind && t->interval_ms == other->interval_ms &&
                    t->pace_ms == other->pace_ms;
-    if (!is_same) t->due_ms = INT64_MIN;
+    if (!is_same) t->due_ms = INT64_MIN, t->batch_count = 0;
     SWAP(int32_t, t->kind, other->kind);
     SWAP(int64_t, t->interval_ms, other->interval_ms);
     SWAP(int64_t, t->pace_ms, other->pace_ms);

@@ -140,6 +140,32 @@ class ControlTest(harness.E2ETest):
         self.ask("stop", "ticks")
         self.assertEqual(run.wait(), 0)
 
+    def test_reload_is_answered_when_the_first_batch_is_done(self):
+        run = self.start("run", self.file("ticks.lua", TICKS.replace("FILTER", "return true")), "--no-watch")
+        self.wait_for("the run", lambda: self.status("ticks")["state"] == "running" if "running" in run.err else False)
+        bad = TICKS.replace("FILTER", 'return (row.n or 0) == 0 or error "never"')
+        self.file("ticks.lua", bad.replace("script_timeout", 'on_error = "fail", script_timeout'))
+        said = self.ask("reload", "ticks", code=4)
+        self.assertIn("failed in its first batch, which the old one has done: ", said)
+        self.assertIn("ticks.lua:7: never", said)
+        self.assertEqual([one["verdict"] for one in self.status("ticks")["reloads"]], ["taken back"])
+        self.assertIn("ticks.lua:7: never", self.status("ticks")["reloads"][0]["text"])
+        self.file("ticks.lua", TICKS.replace("FILTER", "return row.n ~= 7"))
+        self.assertEqual(self.ask("reload", "ticks"), "logic only\n")
+        self.assertEqual([one["verdict"] for one in self.status("ticks")["reloads"]], ["taken", "taken back"])
+        rare = TICKS.replace("checkpoint", 'trigger = "1000 days", checkpoint')
+        self.file("ticks.lua", rare.replace("FILTER", "return row.n ~= 8"))
+        self.ask("reload", "ticks")  # the first batch by another trigger runs at once
+        self.file("ticks.lua", rare.replace("FILTER", "return row.n ~= 9"))
+        self.assertIn("neither kept nor refused within 1000 ms", self.ask("reload", "ticks", "--timeout", "1s", code=1))
+        self.wait_for("the exchange", lambda: self.status("ticks")["reloads"][0]["verdict"] == "on trial")
+        self.file("ticks.lua", TICKS.replace("FILTER", "return true"))
+        self.ask("reload", "ticks")
+        self.assertEqual([one["verdict"] for one in self.status("ticks")["reloads"]],
+                         ["taken", "replaced", "taken", "taken", "taken back"])
+        self.ask("stop", "ticks")
+        self.assertEqual(run.wait(), 0)
+
     def test_a_batch_that_does_not_end_is_told(self):
         run = self.start("run", self.file("ticks.lua", TICKS.replace("FILTER", "while row.n == 30 do end return true")))
         self.wait_for("the run", lambda: "running" in run.err)

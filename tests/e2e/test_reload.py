@@ -132,11 +132,13 @@ class ReloadTest(harness.E2ETest):
     def test_who_asks_for_what_is_loaded_already_stops_nothing(self):
         self.begin()
         for n in range(12):  # some fall between the load and the exchange
-            self.save(items=f'least{n} = sluice.min "n"')
+            self.save(items=f'most{n} = sluice.max "n"')
             time.sleep(0.1 + 0.02 * n)
-            self.assertEqual(self.run_sluice("reload", "live").code, 0)
+            asked = self.start("reload", "live")
             self.told(TAKEN, n + 1)
-        self.assertEqual(self.feed(5, 6)["least11"], 5)
+            self.feed(1, n + 2)  # the trial is over
+            self.assertEqual(asked.wait(), 0)
+        self.assertEqual(self.feed(5, 18)["most11"], 5)
         self.assertEqual(self.run_.stop(), 0)
 
     def test_what_throws_on_every_record_is_gone(self):
@@ -167,6 +169,18 @@ class ReloadTest(harness.E2ETest):
         self.save(items='most = sluice.max "n"', size="2 hours")
         self.told(REFUSED)
         self.assertEqual(self.feed(5, 6)["most"], 5)
+
+    def test_who_asks_is_told_that_no_record_comes(self):
+        self.begin("--no-watch")
+        self.save(items='most = sluice.max "n"')
+        asked = self.run_sluice("reload", "live")
+        self.assertEqual(asked.code, 0, asked.err)
+        self.assertIn("`most` is new", asked.out)
+        self.assertIn("on trial until its first batch is done: no record has come yet", asked.out)
+        verdict = lambda: json.loads(self.run_sluice("status", "live", "--json").out)["reloads"][0]["verdict"]
+        self.assertEqual(verdict(), "on trial")
+        self.feed(5, 6)
+        self.wait_for("the end of the trial", lambda: verdict() == "taken")
 
     def test_by_hand(self):
         self.begin("--no-watch")

@@ -120,6 +120,13 @@ rides@12  starting  2 h 14 min  2,000  1,234,567   12,345    4       1  4711
          { read("reload", { hot = true, text = "one aggregate is new" }) })
       assert.same({ "the key changed", 4 },
          { read("reload", { hot = false, text = "the key changed" }) })
+      assert.same({ "the changed script failed in its first batch, which the old one has "
+         .. "done: no field", 4 },
+         { read("reload", { hot = false, went_back = true, text = "no field" }) })
+      local said, code = answer.read("reload",
+         cjson.encode { hot = true, on_trial = true, text = "logic only" })
+      assert.equal(0, code)
+      assert.matches("^logic only\n.*no record has come yet$", said)
       assert.same({ "unknown command `reload`", 1 },
          { read("reload", { error = "unknown command `reload`" }) })
       assert.same({ "it ended meanwhile, with exit code 1", 1 },
