@@ -69,9 +69,9 @@ static err *commit_copy(stored *to, const pointer *p, const sl_mark *marks, uint
 
 static void say_done(const args *a, const stored *to, const pointer *p) {
     if (a->json)
-        printf("{\"pipeline\":\"%s\",\"committed_batch\":%" PRIu64 "}\n", to->name, p->batch);
+        printf("{\"pipeline\":\"%s\",\"next_batch\":%" PRIu64 "}\n", to->name, p->batch);
     else
-        printf("`%s` is committed at batch %" PRIu64 " in %s\n", to->name, p->batch, to->store.url);
+        printf("`%s` goes on from batch %" PRIu64 " in %s\n", to->name, p->batch, to->store.url);
 }
 
 /* -- fork */
@@ -243,7 +243,7 @@ static void say_exported(const stored *s, const char *path, int64_t len) {
     buf_init(&out);
     buf_put_char(&out, '{');
     show_json_text(&out, "pipeline", s->name);
-    show_json_number(&out, "batch", (int64_t)s->pointer.batch);
+    show_json_number(&out, "next_batch", (int64_t)s->pointer.batch);
     show_json_text(&out, "file", path);
     show_json_number(&out, "bytes", len);
     buf_put_text(&out, "}\n");
@@ -267,8 +267,8 @@ static err *export_to(const args *a, stored *s) {
     if (a->json)
         say_exported(s, x.path, len);
     else
-        printf("`%s` at batch %" PRIu64 ": %" PRId64 " bytes in %s\n", s->name, s->pointer.batch,
-               len, x.path);
+        printf("`%s` before batch %" PRIu64 ": %" PRId64 " bytes in %s\n", s->name,
+               s->pointer.batch, len, x.path);
     return NULL;
 }
 

@@ -124,7 +124,7 @@ static void put_json(buf *out, const look *l, const char *verdict) {
     if (l->trouble) show_json_text(out, "trouble", l->trouble->message);
     if (l->has_pointer) {
         show_json_text(out, "pointer", s->committed[0].pointer);
-        show_json_number(out, "batch", (int64_t)s->pointer.batch);
+        show_json_number(out, "next_batch", (int64_t)s->pointer.batch);
     }
     if (s->count) put_offsets_json(out, l);
     if (l->facts.has_progress) {
@@ -148,8 +148,13 @@ static void put_pointer(buf *out, const look *l) {
     }
     char name[96];
     pointer_object(&s->pointer, name);
-    buf_printf(out, "committed: %" PRIu64 " batches, %u partition%s, %s\n", s->pointer.batch,
-               s->count, s->count == 1 ? "" : "s", name[0] ? name : "nothing processed yet");
+    buf_put_text(out, "committed: ");
+    if (s->pointer.batch)
+        buf_printf(out, "batches 0 to %" PRIu64, s->pointer.batch - 1);
+    else
+        buf_put_text(out, "no batch");
+    buf_printf(out, ", %u partition%s, %s\n", s->count, s->count == 1 ? "" : "s",
+               name[0] ? name : "nothing processed yet");
 }
 
 static void put_progress(buf *out, const look *l) {

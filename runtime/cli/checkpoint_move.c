@@ -106,7 +106,7 @@ static err *commit_target(move *m, const target *t) {
     if (!e) e = stored_commit(&m->s, &t->p, t->marks, t->count);
     if (e) return e;
     if (m->a->json)
-        printf("{\"pipeline\":\"%s\",\"committed_batch\":%" PRIu64 "}\n", m->s.name, t->p.batch);
+        printf("{\"pipeline\":\"%s\",\"next_batch\":%" PRIu64 "}\n", m->s.name, t->p.batch);
     else
         printf("`%s` goes on from batch %" PRIu64 "\n", m->s.name, t->p.batch);
     return NULL;
@@ -304,7 +304,7 @@ static void put_candidates_json(buf *out, const move *m) {
         snprintf(to, sizeof to, "%" PRIu64 "-%s", o->p.batch, o->p.id);
         buf_put_text(out, i ? ",{" : "{");
         show_json_text(out, "to", to);
-        show_json_number(out, "batch", (int64_t)o->p.batch);
+        show_json_number(out, "next_batch", (int64_t)o->p.batch);
         show_json_number(out, "written_ms", o->changed_ms);
         show_json_text(out, "is", word_of(m, &m->found[i]));
         buf_put_char(out, '}');

@@ -63,7 +63,7 @@ void show_objects_json(buf *out, const survey *v) {
         pointer_object(&o->p, name);
         buf_put_text(out, i ? ",{" : "{");
         show_json_text(out, "object", name);
-        show_json_number(out, "batch", (int64_t)o->p.batch);
+        show_json_number(out, "next_batch", (int64_t)o->p.batch);
         show_json_text(out, "kind", show_kind(o->p.kind));
         show_json_text(out, "role", show_role(o->role));
         show_json_number(out, "parts", o->parts);
@@ -76,7 +76,7 @@ void show_objects_json(buf *out, const survey *v) {
 
 void show_objects(buf *out, const survey *v) {
     columns c;
-    columns_begin(&c, ">batch|kind|>bytes|written (UTC)|id|is");
+    columns_begin(&c, ">next batch|kind|>bytes|written (UTC)|id|is");
     for (uint32_t i = v->count; i > 0; i--) {
         const survey_object *o = &v->objects[i - 1];
         columns_put(&c, "%" PRIu64, o->p.batch);

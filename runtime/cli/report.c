@@ -215,7 +215,7 @@ static void put_checkpoint(buf *out, const pipeline *p, int64_t now_ms) {
     json_put_text(out, "url", k->store.url);
     json_put_text(out, "ledger", k->ops->name);
     json_put_text(out, "object", object);
-    json_put_number(out, "batch", (int64_t)k->current.batch);
+    json_put_number(out, "next_batch", (int64_t)k->current.batch);
     int64_t ago_ms = clock_steady_ms(p->system.clock) - k->committed_ms;
     put_or_null(out, "committed_ms", k->committed_ms ? now_ms - ago_ms : -1, -1);
     json_put_number(out, "took_ms", k->commit_ms);

@@ -45,7 +45,7 @@ static void put_start(columns *c, const totals *all, int64_t start) {
 static void put_tables(buf *out, const stored *s, const state_view *v) {
     buf title;
     columns c;
-    buf_printf(out, "state of %s, batch %" PRIu64 "\n", stored_title(s, &title), v->batch);
+    buf_printf(out, "state of %s before batch %" PRIu64 "\n", stored_title(s, &title), v->batch);
     buf_done(&title);
     columns_begin(&c, "operator|>panes|>groups|>bytes|oldest pane (UTC)|newest pane (UTC)");
     for (uint32_t i = 0; i < v->count; i++) {
@@ -76,7 +76,7 @@ static void put_panes_json(buf *out, const state_table *t) {
 static void put_tables_json(buf *out, const stored *s, const state_view *v) {
     buf_put_char(out, '{');
     show_json_text(out, "pipeline", s->name);
-    show_json_number(out, "batch", (int64_t)v->batch);
+    show_json_number(out, "next_batch", (int64_t)v->batch);
     buf_put_text(out, ",\"operators\":[");
     for (uint32_t i = 0; i < v->count; i++) {
         const state_table *t = &v->tables[i];
@@ -184,7 +184,7 @@ static err *get(const args *a, const stored *s, const state_view *v, buf *out) {
         buf_put_char(out, '{');
         show_json_text(out, "pipeline", s->name);
         show_json_text(out, "operator", f.table->section);
-        show_json_number(out, "batch", (int64_t)v->batch);
+        show_json_number(out, "next_batch", (int64_t)v->batch);
         buf_put_text(out, ",\"panes\":[");
     }
     search(out, &f);

@@ -46,6 +46,7 @@ void status_collect(status_facts *f, const pipeline *p) {
     for (uint32_t i = 0; i < p->out.count; i++)
         if (!p->out.sinks[i].plan->is_side) f->rows += p->out.sinks[i].counters.rows;
     f->batches = p->counters.batches;
+    f->batch = p->batch;
     f->is_stopping = *p->system.stop != 0;
     if (p->plan->trigger == SL_INTERVAL && p->trigger.due_ms > clock_now_ms(p->system.clock))
         f->next_ms = p->trigger.due_ms;
@@ -102,7 +103,7 @@ static void put_phase(buf *text, const status_facts *f, int64_t now_ms, int64_t 
     if (f->is_stopping) buf_put_text(text, "stopping");
     if (is_busy && f->is_stopping) buf_put_text(text, ", ");
     if (is_busy) {
-        buf_printf(text, "batch %" PRIu64 " runs for ", f->batches + 1);
+        buf_printf(text, "batch %" PRIu64 " runs for ", f->batch);
         text_put_span(text, silent_ms);
     }
     if (f->is_stopping || is_busy || f->next_ms <= now_ms) return;

@@ -11,6 +11,7 @@ typedef struct status_facts {
     uint64_t read, late, bad; /* of all sources, in batches that were committed */
     uint64_t rows;            /* delivered to data sinks */
     uint64_t batches;
+    uint64_t batch;     /* number of the one that runs, or is next */
     int64_t lag;        /* records; -1: not known */
     bool has_watermark; /* some source has one */
     int64_t watermark;  /* of the source that is furthest behind */

@@ -37,6 +37,7 @@ static void line_leaves_out_what_matters_least(void **state) {
         .watermark = now_ms - 60000,
         .held_by = "rides/3",
         .next_ms = now_ms + 22500,
+        .batch = 7,
     };
     buf out;
     (void)state;
@@ -54,7 +55,7 @@ static void line_leaves_out_what_matters_least(void **state) {
     says(&out, "2,000 rec/s  lag 0  next results in 23 s");
     buf_reset(&out);
     status_put_line(&out, &f, -1, now_ms, 3000, 60); /* nothing was heard of main for 3 s */
-    says(&out, "lag 0  watermark 22:12:20  batch 1 runs for 3 s");
+    says(&out, "lag 0  watermark 22:12:20  batch 7 runs for 3 s");
     buf_done(&out);
 }
 

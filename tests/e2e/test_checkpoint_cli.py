@@ -93,13 +93,13 @@ class FileTest(CommandTest):
         self.assertIn("nothing is stored, and nothing committed", self.checkpoint("ls"))
         self.run_all()
         found = self.json_of("checkpoint", "ls")
-        self.assertEqual((found["pipeline"], found["ledger"], found["batch"]), ("rides", "store", 10))
+        self.assertEqual((found["pipeline"], found["ledger"], found["next_batch"]), ("rides", "store", 10))
         self.assertEqual(found["sources"][0]["partitions"][0]["position"], 1000)
-        self.assertEqual([(o["batch"], o["role"]) for o in found["objects"]][-2:],
+        self.assertEqual([(o["next_batch"], o["role"]) for o in found["objects"]][-2:],
                          [(9, "needed"), (10, "current")])
         self.assertEqual(len(found["store_id"]), 32)
         text = self.checkpoint("ls")
-        self.assertIn("committed: 10 batches, 1 partition", text)
+        self.assertIn("committed: batches 0 to 9, 1 partition", text)
         self.assertRegex(text, r"10 +delta +[\d.]+ KB +\d{4}-\d\d-\d\d .* current")
 
     def test_a_whole_checkpoint_is_whole_and_a_damaged_one_is_not(self):
@@ -122,7 +122,7 @@ class FileTest(CommandTest):
         self.assertIn("`sluice checkpoint recover p.lua` goes back", run.err)
         # the states before the damage are whole, and can be gone on from
         offered = self.json_of("checkpoint", "recover")["candidates"]
-        self.assertEqual([one["batch"] for one in offered], [4, 3, 2, 1, 0])
+        self.assertEqual([one["next_batch"] for one in offered], [4, 3, 2, 1, 0])
         self.checkpoint("recover", "--to", offered[0]["to"], code=USAGE)
         self.assertIn("--repeat-output", self.said)
         before = self.output()
@@ -143,7 +143,7 @@ class FileTest(CommandTest):
         self.assertRegex(text, r"10-\w{8} .* committed: the copy of the pointer says so")
         self.assertIn("goes on from batch 10", self.checkpoint("recover", "--to", "10"))
         self.run_all()
-        self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 10)
+        self.assertEqual(self.json_of("checkpoint", "ls")["next_batch"], 10)
 
     def lose_pointer(self, *more):
         """What the ledger holds goes; `more` of the pipeline's folder, too."""
@@ -156,7 +156,7 @@ class FileTest(CommandTest):
         self.run_all()
         self.lose_pointer("head")
         offered = self.json_of("checkpoint", "recover")["candidates"]
-        self.assertEqual([one["batch"] for one in offered], [9, 8, 7, 6, 5])
+        self.assertEqual([one["next_batch"] for one in offered], [9, 8, 7, 6, 5])
         self.assertEqual(offered[0]["is"], "committed: a later object follows it")
         self.assertIn(f"recover p.lua --to {offered[0]['to'][:10]}` commits", self.checkpoint("recover"))
         self.checkpoint("recover", "--to", "10", code=USAGE)
@@ -185,12 +185,12 @@ class FileTest(CommandTest):
         text = harness.read(os.path.join(self.folder, "p.lua"))
         self.file("p.lua", text.replace("max_records = 100", "max_records = 900"))
         self.run_all()
-        self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 2)
+        self.assertEqual(self.json_of("checkpoint", "ls")["next_batch"], 2)
         for name in set(self.objects()) - set(old):
             os.unlink(self.path("rides", "state", name))
         for _ in ("the pointer is known", "its copy is"):
             offered = self.json_of("checkpoint", "recover")["candidates"]
-            self.assertEqual([one["batch"] for one in offered], [1, 0, 10, 9, 8])
+            self.assertEqual([one["next_batch"] for one in offered], [1, 0, 10, 9, 8])
             self.assertEqual({one["is"] for one in offered[2:]}, {"not committed: another state was"})
             self.assertRegex(self.checkpoint("recover"), r"--to 1-\w{8} --repeat-output` commits")
             self.checkpoint("recover", "--to", "10", code=USAGE)
@@ -273,7 +273,7 @@ class FileTest(CommandTest):
         self.assertIn("`sluice checkpoint import p.lua FILE`", self.said)
         self.checkpoint("import", "saved.ck")
         self.run_all()
-        self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 10)
+        self.assertEqual(self.json_of("checkpoint", "ls")["next_batch"], 10)
 
     def test_going_back_says_what_it_costs(self):
         self.run_all()
@@ -283,7 +283,7 @@ class FileTest(CommandTest):
         self.checkpoint("rollback", "--to", "ten", code=USAGE)
         self.checkpoint("rollback", "--to", "4", code=USAGE)
         self.assertIn("in.jsonl: 600 records are read again", self.said)
-        self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 10)
+        self.assertEqual(self.json_of("checkpoint", "ls")["next_batch"], 10)
         self.assertIn("goes on from batch 4", self.checkpoint("rollback", "--to", "4", "--repeat-output"))
         text = self.checkpoint("verify")
         self.assertIn("6 objects of batches that were not committed", text)
@@ -301,7 +301,7 @@ class FileTest(CommandTest):
         text = harness.read(os.path.join(self.folder, "p.lua"))
         self.file("p.lua", text.replace("max_records = 100", "max_records = 300"))
         self.run_all()
-        self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 6)  # 4 of 100, 2 of 300
+        self.assertEqual(self.json_of("checkpoint", "ls")["next_batch"], 6)  # 4 of 100, 2 of 300
         self.assertEqual(sorted("".join(self.output().values()).split()),
                          sorted("".join(before.values()).split()))
 
@@ -323,7 +323,7 @@ class FileTest(CommandTest):
             self.assertIn("whole: 5 objects", self.checkpoint("verify"))
             self.file("p.lua", harness.read(os.path.join(self.folder, "p.lua")).replace('"out"', f'"{name}"'))
             self.run_all()
-            self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 10)
+            self.assertEqual(self.json_of("checkpoint", "ls")["next_batch"], 10)
             self.assertEqual("".join(self.output(name).values()), later)
             self.assertIn("of `rides`, pointer S1 ", harness.read(self.path(name, "origin")))
 
@@ -445,7 +445,7 @@ class S3Test(CommandTest):
         run = self.run_sluice("run", "p.lua")
         self.assertEqual(run.code, 0, run.err)
         found = self.json_of("checkpoint", "ls")
-        self.assertEqual((found["store"], found["batch"]), (self.url, 5))
+        self.assertEqual((found["store"], found["next_batch"]), (self.url, 5))
         self.checkpoint("export", "saved.ck")
         self.checkpoint("rollback", "--to", "2", "--repeat-output")
         self.assertIn("watching for", self.said)
@@ -453,7 +453,7 @@ class S3Test(CommandTest):
         self.assertEqual(self.json_of("checkpoint", "verify")["verdict"], "whole")
         run = self.run_sluice("run", "p.lua")
         self.assertEqual(run.code, 0, run.err)
-        self.assertEqual(self.json_of("checkpoint", "ls")["batch"], 5)
+        self.assertEqual(self.json_of("checkpoint", "ls")["next_batch"], 5)
 
     def test_nothing_is_moved_while_commits_come(self):
         self.rows(0, 10)
@@ -470,7 +470,7 @@ class S3Test(CommandTest):
         thread = threading.Thread(target=feed)
         thread.start()
         try:
-            self.wait_for("batches", lambda: self.json_of("checkpoint", "ls")["batch"] > 3)
+            self.wait_for("batches", lambda: self.json_of("checkpoint", "ls")["next_batch"] > 3)
             self.checkpoint("rollback", "--to", "1", "--repeat-output", code=RUNS)
             self.assertIn("its commits move on", self.said)
         finally:
@@ -532,7 +532,7 @@ class KafkaTest(CommandTest):
         self.run_all()
         found = self.json_of("checkpoint", "ls")
         self.assertEqual((found["ledger"], len(found["offsets"])), ("kafka", 2))
-        batch = found["batch"]
+        batch = found["next_batch"]
         self.client.delete_group(self.names["NAME"])
         run = self.run_sluice("run", "p.lua")
         self.assertEqual(run.code, REFUSED, run.err)
@@ -609,11 +609,11 @@ class KafkaTest(CommandTest):
                 os.unlink(self.path(name, "state", one))
         self.checkpoint("recover", "--to", "2", "--repeat-output", code=USAGE)
         self.assertIn("is not known to be committed", self.said)
-        self.assertEqual(self.json_of("checkpoint", "recover")["candidates"][0]["batch"], 1)
+        self.assertEqual(self.json_of("checkpoint", "recover")["candidates"][0]["next_batch"], 1)
 
     def test_offsets_moved_by_a_tool_are_recovered(self):
         self.run_all()
-        batch = self.json_of("checkpoint", "ls")["batch"]
+        batch = self.json_of("checkpoint", "ls")["next_batch"]
         self.client.set_group_offsets(self.names["NAME"], self.names["IN"], {0: 10})
         run = self.run_sluice("run", "p.lua")
         self.assertEqual(run.code, REFUSED, run.err)

@@ -87,7 +87,7 @@ class ControlTest(harness.E2ETest):
         self.assertEqual([(p["position"], p["end"]) for p in source["partitions"]], [(601, 601), (203, 203)])
         self.assertEqual([(o["name"], o["groups"]) for o in it["state_size"]["operators"]],
                          [("aggregate aggregate", 3)])
-        self.assertEqual(it["checkpoint"]["batch"], it["batch"]["next"])
+        self.assertEqual(it["checkpoint"]["next_batch"], it["batch"]["next"])
         self.assertGreater(it["checkpoint"]["committed_ms"], it["started_ms"])
         self.assertIn("records thrown out (source=", it["errors"][0]["text"])
         page = self.ask("status", name)

@@ -138,7 +138,7 @@ class FileTest(ReplayTest):
                             for n in range(2000, 3500))
         self.wait_for("rows by it", lambda: any('-b"' in row for row in self.sent()))
         self.assertEqual(run.stop(), 0, run.err)
-        done = json.loads(self.run_sluice("checkpoint", "ls", "p.lua", "--json").out)["batch"]
+        done = json.loads(self.run_sluice("checkpoint", "ls", "p.lua", "--json").out)["next_batch"]
         rows = self.replayed("--from", "0", "--to", str(done - 1))
         self.assertEqual([value for batch in range(done) for _, value in rows[batch].get("out.jsonl", [])], self.sent())
 
@@ -252,4 +252,4 @@ class KafkaTest(ReplayTest):
         """How many batches are done."""
         run = self.run_sluice("checkpoint", "ls", "p.lua", "--json")
         self.assertEqual(run.code, 0, run.err)
-        return json.loads(run.out)["batch"]
+        return json.loads(run.out)["next_batch"]

@@ -46,7 +46,7 @@ class SmallBatchesTest(harness.E2ETest):
         self.assertEqual(got, self.wanted())
         verified = self.run_sluice("checkpoint", "verify", script, "--json")
         found = json.loads(verified.out)
-        self.assertEqual((verified.code, found["batch"]), (0, BATCHES), verified.err)
+        self.assertEqual((verified.code, found["next_batch"]), (0, BATCHES), verified.err)
         chain = [one for one in found["objects"] if one["role"] in ("current", "needed")]
         self.assertLessEqual(len(chain), LONGEST_CHAIN)
 

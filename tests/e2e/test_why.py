@@ -122,7 +122,7 @@ class WhyTest(harness.E2ETest):
             self.assertEqual(run.code, 0, run.err)
         records = [Record(r.partition, r.offset, r.value.decode()) for r in self.client.consume(self.source)]
         listing = json.loads(self.run_sluice("checkpoint", "ls", "p.lua", "--json").out)
-        again = self.run_sluice("replay", "p.lua", "--from", "0", "--to", str(listing["batch"] - 1), "--json")
+        again = self.run_sluice("replay", "p.lua", "--from", "0", "--to", str(listing["next_batch"] - 1), "--json")
         self.assertEqual(again.code, 0, again.err)
         batches = [json.loads(line)["record"]["sources"][0]["ranges"] for line in again.out.splitlines()]
         self.oracle = Oracle(records, batches)

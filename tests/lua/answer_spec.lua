@@ -25,7 +25,7 @@ local function pipeline(more)
          { name = "rides-quarantine", rows = 0, is_side = true } },
       state_size = { memory_bytes = 3328, limit_bytes = 939524096, disk_bytes = 0,
          spilled_panes = 0, operators = { { name = "aggregate counts", groups = 10 } } },
-      checkpoint = { url = "file:./checkpoints", delivery = "exactly-once", batch = 12345,
+      checkpoint = { url = "file:./checkpoints", delivery = "exactly-once", next_batch = 12345,
          committed_ms = NOW - 400, took_ms = 3 },
       errors = { { at = NOW - 3000, verdict = "warning",
          text = "records thrown out (source=ride_events count=4 "
@@ -57,7 +57,7 @@ source       ride_events  lag 1,234,567  partitions 2  1 of 2 idle
 sinks        counts  rows 20
 state        10 groups  3.3 KB in memory of 939.5 MB
 checkpoint   file:./checkpoints  exactly-once
-             batch 12,345  committed 400 ms ago  took 3 ms
+             goes on from batch 12,345  committed 400 ms ago  took 3 ms
 process      123.5 MB resident  2 workers  sluice 0.1.0
 errors       22:13:17  warning
              records thrown out (source=ride_events count=4 first=ride_events/7

@@ -135,7 +135,7 @@ local function add_checkpoint(page, it)
    end
    page:add("checkpoint", tostring(kept.url), tostring(kept.delivery))
    local at = number(kept.committed_ms)
-   page:add("", "batch " .. say.maybe(kept.batch),
+   page:add("", "goes on from batch " .. say.maybe(kept.next_batch),
       at and "committed " .. say.span(math.max(0, it.now_ms - at)) .. " ago",
       at and "took " .. say.span(number(kept.took_ms) or 0))
 end
