@@ -15,6 +15,11 @@ void log_init(logger *log, int fd, log_style style, log_level level) {
 
 void log_done(logger *log) { pthread_mutex_destroy(&log->lock); }
 
+void log_mute(logger *log) {
+    log->tap = NULL;
+    log->level = LOG_ERROR + 1;
+}
+
 static void put_time(buf *line) {
     struct timespec now;
     struct tm utc;

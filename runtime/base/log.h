@@ -45,6 +45,9 @@ typedef struct logger {
 void log_init(logger *log, int fd, log_style style, log_level level);
 void log_done(logger *log);
 
+/* In a copy of the process: nothing is written any more, and its lock not taken. */
+void log_mute(logger *log);
+
 /* Write one line. `message` names the event ("broker lost"); details are fields. */
 void log_write(logger *log, log_level level, const char *message, const log_field *fields,
                size_t count);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/crash.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/ahead.h"
@@ -14,10 +15,12 @@
 #include "runtime/flow/closing.h"
 #include "runtime/flow/collect.h"
 #include "runtime/flow/commit.h"
+#include "runtime/flow/deaths.h"
 #include "runtime/flow/early.h"
 #include "runtime/flow/probe.h"
 #include "runtime/flow/record.h"
 #include "runtime/flow/reload.h"
+#include "runtime/flow/suspect.h"
 #include "runtime/flow/walk.h"
 #include "runtime/operator/distinct.h"
 #include "runtime/operator/operators.h"
@@ -383,6 +386,13 @@ static err *settle_last(batch *b) {
     return e ? e : keeper_check_ours(p);
 }
 
+/* Runs have ended in this batch: find out of which record. What is behind is safe first. */
+static err *batch_suspect(batch *b) {
+    err *e = settle_last(b);
+    if (!e) suspect_look(b->p, &b->view);
+    return e;
+}
+
 /* Hand over what the batch made, and commit it where something is kept. */
 static err *batch_deliver(batch *b) {
     pipeline *p = b->p;
@@ -420,11 +430,14 @@ static err *batch_begin(batch *b, bool *runs) {
 
 /* From records to what leaves. */
 static err *batch_work(batch *b) {
+    deaths_enter(b->p->deaths, b->view.batch);
     err *e = batch_walk(b);
+    crash_point("functions_done");
     if (!e) e = collect_check(b->p);
     if (!e) e = batch_settle(b);
     if (!e) e = batch_emit(b);
     if (!e) e = batch_forget(b);
+    deaths_leave(b->p->deaths, b->view.batch);
     return e ? e : budget_check(b->p);
 }
 
@@ -463,6 +476,7 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     }
     trigger_begin(&p->trigger, b.view.now_ms);
     if (is_empty(p)) p->counters.empty_batches++;
+    if (!e && suspect_is(p, &b.view)) e = batch_suspect(&b);
     if (!e) e = batch_work(&b);
     if (!e) e = reload_judge(p);
     if (e && fetched && reload_goes_back(p, e)) e = batch_again(&b, e);

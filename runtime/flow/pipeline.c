@@ -7,6 +7,7 @@
 #include "runtime/flow/batch.h"
 #include "runtime/flow/closing.h"
 #include "runtime/flow/commit.h"
+#include "runtime/flow/deaths.h"
 #include "runtime/flow/held.h"
 #include "runtime/flow/keeper.h"
 #include "runtime/flow/local.h"
@@ -101,7 +102,9 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     /* topics that are missing are told all at once */
     for (uint32_t i = 0; (!e || e->code == ERR_MISSING) && i < p->plan->source_count; i++)
         e = err_join(e, open_input(p, i, options->find_source));
-    return e ? e : keeper_start(p);
+    if (!e) e = keeper_start(p);
+    if (!e && p->keeper && p->overlaps && !options->replay) p->deaths = deaths_open(p->plan);
+    return e;
 }
 
 void pipeline_close(pipeline *p) {
@@ -120,6 +123,7 @@ void pipeline_close(pipeline *p) {
     for (uint32_t i = 0; i < workers * 2 * SL_MAX_OUTPUTS; i++) outbox_done(&p->worker_boxes[i]);
     stages_done(&p->stages);
     poisoned_free(&p->poison);
+    deaths_close(p->deaths);
     onward_list_done(&p->onward);
     mem_free(p->depths);
     mem_free(p->rows_before);

@@ -15,6 +15,7 @@
 #include "runtime/operator/poison.h"
 #include "state/store.h"
 
+struct deaths;
 struct keeper;
 struct local;
 struct replay;
@@ -81,6 +82,7 @@ typedef struct pipeline {
     uint32_t close_groups;  /* of windows that close, at most so many a batch */
     stages stages;
     poison poison;         /* records that ended an earlier run; owned */
+    struct deaths *deaths; /* batches that did (deaths.h); NULL: nothing is noted; owned */
     uint32_t *depths;      /* by root of a tree of steps: its highest level; owned */
     onward_list onward;    /* of all workers, in order: what goes on of the last emission */
     uint32_t *rows_before; /* by sink: its rows before those results; owned */

@@ -12,15 +12,30 @@
 
 enum { MOST_RECORDS = 1000 };
 
-/* The file's path, owned by the caller; NULL: nothing is kept. */
-static char *path_of(const sl_plan *plan) {
+/* As poisoned_path. */
+static char *path_of(const sl_plan *plan, const char *end) {
     const sl_string *folder = &plan->checkpoint.state_dir;
     if (!folder->data || !plan->checkpoint.url.data) return NULL;
     buf path;
     buf_init(&path);
-    buf_printf(&path, "%.*s.poison", (int)folder->len, folder->data);
+    buf_printf(&path, "%.*s%s", (int)folder->len, folder->data, end);
     buf_text(&path);
     return path.data; /* buf memory is mem memory */
+}
+
+void poisoned_note(poison *all, const char *topic, int32_t number, int64_t offset,
+                   const char *why) {
+    buf text;
+    buf_init(&text);
+    buf_printf(&text, "it ended an earlier run: %s", why);
+    buf_text(&text);
+    all->items = mem_realloc(all->items, (all->count + 1) * sizeof *all->items);
+    all->items[all->count++] = (poison_record){
+        .topic = mem_copy_text(topic, strlen(topic)),
+        .number = number,
+        .offset = offset,
+        .why = text.data,
+    };
 }
 
 static void add(poison *all, char *line) {
@@ -30,21 +45,12 @@ static void add(poison *all, char *line) {
     if (!tab || all->count == MOST_RECORDS) return;
     *tab = '\0';
     if (sscanf(line, "%" SCNd64 " %d %n", &offset, &number, &used) != 2 || !used) return;
-    all->items = mem_realloc(all->items, (all->count + 1) * sizeof *all->items);
-    buf why;
-    buf_init(&why);
-    buf_printf(&why, "it ended an earlier run: %.*s", (int)strcspn(tab + 1, "\n"), tab + 1);
-    buf_text(&why);
-    all->items[all->count++] = (poison_record){
-        .topic = mem_copy_text(line + used, strlen(line + used)),
-        .number = number,
-        .offset = offset,
-        .why = why.data,
-    };
+    tab[1 + strcspn(tab + 1, "\n")] = '\0';
+    poisoned_note(all, line + used, number, offset, tab + 1);
 }
 
 void poisoned_read(const sl_plan *plan, poison *all) {
-    char *path = path_of(plan), line[4096];
+    char *path = path_of(plan, ".poison"), line[4096];
     *all = (poison){ 0 };
     FILE *file = path ? fopen(path, "r") : NULL;
     while (file && fgets(line, sizeof line, file)) add(all, line);
@@ -70,9 +76,15 @@ static void make_folders(char *path) {
     }
 }
 
+char *poisoned_path(const sl_plan *plan, const char *end) {
+    char *path = path_of(plan, end);
+    if (path) make_folders(path);
+    return path;
+}
+
 bool poisoned_add(const sl_plan *plan, const char *topic, int32_t number, int64_t offset,
                   const char *why) {
-    char *path = path_of(plan);
+    char *path = poisoned_path(plan, ".poison");
     if (!path) return false;
     buf line;
     buf_init(&line);
@@ -80,7 +92,6 @@ bool poisoned_add(const sl_plan *plan, const char *topic, int32_t number, int64_
     for (size_t i = 0; i < line.len; i++)
         if (line.data[i] == '\n') line.data[i] = ' ';
     buf_put_char(&line, '\n');
-    make_folders(path);
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     bool is_kept = fd >= 0 && write(fd, line.data, line.len) == (ssize_t)line.len && !fsync(fd);
     if (fd >= 0) close(fd);

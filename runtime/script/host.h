@@ -71,6 +71,9 @@ void host_user_place(lua_State *L, char *place, size_t room);
  * its numbers may change meanwhile. */
 void host_put_call(void *arg, buf *text);
 
+/* Line `number` of a text, from 0; false: there is none, or it is empty. */
+bool host_line(const char *text, uint32_t number, const char **line, size_t *len);
+
 /* Call the function below `args` arguments at the top of the stack, watched; false: it threw, see
  * script_error. */
 bool host_call(script *s, int args, int results);

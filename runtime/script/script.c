@@ -51,8 +51,7 @@ static void break_call(lua_State *L, lua_Debug *ar) {
     lua_error(L);
 }
 
-/* Line `number` of a text, from 0; false: there is none, or it is empty. */
-static bool find_line(const char *text, uint32_t number, const char **line, size_t *len) {
+bool host_line(const char *text, uint32_t number, const char **line, size_t *len) {
     while (number-- && text) {
         text = strchr(text, '\n');
         if (text) text++;
@@ -72,7 +71,7 @@ void host_put_call(void *arg, buf *text) {
         buf_printf(text, "%s: loading the script", s->options.path);
     else if (driver == NO_DRIVER)
         buf_printf(text, "%s: a function of the script", s->options.path);
-    else if (find_line(s->driver_names[driver], v->node + 1, &line, &len))
+    else if (host_line(s->driver_names[driver], v->node + 1, &line, &len))
         buf_put(text, line, len);
     else
         buf_printf(text, "%s: function %u", s->options.path, v->node + 1);
@@ -81,7 +80,7 @@ void host_put_call(void *arg, buf *text) {
 void script_put_function(const script *s, uint32_t driver, uint32_t node, buf *text) {
     const char *line;
     size_t len;
-    if (find_line(s->driver_names[driver], node + 1, &line, &len)) buf_put(text, line, len);
+    if (host_line(s->driver_names[driver], node + 1, &line, &len)) buf_put(text, line, len);
 }
 
 /* As host_put_call. */

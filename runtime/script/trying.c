@@ -1,5 +1,6 @@
 #include "runtime/script/trying.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "runtime/script/host.h"
@@ -22,3 +23,16 @@ double sl_steady_ns(void) {
 }
 
 bool script_was_interrupted(const script *s) { return s->was_interrupted; }
+
+void script_unwatch(script *s) { s->dog = NULL; }
+
+void script_place(const script *s, char *text, size_t room) {
+    const char *line;
+    size_t len;
+    *text = '\0';
+    if (s->driver >= s->driver_count) return;
+    if (!host_line(s->driver_names[s->driver], s->vector->node + 1, &line, &len)) return;
+    if (len >= room) len = room - 1;
+    memcpy(text, line, len);
+    text[len] = '\0';
+}

@@ -1,6 +1,6 @@
 #pragma once
-/* What `sluice try`, `sluice why` and a reload ask of a script beside a run: what its functions
- * took, how one is called, which files to watch. thread: as for script.h. */
+/* What is asked of a script beside a run: what its functions took, how one is called, which files
+ * to watch, where it crashed. thread: as for script.h. */
 #include "runtime/script/script.h"
 
 struct buf;
@@ -19,3 +19,11 @@ bool script_was_interrupted(const script *s);
 /* Append what messages call the user's function `node` of a driver: "filter rides.lua:27"; nothing
  * where it has none of that number. */
 void script_put_function(const script *s, uint32_t driver, uint32_t node, struct buf *text);
+
+/* In a copy of the process (base/child.h), where the watching thread is none: calls are not watched
+ * any more. */
+void script_unwatch(script *s);
+
+/* Write what is at work, "filter rides.lua:27", or nothing where it is none of the user's. Only
+ * copies: for signal handlers of the thread that is in the call. */
+void script_place(const script *s, char *text, size_t room);

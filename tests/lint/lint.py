@@ -26,7 +26,7 @@ EXITS = r"(?:exit|_exit|_Exit|quick_exit|abort)"
 CALLS = [(re.compile(r"(?<![\w.>])" + ALLOCATES + r"\s*\("), {"runtime/base/mem.c"},
           "allocates outside runtime/base/mem.c"),
          (re.compile(r"(?<![\w.>])" + EXITS + r"\s*\("),
-          {"runtime/cli/main.c", "runtime/base/mem.c", "runtime/base/crash.c"},
+          {"runtime/cli/main.c", "runtime/base/mem.c", "runtime/base/crash.c", "runtime/base/child.c"},
           "exits outside runtime/cli/main.c and runtime/base/mem.c")]
 # Lua that C calls (docs/architecture.md, "A rule for Lua that C calls"): no `return f(…)`
 CALLED_BY_C = {"lua/sluice/main.lua"}

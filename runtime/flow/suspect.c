@@ -1,0 +1,185 @@
+#include "runtime/flow/suspect.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/child.h"
+#include "runtime/base/err.h"
+#include "runtime/base/log.h"
+#include "runtime/flow/deaths.h"
+#include "runtime/flow/poisoned.h"
+#include "runtime/flow/walk.h"
+#include "runtime/script/trying.h"
+
+enum {
+    ENOUGH_DEATHS = 2,
+    MOST_RECORDS = 100, /* of a batch; more are the script's fault */
+    PATIENCE_MS = 5000, /* beside two calls of the script */
+};
+
+/* What a child walks: records numbered through all sources. */
+typedef struct stretch {
+    pipeline *p;
+    const batch_view *view;
+    uint64_t first, end;
+    bool one_by_one;
+} stretch;
+
+typedef struct place {
+    uint32_t source, record;
+} place;
+
+static uint64_t count_records(const pipeline *p, const batch_view *view) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < p->input_count; i++) sum += view->sources[i].record_count;
+    return sum;
+}
+
+static place place_of(const batch_view *view, uint64_t number) {
+    place at = { 0 };
+    while (number >= view->sources[at.source].record_count)
+        number -= view->sources[at.source++].record_count;
+    at.record = (uint32_t)number;
+    return at;
+}
+
+/* How many records a chunk takes that begins at `number`. */
+static uint32_t cut_at(const stretch *s, uint64_t number) {
+    if (s->one_by_one) return 1;
+    place at = place_of(s->view, number);
+    uint32_t left = s->view->sources[at.source].record_count - at.record;
+    uint32_t most = walk_chunk_records(s->p);
+    return left < most ? left : most;
+}
+
+/* child_options.run */
+static void walk_stretch(void *arg, child_note *told) {
+    const stretch *s = arg;
+    pipeline *p = s->p;
+    log_mute(p->system.log);
+    for (uint32_t i = 0; i < crew_count(p->crew); i++)
+        script_unwatch(crew_worker(p->crew, i)->script);
+    for (uint64_t at = s->first; at < s->end;) {
+        place from = place_of(s->view, at);
+        chunk *c = p->chunks[0];
+        told->at = at;
+        c->source = from.source;
+        c->root = p->plan->sources[from.source].step;
+        c->first_record = from.record;
+        c->record_count = cut_at(s, at);
+        at += c->record_count;
+        err_free(walk_alone(p, s->view, c));
+    }
+}
+
+/* child_options.place: chunks that are walked alone are worker 0's. */
+static void tell_place(void *arg, char *text, size_t room) {
+    script_place(crew_worker(((const stretch *)arg)->p->crew, 0)->script, text, room);
+}
+
+static child_end try_stretch(stretch *s, child_result *result) {
+    child_options options = {
+        .run = walk_stretch,
+        .place = tell_place,
+        .arg = s,
+        .patience_ms = 2 * s->p->plan->script_timeout_ms + PATIENCE_MS,
+        .stop = s->p->system.stop,
+    };
+    child_run(&options, result);
+    return result->end;
+}
+
+/* The first record that ends the process; CHILD_DONE: none does. CHILD_LOST: that is not known. */
+static child_end find_record(pipeline *p, const batch_view *view, child_result *result) {
+    stretch s = { .p = p, .view = view, .end = count_records(p, view) };
+    child_end end = try_stretch(&s, result);
+    if (end != CHILD_CRASHED) return end;
+    s.first = result->at;
+    s.end = s.first + cut_at(&s, s.first);
+    s.one_by_one = true;
+    if (try_stretch(&s, result) != CHILD_CRASHED) return CHILD_LOST;
+    s.first = result->at;
+    s.end = s.first + 1;
+    return try_stretch(&s, result) == CHILD_CRASHED ? CHILD_CRASHED : CHILD_LOST;
+}
+
+static const sl_partition *partition_of(const batch_view *view, place at, int64_t *offset) {
+    const source_view *source = &view->sources[at.source];
+    const sl_record *r = &source->records[at.record];
+    *offset = r->offset;
+    return &source->partitions[r->partition];
+}
+
+/* Leave the record out from now on. False: that does not keep it away from the script. */
+static bool leave_out(pipeline *p, batch_view *view, const child_result *found) {
+    int64_t offset;
+    char why[CHILD_PLACE_BYTES + 64];
+    const sl_partition *at = partition_of(view, place_of(view, found->at), &offset);
+    if (poison_why(&p->poison, at->topic, at->number, offset)) return false;
+    const char *name = sigabbrev_np(found->signal);
+    snprintf(why, sizeof why, "crash: SIG%s%s%s", name ? name : "?", *found->place ? " in " : "",
+             found->place);
+    poisoned_note(&p->poison, at->topic, at->number, offset, why);
+    view->poison = &p->poison;
+    return true;
+}
+
+/* Those behind the first `known` are put aside for good. */
+static bool keep_found(pipeline *p, uint32_t known) {
+    for (uint32_t i = known; i < p->poison.count; i++) {
+        const poison_record *r = &p->poison.items[i];
+        const char *why = strstr(r->why, "crash: ");
+        if (!poisoned_add(p->plan, r->topic, r->number, r->offset, why)) return false;
+        log_error(p->system.log, "a record ends the process, it is put aside",
+                  log_text("topic", r->topic), log_number("partition", r->number),
+                  log_number("offset", r->offset), log_text("why", why));
+    }
+    return true;
+}
+
+static void forget_found(pipeline *p, batch_view *view) {
+    poisoned_free(&p->poison);
+    poisoned_read(p->plan, &p->poison);
+    view->poison = p->poison.count ? &p->poison : NULL;
+}
+
+/* Few of many are to blame for what they are; else the script is. */
+static bool are_too_many(uint64_t found, uint64_t records) {
+    return found > MOST_RECORDS || (found > 1 && found * 2 > records);
+}
+
+static void look_into(pipeline *p, batch_view *view) {
+    uint32_t known = p->poison.count;
+    uint64_t records = count_records(p, view);
+    child_result result;
+    child_end end;
+    bool goes_on = true;
+    while (goes_on && (end = find_record(p, view, &result)) == CHILD_CRASHED)
+        goes_on = leave_out(p, view, &result) && !are_too_many(p->poison.count - known, records);
+    uint32_t found = p->poison.count - known;
+    const char *message = NULL;
+    if (!goes_on)
+        message = "too many records of the batch end the process, none is put aside";
+    else if (!keep_found(p, known))
+        message = "the list of records that end the process cannot be written: none is put aside";
+    else if (!found)
+        message = end == CHILD_DONE ? "no record of the batch ends the process by itself"
+                                    : "no record of the batch could be found that ends the process";
+    if (!message) return;
+    log_warn(p->system.log, message, log_number("batch", view->batch + 1));
+    if (found) forget_found(p, view);
+}
+
+bool suspect_is(const pipeline *p, const batch_view *view) {
+    return deaths_of(p->deaths, view->batch) >= ENOUGH_DEATHS;
+}
+
+void suspect_look(pipeline *p, batch_view *view) {
+    log_warn(p->system.log,
+             "runs have ended in this batch, its records are tried in copies of the process",
+             log_number("batch", view->batch + 1),
+             log_number("runs", deaths_of(p->deaths, view->batch)));
+    look_into(p, view);
+}

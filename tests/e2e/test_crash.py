@@ -1,0 +1,70 @@
+"""A record over which the process dies is found by the run after the second death and put aside; who kills the
+process from outside makes no record suspect."""
+import json
+import os
+
+import harness
+import kit
+
+CRASHING = os.path.join(kit.ROOT, "build", "crash", "sluice")  # SLUICE_CRASH works in it
+
+SCRIPT = """
+local sluice = require "sluice"
+return sluice.pipeline {{
+   name = "{name}", checkpoint = "file:./store", trigger = "available-now", workers = 2,
+   sluice.kafka {{ topics = "{source}", start = "earliest" }}
+      :json {{ sluice.int64 "n" :required(), sluice.string "what" }}
+      :flat_map({{ sluice.int64 "n", sluice.string "text" }}, function(row, emit)
+         if row.what == "grow" then
+            for _ = 1, 50000 do emit {{ n = row.n, text = ("x"):rep(100000) }} end
+         end
+         emit {{ n = row.n, text = "" }}
+      end)
+      :select {{ "n" }}
+      :to(sluice.kafka {{ topic = "{out}" }}),
+}}
+"""
+ROWS = 3000
+
+
+class CrashTest(harness.E2ETest):
+    def prepare(self, bad=()):
+        self.name, self.source, self.out = harness.fresh("crash"), self.topic(2, name="in"), self.topic(name="out")
+        self.client.produce(self.source, [
+            {"value": json.dumps({"n": n, "what": "grow" if n in bad else ""}), "partition": n % 2} for n in range(ROWS)])
+        self.file("p.lua", SCRIPT.format(name=self.name, source=self.source, out=self.out))
+
+    def copied(self):
+        return sorted(record.json()["n"] for record in self.client.consume(self.out))
+
+    def run_in_little_memory(self):
+        return self.run_sluice("-c", f"ulimit -s 1024 -d 400000; exec {harness.SLUICE} run p.lua", program="bash")
+
+    def test_what_takes_all_memory_is_put_aside(self):
+        bad = {1234, 1235}
+        self.prepare(bad)
+        for _ in range(2):
+            run = self.run_in_little_memory()
+            self.assertEqual(run.code, -6, run.err)
+            self.assertIn("out of memory", run.err)
+        self.assertEqual(self.copied(), [])
+        run = self.run_in_little_memory()
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual(self.copied(), [n for n in range(ROWS) if n not in bad])
+        kept = self.client.consume(self.name + "-quarantine")
+        self.assertEqual({record.json()["n"] for record in kept}, bad)
+        for record in kept:
+            reason = dict(record.headers)["sluice.reason"]
+            self.assertEqual(reason, b"it ended an earlier run: crash: SIGABRT in flat_map p.lua:7")
+
+    def test_who_is_killed_again_and_again_puts_nothing_aside(self):
+        self.prepare()
+        for _ in range(3):  # in the midst of the same batch, each time
+            run = self.run_sluice("run", "p.lua", env={"SLUICE_CRASH": "functions_done"}, program=CRASHING)
+            self.assertEqual(run.code, -9, run.err)
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        self.assertIn("no record of the batch ends the process by itself", run.err)
+        self.assertEqual(self.copied(), list(range(ROWS)))
+        self.assertIn("quarantined=0", run.err)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, f"store/.state/{self.name}.poison")))
