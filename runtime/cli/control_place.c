@@ -19,10 +19,11 @@ enum { MOST_FOLDERS = 2,
        SHOWN_OF_LONG = 40, /* bytes of a name that is too long for a file */
        LONGEST_LABEL = 80,
        BACKLOG = 16,
+       READ_BYTES = 4096,
        LOCK_TRIES = 50,
        LOCK_REST_MS = 20 };
 
-static const char END[] = ".sock";
+static const char END[] = ".sock", NOTE_END[] = ".run";
 
 /* Folders that may be used, in order; each owned by the caller. */
 static int list_folders(char *folders[MOST_FOLDERS]) {
@@ -268,4 +269,69 @@ void control_place_list(buf *labels) {
         if (found >= 0) mem_free(entries);
     }
     free_folders(folders, count);
+}
+
+/* -- notes */
+
+static void note_file_of(const char *name, char file[112]) {
+    file_of(name, file);
+    strcpy(file + strlen(file) - (sizeof END - 1), NOTE_END); /* no longer than END */
+}
+
+/* Beside it first, so that nobody reads half of one. */
+static err *write_note(int folder, const char *file, const char *bytes, size_t len) {
+    char made[128];
+    snprintf(made, sizeof made, "%s.%d", file, (int)getpid());
+    int fd = openat(folder, made, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool is_written = fd >= 0 && write(fd, bytes, len) == (ssize_t)len;
+    int code = errno;
+    if (fd >= 0) close(fd);
+    if (is_written && !renameat(folder, made, folder, file)) return NULL;
+    if (is_written) code = errno;
+    unlinkat(folder, made, 0);
+    return err_new(ERR_IO, "%s: %s", file, strerror(code));
+}
+
+err *control_place_note(const char *name, const char *bytes, size_t len) {
+    char *folders[MOST_FOLDERS], file[112];
+    int count = list_folders(folders), folder;
+    err *e = NULL;
+    note_file_of(name, file);
+    for (int i = 0; i < count; i++) {
+        err_free(e);
+        e = open_folder(folders[i], &folder);
+        if (e) continue;
+        e = write_note(folder, file, bytes, len);
+        close(folder);
+        if (!e) break;
+    }
+    free_folders(folders, count);
+    return e;
+}
+
+static bool read_note(int folder, const char *file, buf *out) {
+    int fd = openat(folder, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : 1;
+    while (got > 0) {
+        got = read(fd, buf_need(out, READ_BYTES), READ_BYTES);
+        if (got > 0) out->len += (size_t)got;
+    }
+    if (fd >= 0) close(fd);
+    return got == 0;
+}
+
+bool control_place_read_note(const char *name, buf *out) {
+    char *folders[MOST_FOLDERS], file[112];
+    int count = list_folders(folders), folder;
+    bool found = false;
+    note_file_of(name, file);
+    for (int i = 0; i < count && !found && is_label(name); i++) {
+        err *e = open_folder(folders[i], &folder);
+        err_free(e);
+        if (e) continue;
+        found = read_note(folder, file, out);
+        close(folder);
+    }
+    free_folders(folders, count);
+    return found;
 }

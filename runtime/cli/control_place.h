@@ -32,3 +32,10 @@ err *control_place_connect(const char *label, int *fd, pid_t *pid);
 
 /* Append the labels of all that answer, each with a NUL behind it, by name. */
 void control_place_list(buf *labels);
+
+/* Keep a note on the pipeline `name` beside its socket, mode 0600, in place of the one before; it
+ * stays when the process ends. */
+err *control_place_note(const char *name, const char *bytes, size_t len);
+
+/* The last note on it, of whichever folder has one; false: there is none. Appended. */
+bool control_place_read_note(const char *name, buf *out);

@@ -8,6 +8,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/cli/checkpoint_show.h"
 #include "runtime/cli/commands.h"
+#include "runtime/cli/named.h"
 #include "runtime/cli/past.h"
 #include "runtime/cli/replay_rows.h"
 #include "runtime/cli/replay_sent.h"
@@ -215,9 +216,11 @@ static err *replay_all(replaying *r) {
 }
 
 int command_replay(const args *a) {
-    replaying r = { .a = a };
+    named n;
+    replaying r = { .a = &n.args };
     buf_init(&r.line);
-    err *e = replay_all(&r);
+    err *e = named_resolve(a, &n);
+    if (!e) e = replay_all(&r);
     for (uint32_t i = 0; i < r.sent_count; i++) replay_sent_done(&r.sent[i]);
     mem_free(r.sent);
     past_close(&r.was);
@@ -225,6 +228,7 @@ int command_replay(const args *a) {
     replayed_rows_done(&r.was_rows);
     replayed_rows_done(&r.is_rows);
     buf_done(&r.line);
+    named_done(&n);
     if (e) return command_failed(e);
     return r.differing ? 1 : 0;
 }

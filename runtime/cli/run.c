@@ -12,6 +12,7 @@
 #include "runtime/cli/display.h"
 #include "runtime/cli/embedded.h"
 #include "runtime/cli/live.h"
+#include "runtime/cli/named.h"
 #include "runtime/cli/plan_options.h"
 #include "runtime/cli/profile.h"
 #include "runtime/cli/reloader.h"
@@ -422,6 +423,7 @@ static err *run_all(run *r) {
     const sl_plan *plan = script_plan(r->workers[0]->script);
     r->name = mem_copy_text(plan->name.data, plan->name.len);
     live_open(r->live, r->name);
+    named_note(r->a, r->name);
     system.pipeline = r->name;
     args_put_operands(r->a, &r->operands);
     system.operands = buf_text(&r->operands);

@@ -92,6 +92,30 @@ class FileTest(ReplayTest):
         self.assertEqual(self.state(), before)
         self.assertEqual(self.replayed("--from", "10", "--to", "12"), {n: rows[n] for n in (10, 11, 12)})
 
+    def test_a_name_stands_for_what_ran_last_under_it(self):
+        name = harness.fresh("named")
+        run = self.run_sluice("run", "p.lua", "--set", f"name={name}", "--set", "sink.path=named.jsonl")
+        self.assertEqual(run.code, 0, run.err)
+        wanted = self.run_sluice("replay", "p.lua", "--from", "7", "--set", f"name={name}", "--set", "sink.path=named.jsonl")
+        self.assertIn("batch 7: ", wanted.out)
+        elsewhere = os.path.join(self.folder, "elsewhere")
+        os.mkdir(elsewhere)
+        shutil.copy(os.path.join(self.folder, "p.lua"), os.path.join(elsewhere, "other.lua"))
+        shutil.copy(os.path.join(self.folder, "label.lua"), elsewhere)
+        at, self.folder = self.folder, elsewhere
+        try:
+            again = self.run_sluice("replay", name, "--from", "7")
+            told = self.run_sluice("why", name, "in.jsonl:0:700", "--json")
+            by = self.run_sluice("replay", name, "--from", "7", "--script", "other.lua", "--diff")
+            unknown = self.run_sluice("replay", name + "x", "--from", "7")
+        finally:
+            self.folder = at
+        self.assertEqual((again.out, again.code), (wanted.out, 0), again.err)
+        self.assertEqual((json.loads(told.out)["pipeline"], json.loads(told.out)["batch"]), (name, 7))
+        self.assertIn("batch 7: the same", by.out + by.err)
+        self.assertEqual(unknown.code, USAGE)
+        self.assertIn(f"`{name}x` is no file, and no pipeline of that name has run on this machine", unknown.err)
+
     def test_by_another_script_the_rows_that_differ(self):
         with open(os.path.join(self.folder, "p.lua")) as file:
             script = file.read()
