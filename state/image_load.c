@@ -139,6 +139,7 @@ typedef struct loader {
     table_config layout;
     const saved_table *from;
     const layout_map *map; /* NULL: states lie alike */
+    err *e;                /* of what the map leaves to a function; nothing is put behind it */
     pane *pane;
     uint32_t count; /* entries that wait */
     saved_entry entries[VECTOR];
@@ -184,6 +185,8 @@ static void fill_in(const loader *l, const saved_entry *saved, void *state) {
 static void put_waiting(loader *l) {
     table_touch_many(l->t, l->count, l->panes, l->hashes, l->keys, l->key_lens, l->states);
     for (uint32_t i = 0; i < l->count; i++) fill_in(l, &l->entries[i], l->states[i]);
+    if (l->map && l->map->fill && l->count && !l->e)
+        l->e = l->map->fill(l->map->fill_arg, l->pane, l->count, l->entries, l->states);
     l->count = 0;
 }
 
@@ -250,12 +253,13 @@ err *image_load_table(const image_view *view, table *t, const layout_map *map,
     l->from = &s;
     l->map = map;
     l->count = 0;
-    while (saved_table_pane(&s, &run)) {
+    l->e = NULL;
+    while (!l->e && saved_table_pane(&s, &run)) {
         if (run.is_dropped) drop_panes(t, run.start);
         if (!run.entry_count) continue;
         l->pane = table_pane_of(t, run.start, run.generation);
         table_reserve(t, l->pane, run.entry_count / share->workers);
-        while (saved_table_entry(&s, &one)) {
+        while (!l->e && saved_table_entry(&s, &one)) {
             if ((one.hash & share->shard_mask) % share->workers != share->worker) continue;
             if (one.is_removed)
                 remove_entry(l, &one);
@@ -264,6 +268,7 @@ err *image_load_table(const image_view *view, table *t, const layout_map *map,
         }
         put_waiting(l);
     }
+    e = l->e;
     mem_free(l);
-    return NULL;
+    return e;
 }

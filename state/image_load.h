@@ -48,6 +48,11 @@ bool saved_table_entry(saved_table *s, saved_entry *saved);
 void saved_entry_part(const saved_table *s, const saved_entry *saved, uint32_t i, const char **data,
                       uint32_t *len);
 
+/* What no map says, of `count` entries that were read: `entries` in the old layout, of pane `p`,
+ * their states by the map. An error ends the loading. */
+typedef err *layout_fill(void *arg, const pane *p, uint32_t count, const saved_entry *entries,
+                         void *const *states);
+
 /* How members of an older layout lie in a newer one; NULL where a map is asked for: they are the
  * same. Members that are new start as state_init says; others go. */
 typedef struct layout_map {
@@ -55,6 +60,8 @@ typedef struct layout_map {
     const uint32_t *from, *to, *sizes;
     uint32_t part_count;  /* of the old layout */
     const int32_t *parts; /* by part of the old layout: number in the new one; -1: it goes */
+    layout_fill *fill;    /* behind all that; NULL: it is enough */
+    void *fill_arg;
 } layout_map;
 
 /* Which entries a worker gets: those whose shard (`hash & shard_mask`) is `worker` modulo
@@ -66,6 +73,6 @@ typedef struct image_share {
 
 /* Put what a section holds into `t`, in a batch of the table (table_epoch_begin .. table_commit). A
  * full object's sections into an empty table, deltas behind it in their order. ERR_REFUSED: the
- * states lie otherwise than in `t`, and `map` is NULL or not of them. */
+ * states lie otherwise than in `t`, and `map` is NULL or not of them; or an error of its `fill`. */
 err *image_load_table(const image_view *view, table *t, const layout_map *map,
                       const image_share *share);

@@ -5,6 +5,7 @@
 local analyse_aggregate = require "sluice.analyse.aggregate"
 local analyse_delivery = require "sluice.analyse.delivery"
 local analyse_distinct = require "sluice.analyse.distinct"
+local analyse_migrate = require "sluice.analyse.migrate"
 local analyse_quarantine = require "sluice.analyse.quarantine"
 local analyse_sink = require "sluice.analyse.sink"
 local analyse_source = require "sluice.analyse.source"
@@ -43,7 +44,7 @@ local function plan_options(of)
    filled.trigger = {
       kind = trigger.kind, interval_ms = trigger.interval_ms or 0, flush = filled.flush,
    }
-   filled.flush, filled.name = nil, nil
+   filled.flush, filled.name, filled.migrate = nil, nil, nil
    filled.checkpoint = filled.checkpoint.url
    return filled
 end
@@ -117,6 +118,7 @@ function analyse.graph(of)
    analyse_step.behind_aggregates(work)
    analyse_stage.finish(work)
    analyse_aggregate.finish(work)
+   analyse_migrate.finish(graph, of)
    analyse_distinct.finish(work)
    analyse_spill.finish(graph)
    analyse_sink.finish(work)

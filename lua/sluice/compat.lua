@@ -3,13 +3,14 @@
 --
 -- Accepted without a word: whatever the shape does not hold (functions, filters, columns,
 -- sinks, delays, limits). Accepted and told: aggregates and stages that are new, which
--- start empty. Accepted and warned of: those that are gone, and their state. Refused:
--- other sources, keys, windows, shards, and states of the same name that are laid out in
--- another way.
+-- start empty, and states of another layout that `migrate` takes over. Accepted and
+-- warned of: those that are gone, and their state. Refused: other sources, keys, windows,
+-- shards, and states of the same name that are laid out in another way.
 -- @module sluice.compat
 
 local cjson = require "cjson"
 
+local compat_migrate = require "sluice.compat.migrate"
 local compat_shape = require "sluice.compat.shape"
 local explain_json = require "sluice.explain.json"
 local layout = require "sluice.compat.layout"
@@ -37,10 +38,10 @@ function Verdict:lose(text, ...)
 end
 
 -- What becomes of a table of the stored state.
-function Verdict:change(section, fate, map)
+function Verdict:change(section, fate, map, migrates)
    map = map or { runs = {}, parts = {} }
    table.insert(self.changes, { section = section, fate = fate, runs = map.runs,
-      parts = map.parts })
+      parts = map.parts, migrates = migrates })
 end
 
 local function same(a, b)
@@ -154,6 +155,20 @@ local function say_renamed(name, added)
       table.concat(added, "`, `"), name)
 end
 
+-- An aggregate whose state has other members: `migrate` brings it over.
+local function compare_members(verdict, operator, was, item)
+   local problem = compat_migrate.problem(was, item)
+   local declared = (verdict.migrates[operator.name] or {})[item.name]
+   if declared and not problem then
+      verdict.migrated[item.name] = was
+      return verdict:tell("%s: `%s` is migrated: it was %s, and is %s", called(operator),
+         item.name, say_item(was), say_item(item))
+   end
+   verdict:refuse("`%s` of %s was %s, and is %s: %s", item.name, called(operator),
+      say_item(was), say_item(item), problem
+      or compat_migrate.advice(was, item, operator.name, verdict.operators))
+end
+
 local function compare_items(verdict, old, new)
    local before = {}
    for _, item in ipairs(old.items) do before[item.name] = item end
@@ -166,9 +181,7 @@ local function compare_items(verdict, old, new)
          verdict:tell("%s: `%s` is new and starts empty, in windows that are open too",
             called(new), item.name)
       elseif not is_same_item(was, item) then
-         verdict:refuse("`%s` of %s was %s, and is %s: give it another name, under which "
-            .. "it starts empty (`migrate`, which takes the old state over, comes with a "
-            .. "later release)", item.name, called(new), say_item(was), say_item(item))
+         compare_members(verdict, new, was, item)
       end
    end
    for _, item in ipairs(old.items) do
@@ -185,8 +198,9 @@ local function compare_layout(verdict, old, new)
       return { of.items, of.state_size, of.part_count, of.span_offset or -1 }
    end
    if same(picture(old), picture(new)) then return verdict:change(section, "same") end
-   local map, apart = layout.map(old, new)
-   if map then return verdict:change(section, "mapped", map) end
+   local migrated = next(verdict.migrated) and verdict.migrated
+   local map, apart = layout.map(old, new, verdict.migrated)
+   if map then return verdict:change(section, "mapped", map, migrated) end
    verdict:refuse("`%s` of %s was kept together with another aggregate over the same "
       .. "values, and no longer is: give it another name, under which it starts empty",
       apart, section)
@@ -204,6 +218,7 @@ local COMPARE = {}
 
 function COMPARE.aggregate(verdict, old, new)
    local name, refused = called(new), #verdict.refusals
+   verdict.migrated = {}
    compare_stage(verdict, old, new)
    if not same(old.window, new.window) then
       verdict:refuse("the window of %s was %s, and is %s", name,
@@ -290,12 +305,14 @@ end
 --- Compare.
 -- @tparam string stored shape, JSON as `sluice.compat.shape` writes it
 -- @tparam string own the same of the script at hand
+-- @tparam ?table migrates stage → aggregate → anything: those that have a `migrate`
 -- @treturn table `{ verdict = "same"|"accepted"|"refused", messages = {…}, ways_out = of
 --  what is refused, changes = { { section = "aggregate NAME", fate =
---  "same"|"mapped"|"gone", runs = { { from =, to =, size = }, … }, parts = {…} }, … },
+--  "same"|"mapped"|"gone", runs = { { from =, to =, size = }, … }, parts = {…},
+--  migrates = name → item of the stored shape, or nil }, … },
 --  loses = true where some state goes }`; `changes` has each table of the stored state,
 --  but of `same` none
-function compat.compare(stored, own)
+function compat.compare(stored, own, migrates)
    if stored == own then return { verdict = "same", messages = {}, changes = {} } end
    local right, old = pcall(cjson.decode, stored)
    if not right or type(old) ~= "table" then
@@ -306,7 +323,8 @@ function compat.compare(stored, own)
          tostring(old.version), compat_shape.VERSION)
    end
    local new = cjson.decode(own)
-   local verdict = setmetatable({ refusals = {}, notes = {}, changes = {} }, Verdict)
+   local verdict = setmetatable({ refusals = {}, notes = {}, changes = {},
+      migrates = migrates or {}, operators = new.operators }, Verdict)
    compare_sources(verdict, old.sources, new.sources)
    if old.shards ~= new.shards then
       verdict:refuse("there were %d shards, and there are %d", old.shards, new.shards)

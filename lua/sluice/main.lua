@@ -16,6 +16,7 @@ local functions = require "sluice.check.functions"
 local lower = require "sluice.lower"
 local lower_compat = require "sluice.lower.compat"
 local members = require "sluice.compat.members"
+local migrate = require "sluice.migrate"
 local param = require "sluice.param"
 local pipeline = require "sluice.pipeline"
 local place = require "sluice.place"
@@ -92,6 +93,8 @@ local function finish(host, graph, list, seen)
    local teller = failure.new(v, descriptions, { [host.path] = host.text })
    local described
    local keep = { graph, lowered }
+   local migrations = migrate.new(graph, lowered.states)
+   local migrates = migrate.functions(graph)
    return {
       keep = keep,
       plan = address_of(lowered.plan),
@@ -101,9 +104,18 @@ local function finish(host, graph, list, seen)
       fingerprint = explain.plan_json(graph),
       settings = table.concat(graph.settings, "\n"),
       compat = function(stored)
-         local found, anchors = lower_compat.compare(stored, lowered.shape)
-         keep.compared = { found, anchors }
-         return ("%.0f"):format(address_of(found))
+         local into, anchors, found = lower_compat.compare(stored, lowered.shape,
+            migrates)
+         keep.compared = { into, anchors }
+         migrations:prepare(stored, found.changes)
+         return ("%.0f"):format(address_of(into))
+      end,
+      migrate = function(section, m)
+         migrations:run(section, ffi.cast("sl_migration *", m))
+         return ""
+      end,
+      tell_migrated = function(m)
+         return (migrations:tell(ffi.cast("sl_migration *", m)))
       end,
       members = function(stored, section)
          return (members.text(stored, section))
@@ -133,6 +145,7 @@ end
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
 --   these, `fingerprint`, `settings` (those of `--set` that rows depend on),
 --   and the functions C calls: `compat(stored)` (→ address of an sl_compat, as text),
+--   `migrate(section, address)`, `tell_migrated(address)` (→ text) of an sl_migration,
 --   `members(stored, section)` (→ as `sluice.compat.members`),
 --   `explain(json, color, said, put_ms, is_charged)`, `verdict()`, `describe()`,
 --   `warnings()`, `event(source, i, seed, now_ms)`, `fallbacks()`, `timings()`,

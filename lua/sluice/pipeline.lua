@@ -44,6 +44,18 @@ local NAME = options.checker("letters, digits, `.`, `_` and `-`, at most 200, no
    return right and value or nil
 end)
 
+local MIGRATE = options.checker("a table of functions by the names of aggregates, as in "
+   .. "{ spread = function(old, new) new.lo = old.lo end }", function(value)
+   if type(value) ~= "table" then return nil end
+   for name, fn in pairs(value) do
+      if type(name) ~= "string" or type(fn) ~= "function" then return nil end
+   end
+   return value
+end)
+MIGRATE.say = function(value)
+   return table.concat(tables.keys(value), ", ")
+end
+
 --- Options by name.
 pipeline.OPTIONS = {
    name = { check = NAME, doc = "of client, consumer group and metrics",
@@ -130,7 +142,12 @@ pipeline.OPTIONS = {
       about = "correctness",
       risk = '"quarantine" goes on without the records for which a function threw',
    },
-   migrate = { later = true, doc = "old state into a new layout" },
+   migrate = { check = MIGRATE,
+      doc = "by name of an aggregate (where several have it: \"STAGE.NAME\"): "
+         .. "function(old, new), for state that was stored with other members",
+      about = "correctness",
+      risk = "runs once for each stored state, and must depend on `old` alone",
+   },
 }
 
 local function split(given)

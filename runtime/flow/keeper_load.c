@@ -73,6 +73,10 @@ static err *check_shape(loading *l, const char *shape) {
     if (e) return e;
     if (compat->verdict == SL_COMPAT_REFUSED) return refuse_shape(k, compat);
     if (compat->verdict != SL_COMPAT_ACCEPTED) return NULL;
+    sl_string stored = { .data = shape, .len = (uint32_t)strlen(shape) };
+    for (uint32_t i = 1; !e && i < crew_count(l->p->crew); i++)
+        e = shape_prepare(crew_worker(l->p->crew, i), &stored, compat);
+    if (e) return e;
     if (compat->message.len && !k->has_told) tell_changes(l->p, compat);
     k->has_told = true;
     shape_maps_init(&l->maps, l->p->plan, compat);

@@ -128,6 +128,9 @@ static err *decide_state(const pipeline *p, reload *r) {
         mem_free(shape);
         if (e) return e;
         if (compat->verdict == SL_COMPAT_REFUSED) return refuse_shape(compat);
+        for (uint32_t i = 1; !e && i < r->worker_count; i++)
+            e = shape_prepare(r->workers[i], was, compat);
+        if (e) return e;
         buf_put(&r->changes, compat->message.data, compat->message.len);
         if (compat->message.len) buf_put_char(&r->changes, '\n');
     }

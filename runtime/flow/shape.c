@@ -32,18 +32,37 @@ static const layout_map *map_of(const sl_compat *compat, const char *kind, const
     return map;
 }
 
+static bool migrates(const sl_compat *compat) {
+    for (uint32_t i = 0; i < compat->change_count; i++)
+        if (compat->changes[i].migrates) return true;
+    return false;
+}
+
+err *shape_prepare(worker *w, const sl_string *shape, const sl_compat *compat) {
+    const sl_compat *own;
+    if (!migrates(compat)) return NULL;
+    char *text = mem_copy_text(shape->data, shape->len);
+    err *e = script_compat(w->script, text, &own);
+    mem_free(text);
+    return e;
+}
+
 void shape_maps_init(shape_maps *m, const sl_plan *plan, const sl_compat *compat) {
     uint32_t count = plan->aggregate_count;
     m->layouts = mem_zalloc(2 * count, sizeof *m->layouts);
     m->lists = mem_zalloc(2 * count, sizeof *m->lists);
+    m->migrates = mem_zalloc(count + 1, sizeof *m->migrates);
     for (uint32_t a = 0; a < count; a++) {
         const sl_string *name = &plan->aggregates[a].name;
+        const sl_table_change *change = find_change(compat, "aggregate ", name);
+        m->migrates[a] = change && change->migrates;
         m->lists[a] = map_of(compat, "aggregate ", name, &m->layouts[a]);
         m->lists[count + a] = map_of(compat, "sent ", name, &m->layouts[count + a]);
     }
     m->by = (stored_maps){
         .aggregates = m->lists,
         .sent = m->lists + count,
+        .migrates = m->migrates,
         .drops_unknown = true,
     };
 }
@@ -51,5 +70,6 @@ void shape_maps_init(shape_maps *m, const sl_plan *plan, const sl_compat *compat
 void shape_maps_done(shape_maps *m) {
     mem_free(m->layouts);
     mem_free(m->lists);
+    mem_free(m->migrates);
     *m = (shape_maps){ 0 };
 }

@@ -4,6 +4,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/operator/distinct.h"
+#include "runtime/operator/migrate.h"
 #include "state/spill.h"
 
 static const char *const KINDS[] = { "aggregate ", "sent ", "distinct " };
@@ -87,6 +88,16 @@ static const layout_map *map_of(const sl_plan *plan, uint32_t i, const stored_ma
     return of ? of[i / 2] : NULL;
 }
 
+/* What the map leaves to the script is this worker's to run. */
+static const layout_map *bind_map(const layout_map *map, bool migrates, migrating *m,
+                                  layout_map *own) {
+    if (!migrates) return map;
+    *own = *map;
+    own->fill = migrate_fill;
+    own->fill_arg = m;
+    return own;
+}
+
 err *worker_load(worker *w, const sl_plan *plan, const image_view *view, const stored_maps *maps) {
     uint32_t i = stored_find(plan, view->name);
     table *t = i < stored_count(plan) ? stored_table(w, plan, i) : NULL;
@@ -98,8 +109,12 @@ err *worker_load(worker *w, const sl_plan *plan, const image_view *view, const s
     image_share share = { .shard_mask = plan->shards - 1,
                           .worker = w->number,
                           .workers = w->count };
+    layout_map bound;
+    migrating m = { .w = w, .plan = plan, .aggregate = i / 2, .section = view->name };
+    const layout_map *map = map_of(plan, i, maps);
+    bool migrates = map && stored_groups(plan, i) && maps->migrates[i / 2];
     table_epoch_begin(t);
-    err *e = image_load_table(view, t, map_of(plan, i, maps), &share);
+    err *e = image_load_table(view, t, bind_map(map, migrates, &m, &bound), &share);
     (e ? table_undo : table_commit)(t);
     return e;
 }

@@ -11,6 +11,7 @@
 typedef struct stored_maps {
     const layout_map *const *aggregates; /* NULL: all are the same */
     const layout_map *const *sent;       /* likewise */
+    const bool *migrates;                /* by aggregate: behind its map, the script's `migrate` */
     bool drops_unknown;                  /* state of stages that the script has no more goes */
 } stored_maps;
 
@@ -41,7 +42,7 @@ void worker_save(const worker *w, const sl_plan *plan, image *m, bool all);
 
 /* Take over what a section of kind IMAGE_TABLE holds for this worker. Between batches, sections in
  * the order in which they were written, from the full object on. ERR_REFUSED: it does not fit the
- * plan. `maps` may be NULL. */
+ * plan, or a `migrate` threw. `maps` may be NULL. */
 struct err *worker_load(worker *w, const sl_plan *plan, const image_view *view,
                         const stored_maps *maps);
 

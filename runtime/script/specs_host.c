@@ -134,14 +134,26 @@ static int host_open(lua_State *L) {
     return 1;
 }
 
-/* The table it was opened with, the pipeline. One that cannot go on is closed. */
-static int host_restart(lua_State *L) {
+/* At 1 the table that a script is opened with, at 2 the pipeline that goes on with it. */
+static err *go_on(lua_State *L, played *p, err *(*how)(void *handle, const specs_opening *of)) {
     luaL_checktype(L, 1, LUA_TTABLE);
-    played *p = check_at(L, 2);
     lua_settop(L, 2);
     opening o;
     err *e = read_opening(L, p, &o);
-    if (!e) e = p->kit->ops->restart(p->handle, &o.of);
+    lua_getfield(L, 1, "path");
+    if (!e && !o.of.guest) o.script.path = luaL_checkstring(L, -1);
+    if (!e) e = how(p->handle, &o.of);
+    if (e || o.of.guest) return e;
+    char *before = p->path;
+    p->path = mem_copy_text(o.script.path, strlen(o.script.path));
+    mem_free(before);
+    return NULL;
+}
+
+/* One that cannot go on is closed. */
+static int host_restart(lua_State *L) {
+    played *p = check_at(L, 2);
+    err *e = go_on(L, p, p->kit->ops->restart);
     if (e) {
         close_played(p);
         return fail(L, e);
@@ -150,19 +162,11 @@ static int host_restart(lua_State *L) {
     return 1;
 }
 
-/* The table that another script is opened with, the pipeline, which goes on whatever comes. */
+/* It goes on whatever comes. */
 static int host_reload(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TTABLE);
     played *p = check_at(L, 2);
-    lua_settop(L, 2);
-    opening o;
-    err *e = read_opening(L, p, &o);
-    lua_getfield(L, 1, "path");
-    if (!e && !o.of.guest) o.script.path = luaL_checkstring(L, -1); /* also what a restart opens */
-    if (!e) e = p->kit->ops->reload(p->handle, &o.of);
+    err *e = go_on(L, p, p->kit->ops->reload);
     if (e) return fail(L, e);
-    mem_free(p->path);
-    p->path = mem_copy_text(o.script.path, strlen(o.script.path));
     lua_pushboolean(L, 1);
     return 1;
 }

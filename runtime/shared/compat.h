@@ -24,7 +24,7 @@ typedef struct sl_table_change {
     const uint32_t *from, *to, *sizes; /* run_count of each: bytes of the states; without parts */
     const int32_t *parts;              /* by part of the old layout: number in the new; -1: gone */
     uint32_t part_count;               /* of the old layout */
-    uint32_t unused;
+    uint32_t migrates;                 /* MAPPED: 1: behind the map, a function of the script */
 } sl_table_change;
 
 typedef struct sl_compat {
@@ -36,3 +36,11 @@ typedef struct sl_compat {
     sl_string message;              /* lines; ACCEPTED: to be logged, perhaps empty */
     sl_string ways_out;             /* REFUSED: what can be done */
 } sl_compat;
+
+/* States of a table that functions of the script make of old ones. */
+typedef struct sl_migration {
+    uint32_t count;         /* states */
+    uint32_t at;            /* out: the one being worked on */
+    const void *const *old; /* `count` states in the old layout, only read */
+    void *const *states;    /* of each the new one, by the map or as state_init */
+} sl_migration;

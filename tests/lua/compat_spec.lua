@@ -195,7 +195,7 @@ describe("aggregates of stored state", function()
    it("do not become others under the same name", function()
       refused({ items = { x = sluice.min "amount" } },
          { items = { x = sluice.max "amount" } }, "`x` of aggregate aggregate was "
-         .. "min(double)", "and is max(double)", "`migrate`", "another name")
+         .. "min(double)", "and is max(double)", "another name")
       refused({ items = { x = sluice.sum "amount" } },
          { items = { x = sluice.sum "ts" } }, "sum(double)", "sum(int64)")
       refused({ items = { x = sluice.histogram("amount", { 1, 2 }) } },
@@ -221,6 +221,44 @@ describe("aggregates of stored state", function()
       local bytes = 0
       for _, run in ipairs(found.changes[1].runs) do bytes = bytes + run.size end
       assert.equal(4 + 8, bytes) -- `name`: a length of two bytes, five, one of room
+   end)
+
+   local function migrated(old, new)
+      return compat.compare(shape(old), shape(new), { aggregate = { x = true } })
+   end
+
+   it("of a user with other members need a migrate, and say which", function()
+      refused(own { a = 0, b = 0, c = 0 }, own { a = 0, b = 0, d = 0 }, "sluice.pipeline "
+         .. "{ migrate = { x = function(old, new) new.a, new.b = old.a, old.b end }, … }")
+      refused(own { a = 0 }, { items = { x = sluice.aggregate { state = { z = 0 },
+         fold = function(s) s.z = 1 end, result = function(s) return s.z end } } },
+         "new.z = old.a")
+      local twice = own { a = "int32" }
+      twice.name = "first"
+      twice.more = { kit.timed():group_by "event_type":window(sluice.tumbling {
+         size = "1 minute", name = "second" }):aggregate(twice.items)
+         :to(sluice.kafka { topic = "twice", mode = "update" }) }
+      local found = verdict({ name = "first", items = own({ a = 0 }).items }, twice)
+      assert.truthy(text(found):find('["first.x"] = function', 1, true), text(found))
+      found = migrated(own { a = 0 }, own { a = "int32", b = 0 })
+      assert.equal("accepted", found.verdict)
+      assert.truthy(text(found):find("`x` is migrated: it was user() with a double, and "
+         .. "is user() with a int32_t, b double", 1, true), text(found))
+      assert.equal("a", found.changes[1].migrates.x.members[1].name)
+      assert.same({}, found.changes[1].runs)
+   end)
+
+   it("without plain members are not migrated", function()
+      for old, new in pairs {
+         [{ items = { x = sluice.first "event_id" } }] = own { a = 0 },
+         [own({ a = 0 }, "event time")] = own { a = 0 },
+         [own { a = 0 }] = own({ a = 0 }, "event time"),
+         [own { b = 0, a = 0 }] = { items = { x = sluice.count() } } } do
+         local found = migrated(old, new)
+         assert.equal("refused", found.verdict)
+         assert.matches("give it another name", text(found))
+         assert.falsy(text(found):find("declare", 1, true))
+      end
    end)
 
    it("that keep rows in order go by the columns they keep", function()

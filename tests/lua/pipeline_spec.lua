@@ -30,8 +30,8 @@ describe("sluice.pipeline", function()
       refuses(function() sluice.pipeline { name = "a b" } end, "letters, digits")
       refuses(function() sluice.pipeline { name = "a", shards = 3 } end, "a power of two")
       refuses(function() sluice.pipeline { name = ".." } end, "no `.` in front")
-      refuses(function() sluice.pipeline { name = "a", migrate = {} } end,
-         "not yet: `migrate`")
+      refuses(function() sluice.pipeline { name = "a", migrate = { x = 1 } } end,
+         "`migrate` is a table, wanted a table of functions by the names of aggregates")
    end)
 
    it("takes streams", function()

@@ -38,6 +38,13 @@ local function text_kind(name)
    return { room = room, c = ("struct { uint16_t len; char data[%d]; }"):format(room) }
 end
 
+-- By what it is in C: what the shape of stored state says.
+local OF_C = { uint64_t = { c = "uint64_t" } }
+for _, name in ipairs { "double", "int64", "bool", "int8", "int16", "int32", "uint8",
+   "uint16", "uint32" } do
+   OF_C[KINDS[name].c] = KINDS[name]
+end
+
 local function kind_of(name)
    local of, count = name:match "^(.-)%[(%d+)%]$"
    count = tonumber(count)
@@ -81,6 +88,19 @@ function struct.members(state)
       members[i] = member_of(name, state[name])
    end
    return members
+end
+
+--- A member as it is stored, by its type in C.
+-- @tparam table stored `{ name =, type = "double", "int32_t[4]" …, offset =, size = }`
+-- @treturn ?table as of `struct.members`, with `offset` and `size`; nil: no plain one
+function struct.member_of_c(stored)
+   local text, count = stored.type:match "^(.-[%w}])%[(%d+)%]$"
+   local room = stored.type:match "data%[(%d+)%]; }"
+   local kind = room and text_kind(("string(%s)"):format(room))
+      or OF_C[text or stored.type]
+   if not kind then return nil end
+   return { name = stored.name, kind = kind, count = tonumber(count),
+      offset = stored.offset, size = stored.size }
 end
 
 local function shown(x)
@@ -132,6 +152,10 @@ local function access(member, at, check)
    return assert(load(source, "=sluice:state"))
 end
 
+local function only_read()
+   error("the old state is only read: write to the new one", 3)
+end
+
 -- An array: 0-based, held to its bounds.
 local function array_type(member)
    local kind, count = member.kind, member.count
@@ -146,7 +170,8 @@ local function array_type(member)
    local text = ("struct { %s __items[%d]; }"):format(kind.c, count)
    return ffi.metatype(ffi.typeof(text), {
       __index = function(array, i) return (get(array, i)) end,
-      __newindex = function(array, i, value) set(array, value, i) end,
+      __newindex = member.offset and only_read -- const ends at an array
+         or function(array, i, value) set(array, value, i) end,
       __len = function() return count end,
    })
 end
@@ -155,8 +180,17 @@ local function is_hidden(member)
    return not member.count and (member.kind.room or member.kind.low) ~= nil
 end
 
+-- What lies between members that have places of their own.
+local function gap_before(members, i)
+   local before, member = members[i - 1], members[i]
+   local at = before and before.offset and before.offset + before.size or 0
+   local gap = member.offset and member.offset - at or 0
+   return gap > 0 and ("uint8_t __%d[%d]; "):format(i, gap) or ""
+end
+
 --- Make the struct of a state: members by name, an error for every other name.
--- @tparam table members from `struct.members`
+-- @tparam table members from `struct.members`; or of `struct.member_of_c`, by offset: of
+--  a stored state, to be read through a pointer to const
 -- @treturn cdata ctype
 function struct.make(members)
    local text, types, names, getters, setters = {}, {}, {}, {}, {}
@@ -170,7 +204,8 @@ function struct.make(members)
          name = "__" .. name
       end
       if member.count then types[#types + 1] = array_type(member) end
-      text[i] = ("%s %s;"):format(member.count and "$" or member.kind.c, name)
+      text[i] = ("%s%s %s;"):format(gap_before(members, i),
+         member.count and "$" or member.kind.c, name)
    end
    local function unknown(name)
       error(("the state has no member `%s`%s"):format(tostring(name),

@@ -55,6 +55,12 @@ user.OPTIONS = {
       about = "correctness",
       risk = "readers must expect this type",
    },
+   migrate = { check = fn,
+      doc = "(old, new): makes a new state of one that was stored with other members; "
+         .. "`new` is as `state` and `init` say",
+      about = "correctness",
+      risk = "runs once for each stored state, and must depend on `old` alone",
+   },
    order = { check = options.word { "event time" },
       doc = "`\"event time\"`: `fold` gets the rows of a window when it closes, in the "
       .. "order of their event times, then topic, partition, offset; needs no `merge`",
@@ -78,6 +84,17 @@ local function returned_fields(list)
    return fields
 end
 
+local function check_order(read)
+   if not read.order then return end
+   if read.fold_batch then
+      place.fail(nil, "sluice.aggregate: `order` goes with `fold`, not with `fold_batch`")
+   end
+   if read.migrate then
+      place.fail(nil, "sluice.aggregate: with `order` rows are kept, and no state that "
+         .. "`migrate` could take over")
+   end
+end
+
 --- Check what a user gave to `sluice.aggregate`.
 -- @tparam table given options as written
 -- @treturn table `{ members =, fields = or type =, fold =, … }`
@@ -93,9 +110,7 @@ function user.read(given)
       place.fail(nil, "sluice.aggregate: give `fold` or `fold_batch`, %s",
          read.fold and "not both" or "there is none")
    end
-   if read.order and read.fold_batch then
-      place.fail(nil, "sluice.aggregate: `order` goes with `fold`, not with `fold_batch`")
-   end
+   check_order(read)
    read.members = struct.members(read.state)
    local returns = read.returns or "double"
    if type(returns) == "table" and not field.spec(returns) then

@@ -173,13 +173,23 @@ local function tell_sources(graph, list)
    return list
 end
 
+-- What the old state was is known when there is one: it is not run before.
+local function add_migrate(list, item)
+   if not item.migrate then return end
+   local spec = item.spec.user
+   add(list, item.migrate, ("migrate of `%s`"):format(item.name),
+      { {}, { kind = "state", spec = spec, names = names_of_state(spec) } })
+   list[#list].unprobed = true
+end
+
 --- List the user's functions of a graph, sources first, then steps, then aggregates.
 -- @tparam table graph
 -- @treturn table list of `{ fn =, what = "filter", line = "FILE:LINE", args = { { kind =
 --   "row"|"state"|"window", names =, schema =, fields =, spec =, row = what is folded,
 --   before = { { fn =, arg = row, slot = of a derived column or nil } } }, … } or nil
 --   when they are not known, gives = nil (nothing), `{}` (anything), `{ filter = true }`,
---   `{ type = }` or `{ fields = { { name =, type = } } }` }`
+--   `{ type = }` or `{ fields = { { name =, type = } } }`, unprobed = true where it
+--   cannot be run on made-up arguments }`
 function functions.of(graph)
    local list = {}
    for _, source in ipairs(graph.sources) do
@@ -206,6 +216,7 @@ function functions.of(graph)
                arguments(entry.what, row, item.spec.user),
                given_by(entry, item.spec))
          end
+         add_migrate(list, item)
       end
    end
    return tell_sources(graph, list)

@@ -277,7 +277,7 @@ end
 -- @treturn ?string the name of the warning's code, "function-throws" when absent
 -- @usage local refused, warning = probe.check(entry)
 function probe.check(entry)
-   if not entry.args then return nil, nil end
+   if not entry.args or entry.unprobed then return nil, nil end
    local tried = try(entry)
    local refused = refusal(entry, tried)
    if refused then return refused, nil end

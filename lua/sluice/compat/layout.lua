@@ -69,19 +69,20 @@ local function map_members(map, old, new)
 end
 
 --- Say how a state of an older layout lies in a newer one. Items of one name must have
--- the same members.
+-- the same members, but for those that are left out.
 -- @tparam table old operator of a shape (`sluice.compat.shape`)
 -- @tparam table new
+-- @tparam table apart name → anything: what becomes of these is not said by bytes
 -- @treturn ?table `{ runs = { { from =, to =, size = }, … }, parts = { number in the new
 --  one or -1, … } }`; nil: an item was kept together with another, and no longer is
 -- @treturn ?string name of that item
-function layout.map(old, new)
+function layout.map(old, new, apart)
    local map, items = new_map(old.part_count), by_name(old.items)
    if old.span_offset and new.span_offset then
       map:add_run(old.span_offset, new.span_offset, SPAN_BYTES)
    end
    for _, item in ipairs(new.items) do
-      local before = items[item.name]
+      local before = not apart[item.name] and items[item.name]
       if before and not map_members(map, before, item) then return nil, item.name end
    end
    return map:finish()

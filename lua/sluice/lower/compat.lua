@@ -27,15 +27,18 @@ local function fill_change(memory, into, change)
    local parts = memory:array("int32_t", #change.parts)
    for i, part in ipairs(change.parts) do parts[i - 1] = part end
    into.part_count, into.parts = #change.parts, parts
+   into.migrates = change.migrates and 1 or 0
 end
 
 --- Compare a stored shape with a script's.
 -- @tparam string stored JSON
 -- @tparam string own JSON
+-- @tparam table migrates as for `compat.compare`
 -- @treturn cdata sl_compat *
 -- @treturn table what keeps it alive
-function lower_compat.compare(stored, own)
-   local found, memory = compat.compare(stored, own), lower_value.new()
+-- @treturn table as of `compat.compare`
+function lower_compat.compare(stored, own, migrates)
+   local found, memory = compat.compare(stored, own, migrates), lower_value.new()
    local into = memory:array("sl_compat", 1)
    into[0].verdict = C[VERDICTS[found.verdict]]
    into[0].loses = found.loses and 1 or 0
@@ -46,7 +49,7 @@ function lower_compat.compare(stored, own)
       fill_change(memory, changes[i - 1], change)
    end
    into[0].changes, into[0].change_count = changes, #found.changes
-   return into + 0, memory.anchors
+   return into + 0, memory.anchors, found
 end
 
 return lower_compat

@@ -52,27 +52,29 @@ end
 --- Stop between two batches and go on as a new process does: from the checkpoint, in the
 -- same topics, by the same clock. What was fed and not read is still there; counters
 -- begin anew, as does the idle clock. The checkpoint is in memory, whatever the script's
--- is.
--- @tparam ?table given `workers`: so many from now on
+-- is. `{ script = PATH }`: another text of the script goes on.
+-- @tparam ?table given `workers`: so many from now on; `script`: another text goes on,
+--  by its path, or a pipeline
 -- @treturn Driver itself
--- @raise what `sluice run` would say: what was flushed takes nothing more
+-- @raise what `sluice run` would say: what was flushed takes nothing more, what is stored
+--  does not fit the script
 function Driver:restart(given)
    self:check_open "restart"
    check_met(self, "restart")
-   for name in pairs(given or {}) do
-      if name ~= "workers" then
-         error((":restart: there is no option `%s`: it takes `workers`"):format(
-            tostring(name)), 2)
+   given = given or {}
+   for name in pairs(given) do
+      if name ~= "workers" and name ~= "script" then
+         error((":restart: there is no option `%s`: it takes `workers` and `script`")
+            :format(tostring(name)), 2)
       end
    end
-   if given and given.workers then
-      local merged = tables.copy(self.given)
-      merged.workers = given.workers
-      local wrong, read = settings.read(self.of, merged)
-      if wrong then error(wrong, 2) end
-      self.given, self.opened = merged, read
-   end
+   local merged, of = tables.copy(self.given), given.script or self.of
+   merged.workers = given.workers or merged.workers
+   local wrong, read = settings.read(of, merged)
+   if wrong then error(wrong, 2) end
+   self.given, self.opened, self.of = merged, read, of
    process.reopen(self, 2)
+   self:follow()
    return self
 end
 
