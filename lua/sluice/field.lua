@@ -72,7 +72,7 @@ end
 local function listed(given)
    local path = {}
    for i, key in ipairs(type(given) == "table" and given or {}) do
-      if type(key) ~= "string" or key == "" then return nil end
+      if type(key) ~= "string" then return nil end
       path[i] = key
    end
    return path[1] and path

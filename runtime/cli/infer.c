@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/err.h"
@@ -28,6 +29,18 @@ static const char *brokers_of(const args *a) {
     return named && *named ? named : "localhost:9092";
 }
 
+/* Files of CSV are known by their names, packed or not. */
+static bool is_csv(const args *a) {
+    static const char *const ENDS[] = { ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst",
+                                        ".tsv.zst" };
+    size_t len = a->input_count ? strlen(a->inputs[0]) : 0;
+    for (size_t i = 0; i < sizeof ENDS / sizeof *ENDS; i++) {
+        size_t end = strlen(ENDS[i]);
+        if (len >= end && !strcasecmp(a->inputs[0] + len - end, ENDS[i])) return true;
+    }
+    return false;
+}
+
 /* A plan of one source: the topic, or the file. */
 static err *take(const args *a, int64_t last, sample *s, logger *log) {
     clock_source clock = { 0 };
@@ -40,6 +53,7 @@ static err *take(const args *a, int64_t last, sample *s, logger *log) {
         .name = a->input_count ? of_file[0].text : topic[0].text,
         .connector = plan_text(a->input_count ? "file" : "kafka"),
         .options = &options,
+        .has_header = is_csv(a),
     };
     sl_plan plan = { .sources = &source, .source_count = 1 };
     sample_options wanted = {
@@ -79,7 +93,7 @@ static err *draft(const args *a, const sample *s, buf *out) {
     sightings all = { 0 };
     list_all(&all, s->sources[0]);
     const sl_string arguments[] = {
-        plan_text(a->input_count ? "file" : "topic"),
+        plan_text(is_csv(a) ? "csv" : a->input_count ? "file" : "topic"),
         plan_text(a->input_count ? a->inputs[0] : a->operand),
         plan_text(a->brokers && !a->input_count ? a->brokers : ""),
     };

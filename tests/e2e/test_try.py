@@ -1,6 +1,7 @@
 """`sluice try`: results of a sample, what was thrown out and where, again at every save; and that it leaves nothing."""
 import json
 import os
+import random
 import signal
 
 import harness
@@ -248,6 +249,56 @@ class InferTest(harness.E2ETest):
         run = self.run_sluice("schema", "infer")
         self.assertEqual(run.code, 2)
         self.assertIn("wanted a topic, or --input FILE", run.err)
+
+
+def any_key(rnd):
+    odd = ["", "\n", "__own", "a.b", '"', "\\", "--", "]]", "\u0000", "\u00e9\t", "end", "window_start", "1", "k" * 300,
+           "\u2028", "a b", "@SOURCE@", "%d", "\u007f"]
+    return rnd.choice(odd) if rnd.random() < .7 else "".join(rnd.choice('ab"\\\n\r\t.[]{}@%-_ \u00fc0') for _ in range(rnd.randrange(9)))
+
+
+def any_value(rnd, depth):
+    kind = rnd.randrange(9 if depth < 3 else 6)
+    if kind < 6:
+        return (None, True, rnd.randrange(-99, 99), rnd.random() * 100, any_key(rnd), 2 ** 60)[kind]
+    if kind == 6:
+        one = any_value(rnd, 9)
+        return [one] * rnd.randrange(3)
+    return {any_key(rnd): any_value(rnd, depth + 1) for _ in range(rnd.randrange(4))}
+
+
+class AnyKeysTest(harness.E2ETest):
+    @property
+    def brokers(self):
+        return "localhost:1"
+
+    def test_a_draft_of_any_keys_loads_and_decodes_its_documents(self):
+        for seed in range(16):
+            rnd = random.Random(seed)
+            document = {any_key(rnd): any_value(rnd, 0) for _ in range(12)}
+            document["always"] = seed
+            self.file("in.jsonl", 3 * (json.dumps(document) + "\n"))
+            draft = self.run_sluice("schema", "infer", "--input", "in.jsonl")
+            self.assertEqual(draft.code, 0, draft.err)
+            self.file("draft.lua", draft.out)
+            run = self.run_sluice("run", "draft.lua")
+            with self.subTest(seed=seed, document=document):
+                self.assertEqual(run.code, 0, run.err + draft.out)
+                self.assertIn(" read=3 passed=3 ", run.err, draft.out)
+                rows = [json.loads(line) for line in run.out.split("\n") if line]
+                self.assertEqual(len(rows), 3, run.err)
+                kept = [value for value in document.values() if isinstance(value, (bool, int, float))]
+                self.assertEqual([value for value in rows[0].values() if isinstance(value, (bool, int, float))], kept)
+
+    def test_csv(self):
+        self.file("in.csv", 'id;zip;ok;note\n1;01067;true;"a ""b"";"\n2;80331;false;\n3;80331;true;x;y\n')
+        draft = self.run_sluice("schema", "infer", "--input", "in.csv")
+        self.assertIn("-- 5 columns, wanted 4, at in.csv:0:3: 3;80331;true;x;y\n", draft.out)
+        self.file("draft.lua", draft.out)
+        run = self.run_sluice("run", "draft.lua")
+        self.assertEqual([json.loads(line) for line in run.out.splitlines()],
+                         [{"id": 1, "zip": "01067", "ok": True, "note": 'a "b";'},
+                          {"id": 2, "zip": "80331", "ok": False, "note": None}], draft.out + run.err)
 
 
 class NewTest(harness.E2ETest):

@@ -28,7 +28,7 @@ describe("infer", function()
 
    it("follows escapes in names and texts", function()
       local text = draft '{"a\\"b\\n":"x\\\\","c":{"d}":"]\\"}"}}'
-      assert.match('sluice.string "a\\"b\\n" :required', text)
+      assert.match('sluice.string "a_b" :required%(%) :from { "a\\"b\\n" }', text)
       assert.match('sluice.string "d}" :required', text)
       assert.is_function(loadstring(text))
    end)
@@ -52,5 +52,29 @@ describe("infer", function()
       assert.match("%-%- 1 records have no value", text)
       local _, wrong = infer.text("topic", "t", "", { "t:0:0", "[1]" })
       assert.match("none of 1 records is a JSON object", wrong)
+   end)
+
+   it("reads lines of CSV by what their first one says", function()
+      local function csv(...)
+         local list = {}
+         for i, text in ipairs { ... } do
+            list[2 * i - 1], list[2 * i] = "t.csv:0:" .. (i - 1), text
+         end
+         return assert(infer.text("csv", "t.csv", "", list))
+      end
+      local text = csv('id;zip;amount;note\r\n', '1;01067;12.50;"a ""b"";"',
+         "2;80331;n/a;", "3;80331;3;x;y", "4;80331;3;")
+      assert.match('sluice.int64 "id" :required', text)
+      assert.match('sluice.string "zip" :required', text)
+      assert.match("%-%- amount: 1 text: n/a at t.csv:0:2; 3 to 12.5\n", text)
+      assert.match('%-%- note: 66.7 %% null or missing\n *sluice.string "note",\n', text)
+      assert.match('header = true, delimiter = ";",\n', text)
+      assert.match("from 4 records", text)
+      assert.match("%-%- 5 columns, wanted 4, at t.csv:0:3: 3;", text)
+      text = csv("1,true", "2,false")
+      assert.match('columns = { "c1", "c2" },\n', text)
+      assert.match('sluice.bool "c2" :required', text)
+      local _, wrong = infer.text("csv", "t.csv", "", { "t.csv:0:0", "a,b" })
+      assert.match("none of 0 records is a line of CSV with values", wrong)
    end)
 end)

@@ -3,6 +3,7 @@
 -- @module sluice.infer.draft
 
 local kind = require "sluice.infer.kind"
+local names = require "sluice.infer.names"
 local node = require "sluice.infer.node"
 
 local draft = {}
@@ -23,7 +24,7 @@ local function shown(text)
    return (text:gsub("[%c]", " "))
 end
 
-local function quoted(text) return ("%q"):format(text):gsub("\n", "n") end
+local quoted = names.quoted
 
 local type_of, write_fields
 
@@ -50,15 +51,15 @@ function type_of(chosen, depth)
    if chosen.type == "timestamp" then
       return ('sluice.timestamp("element", %s)'):format(more)
    end
+   if chosen.is_exact then return 'sluice.int64("element"):exact()' end
    return more and ("sluice.%s(%s)"):format(chosen.type, more)
       or '"' .. chosen.type .. '"'
 end
 
-local function constructor(field, chosen, depth)
+local function constructor(name, chosen, depth)
    local more = arguments(chosen, depth)
-   local name = quoted(field.name)
-   if more then return ("sluice.%s(%s, %s)"):format(chosen.type, name, more) end
-   return ("sluice.%s %s"):format(chosen.type, name)
+   if more then return ("sluice.%s(%s, %s)"):format(chosen.type, quoted(name), more) end
+   return ("sluice.%s %s"):format(chosen.type, quoted(name))
 end
 
 local function say_odd(notes, field, chosen)
@@ -115,32 +116,50 @@ local function is_required(field, chosen, objects)
    return not chosen.is_empty and field.total >= objects and not field.counts.null
 end
 
+-- The line of a field; `name` may stand for another key. A dot in one would be a path.
+local function field_line(field, chosen, depth, objects, name, is_inner)
+   local is_key = is_inner or name == field.name and not name:find("%.")
+   return ("%s%s%s%s,"):format(constructor(name, chosen, depth),
+      chosen.is_exact and " :exact()" or "",
+      is_required(field, chosen, objects) and " :required()" or "",
+      is_key and "" or (" :from { %s }"):format(quoted(field.name)))
+end
+
 --- Write the fields of an object, a line each, with a comment in front where there is
 -- something to say.
 -- @tparam {string,...} lines are appended to
 -- @tparam {Node,...} fields
 -- @tparam integer depth of the lines
 -- @tparam integer objects in which they might stand
-function write_fields(lines, fields, depth, objects)
+-- @tparam ?table by_key names of a record's fields by key; nil: inside of a field, where
+--  keys that can be no names are left out
+function write_fields(lines, fields, depth, objects, by_key)
    local indent = STEP:rep(depth)
    for _, field in ipairs(fields) do
-      local chosen = kind.of(field, node.new)
+      local chosen, fits = kind.of(field, node.new), names.fits(field.name)
+      local name = by_key and by_key[field.name] or fits and field.name
       local note = notes_of(field, chosen, objects)
-      if note then
-         lines[#lines + 1] = ("%s-- %s: %s"):format(indent, shown(field.name), note)
+      if not name then note = "left out: no name of a field inside of another" end
+      if chosen.is_mixed then
+         name, note = nil, "left out: its keys are no names, its values of several types"
       end
-      lines[#lines + 1] = ("%s%s%s%s,"):format(indent, constructor(field, chosen, depth),
-         chosen.is_exact and " :exact()" or "",
-         is_required(field, chosen, objects) and " :required()" or "")
+      if note then
+         lines[#lines + 1] = ("%s-- %s: %s"):format(indent,
+            fits and field.name or quoted(field.name), note)
+      end
+      if name then
+         lines[#lines + 1] = indent .. field_line(field, chosen, depth, objects, name,
+            not by_key)
+      end
    end
 end
 
 -- The field that says when it happened: a time that is always there.
-local function time_of(root)
+local function time_of(root, by_key)
    for _, field in ipairs(root.fields) do
       local chosen = kind.of(field, node.new)
       if chosen.type == "timestamp" and is_required(field, chosen, root.objects) then
-         return field.name
+         return by_key[field.name]
       end
    end
 end
@@ -153,9 +172,9 @@ local HEAD = [=[
 @ODD@local sluice = require "sluice"
 
 local records = @SOURCE@
-   :json {
+   :@FORMAT@ {
 @FIELDS@
-   }
+@OPTIONS@   }
 @TIME@   :to(sluice.file { path = "-" })
 
 return sluice.pipeline { name = @NAME@, checkpoint = "none", records }
@@ -163,7 +182,8 @@ return sluice.pipeline { name = @NAME@, checkpoint = "none", records }
 
 local function name_of(from)
    local name = from:match "([^/]+)$" or from
-   name = name:gsub("%.jsonl?%f[%A].*$", ""):gsub("[^%w_-]", "-"):gsub("^[^%w]+", "")
+   name = name:gsub("%.jsonl?%f[%A].*$", ""):gsub("%.[ct]sv%f[%A].*$", "")
+   name = name:gsub("[^%w_-]", "-"):gsub("^[^%w]+", "")
    return ("%q"):format(name ~= "" and name or "draft")
 end
 
@@ -174,8 +194,8 @@ local function odd_lines(seen)
          ("-- %s, at %s: %s\n"):format(one.what, one.where, shown(one.text))
    end
    if seen.odd_count > #seen.odd then
-      lines[#lines + 1] = ("-- … %d more that are no JSON object\n"):format(
-         seen.odd_count - #seen.odd)
+      lines[#lines + 1] = ("-- … %d more that are no %s\n"):format(
+         seen.odd_count - #seen.odd, seen.csv and "such line" or "JSON object")
    end
    if seen.nulls > 0 then
       lines[#lines + 1] =
@@ -184,17 +204,31 @@ local function odd_lines(seen)
    return table.concat(lines)
 end
 
+-- How the columns are found.
+local function csv_options(csv)
+   if not csv then return "" end
+   local listed = {}
+   for i, name in ipairs(csv.names) do listed[i] = quoted(name) end
+   local lines = { csv.has_header and "header = true"
+      or ("columns = { %s }"):format(table.concat(listed, ", ")) }
+   if csv.delimiter ~= "," then lines[2] = "delimiter = " .. quoted(csv.delimiter) end
+   return ("%s%s,\n"):format(STEP:rep(2), table.concat(lines, ", "))
+end
+
 --- Write it.
 -- @tparam table seen `{ root = Node, count =, nulls =, odd_count =,
---  odd = { { what =, where =, text = }, … } }`
+--  odd = { { what =, where =, text = }, … }, csv = of `infer.look` }`
 -- @tparam string from topic or path
 -- @tparam string source how a script names it
 -- @treturn string
 function draft.text(seen, from, source)
-   local lines = {}
-   write_fields(lines, seen.root.fields, 2, seen.root.objects)
-   local time = time_of(seen.root)
+   local lines, keys = {}, {}
+   for i, field in ipairs(seen.root.fields) do keys[i] = field.name end
+   local by_key = names.of(keys)
+   write_fields(lines, seen.root.fields, 2, seen.root.objects, by_key)
+   local time = time_of(seen.root, by_key)
    local words = { COUNT = ("%d"):format(seen.count), FROM = shown(from), SOURCE = source,
+      FORMAT = seen.csv and "csv" or "json", OPTIONS = csv_options(seen.csv),
       ODD = odd_lines(seen), FIELDS = table.concat(lines, "\n"), NAME = name_of(from),
       TIME = time and
          ('   :event_time(%s, { delay = "10 seconds" })\n'):format(quoted(time))

@@ -1,6 +1,8 @@
 --- The type of sluice that fits what was seen, and what does not fit it.
 -- @module sluice.infer.kind
 
+local names = require "sluice.infer.names"
+
 local kind = {}
 
 -- Shares of the values from which on the others are taken for errors.
@@ -59,34 +61,39 @@ local function is_map(node)
    return sum < MAP_SHARE * #node.fields * node.objects
 end
 
--- What is said of the values of all keys together.
-local function merged(fields, new)
-   local all = new()
-   for _, field in ipairs(fields) do
-      all.total = all.total + field.total
-      all.objects = all.objects + field.objects
-      for name, count in pairs(field.counts) do
-         all.counts[name] = (all.counts[name] or 0) + count
-      end
-      for look, count in pairs(field.texts) do
-         all.texts[look] = (all.texts[look] or 0) + count
-      end
-      all.low, all.high = math.min(all.low, field.low), math.max(all.high, field.high)
-      all.is_large = all.is_large or field.is_large
-      all.digits = math.max(all.digits, field.digits)
-      all.scale = math.max(all.scale, field.scale)
+-- Whether a field can stand for one of the keys at least.
+local function has_names(node, new)
+   for _, field in ipairs(node.fields) do
+      if names.fits(field.name) and not kind.of(field, new).is_mixed then return true end
    end
-   return all
+   return false
+end
+
+-- Whether a map of such values would take all of them.
+local function is_mixed(all, new)
+   local main = all:main_kind()
+   if kind.of(all, new).is_mixed then return true end
+   for name in pairs(all.counts) do
+      local is_number = main == "number" and name == "integer"
+      if name ~= "null" and name ~= main and not is_number then return true end
+   end
+   return false
 end
 
 local function of_object(node, new)
-   if is_map(node) then return { type = "map", inner = merged(node.fields, new) } end
+   if is_map(node) or not has_names(node, new) then
+      local all = new()
+      for _, field in ipairs(node.fields) do all:add(field) end
+      return { type = "map", inner = all,
+         is_mixed = not has_names(node, new) and is_mixed(all, new) }
+   end
    return { type = "struct", fields = node.fields }
 end
 
 local function of_integer(node)
    local unit = unit_of(node)
    if unit then return { type = "timestamp", unit = unit } end
+   if node.low < -2 ^ 63 or node.high >= 2 ^ 63 then return { type = "double" } end
    return { type = "int64", is_exact = node.is_large }
 end
 
@@ -94,7 +101,8 @@ end
 -- @tparam Node node
 -- @tparam function new makes an empty Node
 -- @treturn table `{ type =, unit =, precision =, scale =, is_exact =, inner = Node,
---  fields = {Node}, objects =, main = kind of most values, is_empty = all is null }`
+--  fields = {Node}, is_mixed = a map that few values
+--  fit, objects =, main = kind of most values, is_empty = all is null }`
 function kind.of(node, new)
    local main = node:main_kind()
    local made
@@ -109,7 +117,8 @@ function kind.of(node, new)
    elseif main == "bool" then
       made = { type = "bool" }
    elseif main == "array" then
-      made = { type = "list", inner = node.items or new() }
+      local inner = node.items or new()
+      made = { type = "list", inner = inner, is_mixed = kind.of(inner, new).is_mixed }
    else
       made = of_object(node, new)
    end

@@ -93,6 +93,25 @@ function Node:elements()
    return self.items
 end
 
+--- Take over what another one has seen: its values stand in this place, too.
+-- @tparam Node other
+function Node:add(other)
+   self.total, self.objects = self.total + other.total, self.objects + other.objects
+   for name, count in pairs(other.counts) do
+      self.counts[name] = (self.counts[name] or 0) + count
+      self.examples[name] = self.examples[name] or other.examples[name]
+   end
+   for look, count in pairs(other.texts) do
+      self.texts[look] = (self.texts[look] or 0) + count
+   end
+   for _, field in ipairs(other.fields) do self:field(field.name):add(field) end
+   if other.items then self:elements():add(other.items) end
+   self.low, self.high = math.min(self.low, other.low), math.max(self.high, other.high)
+   self.is_large = self.is_large or other.is_large
+   self.digits = math.max(self.digits, other.digits)
+   self.scale = math.max(self.scale, other.scale)
+end
+
 --- The kind that most values are of, null left out; numbers are one kind.
 -- @treturn ?string "text", "integer", "number", "bool", "object", "array"; nil: all null
 function Node:main_kind()
