@@ -64,6 +64,13 @@ static int64_t number_of(rd_kafka_t *rk, const char *name) {
 
 static int32_t least(int64_t a, int64_t b) { return (int32_t)(a < b ? a : b); }
 
+static bool is_said(const sl_value *options, const char *name) {
+    const sl_value *config = kafka_option(options, "config");
+    for (uint32_t i = 0; config && i < config->item_count; i++)
+        if (kafka_is(&config->items[i].name, name)) return true;
+    return false;
+}
+
 static void read_settings(kafka_fetch *f, rd_kafka_t *rk, const sl_value *options) {
     const sl_value *isolation = kafka_option(options, "isolation");
     f->is_committed = !isolation || kafka_is(&isolation->text, "read_committed");
@@ -73,7 +80,8 @@ static void read_settings(kafka_fetch *f, rd_kafka_t *rk, const sl_value *option
     f->partition_bytes = (int32_t)number_of(rk, "fetch.message.max.bytes");
     f->block_bytes = (int64_t)MOST_RATIO * f->partition_bytes;
     f->frame_bytes = (size_t)number_of(rk, "receive.message.max.bytes");
-    f->queue_bytes = number_of(rk, "queued.max.messages.kbytes") * 1024;
+    if (is_said(options, "queued.max.messages.kbytes"))
+        f->queue_bytes = number_of(rk, "queued.max.messages.kbytes") * 1024;
 }
 
 static err *open_tls(kafka_fetch *f, const sl_value *options) {

@@ -26,9 +26,10 @@ enum {
     RETRY_MS = 100,       /* before a partition that has no leader is asked for again */
     LEAST_PAUSE_MS = 100, /* before a broker is connected to again; doubles */
     MOST_PAUSE_MS = 2000,
-    MOST_STRANGE = 5, /* answers in a row that make no sense */
-    MOST_STUCK = 10,  /* answers in a row that hold no whole batch */
-    LEAST_QUEUE = 64 << 10,
+    MOST_STRANGE = 5,       /* answers in a row that make no sense */
+    MOST_STUCK = 10,        /* answers in a row that hold no whole batch */
+    LEAST_QUEUE = 64 << 10, /* of a partition */
+    LEAST_BYTES = 4 << 20,  /* of all queues, whatever a batch may be */
 };
 
 /* -- for main (lock held) */
@@ -462,7 +463,8 @@ void kafka_fetch_follow(kafka_source *s) {
     pthread_cond_broadcast(&f->room);
 }
 
-void kafka_fetch_start(kafka_fetch *f, kafka_source *s) {
+void kafka_fetch_start(kafka_fetch *f, kafka_source *s, int64_t batch_bytes) {
+    if (!f->queue_bytes) f->queue_bytes = batch_bytes > LEAST_BYTES ? batch_bytes : LEAST_BYTES;
     f->s = s;
     s->fetch = f;
     s->way = &kafka_fetch_way;

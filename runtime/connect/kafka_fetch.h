@@ -13,7 +13,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include "runtime/connect/kafka_client.h"
-#include "runtime/connect/record_batch.h"
+#include "runtime/connect/fetch_answer.h"
 #include "runtime/shared/connect.h"
 
 struct kafka_source;
@@ -48,8 +48,9 @@ typedef struct kafka_fetch kafka_fetch;
 char *kafka_fetch_try(kafka_client *c, const sl_value *options, const sl_system *system,
                       kafka_fetch **made);
 
-/* Begin to read for `s`. */
-void kafka_fetch_start(kafka_fetch *f, struct kafka_source *s);
+/* Begin to read for `s`, as far ahead as a batch of `batch_bytes` takes: so all of the next one can
+ * be there when main is done with the last. */
+void kafka_fetch_start(kafka_fetch *f, struct kafka_source *s, int64_t batch_bytes);
 
 /* Leaders are known (anew): have each asked by a thread. Lock held. */
 void kafka_fetch_follow(struct kafka_source *s);
@@ -63,6 +64,9 @@ void kafka_fetch_set(struct kafka_source *s, struct kafka_partition *p, int64_t 
 /* Move what came for `p` to `held`, where there is nothing; what was used up makes room. False:
  * nothing has come; then what is wrong is told. Main. */
 bool kafka_fetch_pull(struct kafka_source *s, struct kafka_partition *p);
+
+/* Put the records of a fetch at `to`, in order; blocks that were taken go. Main. */
+void kafka_fetch_put(struct kafka_partition *p, uint32_t index, sl_record *to);
 
 /* What main has used up makes room. Lock held. */
 void kafka_fetch_release(struct kafka_source *s, struct kafka_partition *p);

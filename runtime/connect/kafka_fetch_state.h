@@ -42,7 +42,7 @@ struct kafka_fetch {
     tls_context *tls;  /* owned; NULL: in clear */
     bool is_committed; /* read_committed */
     int32_t wait_ms, min_bytes, max_bytes, partition_bytes;
-    int64_t queue_bytes;    /* of all partitions */
+    int64_t queue_bytes;    /* of all partitions; 0: not said */
     int64_t block_bytes;    /* of blocks that a partition's part of an answer may become, whatever
                                it is packed to: what is behind is asked for again */
     size_t frame_bytes;     /* most of an answer, and of a batch when unpacked */

@@ -157,22 +157,29 @@ static void await_queue(kafka_source *s, int64_t left_ms) {
     }
 }
 
+/* Put the records in order, those of a range behind each other. */
+static void list_records(const fetching *f, sl_records *records) {
+    enum { SPARE = 32 }; /* a part of it: batches are about alike */
+    uint32_t wanted = records->count;
+    for (uint32_t i = 0; i < f->count; i++)
+        wanted += f->readings[i].p->staged.count + f->readings[i].p->taken_count;
+    if (wanted > records->room) {
+        records->room = wanted + wanted / SPARE;
+        records->items = mem_realloc(records->items, records->room * sizeof *records->items);
+    }
+    for (uint32_t i = 0; i < f->count; i++) {
+        const reading *d = &f->readings[i];
+        uint32_t count = d->p->staged.count + d->p->taken_count;
+        if (count) kafka_fetch_put(d->p, d->index, &records->items[records->count]);
+        records->count += count;
+    }
+}
+
 /* Put the records in order and move the positions. True: nothing came, and a leader is silent. */
 static bool finish(fetching *f, sl_range *ranges, sl_records *records) {
     kafka_source *s = f->s;
     bool came = false, is_silent = false;
-    for (uint32_t i = 0; i < f->count; i++) {
-        const sl_records *staged = &f->readings[i].p->staged;
-        if (!staged->count) continue;
-        uint32_t wanted = records->count + staged->count;
-        if (wanted > records->room) {
-            records->room = wanted > 2 * records->room ? wanted : 2 * records->room;
-            records->items = mem_realloc(records->items, records->room * sizeof *records->items);
-        }
-        memcpy(&records->items[records->count], staged->items,
-               staged->count * sizeof *staged->items);
-        records->count = wanted;
-    }
+    list_records(f, records);
     pthread_mutex_lock(&s->lock);
     for (uint32_t i = 0; i < f->count; i++) {
         reading *d = &f->readings[i];

@@ -20,7 +20,7 @@
 #include "runtime/connect/options.h"
 
 enum {
-    QUEUE_KIB = 16 * 1024,  /* of all queues together */
+    QUEUE_KIB = 16 * 1024,  /* of all of librdkafka's queues together */
     QUEUE_MESSAGES = 32000, /* the same; a message costs about 500 bytes beside its payload */
     GUESS_PARTITIONS = 4,
     BACKOFF_VERSION = 0x020200ff, /* first librdkafka with fetch.queue.backoff.ms */
@@ -161,7 +161,7 @@ static void choose_way(kafka_source *s, const sl_source *plan, const sl_system *
     char *reason = kafka_fetch_try(&s->client, plan->options, system, &fetch);
     s->way = &kafka_queue_way;
     if (!reason) {
-        kafka_fetch_start(fetch, s);
+        kafka_fetch_start(fetch, s, plan->max_bytes);
         return;
     }
     log_info(s->client.log, "reading by librdkafka", log_text("brokers", s->client.brokers),

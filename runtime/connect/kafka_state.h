@@ -49,10 +49,12 @@ typedef struct kafka_partition {
     int32_t number;     /* fixed */
     bool is_new;        /* fixed */
 
-    int64_t next;      /* main: offsets below are taken, or hold nothing */
-    bool is_lost;      /* main: `next` is not in the log */
-    err *trouble;      /* main: owned; what is wrong for good */
-    sl_records staged; /* main: records of a fetch; owned */
+    int64_t next;         /* main: offsets below are taken, or hold nothing */
+    bool is_lost;         /* main: `next` is not in the log */
+    err *trouble;         /* main: owned; what is wrong for good */
+    sl_records staged;    /* main: records of a fetch; owned */
+    fetch_chain taken;    /* main: likewise, whole blocks that are yet to be expanded */
+    uint32_t taken_count; /* main: records in them */
 
     kafka_fetch_partition fetch;  /* of the way of our own; the rest of librdkafka's */
     rd_kafka_queue_t *queue;      /* owned; only for its wake-ups; NULL: not read so; fixed */

@@ -1,6 +1,7 @@
 /* The source's own way of reading, main's side: records are taken out of the blocks that the
  * leaders' threads have queued. A block whose records all go into the batch goes there itself, and
- * nothing is copied; of one that is cut by the range or its share, records are copied. */
+ * nothing is copied; of one that is cut by the range or its share, records are copied. Where
+ * records lie in a block, the leader's thread has found out: listing them is all that is left. */
 #include <string.h>
 
 #include "runtime/base/mem.h"
@@ -29,6 +30,7 @@ static int64_t way_peek(kafka_source *s, kafka_partition *p) {
 
 static void way_close(kafka_partition *p) {
     fetch_chain queued = { .first = p->fetch.first }, held = { .first = p->fetch.held };
+    fetch_chain_free(&p->taken);
     fetch_chain_free(&queued);
     fetch_chain_free(&held);
     mem_free(p->fetch.reason);
@@ -59,6 +61,41 @@ static void count_record(fetching *f, reading *d, const sl_record *r) {
 static bool goes_whole(const fetching *f, const reading *d, const record_block *b) {
     int64_t cost = record_block_cost(b);
     return b->end <= d->to && f->bytes + cost <= f->max_bytes && d->bytes + cost <= d->share_bytes;
+}
+
+/* Whether all records of the block are still to be taken, and are known without walking it. */
+static bool is_marked(const reading *d, const record_block *b) {
+    return b->marks && b->base >= d->p->next;
+}
+
+/* The block goes as it is: its records are listed at the end of the fetch, in place. */
+static void take_marked(fetching *f, reading *d, record_block *b) {
+    int64_t bytes = b->marked_bytes + (int64_t)b->count * (int64_t)sizeof(sl_record);
+    d->records += b->count;
+    d->bytes += bytes;
+    f->bytes += bytes;
+    d->p->taken_count += b->count;
+    arena_give(f->memory, b->bytes);
+    b->bytes = NULL;
+    b->next = NULL;
+    b->behind = d->p->staged.count;
+    fetch_chain_add(&d->p->taken, b);
+}
+
+void kafka_fetch_put(kafka_partition *p, uint32_t index, sl_record *to) {
+    uint32_t done = 0;
+    for (const record_block *b = p->taken.first; b; b = b->next) {
+        uint32_t before = b->behind - done;
+        if (before) memcpy(to, p->staged.items + done, before * sizeof *to);
+        to += before;
+        done = b->behind;
+        record_block_expand(b, index, to);
+        to += b->count;
+    }
+    if (p->staged.count > done)
+        memcpy(to, p->staged.items + done, (p->staged.count - done) * sizeof *to);
+    fetch_chain_free(&p->taken);
+    p->taken_count = 0;
 }
 
 static bool take_whole(fetching *f, reading *d, record_block *b) {
@@ -111,17 +148,31 @@ static bool take_part(fetching *f, reading *d, record_block *b) {
     return true;
 }
 
+/* Whether the block is left for the next batch, which takes it whole: most of the share is in. */
+static bool is_left(const reading *d, const record_block *b) {
+    return b->end <= d->to && d->bytes > d->share_bytes / 2;
+}
+
 static bool way_run(fetching *f, reading *d) {
     kafka_partition *p = d->p;
     kafka_fetch_partition *own = &p->fetch;
     if (!own->held && p->next < d->to && !kafka_fetch_pull(f->s, p)) return false;
     while (own->held && p->next < d->to) {
-        record_block *b = own->held;
-        if (!(goes_whole(f, d, b) ? take_whole(f, d, b) : take_part(f, d, b))) break;
+        record_block *b = own->held, *after = b->next;
+        bool is_whole = goes_whole(f, d, b), stays = is_whole && is_marked(d, b);
+        if (!is_whole && is_left(d, b)) {
+            d->is_done = true;
+            break;
+        }
+        int64_t held_bytes = fetch_block_held(b);
+        if (stays)
+            take_marked(f, d, b);
+        else if (!(is_whole ? take_whole(f, d, b) : take_part(f, d, b)))
+            break;
         if (b->end > p->next) p->next = b->end;
-        own->held = b->next;
-        own->used_bytes += fetch_block_held(b);
-        record_block_free(b);
+        own->held = after;
+        own->used_bytes += held_bytes;
+        if (!stays) record_block_free(b);
     }
     if (p->next >= d->to) d->is_done = true;
     return true;

@@ -91,30 +91,6 @@ int64_t record_block_cost(const record_block *b) {
     return (b->stop - b->at) + (int64_t)b->count * (int64_t)sizeof(sl_record);
 }
 
-err *batch_unpack(const batch_header *h, unpack_tools *tools, size_t most, record_block **block) {
-    arena_chunk *bytes;
-    size_t len;
-    err *e = unpack_whole(tools, h->codec, h->packed, h->packed_len, most, &bytes, &len);
-    if (e) {
-        e->code = ERR_BROKER;
-        return err_wrap(e, "the record batch cannot be unpacked");
-    }
-    if (len / LEAST_RECORD < h->count) {
-        mem_free(bytes);
-        return damaged("it is too short for its records");
-    }
-    record_block *b = record_block_empty(h->base, h->end);
-    b->bytes = bytes;
-    b->at = arena_chunk_data(bytes);
-    b->stop = b->at + len;
-    b->size = (int64_t)len;
-    b->base_ms = h->base_ms;
-    b->count = h->count;
-    b->time_kind = h->time_kind;
-    *block = b;
-    return NULL;
-}
-
 /* -- records */
 
 /* Read a zigzag varint: up to 10 bytes, which are readable behind any end within a block. Whoever
@@ -183,6 +159,89 @@ err *record_block_read(record_block *b, arena *memory, sl_record *r) {
     b->at = end;
     b->count--;
     return NULL;
+}
+
+/* -- records without a walk */
+
+static inline uint32_t place_of(const char *from, const sl_string *s) {
+    return s->data ? (uint32_t)(s->data - from) : MARK_NULL;
+}
+
+static inline record_mark mark_of(const record_block *b, const sl_record *r) {
+    return (record_mark){ .time_ms = r->time_ms,
+                          .key = place_of(b->at, &r->key),
+                          .key_len = r->key.len,
+                          .value = place_of(b->at, &r->value),
+                          .value_len = r->value.len,
+                          .offset = (uint32_t)(r->offset - b->base) };
+}
+
+/* Find where all records lie. What is damaged, out of order or has headers gets no marks: whoever
+ * walks it tells. */
+static void mark_records(record_block *b) {
+    record_block rest = *b;
+    int64_t next = b->base;
+    arena headers;
+    if (b->size >= MARK_NULL) return;
+    arena_init(&headers, 0);
+    b->marks = (record_mark *)arena_chunk_data(b->bytes);
+    for (record_mark *m = b->marks; rest.count; m++) {
+        sl_record r;
+        err *e = record_block_read(&rest, &headers, &r);
+        if (e || r.header_count || r.offset < next) {
+            err_free(e);
+            b->marks = NULL;
+            break;
+        }
+        *m = mark_of(b, &r);
+        next = r.offset + 1;
+        b->marked_bytes += (int64_t)r.key.len + r.value.len;
+    }
+    arena_done(&headers);
+}
+
+err *batch_unpack(const batch_header *h, unpack_tools *tools, size_t most, record_block **block) {
+    arena_chunk *bytes;
+    size_t len, marks = h->count * sizeof(record_mark);
+    if (marks > most) marks = 0; /* the number is not to be believed before it is unpacked */
+    err *e = unpack_whole(tools, h->codec, h->packed, h->packed_len, marks, most, &bytes, &len);
+    if (e) {
+        e->code = ERR_BROKER;
+        return err_wrap(e, "the record batch cannot be unpacked");
+    }
+    if (len / LEAST_RECORD < h->count) {
+        mem_free(bytes);
+        return damaged("it is too short for its records");
+    }
+    record_block *b = record_block_empty(h->base, h->end);
+    b->bytes = bytes;
+    b->at = arena_chunk_data(bytes) + marks;
+    b->stop = b->at + len;
+    b->size = (int64_t)(marks + len);
+    b->base_ms = h->base_ms;
+    b->count = h->count;
+    b->time_kind = h->time_kind;
+    if (marks) mark_records(b);
+    *block = b;
+    return NULL;
+}
+
+static inline sl_string marked(const char *from, uint32_t place, uint32_t len) {
+    return (sl_string){ .data = place == MARK_NULL ? NULL : from + place, .len = len };
+}
+
+void record_block_expand(const record_block *b, uint32_t partition, sl_record *to) {
+    for (uint32_t i = 0; i < b->count; i++) {
+        const record_mark *m = &b->marks[i];
+        to[i] = (sl_record){
+            .offset = b->base + m->offset,
+            .time_ms = m->time_ms,
+            .time_kind = b->time_kind,
+            .key = marked(b->at, m->key, m->key_len),
+            .value = marked(b->at, m->value, m->value_len),
+            .partition = partition,
+        };
+    }
 }
 
 bool batch_is_abort(const batch_header *h) {

@@ -45,9 +45,22 @@ typedef struct batch_header {
     size_t packed_len;
 } batch_header;
 
+/* Where a record's bytes lie, from the block's `at`. */
+typedef struct record_mark {
+    int64_t time_ms;
+    uint32_t key, key_len, value, value_len; /* MARK_NULL: there is none */
+    uint32_t offset;                         /* from the block's base */
+} record_mark;
+
+enum { MARK_NULL = UINT32_MAX };
+
 /* A batch ready to be walked. */
 typedef struct record_block {
     struct record_block *next; /* of a queue */
+    record_mark *marks;        /* one a record while none is walked, in `bytes`; NULL: walk
+                                  them */
+    int64_t marked_bytes;      /* of keys and values, if there are marks */
+    uint32_t behind;           /* of its taker */
     arena_chunk *bytes;        /* owned; NULL: no records that count (control, aborted) */
     const char *at, *stop;     /* records not yet walked, in `bytes` */
     int64_t base, end, base_ms;
@@ -61,12 +74,16 @@ typedef struct record_block {
  * that was asked for. ERR_BROKER: damaged, or of an older format. */
 bool batch_read(const char **at, const char *end, batch_header *h, err **e);
 
-/* Unpack the records of `h`, at most `most` bytes. Owned: record_block_free. */
+/* Unpack the records of `h`, at most `most` bytes, and find where they lie; where that cannot be
+ * said (damage, headers) there are no marks. Owned: record_block_free. */
 err *batch_unpack(const batch_header *h, unpack_tools *tools, size_t most, record_block **block);
 
 /* One that only says how far the log was read. */
 record_block *record_block_empty(int64_t base, int64_t end);
 void record_block_free(record_block *b); /* NULL is allowed */
+
+/* The records of a block with marks, in order, as those of `partition`. */
+void record_block_expand(const record_block *b, uint32_t partition, sl_record *to);
 
 /* What taking the block costs: bytes, at least those of its records. */
 int64_t record_block_cost(const record_block *b);

@@ -1,6 +1,6 @@
-/* DESIGN. Sizes are not told by all codecs, but batches of a topic are much alike: bytes are
- * unpacked into a chunk a little larger than the last, which is given away if it fits well. Else
- * they are copied into one that does. */
+/* DESIGN. Sizes are not told by all codecs, but batches of a topic are packed much alike: bytes are
+ * unpacked into a chunk a little larger than the last one's ratio says, which is given away if it
+ * fits well. Else they are copied into one that does. */
 #include "runtime/connect/unpack_whole.h"
 
 #include <lz4frame.h>
@@ -15,14 +15,17 @@
 enum {
     GZIP_WINDOW = 15 + 16, /* zlib: the largest window, gzip headers only */
     FIRST_BYTES = 64 << 10,
-    XERIAL_HEADER = 16, /* magic, version, oldest version that can read it */
+    STEP_BYTES = 128 << 10,
+    AROUND_BYTES = 2 * ARENA_PADDING, /* what else is in a chunk */
+    XERIAL_HEADER = 16,               /* magic, version, oldest version that can read it */
 };
 
 struct unpack_tools {
     arena_chunk *out;   /* while unpacking; owned */
-    char *data;         /* its bytes */
+    char *data;         /* what is unpacked */
+    size_t head;        /* bytes in front of `data` */
     size_t len, room;   /* of them: used, there are */
-    size_t last_len;    /* of what was unpacked last */
+    double ratio;       /* of what was unpacked last, to what it was packed into; 0: nothing was */
     size_t most;        /* bytes that `out` may have */
     z_stream gzip;      /* begun if `has_gzip` */
     LZ4F_dctx *lz4;     /* owned; NULL: not yet needed */
@@ -49,8 +52,8 @@ static err *too_large(const unpack_tools *t) {
 }
 
 static void grow(unpack_tools *t, size_t room) {
-    t->out = arena_chunk_resize(t->out, room);
-    t->data = arena_chunk_data(t->out);
+    t->out = arena_chunk_resize(t->out, t->head + room);
+    t->data = arena_chunk_data(t->out) + t->head;
     t->room = room;
 }
 
@@ -179,37 +182,50 @@ const char *unpack_codec_name(unpack_codec codec) { return codecs[codec].name; }
 static bool is_wasteful(const unpack_tools *t) { return t->room - t->len > t->len / 4; }
 
 /* Give away what was unpacked. */
-static arena_chunk *give(unpack_tools *t) {
+static arena_chunk *give(unpack_tools *t, size_t packed_len) {
     arena_chunk *out = t->out;
     if (is_wasteful(t)) {
-        out = arena_chunk_new(t->len);
-        memcpy(arena_chunk_data(out), t->data, t->len);
+        out = arena_chunk_new(t->head + t->len);
+        memcpy(arena_chunk_data(out) + t->head, t->data, t->len);
         mem_free(t->out);
     } else {
-        arena_chunk_trim(out, t->len);
+        arena_chunk_trim(out, t->head + t->len);
     }
-    t->last_len = t->len;
+    t->ratio = (double)t->len / (double)packed_len;
     return out;
 }
 
-err *unpack_whole(unpack_tools *t, unpack_codec codec, const char *in, size_t len, size_t most,
-                  arena_chunk **out, size_t *out_len) {
+/* How many bytes `packed_len` will be, and some: what turns out too short is made twice as long.
+ * Large ones are of few sizes, so that memory that was freed fits again. */
+static size_t guess_len(const unpack_tools *t, size_t packed_len) {
+    static const double spare = 1.02;
+    if (t->ratio == 0) return FIRST_BYTES;
+    double guess = (double)packed_len * t->ratio * spare + ARENA_PADDING;
+    size_t room = guess < (double)t->most ? (size_t)guess : t->most;
+    if (room < STEP_BYTES) return room;
+    size_t all = (t->head + room + AROUND_BYTES + STEP_BYTES - 1) / STEP_BYTES * STEP_BYTES;
+    return all - t->head - AROUND_BYTES;
+}
+
+err *unpack_whole(unpack_tools *t, unpack_codec codec, const char *in, size_t len, size_t head,
+                  size_t most, arena_chunk **out, size_t *out_len) {
     *out_len = len;
     if (codec == UNPACK_NONE) {
-        *out = arena_chunk_new(len);
-        memcpy(arena_chunk_data(*out), in, len);
+        *out = arena_chunk_new(head + len);
+        memcpy(arena_chunk_data(*out) + head, in, len);
         return NULL;
     }
     t->out = NULL;
+    t->head = head;
     t->len = 0;
     t->most = most;
-    grow(t, t->last_len ? t->last_len + t->last_len / 8 + ARENA_PADDING : FIRST_BYTES);
+    grow(t, guess_len(t, len));
     err *e = codecs[codec].step(t, in, len);
     if (e) {
         mem_free(t->out);
         return err_wrap(e, "%s", codecs[codec].name);
     }
     *out_len = t->len;
-    *out = give(t);
+    *out = give(t, len);
     return NULL;
 }

@@ -23,10 +23,11 @@ typedef struct unpack_tools unpack_tools;
 unpack_tools *unpack_tools_new(void);
 void unpack_tools_free(unpack_tools *tools); /* NULL is allowed */
 
-/* Unpack `in` (`len` bytes) by `codec` into `*out` (`*out_len` bytes, with padding), owned:
- * mem_free, or an arena's. ERR_DATA: it is damaged, or would be more than `most` bytes. */
-err *unpack_whole(unpack_tools *tools, unpack_codec codec, const char *in, size_t len, size_t most,
-                  arena_chunk **out, size_t *out_len);
+/* Unpack `in` (`len` bytes) by `codec` into `*out`, behind `head` bytes that are the caller's:
+ * `*out_len` bytes, with padding; owned: mem_free, or an arena's. ERR_DATA: it is damaged, or would
+ * be more than `most` bytes. */
+err *unpack_whole(unpack_tools *tools, unpack_codec codec, const char *in, size_t len, size_t head,
+                  size_t most, arena_chunk **out, size_t *out_len);
 
 /* "gzip", "snappy", …. */
 const char *unpack_codec_name(unpack_codec codec);

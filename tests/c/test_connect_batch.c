@@ -176,8 +176,27 @@ static wire_partition answer_of(const world *w) {
                              .aborted_count = w->aborted_count };
 }
 
+static bool is_same_text(const sl_string *a, const sl_string *b) {
+    return a->data == b->data && a->len == b->len;
+}
+
+/* What marks say is what a walk finds. */
+static void check_marks(const record_block *block, arena *memory) {
+    static sl_record marked[4096];
+    record_block walked = *block;
+    record_block_expand(block, 5, marked);
+    for (const sl_record *m = marked; walked.count; m++) {
+        sl_record r;
+        assert_null(record_block_read(&walked, memory, &r));
+        assert_true(is_same_text(&m->key, &r.key) && is_same_text(&m->value, &r.value));
+        assert_true(m->offset == r.offset && m->time_ms == r.time_ms);
+        assert_true(m->time_kind == r.time_kind && m->partition == 5 && !m->header_count);
+    }
+}
+
 static err *walk(world *w) {
     w->count = 0;
+    for (record_block *b = w->chain.first; b && b->marks; b = b->next) check_marks(b, &w->memory);
     for (record_block *b = w->chain.first; b; b = b->next)
         while (b->count) {
             err *e = record_block_read(b, &w->memory, &w->records[w->count]);
@@ -275,6 +294,29 @@ static void a_record_is_all_that_was_sent(void **state) {
     assert_int_equal(r[3].time_ms, 9000);
     assert_int_equal(w->chain.first->end, 110);
     assert_int_equal(w->chain.last->end, 120);
+}
+
+/* One batch of two records; the second is `later` and has a header or not. */
+static const record_block *two_records(world *w, int64_t later, const char *header) {
+    buf records;
+    buf_init(&records);
+    put_record(&records, 1, 5, NULL, "first", NULL);
+    put_record(&records, 1 + later, 0, "", "second", header);
+    batch b = { .base = 7, .last = 9, .count = 2, .producer = -1 };
+    forget(w);
+    put_batch(&w->sent, &b, &records);
+    buf_done(&records);
+    ok(take(w, 7, true));
+    assert_int_equal(w->count, 2);
+    return w->chain.first;
+}
+
+static void plain_records_in_order_are_marked(void **state) {
+    world *w = *state;
+    assert_non_null(two_records(w, 3, NULL)->marks);
+    assert_int_equal(w->chain.first->marked_bytes, 11);
+    assert_null(two_records(w, 3, "x")->marks);
+    assert_null(two_records(w, 0, NULL)->marks);
 }
 
 static size_t pack(unpack_codec codec, const buf *in, char *out, size_t room) {
@@ -556,6 +598,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checksums_are_those_of_the_standard),
         cmocka_unit_test_setup_teardown(a_record_is_all_that_was_sent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(plain_records_in_order_are_marked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_codec_is_unpacked_and_a_cut_one_is_told, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(gzip_of_several_members_is_unpacked, set_up, tear_down),

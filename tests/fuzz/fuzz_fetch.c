@@ -34,8 +34,21 @@ static void touch(const sl_string *s) {
     for (uint32_t i = 0; s->data && i < s->len + ARENA_PADDING; i++) sum += (uint8_t)s->data[i];
 }
 
+/* Marks are of sound records only, and say what a walk will find. */
+static void expand(const record_block *b, arena *memory) {
+    sl_record *marked = malloc((b->count ? b->count : 1) * sizeof *marked), r;
+    record_block walked = *b;
+    record_block_expand(b, 0, marked);
+    for (uint32_t i = 0; i < b->count; i++) {
+        if (record_block_read(&walked, memory, &r) || r.offset != marked[i].offset) abort();
+        if (r.value.data != marked[i].value.data || r.key.data != marked[i].key.data) abort();
+    }
+    free(marked);
+}
+
 static void walk(record_block *b, arena *memory) {
     int64_t left = b->count;
+    if (b->marks) expand(b, memory);
     while (b->count) {
         sl_record r;
         err *e = record_block_read(b, memory, &r);
