@@ -12,9 +12,11 @@
 
 Commands run in bash, in one folder a page, with `sluice` on the path and the tests' Kafka as the default
 one; what a page does to that folder stays until its end."""
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 
 import expect
@@ -103,8 +105,15 @@ class DocsTest(harness.E2ETest):
     def bash(self, command, timeout_s=300):
         path = os.path.dirname(os.path.abspath(harness.SLUICE)) + ":" + os.environ["PATH"]
         env = dict(os.environ, PATH=path, KAFKA_BROKERS=self.brokers)
-        return subprocess.run(["bash", "-c", command], cwd=self.folder, env=env, timeout=timeout_s,
-                              capture_output=True, text=True)
+        shell = subprocess.Popen(["bash", "-c", command], cwd=self.folder, env=env, text=True, start_new_session=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(self.end_group, shell.pid)  # with what it left running
+        out, err = shell.communicate(timeout=timeout_s)
+        return subprocess.CompletedProcess(command, shell.returncode, out, err)
+
+    def end_group(self, group):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
     def check(self, block):
         name = block.name if block.name.endswith(".lua") else "part.lua"
