@@ -25,9 +25,18 @@ static inline bool needs_escape(uint64_t word) {
     return (control | zero_bytes(word ^ (LOW * '"')) | zero_bytes(word ^ (LOW * '\\'))) != 0;
 }
 
+/* Four to seven bytes as a word, some of them twice. */
+static inline uint64_t short_word(const char *text, size_t len) {
+    uint32_t first, last;
+    memcpy(&first, text, sizeof first);
+    memcpy(&last, text + len - sizeof last, sizeof last);
+    return first | (uint64_t)last << 32;
+}
+
 /* Number of bytes at the start of `text` that need no escape. */
 static size_t plain_prefix(const char *text, size_t len) {
     size_t i = 0;
+    if (len - 4 < 4 && !needs_escape(short_word(text, len))) return len;
     for (; i + 8 <= len; i += 8) {
         uint64_t word;
         memcpy(&word, text + i, 8);

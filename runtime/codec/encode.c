@@ -281,14 +281,28 @@ static void put_value(const encoder *e, buf *out, const sl_row *row, const item 
     }
 }
 
-void encode_value(const encoder *e, buf *out, const sl_row *row, uint64_t *not_finite) {
-    for (const item *i = e->items, *end = i + e->count; i < end; i++) {
+static inline void put_columns(const encoder *e, buf *out, const sl_row *row, uint32_t from,
+                               uint32_t to, uint64_t *not_finite) {
+    for (const item *i = e->items + from, *end = e->items + to; i < end; i++) {
         put_prefix(e, out, i);
         if (nulls_has(row->nulls, i->column.null_bit))
             buf_put(out, "null", 4);
         else
             put_value(e, out, row, i, not_finite);
     }
+}
+
+void encode_value_at(const encoder *e, buf *out, const sl_row *row, uint32_t count, size_t *at,
+                     uint64_t *not_finite) {
+    size_t start = out->len;
+    put_columns(e, out, row, 0, count, not_finite);
+    *at = out->len - start;
+    put_columns(e, out, row, count, e->count, not_finite);
+    buf_put_char(out, '}');
+}
+
+void encode_value(const encoder *e, buf *out, const sl_row *row, uint64_t *not_finite) {
+    put_columns(e, out, row, 0, e->count, not_finite);
     if (e->count)
         buf_put_char(out, '}');
     else

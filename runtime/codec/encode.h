@@ -20,6 +20,10 @@ void encoder_free(encoder *e);
  * which are written as null. */
 void encode_value(const encoder *e, buf *out, const sl_row *row, uint64_t *not_finite);
 
+/* The same; behind the first `count` columns, 1 or more, `*at` of them bytes are there. */
+void encode_value_at(const encoder *e, buf *out, const sl_row *row, uint32_t count, size_t *at,
+                     uint64_t *not_finite);
+
 /* Append a message's key. `kind`: SL_KEY_OBJECT, or SL_KEY_PLAIN for the text of the only column:
  * as in JSON without quotes, bytes as they are (the object when it is null). SL_KEY_RECORD is the
  * caller's: a copy of the record's key. */

@@ -64,6 +64,10 @@ static inline out_message *send_row(const emission *m, uint32_t k, const sl_row 
     uint32_t number = output_number(m->plan->step, k);
     outbox *box = &m->boxes[k];
     out_message *message = add_message(m, box, r);
+    if (m->w->key_columns[number]) {
+        message_put_both(m->w, number, row, box, message);
+        return message;
+    }
     message_put_key(m->w, number, &m->step->outputs[k], row, box, message);
     message_put_value(m->w, number, row, box, message);
     return message;

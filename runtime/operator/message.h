@@ -31,6 +31,22 @@ static inline void message_put_value(worker *w, uint32_t number, const sl_row *r
     if (extras) extras_put(extras, box, m, row, false, &w->nulled_numbers);
 }
 
+/* The same, and its key, where the value begins with the key's columns: their text is copied. */
+static inline void message_put_both(worker *w, uint32_t number, const sl_row *row, outbox *box,
+                                    out_message *m) {
+    size_t len;
+    m->value_at = box->bytes.len;
+    encode_value_at(w->value_encoders[number], &box->bytes, row, w->key_columns[number], &len,
+                    &w->nulled_numbers);
+    m->key_at = box->bytes.len;
+    m->value_len = (uint32_t)(m->key_at - m->value_at);
+    char *key = buf_need(&box->bytes, len + 1);
+    memcpy(key, box->bytes.data + m->value_at, len);
+    key[len] = '}';
+    m->key_len = (uint32_t)(len + 1);
+    box->bytes.len += m->key_len;
+}
+
 /* Take back what was sent under the key of `row`: a null value. */
 static inline void message_put_retraction(worker *w, uint32_t number, const sl_output *output,
                                           const sl_row *row, outbox *box, out_message *m) {

@@ -80,14 +80,34 @@ static encoder *value_encoder(const sl_output *output, const sl_aggregate *aggre
     return made;
 }
 
+static bool is_same_column(const sl_column *a, const sl_column *b) {
+    return a->offset == b->offset && a->type == b->type && a->name.len == b->name.len &&
+           !memcmp(a->name.data, b->name.data, a->name.len);
+}
+
+/* How many columns the value begins with that are all of the key; 0: it has others. What is not
+ * finite is counted in both, so doubles are written twice. */
+static uint32_t key_columns(const sl_output *output, uint32_t step) {
+    if (output->key_kind != SL_KEY_OBJECT || output->key_step != step || output->extras) return 0;
+    if (output->key_count > output->column_count) return 0;
+    for (uint32_t i = 0; i < output->key_count; i++) {
+        const sl_column *column = &output->columns[i];
+        bool may_be_infinite = column->shape || column->type == SL_DOUBLE;
+        if (may_be_infinite || !is_same_column(&output->key[i], column)) return 0;
+    }
+    return output->key_count;
+}
+
 static void make_encoders(worker *w, const sl_plan *plan) {
     w->value_encoders = mem_zalloc((size_t)plan->step_count * SL_MAX_OUTPUTS, sizeof(encoder *));
     w->extras = mem_zalloc((size_t)plan->step_count * SL_MAX_OUTPUTS, sizeof(extras_writer *));
     w->key_encoders = mem_zalloc((size_t)plan->step_count * SL_MAX_OUTPUTS, sizeof(encoder *));
+    w->key_columns = mem_zalloc((size_t)plan->step_count * SL_MAX_OUTPUTS, sizeof(uint32_t));
     for (uint32_t s = 0; s < plan->step_count; s++) {
         for (uint32_t k = 0; k < plan->steps[s].output_count; k++) {
             const sl_output *output = &plan->steps[s].outputs[k];
             if (output->kind != SL_TO_SINK) continue;
+            w->key_columns[output_number(s, k)] = key_columns(output, s);
             int32_t times = plan->sinks[output->target].times;
             w->extras[output_number(s, k)] = extras_writer_new(output->extras, times);
             w->value_encoders[output_number(s, k)] =
@@ -158,6 +178,7 @@ void worker_free(worker *w, const sl_plan *plan) {
     mem_free(w->group_encoders);
     mem_free(w->value_encoders);
     mem_free(w->key_encoders);
+    mem_free(w->key_columns);
     mem_free(w->extras);
     fold_space_free(w->fold);
     emit_space_free(w->emit);

@@ -46,6 +46,10 @@ static void write_row(worker *w, const batch_view *b, chunk *c, uint32_t s, uint
     outbox *box = &set->messages[k];
     out_message *m = outbox_add(box);
     put_origin(c, set->rows[i], m);
+    if (w->key_columns[output_number(s, k)]) {
+        message_put_both(w, output_number(s, k), set->rows[i], box, m);
+        return;
+    }
     put_key(w, b, c, s, k, i, box, m);
     message_put_value(w, output_number(s, k), set->rows[i], box, m);
 }

@@ -148,6 +148,39 @@ static void assert_value(const test_row *row, int32_t times, const char *want,
     encoder_free(e);
 }
 
+/* A key of the value's first columns is the value's beginning. */
+static void assert_key_within(const test_row *row, uint32_t count) {
+    encoder *all = encoder_new(COLUMNS, 6, SL_TIMES_MS);
+    encoder *first = encoder_new(COLUMNS, count, SL_TIMES_MS);
+    buf value, cut, key;
+    size_t at = 0;
+    uint64_t not_finite = 0;
+    buf_init(&value);
+    buf_init(&cut);
+    buf_init(&key);
+    buf_put_text(&cut, "before");
+    encode_value(all, &value, &row->head, &not_finite);
+    encode_value_at(all, &cut, &row->head, count, &at, &not_finite);
+    encode_key(first, &key, &row->head, SL_KEY_OBJECT, &not_finite);
+    assert_string_equal(buf_text(&cut) + strlen("before"), buf_text(&value));
+    assert_int_equal(key.len, at + 1);
+    assert_memory_equal(key.data, value.data, at);
+    buf_done(&value);
+    buf_done(&cut);
+    buf_done(&key);
+    encoder_free(all);
+    encoder_free(first);
+}
+
+static void a_value_begins_with_the_key_of_its_first_columns(void **state) {
+    (void)state;
+    test_row row = make_row();
+    for (uint32_t count = 1; count <= 6; count++) {
+        row.head.nulls[0] = count == 3 ? UINT64_MAX : 0;
+        assert_key_within(&row, count);
+    }
+}
+
 static void values_are_objects_of_all_columns(void **state) {
     (void)state;
     test_row row = make_row();
@@ -290,6 +323,7 @@ int main(void) {
         cmocka_unit_test(integers_of_every_length_are_written),
         cmocka_unit_test(doubles_are_shortest_and_read_back),
         cmocka_unit_test(values_are_objects_of_all_columns),
+        cmocka_unit_test(a_value_begins_with_the_key_of_its_first_columns),
         cmocka_unit_test(plain_keys_are_text_unless_null),
         cmocka_unit_test(times_of_one_encoder_do_not_mix),
         cmocka_unit_test(iso_times_read_back),
