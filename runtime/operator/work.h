@@ -81,7 +81,7 @@ typedef struct worker {
     decoder **decoders;        /* by source; NULL for generators; owned */
     encoder **value_encoders;  /* by output_number; owned */
     encoder **key_encoders;    /* likewise; NULL where the key is the record's */
-    uint32_t *key_columns;     /* likewise; the value's first ones, which are the key's; 0: others */
+    uint32_t *key_columns;     /* likewise; how many of the value's are the key; 0: others are */
     extras_writer **extras;    /* by output_number; NULL where there are none; owned */
     encoder **group_encoders;  /* by aggregate: the group, for messages; owned */
     table **tables;            /* by aggregate; owned */

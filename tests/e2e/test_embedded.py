@@ -283,12 +283,12 @@ class EndTest(harness.E2ETest):
         broker.client.produce("in", [{"value": '{"v":1}'}])
         address = broker.bootstrap
         run = self.start("run", self.file("p.lua", PASS % (address, "in", address, "out")),
-                         "--set", "trigger=2 seconds")
+                         "--set", "trigger=6 seconds")
         self.wait_for("the first row", lambda: broker.client.end_offsets("out") == {0: 1})
         broker.client.produce("in", [{"value": '{"v":2}'}] * 1000)
-        time.sleep(0.3)  # they are fetched ahead, the batch is yet to come
+        time.sleep(1)  # they are fetched ahead, the batch is yet to come
         broker.kill()
-        time.sleep(3)
+        time.sleep(7)
         began = time.monotonic()
         code = run.stop()
         self.assertLess(time.monotonic() - began, harness.within(3.2))
