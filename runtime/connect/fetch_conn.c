@@ -13,7 +13,8 @@
 #include "runtime/base/mem.h"
 
 struct fetch_conn {
-    int fd, stop_fd;
+    int fd, stop_fd; /* -1: nothing stops it */
+    fetch_watch watch;
     tls_session *tls; /* owned; NULL: in clear */
     char *address;    /* owned */
 };
@@ -30,12 +31,17 @@ static err *broken(const fetch_conn *c, const char *reason) {
 static err *await(const fetch_conn *c, short events) {
     struct pollfd fds[] = { { .fd = c->fd, .events = events },
                             { .fd = c->stop_fd, .events = POLLIN } };
-    for (;;) {
-        int count = poll(fds, 2, FETCH_CONN_MS);
+    int slice_ms = c->watch.look ? c->watch.slice_ms : FETCH_CONN_MS;
+    for (int waited_ms = 0;;) {
+        int count = poll(fds, 2, slice_ms);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return broken(c, strerror(errno));
         if (fds[1].revents) return err_new(ERR_STOPPED, "asked to stop");
-        return count ? NULL : broken(c, "no answer for 30 s");
+        if (count) return NULL;
+        err *e = c->watch.look ? c->watch.look(c->watch.owner) : NULL;
+        if (e) return e;
+        waited_ms += slice_ms;
+        if (waited_ms >= FETCH_CONN_MS) return broken(c, "no answer for 30 s");
     }
 }
 
@@ -139,16 +145,32 @@ static err *shake_hands(fetch_conn *c, const tls_context *tls) {
     }
 }
 
-err *fetch_conn_open(const char *address, const tls_context *tls, int stop_fd, fetch_conn **conn) {
+static err *open_any(const char *address, const tls_context *tls, int stop_fd, fetch_watch watch,
+                     fetch_conn **conn) {
     fetch_conn *c = mem_zalloc(1, sizeof *c);
     c->fd = -1;
     c->stop_fd = stop_fd;
+    c->watch = watch;
     c->address = mem_copy_text(address, strlen(address));
     err *e = connect_any(c);
     if (!e && tls) e = shake_hands(c, tls);
     if (!e) *conn = c;
     if (e) fetch_conn_close(c);
     return e;
+}
+
+err *fetch_conn_open(const char *address, const tls_context *tls, int stop_fd, fetch_conn **conn) {
+    return open_any(address, tls, stop_fd, (fetch_watch){ 0 }, conn);
+}
+
+err *fetch_conn_open_watched(const char *address, const tls_context *tls, const fetch_watch *watch,
+                             fetch_conn **conn) {
+    return open_any(address, tls, -1, *watch, conn);
+}
+
+bool fetch_conn_has_input(const fetch_conn *c) {
+    struct pollfd one = { .fd = c->fd, .events = POLLIN };
+    return (c->tls && tls_has_input(c->tls)) || poll(&one, 1, 0) > 0;
 }
 
 void fetch_conn_close(fetch_conn *c) {

@@ -36,52 +36,57 @@ const char *wire_bytes(wire_reader *r, int64_t len) {
 
 /* -- writing */
 
-static void write_at(char *to, uint64_t number, int bytes) {
+void wire_write_at(char *to, uint64_t number, int bytes) {
     for (int i = bytes - 1; i >= 0; i--, number >>= 8) to[i] = (char)(number & 255);
 }
 
 static void put_number(buf *out, uint64_t number, int bytes) {
-    write_at(buf_need(out, (size_t)bytes), number, bytes);
+    wire_write_at(buf_need(out, (size_t)bytes), number, bytes);
     out->len += (size_t)bytes;
 }
 
-static void put_int16(buf *out, int16_t number) { put_number(out, (uint16_t)number, 2); }
-static void put_int32(buf *out, int32_t number) { put_number(out, (uint32_t)number, 4); }
-static void put_int64(buf *out, int64_t number) { put_number(out, (uint64_t)number, 8); }
+void wire_put_int8(buf *out, int8_t number) { put_number(out, (uint8_t)number, 1); }
+void wire_put_int16(buf *out, int16_t number) { put_number(out, (uint16_t)number, 2); }
+void wire_put_int32(buf *out, int32_t number) { put_number(out, (uint32_t)number, 4); }
+void wire_put_int64(buf *out, int64_t number) { put_number(out, (uint64_t)number, 8); }
 
-static void put_text(buf *out, const char *text) {
+void wire_put_text(buf *out, const char *text) {
     size_t len = strlen(text);
-    put_int16(out, (int16_t)len);
+    wire_put_int16(out, (int16_t)len);
     buf_put(out, text, len);
 }
 
-static void put_head(buf *out, int16_t api, int16_t version, int32_t id, const char *client) {
+void wire_put_head(buf *out, int16_t api, int16_t version, int32_t id, const char *client) {
     buf_reset(out);
-    put_int32(out, 0); /* the length: end_frame */
-    put_int16(out, api);
-    put_int16(out, version);
-    put_int32(out, id);
-    put_text(out, client);
+    wire_put_int32(out, 0); /* the length: wire_end_frame */
+    wire_put_int16(out, api);
+    wire_put_int16(out, version);
+    wire_put_int32(out, id);
+    wire_put_text(out, client);
 }
 
-static void end_frame(buf *out) { write_at(out->data, out->len - 4, 4); }
+void wire_end_frame(buf *out) { wire_write_at(out->data, out->len - 4, 4); }
 
 void wire_put_api_versions(buf *out, int32_t id, const char *client) {
-    put_head(out, WIRE_API_VERSIONS, 0, id, client);
-    end_frame(out);
+    wire_put_head(out, WIRE_API_VERSIONS, 0, id, client);
+    wire_end_frame(out);
 }
 
-bool wire_has_fetch(wire_reader *r, int16_t *most) {
+bool wire_has(wire_reader *r, int16_t wanted, int16_t version, int16_t *most) {
     *most = -1;
     if (wire_int16(r)) return false;
     int32_t count = wire_int32(r);
     for (int32_t i = 0; i < count && !r->is_short; i++) {
         int16_t api = wire_int16(r), least = wire_int16(r), highest = wire_int16(r);
-        if (r->is_short || api != WIRE_FETCH) continue;
+        if (r->is_short || api != wanted) continue;
         *most = highest;
-        return least <= WIRE_FETCH_VERSION && highest >= WIRE_FETCH_VERSION;
+        return least <= version && highest >= version;
     }
     return false;
+}
+
+bool wire_has_fetch(wire_reader *r, int16_t *most) {
+    return wire_has(r, WIRE_FETCH, WIRE_FETCH_VERSION, most);
 }
 
 /* -- Fetch */
@@ -90,49 +95,49 @@ wire_fetch_writer wire_fetch_begin(buf *out, const wire_fetch *head) {
     enum { NO_REPLICA = -1,
            NO_SESSION = 0,
            NO_EPOCH = -1 };
-    put_head(out, WIRE_FETCH, WIRE_FETCH_VERSION, head->id, head->client);
-    put_int32(out, NO_REPLICA);
-    put_int32(out, head->wait_ms);
-    put_int32(out, head->min_bytes);
-    put_int32(out, head->max_bytes);
+    wire_put_head(out, WIRE_FETCH, WIRE_FETCH_VERSION, head->id, head->client);
+    wire_put_int32(out, NO_REPLICA);
+    wire_put_int32(out, head->wait_ms);
+    wire_put_int32(out, head->min_bytes);
+    wire_put_int32(out, head->max_bytes);
     put_number(out, head->is_committed, 1);
-    put_int32(out, NO_SESSION);
-    put_int32(out, NO_EPOCH);
+    wire_put_int32(out, NO_SESSION);
+    wire_put_int32(out, NO_EPOCH);
     wire_fetch_writer w = { .out = out, .topics_at = out->len };
-    put_int32(out, 0); /* topics: wire_fetch_end */
+    wire_put_int32(out, 0); /* topics: wire_fetch_end */
     return w;
 }
 
 static void end_topic(wire_fetch_writer *w) {
-    if (w->topics) write_at(w->out->data + w->partitions_at, (uint32_t)w->partitions, 4);
+    if (w->topics) wire_write_at(w->out->data + w->partitions_at, (uint32_t)w->partitions, 4);
 }
 
 void wire_fetch_topic(wire_fetch_writer *w, const char *topic) {
     end_topic(w);
     w->topics++;
-    put_text(w->out, topic);
+    wire_put_text(w->out, topic);
     w->partitions_at = w->out->len;
     w->partitions = 0;
-    put_int32(w->out, 0);
+    wire_put_int32(w->out, 0);
 }
 
 void wire_fetch_partition(wire_fetch_writer *w, int32_t number, int64_t offset, int32_t max_bytes) {
     enum { ANY_EPOCH = -1,
            NO_LOG_START = -1 };
     w->partitions++;
-    put_int32(w->out, number);
-    put_int32(w->out, ANY_EPOCH);
-    put_int64(w->out, offset);
-    put_int64(w->out, NO_LOG_START);
-    put_int32(w->out, max_bytes);
+    wire_put_int32(w->out, number);
+    wire_put_int32(w->out, ANY_EPOCH);
+    wire_put_int64(w->out, offset);
+    wire_put_int64(w->out, NO_LOG_START);
+    wire_put_int32(w->out, max_bytes);
 }
 
 void wire_fetch_end(wire_fetch_writer *w) {
     end_topic(w);
-    write_at(w->out->data + w->topics_at, (uint32_t)w->topics, 4);
-    put_int32(w->out, 0); /* topics that a session forgets */
-    put_text(w->out, ""); /* rack */
-    end_frame(w->out);
+    wire_write_at(w->out->data + w->topics_at, (uint32_t)w->topics, 4);
+    wire_put_int32(w->out, 0); /* topics that a session forgets */
+    wire_put_text(w->out, ""); /* rack */
+    wire_end_frame(w->out);
 }
 
 wire_fetch_reader wire_fetch_open(const char *answer, size_t len) {

@@ -32,8 +32,23 @@ const char *wire_bytes(wire_reader *r, int64_t len);
 
 /* -- requests: the whole frame, its length in front */
 
+/* Parts of one. A frame begins with its head and is ended at last; `client` may be empty. */
+void wire_put_int8(buf *out, int8_t number);
+void wire_put_int16(buf *out, int16_t number);
+void wire_put_int32(buf *out, int32_t number);
+void wire_put_int64(buf *out, int64_t number);
+void wire_put_text(buf *out, const char *text);
+void wire_put_head(buf *out, int16_t api, int16_t version, int32_t id, const char *client);
+void wire_end_frame(buf *out);
+
+/* Write `number` of so many bytes where it belongs. */
+void wire_write_at(char *to, uint64_t number, int bytes);
+
 /* Of the version 0; `client` may be empty. */
 void wire_put_api_versions(buf *out, int32_t id, const char *client);
+
+/* Whether an ApiVersions answer has this version of a request. `*most`: the highest of it. */
+bool wire_has(wire_reader *r, int16_t api, int16_t version, int16_t *most);
 
 /* Whether an ApiVersions answer has Fetch 11. `*most`: the highest version of Fetch. */
 bool wire_has_fetch(wire_reader *r, int16_t *most);

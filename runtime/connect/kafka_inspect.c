@@ -9,6 +9,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_ask.h"
 #include "runtime/connect/kafka_fetch.h"
+#include "runtime/connect/kafka_produce.h"
 #include "runtime/connect/kafka_options.h"
 #include "runtime/connect/kafka_pattern.h"
 #include "runtime/connect/kafka_try.h"
@@ -257,18 +258,23 @@ static void say_cluster(work *w) {
     if (w->has_rules) kafka_ask_acls(&w->client, w->out);
 }
 
-/* `reads`: why records are brought by librdkafka; empty: they are not. */
+/* `reads`, `writes`: why librdkafka does it; empty: it does not. */
 static void say_way(work *w) {
     kafka_fetch *fetch = NULL;
-    char *reason = kafka_fetch_try(&w->client, w->wanted->options, w->system, &fetch);
-    kafka_say_text(w->out, "reads", reason ? reason : "");
+    kafka_producer *producer = NULL;
+    const sl_value *options = w->wanted->options;
+    bool is_source = w->wanted->is_source;
+    char *reason = is_source ? kafka_fetch_try(&w->client, options, w->system, &fetch)
+                             : kafka_producer_new(&w->client, options, w->system, NULL, &producer);
+    kafka_say_text(w->out, is_source ? "reads" : "writes", reason ? reason : "");
     kafka_fetch_close(fetch);
+    kafka_producer_free(producer);
     mem_free(reason);
 }
 
 static void look(work *w) {
     say_cluster(w);
-    if (w->wanted->is_source) say_way(w);
+    say_way(w);
     if (w->group) {
         buf_put_text(w->out, "\"group\":{");
         kafka_ask_group(&w->client, w->group, w->out);

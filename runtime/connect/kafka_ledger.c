@@ -251,19 +251,10 @@ static bool is_in_flight(const kafka_ledger *l, const rd_kafka_topic_partition_l
     return list && !kafka_marks_compare(committed, list, l->known, NULL);
 }
 
-/* Shut out by somebody who may be at work: it gets LOOK_MS to move the pointer. */
-static bool is_shut_out(const kafka_ledger *l) {
-    char text[256];
-    if (!l->txn.client.rk) return false;
-    rd_kafka_resp_err_t code = rd_kafka_fatal_error(l->txn.client.rk, text, sizeof text);
-    return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
-           code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
-}
-
 /* Look whether the pointer has moved, for LOOK_MS at most; when there is no word, it has not. */
 static err *look(kafka_ledger *l, const rd_kafka_topic_partition_list_t *in_flight) {
     int64_t end_ms = kafka_now_ms() + LOOK_MS;
-    bool is_patient = is_shut_out(l);
+    bool is_patient = kafka_txn_is_shut_out(&l->txn); /* by somebody who may be at work */
     for (;;) {
         rd_kafka_topic_partition_list_t *list;
         kafka_answer answer;

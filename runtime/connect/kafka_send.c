@@ -175,8 +175,21 @@ static err *sort(kafka_sink *s, const sl_message *messages, uint32_t count, uint
     return NULL;
 }
 
+/* To the batches of our own producer, which need no sorting. */
+static err *put(kafka_sink *s, const sl_message *messages, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        kafka_target *to;
+        int32_t partition;
+        err *e = locate(s, &messages[i], &to, &partition);
+        if (!e && partition >= 0) e = kafka_producer_put(s->producer, to, partition, &messages[i]);
+        if (e) return e;
+    }
+    return NULL;
+}
+
 err *kafka_send(kafka_sink *s, const sl_message *messages, uint32_t count) {
     uint32_t sendable = 0;
+    if (s->producer) return put(s, messages, count);
     if (s->txn) kafka_txn_lend(s->txn, s->party, messages, count);
     err *e = sort(s, messages, count, &sendable);
     for (uint32_t i = 0; !e && i < sendable; i++) {
@@ -190,6 +203,7 @@ err *kafka_send(kafka_sink *s, const sl_message *messages, uint32_t count) {
 err *kafka_send_one(kafka_sink *s, const sl_message *m) {
     kafka_target *to;
     int32_t partition;
+    if (s->producer) return put(s, m, 1);
     if (s->txn) kafka_txn_lend(s->txn, s->party, m, 1);
     err *e = locate(s, m, &to, &partition);
     return e || partition < 0 ? e : produce(s, m, to, partition);

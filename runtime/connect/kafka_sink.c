@@ -75,6 +75,7 @@ size_t kafka_message_bytes(const sl_message *m) {
 bool kafka_is_refusal(rd_kafka_resp_err_t code) {
     return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
            code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE ||
+           code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
            code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP ||
            code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_POLICY_VIOLATION;
 }
@@ -101,16 +102,20 @@ err *kafka_sink_judge(const kafka_sink *s, const char *topic, rd_kafka_resp_err_
     }
 }
 
-static void on_failed(void *owner, const rd_kafka_message_t *message) {
+static void take_failure(void *owner, const sl_message *m, const char *topic,
+                         rd_kafka_resp_err_t code) {
     kafka_sink *s = owner;
     if (s->is_dropping) return;
-    if (kafka_is_refusal(message->err)) {
-        kafka_failures_put(&s->refused, message->_private, message->err);
+    if (kafka_is_refusal(code)) {
+        kafka_failures_put(&s->refused, m, code);
         return;
     }
-    if (!s->trouble)
-        s->trouble = kafka_sink_judge(s, rd_kafka_topic_name(message->rkt), message->err);
-    kafka_failures_put(&s->again, message->_private, message->err);
+    if (!s->trouble) s->trouble = kafka_sink_judge(s, topic, code);
+    kafka_failures_put(&s->again, m, code);
+}
+
+static void on_failed(void *owner, const rd_kafka_message_t *message) {
+    take_failure(owner, message->_private, rd_kafka_topic_name(message->rkt), message->err);
 }
 
 static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque) {
@@ -134,6 +139,8 @@ static err *open_handle(kafka_sink *s) {
 /* Give up what has no report yet: nothing of it is read any more. */
 static void close_handle(kafka_sink *s) {
     if (!s->own.rk) return;
+    kafka_producer_free(s->producer);
+    s->producer = NULL;
     rd_kafka_purge(s->own.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     while (rd_kafka_outq_len(s->own.rk) > 0) rd_kafka_poll(s->own.rk, KAFKA_SLICE_MS);
     kafka_topics_drop(&s->topics);
@@ -165,8 +172,14 @@ static void join(kafka_sink *s, kafka_txn *txn) {
 
 /* -- waiting */
 
+/* Messages that have not arrived. */
+static int waiting_count(const kafka_sink *s) {
+    return s->producer ? (int)kafka_producer_waiting(s->producer)
+                       : rd_kafka_outq_len(s->client->rk);
+}
+
 err *kafka_sink_watch(kafka_sink *s) {
-    int waiting = rd_kafka_outq_len(s->client->rk);
+    int waiting = waiting_count(s);
     int64_t now_ms = kafka_now_ms();
     if (waiting < s->waiting) kafka_client_back(s->client);
     if (waiting != s->waiting) s->moved_ms = now_ms;
@@ -192,7 +205,8 @@ static bool is_over(const kafka_sink *s) {
 err *kafka_sink_drain(kafka_sink *s) {
     char text[128];
     s->moved_ms = kafka_now_ms();
-    s->waiting = rd_kafka_outq_len(s->client->rk);
+    s->waiting = waiting_count(s);
+    if (s->producer) return kafka_producer_flush(s->producer);
     while (!is_over(s)) {
         /* short: successes are not reported, so nothing ends the wait early */
         rd_kafka_flush(s->client->rk, 1);
@@ -238,6 +252,10 @@ static err *send_alone(kafka_sink *s) {
 
 /* The process ends, or the sink does: reports of this batch must not come later. */
 static void drop(kafka_sink *s) {
+    if (s->producer) {
+        kafka_producer_drop(s->producer);
+        return;
+    }
     if (s->txn || !s->own.rk) return;
     s->is_dropping = true;
     rd_kafka_purge(s->own.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
@@ -267,11 +285,23 @@ static err *judge_silence(kafka_sink *s, const kafka_failure *one) {
                                                            : NULL;
 }
 
+/* Our own producer has found them out, one by one. */
+static void reject_refused(kafka_sink *s) {
+    for (uint32_t i = 0; i < s->refused.count; i++)
+        kafka_reject(&s->rejections, s->refused.items[i].message, KAFKA_REFUSED);
+    s->refused.count = 0;
+}
+
 /* All of the transaction's messages have arrived, or it is lost. */
 static err *flush_txn(kafka_sink *s) {
     err *e = kafka_sink_drain(s);
     bool is_late = s->again.count && s->again.items[0].code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
     if (!e && is_late) e = judge_silence(s, &s->again.items[0]);
+    if (!e && s->producer) {
+        reject_refused(s);
+        e = s->trouble;
+        s->trouble = NULL;
+    }
     /* first: newer librdkafkas tell those apart that were only beside a refused one */
     if (!e && s->refused.count)
         e = kafka_probe(s);
@@ -282,7 +312,20 @@ static err *flush_txn(kafka_sink *s) {
     return e;
 }
 
+/* Outside of a transaction our own producer gives up only what is hopeless. */
+static err *flush_ours(kafka_sink *s) {
+    err *e = kafka_sink_drain(s);
+    reject_refused(s);
+    if (e || !s->again.count) return e;
+    e = s->trouble;
+    s->trouble = NULL;
+    if (e) return e;
+    return err_new(ERR_BROKER, "writing to topic %s on %s: %s", s->title, s->client->brokers,
+                   rd_kafka_err2str(s->again.items[0].code));
+}
+
 static err *flush_own(kafka_sink *s) {
+    if (s->producer) return flush_ours(s);
     err *e = kafka_sink_drain(s);
     while (!e && (s->again.count || s->refused.count)) {
         e = s->again.count ? send_again(s) : send_alone(s);
@@ -310,6 +353,9 @@ static err *sink_begin(void *sink, uint64_t batch, int64_t now_ms) {
     s->refused.count = s->again.count = 0;
     err_free(s->trouble);
     s->trouble = NULL;
+    s->waiting = 0;
+    s->moved_ms = kafka_now_ms();
+    if (s->producer) kafka_producer_use(s->producer, &s->user);
     return kafka_client_check(s->client);
 }
 
@@ -326,6 +372,7 @@ static void sink_close(void *sink) {
     mem_free(s->refused.items);
     mem_free(s->again.items);
     kafka_send_done(s);
+    pack_tools_free(s->user.tools);
     mem_free(s->compression);
     mem_free(s->name);
     mem_free(s->title);
@@ -363,6 +410,36 @@ static void ask_limit(kafka_sink *s) {
     if (!strcmp(s->compression, "none")) s->most_bytes = (size_t)most;
 }
 
+static err *watch_producer(void *owner) { return kafka_sink_watch(owner); }
+
+static err *ready_user(kafka_sink *s) {
+    unpack_codec codec = UNPACK_NONE;
+    while (strcmp(unpack_codec_name(codec), s->compression) != 0) codec++;
+    s->user = (produce_user){ .codec = codec,
+                              .tools = pack_tools_new(
+                                  codec, (int)kafka_way_number(s->client, "compression.level")),
+                              .failed = take_failure,
+                              .watch = watch_producer,
+                              .owner = s };
+    return s->user.tools ? NULL
+                         : err_new(ERR_PLAN, "option compression: %s cannot begin", s->compression);
+}
+
+/* Write by ourselves where that works, else by librdkafka. */
+static err *choose_way(kafka_sink *s) {
+    if (s->txn) {
+        s->producer = s->txn->producer;
+    } else {
+        char *reason =
+            kafka_producer_new(s->client, s->plan->options, &s->system, NULL, &s->producer);
+        if (reason)
+            log_info(s->client->log, "writing by librdkafka",
+                     log_text("brokers", s->client->brokers), log_text("reason", reason));
+        mem_free(reason);
+    }
+    return s->producer ? ready_user(s) : NULL;
+}
+
 static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink) {
     kafka_sink *s = mem_zalloc(1, sizeof *s);
     s->plan = plan;
@@ -379,6 +456,7 @@ static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink)
     else
         e = open_handle(s);
     if (!e) e = find_topic(s);
+    if (!e) e = choose_way(s);
     if (!e) ask_limit(s);
     if (e) {
         sink_close(s);

@@ -2,6 +2,7 @@
 /* What the parts of the Kafka sink share: kafka_sink.c (ops, and the sink's own producer),
  * kafka_send.c (messages to partitions), kafka_probe.c (which rows the broker refuses, within a
  * transaction). thread: flow's main. */
+#include "runtime/connect/kafka_produce.h"
 #include "runtime/connect/kafka_topics.h"
 #include "runtime/connect/kafka_txn.h"
 
@@ -27,24 +28,26 @@ typedef struct kafka_rejections {
 } kafka_rejections;
 
 typedef struct kafka_sink {
-    kafka_client own;       /* first: reports come with a pointer to it. Not open when in a
-                               transaction */
-    kafka_client *client;   /* `own`, or the transaction's */
-    kafka_txn *txn;         /* borrowed from the ledger; NULL: the sink writes for itself */
-    uint32_t party;         /* its number there */
-    uint64_t batch;         /* of the last begin */
-    size_t most_bytes;      /* of a row for its own topic, which is not compressed; SIZE_MAX: not
-                               known, the broker judges */
-    const sl_sink *plan;    /* borrowed */
-    sl_system system;       /* its members are borrowed */
-    char *title;            /* owned; as the plan calls it */
-    char *name;             /* owned; its own topic; NULL: each row names one */
-    char *compression;      /* owned */
-    kafka_topics topics;    /* written so far; its own is the first */
-    kafka_failures refused; /* for themselves, maybe */
-    kafka_failures again;   /* to be sent again */
-    err *trouble;           /* owned; a report says that nothing can be delivered */
-    bool is_dropping;       /* reports are of messages that were given up */
+    kafka_client own;         /* first: reports come with a pointer to it. Not open when in a
+                                 transaction */
+    kafka_client *client;     /* `own`, or the transaction's */
+    kafka_txn *txn;           /* borrowed from the ledger; NULL: the sink writes for itself */
+    uint32_t party;           /* its number there */
+    kafka_producer *producer; /* the sink's own, or borrowed from `txn`; NULL: librdkafka writes */
+    produce_user user;        /* how it is used; the tools are owned */
+    uint64_t batch;           /* of the last begin */
+    size_t most_bytes;        /* of a row for its own topic, which is not compressed; SIZE_MAX: not
+                                 known, the broker judges */
+    const sl_sink *plan;      /* borrowed */
+    sl_system system;         /* its members are borrowed */
+    char *title;              /* owned; as the plan calls it */
+    char *name;               /* owned; its own topic; NULL: each row names one */
+    char *compression;        /* owned */
+    kafka_topics topics;      /* written so far; its own is the first */
+    kafka_failures refused;   /* for themselves, maybe */
+    kafka_failures again;     /* to be sent again */
+    err *trouble;             /* owned; a report says that nothing can be delivered */
+    bool is_dropping;         /* reports are of messages that were given up */
     kafka_rejections rejections;
     kafka_rejections known; /* in a transaction: rows of `batch` that an attempt before this one
                                found to be refused; by row */
@@ -67,9 +70,6 @@ void kafka_rejections_clear(kafka_rejections *list);
 
 /* Bytes of a message's parts. */
 size_t kafka_message_bytes(const sl_message *m);
-
-/* Whether `code` is about the message itself. */
-bool kafka_is_refusal(rd_kafka_resp_err_t code);
 
 /* The error that ends the sink, or NULL when sending again may help. */
 err *kafka_sink_judge(const kafka_sink *s, const char *topic, rd_kafka_resp_err_t code);

@@ -8,11 +8,12 @@
 typedef struct kafka_target {
     char *name; /* owned */
     size_t name_len;
-    rd_kafka_topic_t *handle; /* owned; NULL: of a handle that is gone */
-    int32_t partition_count;  /* 0: it is missing, `reason` says it */
-    char *reason;             /* owned; why rows for it are refused; NULL: they are not */
-    int64_t asked_ms;         /* missing: steady time of the last question */
-    uint32_t place;           /* scratch of the sink: number of its first partition among all */
+    rd_kafka_topic_t *handle;      /* owned; NULL: of a handle that is gone */
+    int32_t partition_count;       /* 0: it is missing, `reason` says it */
+    char *reason;                  /* owned; why rows for it are refused; NULL: they are not */
+    int64_t asked_ms;              /* missing: steady time of the last question */
+    struct produce_topic *written; /* as our own producer has it; it lives longer. NULL: not yet */
+    uint32_t place;                /* scratch of the sink: number of its first partition of all */
 } kafka_target;
 
 typedef struct kafka_topics {

@@ -11,6 +11,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_fate.h"
 #include "runtime/connect/kafka_options.h"
+#include "runtime/connect/kafka_produce.h"
+#include "runtime/connect/kafka_txn_own.h"
 
 enum {
     TIMEOUT_MS = 30000,     /* transaction.timeout.ms unless `config` sets it */
@@ -100,9 +102,9 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
 
 /* -- errors */
 
-err *kafka_txn_error(const kafka_txn *t, const char *what, rd_kafka_resp_err_t code,
-                     const char *said) {
+err *kafka_txn_error(kafka_txn *t, const char *what, rd_kafka_resp_err_t code, const char *said) {
     const char *advice;
+    t->said = code;
     kafka_fate fate = kafka_fate_of(code, code == RD_KAFKA_RESP_ERR__FATAL, true, false, &advice);
     bool is_denied = code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
                      code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
@@ -161,7 +163,8 @@ static err *read_timeout(kafka_txn *t) {
                    t->timeout_ms, LEAST_MS);
 }
 
-static err *open_handle(kafka_txn *t) {
+/* `is_own`: the handle only tells where things are. */
+static err *open_handle(kafka_txn *t, bool is_own) {
     enum { OWN = sizeof txn_settings / sizeof *txn_settings,
            MORE = 4 };
     kafka_setting settings[OWN + MORE];
@@ -170,7 +173,8 @@ static err *open_handle(kafka_txn *t) {
     snprintf(timeout, sizeof timeout, "%" PRId64, t->timeout_ms);
     snprintf(message_timeout, sizeof message_timeout, "%" PRId64, t->timeout_ms / 6 * 5);
     snprintf(batch, sizeof batch, "%d", (int)t->batch_bytes);
-    settings[OWN] = (kafka_setting){ "transactional.id", t->id, own_id };
+    if (is_own) settings[0].value = NULL;
+    settings[OWN] = (kafka_setting){ "transactional.id", is_own ? NULL : t->id, own_id };
     settings[OWN + 1] = (kafka_setting){ "transaction.timeout.ms", timeout, NULL };
     settings[OWN + 2] = (kafka_setting){ "message.timeout.ms", message_timeout, own_timeout };
     settings[OWN + 3] = (kafka_setting){ "batch.size", batch, NULL };
@@ -184,34 +188,68 @@ static void close_handle(kafka_txn *t) {
     for (uint32_t i = 0; i < t->party_count; i++)
         if (t->parties[i].gone) t->parties[i].gone(t->parties[i].owner);
     t->loan_count = 0;
+    txn_own_close(t);
     rd_kafka_purge(t->client.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     while (rd_kafka_outq_len(t->client.rk) > 0) rd_kafka_poll(t->client.rk, KAFKA_SLICE_MS);
     kafka_client_close(&t->client);
     t->is_begun = false;
 }
 
+err *kafka_txn_no_coordinator(const kafka_txn *t, int64_t waited_ms, const char *said) {
+    return err_new(ERR_BROKER,
+                   "the coordinator of the transaction `%s` on %s did not answer within %d s: "
+                   "%s (is __transaction_state there, with "
+                   "transaction.state.log.replication.factor brokers up?)",
+                   t->id, t->client.brokers, (int)(waited_ms / 1000), said);
+}
+
 /* Register with the coordinator; `longest_ms` 0: until stop is set. */
-static err *init(kafka_txn *t, int64_t longest_ms) {
+static err *init_by_librdkafka(kafka_txn *t, int64_t longest_ms) {
     int64_t start_ms = kafka_now_ms();
     for (;;) {
         rd_kafka_error_t *error = rd_kafka_init_transactions(t->client.rk, WAIT_MS / 2);
-        if (!error) break;
+        if (!error) return NULL;
         char said[256];
         snprintf(said, sizeof said, "%s", rd_kafka_error_string(error));
         err *e = judge(t, "registering", error);
         if (!e) e = watch(t, start_ms);
         if (!e && longest_ms && kafka_now_ms() - start_ms > longest_ms)
-            e = err_new(ERR_BROKER,
-                        "the coordinator of the transaction `%s` on %s did not answer within %d s: "
-                        "%s (is __transaction_state there, with "
-                        "transaction.state.log.replication.factor brokers up?)",
-                        t->id, t->client.brokers, (int)(longest_ms / 1000), said);
+            e = kafka_txn_no_coordinator(t, longest_ms, said);
         if (e) return e;
     }
+}
+
+static err *init(kafka_txn *t, int64_t longest_ms) {
+    err *e = t->own ? txn_own_init(t, longest_ms) : init_by_librdkafka(t, longest_ms);
+    if (e) return e;
     kafka_client_back(&t->client);
     t->is_doubtful = t->is_unknown = t->is_begun = false;
+    t->said = RD_KAFKA_RESP_ERR_NO_ERROR;
     crash_point("txn_registered");
     return NULL;
+}
+
+/* By ourselves where that works. */
+static err *open_own(kafka_txn *t) {
+    const char *refusal = kafka_producer_refusal(t->plan->options, &t->system);
+    char *reason = refusal ? mem_copy_text(refusal, strlen(refusal)) : NULL;
+    err *e = refusal ? NULL : open_handle(t, true);
+    if (!e && !refusal) e = kafka_client_await(&t->client);
+    if (!e && !refusal) txn_own_open(t, &reason);
+    if (!e && reason) {
+        log_info(t->system.log, "writing by librdkafka", log_text("transaction", t->id),
+                 log_text("reason", reason));
+        close_handle(t);
+    }
+    mem_free(reason);
+    return e;
+}
+
+static err *open_any(kafka_txn *t) {
+    err *e = open_own(t);
+    if (e || t->own) return e;
+    e = open_handle(t, false);
+    return e ? e : kafka_client_await(&t->client);
 }
 
 err *kafka_txn_open(kafka_txn *t, const sl_checkpoint *plan, const sl_system *system) {
@@ -224,8 +262,7 @@ err *kafka_txn_open(kafka_txn *t, const sl_checkpoint *plan, const sl_system *sy
         t->id = mem_copy_text(id, strlen(id));
     }
     err *e = read_timeout(t);
-    if (!e) e = open_handle(t);
-    if (!e) e = kafka_client_await(&t->client);
+    if (!e) e = open_any(t);
     if (!e) e = init(t, COORDINATOR_MS);
     if (e) kafka_txn_close(t);
     return e;
@@ -254,6 +291,14 @@ static err *rest(kafka_txn *t) {
     return NULL;
 }
 
+static err *reopen(kafka_txn *t) {
+    int64_t lost_ms = t->client.lost_ms; /* "broker back" is still to be written */
+    close_handle(t);
+    err *e = open_handle(t, false);
+    if (!e) t->client.lost_ms = lost_ms;
+    return e;
+}
+
 err *kafka_txn_renew(kafka_txn *t) {
     if (fault_is("keep_producer")) { /* what happens when a late request meets the same epoch */
         t->is_doubtful = false;
@@ -262,10 +307,7 @@ err *kafka_txn_renew(kafka_txn *t) {
     for (;;) {
         err *e = rest(t);
         if (e) return e;
-        int64_t lost_ms = t->client.lost_ms; /* "broker back" is still to be written */
-        close_handle(t);
-        e = open_handle(t);
-        if (!e) t->client.lost_ms = lost_ms;
+        if (!t->own) e = reopen(t);
         if (!e) e = init(t, 0);
         if (!e || !e->retriable) return e;
         log_warn(t->client.log, "transaction registered again", log_text("reason", e->message));
@@ -276,61 +318,79 @@ err *kafka_txn_renew(kafka_txn *t) {
 
 /* -- a transaction */
 
+static uint32_t count_errors(kafka_txn *t) {
+    return t->own ? txn_own_errors(t) : kafka_client_errors(&t->client);
+}
+
+static err *begin_by_librdkafka(kafka_txn *t) {
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(t->client.rk);
+    if (!error) return NULL;
+    err *e = judge(t, "beginning", error);
+    return e ? e : kafka_txn_error(t, "beginning", RD_KAFKA_RESP_ERR__STATE, NULL);
+}
+
 err *kafka_txn_begin(kafka_txn *t) {
     err *e = kafka_client_check(&t->client);
     if (e) return e;
-    t->errors = kafka_client_errors(&t->client);
-    rd_kafka_error_t *error = rd_kafka_begin_transaction(t->client.rk);
-    if (!error) {
-        t->is_begun = true;
-        crash_point("txn_begun");
-        return NULL;
-    }
-    e = judge(t, "beginning", error);
-    return e ? e : kafka_txn_error(t, "beginning", RD_KAFKA_RESP_ERR__STATE, NULL);
+    t->errors = count_errors(t);
+    if (t->own)
+        txn_own_begin(t);
+    else
+        e = begin_by_librdkafka(t);
+    if (e) return e;
+    t->is_begun = true;
+    crash_point("txn_begun");
+    return NULL;
 }
 
 /* Asked once: repeated after a time-out, 2.16 may never return. Nothing is committed before
  * kafka_txn_commit, so to abort and begin again is as good. */
-err *kafka_txn_offsets(kafka_txn *t, const rd_kafka_topic_partition_list_t *list,
-                       const char *group) {
+static err *send_offsets(kafka_txn *t, const rd_kafka_topic_partition_list_t *list,
+                         const char *group) {
     rd_kafka_consumer_group_metadata_t *member = rd_kafka_consumer_group_metadata_new(group);
     rd_kafka_error_t *error =
         rd_kafka_send_offsets_to_transaction(t->client.rk, list, member, SLICE_MS);
     rd_kafka_consumer_group_metadata_destroy(member);
-    if (!error) {
-        crash_point("offsets_sent");
-        return NULL;
-    }
+    if (!error) return NULL;
     err *e = judge(t, "adding offsets", error);
     return e ? e : kafka_txn_error(t, "adding offsets", RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
 }
 
-err *kafka_txn_commit(kafka_txn *t) {
+err *kafka_txn_offsets(kafka_txn *t, const rd_kafka_topic_partition_list_t *list,
+                       const char *group) {
+    err *e = t->own ? txn_own_offsets(t, list, group) : send_offsets(t, list, group);
+    if (e) t->is_doubtful = true;
+    if (!e) crash_point("offsets_sent");
+    return e;
+}
+
+static err *commit_by_librdkafka(kafka_txn *t) {
     int64_t start_ms = kafka_now_ms();
     for (;;) {
         rd_kafka_error_t *error = rd_kafka_commit_transaction(t->client.rk, SLICE_MS);
-        if (!error) break;
+        if (!error) return NULL;
         t->is_unknown = true;
         err *e = judge(t, "committing", error);
         if (e && !e->fatal) t->is_unknown = false; /* it must be aborted: it was not committed */
         if (!e) e = watch(t, start_ms);
         if (e) return e;
     }
+}
+
+err *kafka_txn_commit(kafka_txn *t) {
+    err *e = t->own ? txn_own_commit(t) : commit_by_librdkafka(t);
+    if (e) t->is_doubtful = true;
+    if (e) return e;
     crash_point("txn_committed");
     t->is_begun = t->is_unknown = false;
-    if (kafka_client_errors(&t->client) != t->errors) t->is_doubtful = true;
+    if (count_errors(t) != t->errors) t->is_doubtful = true;
     kafka_client_back(&t->client);
     t->failures = 0;
     return NULL;
 }
 
-void kafka_txn_abort(kafka_txn *t) {
-    if (!t->is_begun || !t->client.rk) return;
+static void abort_by_librdkafka(kafka_txn *t) {
     int64_t start_ms = kafka_now_ms();
-    t->is_begun = false;
-    t->is_doubtful = true;
-    t->failures++;
     while (!t->is_unknown && kafka_now_ms() - start_ms < ABORT_MS) {
         rd_kafka_error_t *error = rd_kafka_abort_transaction(t->client.rk, WAIT_MS);
         if (!error) rd_kafka_poll(t->client.rk, MARKERS_MS);
@@ -340,7 +400,27 @@ void kafka_txn_abort(kafka_txn *t) {
         err_free(e);
         break;
     }
+}
+
+void kafka_txn_abort(kafka_txn *t) {
+    if (!t->is_begun || !t->client.rk) return;
+    t->is_begun = false;
+    t->is_doubtful = true;
+    t->failures++;
+    if (t->own)
+        txn_own_abort(t);
+    else
+        abort_by_librdkafka(t);
     crash_point("txn_aborted");
+}
+
+bool kafka_txn_is_shut_out(const kafka_txn *t) {
+    char text[256];
+    if (!t->client.rk) return false;
+    rd_kafka_resp_err_t code =
+        t->own ? t->said : rd_kafka_fatal_error(t->client.rk, text, sizeof text);
+    return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+           code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
 }
 
 void kafka_txn_fit(kafka_txn *t, int64_t bytes) {
@@ -348,5 +428,8 @@ void kafka_txn_fit(kafka_txn *t, int64_t bytes) {
     if (most < LEAST_BATCH_BYTES) most = LEAST_BATCH_BYTES;
     if (most >= t->batch_bytes) return;
     t->batch_bytes = (int32_t)most;
-    t->is_doubtful = true;
+    if (t->own)
+        kafka_producer_fit(t->producer, (size_t)most);
+    else
+        t->is_doubtful = true;
 }

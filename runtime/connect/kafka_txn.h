@@ -30,20 +30,23 @@ typedef struct kafka_loan {
 } kafka_loan;
 
 typedef struct kafka_txn {
-    kafka_client client;       /* first: reports come with a pointer to it */
-    const sl_checkpoint *plan; /* borrowed */
-    sl_system system;          /* its members are borrowed */
-    char *id;                  /* owned; transactional.id */
-    int64_t timeout_ms;        /* transaction.timeout.ms */
-    int32_t batch_bytes;       /* batch.size; lowered by kafka_txn_fit */
-    uint32_t generation;       /* of the handle, from 1; a new one has no topics yet */
-    uint32_t errors;           /* of the client when the transaction began */
-    uint32_t failures;         /* transactions in a row that came to nothing */
-    bool is_begun;             /* a transaction is open */
-    bool is_doubtful;          /* the handle must be made anew before the next one */
-    bool is_unknown;           /* a commit was begun whose outcome nobody knows */
-    kafka_party *parties;      /* owned */
-    kafka_loan *loans;         /* owned */
+    kafka_client client;             /* first: reports come with a pointer to it */
+    const sl_checkpoint *plan;       /* borrowed */
+    sl_system system;                /* its members are borrowed */
+    char *id;                        /* owned; transactional.id */
+    int64_t timeout_ms;              /* transaction.timeout.ms */
+    int32_t batch_bytes;             /* batch.size; lowered by kafka_txn_fit */
+    uint32_t generation;             /* of the handle, from 1; a new one has no topics yet */
+    uint32_t errors;                 /* of the client when the transaction began */
+    uint32_t failures;               /* transactions in a row that came to nothing */
+    bool is_begun;                   /* a transaction is open */
+    bool is_doubtful;                /* the handle must be made anew before the next one */
+    bool is_unknown;                 /* a commit was begun whose outcome nobody knows */
+    struct txn_own *own;             /* owned; NULL: librdkafka has the transaction */
+    struct kafka_producer *producer; /* owned, with `own` */
+    rd_kafka_resp_err_t said;        /* the last error of it; 0: none since it was registered */
+    kafka_party *parties;            /* owned */
+    kafka_loan *loans;               /* owned */
     uint32_t party_count, party_room, loan_count, loan_room;
 } kafka_txn;
 
@@ -87,5 +90,10 @@ void kafka_txn_fit(kafka_txn *t, int64_t bytes);
 
 /* The error that `code` of a call or a report stands for; never NULL, never AGAIN: what a caller
  * cannot repeat is aborted. */
-err *kafka_txn_error(const kafka_txn *t, const char *what, rd_kafka_resp_err_t code,
-                     const char *said);
+err *kafka_txn_error(kafka_txn *t, const char *what, rd_kafka_resp_err_t code, const char *said);
+
+/* Nobody has answered a registration for `waited_ms`. */
+err *kafka_txn_no_coordinator(const kafka_txn *t, int64_t waited_ms, const char *said);
+
+/* Whether the handle was lost to another one of its id, or to the broker's timeout. */
+bool kafka_txn_is_shut_out(const kafka_txn *t);

@@ -135,3 +135,5 @@ tls_state tls_receive(tls_session *s, char *data, size_t room, size_t *moved, co
     errno = 0;
     return count(s, SSL_read(s->ssl, data, most(room)), moved, reason);
 }
+
+bool tls_has_input(const tls_session *s) { return SSL_has_pending(s->ssl) == 1; }

@@ -40,3 +40,6 @@ tls_state tls_shake_hands(tls_session *s, const char **reason);
 tls_state tls_send(tls_session *s, const char *data, size_t len, size_t *moved,
                    const char **reason);
 tls_state tls_receive(tls_session *s, char *data, size_t room, size_t *moved, const char **reason);
+
+/* Whether bytes that came lie in the session, not in the socket. */
+bool tls_has_input(const tls_session *s);

@@ -100,11 +100,11 @@ class Bench:
         self.client.delete_topic(sink)
         return run
 
-    def users(self):
+    def users(self, **options):
         """R2; each row is checked by its part of a checksum."""
         sink = self.fresh_topic(PARTITIONS)
         began = time.time()
-        run = self.sluice(kit.script("users_kafka.lua"), "rides", sink).end()
+        run = self.sluice(kit.script("users_kafka.lua"), "rides", sink, **options).end()
         run.seconds = time.time() - began
         rows = self.answers["users_closed"]["rows"]
         command = [kit.program("bench_source"), "kafka", self.broker.bootstrap, sink, str(rows), "print"]
@@ -166,10 +166,16 @@ def start_rows(b):
 
 
 def users_rows(b):
-    runs = kit.rounds(b.options, {"R2": b.users}, min(b.options.pairs, 3))["R2"]
+    runs, old = kit.rounds(b.options, {
+        "R2": b.users,
+        "R2, written by librdkafka": lambda: b.users(sink_produce="librdkafka"),
+    }, min(b.options.pairs, 3)).values()
     rows = b.answers["users_closed"]["rows"] / b.count
+    share = kit.median_ratio(old, runs, lambda run: run.cpu_ns)
     return [Row(f"**R2 from Kafka to Kafka**, {rows:.2f} rows out a record", figures(runs, b.count)),
-            Row("the same, peak memory", f"{kit.median(runs, lambda run: run.peak_mb):.0f} MB")]
+            Row("the same, peak memory", f"{kit.median(runs, lambda run: run.peak_mb):.0f} MB"),
+            Row("R2, written by librdkafka", figures(old, b.count),
+                f"{share:.2f} × the CPU of our own writing")]
 
 
 def bench(options):

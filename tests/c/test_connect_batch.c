@@ -15,6 +15,7 @@
 
 #include "runtime/base/buf.h"
 #include "runtime/base/mem.h"
+#include "runtime/connect/batch_writer.h"
 #include "runtime/connect/crc32c.h"
 #include "runtime/connect/fetch_answer.h"
 
@@ -594,9 +595,97 @@ static void an_answer_is_read_to_its_end_or_not_at_all(void **state) {
     }
 }
 
+/* -- what we write */
+
+static sl_string text_of(const char *text) {
+    return (sl_string){ .data = text, .len = text ? (uint32_t)strlen(text) : 0 };
+}
+
+static void same_text(const sl_string *got, const sl_string *wanted) {
+    assert_int_equal(!got->data, !wanted->data);
+    assert_int_equal(got->len, wanted->len);
+    if (wanted->len) assert_memory_equal(got->data, wanted->data, wanted->len);
+}
+
+/* Messages of all shapes: nulls, empty texts, headers, times that go back, long numbers. */
+static uint32_t make_messages(sl_message *messages, char (*texts)[400], uint32_t count) {
+    static const sl_header headers[] = { { { .data = "why", .len = 3 }, { .data = "x", .len = 1 } },
+                                         { { .data = "", .len = 0 }, { .data = NULL } } };
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t len = i % 397;
+        memset(texts[i], 'a' + (int)(i % 26), len);
+        messages[i] = (sl_message){
+            .key = i % 3 ? (sl_string){ .data = texts[i], .len = len % 70 } : text_of(NULL),
+            .value = i % 5 ? (sl_string){ .data = texts[i], .len = len } : text_of(NULL),
+            .headers = headers,
+            .header_count = i % 4 ? 0 : 2,
+            .time_ms = 1700000000000 + (i % 2 ? -(int64_t)i * 1000 : (int64_t)i * 100000),
+        };
+    }
+    return count;
+}
+
+static void what_is_written_is_read_by_every_codec(void **state) {
+    enum { COUNT = 3000 };
+    (void)state;
+    static char texts[COUNT][400];
+    static sl_message messages[COUNT];
+    make_messages(messages, texts, COUNT);
+    for (int codec = UNPACK_NONE; codec < UNPACK_CODECS; codec++) {
+        batch_writer w;
+        buf out;
+        arena memory;
+        batch_header h;
+        err *e;
+        record_block *block;
+        pack_tools *tools = pack_tools_new((unpack_codec)codec, -1);
+        unpack_tools *back = unpack_tools_new();
+        batch_writer_init(&w);
+        buf_init(&out);
+        arena_init(&memory, 1 << 12);
+        for (uint32_t i = 0; i < COUNT; i++) batch_writer_put(&w, &messages[i]);
+        assert_null(batch_writer_seal(&w, tools, (unpack_codec)codec, &out));
+        batch_stamp(out.data, out.len, &(batch_producer){ .id = 1, .epoch = 0, .sequence = 0 });
+        /* sent again, as it is after a renewal */
+        batch_stamp(out.data, out.len,
+                    &(batch_producer){
+                        .id = 77, .epoch = 3, .sequence = 12345, .is_transactional = true });
+        const char *at = out.data;
+        assert_true(batch_read(&at, out.data + out.len, &h, &e));
+        assert_ptr_equal(at, out.data + out.len);
+        assert_int_equal(h.count, COUNT);
+        assert_int_equal(h.end, COUNT);
+        assert_int_equal(h.producer, 77);
+        assert_int_equal(h.codec, codec);
+        assert_true(h.is_transactional);
+        assert_false(h.is_control);
+        assert_null(batch_unpack(&h, back, 16 * MOST, &block));
+        for (uint32_t i = 0; i < COUNT; i++) {
+            sl_record r;
+            assert_null(record_block_read(block, &memory, &r));
+            assert_int_equal(r.offset, i);
+            assert_int_equal(r.time_ms, messages[i].time_ms);
+            same_text(&r.key, &messages[i].key);
+            same_text(&r.value, &messages[i].value);
+            assert_int_equal(r.header_count, messages[i].header_count);
+            for (uint32_t n = 0; n < r.header_count; n++) {
+                same_text(&r.headers[n].name, &messages[i].headers[n].name);
+                same_text(&r.headers[n].value, &messages[i].headers[n].value);
+            }
+        }
+        record_block_free(block);
+        arena_done(&memory);
+        batch_writer_done(&w);
+        buf_done(&out);
+        pack_tools_free(tools);
+        unpack_tools_free(back);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checksums_are_those_of_the_standard),
+        cmocka_unit_test(what_is_written_is_read_by_every_codec),
         cmocka_unit_test_setup_teardown(a_record_is_all_that_was_sent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plain_records_in_order_are_marked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_codec_is_unpacked_and_a_cut_one_is_told, set_up,

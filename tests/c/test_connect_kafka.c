@@ -114,6 +114,13 @@ static int set_up(void **state) {
 static int set_up_librdkafka(void **state) {
     set_up(state);
     put_option(*state, text_value("fetch", "librdkafka"));
+    put_option(*state, text_value("produce", "librdkafka"));
+    return 0;
+}
+
+static int set_up_mixed(void **state) {
+    set_up(state);
+    put_option(*state, text_value("fetch", "librdkafka"));
     return 0;
 }
 
@@ -529,7 +536,10 @@ static void a_lost_broker_is_waited_for(void **state) {
     err_free(e);
     ok(mock_start_broker(w->cluster, 1));
     send_numbers(w, 0, 5);
-    for (int i = 0; plan_all(w) < 5 && i < 20; i++) ok(kafka_source_ops.wait(w->source, 500));
+    for (int i = 0; i < 20; i++) {
+        if (plan_all(w) && w->ranges[0].to == 15) break; /* maybe all 15: the fetch failed */
+        ok(kafka_source_ops.wait(w->source, 500));
+    }
     ok(fetch(w, 1 << 20, WAIT_MS));
     assert_int_equal(w->records.items[w->records.count - 1].offset, 14);
 }
@@ -564,7 +574,7 @@ static void options_are_checked(void **state) {
           "option tls.ca: /nowhere/ca.pem");
 }
 
-/* The source reads in two ways, which nobody can tell apart. */
+/* Source and sink work in two ways, which nobody can tell apart. */
 #define BY_BOTH(test)                                                                      \
     cmocka_unit_test_setup_teardown(test, set_up, tear_down), {                            \
         .name = #test " (librdkafka)", .test_func = test, .setup_func = set_up_librdkafka, \
@@ -576,7 +586,8 @@ int main(void) {
         cmocka_unit_test(murmur2_is_java_s),
         cmocka_unit_test(connectors_are_found_by_name),
         BY_BOTH(what_is_written_is_read),
-        cmocka_unit_test_setup_teardown(keys_go_where_java_puts_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_written_is_read, set_up_mixed, tear_down),
+        BY_BOTH(keys_go_where_java_puts_them),
         BY_BOTH(ranges_are_read_whole_and_in_order),
         BY_BOTH(bytes_are_cut_fairly),
         BY_BOTH(a_slow_fetch_lowers_the_ranges),
@@ -587,9 +598,9 @@ int main(void) {
         BY_BOTH(a_source_goes_on_where_an_earlier_run_left_off),
         BY_BOTH(a_place_that_is_gone_is_data_loss),
         BY_BOTH(errors_that_pass_are_not_seen),
-        cmocka_unit_test_setup_teardown(a_refused_message_spares_its_neighbours, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_unknown_partition_is_a_rejection, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_denied_topic_ends_the_sink, set_up, tear_down),
+        BY_BOTH(a_refused_message_spares_its_neighbours),
+        BY_BOTH(an_unknown_partition_is_a_rejection),
+        BY_BOTH(a_denied_topic_ends_the_sink),
         BY_BOTH(a_lost_broker_is_waited_for),
         BY_BOTH(stop_ends_a_fetch_at_once),
         cmocka_unit_test_setup_teardown(options_are_checked, set_up, tear_down),

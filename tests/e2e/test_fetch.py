@@ -16,11 +16,11 @@ GREETING = struct.pack(">hh", 18, 0)  # ApiVersions; librdkafka's is of a later 
 
 
 class Proxy:
-    """Passes on what client and broker say, but for the next answer of Fetch with records in it, which it
-    spoils: `spoil` takes the frame behind its length and gives what is sent instead, or None: cut half-way
+    """Passes on what client and broker say, but for the next answer of Fetch with records in it (or of
+    another `api`, with `least` bytes), which it spoils: `spoil` takes the frame behind its length and gives what is sent instead, or None: cut half-way
     through. `is_deaf`: what sluice greets brokers with is swallowed."""
 
-    is_deaf = False
+    is_deaf, api, least = False, FETCH, 1000
 
     def __init__(self, target):
         self.target, self.spoil, self.spoiled = target, None, 0
@@ -47,7 +47,7 @@ class Proxy:
                     continue
                 if is_request:
                     asked[struct.unpack_from(">i", frame, 4)[0]] = struct.unpack_from(">h", frame)[0]
-                elif asked.pop(struct.unpack_from(">i", frame)[0], None) == FETCH and len(frame) > 1000:
+                elif asked.pop(struct.unpack_from(">i", frame)[0], None) == self.api and len(frame) > self.least:
                     frame = self.spoiled_one(other, frame)
                 other.sendall(struct.pack(">i", len(frame)) + frame)
         except OSError:

@@ -98,6 +98,14 @@ local function merge_config(graph, access, config)
    return has_sink and merged or config or {}
 end
 
+-- One client writes for all sinks of the transaction.
+local function merge_produce(graph, access)
+   for _, sink in ipairs(graph.sinks) do
+      if sink.connector == "kafka" and login_of(sink.options) == login_of(access)
+         and sink.options.produce == "librdkafka" then return "librdkafka" end
+   end
+end
+
 local function ledger_of(graph)
    local sources = kafka_sources(graph)
    check_sources(sources)
@@ -108,6 +116,7 @@ local function ledger_of(graph)
    local access = {}
    for _, name in ipairs(ACCESS) do access[name] = of.options[name] end
    access.config = merge_config(graph, access, of.options.config)
+   access.produce = merge_produce(graph, access)
    return { ledger = "kafka", group = sources[1] and of.options.group or graph.name,
       topic = sink and sink.options.topic or nil, options = access }
 end

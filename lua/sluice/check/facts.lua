@@ -61,9 +61,9 @@ local function look_at_group(found, group)
    end
 end
 
-local function look_at_way(found, of, reason)
-   found:add("ok", of, reason == "" and "records are read by sluice itself"
-      or "records are read by librdkafka: " .. reason)
+local function look_at_way(found, of, what, reason)
+   found:add("ok", of, reason == "" and what .. " by sluice itself"
+      or what .. " by librdkafka: " .. reason)
 end
 
 local function look_at_transactions(found, of, sink, said)
@@ -119,7 +119,8 @@ local function look_at_end(found, graph, one)
    end
    look_at_cluster(found, of, said)
    if said.group then look_at_group(found, said.group) end
-   if said.reads then look_at_way(found, of, said.reads) end
+   if said.reads then look_at_way(found, of, "records are read", said.reads) end
+   if said.writes then look_at_way(found, of, "rows are written", said.writes) end
    if not is_source then look_at_transactions(found, of, item, said) end
    for _, topic in ipairs(said.topics or {}) do
       if is_source then

@@ -95,6 +95,11 @@ kafka.options = options.merge(common.options, cluster.options, cluster.reference
       about = "latency",
       risk = "costs processor time, saves network and disk",
    },
+   produce = { check = options.word { "auto", "librdkafka" }, default = "auto",
+      doc = "who sends the rows: sluice itself where it can, or librdkafka always",
+      about = "latency",
+      risk = '"librdkafka" costs several times the CPU a row',
+   },
 })
 
 --- How the plan calls it.

@@ -1,0 +1,80 @@
+/* Produce 7, as Kafka's protocol lays it out. */
+#include <string.h>
+
+#include "runtime/connect/kafka_produce_state.h"
+
+enum { ALL_REPLICAS = -1,
+       ANSWER_MS = 20000, /* how long a leader waits for its followers */
+       NO_TEXT = -1 };
+
+static void put_nullable(buf *out, const char *text) {
+    if (text)
+        wire_put_text(out, text);
+    else
+        wire_put_int16(out, NO_TEXT);
+}
+
+/* Batches of a topic stand side by side in a request. */
+static bool is_first_of_topic(const produce_request *r, uint32_t at) {
+    return at == 0 || r->batches[at - 1]->partition->topic != r->batches[at]->partition->topic;
+}
+
+static int32_t topics_of(const produce_request *r) {
+    int32_t count = 0;
+    for (uint32_t i = 0; i < r->count; i++) count += is_first_of_topic(r, i);
+    return count;
+}
+
+static int32_t partitions_from(const produce_request *r, uint32_t at) {
+    uint32_t end = at + 1;
+    while (end < r->count && !is_first_of_topic(r, end)) end++;
+    return (int32_t)(end - at);
+}
+
+void produce_put_request(kafka_producer *p, const produce_request *r) {
+    buf *out = &p->frame;
+    wire_put_head(out, WIRE_PRODUCE, WIRE_PRODUCE_VERSION, r->id, p->way.client);
+    put_nullable(out, p->transaction ? p->transaction->id : NULL);
+    wire_put_int16(out, ALL_REPLICAS);
+    wire_put_int32(out, ANSWER_MS);
+    wire_put_int32(out, topics_of(r));
+    for (uint32_t i = 0; i < r->count; i++) {
+        const produce_batch *b = r->batches[i];
+        if (is_first_of_topic(r, i)) {
+            wire_put_text(out, b->partition->topic->name);
+            wire_put_int32(out, partitions_from(r, i));
+        }
+        wire_put_int32(out, b->partition->number);
+        wire_put_int32(out, (int32_t)b->bytes.len);
+        buf_put(out, b->bytes.data, b->bytes.len);
+    }
+    wire_end_frame(out);
+}
+
+produce_reader produce_open(const char *answer, size_t len) {
+    produce_reader r = { .in = { .at = answer, .end = answer + len } };
+    r.topics = wire_int32(&r.in);
+    return r;
+}
+
+static bool next_topic(produce_reader *r) {
+    if (r->topics <= 0 || r->in.is_short) return false;
+    r->topics--;
+    r->topic_len = wire_int16(&r->in);
+    r->topic = wire_bytes(&r->in, r->topic_len);
+    r->partitions = wire_int32(&r->in);
+    return !r->in.is_short;
+}
+
+bool produce_next(produce_reader *r, produce_answer *a) {
+    while (r->partitions <= 0)
+        if (!next_topic(r)) return false;
+    r->partitions--;
+    *a = (produce_answer){ .topic = r->topic, .topic_len = r->topic_len };
+    a->number = wire_int32(&r->in);
+    a->code = wire_int16(&r->in);
+    wire_int64(&r->in); /* offset of the first record */
+    wire_int64(&r->in); /* its time, if it is the broker's */
+    wire_int64(&r->in); /* where the log begins */
+    return !r->in.is_short;
+}

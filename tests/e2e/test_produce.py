@@ -1,0 +1,80 @@
+"""Writing by sluice itself and by librdkafka: the same rows, once and in their order, though connections break."""
+import json
+import os
+
+import expect
+import harness
+import pipelines
+import test_fetch
+
+WAYS = ("auto", "librdkafka")
+PRODUCE = 0
+COUNT = 20_000
+
+
+class WriteTest(harness.E2ETest):
+    def copy(self, count, sink="", **topic):
+        """Copy numbers; the values that come out, in their order in each partition."""
+        source, out = self.topic(), self.topic(name="out", **topic)
+        self.client.produce(source, [{"value": json.dumps({"n": n})} for n in range(count)])
+        self.file("p.lua", pipelines.copy(source, out, sink=sink))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        return self.client.consume(out), run
+
+
+class RowsTest(WriteTest):
+    def test_every_codec_to_several_partitions(self):
+        for codec in "none", "gzip", "snappy", "lz4", "zstd":
+            for way in WAYS:
+                with self.subTest(codec=codec, way=way):
+                    sink = f'compression = "{codec}", produce = "{way}", key = "n"'
+                    records, run = self.copy(3000, sink, partitions=3)
+                    self.assertEqual(sorted(r.json()["n"] for r in records), list(range(3000)))
+                    for partition in range(3):
+                        rows = [r.json()["n"] for r in records if r.partition == partition]
+                        self.assertEqual(rows, sorted(rows))
+                    self.assertEqual(len(expect.messages(run.err, "writing by librdkafka")), way == "librdkafka")
+
+    def test_rows_that_are_refused_are_found_among_thousands(self):
+        source, out, dead = self.topic(), self.topic(name="out", configs={"max.message.bytes": "50000"}), self.topic()
+        pads = {n: os.urandom(100_000).hex() for n in (0, 1500, 1501, 2999)}
+        self.client.produce(source, [{"value": json.dumps({"n": n, "pad": pads.get(n, "")})} for n in range(3000)])
+        self.file("p.lua", pipelines.copy(
+            source, out, fields='sluice.string "pad"', sink='on_error = "quarantine"',
+            stages=f':quarantine_to(sluice.kafka {{ topic = "{dead}" }})'))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual([r.json()["n"] for r in self.client.consume(out)], [n for n in range(3000) if n not in pads])
+        self.assertEqual([json.loads(r.value)["n"] for r in self.client.consume(dead)], sorted(pads))
+
+    def test_where_librdkafka_writes_it_is_said(self):
+        out = self.topic(name="out")
+        for setting, said in ("auto", "written by sluice itself"), ("librdkafka", "by librdkafka: option produce"):
+            self.file("p.lua", pipelines.copy(self.topic(), out, sink=f'produce = "{setting}"'))
+            run = self.run_sluice("check", "--connect", "p.lua")
+            self.assertIn(said, run.out + run.err)
+
+
+class BrokenTest(WriteTest):
+    """Half of an answer to Produce comes: what it stands for is in the log, and is sent again."""
+
+    @property
+    def broker(self):
+        if not hasattr(self, "mine"):
+            self.proxy = test_fetch.Proxy(lambda: self.mine.ports["proxied"])
+            self.proxy.api, self.proxy.least = PRODUCE, 0
+            self.addCleanup(self.proxy.close)
+            self.mine = self.own_broker(proxy=self.proxy.port)
+        return self.mine
+
+    @property
+    def brokers(self):
+        return self.broker.address("proxied")
+
+    def test_what_is_sent_again_is_there_once(self):
+        self.assertTrue(self.broker)
+        self.proxy.spoil = lambda frame: None
+        records, _ = self.copy(COUNT)
+        self.assertEqual(self.proxy.spoiled, 1)
+        self.assertEqual([r.json()["n"] for r in records], list(range(COUNT)))
