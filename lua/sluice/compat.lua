@@ -13,6 +13,7 @@ local cjson = require "cjson"
 local compat_migrate = require "sluice.compat.migrate"
 local compat_shape = require "sluice.compat.shape"
 local explain_json = require "sluice.explain.json"
+local fill = require "sluice.compat.fill"
 local layout = require "sluice.compat.layout"
 local tables = require "sluice.tables"
 local units = require "sluice.units"
@@ -178,8 +179,8 @@ local function compare_items(verdict, old, new)
       before[item.name] = nil
       if not was then
          added[#added + 1] = item.name
-         verdict:tell("%s: `%s` is new and starts empty, in windows that are open too",
-            called(new), item.name)
+         verdict:tell("%s: `%s` is new and %s", called(new), item.name,
+            fill.say(verdict.wants, new, true))
       elseif not is_same_item(was, item) then
          compare_members(verdict, new, was, item)
       end
@@ -259,7 +260,7 @@ local function compare_rest(verdict, gone, new)
                .. "and then add the other", old, name, gone[old].name)
          end
       end
-      verdict:tell("%s is new and starts empty", name)
+      verdict:tell("%s is new and %s", name, fill.say(verdict.wants, new[name], false))
    end
    for _, old in ipairs(tables.keys(gone)) do
       drop(verdict, gone[old])
@@ -294,7 +295,7 @@ local function conclude(verdict)
          ways_out = WAYS_OUT }
    end
    return { verdict = "accepted", messages = verdict.notes, changes = verdict.changes,
-      loses = verdict.loses }
+      loses = verdict.loses, fills = {} }
 end
 
 local function refuse_all(text, ...)
@@ -306,13 +307,14 @@ end
 -- @tparam string stored shape, JSON as `sluice.compat.shape` writes it
 -- @tparam string own the same of the script at hand
 -- @tparam ?table migrates stage → aggregate → anything: those that have a `migrate`
+-- @tparam ?table wants by name of the aggregation: `backfill`, ms
 -- @treturn table `{ verdict = "same"|"accepted"|"refused", messages = {…}, ways_out = of
 --  what is refused, changes = { { section = "aggregate NAME", fate =
 --  "same"|"mapped"|"gone", runs = { { from =, to =, size = }, … }, parts = {…},
 --  migrates = name → item of the stored shape, or nil }, … },
---  loses = true where some state goes }`; `changes` has each table of the stored state,
---  but of `same` none
-function compat.compare(stored, own, migrates)
+--  loses = true where some state goes, fills = of `sluice.compat.fill` }`; `changes`
+--  has each table of the stored state, but of `same` none
+function compat.compare(stored, own, migrates, wants)
    if stored == own then return { verdict = "same", messages = {}, changes = {} } end
    local right, old = pcall(cjson.decode, stored)
    if not right or type(old) ~= "table" then
@@ -324,13 +326,18 @@ function compat.compare(stored, own, migrates)
    end
    local new = cjson.decode(own)
    local verdict = setmetatable({ refusals = {}, notes = {}, changes = {},
-      migrates = migrates or {}, operators = new.operators }, Verdict)
+      migrates = migrates or {}, operators = new.operators,
+      wants = wants or {} }, Verdict)
    compare_sources(verdict, old.sources, new.sources)
    if old.shards ~= new.shards then
       verdict:refuse("there were %d shards, and there are %d", old.shards, new.shards)
    end
    compare_operators(verdict, old.operators, new.operators)
-   return conclude(verdict)
+   local found = conclude(verdict)
+   if found.fills then
+      found.fills = fill.of(old.operators, new.operators, verdict.wants, found.changes)
+   end
+   return found
 end
 
 return compat

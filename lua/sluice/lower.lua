@@ -142,6 +142,7 @@ function Plan:fill_aggregate(into, index)
    into.has_retractions = flag(aggregate.has_retractions)
    into.user_code, into.spills = user_code(aggregate), spills(aggregate)
    into.max_rows = aggregate.max_rows or 0
+   into.backfill_ms = aggregate.backfill_ms or 0
    into.step, into.level = aggregate.step - 1, aggregate.level or 0
    into.late = aggregate.late and aggregate.late - 1 or -1
    lower_step.fill_feeds(self, into, "aggregate", index)

@@ -105,7 +105,7 @@ local function finish(host, graph, list, seen)
       settings = table.concat(graph.settings, "\n"),
       compat = function(stored)
          local into, anchors, found = lower_compat.compare(stored, lowered.shape,
-            migrates)
+            migrates, graph)
          keep.compared = { into, anchors }
          migrations:prepare(stored, found.changes)
          return ("%.0f"):format(address_of(into))

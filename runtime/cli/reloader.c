@@ -15,6 +15,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/thread.h"
+#include "runtime/flow/backfill.h"
 #include "runtime/flow/reload.h"
 #include "runtime/script/trying.h"
 
@@ -343,7 +344,8 @@ void reloader_tick(reloader *r, pipeline *p) {
     if (!r) return;
     look_back(r, p);
     worker **workers = take_ready(r, &count);
-    if (workers && reload_may_swap(p)) swap(r, p, workers, count);
+    if (workers && reload_may_swap(p) && backfill_is_ready(p, workers, count))
+        swap(r, p, workers, count);
 }
 
 void reloader_free(reloader *r) {

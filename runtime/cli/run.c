@@ -20,6 +20,7 @@
 #include "runtime/cli/stop.h"
 #include "runtime/cli/summary.h"
 #include "runtime/connect/connectors.h"
+#include "runtime/flow/backfill.h"
 #include "runtime/flow/keeper.h"
 #include "runtime/flow/poisoned.h"
 #include "runtime/flow/run.h"
@@ -372,6 +373,7 @@ static err *run_opened(run *r, uint32_t workers) {
     start_display(r, r->pipeline.plan);
     start_reloader(r);
     err *e = judge_end(run_pipeline(&r->pipeline, on_tick, r));
+    backfill_drop(&r->pipeline); /* by a script that is the reloader's */
     reloader_free(r->reloader);
     r->reloader = NULL;
     look_around(r, &r->pipeline);

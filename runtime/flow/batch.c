@@ -11,6 +11,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/ahead.h"
+#include "runtime/flow/backfill.h"
 #include "runtime/flow/budget.h"
 #include "runtime/flow/closing.h"
 #include "runtime/flow/collect.h"
@@ -330,6 +331,8 @@ static void move_on(batch *b) {
         p->stages.distincts[d].watermark = b->next[p->plan->aggregate_count + d];
     closing_keep(p);
     p->batch++;
+    mem_free(p->refilled);
+    p->refilled = NULL;
 }
 
 static void begin_workers(pipeline *p, uint64_t number) {
@@ -466,8 +469,11 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     batch b;
     int64_t began_ms = clock_steady_ms(p->system.clock);
     laps_mark(p->laps);
+    *ran = false;
+    err *e = backfill_due(p);
+    if (e) return e;
     batch_plan(&b, p, flush);
-    err *e = batch_begin(&b, ran);
+    e = batch_begin(&b, ran);
     bool fetched = !e; /* else its records are not all there to be done again */
     laps_add(p->laps, LAP_FETCH);
     if (!*ran) {

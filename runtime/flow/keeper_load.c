@@ -8,6 +8,7 @@
 #include "runtime/base/crash.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/flow/backfill.h"
 #include "runtime/flow/keeper_inside.h"
 #include "runtime/flow/local.h"
 #include "runtime/flow/shape.h"
@@ -81,6 +82,8 @@ static err *check_shape(loading *l, const char *shape) {
     k->has_told = true;
     shape_maps_init(&l->maps, l->p->plan, compat);
     l->has_maps = true;
+    backfill_forget(l->p->fills);
+    l->p->fills = backfill_keep(compat);
     return NULL;
 }
 

@@ -4,6 +4,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/connect/outage.h"
 #include "runtime/flow/ahead.h"
+#include "runtime/flow/backfill.h"
 #include "runtime/flow/batch.h"
 #include "runtime/flow/closing.h"
 #include "runtime/flow/commit.h"
@@ -110,6 +111,8 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
 void pipeline_close(pipeline *p) {
     if (!p->plan) return;
     uint32_t workers = crew_count(p->crew);
+    backfill_drop(p);
+    backfill_forget(p->fills);
     err_free(commit_settle(p)); /* it uses what goes */
     err_free(p->later);
     reload_end(p);
@@ -132,6 +135,7 @@ void pipeline_close(pipeline *p) {
     mem_free(p->inputs);
     crew_free(p->crew, p->plan);
     mem_free(p->opened);
+    mem_free(p->refilled);
     arena_done(&p->held);
     *p = (pipeline){ 0 };
 }

@@ -98,6 +98,10 @@ void record_put(buf *out, const pipeline *p, const batch_view *b) {
         put_source(out, &p->inputs[i]);
     }
     buf_put_char(out, ']');
+    if (p->refilled) {
+        buf_put_char(out, ',');
+        buf_put_text(out, p->refilled);
+    }
     buf_printf(out, ",\"sum\":\"%016" PRIx64 "\"}", sum_of(out->data + begin, out->len - begin));
 }
 
@@ -183,19 +187,25 @@ static void *add_item(reader *r, void *items, uint32_t count, size_t size) {
     return more;
 }
 
+/* `"topic",partition,from,to]` */
+static recorded_range read_range(reader *r) {
+    recorded_range range;
+    range.topic = read_text(r).data;
+    expect(r, ",");
+    range.number = (int32_t)read_number(r);
+    expect(r, ",");
+    range.from = read_number(r);
+    expect(r, ",");
+    range.to = read_number(r);
+    expect(r, "]");
+    return range;
+}
+
 static void read_ranges(reader *r, recorded_source *s) {
     while (!r->is_bad && !take(r, "]")) {
-        recorded_range range;
         if (s->range_count) expect(r, ",");
         expect(r, "[");
-        range.topic = read_text(r).data;
-        expect(r, ",");
-        range.number = (int32_t)read_number(r);
-        expect(r, ",");
-        range.from = read_number(r);
-        expect(r, ",");
-        range.to = read_number(r);
-        expect(r, "]");
+        recorded_range range = read_range(r);
         s->ranges = add_item(r, s->ranges, s->range_count, sizeof range);
         s->ranges[s->range_count++] = range;
     }
@@ -247,6 +257,26 @@ static void read_sources(reader *r, recorded *out) {
     }
 }
 
+static void read_refill(reader *r, recorded *out) {
+    if (!take(r, ",\"refill\":{\"processing_time\":")) return;
+    out->has_refill = true;
+    out->refill_now_ms = read_number(r);
+    expect(r, ",\"since\":");
+    out->refill_since_ms = read_number(r);
+    expect(r, ",\"ranges\":[");
+    while (!r->is_bad && !take(r, "]")) {
+        recorded_refill one;
+        if (out->refill_count) expect(r, ",");
+        expect(r, "[");
+        one.source = (uint32_t)read_number(r);
+        expect(r, ",");
+        one.range = read_range(r);
+        out->refills = add_item(r, out->refills, out->refill_count, sizeof one);
+        out->refills[out->refill_count++] = one;
+    }
+    expect(r, "}");
+}
+
 static void read_stages(reader *r) {
     for (bool is_first = true; !r->is_bad && !take(r, "]"); is_first = false) {
         if (!is_first) expect(r, ",");
@@ -285,6 +315,7 @@ err *record_read(const char *text, size_t len, recorded *out) {
     read_stages(&r);
     expect(&r, ",\"sources\":[");
     read_sources(&r, out);
+    read_refill(&r, out);
     expect(&r, ",\"sum\":");
     if (!r.is_bad) return NULL;
     return err_new(ERR_REFUSED,

@@ -9,6 +9,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/ahead.h"
+#include "runtime/flow/backfill.h"
 #include "runtime/flow/blank.h"
 #include "runtime/flow/commit.h"
 #include "runtime/flow/held.h"
@@ -74,6 +75,7 @@ void reload_free(reload *r) {
         mem_free(r->rows_before);
         mem_free(r->inputs);
         mem_free(r->shape);
+        mem_free(r->refilled);
         mem_free(r);
         r = next;
     }
@@ -134,6 +136,7 @@ static err *decide_state(const pipeline *p, reload *r) {
         buf_put(&r->changes, compat->message.data, compat->message.len);
         if (compat->message.len) buf_put_char(&r->changes, '\n');
     }
+    r->compat = compat;
     bool is_mapped = compat && compat->verdict == SL_COMPAT_ACCEPTED;
     if (is_mapped) shape_maps_init(&r->maps, r->plan, compat);
     takeover_init(&r->state, p->plan, r->plan, is_mapped ? compat : NULL,
@@ -213,6 +216,7 @@ static void exchange(pipeline *p, reload *r) {
     p->chunk_now = r->chunk_now;
     r->chunk_now = chunk_now;
     SWAP(delivery, p->out, r->out);
+    SWAP(char *, p->refilled, r->refilled);
     exchange_inputs(p, r);
     exchange_trigger(p, r);
     p->system.script = p->sink_system.script = crew_worker(p->crew, 0)->script;
@@ -240,17 +244,21 @@ static void exchange_tables(pipeline *p, const takeover *state, worker **others,
 
 /* -- swap */
 
-bool reload_may_swap(const pipeline *p) { return !p->finished && !ahead_planned(p); }
+bool reload_may_swap(const pipeline *p) {
+    return !p->finished && !ahead_planned(p) && !p->fills;
+}
 
 /* All that can fail. */
 static err *prepare(pipeline *p, reload *r) {
-    err *e = reload_check(p, r->plan, r->worker_count);
+    err *e = p->fills ? err_new(ERR_REFUSED, "what is new in the script that runs is filled by "
+                                             "its first batch: wait for that")
+                      : reload_check(p, r->plan, r->worker_count);
     if (!e) e = decide_state(p, r);
     /* what the base's threads ask of the plan */
     if (!e && p->local && p->local->base) e = local_catch_up(p);
     if (!e) e = reload_open_sinks(p, r);
     if (!e && takeover_maps(&r->state)) e = crew_run(p->crew, copy_phase, r, true);
-    return e;
+    return e ? e : backfill_swap(p, r->workers, r->compat, &r->refilled);
 }
 
 static char *text_of_changes(const reload *r) {
@@ -282,6 +290,7 @@ err *reload_swap(pipeline *p, worker **workers, uint32_t count, char **changes) 
     reload *r = new_reload(p, workers, count);
     p->later = commit_settle(p);
     err *e = p->later ? err_new(ERR_STOPPED, "the run ends") : prepare(p, r);
+    backfill_drop(p); /* it has borrowed a script */
     if (e) {
         retire(p, r);
         if (before) put_on_again(p, before);

@@ -36,9 +36,11 @@ struct reload {
     bool has_other_shape;
     takeover state;
     shape_maps maps;
-    buf changes;         /* lines */
-    uint64_t batch;      /* the first one of the new script */
-    struct reload *next; /* of those that are done with */
+    const sl_compat *compat; /* borrowed from the new script; NULL: the same */
+    char *refilled;          /* for the record of the first batch; owned, or NULL */
+    buf changes;             /* lines */
+    uint64_t batch;          /* the first one of the new script */
+    struct reload *next;     /* of those that are done with */
 };
 
 /* ERR_REFUSED: something else than state cannot change while it runs. */

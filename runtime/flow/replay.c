@@ -200,6 +200,10 @@ static err *check_begin(const replay *r, const recorded *planned) {
     const pipeline *p = &r->pipeline;
     if (planned->batch != p->batch)
         return err_new(ERR_REFUSED, "the record is that of batch %" PRIu64, planned->batch);
+    if (planned->has_refill && !p->fills && !r->is_other_script)
+        return err_new(ERR_REFUSED, "records were read again before it, for what was new in the "
+                                    "script (`backfill`), and here nothing is new: begin at an "
+                                    "earlier batch, or behind it");
     for (uint32_t i = 0; !r->is_other_script && i < p->input_count; i++) {
         if (i >= planned->source_count) break;
         int64_t was = planned->sources[i].watermark, is = p->inputs[i].watermark.time;

@@ -36,13 +36,10 @@ static bool has_flat_map(const sl_plan *plan) {
     return false;
 }
 
-void walk_init(pipeline *p) {
-    const sl_plan *plan = p->plan;
-    p->adapts = has_flat_map(plan);
-    p->chunk_now = p->adapts && p->chunk_records > FIRST_RECORDS ? FIRST_RECORDS : p->chunk_records;
-    p->depths = mem_zalloc(plan->step_count, sizeof *p->depths);
+uint32_t *walk_depths(const sl_plan *plan) {
+    uint32_t *depths = mem_zalloc(plan->step_count, sizeof *depths);
     for (uint32_t s = 0; s < plan->step_count; s++) {
-        uint32_t root = plan->steps[s].root, depth = p->depths[root];
+        uint32_t root = plan->steps[s].root, depth = depths[root];
         if (plan->steps[s].level > depth) depth = plan->steps[s].level;
         for (uint32_t a = 0; a < plan->aggregate_count; a++) {
             const sl_aggregate *of = &plan->aggregates[a];
@@ -52,8 +49,15 @@ void walk_init(pipeline *p) {
             const sl_distinct *of = &plan->distincts[d];
             depth = deepest(plan, root, of->feeds, of->feed_count, of->level, depth);
         }
-        p->depths[root] = depth;
+        depths[root] = depth;
     }
+    return depths;
+}
+
+void walk_init(pipeline *p) {
+    p->adapts = has_flat_map(p->plan);
+    p->chunk_now = p->adapts && p->chunk_records > FIRST_RECORDS ? FIRST_RECORDS : p->chunk_records;
+    p->depths = walk_depths(p->plan);
 }
 
 uint32_t walk_chunk_records(const pipeline *p) {

@@ -6,6 +6,9 @@
 /* Find out how deep each tree of steps goes. */
 void walk_init(pipeline *p);
 
+/* By root of a tree of steps: its highest level; owned by the caller. */
+uint32_t *walk_depths(const sl_plan *plan);
+
 /* How many records, or results, the next chunk takes at most: fewer where flat_maps make many rows
  * of each, so that a chunk's rows stay few. thread: any. */
 uint32_t walk_chunk_records(const pipeline *p);

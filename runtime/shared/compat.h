@@ -27,14 +27,25 @@ typedef struct sl_table_change {
     uint32_t migrates;                 /* MAPPED: 1: behind the map, a function of the script */
 } sl_table_change;
 
+/* What is new in an aggregation that has a `backfill`: to be filled with rows read again. */
+typedef struct sl_fill {
+    uint32_t aggregate;         /* index into the plan's */
+    uint32_t is_whole;          /* 1: the stage is new, groups are, too; else only these: */
+    uint32_t run_count;         /* bytes of a state, without parts: */
+    uint32_t part_count;        /* and parts: */
+    const uint32_t *at, *sizes; /* run_count of each */
+    const uint32_t *parts;      /* byte offsets of sl_part members */
+} sl_fill;
+
 typedef struct sl_compat {
-    int32_t verdict; /* sl_compat_verdict */
-    uint32_t loses;  /* ACCEPTED: 1: some state has no place in the script */
-    uint32_t unused;
+    int32_t verdict;                /* sl_compat_verdict */
+    uint32_t loses;                 /* ACCEPTED: 1: some state has no place in the script */
+    uint32_t fill_count;            /* ACCEPTED: of aggregations that want it */
     uint32_t change_count;          /* ACCEPTED: as many as there are tables of the stored shape */
     const sl_table_change *changes; /* a stored table that is not here: as it is */
-    sl_string message;              /* lines; ACCEPTED: to be logged, perhaps empty */
-    sl_string ways_out;             /* REFUSED: what can be done */
+    const sl_fill *fills;
+    sl_string message;  /* lines; ACCEPTED: to be logged, perhaps empty */
+    sl_string ways_out; /* REFUSED: what can be done */
 } sl_compat;
 
 /* States of a table that functions of the script make of old ones. */

@@ -53,6 +53,7 @@ typedef struct sl_aggregate {
                                      remembered */
     uint8_t user_code;            /* sl_user_code: what may throw in the fold */
     int64_t max_rows;             /* complete */
+    int64_t backfill_ms;          /* > 0: what is new in it is filled with rows of this time */
     uint32_t state_size;          /* bytes, a multiple of 8: all aggregates concatenated */
     uint32_t part_count;          /* variable-size parts in a state */
     const uint32_t *part_offsets; /* byte offsets of sl_part members in the state */

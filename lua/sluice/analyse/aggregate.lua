@@ -55,7 +55,7 @@ local function make(work, node, of)
    local graph = work.graph
    local index = #graph.aggregates + 1
    local made = { window = of_window, group = {}, items = {}, input = {}, sources = {},
-      line = node.line }
+      line = node.line, backfill_ms = node.backfill_ms }
    for i, column in ipairs(key) do
       made.group[i] = {
          name = column.name, type = column.type, exact = column.exact,
@@ -205,6 +205,24 @@ local function check_onward(work, one)
    end
 end
 
+-- Only what a source gave can be had again; where it lies is found by event time.
+local function check_backfill(work, made, stage)
+   for _, index in ipairs(stage.input) do
+      local input = work.graph.steps[index].input
+      while input.kind == "flat_map" do input = work.graph.steps[input.step].input end
+      if input.kind == "distinct" then
+         check_backfill(work, made, work.graph.distincts[input.index])
+      elseif input.kind == "aggregate" then
+         place.fail(made.line, "`backfill`: rows come from another aggregation, and only "
+            .. "what is read from a source can be read again: leave it out")
+      elseif not work.graph.sources[input.index].time then
+         place.fail(made.line, "`backfill` goes by event time, and source `%s` has none: "
+            .. "write `:event_time(\"ts\", …)` behind its fields, or leave it out",
+            work.graph.sources[input.index].name)
+      end
+   end
+end
+
 local function check_final_name(one, values)
    if not values.final then return end
    for _, node in ipairs(one.sinks) do
@@ -230,6 +248,7 @@ local function finish_one(work, one)
    end
    values = values or APPEND
    check_closes(one, values.mode)
+   if one.made.backfill_ms then check_backfill(work, one.made, one.made) end
    check_final_name(one, values)
    local made = one.made
    made.mode = values.mode

@@ -30,15 +30,31 @@ local function fill_change(memory, into, change)
    into.migrates = change.migrates and 1 or 0
 end
 
+local function fill_fill(memory, into, fill)
+   into.aggregate, into.is_whole = fill.aggregate, fill.is_whole and 1 or 0
+   local count = #fill.runs
+   local at, sizes = memory:array("uint32_t", count), memory:array("uint32_t", count)
+   for i, run in ipairs(fill.runs) do at[i - 1], sizes[i - 1] = run.at, run.size end
+   into.run_count, into.at, into.sizes = count, at, sizes
+   local parts = memory:array("uint32_t", #fill.parts)
+   for i, part in ipairs(fill.parts) do parts[i - 1] = part end
+   into.part_count, into.parts = #fill.parts, parts
+end
+
 --- Compare a stored shape with a script's.
 -- @tparam string stored JSON
 -- @tparam string own JSON
 -- @tparam table migrates as for `compat.compare`
+-- @tparam ?table graph of the script; its aggregations stand in the order of the shape's
 -- @treturn cdata sl_compat *
 -- @treturn table what keeps it alive
 -- @treturn table as of `compat.compare`
-function lower_compat.compare(stored, own, migrates)
-   local found, memory = compat.compare(stored, own, migrates), lower_value.new()
+function lower_compat.compare(stored, own, migrates, graph)
+   local wants, memory = {}, lower_value.new()
+   for _, aggregate in ipairs(graph and graph.aggregates or {}) do
+      wants[aggregate.name] = aggregate.backfill_ms
+   end
+   local found = compat.compare(stored, own, migrates, wants)
    local into = memory:array("sl_compat", 1)
    into[0].verdict = C[VERDICTS[found.verdict]]
    into[0].loses = found.loses and 1 or 0
@@ -48,6 +64,10 @@ function lower_compat.compare(stored, own, migrates)
    for i, change in ipairs(found.changes) do
       fill_change(memory, changes[i - 1], change)
    end
+   local fills = found.fills or {}
+   local filled = memory:array("sl_fill", #fills)
+   for i, one in ipairs(fills) do fill_fill(memory, filled[i - 1], one) end
+   into[0].fills, into[0].fill_count = filled, #fills
    into[0].changes, into[0].change_count = changes, #found.changes
    return into + 0, memory.anchors, found
 end

@@ -12,6 +12,17 @@ local group = {}
 local NAME = { name = { check = options.text(), doc = "of the state", about = "access",
    risk = "state goes by it: renamed, it starts empty" } }
 
+--- Options of `:aggregate`, behind its table.
+group.OPTIONS = {
+   backfill = { check = options.duration(1), as = "backfill_ms",
+      doc = "what is new here when a changed script takes over is filled with the rows "
+         .. "of this long, in event time back from the newest; absent: it starts empty",
+      about = "latency",
+      risk = "records of that time are read once more, for the new aggregates alone; the "
+         .. "longer, the later the changed script takes over",
+   },
+}
+
 local function read_keys(node, positional)
    local names = {}
    for i, name in ipairs(positional) do
@@ -200,12 +211,15 @@ end
 --- `:aggregate { name = sluice.count(), … }`: one row a group and window.
 -- @tparam table node being made
 -- @tparam table given aggregates: tables with one name in order, then named ones by name
+-- @tparam ?table more `backfill`
 -- @raise for what is no aggregate, unknown fields, names that exist
-function group.aggregate(node, given)
+function group.aggregate(node, given, more)
    local of_window, of_group = stages_before(node)
    node.window_node, node.group_node = of_window, of_group
    local kind = of_window and of_window.kind or "none"
    node.items = read_items(given)
+   node.backfill_ms = options.read("`:aggregate`", group.OPTIONS, more == nil and {}
+      or more).backfill
    local resolved, message = group.resolve(node.items, node.schema, kind)
    if not resolved then place.fail(nil, "%s", message) end
    node.keys = of_group and of_group.keys or {}

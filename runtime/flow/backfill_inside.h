@@ -1,0 +1,89 @@
+#pragma once
+/* What the files of a refill share: backfill.c (when), backfill_read.c (records into tables),
+ * backfill_source.c (where they come from). */
+#include <stdatomic.h>
+
+#include "runtime/flow/backfill.h"
+#include "runtime/flow/record.h"
+#include "state/jobs.h"
+
+struct backfill_fills {
+    sl_fill *items;
+    uint32_t count;
+    arena memory; /* of all that */
+};
+
+/* A partition as the run stands in it. */
+typedef struct backfill_spot {
+    char *topic; /* owned */
+    int32_t number;
+    double rank;      /* input.ranks */
+    int64_t from, to; /* to be read; from: -1, not known yet */
+    sl_string header; /* that names the columns; owned; data NULL: none */
+    int64_t header_offset;
+} backfill_spot;
+
+/* A source that is read again. */
+typedef struct backfill_source {
+    struct backfill *of;
+    bool is_read; /* it feeds what is to be filled */
+    bool is_open;
+    const sl_source_ops *ops; /* the run's */
+    input input;              /* on a connection of its own */
+    sl_system system;
+    arena held;           /* options of that */
+    backfill_spot *spots; /* in the order of reading; owned */
+    uint32_t count, room;
+    double *places; /* by partition of the input: its rank in the run; owned */
+} backfill_source;
+
+struct backfill {
+    const sl_plan *plan; /* of the script that is filled; its */
+    sl_plan own;         /* the same, but what is not filled is fed nothing */
+    sl_aggregate *aggregates;
+    const backfill_fills *fills; /* borrowed, or: */
+    backfill_fills *own_fills;   /* owned */
+    const pipeline *p;           /* what does not change while it runs */
+    const recorded *planned;     /* done again; NULL: it is not. Borrowed */
+    const script *by;            /* lent; by whom, to tell */
+    worker *side;                /* has all shards; its script is lent */
+    chunk *chunk;
+    uint32_t chunk_records;
+    uint32_t *depths;
+    backfill_source *sources; /* by plan; owned */
+    batch_view view;
+    source_view *views;
+    aggregate_view *aggregate_views;
+    distinct_view *distinct_views;
+    int64_t since_ms;  /* rows from then on count */
+    int64_t lookup_ms; /* by the broker's time such lie from there on */
+    bool is_empty;     /* nothing was read yet: there is nothing to fill with */
+    buf ranges;        /* that were read, for the record */
+    char *last;        /* the one that grows, as far as its `to`; owned */
+    int64_t told_ms, began_ms;
+    _Atomic uint64_t done, left; /* records */
+    uint64_t thrown;             /* out */
+    volatile int stop;           /* given up */
+    int64_t deadline_ms;         /* steady; 0: none */
+    jobs *thread;                /* reads beside; NULL: no */
+    uint64_t ticket;
+    err *error; /* of the thread */
+    uint32_t rounds;
+};
+
+/* -- backfill_source.c */
+
+/* Where the run stands now: that is where to read to. */
+void backfill_aim(backfill *b);
+
+/* Open the connections. thread: any. */
+err *backfill_open(backfill *b);
+void backfill_close(backfill *b);
+
+/* Offsets that are still to be read, of what is open. */
+uint64_t backfill_left(const backfill *b);
+
+/* -- backfill_read.c */
+
+/* Read all up to where it is aimed. thread: any, one at a time. */
+err *backfill_read(backfill *b);
