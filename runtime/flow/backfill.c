@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "runtime/base/crash.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/ahead.h"
@@ -31,9 +32,9 @@ static const void *copy_list(arena *memory, const void *list, size_t bytes) {
     return copy;
 }
 
-backfill_fills *backfill_keep(const sl_compat *compat) {
+fill_list *backfill_keep(const sl_compat *compat) {
     if (!compat || !compat->fill_count) return NULL;
-    backfill_fills *f = mem_zalloc(1, sizeof *f);
+    fill_list *f = mem_zalloc(1, sizeof *f);
     arena_init(&f->memory, MEMORY_BYTES);
     f->count = compat->fill_count;
     f->items = arena_take(&f->memory, f->count * sizeof *f->items, sizeof(int64_t));
@@ -47,7 +48,7 @@ backfill_fills *backfill_keep(const sl_compat *compat) {
     return f;
 }
 
-void backfill_forget(backfill_fills *f) {
+void backfill_forget(fill_list *f) {
     if (!f) return;
     arena_done(&f->memory);
     mem_free(f);
@@ -60,7 +61,8 @@ void backfill_forget(backfill_fills *f) {
 static int64_t stage_watermark(const pipeline *p, const sl_plan *plan, const sl_fill *fill) {
     const sl_string *name = &plan->aggregates[fill->aggregate].name;
     for (uint32_t a = 0; a < p->plan->aggregate_count && !fill->is_whole; a++)
-        if (held_is_text(name, &p->plan->aggregates[a].name)) return p->stages.aggregates[a].watermark;
+        if (held_is_text(name, &p->plan->aggregates[a].name))
+            return p->stages.aggregates[a].watermark;
     stages met;
     stages_init(&met, plan);
     watermark_input *sources = mem_alloc((p->input_count + 1) * sizeof *sources);
@@ -216,7 +218,7 @@ static err *check_can(const pipeline *p, const backfill *b) {
 }
 
 /* To fill the tables of `plan`, by the Lua state of `by`. `fills` is borrowed. */
-static err *backfill_new(pipeline *p, const sl_plan *plan, worker *by, const backfill_fills *fills,
+static err *backfill_new(pipeline *p, const sl_plan *plan, worker *by, const fill_list *fills,
                          const recorded *planned, backfill **out) {
     backfill *b = mem_zalloc(1, sizeof *b);
     b->p = p;
@@ -261,8 +263,9 @@ static err *fill_phase(worker *w, void *arg) {
 
 static char *record_of(const backfill *b) {
     buf text = { 0 };
-    buf_printf(&text, "\"refill\":{\"processing_time\":%" PRId64 ",\"since\":%" PRId64 ",\"ranges\":[",
+    buf_printf(&text, "\"refill\":{\"processing_time\":%" PRId64 ",\"since\":%" PRId64,
                b->view.now_ms, b->since_ms);
+    buf_put_text(&text, ",\"ranges\":[");
     buf_put(&text, b->ranges.data, b->ranges.len);
     buf_put_text(&text, "]}");
     char *copy = mem_copy_text(text.data, text.len);
@@ -281,6 +284,7 @@ static char *put_together(pipeline *p, const backfill *b, worker **into) {
     log_info(p->system.log, "what is new is filled", log_number("records", b->done),
              log_number("thrown_out", b->thrown), log_number("since", b->since_ms),
              log_number("ms", clock_steady_ms(&(clock_source){ 0 }) - b->began_ms));
+    crash_point("backfill_filled");
     return record_of(b);
 }
 
@@ -323,7 +327,7 @@ static err *go_on_beside(backfill *b) {
 }
 
 /* What is to be filled if these take over; NULL: nothing, or they are refused. */
-static backfill_fills *find_fills(const pipeline *p, worker **workers, uint32_t count) {
+static fill_list *find_fills(const pipeline *p, worker **workers, uint32_t count) {
     const sl_plan *plan = script_plan(workers[0]->script);
     const sl_string *was = &p->plan->checkpoint.shape;
     const sl_compat *compat = NULL;
@@ -339,7 +343,7 @@ static backfill_fills *find_fills(const pipeline *p, worker **workers, uint32_t 
 
 /* Begin. False: it is the swap's to say what is wrong, or nothing is. */
 static bool begin_beside(pipeline *p, worker **workers, uint32_t count) {
-    backfill_fills *fills = find_fills(p, workers, count);
+    fill_list *fills = find_fills(p, workers, count);
     backfill *b = NULL;
     if (!fills) return false;
     err *e = backfill_new(p, script_plan(workers[0]->script), workers[0], fills, NULL, &b);
@@ -350,16 +354,16 @@ static bool begin_beside(pipeline *p, worker **workers, uint32_t count) {
         return false;
     }
     b->own_fills = fills;
-    p->backfill = b;
+    p->refill = b;
     log_info(p->system.log, "what is new is being filled", log_number("records", 0),
              log_number("since", b->since_ms));
     return true;
 }
 
 bool backfill_is_ready(pipeline *p, worker **workers, uint32_t count) {
-    backfill *b = p->backfill;
+    backfill *b = p->refill;
     if (b && b->by != workers[0]->script) backfill_drop(p);
-    b = p->backfill;
+    b = p->refill;
     if (p->fills) return true;
     if (!b) return !begin_beside(p, workers, count);
     if (!jobs_wait_some(b->thread, b->ticket, 0)) return false;
@@ -372,12 +376,12 @@ bool backfill_is_ready(pipeline *p, worker **workers, uint32_t count) {
 }
 
 /* What was read beside for this script, or nothing yet. */
-static err *take_beside(pipeline *p, worker **workers, const backfill_fills *fills,
+static err *take_beside(pipeline *p, worker **workers, const fill_list *fills,
                         backfill **out) {
-    backfill *b = p->backfill;
+    backfill *b = p->refill;
     if (b && b->by != workers[0]->script) backfill_drop(p);
-    b = p->backfill;
-    p->backfill = NULL;
+    b = p->refill;
+    p->refill = NULL;
     *out = b;
     if (!b) return backfill_new(p, script_plan(workers[0]->script), workers[0], fills, NULL, out);
     jobs_wait(b->thread, b->ticket, NULL);
@@ -389,7 +393,7 @@ static err *take_beside(pipeline *p, worker **workers, const backfill_fills *fil
 }
 
 err *backfill_swap(pipeline *p, worker **workers, const sl_compat *compat, char **record) {
-    backfill_fills *fills = backfill_keep(compat);
+    fill_list *fills = backfill_keep(compat);
     backfill *b = NULL;
     *record = NULL;
     if (!fills) return NULL;
@@ -402,13 +406,13 @@ err *backfill_swap(pipeline *p, worker **workers, const sl_compat *compat, char 
 }
 
 void backfill_drop(pipeline *p) {
-    backfill_free(p->backfill);
-    p->backfill = NULL;
+    backfill_free(p->refill);
+    p->refill = NULL;
 }
 
 bool backfill_progress(const pipeline *p, uint64_t *done, uint64_t *left) {
-    if (!p->backfill) return false;
-    *done = p->backfill->done;
-    *left = p->backfill->left;
+    if (!p->refill) return false;
+    *done = p->refill->done;
+    *left = p->refill->left;
     return true;
 }

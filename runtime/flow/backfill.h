@@ -15,9 +15,9 @@
 typedef struct backfill backfill;
 
 /* What is to be filled; owned by the pipeline until it is. */
-typedef struct backfill_fills backfill_fills;
-backfill_fills *backfill_keep(const sl_compat *compat); /* NULL: nothing */
-void backfill_forget(backfill_fills *f);
+typedef struct fill_list fill_list;
+fill_list *backfill_keep(const sl_compat *compat); /* NULL: nothing */
+void backfill_forget(fill_list *f);
 
 /* Before a batch: fill what p->fills says, which is NULL afterwards. ERR_STOPPED: asked to stop,
  * nothing has changed; ERR_REFUSED: what is needed cannot be read again. */
@@ -28,8 +28,8 @@ err *backfill_due(pipeline *p);
 bool backfill_is_ready(pipeline *p, worker **workers, uint32_t count);
 
 /* In a swap to these workers, whose tables have what is taken over: read what is still to be read,
- * and fill them. `record`: out, for the record of the next batch, owned by the caller; NULL: nothing
- * was to be filled. */
+ * and fill them. `record`: out, for the record of the next batch, owned by the caller; NULL:
+ * nothing was to be filled. */
 err *backfill_swap(pipeline *p, worker **workers, const sl_compat *compat, char **record);
 
 /* Give up what is being read beside; waits for it to notice. */

@@ -7,7 +7,7 @@
 #include "runtime/flow/record.h"
 #include "state/jobs.h"
 
-struct backfill_fills {
+struct fill_list {
     sl_fill *items;
     uint32_t count;
     arena memory; /* of all that */
@@ -41,12 +41,12 @@ struct backfill {
     const sl_plan *plan; /* of the script that is filled; its */
     sl_plan own;         /* the same, but what is not filled is fed nothing */
     sl_aggregate *aggregates;
-    const backfill_fills *fills; /* borrowed, or: */
-    backfill_fills *own_fills;   /* owned */
-    const pipeline *p;           /* what does not change while it runs */
-    const recorded *planned;     /* done again; NULL: it is not. Borrowed */
-    const script *by;            /* lent; by whom, to tell */
-    worker *side;                /* has all shards; its script is lent */
+    const fill_list *fills;  /* borrowed, or: */
+    fill_list *own_fills;    /* owned */
+    const pipeline *p;       /* what does not change while it runs */
+    const recorded *planned; /* done again; NULL: it is not. Borrowed */
+    const script *by;        /* lent; by whom, to tell */
+    worker *side;            /* has all shards; its script is lent */
     chunk *chunk;
     uint32_t chunk_records;
     uint32_t *depths;

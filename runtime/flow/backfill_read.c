@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/base/crash.h"
 #include "runtime/base/err.h"
 #include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
@@ -180,6 +181,7 @@ static err *read_spot(backfill *b, uint32_t source, backfill_spot *spot, int64_t
         uint64_t passed = (uint64_t)(came - spot->from);
         b->left = b->left > passed ? b->left - passed : 0;
         spot->from = came;
+        crash_point("backfill_slice");
         tell_progress(b);
     }
     return e;

@@ -22,7 +22,7 @@ struct replay;
 struct probe;
 struct reload;
 struct backfill;
-struct backfill_fills;
+struct fill_list;
 
 /* Implementations of connectors by name; NULL: none. */
 typedef const sl_source_ops *(*find_source_ops)(const sl_string *name);
@@ -62,18 +62,18 @@ typedef struct pipeline {
     arena held;               /* copies of parts of the plan: held.h */
     const sl_source **opened; /* of them, by source: what its connector was opened with; owned */
     delivery out;
-    struct keeper *keeper;        /* NULL: nothing is kept; owned */
-    struct local *local;          /* beside it; owned */
-    struct probe *probe;          /* a record looked at on its way (probe.h); borrowed, or NULL */
-    batch_step *on_step;          /* as the options say */
-    find_sink_ops find_sink;      /* as the options say */
-    err *later;                   /* of a commit, for the next step; owned */
-    struct reload *trial;         /* what this script took over from, while on trial; owned */
-    char *went_back;              /* why the script on trial is gone again, until it is told; owned */
-    struct reload *retired;       /* scripts that are done with (reload.h); owned */
-    struct backfill_fills *fills; /* due before the next batch (backfill.h); owned, or NULL */
-    struct backfill *backfill;    /* being read beside; owned, or NULL */
-    char *refilled;               /* for the record of the next batch; owned, or NULL */
+    struct keeper *keeper;   /* NULL: nothing is kept; owned */
+    struct local *local;     /* beside it; owned */
+    struct probe *probe;     /* a record looked at on its way (probe.h); borrowed, or NULL */
+    batch_step *on_step;     /* as the options say */
+    find_sink_ops find_sink; /* as the options say */
+    err *later;              /* of a commit, for the next step; owned */
+    struct reload *trial;    /* what this script took over from, while on trial; owned */
+    char *went_back;         /* why the script on trial is gone again, until it is told; owned */
+    struct reload *retired;  /* scripts that are done with (reload.h); owned */
+    struct fill_list *fills; /* due before the next batch (backfill.h); owned, or NULL */
+    struct backfill *refill; /* being read beside; owned, or NULL */
+    char *refilled;          /* for the record of the next batch; owned, or NULL */
     void *on_step_arg;
     crew *crew;
     laps *laps;     /* of the main thread; the crew's */

@@ -6,15 +6,16 @@
  *    "stages":["counts"],"sources":[{"name":"rides","ended":0,"watermark":null,
  *    "ranges":[["rides",0,10,20]],
  *    "partitions":[["rides",0,20,1699999999000,5]]}],
- *    "refill":{"processing_time":1700000000000,"since":1699996400000,"ranges":[[0,"rides",0,3,10]]},
- *    "sum":"9e37.."}
+ *    "refill":{"processing_time":1700000000000,"since":1699996400000,
+ *    "ranges":[[0,"rides",0,3,10]]},"sum":"9e37.."}
  *
  * watermark: that judges the rows. A range: topic, partition, offsets [from, to). A partition: its
  * end (null: its leader did not confirm it), the time of the batch that held its last record that
  * counts, and bits: 1 read to its end, 2 nothing will come, 4 confirmed, 8 held back by a
- * transaction. refill: only before the first batch of a script with a `backfill`: what was read for
- * it again (backfill.h), source, topic, partition, offsets. sum: FNV-1a of all before it. Kept in objects and the journal, made durable ahead of
- * its batch (ahead.h), and without a checkpoint written to the log at level debug. */
+ * transaction. refill: only in front of the first batch of a script with a `backfill`: what was
+ * read again (backfill.h): source, topic, partition, offsets. sum: FNV-1a of all before it. Kept in
+ * objects and the journal, made durable ahead of its batch (ahead.h), and without a checkpoint
+ * written to the log at level debug. */
 #include "runtime/flow/pipeline.h"
 
 typedef struct recorded_range {

@@ -10,6 +10,7 @@ local connector = require "sluice.connector"
 local decode = require "sluice.stage.decode"
 local distinct = require "sluice.stage.distinct"
 local format = require "sluice.format"
+local group = require "sluice.stage.group"
 local helper = require "sluice.helper"
 local later = require "sluice.later"
 local limits = require "sluice.source.limits"
@@ -249,6 +250,8 @@ function Page:stages()
    self:options(decode.TIME)
    self:line "### :distinct\n"
    self:options(distinct.OPTIONS, "within")
+   self:line "### :aggregate\n"
+   self:options(group.OPTIONS)
    for _, kind in ipairs(window.names()) do
       self:line("### sluice.%s\n", kind)
       self:line("%s\n", window.of(kind).doc)

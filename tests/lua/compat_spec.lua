@@ -145,6 +145,52 @@ describe("stored state", function()
    end)
 end)
 
+describe("what is to be filled", function()
+   local rows, sum = sluice.count(), sluice.sum "amount"
+   local wants = { aggregate = 3600000 }
+
+   local function fills(old, new)
+      return compat.compare(shape(old), shape(new), nil, wants)
+   end
+
+   local function bytes(fill)
+      local sum_of = 0
+      for _, run in ipairs(fill.runs) do sum_of = sum_of + run.size end
+      return sum_of
+   end
+
+   it("is the bytes of what is new, and no others", function()
+      local found = fills({ items = { rows = rows } },
+         { items = { rows = rows, sum = sum, half = sluice.quantile("amount", 0.5) } })
+      assert.matches("`sum` is new and is filled with the rows of the last 1 hour",
+         text(found))
+      assert.equal(1, #found.fills)
+      local fill = found.fills[1]
+      assert.equal(0, fill.aggregate)
+      assert.is_false(fill.is_whole)
+      assert.equal(1, #fill.parts)
+      for _, run in ipairs(found.changes[1].runs) do
+         for _, one in ipairs(fill.runs) do
+            assert.is_true(one.at >= run.to + run.size or one.at + one.size <= run.to)
+         end
+      end
+      assert.is_true(bytes(fill) >= 3 * 8) -- sum, rest, n
+   end)
+
+   it("is nothing where nothing new is kept, or it is not wanted", function()
+      local half = sluice.quantile("amount", 0.5)
+      local found = fills({ items = { rows = rows, half = half } },
+         { items = { rows = rows, half = half, more = sluice.quantile("amount", 0.9) } })
+      assert.equal(0, #found.fills)
+      found = fills({ items = { rows = rows, sum = sum } }, { items = { rows = rows } })
+      assert.equal(0, #found.fills)
+      found = compat.compare(shape { items = { rows = rows } },
+         shape { items = { rows = rows, sum = sum } })
+      assert.equal(0, #found.fills)
+      assert.matches("starts empty", text(found))
+   end)
+end)
+
 describe("aggregates of stored state", function()
    it("may come and go: members move by the map", function()
       local rows, sum = sluice.count(), sluice.sum "amount"

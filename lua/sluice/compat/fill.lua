@@ -46,7 +46,8 @@ local function is_taken(map, member)
       if part == member.part then return true end
    end
    for _, run in ipairs(member.part and {} or map.runs) do
-      if member.offset >= run.to and member.offset < run.to + run.size then return true end
+      local behind = run.to + run.size
+      if member.offset >= run.to and member.offset < behind then return true end
    end
    return false
 end

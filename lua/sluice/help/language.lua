@@ -6,6 +6,7 @@ local comment = require "sluice.help.comment"
 local distinct = require "sluice.stage.distinct"
 local foreign = require "sluice.foreign"
 local format = require "sluice.format"
+local group = require "sluice.stage.group"
 local helper = require "sluice.helper"
 local tables = require "sluice.tables"
 
@@ -21,6 +22,8 @@ local STAGES = {
    quarantine_to = { "deliver", "quarantine_to" }, rows = { "decode", "rows" },
    event_time = { "decode", "event_time" }, aggregate = { "group", "aggregate" },
 }
+
+local OPTIONS = { distinct = distinct.OPTIONS, aggregate = group.OPTIONS }
 
 local EXAMPLES = {
    filter = ":filter(function(ride) return ride.amount and ride.amount > 10 end)",
@@ -133,7 +136,7 @@ function language.topics(text_of, options_of)
    for _, name in ipairs(tables.keys(STAGES)) do
       add(name, { title = ":" .. name, write = function(to)
          language.add_stage(to, name, text_of)
-         if name == "distinct" then options_of(to, distinct.OPTIONS) end
+         if OPTIONS[name] then options_of(to, OPTIONS[name]) end
       end })
    end
    add("fields", fields_topic(text_of))

@@ -9,6 +9,7 @@ local connector = require "sluice.connector"
 local decode = require "sluice.stage.decode"
 local distinct = require "sluice.stage.distinct"
 local format = require "sluice.format"
+local group = require "sluice.stage.group"
 local helper = require "sluice.helper"
 local options = require "sluice.options"
 local pipeline = require "sluice.pipeline"
@@ -152,7 +153,7 @@ local STAGES = {
    { "flat_map", "flat_map", "make", "(fields, fn)" },
    { "distinct", "distinct", "make", "(keys)" }, { "union", "union", "make", "(...)" },
    { "group_by", "group", "group_by", "(keys)" }, { "window", "group", "window", "(w)" },
-   { "aggregate", "group", "aggregate", "(columns)" },
+   { "aggregate", "group", "aggregate", "(columns, options)" },
    { "to", "deliver", "to", "(sink)" }, { "late_to", "deliver", "late_to", "(sink)" },
    { "quarantine_to", "deliver", "quarantine_to", "(sink)" },
 }
@@ -173,6 +174,7 @@ function Page:stream()
    end
    self:class("sluice.event_time.options", decode.TIME)
    self:class("sluice.distinct.options", distinct.OPTIONS)
+   self:class("sluice.aggregate.options", group.OPTIONS)
    for _, name in ipairs(tables.keys(format.FORMATS)) do
       local known = format.FORMATS[name].OPTIONS
       if known then self:class(("sluice.%s.options"):format(name), known) end

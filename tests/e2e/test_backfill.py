@@ -1,0 +1,125 @@
+"""What is new in a script that takes over, filled with records that are read again: it is as if it had been there since
+the windows began that are open, whatever is killed meanwhile."""
+import json
+import os
+
+import harness
+
+CRASHING = os.path.join(harness.kit.ROOT, "build", "crash", "sluice")
+SCRIPT = """
+local sluice = require "sluice"
+local rows = sluice.kafka {{ topics = "{source}", start = "earliest", max_records = 300 }}
+   :json {{ sluice.string "k", sluice.int64 "n" :required(), sluice.int64 "ts" :required() }}
+   :event_time("ts", {{ unit = "ms", delay = "1 second", idle = "never" }})
+   :distinct {{ "n", within = "forever" }}
+return sluice.pipeline {{
+   name = "{name}", checkpoint = "file:./store", workers = 2,
+   rows:to(sluice.kafka {{ topic = "{copy}" }}),
+   rows:filter(function(row) return row.n % 10 ~= 3 end)
+      :group_by "k":window(sluice.tumbling {{ size = "40 seconds" }})
+      :aggregate({{ rows = sluice.count(), sum = sluice.sum "n" {more} }}, {{ backfill = "1 hour" }})
+      :to(sluice.kafka {{ topic = "{out}", mode = "append" }}),
+}}
+"""
+MORE = ', again = sluice.count(), mean = sluice.avg "n", least = sluice.min "n", all = sluice.collect("n", 4000)'
+TAKEN = "the script was reloaded"
+BEGIN_MS = 1_700_000_000_000 // 40_000 * 40_000
+
+
+class BackfillTest(harness.E2ETest):
+    def setUp(self):
+        super().setUp()
+        self.names = {"source": self.topic(partitions=2, name="in"), "copy": self.topic(name="copy"),
+                      "out": self.topic(name="out"), "name": harness.fresh("filled")}
+        self.sent = 0
+
+    def save(self, more):
+        self.file("p.new", SCRIPT.format(more=more, **self.names))
+        os.replace(os.path.join(self.folder, "p.new"), os.path.join(self.folder, "p.lua"))
+
+    def produce(self, count):
+        """Each tenth comes twice."""
+        first, self.sent = self.sent, self.sent + count
+        self.client.produce(self.names["source"], [
+            {"value": json.dumps({"n": n, "k": f"k{n % 3}", "ts": BEGIN_MS + n * 20}), "partition": n % 2}
+            for n in range(first, self.sent) for _ in range(2 if n % 10 == 0 else 1)])
+
+    def read_all(self):
+        self.wait_for("all that was sent", lambda: len(self.client.consume(self.names["copy"])) >= self.sent)
+
+    def begin(self, count=1500, **given):
+        self.save("")
+        run = self.start("run", "p.lua", **given)
+        self.produce(count)
+        self.read_all()
+        return run
+
+    def check(self):
+        """Each record is copied once; each window is out once, and what is new is right in all that were open."""
+        copied = sorted(record.json()["n"] for record in self.client.consume(self.names["copy"]))
+        self.assertEqual(copied, list(range(self.sent)))
+        wanted, found = {}, {}
+        for n in range(self.sent):
+            if n % 10 != 3:
+                wanted.setdefault((f"k{n % 3}", (BEGIN_MS + n * 20) // 40_000 * 40_000), []).append(n)
+        for record in self.client.consume(self.names["out"]):
+            row = record.json()
+            key = row["k"], row["window_start"]
+            self.assertNotIn(key, found)
+            found[key] = row
+            numbers = wanted[key]
+            self.assertEqual((row["rows"], row["sum"]), (len(numbers), sum(numbers)), key)
+            if "again" in row:
+                self.assertEqual((row["again"], row["least"]), (len(numbers), min(numbers)), key)
+                self.assertAlmostEqual(row["mean"], sum(numbers) / len(numbers))
+                self.assertEqual(row["all"], numbers)
+        for key in wanted:
+            if key[1] < max(start for _, start in wanted):
+                self.assertIn(key, found)
+        return [row for _, row in sorted(found.items(), key=lambda one: one[0][1])]
+
+    def finish(self, run):
+        self.produce(4000)
+        self.read_all()
+        self.assertEqual(run.stop(), 0, run.err)
+        rows = self.check()
+        self.assertEqual([row["window_start"] for row in rows if "again" not in row], [])
+        return rows
+
+    def replay(self):
+        done = json.loads(self.run_sluice("checkpoint", "ls", "p.lua", "--json").out)["next_batch"]
+        text = self.run_sluice("replay", "p.lua", "--from", "0", "--to", str(done - 1), "--json")
+        self.assertEqual(text.code, 0, text.err)
+        rows = [(message["key"], message["value"]) for batch in map(json.loads, text.out.splitlines())
+                for sink in batch["sinks"] if sink["sink"] == self.names["out"] for message in sink["messages"]]
+        sent = [(record.key.decode(), record.value.decode()) for record in self.client.consume(self.names["out"])]
+        self.assertEqual(rows, sent)
+
+    def test_it_is_read_beside_the_run_and_replayed(self):
+        run = self.begin()
+        self.save(MORE)
+        self.wait_for("the reload", lambda: TAKEN in run.err)
+        self.assertIn("`mean` is new and is filled with the rows of the last 1 hour", run.err)
+        self.assertIn("what is new is filled", run.err)
+        self.finish(run)
+        self.replay()
+
+    def test_killed_in_the_middle_it_is_read_again(self):
+        run = self.begin(program=CRASHING, env={"SLUICE_CRASH": "backfill_slice:2:kill"})
+        self.save(MORE)
+        self.assertEqual(run.wait(), -9, run.err)
+        for place in "backfill_slice", "backfill_filled", "flow_begun", "flow_produced":  # at starts
+            run = self.start("run", "p.lua", program=CRASHING, env={"SLUICE_CRASH": place + ":1:kill"})
+            self.produce(50)
+            self.assertEqual(run.wait(), -9, run.err)
+        run = self.start("run", "p.lua")
+        self.finish(run)
+        self.replay()
+
+    def test_what_stands_still_is_filled_in_front_of_its_first_batch(self):
+        self.assertEqual(self.begin().stop(), 0)
+        self.save(MORE)
+        run = self.start("run", "p.lua")
+        self.finish(run)
+        self.assertIn("what is new is filled", run.err)
+        self.replay()
