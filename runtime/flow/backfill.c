@@ -310,6 +310,11 @@ err *backfill_due(pipeline *p) {
     return NULL;
 }
 
+void backfill_done(pipeline *p) {
+    mem_free(p->refilled);
+    p->refilled = NULL;
+}
+
 /* -- beside a run */
 
 static void read_beside(void *arg) {

@@ -23,6 +23,9 @@ void backfill_forget(fill_list *f);
  * nothing has changed; ERR_REFUSED: what is needed cannot be read again. */
 err *backfill_due(pipeline *p);
 
+/* The batch behind it is done. */
+void backfill_done(pipeline *p);
+
 /* Whether these workers may take over: nothing is to be filled, or all but a little of it has been
  * read, or it cannot be, which the swap then tells. Else it goes on beside. */
 bool backfill_is_ready(pipeline *p, worker **workers, uint32_t count);

@@ -331,8 +331,7 @@ static void move_on(batch *b) {
         p->stages.distincts[d].watermark = b->next[p->plan->aggregate_count + d];
     closing_keep(p);
     p->batch++;
-    mem_free(p->refilled);
-    p->refilled = NULL;
+    backfill_done(p);
 }
 
 static void begin_workers(pipeline *p, uint64_t number) {
