@@ -245,9 +245,9 @@ reloader *reloader_new(const reloader_options *options, const script *running) {
 }
 
 void reloader_ask(reloader *r) {
-    const char *no = !r->has_thread       ? "there was no thread to load scripts in when it began"
+    const char *no = !r->has_thread      ? "there was no thread to load scripts in when it began"
                      : reloader_hangs(r) ? "the text before is still being loaded, and does not end"
-                                          : NULL;
+                                         : NULL;
     pthread_mutex_lock(&r->lock);
     r->is_asked = !no;
     uint64_t hash = r->running_hash;

@@ -11,10 +11,10 @@
 
 enum {
     STATUS_MS = 5000,
-    EACH_MS = 1000,  /* of all that run */
-    STOP_MS = 60000, /* --timeout */
+    EACH_MS = 1000,    /* of all that run */
+    STOP_MS = 60000,   /* --timeout */
     RELOAD_MS = 60000, /* likewise */
-    GONE_MS = 2000, /* from the last answer to the end of the process */
+    GONE_MS = 2000,    /* from the last answer to the end of the process */
 };
 
 /* Print an answer: as it is, or for people; what went wrong to standard error. */
