@@ -226,16 +226,30 @@ static err *commit_text(const pipeline *p, const pointer *which) {
     return k->ops->commit(k->ledger, text, k->marks, k->mark_count);
 }
 
+/* Of a script on trial, where it costs nothing to go back: what goes wrong with most rows is not
+ * the rows' fault. */
+static err *judge_refusals(const pipeline *p) {
+    if (!p->trial || p->keeper->plan->delivery != SL_EXACTLY_ONCE) return NULL;
+    double share = 1;
+    for (uint32_t i = 0; i < p->input_count; i++)
+        if (p->inputs[i].plan->max_bad_share < share) share = p->inputs[i].plan->max_bad_share;
+    return delivery_judge(&p->out, share);
+}
+
 static err *try_batch(pipeline *p, const commit_work *work) {
     keeper *k = p->keeper;
+    k->was_asked = false;
     err *e = k->ops->begin(k->ledger);
     if (!e) e = keeper_step(p, "begun");
     if (!e) e = delivery_run(&p->out, number_of(work), work->now_ms);
+    if (!e) e = judge_refusals(p);
     if (!e) e = keeper_step(p, "produced");
     if (!e && k->has_positions) e = save(p, work);
     if (!e) e = checkpoint_wait(k->checkpoint, &k->saved);
     if (!e) e = keeper_step(p, "written");
-    return e ? e : commit_text(p, &k->saved);
+    if (e) return e;
+    k->was_asked = true;
+    return commit_text(p, &k->saved);
 }
 
 /* It was tried until it was committed, or cannot be. Takes `e`. */
@@ -268,7 +282,7 @@ err *commit_begin(pipeline *p, const commit_work *work) {
     buf_reset(&k->record);
     record_put(&k->record, p, work->view);
     err *e = k->has_positions ? NULL : save(p, work);
-    if (e || !k->commits) return e;
+    if (e || !k->commits || p->trial) return e; /* what failed on trial must be there still */
     k->work->view = NULL;
     k->work->next = NULL;
     k->is_beside = true;
@@ -318,6 +332,18 @@ void commit_given_up(pipeline *p) {
     keeper *k = p->keeper;
     if (k->is_saving) checkpoint_given_up(k->checkpoint);
     k->is_saving = false;
+}
+
+bool commit_leaves_no_trace(const pipeline *p) {
+    const keeper *k = p->keeper;
+    return k && k->plan->delivery == SL_EXACTLY_ONCE && !k->was_asked;
+}
+
+err *commit_take_back(pipeline *p) {
+    int64_t rest_ms = FIRST_REST_MS;
+    err *e = give_up(p, &rest_ms);
+    commit_given_up(p);
+    return e;
 }
 
 /* -- beside the next batch */

@@ -28,7 +28,7 @@ typedef struct commit_work {
 } commit_work;
 
 /* Begin to commit the batch, whose rows are handed over; before the tables take it as done. None is
- * beside. */
+ * beside. That of a script on trial never goes beside. */
 err *commit_begin(pipeline *p, const commit_work *work);
 
 /* Whether one goes on by itself. */
@@ -46,6 +46,13 @@ err *commit_applied(pipeline *p);
 
 /* The batch failed before it was committed. */
 void commit_given_up(pipeline *p);
+
+/* Whether the batch whose commit ended in the call with an error leaves no trace once it is given
+ * up: exactly once, and its commit was not asked for. */
+bool commit_leaves_no_trace(const pipeline *p);
+
+/* Give such a batch up, outputs too: another may be made of its records. */
+err *commit_take_back(pipeline *p);
 
 /* One that is beside: wait until it is over, at most `most_ms`; true: it is. */
 bool commit_wait(const pipeline *p, int64_t most_ms);

@@ -1,5 +1,6 @@
 #include "runtime/flow/delivery.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/err.h"
@@ -118,6 +119,7 @@ static void begin_run(delivery *d) {
         rows->bytes.len = s->own_bytes;
     }
     d->was_run = true;
+    d->refusal[0] = '\0';
 }
 
 static inline void fill_message(sl_message *message, const outbox *box, const out_message *m,
@@ -160,6 +162,7 @@ static err *settle_refusal(delivery *d, out_sink *s, const sl_rejection *r) {
                        (int)(m->key_null ? 4 : m->key_len),
                        m->key_null ? "null" : outbox_key(box, m), r->reason);
     s->pending.refused++;
+    if (!d->refusal[0]) snprintf(d->refusal, sizeof d->refusal, "%s", r->reason);
     side_write_refused(&d->sinks[d->refusals_to].leaving_rows, &d->leaving_text, box, m, r->reason);
     return NULL;
 }
@@ -199,6 +202,20 @@ err *delivery_run(delivery *d, uint64_t batch, int64_t now_ms) {
             err *e = run_sink(d, &d->sinks[i], batch, now_ms);
             if (e) return e;
         }
+    }
+    return NULL;
+}
+
+err *delivery_judge(const delivery *d, double share) {
+    for (uint32_t i = 0; i < d->count; i++) {
+        const out_sink *s = &d->sinks[i];
+        uint64_t refused = s->pending.refused, all = refused + s->pending.rows;
+        if (all < 2 || (double)refused <= share * (double)all) continue;
+        return err_new(ERR_DATA,
+                       "sink `%.*s` refused %llu of the batch's %llu rows, more than "
+                       "max_bad_share = %g allows. The first: %s",
+                       (int)s->plan->name.len, s->plan->name.data, (unsigned long long)refused,
+                       (unsigned long long)all, share, d->refusal);
     }
     return NULL;
 }

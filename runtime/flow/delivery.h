@@ -38,6 +38,7 @@ typedef struct delivery {
     arena leaving_text;   /* of the batch that was handed over */
     uint32_t refusals_to; /* index of the side sink for refused rows; UINT32_MAX: none */
     bool was_run;         /* what was handed over was run before */
+    char refusal[200];    /* what a sink said of the first row of them that it refused */
 } delivery;
 
 /* Finds the implementation of a connector by name; NULL: there is none. */
@@ -68,6 +69,9 @@ struct err *delivery_run(delivery *d, uint64_t batch, int64_t now_ms);
 
 /* Whether some sink runs in the script of worker 0, which walks batches too. */
 bool delivery_is_in_script(const delivery *d);
+
+/* Behind a run: ERR_DATA where a sink refused more than `share` of its rows, of two or more. */
+struct err *delivery_judge(const delivery *d, double share);
 
 /* It counts. */
 void delivery_count(delivery *d);

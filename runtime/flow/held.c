@@ -85,21 +85,25 @@ static const sl_value *find(const sl_value *in, const sl_string *name) {
     return NULL;
 }
 
-static bool is_called(const sl_string *name, const char *text) {
-    return text && name->len == strlen(text) && !memcmp(name->data, text, name->len);
+static bool is_among(const sl_string *name, const char *const *names) {
+    for (; names && *names; names++)
+        if (name->len == strlen(*names) && !memcmp(name->data, *names, name->len)) return true;
+    return false;
 }
 
 /* Of `a`: one that `b` lacks, or has otherwise. */
-static const sl_string *find_other(const sl_value *a, const sl_value *b, const char *but) {
+static const sl_string *find_other(const sl_value *a, const sl_value *b,
+                                   const char *const *but) {
     for (uint32_t i = 0; a && i < a->item_count; i++) {
         const sl_value *one = &a->items[i], *other = find(b, &one->name);
-        if (is_called(&one->name, but)) continue;
+        if (is_among(&one->name, but)) continue;
         if (!other || !is_same(one, other)) return &one->name;
     }
     return NULL;
 }
 
-const sl_string *held_difference(const sl_value *a, const sl_value *b, const char *but) {
+const sl_string *held_difference(const sl_value *a, const sl_value *b,
+                                 const char *const *but) {
     const sl_string *other = find_other(a, b, but);
     return other ? other : find_other(b, a, but);
 }

@@ -15,8 +15,10 @@ const sl_sink *held_sink(arena *memory, const sl_sink *plan);
 const sl_checkpoint *held_checkpoint(arena *memory, const sl_checkpoint *plan);
 
 /* The name of the first option in which two tables differ, whatever it holds; NULL: they are the
- * same. Either may be NULL, which is no options. `but`: a name that does not count, or NULL.
+ * same. Either may be NULL, which is no options. `but`: names that do not count, NULL behind the
+ * last; or NULL.
  * Borrowed from the tables. */
-const sl_string *held_difference(const sl_value *a, const sl_value *b, const char *but);
+const sl_string *held_difference(const sl_value *a, const sl_value *b,
+                                 const char *const *but);
 
 bool held_is_text(const sl_string *a, const sl_string *b);

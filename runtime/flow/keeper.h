@@ -79,6 +79,7 @@ typedef struct keeper {
     char parent[SL_POINTER_BYTES]; /* its text, for the object that is being written */
     pointer saved;                 /* of the running batch */
     bool is_saving;                /* its object is made, and not committed */
+    bool was_asked;                /* its commit was asked for: it may have gone through */
     sl_mark *marks;                /* as committed last, or to be; owned; topics: sources' */
     uint32_t mark_count, mark_room;
     struct commit_work *work;   /* of the running commit; owned */

@@ -328,6 +328,17 @@ bool reload_goes_back(const pipeline *p, const err *why) {
     }
 }
 
+bool reload_takes_back(const pipeline *p, const err *why) {
+    if (!p->trial || !commit_leaves_no_trace(p)) return false;
+    switch (why->code) {
+    case ERR_IO:
+    case ERR_BROKER:
+    case ERR_MISSING:
+    case ERR_AUTH: return true;
+    default: return reload_goes_back(p, why);
+    }
+}
+
 void reload_back(pipeline *p, err *why) {
     log_error(p->system.log, "the new script failed, the old one is back and does the batch again",
               log_text("reason", why->message), log_number("batch", p->batch));

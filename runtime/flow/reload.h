@@ -31,6 +31,9 @@ err *reload_judge(const pipeline *p);
  * again, since the new one is on trial and not what is around it is to blame. */
 bool reload_goes_back(const pipeline *p, const err *why);
 
+/* The same where it failed as it was handed over. */
+bool reload_takes_back(const pipeline *p, const err *why);
+
 /* The old script is back, and what the new one did to tables gone (worker_end must have been
  * called). `why` is told in the log, and taken. */
 void reload_back(pipeline *p, err *why);

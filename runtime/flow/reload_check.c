@@ -15,6 +15,20 @@ static bool is_bounded(const sl_plan *plan) {
     return plan->trigger == SL_AVAILABLE_NOW || plan->trigger == SL_ONCE;
 }
 
+/* What main reads from the plan; `start` counts for a start alone. */
+static const char *const NOT_OPENED[] = {
+    "start",
+    "bad_records",
+    "max_bad_share",
+    "max_records",
+    "max_bytes",
+    "max_time_ms",
+    "max_rate",
+    "min_records",
+    "max_delay_ms",
+    NULL,
+};
+
 static err *check_source(const pipeline *p, uint32_t i, const sl_source *now) {
     const sl_source *open = p->opened[i];
     int len = (int)open->name.len;
@@ -22,7 +36,7 @@ static err *check_source(const pipeline *p, uint32_t i, const sl_source *now) {
         return err_new(ERR_REFUSED, "source `%.*s` was read by %.*s, and is by %.*s: " RESTART, len,
                        open->name.data, (int)open->connector.len, open->connector.data,
                        (int)now->connector.len, now->connector.data);
-    const sl_string *other = held_difference(open->options, now->options, "start");
+    const sl_string *other = held_difference(open->options, now->options, NOT_OPENED);
     if (!other && p->plan->sources[i].has_header == now->has_header) return NULL;
     static const sl_string header = { .data = "header", .len = 6 };
     if (!other) other = &header;

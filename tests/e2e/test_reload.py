@@ -9,12 +9,12 @@ import harness
 
 COUNTS = """
 local sluice = require "sluice"
-local rows = sluice.kafka {{ topics = "{source}", start = "earliest", max_records = 200 }}
+local rows = sluice.kafka {{ topics = "{source}", start = "earliest", min_records = {least}, max_records = 200 }}
    :json {{ sluice.string "k", sluice.int64 "n" :required(), sluice.int64 "ts" :required() }}
    :event_time("ts", {{ unit = "ms", delay = "1 second", idle = "never" }})
 return sluice.pipeline {{
    name = "{name}", checkpoint = "file:./store",
-   rows:to(sluice.kafka {{ topic = "{copy}" }}),
+   rows{wide}:to(sluice.kafka {{ topic = "{copy}", compression = "none", on_error = "{on_error}" }}),
    rows:group_by "k":window(sluice.tumbling {{ size = "10 seconds" }})
       :aggregate {{ rows = sluice.count(), sum = sluice.sum "n" {more} }}
       :to(sluice.kafka {{ topic = "{out}", mode = "append" }}),
@@ -203,8 +203,8 @@ class ReloadUnderLoadTest(harness.E2ETest):
                       "out": self.topic(name="out"), "name": harness.fresh("reloads")}
         self.sent = 0
 
-    def save(self, more):
-        self.file("p.new", COUNTS.format(more=more, **self.names))
+    def save(self, more, wide="", on_error="quarantine", least=1):
+        self.file("p.new", COUNTS.format(more=more, wide=wide, on_error=on_error, least=least, **self.names))
         os.replace(os.path.join(self.folder, "p.new"), os.path.join(self.folder, "p.lua"))
 
     def produce(self, count):
@@ -250,6 +250,27 @@ class ReloadUnderLoadTest(harness.E2ETest):
                       len(self.client.consume(self.names["copy"])) >= self.sent)
         self.assertEqual(run.stop(), 0, run.err)
         self.check()
+
+    def test_what_a_broker_refuses_at_first_is_taken_back(self):
+        self.names["copy"] = self.topic(name="copy", configs={"max.message.bytes": "20000"})
+        wide = ':derive { pad = sluice.string(function(row) return ("x"):rep(row.n < 100 and 10 or 30000) end) }'
+        self.save("", on_error="fail")
+        run = self.start("run", "p.lua")
+        self.produce(100)
+        self.wait_for("the first", lambda: self.client.end_offsets(self.names["copy"])[0] > self.sent)
+        for count, policy in (1, "fail"), (2, "quarantine"):  # the latter: most rows are not their own fault
+            self.save(f", of_{count} = sluice.max 'n'", wide, policy, least=2)
+            self.wait_for("the exchange", lambda: run.err.count(TAKEN) == count)
+            self.produce(4)
+            self.wait_for("the old text", lambda: run.err.count(BACK) == count)
+            self.assertIn("refused", run.err.split(BACK)[-1].splitlines()[0])
+        self.save(", most = sluice.max 'n'")
+        self.wait_for("the good text", lambda: run.err.count(TAKEN) == 3)
+        self.produce(400)
+        self.wait_for("all", lambda: len(self.client.consume(self.names["copy"])) >= self.sent)
+        self.assertEqual(run.stop(), 0, run.err)
+        self.check()
+        self.assertIn(f"sink={self.names['copy']} rows={self.sent} retracted=0 refused=0", run.err)
 
     def ask(self):
         asked = self.run_sluice("reload", self.names["name"])
