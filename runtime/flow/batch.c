@@ -3,7 +3,6 @@
  * the batch's order, so that nothing depends on which worker did what. */
 #include "runtime/flow/batch.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +17,7 @@
 #include "runtime/flow/commit.h"
 #include "runtime/flow/deaths.h"
 #include "runtime/flow/early.h"
+#include "runtime/flow/locate.h"
 #include "runtime/flow/probe.h"
 #include "runtime/flow/record.h"
 #include "runtime/flow/reload.h"
@@ -139,12 +139,6 @@ static void batch_view_inputs(batch *b) {
     b->threaded = p->always_threaded || sum >= THREADED_RECORDS;
 }
 
-static void begin_chunk(const pipeline *p, chunk *c, uint32_t source, uint32_t record) {
-    c->source = source;
-    c->root = p->plan->sources[source].step;
-    c->first_record = record;
-}
-
 /* Cut the next chunk off the records. False: none are left. */
 static bool cut_records(void *arg, chunk *c) {
     batch *b = arg;
@@ -152,7 +146,7 @@ static bool cut_records(void *arg, chunk *c) {
     while (b->next_source < p->input_count) {
         uint32_t left = b->sources[b->next_source].record_count - b->next_record;
         if (left) {
-            begin_chunk(p, c, b->next_source, b->next_record);
+            locate_chunk(p, c, b->next_source, b->next_record);
             c->record_count = probe_cut(p, &b->sources[c->source], b->next_record);
             b->next_record += c->record_count;
             return true;
@@ -234,65 +228,6 @@ static err *emit_phase(worker *w, void *arg) {
                           boxes, boxes + SL_MAX_OUTPUTS);
 }
 
-/* Whether a row of the chunk went to the group with `hash` of the aggregation. */
-static bool chunk_reaches(const sl_plan *plan, const chunk *c, uint32_t aggregate, uint64_t hash) {
-    for (uint32_t f = 0; f < plan->aggregates[aggregate].feed_count; f++) {
-        sl_feed feed = plan->aggregates[aggregate].feeds[f];
-        if (plan->steps[feed.step].root != c->root) continue;
-        const grouping *g = &chunk_rows(c, feed.step)->groups[feed.output];
-        for (uint32_t i = 0; i < g->count; i++)
-            if (g->hashes[i] == hash) return true;
-    }
-    return false;
-}
-
-static void begin_again(pipeline *p) {
-    for (uint32_t i = 0; i < crew_count(p->crew); i++) {
-        worker_end(crew_worker(p->crew, i), p->plan, false);
-        worker_begin(crew_worker(p->crew, i), p->plan);
-    }
-}
-
-/* Walk one record alone, as the batch did. */
-static bool walk_record(batch *b, uint32_t source, uint32_t i) {
-    pipeline *p = b->p;
-    begin_chunk(p, p->chunks[0], source, i);
-    p->chunks[0]->record_count = 1;
-    err *e = walk_alone(p, &b->view, p->chunks[0]);
-    err_free(e);
-    return !e;
-}
-
-/* A result failed: fold the batch again, record by record, and name the one since which it does. A
- * result that failed before this batch, or fails whatever it is made of, is nobody's; nor is one
- * made of other results. Slow, and the last thing that the batch does. */
-static err *batch_locate(batch *b, err *e) {
-    pipeline *p = b->p;
-    worker *w = crew_failed(p->crew);
-    uint32_t aggregate;
-    uint64_t hash = emit_failed_group(w, &aggregate);
-    const sl_record *since = NULL;
-    uint32_t source = 0;
-    if (!stage_has_sources_only(&p->stages.aggregates[aggregate])) return e;
-    begin_again(p);
-    bool fails = emit_fails_again(w, &b->view);
-    for (uint32_t s = 0; s < p->input_count; s++) {
-        for (uint32_t i = 0; i < b->sources[s].record_count; i++) {
-            if (!walk_record(b, s, i)) continue;
-            if (!chunk_reaches(p->plan, p->chunks[0], aggregate, hash)) continue;
-            bool before = fails;
-            fails = emit_fails_again(w, &b->view);
-            if (fails && !before) since = &b->sources[s].records[i], source = s;
-        }
-    }
-    if (!since) return e;
-    const sl_partition *at = &b->sources[source].partitions[since->partition];
-    err *located = err_new(e->code, "%s, since %s:%d:%" PRId64, e->message, at->topic, at->number,
-                           since->offset);
-    err_free(e);
-    return located;
-}
-
 static err *batch_emit(batch *b) {
     const sl_plan *plan = b->p->plan;
     for (b->aggregate = 0; b->aggregate < plan->aggregate_count; b->aggregate++) {
@@ -300,7 +235,7 @@ static err *batch_emit(batch *b) {
         err *e = closing_emit(b->p, &b->view, &b->aggregates[b->aggregate], b->aggregate,
                               b->threaded);
         if (!e) e = crew_run(b->p->crew, emit_phase, b, b->threaded);
-        if (e) return b->view.on_trial ? e : batch_locate(b, e);
+        if (e) return b->view.on_trial ? e : locate_record(b->p, &b->view, e);
         collect_notes(b->p, &b->view);
         e = collect_results(b->p, b->aggregate);
         laps_add(b->p->laps, LAP_COLLECT);
