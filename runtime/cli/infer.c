@@ -93,7 +93,8 @@ static err *draft(const args *a, const sample *s, buf *out) {
     sightings all = { 0 };
     list_all(&all, s->sources[0]);
     const sl_string arguments[] = {
-        plan_text(is_csv(a) ? "csv" : a->input_count ? "file" : "topic"),
+        plan_text(is_csv(a) ? "csv" : a->input_count ? "file"
+                                                     : "topic"),
         plan_text(a->input_count ? a->inputs[0] : a->operand),
         plan_text(a->brokers && !a->input_count ? a->brokers : ""),
     };

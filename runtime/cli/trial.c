@@ -248,7 +248,8 @@ static void put_shares(buf *out, const attempt *t) {
         const source_counters *c = &t->pipeline.inputs[i].counters;
         const sl_string *name = &t->pipeline.inputs[i].plan->name;
         uint64_t bad = c->quarantined + c->skipped + c->partly_quarantined;
-        if ((double)bad <= t->max_bad_shares[i] * (double)c->read) continue;
+        /* batches of fewer do not stop a run */
+        if (c->read < ENOUGH || (double)bad <= t->max_bad_shares[i] * (double)c->read) continue;
         buf_printf(out,
                    "a run would stop here: %" PRIu64 " of %" PRIu64
                    " records of %.*s are bad, more than max_bad_share = %g allows\n",

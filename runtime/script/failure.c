@@ -2,9 +2,12 @@
 
 #include <lauxlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES_SHOWN = 12,
+enum { MEMBERS_SHOWN = 8, /* of an error object */
+       MEMBER_BYTES = 64,
+       FRAMES_SHOWN = 12,
        FRAMES_LOOKED_AT = 200 };
 
 /* Chunks of the user have "@path" as their source; the library's and generated ones "=name". */
@@ -47,6 +50,46 @@ static bool put_tostring(lua_State *L, buf *out, int index) {
     return made;
 }
 
+/* A member worth showing: text, number or boolean under a text or a number. */
+typedef struct member {
+    char name[MEMBER_BYTES], value[MEMBER_BYTES];
+} member;
+
+static bool read_value(lua_State *L, int index, bool quotes, char text[MEMBER_BYTES]) {
+    switch (lua_type(L, index)) {
+    case LUA_TSTRING:
+        snprintf(text, MEMBER_BYTES, quotes ? "\"%.60s\"" : "%.60s", lua_tostring(L, index));
+        return true;
+    case LUA_TNUMBER: snprintf(text, MEMBER_BYTES, "%.14g", lua_tonumber(L, index)); return true;
+    case LUA_TBOOLEAN:
+        snprintf(text, MEMBER_BYTES, "%s", lua_toboolean(L, index) ? "true" : "false");
+        return quotes; /* as a name it says nothing */
+    }
+    return false;
+}
+
+static int by_name(const void *a, const void *b) {
+    const member *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+/* Append what the table at the top holds, by name: { code = 7, reason = "no" }. */
+static void put_members(lua_State *L, buf *out) {
+    member found[MEMBERS_SHOWN];
+    uint32_t count = 0;
+    lua_pushnil(L);
+    while (lua_next(L, -2)) {
+        bool is = count < MEMBERS_SHOWN && read_value(L, -2, false, found[count].name) &&
+                  read_value(L, -1, true, found[count].value);
+        count += is;
+        lua_pop(L, 1);
+    }
+    qsort(found, count, sizeof *found, by_name);
+    for (uint32_t i = 0; i < count; i++)
+        buf_printf(out, "%s%s = %s", i ? ", " : " { ", found[i].name, found[i].value);
+    if (count) buf_put_text(out, " }");
+}
+
 static void put_message(lua_State *L, buf *out, int index) {
     size_t len;
     int type = lua_type(L, index);
@@ -66,7 +109,10 @@ static void put_message(lua_State *L, buf *out, int index) {
         return;
     } else if (type == LUA_TTABLE) {
         lua_pushvalue(L, index);
-        if (!put_field(L, out, "message")) buf_put_text(out, "an error object (a table)");
+        if (!put_field(L, out, "message")) {
+            buf_put_text(out, "an error object (a table)");
+            put_members(L, out);
+        }
         lua_pop(L, 1);
     } else {
         buf_printf(out, "an error object (a %s)", lua_typename(L, type));

@@ -181,6 +181,8 @@ static void test_error_objects_are_told(void **state) {
     (void)state;
     refused("\nerror(nil)", "rides.lua:2: ", "error(nil)");
     refused("\nerror({})", "rides.lua:2: ", "an error object (a table)");
+    refused("\nerror({ reason = 'no', code = 7, of = {}, [2] = true })",
+            "rides.lua:2: ", "an error object (a table) { 2 = true, code = 7, reason = \"no\" }");
     refused("\nerror({ message = 'boom' })", "rides.lua:2: ", "boom");
     refused("\nerror(setmetatable({}, { __tostring = function() return 'own' end }))",
             "rides.lua:2: ", "own");

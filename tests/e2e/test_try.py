@@ -97,7 +97,15 @@ class FileTest(harness.E2ETest):
         self.assertIn("18 × threw: p.lua:11: attempt to concatenate", run.out)
         self.assertIn("p.lua:11 | :filter(function(row) return #row.who > 3 or", run.out)
         self.assertIn("first in.jsonl:0:0  {\"who\": \"w0\", \"amount\": 0", run.out)
-        self.assertIn("a run would stop here: 19 of 20 records of in are bad", run.out)
+        self.assertNotIn("a run would stop here", run.out)  # it judges by a batch of 1,000 and more
+        self.file("in.jsonl", text_of(lines(1100)))
+        run = self.run_sluice("try", "p.lua", "--input", "in.jsonl")
+        self.assertIn("a run would stop here: 1100 of 1100 records of in are bad", run.out)
+        self.file("p.lua", script().replace("return (row.amount or 0) >= 0",
+                                            "if row.ts % 7919 == 1777629600500 % 7919 then error { code = 7, reason = 'no' } end "
+                                            "return true"))
+        run = self.run_sluice("try", "p.lua", "--input", "in.jsonl")
+        self.assertIn('1 × threw: p.lua:10: an error object (a table) { code = 7, reason = "no" }', run.out)
 
     def test_what_functions_cost(self):
         self.file("p.lua", script().replace("return (row.amount or 0) >= 0", "local of = function() return row.amount end "

@@ -109,6 +109,10 @@ describe("probe", function()
    it("takes errors that are no text", function()
       local refused = check [[function(row) if not row.amount then error({}) end end]]
       assert.matches("rides.lua:1: filter: threw a table", refused, 1, true)
+      refused = check [[function(row) if not row.amount then error { code = 7 } end end]]
+      assert.equal("rides.lua:1: filter: threw a table { code = 7 }", refused)
+      refused = check [[function(row) if not row.amount then return row.kind * 2 end end]]
+      assert.not_matches("can be nil", refused, 1, true)
       refused = check [[function(row) if not row.amount then error(nil) end end]]
       assert.matches("rides.lua:1: filter: threw a nil", refused, 1, true)
    end)

@@ -9,6 +9,7 @@
 local ffi = require "ffi"
 
 local decimal = require "sluice.decimal"
+local failure = require "sluice.failure"
 local nearest = require "sluice.nearest"
 local rows = require "sluice.check.rows"
 local shape = require "sluice.shape"
@@ -81,7 +82,8 @@ local function run(entry, values, reads)
       gave = entry.fn(unpack(args, 1, #entry.args))
    end, function(thrown)
       problem = type(thrown) == "string" and thrown
-         or ("%s: threw a %s"):format(entry.line, type(thrown))
+         or ("%s: threw a %s%s"):format(entry.line, type(thrown),
+            type(thrown) == "table" and " " .. failure.show(thrown) or "")
    end)
    if done then return { seen = seen, gave = gave } end
    local never = stand.never(problem)
@@ -96,8 +98,12 @@ local function placed(entry, problem)
    return ("%s: %s: %s"):format(place or entry.line, entry.what, message or problem)
 end
 
-local function hint(names)
-   if #names == 0 then return "" end
+-- What it saw of fields that were nil; one that threw over a text or by itself has another
+-- reason.
+local function hint(names, problem)
+   local has_reason = problem:find "%(a string value%)"
+      or problem:find "threw a table"
+   if #names == 0 or has_reason then return "" end
    local shown = "`" .. table.concat(names, "`, `", 1, math.min(#names, 4)) .. "`"
    return ("; %s can be nil: guard %s, or declare :required()"):format(shown,
       #names == 1 and "it" or "them")
@@ -240,7 +246,7 @@ local function refusal(entry, tried)
    if not tried.reached then return nil end
    local nulls = tried.good and first_thrown(tried.nulls)
    if nulls then
-      return placed(entry, nulls.problem) .. hint(nulls.seen)
+      return placed(entry, nulls.problem) .. hint(nulls.seen, nulls.problem)
    end
    local wrong = entry.gives and wrong_value(entry, tried) or vain.state(entry)
       or vain.rows(entry, tried.samples)
@@ -263,7 +269,9 @@ local function doubt(entry, tried)
    local wrong = entry.gives and misfit_among(tried.samples, entry.gives)
    if wrong then return placed(entry, wrong) .. MADE_UP end
    local thrown = tried.good and first_thrown(tried.alone)
-   if thrown then return placed(entry, thrown.problem) .. hint(thrown.seen) end
+   if thrown then
+      return placed(entry, thrown.problem) .. hint(thrown.seen, thrown.problem)
+   end
    if entry.gives and entry.gives.filter and gives_number(tried) then
       return placed(entry, "gives a number, and every number passes, 0 too: write a "
          .. "comparison"), "filter-gives-number"
