@@ -210,6 +210,7 @@ static const option OPTIONS[] = {
       "yes, onto a state that is not known to be committed: rows may be missing", set_loses },
     { "--offsets-only", NULL, "checkpoint fork",
       "the copy begins there with empty state: for another key or window", set_stateless },
+    { "--fresh", NULL, "try", "take the sample of a topic anew", set_force },
     { "--force", NULL, "checkpoint gc", "remove it, do not only show what would go", set_force },
     { "--from", "BATCH", "replay", "the first batch that is done again; --to: the last",
       set_from },

@@ -26,7 +26,7 @@ typedef struct args {
     bool profile;                           /* run: --profile */
     bool no_watch;                          /* run: --no-watch */
     bool json;                              /* --json */
-    bool force;                             /* --force: do it, not only say what would be done */
+    bool force;                             /* --force: do it, not only say; try: --fresh */
     bool repeats;                           /* --repeat-output */
     bool loses;                             /* --may-lose-output */
     bool stateless;                         /* --offsets-only */

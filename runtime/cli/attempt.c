@@ -53,6 +53,8 @@ static err *take_sample(attempt *t, const attempt_options *o, const sl_plan *pla
         .input_count = o->a->input_count,
         .last = o->last,
         .is_made = o->a->embedded,
+        .keeps = true,
+        .is_fresh = o->a->force,
         .system = o->system,
     };
     sample *s = &o->world->sample;
@@ -64,6 +66,7 @@ static err *take_sample(attempt *t, const attempt_options *o, const sl_plan *pla
     if (!e) e = sample_take(s, plan, &options, &took);
     script_close(options.maker);
     t->records = sample_records(s, plan);
+    t->kept_ms = sample_kept_ms(s, plan);
     return e;
 }
 

@@ -15,6 +15,7 @@ typedef struct attempt {
     bool ran;                       /* of as many records as went through */
     buf timings;                    /* of script_timings */
     uint64_t records;               /* of the sample */
+    int64_t kept_ms;                /* when it was taken, by an earlier process; 0: by this one */
     double load_ms, run_ms, cpu_ms; /* cpu_ms: of the run, on one core */
     double *max_bad_shares;         /* by source, which the run does not heed; owned */
     char **files;                   /* that were loaded; owned */

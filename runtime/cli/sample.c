@@ -81,6 +81,16 @@ uint64_t sample_records(const sample *s, const sl_plan *plan) {
     return sum;
 }
 
+int64_t sample_kept_ms(const sample *s, const sl_plan *plan) {
+    int64_t oldest = 0;
+    for (uint32_t i = 0; i < plan->source_count; i++) {
+        const sample_source *source = find(s, &plan->sources[i]);
+        bool is = source && source->is_kept && (!oldest || source->taken_ms < oldest);
+        if (is) oldest = source->taken_ms;
+    }
+    return oldest;
+}
+
 void sample_begin(sample *s, uint32_t steps) {
     s->step = 1;
     s->steps = steps ? steps : 1;

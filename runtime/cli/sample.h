@@ -21,6 +21,8 @@ typedef struct sample_source {
     sample_partition *partitions; /* owned */
     uint32_t count;
     arena bytes;
+    int64_t taken_ms; /* Unix ms */
+    bool is_kept;     /* by an earlier process: sample_cache.h */
 } sample_source;
 
 typedef struct sample {
@@ -34,6 +36,8 @@ typedef struct sample_options {
     uint32_t input_count;
     int64_t last;   /* records of each source, > 0 */
     bool is_made;   /* Kafka's records are made by the script, as --embedded does */
+    bool keeps;     /* samples of topics are kept, and looked for first */
+    bool is_fresh;  /* but for this one */
     script *maker;  /* of made ones; borrowed */
     bool is_single; /* filled in: the plan has one source, an input need not name it */
     sl_system system;
@@ -47,6 +51,9 @@ struct err *sample_take(sample *s, const sl_plan *plan, const sample_options *op
 
 /* Records there are of all sources of the plan. */
 uint64_t sample_records(const sample *s, const sl_plan *plan);
+
+/* When the oldest sample of them was taken that an earlier process kept; 0: none was. */
+int64_t sample_kept_ms(const sample *s, const sl_plan *plan);
 
 /* Begin a run: the first of `steps` is shown. */
 void sample_begin(sample *s, uint32_t steps);

@@ -12,6 +12,7 @@
 #include "runtime/cli/feed_record.h"
 #include "runtime/cli/plan_options.h"
 #include "runtime/cli/sample.h"
+#include "runtime/cli/sample_cache.h"
 #include "runtime/connect/connectors.h"
 #include "runtime/connect/options.h"
 
@@ -305,8 +306,12 @@ static err *take(sample *s, const sl_plan *plan, uint32_t number, const sample_o
     arena_init(&into->bytes, SPAN_BYTES);
     s->sources = mem_realloc(s->sources, (s->count + 1) * sizeof(sample_source *));
     s->sources[s->count++] = into;
-    bool is_made = o->is_made && plan_is(&source->connector, "kafka") && !input_for(o, source);
+    into->taken_ms = clock_now_ms(o->system.clock);
+    bool is_topic = plan_is(&source->connector, "kafka") && !input_for(o, source);
+    bool is_made = o->is_made && is_topic, is_kept = o->keeps && is_topic && !is_made;
+    if (is_kept && !o->is_fresh && sample_cache_read(into, o->last, into->taken_ms)) return NULL;
     err *e = is_made ? make_records(o, plan, number, into) : take_real(o, source, into);
+    if (!e && is_kept && !*o->system.stop) sample_cache_write(into, o->last);
     if (!e && *o->system.stop) e = err_new(ERR_STOPPED, "stopped while a sample was taken");
     if (e) sample_drop_last(s);
     return e;

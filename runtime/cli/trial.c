@@ -269,11 +269,15 @@ static void put_late(buf *out, const attempt *t) {
         buf_put_text(out, "late records are dropped: with `:late_to(sink)` they are shown here\n");
 }
 
-static void put_end(buf *out, const attempt *t) {
+static void put_end(buf *out, const attempt *t, int64_t now_ms) {
     text_put_count(out, t->records);
     buf_printf(out, " records in %.0f ms", t->run_ms);
     if (t->records >= ENOUGH) buf_printf(out, ", %.0f ns of CPU each", trial_ns(t));
     buf_printf(out, "; loaded in %.0f ms. Nothing was written or committed.\n", t->load_ms);
+    if (!t->kept_ms) return;
+    buf_put_text(out, "The sample was taken at ");
+    text_put_time(out, t->kept_ms, now_ms);
+    buf_put_text(out, " UTC and kept; --fresh takes a new one.\n");
 }
 
 void trial_put(buf *out, const trial_view *v) {
@@ -290,5 +294,5 @@ void trial_put(buf *out, const trial_view *v) {
     buf_put_char(out, '\n');
     put_functions(out, t);
     put_error(out, v);
-    put_end(out, t);
+    put_end(out, t, v->now_ms);
 }

@@ -88,6 +88,7 @@ static void put_function(void *arg, const trial_timing *f) {
 static void put_ran(buf *out, const attempt *t) {
     const outcome *o = t->outcome;
     bool any = false;
+    if (t->kept_ms) buf_printf(out, ",\"sample_taken_ms\":%lld", (long long)t->kept_ms);
     buf_printf(out, ",\"records\":%llu,\"run_ms\":%.1f,\"load_ms\":%.1f,\"ns\":%.0f,\"sinks\":[",
                (unsigned long long)t->records, t->run_ms, t->load_ms, trial_ns(t));
     for (uint32_t i = 0; i < o->count; i++) {

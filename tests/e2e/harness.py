@@ -41,6 +41,7 @@ def open_folder():
     tempfile.tempdir = tempfile.mkdtemp(prefix="sluice-e2e-")
     # of control sockets: others on this machine run pipelines of the same names
     os.environ["SLUICE_RUN_DIR"] = tempfile.mkdtemp(prefix="run-")
+    os.environ["SLUICE_CACHE_DIR"] = tempfile.mkdtemp(prefix="cache-")
 
 
 def close():

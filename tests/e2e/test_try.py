@@ -210,6 +210,42 @@ class KafkaTest(harness.E2ETest):
         self.assertEqual(self.client.traces(), before)
         self.assertFalse(os.path.exists(os.path.join(self.folder, "store")))
 
+    def test_a_sample_is_kept_for_the_next_try(self):
+        topic, name = self.topic(2), harness.fresh("tried")
+        cache = os.path.join(self.folder, "cache")
+        headers = [("kind", b"x"), ("none", None)]
+
+        def produce(count, who):
+            self.client.produce(topic, [{"key": f"k{i}", "value": json.dumps(dict(row, who=who)), "partition": i % 2,
+                                         "headers": headers} for i, row in enumerate(lines(count))])
+
+        def attempt(*more):
+            run = self.run_sluice("try", "p.lua", "--json", *more, env={"SLUICE_CACHE_DIR": cache})
+            self.assertEqual(run.code, 0, run.out + run.err)
+            return json.loads(run.out)
+        produce(300, "first")
+        self.file("p.lua", script(name, topic).replace('sluice.double "amount",', 'sluice.double "amount", sluice.string "at" '
+                                                       ':from_header "kind" :required(), sluice.string "key" :from_key() :required(),'))
+        first = attempt()
+        produce(300, "second")
+        again = attempt()
+        self.assertNotIn("sample_taken_ms", first)
+        self.assertGreater(again["sample_taken_ms"], BEGIN_MS)
+        self.assertEqual((again["records"], again["sinks"]), (300, first["sinks"]))
+        (kept,) = os.listdir(cache)
+        self.assertEqual(os.stat(os.path.join(cache, kept)).st_mode & 0o777, 0o600)
+        self.assertEqual(os.stat(cache).st_mode & 0o777, 0o700)
+        text = self.run_sluice("try", "p.lua", env={"SLUICE_CACHE_DIR": cache}).out
+        self.assertIn(" UTC and kept; --fresh takes a new one.\n", text)
+        self.assertEqual(attempt("--fresh")["records"], 600)
+        self.assertEqual(attempt()["records"], 600)
+        with open(os.path.join(cache, kept), "r+b") as file:  # one that was damaged is none
+            file.seek(200)
+            file.write(b"damaged")
+        damaged = attempt()
+        self.assertNotIn("sample_taken_ms", damaged)
+        self.assertEqual(damaged["sinks"], attempt("--fresh")["sinks"])
+
 
 class InferTest(harness.E2ETest):
     brokers = "localhost:1"

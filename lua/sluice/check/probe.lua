@@ -98,8 +98,8 @@ local function placed(entry, problem)
    return ("%s: %s: %s"):format(place or entry.line, entry.what, message or problem)
 end
 
--- What it saw of fields that were nil; one that threw over a text or by itself has another
--- reason.
+-- What it saw of fields that were nil; one that threw over a text or by itself has
+-- another reason.
 local function hint(names, problem)
    local has_reason = problem:find "%(a string value%)"
       or problem:find "threw a table"
