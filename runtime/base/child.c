@@ -9,13 +9,13 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -30,7 +30,7 @@ enum {
     POLL_MS = 2,
 };
 
-static const int CRASHES[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
+static const int CRASHES[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, CHILD_HANGS };
 
 /* The beginning of the mapping. */
 typedef struct shared {
@@ -144,6 +144,13 @@ static child_end await(pid_t pid, const shared *s, int *status) {
     }
     if (WIFSIGNALED(*status)) return CHILD_CRASHED;
     return WEXITSTATUS(*status) ? CHILD_LOST : CHILD_DONE;
+}
+
+void child_step(child_note *note, uint64_t at) {
+    int64_t ms = ((shared *)note)->options->step_ms;
+    struct itimerval left = { .it_value = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 } };
+    note->at = at;
+    setitimer(ITIMER_PROF, &left, NULL);
 }
 
 void child_run(const child_options *options, child_result *result) {

@@ -27,7 +27,7 @@ void poisoned_note(poison *all, const char *topic, int32_t number, int64_t offse
                    const char *why) {
     buf text;
     buf_init(&text);
-    buf_printf(&text, "it ended an earlier run: %s", why);
+    buf_printf(&text, POISONED_BEFORE "%s", why);
     buf_text(&text);
     all->items = mem_realloc(all->items, (all->count + 1) * sizeof *all->items);
     all->items[all->count++] = (poison_record){

@@ -8,6 +8,9 @@
  * has found out of which record those before it died (suspect.h). */
 #include "runtime/flow/pipeline.h"
 
+/* What a poison_record's `why` begins with; the list has what follows. */
+#define POISONED_BEFORE "it ended an earlier run: "
+
 /* Read the list of the pipeline; empty where there is no state_dir or no list. What is not a line
  * of the list is passed over. `all`: poisoned_free. */
 void poisoned_read(const sl_plan *plan, poison *all);

@@ -16,7 +16,8 @@
 enum {
     ENOUGH_DEATHS = 2,
     MOST_RECORDS = 100, /* of a batch; more are the script's fault */
-    PATIENCE_MS = 5000, /* beside two calls of the script */
+    GRACE_MS = 1000,    /* of the watchdog */
+    PATIENCE_MS = 5000,
 };
 
 /* What a child walks: records numbered through all sources. */
@@ -64,7 +65,7 @@ static void walk_stretch(void *arg, child_note *told) {
     for (uint64_t at = s->first; at < s->end;) {
         place from = place_of(s->view, at);
         chunk *c = p->chunks[0];
-        told->at = at;
+        child_step(told, at);
         c->source = from.source;
         c->root = p->plan->sources[from.source].step;
         c->first_record = from.record;
@@ -80,11 +81,13 @@ static void tell_place(void *arg, char *text, size_t room) {
 }
 
 static child_end try_stretch(stretch *s, child_result *result) {
+    int64_t step_ms = s->p->plan->script_timeout_ms + GRACE_MS;
     child_options options = {
         .run = walk_stretch,
         .place = tell_place,
         .arg = s,
-        .patience_ms = 2 * s->p->plan->script_timeout_ms + PATIENCE_MS,
+        .step_ms = step_ms,
+        .patience_ms = 4 * step_ms + PATIENCE_MS, /* others want the processor, too */
         .stop = s->p->system.stop,
     };
     child_run(&options, result);
@@ -112,15 +115,22 @@ static const sl_partition *partition_of(const batch_view *view, place at, int64_
     return &source->partitions[r->partition];
 }
 
+static void put_why(const child_result *found, char *why, size_t room) {
+    const char *name = sigabbrev_np(found->signal);
+    const char *in = *found->place ? " in " : "";
+    if (found->signal == CHILD_HANGS)
+        snprintf(why, room, "it does not return%s%s", in, found->place);
+    else
+        snprintf(why, room, "crash: SIG%s%s%s", name ? name : "?", in, found->place);
+}
+
 /* Leave the record out from now on. False: that does not keep it away from the script. */
 static bool leave_out(pipeline *p, batch_view *view, const child_result *found) {
     int64_t offset;
     char why[CHILD_PLACE_BYTES + 64];
     const sl_partition *at = partition_of(view, place_of(view, found->at), &offset);
     if (poison_why(&p->poison, at->topic, at->number, offset)) return false;
-    const char *name = sigabbrev_np(found->signal);
-    snprintf(why, sizeof why, "crash: SIG%s%s%s", name ? name : "?", *found->place ? " in " : "",
-             found->place);
+    put_why(found, why, sizeof why);
     poisoned_note(&p->poison, at->topic, at->number, offset, why);
     view->poison = &p->poison;
     return true;
@@ -130,7 +140,7 @@ static bool leave_out(pipeline *p, batch_view *view, const child_result *found) 
 static bool keep_found(pipeline *p, uint32_t known) {
     for (uint32_t i = known; i < p->poison.count; i++) {
         const poison_record *r = &p->poison.items[i];
-        const char *why = strstr(r->why, "crash: ");
+        const char *why = r->why + strlen(POISONED_BEFORE);
         if (!poisoned_add(p->plan, r->topic, r->number, r->offset, why)) return false;
         log_error(p->system.log, "a record ends the process, it is put aside",
                   log_text("topic", r->topic), log_number("partition", r->number),

@@ -61,6 +61,15 @@ static void overflow(void *arg, child_note *note) {
     note->at = (uint64_t)deeper(&first);
 }
 
+static void burn(void *arg, child_note *note) {
+    (void)arg;
+    for (uint64_t i = 0; i < 3; i++) {
+        child_step(note, i);
+        for (volatile int k = 0; i == 2 || k < 1000000; k = k < 1000000 ? k + 1 : k)
+            ;
+    }
+}
+
 static void hang(void *arg, child_note *note) {
     (void)arg;
     for (note->at = 1; note->at < 40; note->at++) usleep(10000); /* this is no hanging */
@@ -100,6 +109,22 @@ static void an_overflow_of_the_stack_is_told(void **state) {
     assert_string_equal(r.place, "at a.lua:7");
 }
 
+static void a_step_without_end_is_told(void **state) {
+    (void)state;
+    char where[] = "a.lua:7";
+    child_result r;
+    child_run(&(child_options){ .run = burn,
+                                .place = tell,
+                                .arg = where,
+                                .step_ms = 200,
+                                .patience_ms = 1000000 },
+              &r);
+    assert_int_equal(r.end, CHILD_CRASHED);
+    assert_int_equal(r.signal, CHILD_HANGS);
+    assert_int_equal(r.at, 2);
+    assert_string_equal(r.place, "at a.lua:7");
+}
+
 static void what_gets_nowhere_is_ended(void **state) {
     (void)state;
     child_result r;
@@ -124,6 +149,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(how_it_ended_is_told),
         cmocka_unit_test(an_overflow_of_the_stack_is_told),
+        cmocka_unit_test(a_step_without_end_is_told),
         cmocka_unit_test(what_gets_nowhere_is_ended),
         cmocka_unit_test(who_is_asked_to_stop_waits_for_none),
         cmocka_unit_test(free_memory_is_known),

@@ -24,6 +24,26 @@ return sluice.pipeline {{
       :to(sluice.kafka {{ topic = "{out}" }}),
 }}
 """
+FOLDS = """
+local sluice = require "sluice"
+local stuck = sluice.aggregate {
+   state = { n = 0 },
+   fold = function(a, row)
+      if #row.what > 10 and ("a"):rep(100000):find(".-.-.-b") then a.n = -1 end
+      a.n = a.n + row.n
+   end,
+   result = function(a) return a.n end,
+}
+return sluice.pipeline {
+   name = "folds", checkpoint = "file:./store", trigger = "available-now", flush = true, script_timeout = "1 second",
+   sluice.file { path = "in.jsonl" }
+      :json { sluice.int64 "n" :required(), sluice.int64 "ts" :required(), sluice.string "what" :required() }
+      :event_time("ts", { unit = "ms", delay = "1 second" })
+      :window(sluice.tumbling { size = "1 hour" })
+      :aggregate { rows = sluice.count(), sum = stuck }
+      :to(sluice.file { path = "out.jsonl", append = true, mode = "append" }),
+}
+"""
 ROWS = 3000
 
 
@@ -56,6 +76,23 @@ class CrashTest(harness.E2ETest):
         for record in kept:
             reason = dict(record.headers)["sluice.reason"]
             self.assertEqual(reason, b"it ended an earlier run: crash: SIGABRT in flat_map p.lua:7")
+
+    def test_a_fold_that_does_not_return_is_put_aside(self):
+        """By a C function, which cannot be broken off."""
+        self.file("folds.lua", FOLDS)
+        self.file("in.jsonl", "".join(json.dumps({"n": n, "ts": 1_700_000_000_000 + n, "what": "find a match" if n == 2100 else ""}) +
+                                      "\n" for n in range(ROWS)))
+        for _ in range(2):
+            run = self.run_sluice("run", "folds.lua")
+            self.assertEqual(run.code, 1, run.err)
+            self.assertIn("it cannot be interrupted", run.err)
+        run = self.run_sluice("run", "folds.lua")
+        self.assertEqual(run.code, 0, run.err)
+        row = json.loads(harness.read(os.path.join(self.folder, "out.jsonl")))
+        self.assertEqual((row["rows"], row["sum"]), (ROWS - 1, sum(range(ROWS)) - 2100))
+        [kept] = harness.read(os.path.join(self.folder, "folds-quarantine.jsonl")).splitlines()
+        self.assertEqual(json.loads(json.loads(kept)["value"])["n"], 2100)
+        self.assertRegex(kept, r"it ended an earlier run: it does not return in .*folds\.lua:5")
 
     def test_who_is_killed_again_and_again_puts_nothing_aside(self):
         self.prepare()
