@@ -217,7 +217,7 @@ static const option OPTIONS[] = {
     { "--script", "FILE", "replay", "do them by this script, not by the one that did them",
       set_script },
     { "--diff", NULL, "replay",
-      "show how --script differs, or topics without it; where it does, end with 1", set_diff },
+      "show how --script differs, or topics and files without it; if so, end with 1", set_diff },
     { "--last", "RECORDS", "try, lag, schema infer",
       "look at so many of each source, the newest (100,000; lag 1,000,000, infer 10,000)",
       set_last },

@@ -246,10 +246,19 @@ static err *take_records(reading *r) {
     return e;
 }
 
+/* Batches are the script's; the last one takes what is wanted still. False: nothing is. */
+static bool limit_batch(reading *r) {
+    int64_t left = r->share * r->in.partition_count - (int64_t)r->s->read;
+    if (!r->source.bounded) return true;
+    if (left < r->source.max_records) r->source.max_records = left;
+    return left > 0;
+}
+
 static err *read_all(reading *r) {
     err *e = NULL;
     for (uint64_t batch = 0; !e && !input_is_done(&r->in) && !*r->system.stop; batch++) {
         int64_t now_ms = clock_now_ms(r->system.clock);
+        if (!limit_batch(r)) break;
         if ((e = input_look(&r->in))) break;
         if (!input_backlog(&r->in)) {
             e = r->in.ops->wait(r->in.handle, 100);
@@ -260,7 +269,6 @@ static err *read_all(reading *r) {
         view_records(r, now_ms);
         if (!e) e = take_records(r);
         input_release(&r->in, true);
-        if (r->source.bounded && (int64_t)r->s->read >= r->share * r->in.partition_count) break;
     }
     return e;
 }

@@ -253,6 +253,7 @@ err *past_begin(past *p, uint64_t batch, uint64_t to, const char *path) {
     err *e = choose_state(p, batch, to, &p->replay.from);
     if (e) return e;
     p->path = path;
+    p->begun = p->replay.from;
     if (p->replay.from.kind == POINTER_GENESIS) e = note_begin(p, to);
     if (!e) e = hash_of(p, p->replay.from.batch, 0, &p->hash);
     if (!e) e = open_replay(p);

@@ -21,6 +21,7 @@ typedef struct past {
     replay replay;
     script *script;   /* that the replay runs; the replay's worker owns it */
     const char *path; /* of a script in place of those that did the batches; NULL: none */
+    pointer begun;    /* the state that the last past_begin began with */
     uint64_t hash;    /* else of the text that runs now */
     store_kept kept;  /* state that one text hands to the next */
 } past;

@@ -10,6 +10,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/named.h"
 #include "runtime/cli/past.h"
+#include "runtime/cli/replay_files.h"
 #include "runtime/cli/replay_rows.h"
 #include "runtime/cli/replay_sent.h"
 #include "runtime/cli/stop.h"
@@ -21,6 +22,7 @@ typedef struct replaying {
     replayed_rows was_rows, is_rows;
     replay_sent *sent; /* --diff without --script: what topics hold; owned */
     uint32_t sent_count;
+    replay_files files; /* and files */
     buf line;
     uint64_t differing; /* rows */
 } replaying;
@@ -117,9 +119,9 @@ static void put_difference(replaying *r, uint64_t batch) {
     buf_done(&lines);
 }
 
-/* -- what topics hold */
+/* -- what topics and files hold */
 
-static bool compares_topics(const replaying *r) { return r->a->diff && !r->a->script; }
+static bool compares_sinks(const replaying *r) { return r->a->diff && !r->a->script; }
 
 static err *time_of(const replaying *r, uint64_t batch, int64_t *now_ms) {
     recorded read;
@@ -132,7 +134,7 @@ static err *time_of(const replaying *r, uint64_t batch, int64_t *now_ms) {
     return e;
 }
 
-static err *read_topics(replaying *r) {
+static err *read_sinks(replaying *r) {
     const sl_plan *plan = r->is.replay.pipeline.plan;
     sl_system system = r->is.stored.system;
     int64_t from_ms, to_ms;
@@ -143,14 +145,16 @@ static err *read_topics(replaying *r) {
         if (replay_sent_can(&plan->sinks[i]))
             e = replay_sent_read(&plan->sinks[i], &system, from_ms, to_ms,
                                  &r->sent[r->sent_count++]);
-    if (e || r->sent_count) return e;
-    return err_new(ERR_USAGE, "--diff: no sink of the script is a topic of Kafka to compare with; "
-                              "wanted --script OTHER.lua");
+    if (!e) e = replay_files_open(&r->is, r->from, &r->files);
+    if (e || r->sent_count || r->files.count) return e;
+    return err_new(ERR_USAGE, "--diff: no sink of the script is a topic of Kafka, or a file, to "
+                              "compare with; wanted --script OTHER.lua");
 }
 
 static void on_row(void *arg, const sl_sink *sink, const sl_message *m) {
     replaying *r = arg;
-    bool is_compared = !compares_topics(r);
+    if (replay_files_row(&r->files, sink, m, &r->is_rows)) return;
+    bool is_compared = !compares_sinks(r);
     for (uint32_t i = 0; i < r->sent_count; i++) {
         const sl_string *name = &r->sent[i].sink->name;
         is_compared |=
@@ -166,15 +170,20 @@ static err *begin(replaying *r, past *p, const char *path) {
     return e ? e : past_begin(p, r->from, r->to, path);
 }
 
-/* Rows are known by their batch's time: those of several at one moment are compared together. */
-static err *do_by_topics(replaying *r, uint64_t batch) {
+/* Rows of topics are known by their batch's time, those of files by what is stored: batches that
+ * cannot be told apart are compared together. */
+static err *do_by_sinks(replaying *r, uint64_t batch) {
     int64_t now_ms, next_ms;
+    bool is_last = batch + 1 == r->to, is_known = true;
     err *e = past_step(&r->is);
     if (!e) e = time_of(r, batch, &now_ms);
     if (!e) e = time_of(r, batch + 1, &next_ms);
-    if (e || (next_ms == now_ms && batch + 1 < r->to)) return e;
-    for (uint32_t i = 0; i < r->sent_count; i++)
+    if (!e) e = replay_files_add(&r->files, &r->is, batch, is_last, &r->was_rows, &is_known);
+    if (e) return e;
+    bool is_apart = is_last || next_ms != now_ms;
+    for (uint32_t i = 0; is_apart && i < r->sent_count; i++)
         replay_sent_add(&r->sent[i], now_ms, &r->was_rows);
+    if (!is_last && !(is_known && (is_apart || !r->sent_count))) return NULL;
     put_difference(r, batch);
     replayed_rows_reset(&r->is_rows);
     replayed_rows_reset(&r->was_rows);
@@ -183,7 +192,7 @@ static err *do_by_topics(replaying *r, uint64_t batch) {
 }
 
 static err *do_batch(replaying *r, uint64_t batch) {
-    if (compares_topics(r)) return do_by_topics(r, batch);
+    if (compares_sinks(r)) return do_by_sinks(r, batch);
     replayed_rows_reset(&r->is_rows);
     replayed_rows_reset(&r->was_rows);
     err *e = r->a->diff ? past_step(&r->was) : NULL;
@@ -202,7 +211,7 @@ static err *do_batch(replaying *r, uint64_t batch) {
 static err *replay_all(replaying *r) {
     err *e = read_options(r);
     if (!e) e = begin(r, &r->is, r->a->script);
-    if (!e && compares_topics(r)) e = read_topics(r);
+    if (!e && compares_sinks(r)) e = read_sinks(r);
     if (!e && r->a->diff && r->a->script) e = begin(r, &r->was, NULL);
     r->is.replay.on_row = on_row;
     r->is.replay.on_row_arg = r;
@@ -223,6 +232,7 @@ int command_replay(const args *a) {
     if (!e) e = replay_all(&r);
     for (uint32_t i = 0; i < r.sent_count; i++) replay_sent_done(&r.sent[i]);
     mem_free(r.sent);
+    replay_files_done(&r.files);
     past_close(&r.was);
     past_close(&r.is);
     replayed_rows_done(&r.was_rows);

@@ -169,6 +169,12 @@ class LagTest(harness.E2ETest):
         with open(os.path.join(self.folder, "lag.jsonl")) as file:
             self.assertEqual(len([json.loads(line) for line in file]), 2)
 
+    def test_so_many_records_of_files_whatever_a_batch_takes(self):
+        for words, count in ((("--last", "150"), 150), (("--last", "150", "--set", "source.max_records=40"), 150),
+                             (("--last", "7", "--set", "source.max_records=1000"), 6)):  # an even share of each file
+            told = json.loads(self.lag(*words, "--json"))["sources"][0]
+            self.assertEqual(sum(one["records"] for one in told["partitions"]) + told["bad"], count, words)
+
     def test_what_cannot_be_asked(self):
         for words, said in ((("--loss", "2"), "wanted a share"), (("--last", "0"), "wanted a number"),
                             (("--since", "yesterday"), "wanted how long ago"),

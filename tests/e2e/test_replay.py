@@ -92,6 +92,30 @@ class FileTest(ReplayTest):
         self.assertEqual(self.state(), before)
         self.assertEqual(self.replayed("--from", "10", "--to", "12"), {n: rows[n] for n in (10, 11, 12)})
 
+    def test_with_what_files_hold(self):
+        text = self.replay("--from", "0", "--to", "19", "--diff")
+        self.assertEqual(text.count(": the same "), 20)
+        self.assertIn("batch 4: the same 3 rows\n", text)
+        rows = self.sent()
+        with open(os.path.join(self.folder, "out.jsonl"), "r+") as file:  # the second window's first row, of the same length
+            changed = rows[3].replace('"rows":200', '"rows":201')
+            file.write("".join(row + "\n" for row in rows[:3]) + changed + "\n")
+        text = self.replay("--from", "8", "--to", "12", "--diff", code=1)
+        self.assertIn(f"rows differ\n- out.jsonl {changed}\n+ out.jsonl {rows[3]}\n", text)
+        self.assertEqual(text.count(": the same "), 4)
+
+    def test_with_a_file_a_batch(self):
+        with open(os.path.join(self.folder, "p.lua")) as file:
+            self.file("p.lua", file.read().replace("append = true", "append = false").replace("out.jsonl", "out")
+                      .replace('"rides"', '"rides-2"'))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        self.assertNotIn("differ", self.replay("--from", "0", "--to", "19", "--diff"))
+        (first, *_) = sorted(glob.glob(self.folder + "/out/batch-*.jsonl"))
+        os.remove(first)
+        text = self.replay("--from", "0", "--to", "19", "--diff", code=1)
+        self.assertIn(f"batch {int(first[-18:-6])}: 3 rows differ\n+ out ", text)
+
     def test_a_name_stands_for_what_ran_last_under_it(self):
         name = harness.fresh("named")
         run = self.run_sluice("run", "p.lua", "--set", f"name={name}", "--set", "sink.path=named.jsonl")
