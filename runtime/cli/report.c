@@ -5,6 +5,7 @@
 
 #include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
+#include "runtime/flow/backfill.h"
 #include "runtime/flow/budget.h"
 #include "runtime/flow/keeper.h"
 #include "runtime/flow/local.h"
@@ -243,6 +244,16 @@ static void put_rate(buf *out, const char *name, double rate) {
         buf_printf(out, "%.1f", rate);
 }
 
+/* What a reload is waiting for. */
+static void put_filling(buf *out, const pipeline *p) {
+    uint64_t done, left;
+    if (!backfill_progress(p, &done, &left)) return;
+    begin(out, "filling", '{');
+    json_put_number(out, "records", (int64_t)done);
+    json_put_number(out, "left", (int64_t)left);
+    buf_put_char(out, '}');
+}
+
 void report_put(buf *out, const pipeline *p, const status_facts *f, const report_rates *r) {
     int64_t now_ms = clock_now_ms(p->system.clock);
     char *path = mem_copy_text(p->plan->script.data, p->plan->script.len);
@@ -263,5 +274,6 @@ void report_put(buf *out, const pipeline *p, const status_facts *f, const report
     put_sinks(out, &p->out);
     put_memory(out, p);
     put_checkpoint(out, p, now_ms);
+    put_filling(out, p);
     mem_free(path);
 }

@@ -116,6 +116,14 @@ class BackfillTest(harness.E2ETest):
         self.finish(run)
         self.replay()
 
+    def test_asked_to_stop_it_gives_up_and_the_next_start_does_it(self):
+        run = self.begin(program=CRASHING, env={"SLUICE_CRASH": "backfill_slice:1:delay=1500"})
+        self.save(MORE)
+        self.wait_for("the reading", lambda: "what is new is being filled" in run.err)
+        self.assertEqual(run.stop(), 0, run.err)
+        self.finish(self.start("run", "p.lua"))
+        self.replay()
+
     def test_what_stands_still_is_filled_in_front_of_its_first_batch(self):
         self.assertEqual(self.begin().stop(), 0)
         self.save(MORE)

@@ -65,6 +65,11 @@ errors       22:13:17  warning
 ]], text)
    end)
 
+   it("status says how far it is with what is new in a script", function()
+      local page = read("status", pipeline { filling = { records = 12345, left = 678 } })
+      assert.matches("filling +12,345 records for what is new  678 offsets left", page)
+   end)
+
    it("status says what is not known, and what is old", function()
       local it = pipeline { lag = cjson.null, caught_up_ms = cjson.null, silent_ms = 4200,
          rate = { ["in"] = cjson.null, out = cjson.null }, checkpoint = cjson.null }

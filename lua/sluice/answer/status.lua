@@ -181,6 +181,10 @@ function status.page(it)
       add_state(page, it)
       add_checkpoint(page, it)
    end
+   if it.filling then
+      page:add("filling", say.maybe(it.filling.records) .. " records for what is new",
+         say.maybe(it.filling.left) .. " offsets left")
+   end
    page:add("process", ("%s resident"):format(say.bytes(number(it.rss_bytes) or 0)),
       number(it.workers)
          and ("%d worker%s"):format(it.workers, it.workers == 1 and "" or "s"),

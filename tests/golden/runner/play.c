@@ -16,6 +16,7 @@
 #include "runtime/flow/closing.h"
 #include "runtime/flow/commit.h"
 #include "runtime/flow/keeper.h"
+#include "tests/golden/runner/attribute.h"
 #include "tests/golden/runner/tally.h"
 #include "tests/golden/runner/text.h"
 
@@ -47,6 +48,7 @@ typedef struct play {
     bool has_lost;        /* counters of a batch, with a process that died behind its commit */
     bool is_between;      /* the process has done no batch yet: who is idle is not known */
     bool can_rerun;       /* the step was a batch, and others may follow */
+    size_t prelude_len;   /* of the script */
     uint32_t steps;       /* since the last restart */
     bool opened;          /* tried to */
     bool running;         /* opened with success */
@@ -550,41 +552,6 @@ static void expect_named(play *p, const section *sec, lines all) {
 
 /* ---- actions */
 
-static bool take_attribute(world_record *r, const char *word, size_t len, buf *scratch) {
-    const char *equals = memchr(word, '=', len);
-    size_t name = equals ? (size_t)(equals - word) : 0;
-    if (*word == '@') {
-        r->offset = strtoll(word + 1, NULL, 10);
-        return true;
-    }
-    if (!equals) return false;
-    const char *text = equals + 1;
-    size_t text_len = len - name - 1;
-    if (name == 3 && !memcmp(word, "key", 3)) {
-        buf_reset(scratch);
-        if (!text_parse(scratch, text, text_len)) return false;
-        r->key = mem_copy_text(scratch->data, scratch->len);
-        r->key_len = (uint32_t)scratch->len;
-        return true;
-    }
-    if ((name == 4 && !memcmp(word, "time", 4)) || (name == 7 && !memcmp(word, "logtime", 7))) {
-        r->time_kind = name == 4 ? 1 : 2;
-        r->time_ms = strtoll(text, NULL, 10);
-        return true;
-    }
-    if (name < 2 || memcmp(word, "h.", 2) != 0) return false;
-    r->headers = mem_realloc(r->headers, (r->header_count + 1) * sizeof *r->headers);
-    sl_header *h = &r->headers[r->header_count++];
-    *h = (sl_header){ .name = { .data = mem_copy_text(word + 2, name - 2),
-                                .len = (uint32_t)name - 2 } };
-    buf_reset(scratch);
-    if (text_len == 1 && *text == '~') return true;
-    if (!text_parse(scratch, text, text_len)) return false;
-    h->value = (sl_string){ .data = mem_copy_text(scratch->data, scratch->len),
-                            .len = (uint32_t)scratch->len };
-    return true;
-}
-
 /* `[*TIMES] [TOPIC]/PARTITION [ATTRIBUTE…] VALUE`; without a place: the first topic's partition 0.
  */
 static bool feed_line(play *p, const char *line) {
@@ -603,7 +570,7 @@ static bool feed_line(play *p, const char *line) {
         else if (slash && len < sizeof place && *line != '{' && *line != '"' &&
                  !memchr(line, '=', len))
             snprintf(place, sizeof place, "%.*s", (int)len, line);
-        else if (!take_attribute(&r, line, len, &scratch))
+        else if (!attribute_take(&r, line, len, &scratch))
             break;
         line += len;
         line += strspn(line, " ");
@@ -888,7 +855,24 @@ static void act_opt_out(play *p, const section *sec) {
     if (!*sec->words) fail(p, sec->line, "--- %s WHY", sec->title);
 }
 
-static void act_script(play *p, const section *sec) { add_script(p, sec); }
+static void act_script(play *p, const section *sec) {
+    add_script(p, sec);
+    if (!strcmp(sec->title, "prelude")) p->prelude_len = p->script.len;
+}
+
+/* What `reload` and `restart` go on with: the prelude stays. */
+static void act_changed(play *p, const section *sec) {
+    p->script.len = p->prelude_len;
+    add_script(p, sec);
+}
+
+/* `reload`: the script takes over between two batches. */
+static void act_reload(play *p, const section *sec) {
+    (void)sec;
+    open_pipeline(p);
+    if (p->running) p->error = with_options(p, reload_with);
+}
+
 static void act_feed(play *p, const section *sec) { feed(p, sec); }
 
 static const struct {
@@ -898,6 +882,7 @@ static const struct {
 } actions[] = {
     { "prelude", act_script, false },
     { "script", act_script, false },
+    { "changed", act_changed, false },
     { "set", act_set, false },
     { "in-one-run", act_opt_out, false },
     { "no-crashes", act_opt_out, false },
@@ -921,6 +906,7 @@ static const struct {
     { "close", act_close, false },
     { "planned", act_planned, false },
     { "restart", act_restart, true },
+    { "reload", act_reload, true },
     { "die", act_die, true },
     { "open", act_open, true },
     { "batch", act_batch, true },
