@@ -308,6 +308,40 @@ static void bytes_are_cut_fairly(void **state) {
     assert_int_equal(w->records.count, 1);
 }
 
+/* Fill partition 0 with `count` records of a kilobyte. */
+static void send_kilobytes(world *w, uint32_t count) {
+    static char text[1024];
+    sl_message *messages = mem_zalloc(count, sizeof *messages);
+    memset(text, 'x', sizeof text - 1);
+    for (uint32_t i = 0; i < count; i++) messages[i] = message(NULL, text, 0, i);
+    assert_int_equal(send(w, messages, count), 0);
+    mem_free(messages);
+}
+
+/* How many records of partition 0 are at hand `ms` after the source was opened. */
+static uint32_t read_ahead(world *w, int64_t ms) {
+    const struct timespec rest = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+    kafka_source_ops.close(w->source);
+    ok(kafka_source_ops.open(&w->source_plan, &w->system, &w->source));
+    nanosleep(&rest, NULL);
+    plan_all(w);
+    ok(fetch(w, w->source_plan.max_bytes, 0));
+    return w->records.count;
+}
+
+/* Else main would wait for the rest of each batch, and the reader for main. */
+static void a_whole_batch_is_read_ahead(void **state) {
+    world *w = *state;
+    enum { COUNT = 8000,
+           MOST_MS = 20000 };
+    w->source_plan.max_bytes = 20 << 20;
+    open_both(w);
+    send_kilobytes(w, COUNT);
+    int64_t ms = 50;
+    while (read_ahead(w, ms) < COUNT && ms < MOST_MS) ms *= 2;
+    assert_int_equal(w->records.count, COUNT);
+}
+
 static void a_slow_fetch_lowers_the_ranges(void **state) {
     world *w = *state;
     open_both(w);
@@ -590,6 +624,7 @@ int main(void) {
         BY_BOTH(keys_go_where_java_puts_them),
         BY_BOTH(ranges_are_read_whole_and_in_order),
         BY_BOTH(bytes_are_cut_fairly),
+        cmocka_unit_test_setup_teardown(a_whole_batch_is_read_ahead, set_up, tear_down),
         BY_BOTH(a_slow_fetch_lowers_the_ranges),
         BY_BOTH(a_fetch_can_begin_anywhere),
         BY_BOTH(wait_ends_when_a_record_comes),
