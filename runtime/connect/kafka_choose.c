@@ -12,10 +12,11 @@
 #include "runtime/connect/options.h"
 
 enum {
-    ANSWER_BYTES = 4 << 20, /* most of an answer, but for one batch that is larger */
-    MOST_WAIT_MS = 10000,   /* of a leader for bytes: well before it is taken for dead */
-    MOST_RATIO = 16,        /* of packing: where it is more, a part of what came is dropped */
-    TRY_S = 5,              /* how long a broker may take to say what it knows, at the start */
+    ANSWER_BYTES = 4 << 20,      /* most of an answer, but for one batch that is larger */
+    PARTITION_BYTES = 512 << 10, /* of a partition in it: producers' batches may be as large */
+    MOST_WAIT_MS = 10000,        /* of a leader for bytes: well before it is taken for dead */
+    MOST_RATIO = 16,             /* of packing: where it is more, a part of what came is dropped */
+    TRY_S = 5,                   /* how long a broker may take to say what it knows, at the start */
 };
 
 /* -- what the options say */
@@ -77,7 +78,10 @@ static void read_settings(kafka_fetch *f, rd_kafka_t *rk, const sl_value *option
     f->wait_ms = least(number_of(rk, "fetch.wait.max.ms"), MOST_WAIT_MS);
     f->min_bytes = (int32_t)number_of(rk, "fetch.min.bytes");
     f->max_bytes = least(number_of(rk, "fetch.max.bytes"), ANSWER_BYTES);
-    f->partition_bytes = (int32_t)number_of(rk, "fetch.message.max.bytes");
+    f->partition_bytes = PARTITION_BYTES;
+    if (is_said(options, "fetch.message.max.bytes") ||
+        is_said(options, "max.partition.fetch.bytes"))
+        f->partition_bytes = (int32_t)number_of(rk, "fetch.message.max.bytes");
     f->block_bytes = (int64_t)MOST_RATIO * f->partition_bytes;
     f->frame_bytes = (size_t)number_of(rk, "receive.message.max.bytes");
     if (is_said(options, "queued.max.messages.kbytes"))

@@ -464,7 +464,8 @@ void kafka_fetch_follow(kafka_source *s) {
 }
 
 void kafka_fetch_start(kafka_fetch *f, kafka_source *s, int64_t batch_bytes) {
-    if (!f->queue_bytes) f->queue_bytes = batch_bytes > LEAST_BYTES ? batch_bytes : LEAST_BYTES;
+    int64_t most = batch_bytes - batch_bytes / 4; /* what is asked for meanwhile goes beyond */
+    if (!f->queue_bytes) f->queue_bytes = most > LEAST_BYTES ? most : LEAST_BYTES;
     f->s = s;
     s->fetch = f;
     s->way = &kafka_fetch_way;

@@ -332,7 +332,7 @@ static uint32_t read_ahead(world *w, int64_t ms) {
 /* Else main would wait for the rest of each batch, and the reader for main. */
 static void a_whole_batch_is_read_ahead(void **state) {
     world *w = *state;
-    enum { COUNT = 8000,
+    enum { COUNT = 6000,
            MOST_MS = 20000 };
     w->source_plan.max_bytes = 20 << 20;
     open_both(w);
