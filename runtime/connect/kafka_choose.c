@@ -14,6 +14,8 @@
 enum {
     ANSWER_BYTES = 4 << 20,      /* most of an answer, but for one batch that is larger */
     PARTITION_BYTES = 512 << 10, /* of a partition in it: producers' batches may be as large */
+    LEAST_BYTES = 4 << 20,       /* of all queues, whatever a batch may be */
+    LEAST_QUEUE = 64 << 10,      /* of one */
     MOST_WAIT_MS = 10000,        /* of a leader for bytes: well before it is taken for dead */
     MOST_RATIO = 16,             /* of packing: where it is more, a part of what came is dropped */
     TRY_S = 5,                   /* how long a broker may take to say what it knows, at the start */
@@ -78,14 +80,29 @@ static void read_settings(kafka_fetch *f, rd_kafka_t *rk, const sl_value *option
     f->wait_ms = least(number_of(rk, "fetch.wait.max.ms"), MOST_WAIT_MS);
     f->min_bytes = (int32_t)number_of(rk, "fetch.min.bytes");
     f->max_bytes = least(number_of(rk, "fetch.max.bytes"), ANSWER_BYTES);
-    f->partition_bytes = PARTITION_BYTES;
-    if (is_said(options, "fetch.message.max.bytes") ||
-        is_said(options, "max.partition.fetch.bytes"))
-        f->partition_bytes = (int32_t)number_of(rk, "fetch.message.max.bytes");
+    f->is_part_said = is_said(options, "fetch.message.max.bytes") ||
+                      is_said(options, "max.partition.fetch.bytes");
+    f->partition_bytes = f->is_part_said ? (int32_t)number_of(rk, "fetch.message.max.bytes")
+                                         : PARTITION_BYTES;
     f->block_bytes = (int64_t)MOST_RATIO * f->partition_bytes;
     f->frame_bytes = (size_t)number_of(rk, "receive.message.max.bytes");
     if (is_said(options, "queued.max.messages.kbytes"))
         f->queue_bytes = number_of(rk, "queued.max.messages.kbytes") * 1024;
+}
+
+void kafka_fetch_size(kafka_fetch *f, int64_t batch_bytes) {
+    int64_t most = batch_bytes - batch_bytes / 4;
+    if (!f->queue_bytes) f->queue_bytes = most > LEAST_BYTES ? most : LEAST_BYTES;
+}
+
+int64_t kafka_fetch_limit(const kafka_fetch *f) {
+    int64_t share = f->queue_bytes / (f->s->count ? f->s->count : 1);
+    return share > LEAST_QUEUE ? share : LEAST_QUEUE;
+}
+
+int32_t kafka_fetch_share(const kafka_fetch *f) {
+    int64_t half = kafka_fetch_limit(f) / 2;
+    return half < f->partition_bytes && !f->is_part_said ? (int32_t)half : f->partition_bytes;
 }
 
 static err *open_tls(kafka_fetch *f, const sl_value *options) {

@@ -26,18 +26,11 @@ enum {
     RETRY_MS = 100,       /* before a partition that has no leader is asked for again */
     LEAST_PAUSE_MS = 100, /* before a broker is connected to again; doubles */
     MOST_PAUSE_MS = 2000,
-    MOST_STRANGE = 5,       /* answers in a row that make no sense */
-    MOST_STUCK = 10,        /* answers in a row that hold no whole batch */
-    LEAST_QUEUE = 64 << 10, /* of a partition */
-    LEAST_BYTES = 4 << 20,  /* of all queues, whatever a batch may be */
+    MOST_STRANGE = 5, /* answers in a row that make no sense */
+    MOST_STUCK = 10,  /* answers in a row that hold no whole batch */
 };
 
 /* -- for main (lock held) */
-
-static int64_t queue_limit(const kafka_fetch *f) {
-    int64_t share = f->queue_bytes / (f->s->count ? f->s->count : 1);
-    return share > LEAST_QUEUE ? share : LEAST_QUEUE;
-}
 
 static void drop_blocks(record_block *first) {
     fetch_chain chain = { .first = first };
@@ -59,7 +52,7 @@ void kafka_fetch_set(kafka_source *s, kafka_partition *p, int64_t offset) {
 }
 
 void kafka_fetch_release(kafka_source *s, kafka_partition *p) {
-    int64_t limit = queue_limit(s->fetch), before = p->fetch.bytes;
+    int64_t limit = kafka_fetch_limit(s->fetch), before = p->fetch.bytes;
     p->fetch.bytes -= p->fetch.used_bytes;
     p->fetch.used_bytes = 0;
     if (before >= limit && p->fetch.bytes < limit) pthread_cond_broadcast(&s->fetch->room);
@@ -84,7 +77,7 @@ static bool is_askable(const fetch_leader *l, const kafka_partition *p, int64_t 
                        bool *is_later) {
     if (p->leader != l->leader || p->topic->missing_ms) return false;
     if (p->fetch.asked || p->fetch.is_paused) return false;
-    bool is_free = p->fetch.bytes < queue_limit(l->f) && p->fetch.retry_ms <= now_ms &&
+    bool is_free = p->fetch.bytes < kafka_fetch_limit(l->f) && p->fetch.retry_ms <= now_ms &&
                    (!p->fetch.unpacker || p->fetch.unpacker == l->leader + 1);
     if (!is_free) *is_later = true;
     return is_free;
@@ -132,7 +125,7 @@ static void collect(fetch_leader *l) {
         const kafka_partition *p = l->next.items[i].p;
         if (p->topic != topic) wire_fetch_topic(&w, p->topic->name);
         topic = p->topic;
-        wire_fetch_partition(&w, p->number, l->next.items[i].offset, f->partition_bytes);
+        wire_fetch_partition(&w, p->number, l->next.items[i].offset, kafka_fetch_share(f));
     }
     wire_fetch_end(&w);
 }
@@ -464,8 +457,7 @@ void kafka_fetch_follow(kafka_source *s) {
 }
 
 void kafka_fetch_start(kafka_fetch *f, kafka_source *s, int64_t batch_bytes) {
-    int64_t most = batch_bytes - batch_bytes / 4; /* what is asked for meanwhile goes beyond */
-    if (!f->queue_bytes) f->queue_bytes = most > LEAST_BYTES ? most : LEAST_BYTES;
+    kafka_fetch_size(f, batch_bytes);
     f->s = s;
     s->fetch = f;
     s->way = &kafka_fetch_way;

@@ -41,6 +41,7 @@ struct kafka_fetch {
     char *client;      /* owned; the name in requests */
     tls_context *tls;  /* owned; NULL: in clear */
     bool is_committed; /* read_committed */
+    bool is_part_said; /* `partition_bytes` are the script's */
     int32_t wait_ms, min_bytes, max_bytes, partition_bytes;
     int64_t queue_bytes;    /* of all partitions; 0: not said */
     int64_t block_bytes;    /* of blocks that a partition's part of an answer may become, whatever
@@ -52,6 +53,17 @@ struct kafka_fetch {
     fetch_leader **leaders; /* lock; by the leader's index, NULL: not asked; owned */
     uint32_t leader_count;  /* lock */
 };
+
+/* Set how far is read ahead, unless the script says it: less than a batch of `batch_bytes`
+ * takes, since what is asked for meanwhile goes beyond. */
+void kafka_fetch_size(kafka_fetch *f, int64_t batch_bytes);
+
+/* Bytes that a partition's queue holds before it is not asked for any more. Lock held. */
+int64_t kafka_fetch_limit(const kafka_fetch *f);
+
+/* Bytes that are asked for of a partition: less where there are many, since each may go beyond its
+ * queue by so much. Lock held. */
+int32_t kafka_fetch_share(const kafka_fetch *f);
 
 /* Ask a broker whether it can be read from. ERR_BROKER: not by this way. */
 err *kafka_fetch_greet(const kafka_fetch *f, fetch_conn *conn, const char *address, buf *frame,
