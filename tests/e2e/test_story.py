@@ -26,13 +26,15 @@ return sluice.pipeline {{
       :distinct {{ "id", within = "1 minute" }}
       :group_by "city"
       :window(sluice.tumbling {{ size = "{size}" }})
-      :aggregate {{ rides = sluice.count(), sum = sluice.sum "fare", own = own {more} }}
+      :aggregate({{ rides = sluice.count(), sum = sluice.sum "fare", own = own {more} }} {fill})
       :late_to(sluice.kafka {{ topic = "{late}" }})
       :to(sluice.kafka {{ topic = "{out}", mode = "append" }}),
 }}
 """
-GOOD = {"field": "", "fold": "", "check": "", "migrate": "", "more": "", "size": "5 seconds"}
+GOOD = {"field": "", "fold": "", "check": "", "migrate": "", "more": "", "fill": "", "size": "5 seconds"}
 MIGRATED = {"field": ", seen = 0", "fold": "a.seen = a.seen + 1", "check": "assert(a.seen > 0)"}
+DEAREST = ', dearest = sluice.max "fare"'
+FILLED = DEAREST + ', again = sluice.sum "fare"'
 FORTH = "migrate = { own = function(old, new) new.total, new.seen = old.total, 1 end },"
 BACK = "migrate = { own = function(old, new) new.total = old.total end },"
 
@@ -115,18 +117,19 @@ class StoryTest(harness.E2ETest):
         self.save()
         run = self.begin()
         self.ask(0, "`mean` is new and starts empty", more=', mean = sluice.avg "fare"')
-        self.ask(0, "`dearest` is new and starts empty", more=', dearest = sluice.max "fare"')
+        self.ask(0, "`dearest` is new and starts empty", more=DEAREST)
         full_from = self.load.behind_ms()
+        self.ask(0, "`again` is new and is filled", more=FILLED, fill=', { backfill = "1 minute" }')
         self.ask(4, "maxx", more=', dearest = sluice.maxx "fare"')
         self.ask(4, "tumbling window of 5 seconds", size="5 minutes")
         self.ask(4, "migrate", **MIGRATED)
         self.wait_for("rows that are late", lambda: self.consume("late"))
         run.kill()
-        run = self.begin_with(more=', dearest = sluice.max "fare"')
-        self.ask(0, "`own` is migrated", more=', dearest = sluice.max "fare"', migrate=FORTH, **MIGRATED)
+        run = self.begin_with(more=FILLED)
+        self.ask(0, "`own` is migrated", more=FILLED, migrate=FORTH, **MIGRATED)
         run.kill()
         run = self.begin()
-        self.ask(4, "migrate", more=', dearest = sluice.max "fare"')
+        self.ask(4, "migrate", more=FILLED)
         full_to = self.load.behind_ms()
         self.ask(0, "`own` is migrated", migrate=BACK)
         self.why_late()
@@ -180,6 +183,7 @@ class StoryTest(harness.E2ETest):
             key = row["city"], row["window_start"]
             self.assertNotIn(key, found)
             found[key] = row["rides"], row["sum"], row["own"]
+            self.assertEqual(row.get("again", row["sum"]), row["sum"], key)  # filled with all that its window had
             if full_from <= key[1] and key[1] + SIZE_MS < full_to - 2 * DISORDER_MS and "dearest" in row:
                 full += 1
                 self.assertEqual(row["dearest"], max(closed[key]), key)
