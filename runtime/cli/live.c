@@ -81,6 +81,7 @@ static void on_logged(void *arg, log_level level, const char *message, const log
                       size_t count) {
     live *l = arg;
     buf text;
+    if (!strcmp(message, RELOADER_SAYS_REFUSED)) return; /* it is among the reloads */
     buf_init(&text);
     buf_put_text(&text, message);
     for (size_t i = 0; i < count; i++) {

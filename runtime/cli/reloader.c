@@ -20,7 +20,8 @@
 #include "runtime/script/trying.h"
 
 enum { LOOK_MS = 100,
-       HANGS_MS = 20000,
+       SLOW_MS = 1000, /* one that loads for longer is told */
+       HANGS_MS = 12000,
        ALONE_MS = 2000 /* a script on trial to which no record comes is told */ };
 
 static const uint64_t STAMP_START = 0xcbf29ce484222325u;
@@ -40,6 +41,8 @@ struct reloader {
     uint64_t last;         /* stamp at the last look */
     uint64_t running_hash; /* of the script */
     int64_t loading_ms;    /* steady time since which it loads; 0: it does not */
+    bool was_slow;         /* which was told */
+    char *warned;          /* what is warned of in the text before, lines; owned; its thread's */
     worker **ready;        /* loaded; owned */
     uint32_t ready_count;
     struct reload *retired; /* to be freed here, where nobody waits; owned */
@@ -130,8 +133,7 @@ static void tell(const reloader *r, reloader_outcome outcome, const char *text, 
 }
 
 static void refuse(const reloader *r, const err *e, uint64_t hash) {
-    log_warn(r->options.log, "the changed script is refused, the old one goes on",
-             log_text("reason", e->message));
+    log_warn(r->options.log, RELOADER_SAYS_REFUSED, log_text("reason", e->message));
     tell(r, RELOADER_REFUSED, e->message, hash);
 }
 
@@ -164,13 +166,42 @@ static void free_workers(worker **workers, uint32_t count) {
     mem_free(workers);
 }
 
+static bool has_line(const char *text, const char *line, size_t len) {
+    for (; text && *text; text += strcspn(text, "\n"), text += *text == '\n')
+        if (strcspn(text, "\n") == len && !memcmp(text, line, len)) return true;
+    return false;
+}
+
+/* What is warned of in this text: what was not before is told, if it `tells`. */
+static void note_warnings(reloader *r, script *s, bool tells) {
+    const char *text;
+    err *e = script_warnings(s, &text);
+    if (e) {
+        err_free(e);
+        return;
+    }
+    char *all = mem_copy_text(text, strlen(text));
+    for (char *at = all; tells && *at;) {
+        size_t len = strcspn(at, "\n");
+        char *line = mem_copy_text(at, len);
+        if (!has_line(r->warned, line, len))
+            log_write(r->options.log, LOG_WARN, line, NULL, 0);
+        mem_free(line);
+        at += len + (at[len] == '\n');
+    }
+    mem_free(r->warned);
+    r->warned = all;
+}
+
 /* Load it. The lock is held, but not meanwhile. */
 static void load(reloader *r, bool by_hand) {
     worker **workers = NULL;
     uint32_t count = 0;
     r->loading_ms = steady_ms();
+    r->was_slow = false;
     pthread_mutex_unlock(&r->lock);
     err *e = r->options.load(r->options.arg, &workers, &count);
+    if (!e) note_warnings(r, workers[0]->script, true);
     pthread_mutex_lock(&r->lock);
     r->loading_ms = 0;
     if (e) {
@@ -226,7 +257,7 @@ static void *work(void *arg) {
 
 /* -- thread: main, but for who asks */
 
-reloader *reloader_new(const reloader_options *options, const script *running) {
+reloader *reloader_new(const reloader_options *options, script *running) {
     reloader *r = mem_zalloc(1, sizeof *r);
     pthread_condattr_t monotonic;
     r->options = *options;
@@ -237,6 +268,7 @@ reloader *reloader_new(const reloader_options *options, const script *running) {
     pthread_mutex_init(&r->lock, NULL);
     r->running_hash = script_plan(running)->script_hash;
     note_loaded(r, running);
+    note_warnings(r, running, false);
     r->has_thread = thread_start(&r->thread, work, r);
     if (!r->has_thread)
         log_write(options->log, LOG_WARN, "no thread for reloads, the script is not watched",
@@ -339,9 +371,19 @@ static void look_back(reloader *r, pipeline *p) {
     mem_free(why);
 }
 
+static void tell_slow(reloader *r) {
+    pthread_mutex_lock(&r->lock);
+    bool tells = r->loading_ms && !r->was_slow && steady_ms() - r->loading_ms >= SLOW_MS;
+    r->was_slow |= tells;
+    pthread_mutex_unlock(&r->lock);
+    if (tells)
+        log_write(r->options.log, LOG_INFO, "the changed script is still being loaded", NULL, 0);
+}
+
 void reloader_tick(reloader *r, pipeline *p) {
     uint32_t count;
     if (!r) return;
+    tell_slow(r);
     look_back(r, p);
     worker **workers = take_ready(r, &count);
     if (workers && reload_may_swap(p) && backfill_is_ready(p, workers, count))
@@ -359,6 +401,7 @@ void reloader_free(reloader *r) {
     if (r->ready) free_workers(r->ready, r->ready_count);
     reload_free(r->retired);
     free_files(r);
+    mem_free(r->warned);
     pthread_cond_destroy(&r->wake);
     pthread_mutex_destroy(&r->lock);
     mem_free(r);

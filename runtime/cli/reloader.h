@@ -8,6 +8,9 @@
  */
 #include "runtime/flow/pipeline.h"
 
+/* The line of the log, with the reason. */
+#define RELOADER_SAYS_REFUSED "the changed script is refused, the old one goes on"
+
 typedef struct reloader reloader;
 
 /* What became of a text that was loaded. Of one that is taken over another word follows. */
@@ -35,7 +38,7 @@ typedef struct reloader_options {
 } reloader_options;
 
 /* `running`: the script that runs. NULL: there is no thread to be had, which is told. */
-reloader *reloader_new(const reloader_options *options, const script *running);
+reloader *reloader_new(const reloader_options *options, script *running);
 
 /* Load it again now, whatever has changed; where that cannot be, it is refused in the call.
  * thread: any. */

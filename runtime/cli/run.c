@@ -28,6 +28,7 @@
 enum {
     TICK_MS = 100,       /* between two looks at how it goes */
     PROGRESS_MS = 10000, /* between "progress" lines */
+    RELOAD_MS = 5000,    /* a text that is loaded while another runs has so long */
     HUNG_MS = 700,       /* from the end of shutdown_timeout until the process ends anyway */
     MOST_OVERRIDES = 2 * ARGS_MAX_SETS
 };
@@ -44,8 +45,9 @@ typedef struct run {
     worker **workers; /* until the pipeline takes them */
     uint32_t worker_count;
     reloader *reloader;
-    char *name;   /* of the pipeline */
-    buf operands; /* what commands about it are given */
+    bool has_begun; /* scripts that are loaded from now on are reloads */
+    char *name;     /* of the pipeline */
+    buf operands;   /* what commands about it are given */
     pipeline pipeline;
     drift drift;
     display *display;
@@ -85,7 +87,14 @@ static const char *const LAST_WORDS[] = {
 static void on_stuck(void *arg, const char *message, bool last) {
     run *r = arg;
     log_error(&r->log, message, log_text("next", last ? "giving up" : "trying to interrupt it"));
-    if (last && !reloader_hangs(r->reloader)) command_end_now(1);
+    if (last) command_end_now(1);
+}
+
+/* A text that is loaded beside the one that runs, which goes on. thread: the watchdog's. */
+static void on_hung_load(void *arg, const char *message, bool last) {
+    run *r = arg;
+    log_error(&r->log, message,
+              log_text("next", last ? "no more reloads in this run" : "trying to interrupt it"));
 }
 
 /* It is about to end the process: the next run leaves the record out. thread: the watchdog's. */
@@ -116,6 +125,8 @@ static err *open_script(run *r, uint32_t number, script **s) {
         .library = getenv("SLUICE_LUA"),
         .stop = stop_asked(),
         .on_stuck = on_stuck,
+        .on_hung_load = r->has_begun ? on_hung_load : NULL,
+        .load_timeout_ms = r->has_begun ? RELOAD_MS : 0,
         .on_lost = on_lost,
         .on_stuck_arg = r,
         .log = &r->log,
@@ -304,6 +315,7 @@ static void start_reloader(run *r) {
         .told = on_reloaded,
         .arg = r,
     };
+    r->has_begun = true;
     r->reloader = reloader_new(&options, crew_worker(r->pipeline.crew, 0)->script);
 }
 

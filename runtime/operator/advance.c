@@ -10,6 +10,7 @@
 #include "runtime/base/err.h"
 #include "runtime/operator/blame.h"
 #include "runtime/operator/operators.h"
+#include "runtime/script/again.h"
 
 /* Lose everything behind `node` for row `i`; where to go on. A throw that no live node can have
  * made (the watchdog strikes between two) gives the whole row up: the loop must get on. */
@@ -49,6 +50,7 @@ static err *run_vector(worker *w, const batch_view *b, chunk *c, const sl_step *
     v->guarded = 0;
     v->first = 0;
     while (v->first < v->count && !script_run(w->script, step->driver)) {
+        if (script_runs_again(w->script)) continue;
         uint32_t i = at + v->pos;
         if (!set->dead[i]) {
             err *e = blame_row(w, b, c, set->rows[i], i, place, "working on");
@@ -144,10 +146,12 @@ static err *expand_vector(worker *w, const batch_view *b, chunk *c, uint32_t s, 
     v->grown = made;
     v->text = &c->text;
     v->now_ms = b->now_ms;
-    for (v->first = 0; v->first < v->count && !script_run(w->script, output->driver);
-         v->first = v->pos + 1) {
+    v->first = 0;
+    while (v->first < v->count && !script_run(w->script, output->driver)) {
         uint32_t i = places[v->pos];
         take_back(made, i);
+        if (script_runs_again(w->script)) continue;
+        v->first = v->pos + 1;
         atomic_fetch_and_explicit(&set->passed[i], ~(1u << k), memory_order_relaxed);
         atomic_fetch_or_explicit(&set->folded_out[i], 1u << k, memory_order_relaxed);
         uint32_t place = note_place(step->level, PHASE_FUNCTIONS, order_of_flat_map(output));

@@ -16,6 +16,7 @@
 #include "runtime/operator/operators.h"
 #include "runtime/operator/select.h"
 #include "runtime/operator/stored.h"
+#include "runtime/script/again.h"
 #include "state/spill.h"
 
 /* Where a pane's dirty list ended before this vector: what stands behind it and is new was made in
@@ -116,10 +117,12 @@ static err *fold_rows(fold_run *run) {
     fold_space *f = run->f;
     sl_vector *v = run->w->vector;
     v->count = run->rows->count;
-    for (v->first = 0; v->first < v->count && !script_run(run->w->script, run->rows->driver);
-         v->first = v->pos + 1) {
+    v->first = 0;
+    while (v->first < v->count && !script_run(run->w->script, run->rows->driver)) {
         if (run->plan->user_code == SL_NO_USER_CODE) return broken(run);
         memcpy(f->states[v->pos], f->scratch, f->state_size);
+        if (script_runs_again(run->w->script)) continue;
+        v->first = v->pos + 1;
         err *e = give_up(run, v->pos);
         if (e) return e;
     }

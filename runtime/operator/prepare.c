@@ -13,6 +13,7 @@
 #include "runtime/codec/unkept.h"
 #include "runtime/operator/blame.h"
 #include "runtime/operator/poison.h"
+#include "runtime/script/again.h"
 
 static void chunk_begin(chunk *c, const sl_source *source) {
     row_set *set = chunk_set(c, c->root);
@@ -112,8 +113,10 @@ static err *run_throwing(worker *w, const batch_view *b, chunk *c, uint32_t driv
     v->text = &c->text;
     v->now_ms = b->now_ms;
     *dropped = false;
-    for (v->first = 0; v->first < v->count && !script_run(w->script, driver);
-         v->first = v->pos + 1) {
+    v->first = 0;
+    while (v->first < v->count && !script_run(w->script, driver)) {
+        if (script_runs_again(w->script)) continue;
+        v->first = v->pos + 1;
         err *e = blame_row(w, b, c, set->rows[v->pos], v->pos, 0, "working on");
         if (e) return e;
         set->rows[v->pos] = NULL;

@@ -10,6 +10,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/json_text.h"
 #include "runtime/base/mem.h"
+#include "runtime/script/again.h"
 #include "runtime/script/failure.h"
 #include "runtime/script/host.h"
 #include "runtime/script/limit.h"
@@ -115,7 +116,9 @@ static void report_call(void *arg, const char *message, bool last) {
         s->options.on_lost(s->options.on_stuck_arg, copy, row->partition, row->offset, message);
         mem_free(copy);
     }
-    s->options.on_stuck(s->options.on_stuck_arg, message, last);
+    bool loads = s->loading && s->options.on_hung_load;
+    script_stuck *tell = loads ? s->options.on_hung_load : s->options.on_stuck;
+    tell(s->options.on_stuck_arg, message, last);
 }
 
 static void start_watchdog(script *s) {
@@ -262,6 +265,16 @@ bool script_run(script *s, uint32_t driver) {
     s->vector->run++;
     assert(lua_gettop(s->L) == HOST_TOP);
     return done;
+}
+
+bool script_runs_again(script *s) {
+    sl_vector *v = s->vector;
+    bool is_second = s->again_rows == v->rows && s->again_at == v->pos && v->first == v->pos;
+    s->again_rows = NULL;
+    if (!s->asked_bytes || is_second) return false;
+    s->again_rows = v->rows;
+    v->first = s->again_at = v->pos;
+    return true;
 }
 
 err *host_text(script *s, const char *name, int args, size_t *len) {

@@ -37,26 +37,26 @@ typedef struct script_options {
     uint32_t override_count;
     const char *const *params; /* `--param`: "NAME=VALUE" each */
     uint32_t param_count;
-    bool shows_secrets;        /* look secrets up, for a run; else the plan has none */
-    uint32_t worker;           /* its number, from 0 */
-    const char *library;       /* folder of sluice/init.lua (SLUICE_LUA); NULL: built in */
-    const volatile int *stop;  /* != 0: stop loading; may be NULL */
-    bool jit_off;              /* the compiler stays off (tests) */
-    bool timed;                /* time the user's functions: script_timings */
-    int64_t load_timeout_ms;   /* 0: 10 s */
-    int64_t load_memory_bytes; /* 0: 256 MiB; what a script may hold while it loads */
-    int64_t call_timeout_ms;   /* 0: the plan's script_timeout */
-    int64_t grace_ms;          /* from the first report to the last; 0: 1 s */
-    script_stuck *on_stuck;    /* may be NULL: nobody watches */
-    void *on_stuck_arg;
-    script_lost *on_lost; /* may be NULL; `on_stuck_arg` goes with it */
-    logger *log;          /* where `print` goes; NULL: standard error */
+    bool shows_secrets;         /* look secrets up, for a run; else the plan has none */
+    uint32_t worker;            /* its number, from 0 */
+    const char *library;        /* folder of sluice/init.lua (SLUICE_LUA); NULL: built in */
+    const volatile int *stop;   /* != 0: stop loading; may be NULL */
+    bool jit_off;               /* the compiler stays off (tests) */
+    bool timed;                 /* time the user's functions: script_timings */
+    int64_t load_timeout_ms;    /* 0: 10 s */
+    int64_t load_memory_bytes;  /* 0: 256 MiB; what a script may hold while it loads */
+    int64_t call_timeout_ms;    /* 0: the plan's script_timeout */
+    int64_t grace_ms;           /* from the first report to the last; 0: 1 s */
+    script_stuck *on_stuck;     /* may be NULL: nobody watches */
+    script_stuck *on_hung_load; /* in its place while the script loads; NULL: on_stuck */
+    void *on_stuck_arg;         /* of all */
+    script_lost *on_lost;       /* may be NULL; `on_stuck_arg` goes with it */
+    logger *log;                /* where `print` goes; NULL: standard error */
 } script_options;
 
 /* Load the script, analyse, lower and inspect its plan, make its drivers. Everything wrong with
- * the script is ERR_PLAN with file:line, a file that cannot be read ERR_USAGE, a stop
- * ERR_STOPPED. Owned by the caller: script_close. Strings of the options are borrowed until
- * then. */
+ * the script is ERR_PLAN with file:line, a file that cannot be read ERR_USAGE, a stop ERR_STOPPED.
+ * Owned by the caller: script_close. Strings of the options are borrowed until then. */
 err *script_open(const script_options *options, script **s);
 
 /* Make a script of a sluice.pipeline that stands at the top of the stack of somebody else's state,

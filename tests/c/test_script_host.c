@@ -491,6 +491,29 @@ static void test_what_cannot_go_on_is_reported_for_the_last_time(void **state) {
     ends_with(8, 50, 60000, AT_FIVE("while true do end")); /* again and again */
 }
 
+static void on_hung_load(void *arg, const char *message, bool last) {
+    (void)arg;
+    if (last) _exit(strstr(message, "loading the script has not returned") ? 5 : 6);
+}
+
+static void test_a_load_that_hangs_is_not_taken_for_a_call(void **state) {
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        stuck seen = { .count = 0 };
+        script_options options = watched(&seen, 50);
+        options.load_timeout_ms = 50;
+        options.on_hung_load = on_hung_load;
+        alarm(60);
+        opened_with(options, "return ('a'):rep(100000):find('.-.-.-b')");
+        _exit(9);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 5);
+}
+
 static void test_events_are_the_same_again(void **state) {
     (void)state;
     script *s = opened(FILTER("return true"));
@@ -595,6 +618,7 @@ int main(void) {
         cmocka_unit_test(test_memory_of_calls_is_limited),
         cmocka_unit_test(test_a_script_that_fills_its_memory_is_refused),
         cmocka_unit_test(test_what_cannot_go_on_is_reported_for_the_last_time),
+        cmocka_unit_test(test_a_load_that_hangs_is_not_taken_for_a_call),
         cmocka_unit_test(test_events_are_the_same_again),
         cmocka_unit_test(test_stored_state_is_compared),
         cmocka_unit_test(test_text_is_copied_into_the_arena),

@@ -170,6 +170,48 @@ class ReloadTest(harness.E2ETest):
         self.told(REFUSED)
         self.assertEqual(self.feed(5, 6)["most"], 5)
 
+    def test_what_is_new_is_warned_of_once(self):
+        self.begin()
+        warned = SCRIPT.replace('max_skew = "1 day"', 'max_skew = "1 day", watermark = "max"')
+        for count, text in enumerate((warned, warned + "-- a note", SCRIPT), 1):
+            self.file("live.new", text.format(items="", size="1 hour", workers=1, sloppy="return a.n"))
+            os.replace(os.path.join(self.folder, "live.new"), os.path.join(self.folder, "live.lua"))
+            self.told(TAKEN, count)
+        self.assertEqual(self.run_.err.count("W08 watermark-max"), 1, self.run_.err)
+
+    def test_what_is_refused_stands_once_in_status(self):
+        self.begin()
+        self.save(size="2 hours")
+        self.told(REFUSED)
+        it = json.loads(self.run_sluice("status", "live", "--json").out)
+        self.assertEqual([one["verdict"] for one in it["reloads"]], ["refused"])
+        self.assertEqual(it["errors"], [])
+
+    def test_files_that_change_as_others_change_them(self):
+        self.begin()
+        path = os.path.join(self.folder, "live.lua")
+        text = lambda n: SCRIPT.format(items=f'of_{n} = sluice.max "n"', size="1 hour", workers=1, sloppy="return a.n")
+        os.unlink(path)  # deleted, and created again
+        self.file("live.lua", text(1))
+        self.told(TAKEN)
+        for n in 2, 3:  # as a volume of Kubernetes: live.lua -> ..data/live.lua, ..data -> a folder of its own
+            os.makedirs(os.path.join(self.folder, f"..v{n}"))
+            self.file(f"..v{n}/live.lua", text(n))
+            os.symlink(f"..v{n}", os.path.join(self.folder, "..data_tmp"))
+            os.replace(os.path.join(self.folder, "..data_tmp"), os.path.join(self.folder, "..data"))
+            if not os.path.islink(path):
+                os.symlink("..data/live.lua", os.path.join(self.folder, "live.new"))
+                os.replace(os.path.join(self.folder, "live.new"), path)
+            self.told(TAKEN, n)
+        self.assertEqual(self.feed(5, 6)["of_3"], 5)
+        self.save_helper("row.n > 0 and row.n < 100")  # a module alone
+        self.told(TAKEN, 4)
+        self.run_.send(signal.SIGHUP)
+        self.run_.send(signal.SIGHUP)
+        self.wait_for("a word", lambda: "the script is the one that runs" in self.run_.err)
+        self.save(items='of_4 = sluice.max "n"')  # and at a stop
+        self.assertEqual(self.run_.stop(), 0)
+
     def test_who_asks_is_told_that_no_record_comes(self):
         self.begin("--no-watch")
         self.save(items='most = sluice.max "n"')

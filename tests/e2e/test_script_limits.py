@@ -35,6 +35,13 @@ class ScriptLimitsTest(harness.E2ETest):
             json.dumps({"n": n, "ts": 1_700_000_000_000 + n, "do": bad.get(n, "")}) + "\n" for n in range(5000)))
         return self.run_sluice("run", self.file("p.lua", SCRIPT))
 
+    def test_what_others_left_is_not_a_records_fault(self):
+        text = SCRIPT.replace("return true", "local t = {} for i = 1, 100000 do t[i] = { row.n } end return #t > 0", 1)
+        self.file("in.jsonl", "".join(json.dumps({"n": n, "ts": 1_700_000_000_000}) + "\n" for n in range(30)))
+        run = self.run_sluice("run", self.file("p.lua", text), "--set", "script_memory=16 MiB", "--set", "script_timeout=1 minute")
+        self.assertEqual(run.code, 0, run.err)
+        self.assertIn("read=30 passed=30", run.err)
+
     def test_the_record_goes_and_its_neighbours_count(self):
         run = self.feed({1700: "loop", 3100: "hide"})
         self.assertEqual(run.code, 0, run.err)
