@@ -40,11 +40,11 @@ struct script {
     uint64_t fingerprint; /* FNV-1a of the explained plan */
     /* limits while loading */
     bool loading;
-    size_t used_bytes;    /* held by the state */
-    size_t limit_bytes;   /* 0: none; while loading, and then script_memory */
-    size_t least_bytes;   /* held behind the last full collection */
-    size_t asked_bytes;   /* that were refused in the call that is on, or was; 0: none were */
-    void *again_rows;     /* of the vector, and the row in it, that is run again; NULL: none is */
+    size_t used_bytes;  /* held by the state */
+    size_t limit_bytes; /* 0: none; while loading, and then script_memory */
+    size_t least_bytes; /* held behind the last full collection */
+    size_t asked_bytes; /* that were refused in the call that is on, or was; 0: none were */
+    void *again_rows;   /* of the vector, and the row in it, that is run again; NULL: none is */
     uint32_t again_at;
     int64_t deadline_ms;  /* steady clock */
     bool stopped;         /* the stop flag ended the loading */
