@@ -88,10 +88,16 @@ local function say_inputs(source)
       table.concat(source.partitions, ", "))
 end
 
+-- As a script says it.
+local function say_type(text)
+   text = text:gsub("struct { uint16_t len; char data%[(%d+)%]; }", "string(%1)")
+   return (text:gsub("(int%d+)_t", "%1"))
+end
+
 local function say_item(item)
    local members = {}
    for i, member in ipairs(item.members) do
-      members[i] = member.name .. " " .. member.type
+      members[i] = member.name .. " " .. say_type(member.type)
    end
    return ("%s(%s) with %s"):format(item.kind, table.concat(item.inputs, ", "),
       say_list(members)) .. (item.meaning and " of " .. item.meaning or "")

@@ -51,6 +51,11 @@ struct stored_maps;
 err *local_fill(pipeline *p, const struct stored_maps *maps, bool whole, base_visit *take,
                 void *arg);
 
+/* Fill the empty tables of other workers from a base that has caught up, with all that it holds.
+ * `plan`: theirs; `into`: by number. And about how many bytes of memory that takes. */
+err *local_copy(pipeline *p, const sl_plan *plan, worker **into, const struct stored_maps *maps);
+size_t local_copy_bytes(const pipeline *p);
+
 /* Whether the next object is to be a full one; `wants`: what checkpoint_wants_full says,
  * `held_bytes`: of the state in memory. Begins one in the background instead where it can. */
 bool local_wants_full(pipeline *p, bool wants, size_t held_bytes);

@@ -24,6 +24,8 @@ typedef struct found_pane {
 
 typedef struct filling {
     pipeline *p;
+    const sl_plan *plan; /* of the tables */
+    worker **into;       /* by number: whose tables; NULL: those that run */
     const stored_maps *maps;
     bool whole;       /* nothing stays in the base */
     base_visit *take; /* gets sections that are no tables */
@@ -71,7 +73,7 @@ static err *take_plain(void *arg, const image_view *view) {
 
 static err *load_phase(worker *w, void *arg) {
     const filling *f = arg;
-    return worker_load(w, f->p->plan, f->view, f->maps);
+    return worker_load(f->into ? f->into[w->number] : w, f->plan, f->view, f->maps);
 }
 
 static err *load_section(void *arg, const image_view *view) {
@@ -139,13 +141,31 @@ static err *fill_panes(filling *f) {
     return e;
 }
 
+static void filling_done(filling *f) {
+    for (uint32_t i = 0; i < f->count; i++) mem_free(f->panes[i].name);
+    mem_free(f->panes);
+}
+
 err *local_fill(pipeline *p, const stored_maps *maps, bool whole, base_visit *take, void *arg) {
-    filling f = { .p = p, .maps = maps, .whole = whole, .take = take, .arg = arg };
+    filling f = {
+        .p = p, .plan = p->plan, .maps = maps, .whole = whole, .take = take, .arg = arg
+    };
     base *b = p->local->base;
     err *e = base_list(b, find_pane, &f);
     if (!e) e = base_read(b, wants_none, take_plain, &f);
     if (!e) e = fill_panes(&f);
-    for (uint32_t i = 0; i < f.count; i++) mem_free(f.panes[i].name);
-    mem_free(f.panes);
+    filling_done(&f);
     return e;
+}
+
+err *local_copy(pipeline *p, const sl_plan *plan, worker **into, const stored_maps *maps) {
+    filling f = { .p = p, .plan = plan, .into = into, .maps = maps, .whole = true };
+    err *e = base_list(p->local->base, find_pane, &f);
+    for (uint32_t i = 0; !e && i < f.count; i++) e = load_pane(&f, &f.panes[i]);
+    filling_done(&f);
+    return e;
+}
+
+size_t local_copy_bytes(const pipeline *p) {
+    return (size_t)base_bytes(p->local->base) * IN_MEMORY;
 }

@@ -163,12 +163,6 @@ static void copy_stages(const pipeline *p, reload *r) {
                 r->stages.distincts[d].watermark = p->stages.distincts[n].watermark;
 }
 
-/* thread: worker; `w` is the old one. */
-static err *copy_phase(worker *w, void *arg) {
-    reload *r = arg;
-    return takeover_copy(&r->state, w, r->workers[w->number]);
-}
-
 /* -- the exchange */
 
 static void exchange_inputs(pipeline *p, reload *r) {
@@ -257,7 +251,7 @@ static err *prepare(pipeline *p, reload *r) {
     /* what the base's threads ask of the plan */
     if (!e && p->local && p->local->base) e = local_catch_up(p);
     if (!e) e = reload_open_sinks(p, r);
-    if (!e && takeover_maps(&r->state)) e = crew_run(p->crew, copy_phase, r, true);
+    if (!e) e = reload_copy_state(p, r);
     return e ? e : backfill_swap(p, r->workers, r->compat, &r->refilled);
 }
 

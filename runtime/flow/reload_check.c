@@ -11,6 +11,9 @@
 
 #define RESTART "it takes effect when the pipeline is stopped and run again"
 
+enum { MOST_BUDGETS = 4, /* of memory, for a moment */
+       LITTLE_BYTES = 64 << 20 };
+
 static bool is_bounded(const sl_plan *plan) {
     return plan->trigger == SL_AVAILABLE_NOW || plan->trigger == SL_ONCE;
 }
@@ -97,13 +100,17 @@ static bool has_other_way(const pipeline *p, const reload *r) {
     return false;
 }
 
-err *reload_check_state(const pipeline *p, const reload *r, bool has_other_shape) {
+err *reload_check_state(const pipeline *p, reload *r, bool has_other_shape) {
     if (!p->local || !p->local->base) return NULL;
-    if (local_has_spilled(p) && has_other_shape)
-        return err_new(ERR_REFUSED,
-                       "the state has another layout, and part of it is on disk: " RESTART);
     if (has_other_way(p, r))
         return err_new(ERR_REFUSED, "state would go to disk in another way, and the local state is "
                                     "open: " RESTART);
-    return NULL;
+    r->reads_disk = has_other_shape && local_has_spilled(p);
+    size_t bytes = r->reads_disk ? local_copy_bytes(p) : 0;
+    if (bytes <= LITTLE_BYTES || bytes / MOST_BUDGETS <= budget_bytes(p)) return NULL;
+    return err_new(ERR_REFUSED,
+                   "the state has another layout, and is read whole for that: some %zu MiB, more "
+                   "than %d times `memory`: give it more of that, or stop it and run it again "
+                   "where there is as much",
+                   bytes >> 20, MOST_BUDGETS);
 }

@@ -35,6 +35,7 @@ struct reload {
     char *shape;     /* of the state; NULL: nothing is kept */
     bool has_other_shape;
     takeover state;
+    bool reads_disk; /* part of it is there, so all of it is read from there */
     shape_maps maps;
     const sl_compat *compat; /* borrowed from the new script; NULL: the same */
     char *refilled;          /* for the record of the first batch; owned, or NULL */
@@ -46,8 +47,12 @@ struct reload {
 /* ERR_REFUSED: something else than state cannot change while it runs. */
 err *reload_check(const pipeline *p, const sl_plan *plan, uint32_t workers);
 
-/* Whether the state lies where it can be handed over. `r->state` is decided. */
-err *reload_check_state(const pipeline *p, const reload *r, bool has_other_shape);
+/* Whether the state lies where it can be handed over, into r->reads_disk how. `r->state` is
+ * decided. */
+err *reload_check_state(const pipeline *p, reload *r, bool has_other_shape);
+
+/* Bring it over that is not just moved, into the workers of `r`. ERR_REFUSED: a `migrate` threw. */
+err *reload_copy_state(pipeline *p, reload *r);
 
 /* Sinks of the new plan into r->out: those that are the same are shared, others opened. */
 err *reload_open_sinks(pipeline *p, reload *r);

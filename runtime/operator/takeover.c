@@ -42,6 +42,10 @@ void takeover_done(takeover *t) {
     *t = (takeover){ 0 };
 }
 
+void takeover_leave(takeover *t) {
+    for (uint32_t i = 0; i < stored_count(t->to); i++) t->moves[i] = t->maps[i] = TAKEOVER_NONE;
+}
+
 bool takeover_maps(const takeover *t) {
     for (uint32_t i = 0; i < stored_count(t->to); i++)
         if (t->maps[i] != TAKEOVER_NONE) return true;

@@ -21,6 +21,9 @@ void takeover_init(takeover *t, const sl_plan *from, const sl_plan *to, const sl
                    const stored_maps *by);
 void takeover_done(takeover *t);
 
+/* No table moves or is copied: they are filled otherwise. */
+void takeover_leave(takeover *t);
+
 /* Whether some table is copied. */
 bool takeover_maps(const takeover *t);
 

@@ -290,6 +290,50 @@ static void an_older_layout_is_put_where_the_newer_one_has_it(void **state) {
     table_free(newer);
 }
 
+/* The sum of what was there before and what the map put is what a function makes of it; the third
+ * one that it gets is refused. */
+static err *add_up(void *arg, const pane *p, uint32_t count, const saved_entry *entries,
+                   void *const *states) {
+    uint32_t *seen = arg;
+    assert_int_equal(pane_start(p), 3);
+    for (uint32_t i = 0; i < count; i++) {
+        kit_state old;
+        memcpy(&old, entries[i].value, sizeof old);
+        if (++*seen == 3) return err_new(ERR_REFUSED, "no more, at %c", *entries[i].key);
+        *(int64_t *)states[i] += 100 * old.count;
+    }
+    return NULL;
+}
+
+static void what_a_map_leaves_to_a_function_is_done_behind_it(void **state) {
+    (void)state;
+    static const int64_t init = 7;
+    static const int32_t parts[] = { -1, -1 };
+    uint32_t seen = 0;
+    const layout_map map = {
+        .part_count = 2, .parts = parts, .fill = add_up, .fill_arg = &seen
+    };
+    table *t = kit_table();
+    table *newer = table_new(&(table_config){ .state_size = sizeof init, .state_init = &init });
+    table_epoch_begin(t);
+    kit_set(t, 3, "a", 5, "goes", NULL);
+    kit_set(t, 3, "b", 6, NULL, "goes");
+    buf bytes = kit_save(t, true);
+    image_share whole = kit_whole();
+    assert_null(kit_load(newer, &bytes, &map, &whole));
+    assert_int_equal(*(const int64_t *)entry_state(kit_find(newer, 3, "a")), 507);
+    assert_int_equal(*(const int64_t *)entry_state(kit_find(newer, 3, "b")), 607);
+    kit_set(t, 3, "c", 1, NULL, NULL);
+    bytes = kit_save(t, true);
+    err *e = kit_load(newer, &bytes, &map, &whole);
+    assert_non_null(e);
+    assert_int_equal(e->code, ERR_REFUSED);
+    err_free(e);
+    table_commit(t);
+    table_free(t);
+    table_free(newer);
+}
+
 /* Random batches on a table; a copy that only ever loads what they saved stays the same. */
 static void random_batch(table *t, uint64_t *seed) {
     char key[16], text[32];
@@ -343,6 +387,7 @@ int main(void) {
         cmocka_unit_test(generations_of_a_pane_stand_side_by_side),
         cmocka_unit_test(a_large_object_has_parts),
         cmocka_unit_test(an_older_layout_is_put_where_the_newer_one_has_it),
+        cmocka_unit_test(what_a_map_leaves_to_a_function_is_done_behind_it),
         cmocka_unit_test(copies_that_load_every_delta_stay_the_same),
         cmocka_unit_test(sections_of_other_kinds_come_back_as_they_were),
     };

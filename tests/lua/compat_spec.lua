@@ -259,7 +259,7 @@ describe("aggregates of stored state", function()
    end
 
    it("of a user go by the members of their struct", function()
-      refused(own { a = 0 }, own { a = "int32" }, "a double", "a int32_t")
+      refused(own { a = 0 }, own { a = "int32" }, "a double", "a int32")
       refused(own { a = 0 }, own { a = 0, b = 0 }, "with a double, and is", "b double")
       assert.equal("same", verdict(own { a = 0 }, own { a = 1 }).verdict)
       local found = accepted({ items = { rows = sluice.count(), x = own({ a = "int32",
@@ -289,7 +289,7 @@ describe("aggregates of stored state", function()
       found = migrated(own { a = 0 }, own { a = "int32", b = 0 })
       assert.equal("accepted", found.verdict)
       assert.truthy(text(found):find("`x` is migrated: it was user() with a double, and "
-         .. "is user() with a int32_t, b double", 1, true), text(found))
+         .. "is user() with a int32, b double", 1, true), text(found))
       assert.equal("a", found.changes[1].migrates.x.members[1].name)
       assert.same({}, found.changes[1].runs)
    end)
