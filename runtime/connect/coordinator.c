@@ -12,6 +12,7 @@ enum {
     ASK_MS = 1000,      /* for the brokers */
     LEAST_PAUSE_MS = 2, /* before the next try; doubles. Markers of a transaction take about that */
     MOST_PAUSE_MS = 100,
+    BUSY_PAUSE_MS = 16, /* the same where it only has to finish something */
     ANSWER_BYTES = 16 << 20,
 };
 
@@ -59,12 +60,12 @@ static bool is_over(coordinator *c) {
 }
 
 /* Wait before the next try; false: no more. */
-static bool pause(coordinator *c, int *pause_ms) {
+static bool pause(coordinator *c, int *pause_ms, int most_ms) {
     for (int left_ms = *pause_ms; left_ms > 0; left_ms -= SLICE_MS) {
         if (is_over(c)) return false;
         poll(NULL, 0, left_ms < SLICE_MS ? left_ms : SLICE_MS);
     }
-    *pause_ms = 2 * *pause_ms < MOST_PAUSE_MS ? 2 * *pause_ms : MOST_PAUSE_MS;
+    *pause_ms = 2 * *pause_ms < most_ms ? 2 * *pause_ms : most_ms;
     return !is_over(c);
 }
 
@@ -93,8 +94,14 @@ static txn_head next_head(coordinator *c) {
     return (txn_head){ .request = ++c->request, .client = c->way->client };
 }
 
-/* Ask this broker where the coordinator is. */
-static err *ask_where(coordinator *c, const char *address) {
+static bool is_denied(int16_t code) {
+    return code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED ||
+           code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+           code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+}
+
+/* Ask this broker where the coordinator is; `*denied`: it is not told to us. */
+static err *ask_where(coordinator *c, const char *address, int16_t *denied) {
     fetch_conn *conn = NULL;
     wire_reader r;
     txn_put_find(&c->frame, next_head(c), c->kind, c->key);
@@ -105,12 +112,14 @@ static err *ask_where(coordinator *c, const char *address) {
     char found[sizeof c->address] = "";
     int16_t code = txn_read_find(&r, found, sizeof found);
     if (r.is_short) return strange(c);
+    *denied = is_denied(code) ? code : 0;
+    if (*denied) return NULL;
     if (code) return err_new(ERR_BROKER, "the coordinator: %s", rd_kafka_err2str(code));
     memcpy(c->address, found, sizeof found);
     return NULL;
 }
 
-static err *find(coordinator *c) {
+static err *find(coordinator *c, int16_t *denied) {
     const rd_kafka_metadata_t *told = NULL;
     char address[sizeof c->address] = "";
     rd_kafka_resp_err_t code = rd_kafka_metadata(c->client->rk, 0, NULL, &told, ASK_MS);
@@ -121,12 +130,13 @@ static err *find(coordinator *c) {
     }
     if (told) rd_kafka_metadata_destroy(told);
     if (!*address) return err_new(ERR_BROKER, "no broker tells of others");
-    return ask_where(c, address);
+    return ask_where(c, address, denied);
 }
 
 static err *try_once(coordinator *c, const question *q, int16_t *code) {
     wire_reader r;
-    err *e = *c->address ? NULL : find(c);
+    err *e = *c->address ? NULL : find(c, code);
+    if (!e && *code) return NULL;
     if (!e && !c->conn) e = connect_to(c, c->address, &c->conn);
     if (e) return e;
     q->put(&c->frame, next_head(c), q->arg);
@@ -165,7 +175,7 @@ static void break_off(coordinator *c, err *e) {
 }
 
 err *coordinator_ask(coordinator *c, const question *q, rd_kafka_resp_err_t *code) {
-    int pause_ms = LEAST_PAUSE_MS;
+    int pause_ms = LEAST_PAUSE_MS, most_ms;
     c->start_ms = kafka_now_ms();
     c->patience_ms = q->patience_ms;
     c->end_ms = q->limit_ms ? c->start_ms + q->limit_ms : 0;
@@ -179,11 +189,12 @@ err *coordinator_ask(coordinator *c, const question *q, rd_kafka_resp_err_t *cod
             *code = said;
             return NULL;
         }
+        most_ms = e ? MOST_PAUSE_MS : BUSY_PAUSE_MS;
         if (e)
             break_off(c, e);
         else
             snprintf(c->said, sizeof c->said, "%s", rd_kafka_err2str(said));
-    } while (pause(c, &pause_ms));
+    } while (pause(c, &pause_ms, most_ms));
     err *e = c->end;
     c->end = NULL;
     return e;

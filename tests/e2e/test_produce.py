@@ -7,7 +7,7 @@ import harness
 import pipelines
 import test_fetch
 
-WAYS = ("auto", "librdkafka")
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 PRODUCE = 0
 COUNT = 20_000
 
@@ -25,16 +25,14 @@ class WriteTest(harness.E2ETest):
 
 class RowsTest(WriteTest):
     def test_every_codec_to_several_partitions(self):
-        for codec in "none", "gzip", "snappy", "lz4", "zstd":
-            for way in WAYS:
-                with self.subTest(codec=codec, way=way):
-                    sink = f'compression = "{codec}", produce = "{way}", key = "n"'
-                    records, run = self.copy(3000, sink, partitions=3)
-                    self.assertEqual(sorted(r.json()["n"] for r in records), list(range(3000)))
-                    for partition in range(3):
-                        rows = [r.json()["n"] for r in records if r.partition == partition]
-                        self.assertEqual(rows, sorted(rows))
-                    self.assertEqual(len(expect.messages(run.err, "writing by librdkafka")), way == "librdkafka")
+        for codec, way in [*((codec, "auto") for codec in CODECS), ("lz4", "librdkafka")]:
+            with self.subTest(codec=codec, way=way):
+                records, run = self.copy(3000, f'compression = "{codec}", produce = "{way}", key = "n"', partitions=3)
+                self.assertEqual(sorted(r.json()["n"] for r in records), list(range(3000)))
+                for partition in range(3):
+                    rows = [r.json()["n"] for r in records if r.partition == partition]
+                    self.assertEqual(rows, sorted(rows))
+                self.assertEqual(len(expect.messages(run.err, "writing by librdkafka")), way == "librdkafka")
 
     def test_rows_that_are_refused_are_found_among_thousands(self):
         source, out, dead = self.topic(), self.topic(name="out", configs={"max.message.bytes": "50000"}), self.topic()
@@ -78,3 +76,23 @@ class BrokenTest(WriteTest):
         records, _ = self.copy(COUNT)
         self.assertEqual(self.proxy.spoiled, 1)
         self.assertEqual([r.json()["n"] for r in records], list(range(COUNT)))
+
+
+class RightsTest(harness.E2ETest):
+    @property
+    def broker(self):
+        if not hasattr(self, "mine"):
+            self.mine = self.own_broker(secure=True, settings={
+                "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                "super.users": "User:ANONYMOUS"})
+        return self.mine
+
+    def test_a_transaction_that_is_not_allowed_ends_the_start(self):
+        certs = self.broker.certs
+        limited = (f'cluster = sluice.cluster {{ brokers = "{self.broker.address("mtls")}", tls = {{ ca = "{certs.ca}", '
+                   f'cert = "{certs.client_cert}", key = "{certs.client_key}" }} }}')
+        text = pipelines.copy(self.topic(), self.topic(), source=limited, sink=limited)
+        self.file("p.lua", text.replace('"none"', '"file:./store"'))
+        run = self.run_sluice("run", "p.lua")
+        self.assertNotEqual(run.code, 0)
+        self.assertIn("Write and Describe on the TransactionalId of that name", run.err)
