@@ -14,7 +14,8 @@
 
 /* -- stored texts (script_source) */
 
-/* "-- FILE, BYTES bytes\n", BYTES bytes, "\n"; "-- parameter NAME=VALUE\n". */
+/* "-- FILE, BYTES bytes\n", BYTES bytes, "\n"; "-- parameter NAME=VALUE\n";
+ * "--[[ --set\n", "PATH=VALUE\n" for each, "]]\n". */
 typedef struct unpacking {
     past_script_wanted *wanted;
     const char *at, *end;
@@ -80,9 +81,22 @@ static err *unpack_file(unpacking *u, char *line) {
     return e;
 }
 
+static err *unpack_sets(unpacking *u) {
+    past_script_wanted *w = u->wanted;
+    char *line;
+    while ((line = copy_line(u)) && strcmp(line, "]]") != 0) {
+        w->sets = mem_realloc(w->sets, (w->set_count + 1) * sizeof *w->sets);
+        w->sets[w->set_count++] = line;
+    }
+    bool is_whole = line != NULL;
+    mem_free(line);
+    return is_whole && w->set_count <= ARGS_MAX_SETS ? NULL : damaged();
+}
+
 static err *unpack_line(unpacking *u, char *line) {
     static const char PARAMETER[] = "-- parameter ";
     past_script_wanted *w = u->wanted;
+    if (!strcmp(line, "--[[ --set")) return unpack_sets(u);
     if (strncmp(line, "-- ", 3) != 0) return damaged();
     if (strncmp(line, PARAMETER, sizeof PARAMETER - 1) != 0) return unpack_file(u, line);
     w->params = mem_realloc(w->params, (w->param_count + 1) * sizeof *w->params);
@@ -114,21 +128,37 @@ err *past_script_fetch(store *s, uint64_t hash, past_script_wanted *wanted) {
 
 void past_script_wanted_done(past_script_wanted *wanted) {
     for (uint32_t i = 0; i < wanted->param_count; i++) mem_free(wanted->params[i]);
+    for (uint32_t i = 0; i < wanted->set_count; i++) mem_free(wanted->sets[i]);
     mem_free(wanted->params);
+    mem_free(wanted->sets);
     mem_free(wanted->own_path);
     wanted->params = NULL;
+    wanted->sets = NULL;
+    wanted->set_count = 0;
     wanted->own_path = NULL;
     wanted->param_count = 0;
 }
 
 /* -- opening */
 
+/* Those it ran with, and those that are given and not the same. */
+static uint32_t add_sets(const past_script_wanted *wanted, const char **sets) {
+    uint32_t count = wanted->set_count;
+    for (uint32_t i = 0; i < count; i++) sets[i] = wanted->sets[i];
+    for (uint32_t i = 0; i < wanted->a->set_count; i++) {
+        const char *given = wanted->a->sets[i];
+        bool is_there = false;
+        for (uint32_t n = 0; n < wanted->set_count; n++) is_there |= !strcmp(given, sets[n]);
+        if (!is_there) sets[count++] = given;
+    }
+    return count;
+}
+
 err *past_script_open(const past_script_wanted *wanted, script **s) {
     const args *a = wanted->a;
-    const char *sets[ARGS_MAX_SETS + 1];
+    const char *sets[2 * ARGS_MAX_SETS + 1];
     char name[256];
-    uint32_t count = a->set_count;
-    memcpy(sets, a->sets, count * sizeof *sets);
+    uint32_t count = add_sets(wanted, sets);
     bool has_own = wanted->own_path != NULL;
     snprintf(name, sizeof name, "name=%s", wanted->name);
     if (!has_own && wanted->path != a->operand) sets[count++] = name;

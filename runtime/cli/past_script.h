@@ -13,6 +13,8 @@ typedef struct past_script_wanted {
     char *own_path;     /* owned: of a stored one */
     char **params;      /* owned: those it ran with; NULL: those of `a` */
     uint32_t param_count;
+    char **sets; /* owned: --set it ran with, those that rows depend on; beside those of `a` */
+    uint32_t set_count;
 } past_script_wanted;
 
 /* Put the stored text `hash`, and what it required, into the folder: path and params become its.

@@ -159,6 +159,16 @@ class FileTest(ReplayTest):
         self.file("label.lua", LABEL.replace("-a", "-b"))
         self.assertEqual(self.replayed("--from", "0", "--to", "19"), rows)
 
+    def test_by_the_set_options_of_the_run_which_are_stored(self):
+        sets = ("--set", "name=with-sets", "--set", "source.max_records=300", "--set", "sink.path=sets.jsonl")
+        run = self.run_sluice("run", "p.lua", *sets)
+        self.assertEqual(run.code, 0, run.err)
+        rows = self.replayed("--from", "0", "--to", "6", *sets)
+        few = ("--set", "name=with-sets", "--set", "sink.path=sets.jsonl")
+        self.assertEqual(self.replayed("--from", "0", "--to", "6", *few), rows)
+        self.file("label.lua", LABEL.replace("-a", "-b"))
+        self.assertEqual(self.replayed("--from", "0", "--to", "6", *few), rows)
+
     def test_across_a_change_of_the_script_each_batch_by_its_own_text(self):
         shutil.rmtree(os.path.join(self.folder, "store"))
         os.remove(os.path.join(self.folder, "out.jsonl"))
