@@ -90,7 +90,8 @@ local function finish(host, graph, list, seen)
    random.bind(v, graph.name)
    local watch = fallback.watch(descriptions, list)
    if host.trace then traces.watch(host.trace, watch.listen) end
-   local teller = failure.new(v, descriptions, { [host.path] = host.text })
+   local teller = failure.new(v, descriptions,
+      host.texts or { [host.path] = host.text })
    local described
    local keep = { graph, lowered }
    local migrations = migrate.new(graph, lowered.states)
@@ -139,7 +140,8 @@ local function finish(host, graph, list, seen)
 end
 
 --- Load a script.
--- @tparam table host from C: `path`, `text`, `overrides`, `params`, `shows_secrets`,
+-- @tparam table host from C: `path`, `text`, `root` (where what it requires is read; nil:
+--   beside it), `overrides`, `params`, `shows_secrets`,
 --   `worker`, `timed`, `vector` (address), `print(text)`, `hash(text, path)`,
 --   `trace` (as in `sluice.traces`; nil: nobody watches)
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
@@ -154,10 +156,15 @@ end
 function main.load(host)
    cdef.load()
    local silent = host.worker > 0
+   host.texts = { [host.path] = host.text }
    local box = sandbox.new {
       folder = host.path:match("^(.*/)") or "",
       print = function(text) if not silent then host.print(text) end end,
-      add_text = host.hash,
+      root = host.root,
+      add_text = function(text, path)
+         host.texts[path] = text
+         host.hash(text, path)
+      end,
    }
    local made = {}
    local value, problem, params = run_script(host, box, made)

@@ -156,8 +156,9 @@ local function own_require(globals, options)
       if refused then error(refused, 2) end
       if loaded[name] ~= nil then return loaded[name] end
       if PUBLIC[name] then return require(name) end
-      local path = options.folder .. name:gsub("%.", "/") .. ".lua"
-      local text = read_file(path)
+      local file = name:gsub("%.", "/") .. ".lua"
+      local path = options.folder .. file
+      local text = read_file((options.root or options.folder) .. file)
       if not text then error(("require %q: there is no %s"):format(name, path), 2) end
       if loading[name] then error(("require %q: it requires itself"):format(name), 2) end
       options.add_text(text, path)
@@ -187,7 +188,8 @@ end
 
 --- Make the environment of one script. Changes the metatable of strings, for the whole
 -- Lua state: methods of strings are looked up in a copy that scripts cannot reach.
--- @tparam table options `folder`: where `require` looks, "" or ending in "/"; `print`:
+-- @tparam table options `folder`: where `require` looks, "" or ending in "/"; `root`:
+--   where the files of that folder are read, if elsewhere; `print`:
 --   function(text); `add_text`: function(text, path), called with every file that is
 --   required
 -- @treturn table `globals`: the environment; `load(text, name)`: function or nil,

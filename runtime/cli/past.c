@@ -29,6 +29,7 @@ static void forget_records(past *p) {
 
 static void end_replay(past *p) {
     replay_close(&p->replay);
+    past_script_wanted_done(&p->wanted);
     if (p->folder[0]) past_script_remove(p->folder);
     p->folder[0] = '\0';
 }
@@ -189,22 +190,21 @@ static err *open_script(past *p) {
     const args *a = p->a;
     const char *path = p->path;
     uint64_t hash = p->hash;
-    past_script_wanted wanted = {
+    p->wanted = (past_script_wanted){
         .a = a,
         .path = path ? path : a->operand,
         .name = p->stored.name,
         .folder = p->folder,
     };
     bool is_current = p->stored.plan->script_hash == hash;
-    if (path || is_current) return past_script_open(&wanted, &p->script);
-    err *e = past_script_fetch(&p->stored.store, hash, &wanted);
-    if (!e) e = past_script_open(&wanted, &p->script);
-    past_script_wanted_done(&wanted);
+    if (path || is_current) return past_script_open(&p->wanted, &p->script);
+    err *e = past_script_fetch(&p->stored.store, hash, &p->wanted);
+    if (!e) e = past_script_open(&p->wanted, &p->script);
     if (e || script_plan(p->script)->script_hash == hash) return e;
     script_close(p->script);
     return err_new(ERR_REFUSED,
-                   "the script that did the batches (%016" PRIx64 ") is stored, but --set options "
-                   "of that run count: give them here, too",
+                   "the script that did the batches (%016" PRIx64 ") is stored, but the --set and "
+                   "--param given here are not those of that run: leave them out",
                    hash);
 }
 

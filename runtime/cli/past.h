@@ -3,6 +3,7 @@
  * `sluice why`. Reads store, ledger and sources; writes nothing but a folder of its own, which
  * goes.
  * One owner; thread: main. */
+#include "runtime/cli/past_script.h"
 #include "runtime/cli/stored.h"
 #include "runtime/flow/replay.h"
 
@@ -19,11 +20,12 @@ typedef struct past {
     uint64_t first, end;
     char folder[512]; /* of its own, empty or with what state needs; "": none yet */
     replay replay;
-    script *script;   /* that the replay runs; the replay's worker owns it */
-    const char *path; /* of a script in place of those that did the batches; NULL: none */
-    pointer begun;    /* the state that the last past_begin began with */
-    uint64_t hash;    /* else of the text that runs now */
-    store_kept kept;  /* state that one text hands to the next */
+    script *script;            /* that the replay runs; the replay's worker owns it */
+    past_script_wanted wanted; /* what the script borrows */
+    const char *path;          /* of a script in place of those that did the batches; NULL: none */
+    pointer begun;             /* the state that the last past_begin began with */
+    uint64_t hash;             /* else of the text that runs now */
+    store_kept kept;           /* state that one text hands to the next */
 } past;
 
 /* Load the script, and find what is committed. `p`: past_close, on error, too. */

@@ -54,6 +54,19 @@ static err *damaged(void) {
     return err_new(ERR_REFUSED, "the stored text of the script is not as this program keeps it");
 }
 
+/* The script itself keeps its name: messages that it had then are to be the same. */
+static err *take_script(past_script_wanted *w, const char *name, const char *text, size_t len) {
+    buf root;
+    buf_init(&root);
+    buf_printf(&root, "%s/script/", w->folder);
+    w->root = mem_copy_text(root.data, root.len);
+    buf_done(&root);
+    w->path = w->own_path = mem_copy_text(name, strlen(name));
+    w->own_text = mem_copy_text(text, len);
+    w->own_len = len;
+    return NULL;
+}
+
 static err *unpack_file(unpacking *u, char *line) {
     char *comma = strrchr(line, ',');
     if (!comma) return damaged();
@@ -66,18 +79,17 @@ static err *unpack_file(unpacking *u, char *line) {
         u->folder_len = slash ? (size_t)(slash - name) + 1 : 0;
     }
     if (len >= (size_t)(u->end - u->at) || strstr(name, "..")) return damaged();
+    const char *text = u->at;
+    u->at += len + 1;
+    if (is_first) return take_script(u->wanted, name, text, len);
     if (strlen(name) > u->folder_len) name += u->folder_len;
     buf path;
     buf_init(&path);
-    buf_printf(&path, "%s/script/%s", u->wanted->folder, name);
+    buf_printf(&path, "%s%s", u->wanted->root, name);
     char *own = mem_copy_text(path.data, path.len);
     buf_done(&path);
-    err *e = write_file(own, u->at, len);
-    u->at += len + 1;
-    if (is_first)
-        u->wanted->path = u->wanted->own_path = own;
-    else
-        mem_free(own);
+    err *e = write_file(own, text, len);
+    mem_free(own);
     return e;
 }
 
@@ -132,6 +144,9 @@ void past_script_wanted_done(past_script_wanted *wanted) {
     mem_free(wanted->params);
     mem_free(wanted->sets);
     mem_free(wanted->own_path);
+    mem_free(wanted->own_text);
+    mem_free(wanted->root);
+    wanted->own_text = wanted->root = NULL;
     wanted->params = NULL;
     wanted->sets = NULL;
     wanted->set_count = 0;
@@ -164,6 +179,9 @@ err *past_script_open(const past_script_wanted *wanted, script **s) {
     if (!has_own && wanted->path != a->operand) sets[count++] = name;
     script_options options = {
         .path = wanted->path,
+        .text = wanted->own_text,
+        .text_len = wanted->own_len,
+        .root = wanted->root,
         .overrides = sets,
         .override_count = count,
         .params = has_own ? (const char *const *)wanted->params : a->params,

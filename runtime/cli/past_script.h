@@ -10,8 +10,11 @@ typedef struct past_script_wanted {
     const char *path;   /* of the script */
     const char *name;   /* of the pipeline whose state it works on */
     const char *folder; /* where stored texts may be put */
-    char *own_path;     /* owned: of a stored one */
-    char **params;      /* owned: those it ran with; NULL: those of `a` */
+    char *own_path;     /* owned: of a stored one, as it was called then */
+    char *own_text;     /* owned: of it */
+    size_t own_len;
+    char *root;    /* owned: where what it requires is put */
+    char **params; /* owned: those it ran with; NULL: those of `a` */
     uint32_t param_count;
     char **sets; /* owned: --set it ran with, those that rows depend on; beside those of `a` */
     uint32_t set_count;

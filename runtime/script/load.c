@@ -116,6 +116,8 @@ static void push_host(lua_State *L, script *s) {
     lua_setfield(L, -2, "path");
     lua_pushlstring(L, s->options.text, s->options.text_len);
     lua_setfield(L, -2, "text");
+    if (s->options.root) lua_pushstring(L, s->options.root);
+    if (s->options.root) lua_setfield(L, -2, "root");
     lua_pushinteger(L, (lua_Integer)s->options.worker);
     lua_setfield(L, -2, "worker");
     push_list(L, s->options.overrides, s->options.override_count);

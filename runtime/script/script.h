@@ -33,6 +33,7 @@ typedef struct script_options {
     const char *path; /* of the script, as given: read unless `text` is set, named in messages */
     const char *text; /* not NULL: the script itself, `text_len` bytes */
     size_t text_len;
+    const char *root;             /* folder of what it requires, with "/"; NULL: its own */
     const char *const *overrides; /* `--set`: "PATH=VALUE" each */
     uint32_t override_count;
     const char *const *params; /* `--param`: "NAME=VALUE" each */
@@ -87,8 +88,7 @@ const sl_plan *script_plan(const script *s);
 /* The vector that this script's drivers work on; cleared at first. Borrowed until script_close. */
 sl_vector *script_vector(script *s);
 
-/* Check that two workers' plans are the same: ERR_PLAN says that the script depends on something
- * outside. */
+/* Check that two workers' plans are the same: ERR_PLAN: it depends on something outside. */
 err *script_agree(const script *a, const script *b);
 
 /* Compare the shape of stored state (sl_checkpoint.shape of an earlier run) with this script's.

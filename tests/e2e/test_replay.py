@@ -169,6 +169,22 @@ class FileTest(ReplayTest):
         self.file("label.lua", LABEL.replace("-a", "-b"))
         self.assertEqual(self.replayed("--from", "0", "--to", "6", *few), rows)
 
+    def test_what_a_stored_text_throws_is_told_as_it_was(self):
+        for name in ("p.lua", "label.lua"):
+            with open(os.path.join(self.folder, name)) as file:
+                text = file.read()
+            self.file(name, text.replace('"rides"', '"throws"').replace("out.jsonl", "throws.jsonl").replace(
+                "return function(row)", 'return function(row) if row.n == 7 then error "seven" end'))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        with open(os.path.join(self.folder, "throws-quarantine.jsonl")) as file:
+            (thrown,) = file.read().splitlines()
+        self.assertIn("label.lua:1: seven", thrown)
+        self.file("label.lua", LABEL)
+        self.assertIn("batch 0: the same", self.replay("--from", "0", "--diff"))
+        told = json.loads(self.run_sluice("why", "p.lua", "in.jsonl:0:7", "--json").out)
+        self.assertEqual(told["bad"], "label.lua:1: seven")
+
     def test_across_a_change_of_the_script_each_batch_by_its_own_text(self):
         shutil.rmtree(os.path.join(self.folder, "store"))
         os.remove(os.path.join(self.folder, "out.jsonl"))
