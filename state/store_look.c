@@ -10,7 +10,7 @@ typedef struct kept_object {
 } kept_object;
 
 typedef struct look {
-    store on; /* borrowed */
+    store on; /* borrowed; ops NULL: nothing */
     store_kept *kept;
 } look;
 
@@ -23,17 +23,23 @@ void store_kept_done(store_kept *kept) {
     *kept = (store_kept){ 0 };
 }
 
+void store_kept_add(store_kept *kept, const char *name, buf *bytes) {
+    kept->objects = mem_realloc(kept->objects, (kept->count + 1) * sizeof *kept->objects);
+    kept_object *o = &kept->objects[kept->count++];
+    *o = (kept_object){ .name = mem_copy_text(name, strlen(name)), .bytes = *bytes };
+    buf_init(bytes);
+}
+
 static err *look_put(void *handle, const char *name, const void *bytes, size_t len, int32_t how,
                      bool *exists) {
     (void)how;
     store_kept *kept = ((look *)handle)->kept;
     *exists = false;
     if (!kept || !kept->is_on) return NULL;
-    kept->objects = mem_realloc(kept->objects, (kept->count + 1) * sizeof *kept->objects);
-    kept_object *o = &kept->objects[kept->count++];
-    *o = (kept_object){ .name = mem_copy_text(name, strlen(name)) };
-    buf_init(&o->bytes);
-    buf_put(&o->bytes, bytes, len);
+    buf copy;
+    buf_init(&copy);
+    buf_put(&copy, bytes, len);
+    store_kept_add(kept, name, &copy);
     return NULL;
 }
 
@@ -46,12 +52,13 @@ static err *look_get(void *handle, const char *name, buf *out, bool *missing) {
         *missing = false;
         return NULL;
     }
-    return l->on.ops->get(l->on.handle, name, out, missing);
+    *missing = true;
+    return l->on.ops ? l->on.ops->get(l->on.handle, name, out, missing) : NULL;
 }
 
 static err *look_list(void *handle, const char *prefix, store_visit *visit, void *arg) {
     const look *l = handle;
-    return l->on.ops->list(l->on.handle, prefix, visit, arg);
+    return l->on.ops ? l->on.ops->list(l->on.handle, prefix, visit, arg) : NULL;
 }
 
 static err *look_remove(void *handle, const char *name) {
@@ -72,8 +79,8 @@ static const store_ops look_ops = {
 
 store store_look_at(const store *on, store_kept *kept) {
     look *l = mem_alloc(sizeof *l);
-    *l = (look){ .on = *on, .kept = kept };
-    return (store){ .ops = &look_ops,
-                    .handle = l,
-                    .url = mem_copy_text(on->url, strlen(on->url)) };
+    *l = (look){ .kept = kept };
+    if (on) l->on = *on;
+    const char *url = on ? on->url : "memory";
+    return (store){ .ops = &look_ops, .handle = l, .url = mem_copy_text(url, strlen(url)) };
 }

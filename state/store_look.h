@@ -12,6 +12,9 @@ typedef struct store_kept {
 
 void store_kept_done(store_kept *kept);
 
+/* Keep an object; `bytes` are taken. */
+void store_kept_add(store_kept *kept, const char *name, buf *bytes);
+
 /* Look through `on`, borrowed until the look is closed (store_close), as `kept` (NULL: nothing
- * is). */
+ * is). `on` NULL: there is nothing but what is kept. */
 store store_look_at(const store *on, store_kept *kept);

@@ -172,17 +172,6 @@ static void put_sinks(buf *out, const delivery *d) {
     buf_put_char(out, ']');
 }
 
-static uint64_t groups_of(const pipeline *p, uint32_t number) {
-    uint64_t groups = 0;
-    for (uint32_t w = 0; w < crew_count(p->crew); w++) {
-        uint32_t count;
-        const table *t = stored_table(crew_worker(p->crew, w), p->plan, number);
-        pane *const *panes = t ? table_panes(t, &count) : NULL;
-        for (uint32_t i = 0; panes && i < count; i++) groups += pane_count(panes[i]);
-    }
-    return groups;
-}
-
 static void put_memory(buf *out, const pipeline *p) {
     buf name = { 0 };
     begin(out, "state_size", '{');
@@ -197,7 +186,7 @@ static void put_memory(buf *out, const pipeline *p) {
         if (!stored_table(crew_worker(p->crew, 0), p->plan, i)) continue;
         begin_item(out);
         json_put_text(out, "name", stored_name(p->plan, i, &name));
-        json_put_number(out, "groups", (int64_t)groups_of(p, i));
+        json_put_number(out, "groups", (int64_t)budget_groups(p, i));
         buf_put_char(out, '}');
     }
     buf_put_text(out, "]}");

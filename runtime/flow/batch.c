@@ -21,6 +21,7 @@
 #include "runtime/flow/probe.h"
 #include "runtime/flow/record.h"
 #include "runtime/flow/reload.h"
+#include "runtime/flow/shadow.h"
 #include "runtime/flow/suspect.h"
 #include "runtime/flow/walk.h"
 #include "runtime/operator/distinct.h"
@@ -49,7 +50,7 @@ static void make_views(batch *b) {
     uint32_t aggregates = p->plan->aggregate_count, distincts = p->plan->distinct_count;
     b->view.plan = p->plan;
     b->view.poison = p->poison.count ? &p->poison : NULL;
-    b->view.on_trial = p->trial != NULL;
+    b->view.on_trial = p->trial || p->on_trial;
     b->view.sources = b->sources = mem_zalloc(p->input_count, sizeof *b->sources);
     b->view.aggregates = b->aggregates = mem_zalloc(aggregates, sizeof *b->aggregates);
     b->view.distincts = b->distincts = mem_zalloc(distincts, sizeof *b->distincts);
@@ -432,9 +433,11 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     trigger_begin(&p->trigger, b.view.now_ms);
     if (is_empty(p)) p->counters.empty_batches++;
     if (!e && suspect_is(p, &b.view)) e = batch_suspect(&b);
+    shadow_batch_begins(p);
     if (!e) e = batch_work(&b);
     if (!e) e = reload_judge(p);
     if (e && fetched && reload_goes_back(p, e)) e = batch_again(&b, e);
+    if (!e) shadow_batch_is_made(p, &b.view);
     if (!e) e = deliver(&b);
     laps_add(p->laps, LAP_DELIVER);
     if (e) e = give_up(p, e);

@@ -70,6 +70,17 @@ size_t budget_used(const pipeline *p) {
     return bytes;
 }
 
+uint64_t budget_groups(const pipeline *p, uint32_t number) {
+    uint64_t groups = 0;
+    for (uint32_t w = 0; w < crew_count(p->crew); w++) {
+        uint32_t count;
+        const table *t = stored_table(crew_worker(p->crew, w), p->plan, number);
+        pane *const *panes = t ? table_panes(t, &count) : NULL;
+        for (uint32_t i = 0; panes && i < count; i++) groups += pane_count(panes[i]);
+    }
+    return groups;
+}
+
 void budget_stamp(const pipeline *p, uint64_t batch) {
     for (uint32_t n = 0; n < crew_count(p->crew); n++) {
         for (uint32_t i = 0; i < stored_count(p->plan); i++) {

@@ -19,6 +19,9 @@ size_t budget_base_bytes(const pipeline *p);
  * into spilled panes takes. */
 size_t budget_used(const pipeline *p);
 
+/* Groups of a table (stored_table) that are in memory. */
+uint64_t budget_groups(const pipeline *p, uint32_t number);
+
 /* Before a batch: tables are told its number. */
 void budget_stamp(const pipeline *p, uint64_t batch);
 

@@ -185,7 +185,7 @@ void collect_chunk(pipeline *p, const batch_view *b, chunk *c) {
 }
 
 err *collect_check(const pipeline *p) {
-    uint64_t from = p->trial ? BAD_SHARE_TRIAL : BAD_SHARE_FROM;
+    uint64_t from = p->trial || p->on_trial ? BAD_SHARE_TRIAL : BAD_SHARE_FROM;
     for (uint32_t i = 0; i < p->input_count; i++) {
         const input *in = &p->inputs[i];
         const source_counters *c = &in->load.pending;

@@ -23,7 +23,7 @@ enum {
 /* -- the object */
 
 static progress_source progress_of(const keeper *k, const input *in, arena *memory) {
-    const progress_source *was = k->has_gone ? keeper_loaded(k, in->number) : NULL;
+    const progress_source *was = k && k->has_gone ? keeper_loaded(k, in->number) : NULL;
     uint32_t most = in->partition_count + (was ? was->count : 0), count = in->partition_count;
     progress_partition *all = arena_take(memory, most * sizeof *all, sizeof(int64_t));
     for (uint32_t n = 0; n < count; n++) {
@@ -40,7 +40,7 @@ static progress_source progress_of(const keeper *k, const input *in, arena *memo
     }
     progress_source s = {
         .name = in->plan->name,
-        .is_marked = keeper_marks(k, in->plan),
+        .is_marked = k && keeper_marks(k, in->plan),
         .time = in->watermark.time,
         .all_idle_ms = in->watermark.all_idle_ms,
         .all_idle_time = in->watermark.all_idle_time,
@@ -54,7 +54,7 @@ static progress_source progress_of(const keeper *k, const input *in, arena *memo
     return s;
 }
 
-static void put_progress(const pipeline *p, const commit_work *work, buf *out) {
+void commit_put_progress(const pipeline *p, const commit_work *work, buf *out) {
     uint32_t aggregates = p->plan->aggregate_count, distincts = p->plan->distinct_count;
     progress made = {
         .batch = work->batch,
@@ -134,7 +134,7 @@ static err *save(pipeline *p, const commit_work *work) {
     };
     image *m = image_new(&head);
     image_use(m, checkpoint_spares(k->checkpoint));
-    put_progress(p, work, image_begin(m, IMAGE_PROGRESS, "", 0));
+    commit_put_progress(p, work, image_begin(m, IMAGE_PROGRESS, "", 0));
     image_end(m);
     if (work->view) put_section(m, IMAGE_RECORD, &k->record);
     if (work->view) put_rows(p, m);

@@ -64,6 +64,9 @@ err *commit_settle(pipeline *p);
 /* The same where `e` (may be NULL) was met meanwhile: an error of the commit comes first. */
 err *commit_settle_before(pipeline *p, err *e);
 
+/* Append section IMAGE_PROGRESS of an object behind `work`; without a keeper, too. */
+void commit_put_progress(const pipeline *p, const commit_work *work, buf *out);
+
 /* The first commit: where reading begins. */
 err *commit_genesis(pipeline *p);
 

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "runtime/base/mem.h"
 
@@ -127,6 +128,21 @@ uint32_t crew_count(const crew *c) { return c->count; }
 worker *crew_worker(const crew *c, uint32_t number) { return c->members[number].worker; }
 
 laps *crew_laps(const crew *c, uint32_t number) { return &c->members[number].laps; }
+
+static int64_t cpu_ns(clockid_t clock) {
+    struct timespec t = { 0 };
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t crew_cpu_ns(const crew *c) {
+    int64_t sum = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+    for (uint32_t i = 1; i < c->thread_count; i++) {
+        clockid_t clock;
+        if (!pthread_getcpuclockid(c->members[i].thread, &clock)) sum += cpu_ns(clock);
+    }
+    return sum;
+}
 
 void crew_exchange(crew *c, worker **workers) {
     pthread_mutex_lock(&c->lock); /* what they are must be seen by the threads */

@@ -25,6 +25,7 @@ worker *crew_failed(const crew *c);
 uint32_t crew_count(const crew *c);
 worker *crew_worker(const crew *c, uint32_t number);
 laps *crew_laps(const crew *c, uint32_t number); /* of its thread; the main one has 0 */
+int64_t crew_cpu_ns(const crew *c);              /* of all its threads so far; the caller is main */
 
 /* Between phases: `workers`, as many as there are, take the places of those that are here, which
  * are put in theirs. */

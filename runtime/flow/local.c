@@ -27,9 +27,10 @@ enum {
 void local_new(pipeline *p, const pipeline_options *options) {
     const sl_checkpoint *plan = &p->plan->checkpoint;
     local *l = p->local = mem_zalloc(1, sizeof *l);
-    if (options->replay)
-        l->folder = mem_copy_text(options->replay->folder, strlen(options->replay->folder));
-    else if (plan->state_dir.data && stored_count(p->plan))
+    const char *given = options->replay ? options->replay->folder : NULL;
+    if (given)
+        l->folder = mem_copy_text(given, strlen(given));
+    else if (!options->replay && plan->state_dir.data && stored_count(p->plan))
         l->folder = mem_copy_text(plan->state_dir.data, plan->state_dir.len);
     l->is_remote = plan->url.len > 5 && memcmp(plan->url.data, "file:", 5) != 0 &&
                    memcmp(plan->url.data, "memory:", 7) != 0;

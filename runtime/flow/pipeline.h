@@ -23,6 +23,7 @@ struct probe;
 struct reload;
 struct backfill;
 struct fill_list;
+struct shadow;
 
 /* Implementations of connectors by name; NULL: none. */
 typedef const sl_source_ops *(*find_source_ops)(const sl_string *name);
@@ -74,6 +75,8 @@ typedef struct pipeline {
     struct fill_list *fills; /* due before the next batch (backfill.h); owned, or NULL */
     struct backfill *refill; /* being read beside; owned, or NULL */
     char *refilled;          /* for the record of the next batch; owned, or NULL */
+    struct shadow *shadow;   /* another text does the same batches (shadow.h); borrowed, or NULL */
+    bool on_trial;           /* this one is such a shadow's: what would take it off ends the batch */
     void *on_step_arg;
     crew *crew;
     laps *laps;     /* of the main thread; the crew's */

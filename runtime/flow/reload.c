@@ -16,6 +16,7 @@
 #include "runtime/flow/keeper_inside.h"
 #include "runtime/flow/local.h"
 #include "runtime/flow/reload_inside.h"
+#include "runtime/flow/shadow.h"
 #include "runtime/flow/walk.h"
 #include "runtime/operator/emit_close.h"
 #include "runtime/script/trying.h"
@@ -291,6 +292,7 @@ err *reload_swap(pipeline *p, worker **workers, uint32_t count, char **changes) 
         return e;
     }
     if (before) retire(p, before);
+    shadow_drop(p->shadow, "another text of the script took over meanwhile");
     copy_stages(p, r);
     exchange_tables(p, &r->state, r->workers, false);
     exchange_first(p, r);

@@ -167,6 +167,7 @@ static void make_plan(replay *r, const sl_plan *plan) {
     r->plan.ledger = (sl_string){ .data = "replay", .len = 6 };
     r->plan.topic = (sl_string){ 0 };
     r->plan.plans_ahead = 0;
+    if (!r->plan.url.data) r->plan.url = (sl_string){ .data = "memory", .len = 6 };
     r->from.partitions = 1;
     pointer_write(&r->from, r->mark.pointer);
     r->mark.mark = (sl_mark){ .topic = "", .offset = (int64_t)r->from.batch };
@@ -218,7 +219,7 @@ static err *check_begin(const replay *r, const recorded *planned) {
     return NULL;
 }
 
-static err *do_batch(replay *r, const char *record, size_t len) {
+err *replay_do(replay *r, const char *record, size_t len) {
     keeper *k = r->pipeline.keeper;
     bool ran;
     err *e = record_read(record, len, &k->planned);
@@ -236,7 +237,7 @@ static err *do_batch(replay *r, const char *record, size_t len) {
 
 err *replay_batch(replay *r, const char *record, size_t len) {
     uint64_t number = r->pipeline.batch;
-    return err_wrap(do_batch(r, record, len), "doing batch %" PRIu64 " again", number);
+    return err_wrap(replay_do(r, record, len), "doing batch %" PRIu64 " again", number);
 }
 
 err *replay_keep(replay *r) {

@@ -21,14 +21,15 @@ typedef void replay_row(void *arg, const sl_sink *sink, const sl_message *m);
 
 typedef struct replay {
     /* given */
-    const store *store;   /* where the pipeline keeps its state; borrowed */
+    const store *store;   /* where the pipeline keeps its state; borrowed; NULL: `kept` alone */
     pointer from;         /* the state to begin with; genesis: none */
     progress begin;       /* genesis: where sources begin; taken */
-    const char *folder;   /* for state that does not fit into memory; borrowed */
+    const char *folder;   /* for state that does not fit into memory; borrowed; NULL: it must fit */
     bool is_other_script; /* than did the batches: how far they come may differ */
     store_kept *kept;     /* for replay_keep; borrowed; NULL: never asked */
     replay_row *on_row;   /* may be NULL */
     void *on_row_arg;
+    void *source_arg; /* for who finds the sources, by way of sl_system.ledger, the replay */
     /* its own */
     sl_checkpoint plan; /* the script's, less what writes */
     sl_committed mark;  /* what the ledger says */
@@ -50,6 +51,9 @@ uint64_t replay_next(const replay *r);
 /* Do the batch of `record`, which must be the next. ERR_REFUSED: what it read is not there any
  * more, or it would not go as it went. */
 err *replay_batch(replay *r, const char *record, size_t len);
+
+/* The same, with errors as they come. */
+err *replay_do(replay *r, const char *record, size_t len);
 
 /* The next batch is the last of this script: keep the state behind it, whole, so that another
  * replay can begin with it. ERR_REFUSED: it does not fit into memory. */
