@@ -3,6 +3,7 @@
 
 local cjson = require "cjson"
 
+local shadow = require "sluice.answer.shadow"
 local status = require "sluice.answer.status"
 
 local answer = {}
@@ -22,6 +23,10 @@ local KINDS = {}
 
 function KINDS.status(it)
    return status.page(it), 0
+end
+
+function KINDS.shadow(it)
+   return shadow.page(it)
 end
 
 function KINDS.list(all)

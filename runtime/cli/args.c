@@ -1,5 +1,6 @@
 #include "runtime/cli/args.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "runtime/base/nearest.h"
@@ -10,7 +11,8 @@ typedef struct option {
     const char *name, *value; /* value NULL: a switch */
     const char *commands;     /* that take it: names, or the first word of a group */
     const char *summary;
-    apply_option apply; /* NULL: not yet */
+    apply_option apply; /* NULL: not yet, unless its value is kept as typed */
+    size_t text_at;     /* where in args; 0: nowhere */
 } option;
 
 static err *set_override(args *a, const char *value) {
@@ -74,55 +76,15 @@ static err *set_stateless(args *a, const char *value) {
     return NULL;
 }
 
-static err *set_to(args *a, const char *value) {
-    a->to = value;
-    return NULL;
-}
-
 static err *set_profile(args *a, const char *value) {
     (void)value;
     a->profile = true;
     return NULL;
 }
 
-static err *set_from(args *a, const char *value) {
-    a->from = value;
-    return NULL;
-}
-
-static err *set_script(args *a, const char *value) {
-    a->script = value;
-    return NULL;
-}
-
 static err *set_diff(args *a, const char *value) {
     (void)value;
     a->diff = true;
-    return NULL;
-}
-
-static err *set_last(args *a, const char *value) {
-    a->last = value;
-    return NULL;
-}
-
-static err *set_since(args *a, const char *value) {
-    a->since = value;
-    return NULL;
-}
-
-static err *set_loss(args *a, const char *value) {
-    a->loss = value;
-    return NULL;
-}
-
-static err *set_save(args *a, const char *value) {
-    a->save = value;
-    return NULL;
-}
-
-static err *set_timeout(args *a, const char *value) {
-    a->end = value;
     return NULL;
 }
 
@@ -135,11 +97,6 @@ static err *set_connect(args *a, const char *value) {
 static err *set_watch(args *a, const char *value) {
     (void)value;
     a->watch = true;
-    return NULL;
-}
-
-static err *set_brokers(args *a, const char *value) {
-    a->brokers = value;
     return NULL;
 }
 
@@ -177,62 +134,76 @@ static err *set_log_level(args *a, const char *value) {
     return err_new(ERR_USAGE, "--log-level %s: wanted debug, info, warn or error", value);
 }
 
+#define TEXT(member) .text_at = offsetof(args, member)
+
 // clang-format off
 static const option OPTIONS[] = {
     { "--embedded", NULL, "run, try", "a Kafka in this process, made-up events, results shown",
-      set_embedded },
+      .apply = set_embedded },
     { "--no-watch", NULL, "run", "do not reload the script when it is saved; SIGHUP still does",
-      set_no_watch },
+      .apply = set_no_watch },
     { "--set", "PATH=VALUE", "run, check, try, lag, replay, why, checkpoint, state",
       "override one option: trigger=once, source.start=earliest, sink.mode=append, NAME.X=…",
-      set_override },
+      .apply = set_override },
     { "--param", "NAME=VALUE", "run, check, try, lag, replay, why, checkpoint, state",
       "a value for the script's sluice.param(NAME, …)",
-      set_param },
+      .apply = set_param },
     { "--log", "STYLE", "run", "of log lines: plain (default on a terminal), logfmt (else), json",
-      set_log },
-    { "--log-level", "LEVEL", "run", "debug, info (default), warn, error", set_log_level },
+      .apply = set_log },
+    { "--log-level", "LEVEL", "run", "debug, info (default), warn, error", .apply = set_log_level },
     { "--profile", NULL, "run", "at the end: the time that each kind of work took, ns a record",
-      set_profile },
+      .apply = set_profile },
     { "--input", "FILE", "try, schema infer",
-      "read this file in place of the source; of several: NAME=FILE", set_input },
-    { "--watch", NULL, "try", "again at every save of the script or what it requires", set_watch },
+      "read this file in place of the source; of several: NAME=FILE", .apply = set_input },
+    { "--watch", NULL, "try", "again at every save of the script or what it requires",
+      .apply = set_watch },
     { "--json", NULL, "check, try, lag, replay, why, checkpoint, state, status, stop, reload",
-      "print it as JSON", set_json },
-    { "--strict", NULL, "check", "warnings are errors", set_strict },
+      "print it as JSON", .apply = set_json },
+    { "--strict", NULL, "check", "warnings are errors", .apply = set_strict },
     { "--connect", NULL, "check", "ask the brokers, too: topics, limits, rights",
-      set_connect },
+      .apply = set_connect },
     { "--to", "BATCH", "checkpoint rollback, checkpoint recover, replay",
-      "the batch that the pipeline goes on from, as `checkpoint ls` shows it", set_to },
+      "the batch that the pipeline goes on from, as `checkpoint ls` shows it", TEXT(to) },
     { "--repeat-output", NULL, "checkpoint rollback, checkpoint recover",
-      "yes, readers of the results will get rows again", set_repeats },
+      "yes, readers of the results will get rows again", .apply = set_repeats },
     { "--may-lose-output", NULL, "checkpoint recover",
-      "yes, onto a state that is not known to be committed: rows may be missing", set_loses },
+      "yes, onto a state that is not known to be committed: rows may be missing",
+      .apply = set_loses },
     { "--offsets-only", NULL, "checkpoint fork",
-      "the copy begins there with empty state: for another key or window", set_stateless },
-    { "--fresh", NULL, "try", "take the sample of a topic anew", set_force },
-    { "--force", NULL, "checkpoint gc", "remove it, do not only show what would go", set_force },
+      "the copy begins there with empty state: for another key or window", .apply = set_stateless },
+    { "--fresh", NULL, "try", "take the sample of a topic anew", .apply = set_force },
+    { "--force", NULL, "checkpoint gc", "remove it, do not only show what would go",
+      .apply = set_force },
     { "--from", "BATCH", "replay", "the first batch that is done again; --to: the last",
-      set_from },
-    { "--script", "FILE", "replay", "do them by this script, not by the one that did them",
-      set_script },
+      TEXT(from) },
+    { "--script", "FILE", "replay, reload",
+      "do them by this script, not by the one that did them; reload: on shadow", TEXT(script) },
+    { "--shadow", "BATCHES", "reload",
+      "let the changed script do so many batches beside the running one, and compare",
+      TEXT(shadow) },
+    { "--rows", "ROWS", "reload", "with --shadow: show so many rows that differ (10)",
+      TEXT(rows) },
+    { "--promote", "WHEN", "reload",
+      "with --shadow: let it take over then: same (nothing differs), always; else it is asked",
+      TEXT(promote) },
     { "--diff", NULL, "replay",
-      "show how --script differs, or topics and files without it; if so, end with 1", set_diff },
+      "show how --script differs, or topics and files without it; if so, end with 1",
+      .apply = set_diff },
     { "--last", "RECORDS", "try, lag, schema infer",
       "look at so many of each source, the newest (100,000; lag 1,000,000, infer 10,000)",
-      set_last },
+      TEXT(last) },
     { "--brokers", "HOST:PORT", "schema infer", "the Kafka; $KAFKA_BROKERS unless given",
-      set_brokers },
+      TEXT(brokers) },
     { "--since", "TIME", "lag", "or at those since so long ago (2h, 30m), by Kafka's time",
-      set_since },
+      TEXT(since) },
     { "--loss", "SHARE", "lag", "how much may be lost, for the advice: 0.01% (default), 0",
-      set_loss },
+      TEXT(loss) },
     { "--save", "FILE", "lag", "add the answer to FILE as a line of JSON, compare with its last",
-      set_save },
+      TEXT(save) },
     { "--timeout", "DURATION", "stop, reload",
       "how long to wait: for its end, for the first batch of what is loaded; 30s, else 60s",
-      set_timeout },
-    { "--http", "ADDRESS", "run", "serve metrics and status", NULL },
+      TEXT(end) },
+    { "--http", "ADDRESS", "run", "serve metrics and status", .apply = NULL },
 };
 // clang-format on
 enum { OPTION_COUNT = sizeof OPTIONS / sizeof *OPTIONS };
@@ -284,14 +255,17 @@ static err *read_option(args *a, int argc, char **argv, int *i) {
     if (!takes(o, a->command))
         return err_new(ERR_USAGE, "%s does not take %s; it is for: %s", a->command->name, o->name,
                        o->commands);
-    if (!o->apply) return err_new(ERR_USAGE, "%s: not yet; it comes with a later release", o->name);
+    if (!o->apply && !o->text_at)
+        return err_new(ERR_USAGE, "%s: not yet; it comes with a later release", o->name);
     if (!o->value && equals) return err_new(ERR_USAGE, "%s takes no value", o->name);
     const char *value = equals ? equals + 1 : NULL;
     if (o->value && !value) {
         if (*i + 1 >= argc) return err_new(ERR_USAGE, "%s: wanted %s behind it", o->name, o->value);
         value = argv[++*i];
     }
-    return o->apply(a, value);
+    if (!o->text_at) return o->apply(a, value);
+    *(const char **)((char *)a + o->text_at) = value;
+    return NULL;
 }
 
 static bool is_path(const char *word) {
@@ -463,7 +437,7 @@ static void help_command(buf *out, const command *c, bool is_brief) {
     if (is_brief && c->name[first_word_len(c->name)]) return;
     for (int i = 0; i < OPTION_COUNT; i++) {
         const option *o = &OPTIONS[i];
-        if (!takes(o, c) || !o->apply) continue;
+        if (!takes(o, c) || (!o->apply && !o->text_at)) continue;
         start = out->len;
         buf_printf(out, "    %s%s%s ", o->name, o->value ? " " : "", o->value ? o->value : "");
         while (out->len < start + HELP_INDENT) buf_put_char(out, ' ');

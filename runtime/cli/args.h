@@ -31,7 +31,8 @@ typedef struct args {
     bool loses;                             /* --may-lose-output */
     bool stateless;                         /* --offsets-only */
     const char *to;                         /* --to: a batch, as typed; NULL: none */
-    const char *from, *script;              /* replay, likewise */
+    const char *from, *script;              /* replay; the latter: reload, too; likewise */
+    const char *shadow, *rows, *promote;    /* reload, likewise */
     bool diff;                              /* replay: --diff */
     const char *last, *since, *loss, *save; /* as typed; NULL: not given */
     const char *end;                        /* --timeout, as typed; NULL: none */

@@ -81,6 +81,15 @@ void control_answer(control *c, uint64_t request, const char *json) {
     eventfd_write(c->wake, 1);
 }
 
+bool control_is_waiting(control *c, uint64_t request) {
+    bool waits = false;
+    pthread_mutex_lock(&c->lock);
+    for (uint32_t i = 0; i < CONTROL_CLIENTS; i++)
+        waits |= c->clients[i].fd >= 0 && c->clients[i].request == request;
+    pthread_mutex_unlock(&c->lock);
+    return waits;
+}
+
 /* Write what can be written. The lock is held. */
 static void write_out(client *l) {
     while (l->fd >= 0 && l->sent < l->out.len) {

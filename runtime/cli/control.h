@@ -42,5 +42,8 @@ const char *control_label(const control *c, int *other);
  * any. */
 void control_answer(control *c, uint64_t request, const char *json);
 
+/* Whether somebody still waits for the answer. thread: any. */
+bool control_is_waiting(control *c, uint64_t request);
+
 /* End; requests that still wait are answered with `json`. NULL is allowed. */
 void control_close(control *c, const char *json);

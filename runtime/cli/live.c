@@ -46,6 +46,7 @@ struct live {
     int64_t asked_ms[CONTROL_CLIENTS];
     uint32_t asked_count;
     bool wants_reload;                       /* main has not taken it yet */
+    char *wanted;                            /* what was asked with it; owned */
     uint64_t reloads_asked[CONTROL_CLIENTS]; /* requests for one that wait */
     uint32_t reloads_asked_count;
     char *taken; /* what changed with the reload that was on trial last; owned; NULL: none */
@@ -281,12 +282,13 @@ static void on_stop(void *arg, control *c, uint64_t request, const char *words) 
 /* main asks for it between steps; answered when it has ended. */
 static void on_reload(void *arg, control *c, uint64_t request, const char *words) {
     live *l = arg;
-    (void)words;
     pthread_mutex_lock(&l->lock);
     const char *no = NULL;
     if (!l->facts.len) no = "it is starting, and has just read its script";
     if (l->reloads_asked_count == CONTROL_CLIENTS) no = "too many ask";
     l->wants_reload |= !no;
+    if (!no) mem_free(l->wanted);
+    if (!no) l->wanted = mem_copy_text(words, strlen(words));
     if (!no) l->reloads_asked[l->reloads_asked_count++] = request;
     pthread_mutex_unlock(&l->lock);
     char json[96];
@@ -294,10 +296,12 @@ static void on_reload(void *arg, control *c, uint64_t request, const char *words
     if (no) control_answer(c, request, json);
 }
 
-bool live_take_reload(live *l) {
+bool live_take_reload(live *l, char **words) {
     pthread_mutex_lock(&l->lock);
     bool wants = l->wants_reload;
     l->wants_reload = false;
+    *words = l->wanted;
+    l->wanted = NULL;
     pthread_mutex_unlock(&l->lock);
     return wants;
 }
@@ -365,6 +369,7 @@ void live_close(live *l, int exit_code) {
     l->options.log->tap = NULL;
     buf_done(&l->facts);
     mem_free(l->name);
+    mem_free(l->wanted);
     mem_free(l->taken);
     pthread_mutex_destroy(&l->lock);
     mem_free(l);

@@ -26,8 +26,9 @@ void live_open(live *l, const char *name);
 /* thread: main, at each look. */
 void live_update(live *l, const pipeline *p, const status_facts *f);
 
-/* Whether `sluice reload` was asked since the last call. thread: main. */
-bool live_take_reload(live *l);
+/* Whether `sluice reload` was asked since the last call; `words`: with what, the caller's: "", or
+ * "HASH PATH" of the only text that is to take over, PATH "-": the script itself. thread: main. */
+bool live_take_reload(live *l, char **words);
 
 /* What became of a reload (reloader_told): kept for status, and told to those who asked for one
  * once it is certain, or may not be for long. thread: any. */

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -34,7 +35,9 @@ struct reloader {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
     bool ends, is_asked;
-    char **files; /* of the script that was loaded last; owned */
+    char *asked_path;    /* another file than the script's; owned; NULL: that */
+    uint64_t asked_hash; /* what it must be; 0: whatever it is */
+    char **files;        /* of the script that was loaded last; owned */
     uint32_t file_count;
     bool was_refused;      /* the last text */
     uint64_t seen;         /* stamp of the files when they were loaded */
@@ -193,25 +196,42 @@ static void note_warnings(reloader *r, script *s, bool tells) {
     r->warned = all;
 }
 
+/* It must be the text that was looked at. */
+static err *load_text(const reloader *r, const char *path, uint64_t hash, worker ***workers,
+                      uint32_t *count) {
+    err *e = r->options.load(r->options.arg, path, workers, count);
+    if (e || !hash || script_plan((*workers)[0]->script)->script_hash == hash) return e;
+    free_workers(*workers, *count);
+    return err_new(ERR_REFUSED, "%s is another text than the one that was on shadow, it was saved "
+                                "since: try that one",
+                   path ? path : r->options.path);
+}
+
 /* Load it. The lock is held, but not meanwhile. */
 static void load(reloader *r, bool by_hand) {
     worker **workers = NULL;
     uint32_t count = 0;
+    char *path = r->asked_path;
+    uint64_t hash = r->asked_hash;
+    r->asked_path = NULL;
+    r->asked_hash = 0;
     r->loading_ms = steady_ms();
     r->was_slow = false;
     pthread_mutex_unlock(&r->lock);
-    err *e = r->options.load(r->options.arg, &workers, &count);
+    err *e = load_text(r, path, hash, &workers, &count);
+    bool is_other = path != NULL;
+    mem_free(path);
     if (!e) note_warnings(r, workers[0]->script, true);
     pthread_mutex_lock(&r->lock);
     r->loading_ms = 0;
     if (e) {
-        note_outcome(r, true);
+        if (!is_other) note_outcome(r, true);
         if (e->code != ERR_STOPPED) refuse(r, e, r->running_hash);
         err_free(e);
         return;
     }
     bool was_refused = r->was_refused;
-    note_loaded(r, workers[0]->script);
+    if (!is_other) note_loaded(r, workers[0]->script); /* else the script's own are, as before */
     if (script_plan(workers[0]->script)->script_hash == r->running_hash) {
         free_workers(workers, count);
         if (by_hand || was_refused) tell_same(r);
@@ -276,12 +296,22 @@ reloader *reloader_new(const reloader_options *options, script *running) {
     return r;
 }
 
-void reloader_ask(reloader *r) {
+/* What is asked for. The lock is held. */
+static void take_words(reloader *r, const char *words) {
+    const char *path = words ? strchr(words, ' ') : NULL;
+    bool is_other = path && strcmp(path, " -") != 0;
+    mem_free(r->asked_path);
+    r->asked_path = is_other ? mem_copy_text(path + 1, strlen(path + 1)) : NULL;
+    r->asked_hash = path ? strtoull(words, NULL, 16) : 0;
+}
+
+void reloader_ask(reloader *r, const char *words) {
     const char *no = !r->has_thread      ? "there was no thread to load scripts in when it began"
                      : reloader_hangs(r) ? "the text before is still being loaded, and does not end"
                                          : NULL;
     pthread_mutex_lock(&r->lock);
     r->is_asked = !no;
+    take_words(r, no ? NULL : words);
     uint64_t hash = r->running_hash;
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
@@ -402,6 +432,7 @@ void reloader_free(reloader *r) {
     reload_free(r->retired);
     free_files(r);
     mem_free(r->warned);
+    mem_free(r->asked_path);
     pthread_cond_destroy(&r->wake);
     pthread_mutex_destroy(&r->lock);
     mem_free(r);

@@ -31,8 +31,9 @@ typedef struct reloader_options {
     logger *log;
     const char *path; /* of the script; borrowed */
     bool watches;     /* files, else only who asks */
-    /* Load the script for all workers, into a list that is taken. thread: reloader's. */
-    err *(*load)(void *arg, worker ***workers, uint32_t *count);
+    /* Load the script, or what `path` names if it is not NULL, for all workers, into a list that is
+     * taken. thread: reloader's. */
+    err *(*load)(void *arg, const char *path, worker ***workers, uint32_t *count);
     reloader_told *told; /* may be NULL */
     void *arg;           /* of both */
 } reloader_options;
@@ -41,8 +42,10 @@ typedef struct reloader_options {
 reloader *reloader_new(const reloader_options *options, script *running);
 
 /* Load it again now, whatever has changed; where that cannot be, it is refused in the call.
+ * `words`: "HASH PATH": the only text that may take over, and the file that it is in, "-": the
+ * script's own; watched are the script's files as before. NULL or "": whatever the script is.
  * thread: any. */
-void reloader_ask(reloader *r);
+void reloader_ask(reloader *r, const char *words);
 
 /* Between batches: let what is loaded take over. thread: main. */
 void reloader_tick(reloader *r, pipeline *p);

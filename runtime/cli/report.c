@@ -9,6 +9,7 @@
 #include "runtime/flow/budget.h"
 #include "runtime/flow/keeper.h"
 #include "runtime/flow/local.h"
+#include "runtime/flow/shadow.h"
 #include "runtime/operator/stored.h"
 #include "state/base.h"
 
@@ -214,6 +215,14 @@ static void put_checkpoint(buf *out, const pipeline *p, int64_t now_ms) {
     buf_put_char(out, '}');
 }
 
+/* Another text that does the same batches. */
+static void put_shadow(buf *out, const pipeline *p) {
+    if (!p->shadow) return;
+    begin(out, "shadow", '{');
+    shadow_put(p->shadow, out, false);
+    buf_put_char(out, '}');
+}
+
 static void put_batch(buf *out, const pipeline *p, const status_facts *f) {
     begin(out, "batch", '{');
     json_put_number(out, "next", (int64_t)p->batch);
@@ -264,5 +273,6 @@ void report_put(buf *out, const pipeline *p, const status_facts *f, const report
     put_memory(out, p);
     put_checkpoint(out, p, now_ms);
     put_filling(out, p);
+    put_shadow(out, p);
     mem_free(path);
 }

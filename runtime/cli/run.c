@@ -15,7 +15,9 @@
 #include "runtime/cli/named.h"
 #include "runtime/cli/plan_options.h"
 #include "runtime/cli/profile.h"
+#include "runtime/cli/promise.h"
 #include "runtime/cli/reloader.h"
+#include "runtime/cli/shadowing.h"
 #include "runtime/cli/status.h"
 #include "runtime/cli/stop.h"
 #include "runtime/cli/summary.h"
@@ -45,6 +47,7 @@ typedef struct run {
     worker **workers; /* until the pipeline takes them */
     uint32_t worker_count;
     reloader *reloader;
+    shadowing *shadowing;
     bool has_begun; /* scripts that are loaded from now on are reloads */
     char *name;     /* of the pipeline */
     buf operands;   /* what commands about it are given */
@@ -113,9 +116,10 @@ static void on_lost(void *arg, const char *source, uint32_t partition, int64_t o
     }
 }
 
-static err *open_script(run *r, uint32_t number, script **s) {
-    script_options options = {
-        .path = r->a->operand,
+/* `path` NULL: the script of the run. */
+static script_options options_of(run *r, const char *path, uint32_t number) {
+    return (script_options){
+        .path = path ? path : r->a->operand,
         .overrides = r->sets,
         .override_count = r->set_count,
         .params = r->a->params,
@@ -131,6 +135,10 @@ static err *open_script(run *r, uint32_t number, script **s) {
         .on_stuck_arg = r,
         .log = &r->log,
     };
+}
+
+static err *open_script(run *r, const char *path, uint32_t number, script **s) {
+    script_options options = options_of(r, path, number);
     return script_open(&options, s);
 }
 
@@ -148,9 +156,9 @@ static void free_workers(worker **workers, uint32_t count) {
 }
 
 /* Worker `i` > 0, behind the first. */
-static err *open_worker(run *r, worker **workers, uint32_t i, uint32_t count) {
+static err *open_worker(run *r, const char *path, worker **workers, uint32_t i, uint32_t count) {
     script *s = NULL;
-    err *e = open_script(r, i, &s);
+    err *e = open_script(r, path, i, &s);
     if (!e) e = script_agree(workers[0]->script, s);
     if (!e) return worker_new(script_plan(workers[0]->script), s, i, count, &workers[i]);
     script_close(s);
@@ -158,15 +166,15 @@ static err *open_worker(run *r, worker **workers, uint32_t i, uint32_t count) {
 }
 
 /* Each worker loads the script for itself; all must have come to the same plan. */
-static err *open_workers(run *r, worker ***out, uint32_t *out_count) {
+static err *open_workers(run *r, const char *path, worker ***out, uint32_t *out_count) {
     script *first = NULL;
-    err *e = open_script(r, 0, &first);
+    err *e = open_script(r, path, 0, &first);
     if (e) return e;
     uint32_t count = script_plan(first)->workers;
     worker **workers = mem_zalloc(count, sizeof *workers);
     e = worker_new(script_plan(first), first, 0, count, &workers[0]);
     uint32_t made = !e;
-    for (; !e && made < count; made += !e) e = open_worker(r, workers, made, count);
+    for (; !e && made < count; made += !e) e = open_worker(r, path, workers, made, count);
     if (e) {
         free_workers(workers, made);
         return e;
@@ -178,40 +186,19 @@ static err *open_workers(run *r, worker ***out, uint32_t *out_count) {
 
 /* -- what is shown */
 
-/* What is kept, where it goes on, and what is promised. */
-static void put_promise(buf *out, const pipeline *p) {
-    const keeper *k = p->keeper;
-    if (!k) {
-        buf_put_text(out, "none: nothing is committed, a restart begins at `start` with empty "
-                          "state, delivery is at-least-once");
-        return;
-    }
-    bool is_exact = k->plan->delivery == SL_EXACTLY_ONCE, is_kafka = !strcmp(k->ops->name, "kafka");
-    buf_printf(out, "%s: ", k->store.url);
-    if (k->is_fresh)
-        buf_put_text(out, "the first run");
-    else
-        buf_printf(out, "goes on with batch %" PRIu64, p->batch);
-    if (k->has_planned) buf_put_text(out, ", which an earlier run did not finish");
-    buf_printf(out, "; progress is committed %s%s, delivery is %s",
-               is_kafka ? "in Kafka, group " : "there",
-               is_kafka ? k->group : "",
-               is_exact ? "exactly-once" : "at-least-once");
-}
-
 /* Without a checkpoint that must be said. */
 static void say_start(run *r, uint32_t workers) {
     buf text;
     buf_init(&text);
     if (!r->for_people) {
-        put_promise(&text, &r->pipeline);
+        promise_put(&text, &r->pipeline);
         log_info(&r->log, "running", log_text("pipeline", r->name), log_number("workers", workers),
                  log_text("checkpoint", buf_text(&text)));
         buf_done(&text);
         return;
     }
     buf_printf(&text, "%s runs; checkpoint ", r->name);
-    put_promise(&text, &r->pipeline);
+    promise_put(&text, &r->pipeline);
     log_write(&r->log, LOG_INFO, buf_text(&text), NULL, 0);
     if (r->embedded) {
         buf_reset(&text);
@@ -283,9 +270,12 @@ static void look_around(run *r, pipeline *p) {
 
 static void on_tick(void *arg, pipeline *p) {
     run *r = arg;
-    bool is_asked = live_take_reload(r->live) | stop_take_hangup();
-    if (is_asked && r->reloader) reloader_ask(r->reloader);
+    char *words;
+    bool is_asked = live_take_reload(r->live, &words) | stop_take_hangup();
+    if (is_asked && r->reloader) reloader_ask(r->reloader, words);
+    mem_free(words);
     reloader_tick(r->reloader, p);
+    shadowing_tick(r->shadowing, p);
     int64_t now_ms = clock_steady_ms(&r->clock);
     if (r->embedded) embedded_note(r->embedded, p);
     if (now_ms - r->ticked_ms < TICK_MS) return;
@@ -296,8 +286,21 @@ static void on_tick(void *arg, pipeline *p) {
 /* -- reloads */
 
 /* reloader_options.load */
-static err *load_again(void *arg, worker ***workers, uint32_t *count) {
-    return open_workers(arg, workers, count);
+static err *load_again(void *arg, const char *path, worker ***workers, uint32_t *count) {
+    return open_workers(arg, path, workers, count);
+}
+
+/* shadowing_options.load */
+static err *load_shadow(void *arg, const char *path, script_stuck *on_shadow_stuck,
+                        void *stuck_arg, worker **w) {
+    script *s = NULL;
+    script_options options = options_of(arg, path, 0);
+    options.on_stuck = on_shadow_stuck;
+    options.on_lost = NULL;
+    options.on_hung_load = NULL;
+    options.on_stuck_arg = stuck_arg;
+    err *e = script_open(&options, &s);
+    return e ? e : worker_new(script_plan(s), s, 0, 1, w);
 }
 
 /* reloader_options.told */
@@ -339,7 +342,7 @@ static bool has_kafka(const sl_plan *plan) {
 
 static err *open_embedded(run *r, const sl_system *system) {
     script *s = NULL;
-    err *e = open_script(r, 0, &s);
+    err *e = open_script(r, NULL, 0, &s);
     if (e) return e;
     if (!has_kafka(script_plan(s))) {
         script_close(s);
@@ -385,6 +388,7 @@ static err *run_opened(run *r, uint32_t workers) {
     start_display(r, r->pipeline.plan);
     start_reloader(r);
     err *e = judge_end(run_pipeline(&r->pipeline, on_tick, r));
+    shadowing_end(r->shadowing, &r->pipeline);
     backfill_drop(&r->pipeline); /* by a script that is the reloader's */
     reloader_free(r->reloader);
     r->reloader = NULL;
@@ -431,7 +435,7 @@ static err *run_all(run *r) {
     sl_system system = { .log = &r->log, .clock = &r->clock, .stop = stop_asked(), .pipeline = "" };
     add_sets(r, r->a->sets, r->a->set_count);
     err *e = r->a->embedded ? open_embedded(r, &system) : NULL;
-    if (!e) e = open_workers(r, &r->workers, &r->worker_count);
+    if (!e) e = open_workers(r, NULL, &r->workers, &r->worker_count);
     if (!e) e = say_warnings(r, r->workers[0]->script);
     if (e) return stopped_early(e);
     const sl_plan *plan = script_plan(r->workers[0]->script);
@@ -472,10 +476,19 @@ int command_run(const args *a) {
     stop_install(command_end_now, LAST_WORDS[r.log.style]);
     live_options told = { .log = &r.log, .script = a->operand, .embedded = a->embedded };
     r.live = live_new(&told);
+    shadowing_options shadows = {
+        .log = &r.log,
+        .control = live_control(r.live),
+        .path = a->operand,
+        .load = load_shadow,
+        .arg = &r,
+    };
+    r.shadowing = shadowing_new(&shadows);
     int code = end_run(&r, run_all(&r));
     free_workers(r.workers, r.worker_count);
     embedded_close(r.embedded);
     live_close(r.live, code);
+    shadowing_free(r.shadowing);
     drift_done(&r.drift);
     mem_free(r.name);
     buf_done(&r.operands);

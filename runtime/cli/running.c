@@ -7,6 +7,7 @@
 #include "runtime/cli/ask.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/control_place.h"
+#include "runtime/cli/shadow_ask.h"
 #include "runtime/script/answer.h"
 
 enum {
@@ -160,6 +161,11 @@ static int is_open(const args *a, err *e, pid_t pid, int64_t timeout_ms) {
 }
 
 int command_reload(const args *a) {
+    if (a->shadow) return shadow_ask(a);
+    if (a->script || a->rows || a->promote)
+        return command_failed(err_new(ERR_USAGE, "--script, --rows and --promote go with --shadow "
+                                                 "BATCHES; without it the script on disk is "
+                                                 "loaded"));
     pid_t pid = 0;
     bool is_late;
     int64_t timeout_ms = RELOAD_MS;

@@ -76,7 +76,7 @@ typedef struct pipeline {
     struct backfill *refill; /* being read beside; owned, or NULL */
     char *refilled;          /* for the record of the next batch; owned, or NULL */
     struct shadow *shadow;   /* another text does the same batches (shadow.h); borrowed, or NULL */
-    bool on_trial;           /* this one is such a shadow's: what would take it off ends the batch */
+    bool on_trial;           /* it is such a shadow's: what would take it off ends the batch */
     void *on_step_arg;
     crew *crew;
     laps *laps;     /* of the main thread; the crew's */

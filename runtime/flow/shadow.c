@@ -81,6 +81,11 @@ static void take_image(pipeline *p, shadow *s) {
         worker_save(crew_worker(p->crew, w), p->plan, m, true);
     image_finish(m);
     s->replay.from = pointer_new(POINTER_FULL, p->batch, 1);
+    buf id;
+    buf_init(&id);
+    buf_put_text(&id, s->replay.from.id);
+    names_plain(name, pipeline_name, "store");
+    store_kept_add(&s->kept, name, &id);
     for (uint32_t i = 0; i < image_part_count(m); i++) {
         buf part = image_take_part(m, i);
         names_state(name, pipeline_name, &s->replay.from, i);

@@ -2,7 +2,7 @@
 /* Another text of the script does the batches of a running pipeline, too, and nothing of it leaves
  * the process: what it makes is compared with what the running one makes.
  *
- *   start, between two batches ─▶ its thread: the state's copy is loaded ─▶ batch ─▶ batch ─▶ over
+ *   start, between two batches ─▶ its thread: the state is loaded ─▶ batch ─▶ batch ─▶ over
  *      checks, as a reload does      main: each batch's records, plan and rows are handed over
  *      image of the state
  *
@@ -18,11 +18,11 @@ enum { SHADOW_WAITING_BYTES = 256 << 20 };
 typedef struct shadow shadow;
 
 typedef struct shadow_options {
-    worker *worker;        /* of the other text, number 0 of 1; taken, on failure too */
-    const char *path;      /* of it; copied */
-    uint64_t batches;      /* how many; > 0 */
-    uint32_t rows;         /* that differ: kept to be shown */
-    int64_t warm_batches;  /* that do not count for the time a record takes */
+    worker *worker;       /* of the other text, number 0 of 1; taken, on failure too */
+    const char *path;     /* of it; copied */
+    uint64_t batches;     /* how many; > 0 */
+    uint32_t rows;        /* that differ: kept to be shown */
+    int64_t warm_batches; /* that do not count for the time a record takes */
 } shadow_options;
 
 /* Whether it can begin now: not while a script is on trial, or a batch of an earlier run is done
@@ -46,6 +46,13 @@ void shadow_hung(shadow *s, const char *message);
 
 /* Whether all batches are compared, or it was dropped. thread: any. */
 bool shadow_is_over(shadow *s);
+
+typedef struct shadow_result {
+    char *reason; /* it was dropped for; the caller's; NULL: it was not */
+    uint64_t batches, same, different;
+} shadow_result;
+
+shadow_result shadow_result_of(shadow *s); /* thread: any */
 
 /* Append how far it is as members of JSON: "state" (running, done, dropped), "script_hash" first;
  * `whole`: with the rows that differ. thread: any. */

@@ -20,8 +20,8 @@ typedef struct shadow_input {
 /* What one of the two did, of all batches that were compared, or in one. */
 typedef struct shadow_side {
     uint64_t records, rows, late, bad;
-    uint64_t timed_records; /* records that `cpu_ns` is of */
-    int64_t cpu_ns;         /* from records to rows */
+    uint64_t timed_records;       /* records that `cpu_ns` is of */
+    int64_t cpu_ns;               /* from records to rows */
     uint64_t state_bytes, groups; /* behind the last */
 } shadow_side;
 
@@ -71,16 +71,16 @@ struct shadow {
     shadow_side own;
     pthread_t thread;
     bool has_thread;
-    volatile int stop; /* asked to end */
+    volatile int stop;    /* asked to end */
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
     shadow_job *first_job, *last_job; /* that wait; owned */
     size_t waiting_bytes;             /* of them, and the one that is being done */
     shadow_state state;
-    char *reason;  /* why it was dropped; owned */
+    char *reason;   /* why it was dropped; owned */
     bool has_ended; /* its thread has nothing more to do */
     bool has_hung;  /* it never will */
-    uint64_t done; /* batches that were compared */
+    uint64_t done;  /* batches that were compared */
     shadow_side old, new;
     shadow_seen seen;
 };

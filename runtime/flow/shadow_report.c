@@ -54,10 +54,30 @@ static void put_text(buf *out, const char *name, const char *text) {
     json_put_text(out, name, is_utf8 ? text : "(it is not UTF-8)");
 }
 
+shadow_result shadow_result_of(shadow *s) {
+    pthread_mutex_lock(&s->lock);
+    const shadow_seen *seen = &s->seen;
+    shadow_result r = {
+        .reason = s->reason ? mem_copy_text(s->reason, strlen(s->reason)) : NULL,
+        .batches = s->done,
+        .same = seen->same,
+        .different = seen->only_old + seen->only_new + seen->differing,
+    };
+    pthread_mutex_unlock(&s->lock);
+    return r;
+}
+
+/* Nothing that it does can be told from what the running one does. */
+static bool is_same(const shadow *s) {
+    bool has_other = s->seen.only_old || s->seen.only_new || s->seen.differing;
+    return !has_other && s->old.bad == s->new.bad && s->old.late == s->new.late;
+}
+
 void shadow_put(shadow *s, buf *out, bool whole) {
     pthread_mutex_lock(&s->lock);
     json_put_text(out, "state", STATES[s->state]);
     buf_printf(out, ",\"script_hash\":\"%016" PRIx64 "\"", s->script_hash);
+    buf_put_text(out, is_same(s) ? ",\"is_same\":true" : ",\"is_same\":false");
     put_text(out, "script", s->path);
     if (s->reason) put_text(out, "reason", s->reason);
     json_put_number(out, "batches", (int64_t)s->done);

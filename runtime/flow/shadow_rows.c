@@ -129,8 +129,7 @@ static int by_content(const shadow_row *a, const shadow_row *b) {
 static int by_place_and_content(const void *a, const void *b) {
     int order = by_place(a, b);
     if (!order) order = by_content(a, b);
-    return order ? order : compare_numbers(((const shadow_row *)a)->number,
-                                           ((const shadow_row *)b)->number);
+    return order ? order : compare_numbers(((const shadow_row *)a)->number, ((const shadow_row *)b)->number);
 }
 
 static int by_number(const void *a, const void *b) {
@@ -200,6 +199,11 @@ static void find_end(run *r, uint32_t count) {
     while (r->end < count && !by_place(&r->rows[r->first], &r->rows[r->end])) r->end++;
 }
 
+static void put_in_order(run *r) {
+    uint32_t count = r->end - r->first;
+    if (count > 1) qsort(r->rows + r->first, count, sizeof *r->rows, by_number);
+}
+
 /* Equal rows go; what is left stands at the beginning of its run, in its order. */
 static void drop_equal(run *a, run *b, shadow_seen *seen) {
     uint32_t i = a->first, j = b->first, a_kept = a->first, b_kept = b->first;
@@ -215,8 +219,8 @@ static void drop_equal(run *a, run *b, shadow_seen *seen) {
     }
     a->end = a_kept;
     b->end = b_kept;
-    qsort(a->rows + a->first, a->end - a->first, sizeof *a->rows, by_number);
-    qsort(b->rows + b->first, b->end - b->first, sizeof *b->rows, by_number);
+    put_in_order(a);
+    put_in_order(b);
 }
 
 /* `names`: of both lists. */

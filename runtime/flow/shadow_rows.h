@@ -7,12 +7,12 @@
 #include "runtime/flow/pipeline.h"
 
 typedef struct shadow_row {
-    uint32_t sink;      /* into the list's names */
-    uint32_t number;    /* in its list */
-    const char *bytes;  /* key, value, and what else the message has; borrowed from the list */
-    int32_t key_len;    /* -1: null */
-    int32_t value_len;  /* -1: null, a retraction */
-    uint32_t extra_len; /* see operator/extras.h */
+    uint32_t sink;           /* into the list's names */
+    uint32_t number;         /* in its list */
+    const char *bytes;       /* key, value, and what else the message has; borrowed from the list */
+    int32_t key_len;         /* -1: null */
+    int32_t value_len;       /* -1: null, a retraction */
+    uint32_t extra_len;      /* see operator/extras.h */
     uint32_t source, record; /* record NO_RECORD: a result */
     int64_t window_start, window_end;
 } shadow_row;
@@ -45,8 +45,8 @@ enum shadow_kind { SHADOW_OLD = 1, /* the old script alone made it */
 typedef struct shadow_difference {
     int32_t kind; /* shadow_kind */
     uint64_t batch;
-    char *sink;              /* owned */
-    char *key, *old, *new;   /* owned; NULL: null, or there is none */
+    char *sink;            /* owned */
+    char *key, *old, *new; /* owned; NULL: null, or there is none */
     size_t key_len, old_len, new_len;
     int64_t window_start, window_end;
     bool has_window;

@@ -127,6 +127,18 @@ local function add_state(page, it)
       some("spilled panes", size.spilled_panes))
 end
 
+local function add_shadow(page, it)
+   local shadow = it.shadow
+   if type(shadow) ~= "table" then return end
+   local different = (number(shadow.differing) or 0) + (number(shadow.only_old) or 0)
+      + (number(shadow.only_new) or 0)
+   page:add("shadow", tostring(shadow.script), ("%s of %s batches"):format(
+      say.maybe(shadow.batches), say.maybe(shadow.wanted)))
+   page:add("", named("rows the same", shadow.same), named("different", different),
+      (number(shadow.waiting_bytes) or 0) > 1e6
+         and say.bytes(shadow.waiting_bytes) .. " wait")
+end
+
 local function add_checkpoint(page, it)
    local kept = it.checkpoint
    if type(kept) ~= "table" then
@@ -180,6 +192,7 @@ function status.page(it)
       add_sinks(page, it)
       add_state(page, it)
       add_checkpoint(page, it)
+      add_shadow(page, it)
    end
    if it.filling then
       page:add("filling", say.maybe(it.filling.records) .. " records for what is new",
