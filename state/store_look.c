@@ -84,3 +84,9 @@ store store_look_at(const store *on, store_kept *kept) {
     const char *url = on ? on->url : "memory";
     return (store){ .ops = &look_ops, .handle = l, .url = mem_copy_text(url, strlen(url)) };
 }
+
+void store_look_forget(store *s) {
+    look *l = s->handle;
+    l->on = (store){ 0 };
+    l->kept = NULL;
+}

@@ -18,3 +18,6 @@ void store_kept_add(store_kept *kept, const char *name, buf *bytes);
 /* Look through `on`, borrowed until the look is closed (store_close), as `kept` (NULL: nothing
  * is). `on` NULL: there is nothing but what is kept. */
 store store_look_at(const store *on, store_kept *kept);
+
+/* From now on there is nothing to be seen through `s`, one of those. */
+void store_look_forget(store *s);

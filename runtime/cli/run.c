@@ -476,13 +476,7 @@ int command_run(const args *a) {
     stop_install(command_end_now, LAST_WORDS[r.log.style]);
     live_options told = { .log = &r.log, .script = a->operand, .embedded = a->embedded };
     r.live = live_new(&told);
-    shadowing_options shadows = {
-        .log = &r.log,
-        .control = live_control(r.live),
-        .path = a->operand,
-        .load = load_shadow,
-        .arg = &r,
-    };
+    shadowing_options shadows = { &r.log, live_control(r.live), a->operand, load_shadow, &r };
     r.shadowing = shadowing_new(&shadows);
     int code = end_run(&r, run_all(&r));
     free_workers(r.workers, r.worker_count);

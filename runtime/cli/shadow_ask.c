@@ -45,7 +45,8 @@ static err *find_script(const args *a, char **path) {
     *path = mem_copy_text("-", 1);
     if (!a->script) return NULL;
     char found[PATH_MAX];
-    if (!realpath(a->script, found)) return err_new(ERR_USAGE, "--script %s: %s", a->script, strerror(errno));
+    if (!realpath(a->script, found))
+        return err_new(ERR_USAGE, "--script %s: %s", a->script, strerror(errno));
     mem_free(*path);
     *path = mem_copy_text(found, strlen(found));
     return NULL;

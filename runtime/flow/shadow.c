@@ -1,6 +1,8 @@
-/* DESIGN. What main does for a shadow is copying: once all state, through the bytes of a stored
- * object, as a restart would find it; then each batch's records and rows. All else happens in the
- * shadow's thread, and what waits for it is bounded, so that main need not wait. */
+/* DESIGN. What main does for a shadow is copying: each batch's records and rows, and where no state
+ * is stored, once all of that, into the bytes of an object as a restart would find it. All else
+ * happens in the shadow's thread, and what waits for it is bounded, so that main need not wait.
+ * Stored objects stay for a while when nothing needs them any more (state/keeper.c), long enough to
+ * be read. */
 #include "runtime/flow/shadow.h"
 
 #include <inttypes.h>
@@ -95,6 +97,21 @@ static void take_image(pipeline *p, shadow *s) {
     mem_free(watermarks);
     mem_free(shape);
     mem_free(pipeline_name);
+}
+
+/* The state behind the last batch, which is committed then. */
+static err *find_state(pipeline *p, shadow *s) {
+    const keeper *k = p->keeper;
+    p->later = commit_settle(p);
+    if (p->later) return err_new(ERR_STOPPED, "the run ends");
+    bool is_stored = k && k->current.kind != POINTER_GENESIS && k->current.batch == p->batch;
+    if (!is_stored) {
+        take_image(p, s);
+        return NULL;
+    }
+    s->replay.store = &k->store;
+    s->replay.from = k->current;
+    return NULL;
 }
 
 static char *copy_text(arena *memory, const char *text) {
@@ -207,12 +224,12 @@ err *shadow_start(pipeline *p, const shadow_options *options) {
         arena_init(&memory, CHUNK_BYTES);
         shadow_mirrors_new(s, take_inputs(p, &memory), p->input_count);
         arena_done(&memory);
-        take_image(p, s);
         s->replay.kept = &s->kept;
         s->replay.is_other_script = true;
-        s->copy_ms = clock_steady_ms(p->system.clock) - began_ms;
-        e = start_thread(s);
+        e = find_state(p, s);
     }
+    s->copy_ms = clock_steady_ms(p->system.clock) - began_ms;
+    if (!e) e = start_thread(s);
     if (e) {
         free_shadow(s);
         return e;

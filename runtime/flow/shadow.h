@@ -4,7 +4,6 @@
  *
  *   start, between two batches ─▶ its thread: the state is loaded ─▶ batch ─▶ batch ─▶ over
  *      checks, as a reload does      main: each batch's records, plan and rows are handed over
- *      image of the state
  *
  * It is a replay (replay.h) of batches that are just being made: records, processing time and
  * verdicts are the running pipeline's, the watermarks go by its own `delay`. Main never waits for
@@ -30,7 +29,9 @@ typedef struct shadow_options {
 bool shadow_may_start(const pipeline *p);
 
 /* Begin, between batches: p->shadow until shadow_free. ERR_REFUSED: the text could not take over,
- * or part of the state is on disk. Costs what writing all state into memory does. */
+ * or part of the state is on disk. Waits for a commit that is under way; costs, where no state is
+ * stored, what writing all of it into memory does. The store, if there is one, is read from until
+ * the shadow has begun. */
 err *shadow_start(pipeline *p, const shadow_options *options);
 
 /* Of the running batch, for whoever measures; its rows are made and have not left. NULL-safe as to

@@ -62,7 +62,7 @@ struct shadow {
     worker *worker; /* owned until the replay has it */
     logger log;     /* of its pipeline, which says nothing */
     clock_source clock;
-    store_kept kept; /* the state at its begin */
+    store_kept kept; /* the state at its begin, where none is stored */
     replay replay;
     shadow_mirror *mirrors; /* by source; owned */
     uint32_t mirror_count, opened;

@@ -126,14 +126,14 @@ static int by_content(const shadow_row *a, const shadow_row *b) {
     return compare_bytes(a->bytes, a_len, b->bytes, b_len);
 }
 
+static int by_number(const void *a, const void *b) {
+    return compare_numbers(((const shadow_row *)a)->number, ((const shadow_row *)b)->number);
+}
+
 static int by_place_and_content(const void *a, const void *b) {
     int order = by_place(a, b);
     if (!order) order = by_content(a, b);
-    return order ? order : compare_numbers(((const shadow_row *)a)->number, ((const shadow_row *)b)->number);
-}
-
-static int by_number(const void *a, const void *b) {
-    return compare_numbers(((const shadow_row *)a)->number, ((const shadow_row *)b)->number);
+    return order ? order : by_number(a, b);
 }
 
 /* -- differences */

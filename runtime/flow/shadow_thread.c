@@ -5,6 +5,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/header.h"
+#include "runtime/flow/keeper.h"
 #include "runtime/flow/shadow_inside.h"
 
 /* batch_step: its batch begins to work; its rows are made, and are about to go nowhere. */
@@ -31,6 +32,7 @@ static err *open_pipeline(shadow *s) {
     worker *workers[1] = { s->worker };
     s->worker = NULL;
     err *e = replay_open(&s->replay, workers, &system, shadow_find_source);
+    if (!e) store_look_forget(&s->replay.pipeline.keeper->store);
     s->replay.pipeline.on_trial = true;
     s->replay.pipeline.on_step = on_step;
     s->replay.pipeline.on_step_arg = s;
