@@ -141,6 +141,8 @@ static void start_watchdog(script *s) {
 static script *new_script(const script_options *options) {
     script *s = mem_zalloc(1, sizeof *s);
     s->options = *options;
+    /* the plan and messages name it for as long as it is there */
+    if (options->path) s->options.path = mem_copy_text(options->path, strlen(options->path));
     s->anchor = LUA_NOREF;
     s->hash = HOST_FNV_START;
     s->driver = NO_DRIVER;
@@ -202,6 +204,7 @@ void script_close(script *s) {
     buf_done(&s->text);
     mem_free(s->vector);
     traces_free(s->traces);
+    mem_free((char *)s->options.path);
     mem_free(s);
 }
 
