@@ -30,8 +30,7 @@ typedef void script_lost(void *arg, const char *source, uint32_t partition, int6
                          const char *message);
 
 typedef struct script_options {
-    const char *path; /* of the script, as given: read unless `text` is set, named in messages;
-                         copied */
+    const char *path; /* of the script, copied: read unless `text` is set, named in messages */
     const char *text; /* not NULL: the script itself, `text_len` bytes */
     size_t text_len;
     const char *root;             /* folder of what it requires, with "/"; NULL: its own */
