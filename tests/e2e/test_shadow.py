@@ -112,7 +112,8 @@ class ShadowTest(harness.E2ETest):
         self.save("new.lua", result="return a.n + 1")  # another value in each result
         code, asked = self.shadow("--rows", "2")
         self.assertEqual(code, 1, asked.out + asked.err)
-        self.assertRegex(asked.out, r'~ out\S*  batch \d+  key \{"k":"k\d","window_start":\d+\}\n      seen  \d+ -> \d+\n')
+        self.assertRegex(asked.out, r'~ out\S*  batch \d+  key \{"k":"k\d","window_start":\d+\}\n'
+                                    r'      seen  \d+ -> \d+\n')
         self.check()
 
     def test_one_that_fails_is_dropped_and_nothing_comes_of_it(self):
@@ -166,3 +167,44 @@ class ShadowTest(harness.E2ETest):
         self.assertIn("new.lua:1", asked.err)
         self.assertEqual(self.run_sluice("reload", self.names["name"], "--rows", "3").code, 2)
         self.check()
+
+
+FILES = """
+local sluice = require "sluice"
+return sluice.pipeline {{ name = "files", checkpoint = "none",
+   sluice.file {{ path = "in.csv", follow = true }}
+   :csv {{ sluice.string "k" :required(), sluice.int64 "n" :required(), sluice.int64 "ts" :required() }}
+   :event_time("ts", {{ delay = 0, max_skew = "1 day" }})
+   :group_by "k":window(sluice.session {{ gap = "1 hour" }}):aggregate {{ sum = sluice.sum "n"{more} }}
+   :to(sluice.file {{ path = "-", mode = "update" }}) }}
+"""
+
+
+class WithoutCheckpointTest(harness.E2ETest):
+    """The state is copied in memory; the file's header line was read before."""
+    brokers = "127.0.0.1:1"
+
+    def feed(self, n):
+        before = len(self.run_.out.splitlines())
+        with open(f"{self.folder}/in.csv", "a") as file:
+            file.write(f"a,{n},1000\n")
+        self.wait_for("its row", lambda: len(self.run_.out.splitlines()) > before)
+
+    def test_the_state_is_the_running_one(self):
+        self.file("in.csv", "k,n,ts\n")
+        self.file("p.lua", FILES.format(more=""))
+        self.file("new.lua", FILES.format(more=', most = sluice.max "n"'))
+        self.run_ = self.start("run", "p.lua", "--log", "logfmt")
+        self.feed(40)
+        asked = self.start("reload", "files", "--script", "new.lua", "--shadow", "2", "--json", "--promote", "always")
+        self.wait_for("its begin", lambda: BEGUN in self.run_.err or not asked.running)
+        self.feed(2)
+        self.feed(3)
+        self.assertEqual(asked.wait(), 0, asked.err)
+        it = json.loads(asked.out.splitlines()[0])
+        self.assertEqual((it["records"], it["differing"], it["only_old"], it["only_new"]), (2, 2, 0, 0))
+        self.assertEqual([(json.loads(row["old"])["sum"], json.loads(row["new"])["sum"], json.loads(row["new"])["most"])
+                          for row in it["rows"]], [(42, 42, 2), (45, 45, 3)])
+        self.feed(1)
+        row = json.loads(self.run_.out.splitlines()[-1])["value"]  # sessions may be retracted, so with their keys
+        self.assertEqual((row["sum"], row["most"]), (46, 1))  # what is new begins empty
