@@ -104,7 +104,7 @@ function analyse.graph(of)
    check_branches(of)
    local followers, sources = link(of)
    local graph = {
-      name = of.values.name, options = plan_options(of),
+      name = of.values.name, options = plan_options(of), line = of.line,
       sources = {}, steps = {}, aggregates = {}, distincts = {}, sinks = {},
    }
    -- `work` is what the parts of the analysis share.

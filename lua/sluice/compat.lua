@@ -1,6 +1,5 @@
 --- Whether stored state goes with a script: compares the shape that was stored with the
 -- script's own, by the classes of docs/semantics.md.
---
 -- Accepted without a word: whatever the shape does not hold (functions, filters, columns,
 -- sinks, delays, limits). Accepted and told: aggregates and stages that are new, which
 -- start empty, and states of another layout that `migrate` takes over. Accepted and
@@ -25,7 +24,8 @@ local Verdict = {}
 Verdict.__index = Verdict
 
 function Verdict:refuse(text, ...)
-   self.refusals[#self.refusals + 1] = text:format(...)
+   local at = self.places[self.at]
+   self.refusals[#self.refusals + 1] = (at and at .. ": " or "") .. text:format(...)
 end
 
 function Verdict:tell(text, ...)
@@ -112,6 +112,7 @@ local function compare_sources(verdict, old, new)
    end
    for i, before in ipairs(old) do
       local now = new[i]
+      verdict.at = "source " .. i
       if say_inputs(before) ~= say_inputs(now) then
          verdict:refuse("source %d was %s, and is %s", i, say_inputs(before),
             say_inputs(now))
@@ -259,6 +260,7 @@ end
 -- State goes by name: one that went while another came has most likely been renamed.
 local function compare_rest(verdict, gone, new)
    for _, name in ipairs(tables.keys(new)) do
+      verdict.at = name
       for _, old in ipairs(tables.keys(gone)) do
          if gone[old].kind == new[name].kind then
             verdict:refuse("%s is gone, and %s is new: state goes by name: call the "
@@ -281,6 +283,7 @@ local function compare_operators(verdict, old, new)
       local name = called(operator)
       local before = gone[name]
       gone[name] = nil
+      verdict.at = name
       if before then
          COMPARE[operator.kind](verdict, before, operator)
       else
@@ -295,13 +298,14 @@ end
 local WAYS_OUT = "put the script back as it was, or give the pipeline another `name`: "
    .. "under that it begins at `start` with empty state"
 
-local function conclude(verdict)
+local function conclude(verdict, old, new)
    if #verdict.refusals > 0 then
       return { verdict = "refused", messages = verdict.refusals, changes = {},
          ways_out = WAYS_OUT }
    end
    return { verdict = "accepted", messages = verdict.notes, changes = verdict.changes,
-      loses = verdict.loses, fills = {} }
+      loses = verdict.loses,
+      fills = fill.of(old.operators, new.operators, verdict.wants, verdict.changes) }
 end
 
 local function refuse_all(text, ...)
@@ -314,13 +318,14 @@ end
 -- @tparam string own the same of the script at hand
 -- @tparam ?table migrates stage → aggregate → anything: those that have a `migrate`
 -- @tparam ?table wants by name of the aggregation: `backfill`, ms
+-- @tparam ?table places FILE:LINE by "aggregate NAME", "source N", "pipeline" …
 -- @treturn table `{ verdict = "same"|"accepted"|"refused", messages = {…}, ways_out = of
 --  what is refused, changes = { { section = "aggregate NAME", fate =
 --  "same"|"mapped"|"gone", runs = { { from =, to =, size = }, … }, parts = {…},
 --  migrates = name → item of the stored shape, or nil }, … },
 --  loses = true where some state goes, fills = of `sluice.compat.fill` }`; `changes`
 --  has each table of the stored state, but of `same` none
-function compat.compare(stored, own, migrates, wants)
+function compat.compare(stored, own, migrates, wants, places)
    if stored == own then return { verdict = "same", messages = {}, changes = {} } end
    local right, old = pcall(cjson.decode, stored)
    if not right or type(old) ~= "table" then
@@ -333,17 +338,13 @@ function compat.compare(stored, own, migrates, wants)
    local new = cjson.decode(own)
    local verdict = setmetatable({ refusals = {}, notes = {}, changes = {},
       migrates = migrates or {}, operators = new.operators,
-      wants = wants or {} }, Verdict)
-   compare_sources(verdict, old.sources, new.sources)
+      wants = wants or {}, places = places or {}, at = "pipeline" }, Verdict)
    if old.shards ~= new.shards then
       verdict:refuse("there were %d shards, and there are %d", old.shards, new.shards)
    end
+   compare_sources(verdict, old.sources, new.sources)
    compare_operators(verdict, old.operators, new.operators)
-   local found = conclude(verdict)
-   if found.fills then
-      found.fills = fill.of(old.operators, new.operators, verdict.wants, found.changes)
-   end
-   return found
+   return (conclude(verdict, old, new))
 end
 
 return compat

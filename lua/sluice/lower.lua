@@ -238,6 +238,7 @@ function lower.plan(graph, calls, hides_secrets)
    end
    local into = plan.memory:array("sl_plan", 1)
    plan.memory:text(into[0].name, graph.name)
+   plan.memory:text(into[0].at, graph.line or "")
    fill_options(into[0], graph.options)
    for _, list in ipairs(LISTS) do
       local member, count, ctype, fill = unpack(list)

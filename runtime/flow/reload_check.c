@@ -61,7 +61,24 @@ static const char *find_kept(const sl_checkpoint *was, const sl_checkpoint *now)
     return NULL;
 }
 
-err *reload_check(const pipeline *p, const sl_plan *plan, uint32_t workers) {
+/* In the script, where that is known. */
+static err *at_line(err *e, const sl_string *at) {
+    return at->len ? err_wrap(e, "%.*s", (int)at->len, at->data) : e;
+}
+
+static err *check_sources(const pipeline *p, const sl_plan *plan) {
+    if (p->plan->source_count != plan->source_count)
+        return at_line(err_new(ERR_REFUSED, "there were %u sources, and there are %u: " RESTART,
+                               p->plan->source_count, plan->source_count),
+                       &plan->at);
+    for (uint32_t i = 0; i < plan->source_count; i++) {
+        err *e = check_source(p, i, &plan->sources[i]);
+        if (e) return at_line(e, &plan->sources[i].at);
+    }
+    return NULL;
+}
+
+static err *check_run(const pipeline *p, const sl_plan *plan, uint32_t workers) {
     const sl_plan *was = p->plan;
     if (!held_is_text(&was->name, &plan->name))
         return err_new(ERR_REFUSED,
@@ -71,13 +88,11 @@ err *reload_check(const pipeline *p, const sl_plan *plan, uint32_t workers) {
     if (workers != crew_count(p->crew))
         return err_new(ERR_REFUSED, "there were %u workers, and there are %u: " RESTART,
                        crew_count(p->crew), workers);
-    if (was->source_count != plan->source_count)
-        return err_new(ERR_REFUSED, "there were %u sources, and there are %u: " RESTART,
-                       was->source_count, plan->source_count);
-    for (uint32_t i = 0; i < plan->source_count; i++) {
-        err *e = check_source(p, i, &plan->sources[i]);
-        if (e) return e;
-    }
+    return NULL;
+}
+
+static err *check_kept(const pipeline *p, const sl_plan *plan) {
+    const sl_plan *was = p->plan;
     const char *kept = find_kept(&was->checkpoint, &plan->checkpoint);
     if (kept) return err_new(ERR_REFUSED, "%s is another: " RESTART, kept);
     bool is_same = was->trigger == plan->trigger && was->flush == plan->flush;
@@ -85,6 +100,15 @@ err *reload_check(const pipeline *p, const sl_plan *plan, uint32_t workers) {
         return err_new(ERR_REFUSED,
                        "`trigger` or `flush` of a run that ends by itself is another: " RESTART);
     return NULL;
+}
+
+err *reload_check(const pipeline *p, const sl_plan *plan, uint32_t workers) {
+    err *e = check_run(p, plan, workers);
+    if (e) return at_line(e, &plan->at);
+    e = check_sources(p, plan);
+    if (e) return e;
+    e = check_kept(p, plan);
+    return e ? at_line(e, &plan->at) : NULL;
 }
 
 /* Whether a table would leave memory in another way. */

@@ -117,6 +117,7 @@ enum sl_trigger_kind {
 typedef struct sl_plan {
     sl_string name;
     sl_string script;         /* path as given */
+    sl_string at;             /* FILE:LINE of sluice.pipeline; empty: not known */
     uint64_t script_hash;     /* FNV-1a of the script, what it required, in order,
                                  --param, and --set that rows depend on */
     const sl_source *sources; /* *_count of each, see below */

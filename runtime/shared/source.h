@@ -100,6 +100,7 @@ typedef struct sl_time {
 typedef struct sl_source {
     sl_string name;                 /* for `source.X` and metrics: topics or path; unique */
     sl_string connector;            /* a line in connect/connectors.c */
+    sl_string at;                   /* FILE:LINE in the script; empty: not known */
     sl_string format;               /* a line in codec.c; empty: a Lua driver makes rows */
     const sl_value *options;        /* SL_TABLE, defaults filled in */
     const sl_value *format_options; /* SL_TABLE, of the format; NULL: it has none */

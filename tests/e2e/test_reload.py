@@ -92,11 +92,13 @@ class ReloadTest(harness.E2ETest):
     def test_what_cannot_be_is_refused_until_it_is_mended(self):
         self.begin(workers=2)
         self.save(size="2 hours", workers=2)
-        self.assertIn("was tumbling window of 1 hour, and is tumbling window of 2 hours", self.told(REFUSED))
+        said = self.told(REFUSED)
+        self.assertIn("was tumbling window of 1 hour, and is tumbling window of 2 hours", said)
+        self.assertRegex(said, "live.lua:12: the window of")
         self.save(items="most = sluice.mxa", workers=2)
         self.assertIn("live.lua:", self.told(REFUSED, 2))
         self.save(workers=3)
-        self.assertIn("there were 2 workers, and there are 3: it takes effect when", self.told(REFUSED, 3))
+        self.assertRegex(self.told(REFUSED, 3), "live.lua:6: there were 2 workers, and there are 3: it takes effect when")
         self.file("helpers.lua", "return { keep = function(row) return true }")  # half of it
         self.save(items='least = sluice.min "n"', workers=2)
         self.assertIn("helpers.lua:1", self.told(REFUSED, 4))

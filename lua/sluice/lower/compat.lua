@@ -41,6 +41,20 @@ local function fill_fill(memory, into, fill)
    into.part_count, into.parts = #fill.parts, parts
 end
 
+-- Where in the script what is compared stands.
+local function places_of(graph)
+   local places = { pipeline = graph.line }
+   for i, source in ipairs(graph.sources or {}) do
+      places["source " .. i] = source.line
+   end
+   for _, kind in ipairs { "aggregate", "distinct" } do
+      for _, one in ipairs(graph[kind .. "s"] or {}) do
+         places[kind .. " " .. one.name] = one.line
+      end
+   end
+   return places
+end
+
 --- Compare a stored shape with a script's.
 -- @tparam string stored JSON
 -- @tparam string own JSON
@@ -54,7 +68,7 @@ function lower_compat.compare(stored, own, migrates, graph)
    for _, aggregate in ipairs(graph and graph.aggregates or {}) do
       wants[aggregate.name] = aggregate.backfill_ms
    end
-   local found = compat.compare(stored, own, migrates, wants)
+   local found = compat.compare(stored, own, migrates, wants, places_of(graph or {}))
    local into = memory:array("sl_compat", 1)
    into[0].verdict = C[VERDICTS[found.verdict]]
    into[0].loses = found.loses and 1 or 0

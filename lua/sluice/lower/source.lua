@@ -112,6 +112,7 @@ end
 function lower_source.fill(memory, into, source, layout, drivers)
    memory:text(into.name, source.name)
    memory:text(into.connector, source.connector)
+   memory:text(into.at, source.line or "")
    memory:text(into.format, source.format)
    into.options = memory:value(source.options)
    if source.format_options then
