@@ -48,6 +48,7 @@ struct reloader {
     char *warned;          /* what is warned of in the text before, lines; owned; its thread's */
     worker **ready;        /* loaded; owned */
     uint32_t ready_count;
+    bool is_outdated;       /* another text was saved since it was loaded */
     struct reload *retired; /* to be freed here, where nobody waits; owned */
     bool on_trial;          /* what it became is still to be told; thread: main */
     int64_t taken_ms;       /* steady time since which it is; 0: it was told to wait */
@@ -116,9 +117,20 @@ static void keep_file(void *arg, const char *path) {
     r->files[r->file_count++] = mem_copy_text(path, strlen(path));
 }
 
+/* What is loaded waits to be filled, and another text is there. The lock is held. */
+static bool has_changed(reloader *r) {
+    uint64_t now = r->is_asked || r->options.watches ? stamp_files(r) : r->seen;
+    bool is_still = now == r->last;
+    r->last = now;
+    return now != STAMP_MISSING && now != r->seen && is_still;
+}
+
 /* Whether it is time to load. The lock is held. */
 static bool is_due(reloader *r, bool *by_hand) {
-    if (r->ready) return false;
+    if (r->ready) {
+        r->is_outdated |= has_changed(r);
+        return false;
+    }
     *by_hand = r->is_asked;
     r->is_asked = false;
     uint64_t now = *by_hand || r->options.watches ? stamp_files(r) : r->seen;
@@ -239,6 +251,7 @@ static void load(reloader *r, bool by_hand) {
     }
     r->ready = workers;
     r->ready_count = count;
+    r->is_outdated = false;
 }
 
 /* Wait for at most LOOK_MS. The lock is held. */
@@ -410,14 +423,29 @@ static void tell_slow(reloader *r) {
         log_write(r->options.log, LOG_INFO, "the changed script is still being loaded", NULL, 0);
 }
 
+/* Nobody waits any more for what is being filled: the next text is loaded. */
+static bool gives_up_filling(reloader *r, pipeline *p, worker **workers, uint32_t count) {
+    pthread_mutex_lock(&r->lock);
+    bool gives_up = p->refill && r->is_outdated;
+    pthread_mutex_unlock(&r->lock);
+    if (!gives_up) return false;
+    backfill_drop(p);
+    free_workers(workers, count);
+    pthread_mutex_lock(&r->lock);
+    r->ready = NULL;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    return true;
+}
+
 void reloader_tick(reloader *r, pipeline *p) {
     uint32_t count;
     if (!r) return;
     tell_slow(r);
     look_back(r, p);
     worker **workers = take_ready(r, &count);
-    if (workers && reload_may_swap(p) && backfill_is_ready(p, workers, count))
-        swap(r, p, workers, count);
+    if (!workers || gives_up_filling(r, p, workers, count)) return;
+    if (reload_may_swap(p) && backfill_is_ready(p, workers, count)) swap(r, p, workers, count);
 }
 
 void reloader_free(reloader *r) {

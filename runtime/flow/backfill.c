@@ -12,6 +12,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/ahead.h"
+#include "runtime/flow/budget.h"
 #include "runtime/flow/held.h"
 #include "runtime/flow/local.h"
 #include "runtime/flow/reload_inside.h"
@@ -226,6 +227,7 @@ static err *backfill_new(pipeline *p, const sl_plan *plan, worker *by, const fil
     b->by = by->script;
     b->fills = fills;
     b->planned = planned;
+    b->most_bytes = budget_bytes(p);
     buf_init(&b->ranges);
     b->began_ms = b->told_ms = clock_steady_ms(&(clock_source){ 0 });
     make_plan(b);

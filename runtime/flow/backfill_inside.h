@@ -62,6 +62,7 @@ struct backfill {
     char *last;        /* the one that grows, as far as its `to`; owned */
     int64_t told_ms, began_ms;
     _Atomic uint64_t done, left; /* records */
+    size_t most_bytes;           /* of the tables beside */
     uint64_t thrown;             /* out */
     volatile int stop;           /* given up */
     int64_t deadline_ms;         /* steady; 0: none */

@@ -12,6 +12,7 @@
 #include "runtime/flow/backfill_inside.h"
 #include "runtime/flow/header.h"
 #include "runtime/operator/operators.h"
+#include "runtime/operator/stored.h"
 
 enum { SLICE_RECORDS = 1 << 16,
        SLICE_MS = 500,
@@ -121,6 +122,16 @@ static err *check_time(const backfill *b) {
                                 "source answers too slowly; ask again");
 }
 
+static err *check_memory(const backfill *b) {
+    size_t bytes = worker_state_bytes(b->side, &b->own);
+    if (bytes <= b->most_bytes) return NULL;
+    return err_new(ERR_REFUSED,
+                   "`backfill`: what is read again takes more than `memory` beside the run (%zu "
+                   "bytes of state): raise it, ask for less time, or leave it out, and what is new "
+                   "starts empty",
+                   bytes);
+}
+
 /* Nothing came: it may be on its way. */
 static err *wait_for_more(backfill_source *s, uint32_t p, int64_t to) {
     err *e = input_look(&s->input);
@@ -175,6 +186,7 @@ static err *read_spot(backfill *b, uint32_t source, backfill_spot *spot, int64_t
             continue;
         }
         e = fold_records(b, source);
+        if (!e) e = check_memory(b);
         if (e) break;
         note_range(b, source, spot, spot->from, came);
         b->done += s->input.load.records.count;

@@ -124,6 +124,14 @@ class BackfillTest(harness.E2ETest):
         self.finish(self.start("run", "p.lua"))
         self.replay()
 
+    def test_another_text_that_is_saved_meanwhile_takes_its_place(self):
+        run = self.begin(program=CRASHING, env={"SLUICE_CRASH": "backfill_slice:1:delay=1500"})
+        self.save(", odd = sluice.max 'n'")
+        self.wait_for("the reading", lambda: "what is new is being filled" in run.err)
+        self.save(MORE)
+        self.wait_for("the other text", lambda: "`mean` is new and is filled" in run.err)
+        self.finish(run)
+
     def test_what_stands_still_is_filled_in_front_of_its_first_batch(self):
         self.assertEqual(self.begin().stop(), 0)
         self.save(MORE)
