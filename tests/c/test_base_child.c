@@ -77,7 +77,9 @@ static void exit_badly(void *arg, child_note *note) {
 
 static child_end run(void (*what)(void *, child_note *), child_result *result) {
     char where[] = "a.lua:7";
-    child_run(&(child_options){ .run = what, .place = tell, .arg = where, .patience_ms = what == hang ? 100 : 1000000 },
+    int64_t patience_ms = what == hang ? 100 : 1000000;
+    child_run(&(child_options){
+                  .run = what, .place = tell, .arg = where, .patience_ms = patience_ms },
               result);
     return result->end;
 }
