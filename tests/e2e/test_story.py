@@ -120,6 +120,7 @@ class StoryTest(harness.E2ETest):
         self.ask(0, "`dearest` is new and starts empty", more=DEAREST)
         full_from = self.load.behind_ms()
         self.ask(0, "`again` is new and is filled", more=FILLED, fill=', { backfill = "1 minute" }')
+        self.shadow(more=FILLED + " --[[ the same in other words ]]")
         self.ask(4, "maxx", more=', dearest = sluice.maxx "fare"')
         self.ask(4, "tumbling window of 5 seconds", size="5 minutes")
         self.ask(4, "migrate", **MIGRATED)
@@ -141,6 +142,13 @@ class StoryTest(harness.E2ETest):
     def begin_with(self, **parts):
         self.save(**parts)
         return self.begin()
+
+    def shadow(self, **parts):
+        """The same text does some batches beside the one that runs, and to the same."""
+        self.save(**parts)
+        asked = self.run_sluice("reload", self.name, "--shadow", "40", "--promote", "same")
+        self.assertEqual(asked.code, 0, asked.out + asked.err)
+        self.assertRegex(asked.out, r"(?m)^rows: [1-9]\d* the same$")
 
     def why_late(self):
         last = dict(self.consume("late")[-1].headers)
