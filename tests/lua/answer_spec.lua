@@ -25,8 +25,8 @@ local function pipeline(more)
          { name = "rides-quarantine", rows = 0, is_side = true } },
       state_size = { memory_bytes = 3328, limit_bytes = 939524096, disk_bytes = 0,
          spilled_panes = 0, operators = { { name = "aggregate counts", groups = 10 } } },
-      checkpoint = { url = "file:./checkpoints", delivery = "exactly-once", next_batch = 12345,
-         committed_ms = NOW - 400, took_ms = 3 },
+      checkpoint = { url = "file:./checkpoints", delivery = "exactly-once",
+         next_batch = 12345, committed_ms = NOW - 400, took_ms = 3 },
       errors = { { at = NOW - 3000, verdict = "warning",
          text = "records thrown out (source=ride_events count=4 "
             .. "first=ride_events/7 @ 12)" } },
