@@ -272,6 +272,7 @@ static void free_retired(reloader *r) {
     r->retired = NULL;
     pthread_mutex_unlock(&r->lock);
     reload_free(retired);
+    mem_release(); /* else many reloads leave holes that nothing fills */
     pthread_mutex_lock(&r->lock);
 }
 
