@@ -28,6 +28,13 @@ enum { LOOK_MS = 100,
 static const uint64_t STAMP_START = 0xcbf29ce484222325u;
 static const uint64_t STAMP_MISSING = 0, STAMP_OTHER = 1;
 
+/* A text that was being filled. */
+typedef struct filled {
+    backfill *refill; /* owned, or NULL */
+    worker **workers; /* owned; NULL: none */
+    uint32_t count;
+} filled;
+
 struct reloader {
     reloader_options options;
     pthread_t thread;
@@ -50,6 +57,7 @@ struct reloader {
     uint32_t ready_count;
     bool is_outdated;       /* another text was saved since it was loaded */
     struct reload *retired; /* to be freed here, where nobody waits; owned */
+    filled given_up;        /* likewise */
     bool on_trial;          /* what it became is still to be told; thread: main */
     int64_t taken_ms;       /* steady time since which it is; 0: it was told to wait */
 };
@@ -175,10 +183,16 @@ static void note_loaded(reloader *r, const script *s) {
     r->seen = script_is_current(s) ? r->last : STAMP_OTHER;
 }
 
+/* What was being filled is waited for. A script that is in a call for ever is lost. */
+static void free_filled(const filled *f) {
+    const sl_plan *plan = f->count ? script_plan(f->workers[0]->script) : NULL;
+    if (!backfill_free(f->refill)) f->workers[0]->script = NULL;
+    for (uint32_t i = f->count; i > 0; i--) worker_free(f->workers[i - 1], plan);
+    mem_free(f->workers);
+}
+
 static void free_workers(worker **workers, uint32_t count) {
-    const sl_plan *plan = count ? script_plan(workers[0]->script) : NULL;
-    while (count) worker_free(workers[--count], plan);
-    mem_free(workers);
+    free_filled(&(filled){ .workers = workers, .count = count });
 }
 
 static bool has_line(const char *text, const char *line, size_t len) {
@@ -266,12 +280,15 @@ static void doze(reloader *r) {
     pthread_cond_timedwait(&r->wake, &r->lock, &until);
 }
 
-static void free_retired(reloader *r) {
+static void free_done(reloader *r) {
     struct reload *retired = r->retired;
-    if (!retired) return;
+    filled given_up = r->given_up;
+    if (!retired && !given_up.workers) return;
     r->retired = NULL;
+    r->given_up = (filled){ 0 };
     pthread_mutex_unlock(&r->lock);
     reload_free(retired);
+    if (given_up.workers) free_filled(&given_up);
     mem_release(); /* else many reloads leave holes that nothing fills */
     pthread_mutex_lock(&r->lock);
 }
@@ -281,9 +298,10 @@ static void *work(void *arg) {
     bool by_hand;
     pthread_mutex_lock(&r->lock);
     while (!r->ends) {
-        free_retired(r);
+        free_done(r);
         if (is_due(r, &by_hand)) load(r, by_hand);
-        if (!r->ends && (r->ready || !r->is_asked) && !r->retired) doze(r);
+        if (!r->ends && (r->ready || !r->is_asked) && !r->retired && !r->given_up.workers)
+            doze(r);
     }
     pthread_mutex_unlock(&r->lock);
     return NULL;
@@ -343,8 +361,9 @@ bool reloader_hangs(reloader *r) {
     return hangs;
 }
 
-static worker **take_ready(reloader *r, uint32_t *count) {
+static worker **take_ready(reloader *r, uint32_t *count, bool *is_outdated) {
     pthread_mutex_lock(&r->lock);
+    *is_outdated = r->is_outdated;
     worker **workers = r->ready;
     *count = r->ready_count;
     pthread_mutex_unlock(&r->lock);
@@ -424,32 +443,39 @@ static void tell_slow(reloader *r) {
         log_write(r->options.log, LOG_INFO, "the changed script is still being loaded", NULL, 0);
 }
 
-/* Nobody waits any more for what is being filled: the next text is loaded. */
-static bool gives_up_filling(reloader *r, pipeline *p, worker **workers, uint32_t count) {
-    pthread_mutex_lock(&r->lock);
-    bool gives_up = p->refill && r->is_outdated;
-    pthread_mutex_unlock(&r->lock);
-    if (!gives_up) return false;
-    backfill_drop(p);
-    free_workers(workers, count);
+/* What is loaded, and filled, goes to the thread, which then loads the next. `why`: it is refused;
+ * taken; NULL: another text was saved. */
+static void give_up(reloader *r, pipeline *p, worker **workers, uint32_t count, err *why) {
+    static const char OUTDATED[] = "another text was saved, what was being filled is given up";
+    if (!why) log_write(p->system.log, LOG_INFO, OUTDATED, NULL, 0);
     pthread_mutex_lock(&r->lock);
     r->ready = NULL;
+    r->given_up = (filled){ .refill = backfill_give_up(p), .workers = workers, .count = count };
+    if (why) note_outcome(r, true);
+    if (why && why->code != ERR_STOPPED) refuse(r, why, r->running_hash);
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
-    return true;
+    err_free(why);
 }
 
 void reloader_tick(reloader *r, pipeline *p) {
     uint32_t count;
+    bool is_outdated;
+    err *why = NULL;
     if (!r) return;
     tell_slow(r);
     look_back(r, p);
-    worker **workers = take_ready(r, &count);
-    if (!workers || gives_up_filling(r, p, workers, count)) return;
-    if (reload_may_swap(p) && backfill_is_ready(p, workers, count)) swap(r, p, workers, count);
+    worker **workers = take_ready(r, &count, &is_outdated);
+    if (!workers) return;
+    if (p->refill && is_outdated)
+        give_up(r, p, workers, count, NULL);
+    else if (reload_may_swap(p) && backfill_is_ready(p, workers, count, &why))
+        swap(r, p, workers, count);
+    else if (why)
+        give_up(r, p, workers, count, why);
 }
 
-void reloader_free(reloader *r) {
+void reloader_free(reloader *r, pipeline *p) {
     if (!r) return;
     if (reloader_hangs(r)) return; /* its thread never ends: the process does */
     pthread_mutex_lock(&r->lock);
@@ -457,7 +483,8 @@ void reloader_free(reloader *r) {
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
     if (r->has_thread) pthread_join(r->thread, NULL);
-    if (r->ready) free_workers(r->ready, r->ready_count);
+    if (r->given_up.workers) free_filled(&r->given_up);
+    if (r->ready) free_filled(&(filled){ backfill_give_up(p), r->ready, r->ready_count });
     reload_free(r->retired);
     free_files(r);
     mem_free(r->warned);

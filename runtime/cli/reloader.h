@@ -54,4 +54,5 @@ void reloader_tick(reloader *r, pipeline *p);
  * reloads. thread: any. */
 bool reloader_hangs(reloader *r);
 
-void reloader_free(reloader *r); /* NULL is allowed */
+/* Before the pipeline closes. */
+void reloader_free(reloader *r, pipeline *p); /* NULL is allowed */

@@ -107,8 +107,13 @@ static void on_lost(void *arg, const char *source, uint32_t partition, int64_t o
     const pipeline *p = &r->pipeline;
     for (uint32_t i = 0; p->keeper && i < p->input_count; i++) {
         const input *in = &p->inputs[i];
-        if (!plan_is(&in->plan->name, source) || partition >= in->partition_count) continue;
-        const sl_partition *at = &in->partitions[partition];
+        if (!plan_is(&in->plan->name, source)) continue;
+        const sl_partition *at = NULL;
+        if (p->filler)
+            at = backfill_partition(p, i, partition);
+        else if (partition < in->partition_count)
+            at = &in->partitions[partition];
+        if (!at) continue;
         if (!poisoned_add(p->plan, at->topic, at->number, offset, message)) return;
         log_error(&r->log, "the next run puts this record aside", log_text("topic", at->topic),
                   log_number("partition", at->number), log_number("offset", offset));
@@ -389,8 +394,7 @@ static err *run_opened(run *r, uint32_t workers) {
     start_reloader(r);
     err *e = judge_end(run_pipeline(&r->pipeline, on_tick, r));
     shadowing_end(r->shadowing, &r->pipeline);
-    backfill_drop(&r->pipeline); /* by a script that is the reloader's */
-    reloader_free(r->reloader);
+    reloader_free(r->reloader, &r->pipeline);
     r->reloader = NULL;
     look_around(r, &r->pipeline);
     if (r->embedded) embedded_drain(r->embedded);

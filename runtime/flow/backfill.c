@@ -20,10 +20,8 @@
 #include "runtime/operator/refill.h"
 
 enum { MEMORY_BYTES = 4 << 10,
-       SMALL_CHUNK = 64,   /* where flat_maps make many rows of each */
-       SMALL_GAP = 100000, /* records that are read in the pause */
-       MOST_ROUNDS = 16,   /* a run that is faster than this reads is caught up in the pause */
-       PAUSE_MS = 30000 };
+       SMALL_CHUNK = 64, /* where flat_maps make many rows of each */
+       LOOK_MS = 50 };
 
 /* -- what is to be filled */
 
@@ -61,9 +59,10 @@ void backfill_forget(fill_list *f) {
  * inputs meet. */
 static int64_t stage_watermark(const pipeline *p, const sl_plan *plan, const sl_fill *fill) {
     const sl_string *name = &plan->aggregates[fill->aggregate].name;
-    for (uint32_t a = 0; a < p->plan->aggregate_count && !fill->is_whole; a++)
-        if (held_is_text(name, &p->plan->aggregates[a].name))
-            return p->stages.aggregates[a].watermark;
+    const sl_plan *was = reload_base(p);
+    const stages *ran = p->trial ? &p->trial->stages : &p->stages;
+    for (uint32_t a = 0; a < was->aggregate_count && !fill->is_whole; a++)
+        if (held_is_text(name, &was->aggregates[a].name)) return ran->aggregates[a].watermark;
     stages met;
     stages_init(&met, plan);
     watermark_input *sources = mem_alloc((p->input_count + 1) * sizeof *sources);
@@ -186,9 +185,17 @@ static void make_view(backfill *b, int64_t now_ms) {
                             .poison = b->p->poison.count ? &b->p->poison : NULL };
 }
 
-static void backfill_free(backfill *b) {
-    if (!b) return;
+/* Whether it has noticed that it is to stop; false: it never will. */
+static bool has_ended(backfill *b) {
+    while (b->ticket && !jobs_wait_some(b->thread, b->ticket, LOOK_MS))
+        if (b->has_hung) return false;
+    return true;
+}
+
+bool backfill_free(backfill *b) {
+    if (!b) return true;
     b->stop = 1;
+    if (!has_ended(b)) return false;
     jobs_free(b->thread);
     if (b->sources) backfill_close(b);
     if (b->side) b->side->script = NULL;
@@ -203,7 +210,9 @@ static void backfill_free(backfill *b) {
     buf_done(&b->ranges);
     err_free(b->error);
     backfill_forget(b->own_fills);
+    mem_free(b->base);
     mem_free(b);
+    return true;
 }
 
 static err *check_can(const pipeline *p, const backfill *b) {
@@ -218,9 +227,8 @@ static err *check_can(const pipeline *p, const backfill *b) {
     return NULL;
 }
 
-/* To fill the tables of `plan`, by the Lua state of `by`. `fills` is borrowed. */
-static err *backfill_new(pipeline *p, const sl_plan *plan, worker *by, const fill_list *fills,
-                         const recorded *planned, backfill **out) {
+err *backfill_new(pipeline *p, const sl_plan *plan, worker *by, const fill_list *fills,
+                  const recorded *planned, backfill **out) {
     backfill *b = mem_zalloc(1, sizeof *b);
     b->p = p;
     b->plan = plan;
@@ -275,7 +283,7 @@ static char *record_of(const backfill *b) {
     return copy;
 }
 
-static char *put_together(pipeline *p, const backfill *b, worker **into) {
+char *backfill_put(pipeline *p, const backfill *b, worker **into) {
     if (b->is_empty) return NULL;
     int64_t *watermarks = mem_alloc(b->fills->count * sizeof *watermarks);
     for (uint32_t i = 0; i < b->fills->count; i++)
@@ -290,14 +298,26 @@ static char *put_together(pipeline *p, const backfill *b, worker **into) {
     return record_of(b);
 }
 
+err *backfill_read_here(pipeline *p, backfill *b) {
+    p->filler = b;
+    err *e = backfill_read(b);
+    p->filler = NULL;
+    return e;
+}
+
+const sl_partition *backfill_partition(const pipeline *p, uint32_t source, uint32_t partition) {
+    const input *in = &p->filler->sources[source].input;
+    return partition < in->partition_count ? &in->partitions[partition] : NULL;
+}
+
 /* -- at a start */
 
 static err *fill_now(pipeline *p, const recorded *planned) {
     backfill *b = NULL;
     err *e = backfill_new(p, p->plan, crew_worker(p->crew, 0), p->fills, planned, &b);
-    if (!e) e = backfill_read(b);
+    if (!e) e = backfill_read_here(p, b);
     mem_free(p->refilled);
-    p->refilled = e ? NULL : put_together(p, b, NULL);
+    p->refilled = e ? NULL : backfill_put(p, b, NULL);
     backfill_free(b);
     return e;
 }
@@ -315,111 +335,4 @@ err *backfill_due(pipeline *p) {
 void backfill_done(pipeline *p) {
     mem_free(p->refilled);
     p->refilled = NULL;
-}
-
-/* -- beside a run */
-
-static void read_beside(void *arg) {
-    backfill *b = arg;
-    b->error = backfill_read(b);
-}
-
-static err *go_on_beside(backfill *b) {
-    err *e = b->thread ? NULL : jobs_new(false, &b->thread);
-    if (e) return e;
-    backfill_aim(b);
-    b->rounds++;
-    b->ticket = jobs_add(b->thread, read_beside, b);
-    return NULL;
-}
-
-/* What is to be filled if these take over; NULL: nothing, or they are refused. */
-static fill_list *find_fills(const pipeline *p, worker **workers, uint32_t count) {
-    const sl_plan *plan = script_plan(workers[0]->script);
-    const sl_string *was = &p->plan->checkpoint.shape;
-    const sl_compat *compat = NULL;
-    err *e = reload_check(p, plan, count);
-    char *shape = mem_copy_text(was->data ? was->data : "", was->len);
-    if (!e && !held_is_text(was, &plan->checkpoint.shape))
-        e = script_compat(workers[0]->script, shape, &compat);
-    mem_free(shape);
-    bool is_taken = !e && compat && compat->verdict == SL_COMPAT_ACCEPTED;
-    err_free(e);
-    return is_taken ? backfill_keep(compat) : NULL;
-}
-
-/* Begin. False: it is the swap's to say what is wrong, or nothing is. */
-static bool begin_beside(pipeline *p, worker **workers, uint32_t count) {
-    fill_list *fills = find_fills(p, workers, count);
-    backfill *b = NULL;
-    if (!fills) return false;
-    err *e = backfill_new(p, script_plan(workers[0]->script), workers[0], fills, NULL, &b);
-    if (e || b->is_empty || (e = go_on_beside(b))) {
-        err_free(e);
-        backfill_free(b);
-        backfill_forget(fills);
-        return false;
-    }
-    b->own_fills = fills;
-    p->refill = b;
-    log_info(p->system.log, "what is new is being filled", log_number("records", 0),
-             log_number("since", b->since_ms));
-    return true;
-}
-
-bool backfill_is_ready(pipeline *p, worker **workers, uint32_t count) {
-    backfill *b = p->refill;
-    if (b && b->by != workers[0]->script) backfill_drop(p);
-    b = p->refill;
-    if (p->fills) return true;
-    if (!b) return !begin_beside(p, workers, count);
-    if (!jobs_wait_some(b->thread, b->ticket, 0)) return false;
-    if (b->error) return true;
-    backfill_aim(b);
-    if (backfill_left(b) <= SMALL_GAP || b->rounds >= MOST_ROUNDS) return true;
-    err *e = go_on_beside(b);
-    err_free(e);
-    return e != NULL;
-}
-
-/* What was read beside for this script, or nothing yet. */
-static err *take_beside(pipeline *p, worker **workers, const fill_list *fills,
-                        backfill **out) {
-    backfill *b = p->refill;
-    if (b && b->by != workers[0]->script) backfill_drop(p);
-    b = p->refill;
-    p->refill = NULL;
-    *out = b;
-    if (!b) return backfill_new(p, script_plan(workers[0]->script), workers[0], fills, NULL, out);
-    jobs_wait(b->thread, b->ticket, NULL);
-    err *e = b->error;
-    b->error = NULL;
-    b->deadline_ms = clock_steady_ms(&(clock_source){ 0 }) + PAUSE_MS;
-    backfill_aim(b);
-    return e;
-}
-
-err *backfill_swap(pipeline *p, worker **workers, const sl_compat *compat, char **record) {
-    fill_list *fills = backfill_keep(compat);
-    backfill *b = NULL;
-    *record = NULL;
-    if (!fills) return NULL;
-    err *e = take_beside(p, workers, fills, &b);
-    if (!e) e = backfill_read(b);
-    if (!e) *record = put_together(p, b, workers);
-    backfill_free(b);
-    backfill_forget(fills);
-    return e;
-}
-
-void backfill_drop(pipeline *p) {
-    backfill_free(p->refill);
-    p->refill = NULL;
-}
-
-bool backfill_progress(const pipeline *p, uint64_t *done, uint64_t *left) {
-    if (!p->refill) return false;
-    *done = p->refill->done;
-    *left = p->refill->left;
-    return true;
 }

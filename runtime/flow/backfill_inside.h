@@ -1,6 +1,6 @@
 #pragma once
-/* What the files of a refill share: backfill.c (when), backfill_read.c (records into tables),
- * backfill_source.c (where they come from). */
+/* What the files of a refill share: backfill.c (its life, a start), backfill_beside.c (a reload),
+ * backfill_read.c (records into tables), backfill_source.c (where they come from). */
 #include <stdatomic.h>
 
 #include "runtime/flow/backfill.h"
@@ -45,7 +45,8 @@ struct backfill {
     fill_list *own_fills;    /* owned */
     const pipeline *p;       /* what does not change while it runs */
     const recorded *planned; /* done again; NULL: it is not. Borrowed */
-    const script *by;        /* lent; by whom, to tell */
+    script *by;              /* lent; by whom, to tell */
+    char *base;              /* the shape that the fills are found against; owned; NULL: a start */
     worker *side;            /* has all shards; its script is lent */
     chunk *chunk;
     uint32_t chunk_records;
@@ -66,11 +67,25 @@ struct backfill {
     uint64_t thrown;             /* out */
     volatile int stop;           /* given up */
     int64_t deadline_ms;         /* steady; 0: none */
+    bool is_beside;              /* by a thread; set before anything is open */
+    atomic_bool has_hung;        /* a call into the script does not return */
     jobs *thread;                /* reads beside; NULL: no */
     uint64_t ticket;
     err *error; /* of the thread */
     uint32_t rounds;
 };
+
+/* -- backfill.c */
+
+/* To fill the tables of `plan`, by the Lua state of `by`. `fills` is borrowed. */
+err *backfill_new(pipeline *p, const sl_plan *plan, worker *by, const fill_list *fills,
+                  const recorded *planned, backfill **out);
+
+/* What was read into `into`, by worker (NULL: the running ones); for the record, or NULL. */
+char *backfill_put(pipeline *p, const backfill *b, worker **into);
+
+/* backfill_read on main. */
+err *backfill_read_here(pipeline *p, backfill *b);
 
 /* -- backfill_source.c */
 

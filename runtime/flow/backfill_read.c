@@ -13,6 +13,7 @@
 #include "runtime/flow/header.h"
 #include "runtime/operator/operators.h"
 #include "runtime/operator/stored.h"
+#include "runtime/script/trying.h"
 
 enum { SLICE_RECORDS = 1 << 16,
        SLICE_MS = 500,
@@ -58,6 +59,24 @@ static err *walk_chunk(backfill *b, uint32_t source, uint32_t first, uint32_t co
     return e;
 }
 
+static err *check_time(const backfill *b) {
+    if (b->stop || *b->p->system.stop) return err_new(ERR_STOPPED, "stopped while reading again");
+    if (!b->deadline_ms || steady_ms() < b->deadline_ms) return NULL;
+    return err_new(ERR_REFUSED, "reading again what `backfill` wants does not come to its end: the "
+                                "source answers too slowly; ask again");
+}
+
+/* Behind each chunk. The text that runs is there to go on with: one call that had to be broken is
+ * one too many, whatever became of its row. */
+static err *check_going(const backfill *b) {
+    if (b->view.on_trial && script_was_interrupted(b->by))
+        return err_new(ERR_SCRIPT,
+                       "a call into the script took longer than script_timeout (%" PRId64 " ms), "
+                       "over records that are read again for `backfill`",
+                       b->plan->script_timeout_ms);
+    return check_time(b);
+}
+
 static err *fold_records(backfill *b, uint32_t source) {
     backfill_source *s = &b->sources[source];
     const sl_records *records = &s->input.load.records;
@@ -76,6 +95,7 @@ static err *fold_records(backfill *b, uint32_t source) {
     for (uint32_t at = 0; !e && at < records->count; at += b->chunk_records) {
         uint32_t left = records->count - at;
         e = walk_chunk(b, source, at, left < b->chunk_records ? left : b->chunk_records);
+        if (!e) e = check_going(b);
     }
     worker_end(b->side, &b->own, !e);
     b->views[source].record_count = 0;
@@ -114,13 +134,6 @@ static void tell_progress(backfill *b) {
 }
 
 /* -- slices */
-
-static err *check_time(const backfill *b) {
-    if (b->stop || *b->p->system.stop) return err_new(ERR_STOPPED, "stopped while reading again");
-    if (!b->deadline_ms || steady_ms() < b->deadline_ms) return NULL;
-    return err_new(ERR_REFUSED, "reading again what `backfill` wants does not come to its end: the "
-                                "source answers too slowly; ask again");
-}
 
 static err *check_memory(const backfill *b) {
     size_t bytes = worker_state_bytes(b->side, &b->own);

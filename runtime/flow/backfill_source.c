@@ -159,6 +159,7 @@ static err *open_source(backfill *b, uint32_t number) {
     if (is_kafka(plan) && !b->planned)
         held->options = start_at(s, held->options, lookup_ms(b, plan));
     s->system = b->p->system;
+    if (b->is_beside) s->system.stop = &b->stop; /* set, too, when the run ends */
     s->system.outages = NULL;
     s->system.ledger = NULL;
     s->system.resume = resume;

@@ -74,6 +74,7 @@ typedef struct pipeline {
     struct reload *retired;  /* scripts that are done with (reload.h); owned */
     struct fill_list *fills; /* due before the next batch (backfill.h); owned, or NULL */
     struct backfill *refill; /* being read beside; owned, or NULL */
+    struct backfill *filler; /* that main reads at the moment; borrowed, or NULL */
     char *refilled;          /* for the record of the next batch; owned, or NULL */
     struct shadow *shadow;   /* another text does the same batches (shadow.h); borrowed, or NULL */
     bool on_trial;           /* it is such a shadow's: what would take it off ends the batch */

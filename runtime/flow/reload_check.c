@@ -14,6 +14,8 @@
 enum { MOST_BUDGETS = 4, /* of memory, for a moment */
        LITTLE_BYTES = 64 << 20 };
 
+const sl_plan *reload_base(const pipeline *p) { return p->trial ? p->trial->plan : p->plan; }
+
 static bool is_bounded(const sl_plan *plan) {
     return plan->trigger == SL_AVAILABLE_NOW || plan->trigger == SL_ONCE;
 }
@@ -40,7 +42,7 @@ static err *check_source(const pipeline *p, uint32_t i, const sl_source *now) {
                        open->name.data, (int)open->connector.len, open->connector.data,
                        (int)now->connector.len, now->connector.data);
     const sl_string *other = held_difference(open->options, now->options, NOT_OPENED);
-    if (!other && p->plan->sources[i].has_header == now->has_header) return NULL;
+    if (!other && reload_base(p)->sources[i].has_header == now->has_header) return NULL;
     static const sl_string header = { .data = "header", .len = 6 };
     if (!other) other = &header;
     return err_new(ERR_REFUSED,
@@ -67,9 +69,10 @@ static err *at_line(err *e, const sl_string *at) {
 }
 
 static err *check_sources(const pipeline *p, const sl_plan *plan) {
-    if (p->plan->source_count != plan->source_count)
+    uint32_t was = reload_base(p)->source_count;
+    if (was != plan->source_count)
         return at_line(err_new(ERR_REFUSED, "there were %u sources, and there are %u: " RESTART,
-                               p->plan->source_count, plan->source_count),
+                               was, plan->source_count),
                        &plan->at);
     for (uint32_t i = 0; i < plan->source_count; i++) {
         err *e = check_source(p, i, &plan->sources[i]);
@@ -79,7 +82,7 @@ static err *check_sources(const pipeline *p, const sl_plan *plan) {
 }
 
 static err *check_run(const pipeline *p, const sl_plan *plan, uint32_t workers) {
-    const sl_plan *was = p->plan;
+    const sl_plan *was = reload_base(p);
     if (!held_is_text(&was->name, &plan->name))
         return err_new(ERR_REFUSED,
                        "the pipeline was called `%.*s`, and is `%.*s`: " RESTART
@@ -92,7 +95,7 @@ static err *check_run(const pipeline *p, const sl_plan *plan, uint32_t workers) 
 }
 
 static err *check_kept(const pipeline *p, const sl_plan *plan) {
-    const sl_plan *was = p->plan;
+    const sl_plan *was = reload_base(p);
     const char *kept = find_kept(&was->checkpoint, &plan->checkpoint);
     if (kept) return err_new(ERR_REFUSED, "%s is another: " RESTART, kept);
     bool is_same = was->trigger == plan->trigger && was->flush == plan->flush;

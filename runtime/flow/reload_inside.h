@@ -44,6 +44,10 @@ struct reload {
     struct reload *next;     /* of those that are done with */
 };
 
+/* The plan that the next text is compared with: of the text before where one is on trial, which
+ * then steps back. */
+const sl_plan *reload_base(const pipeline *p);
+
 /* ERR_REFUSED: something else than state cannot change while it runs. */
 err *reload_check(const pipeline *p, const sl_plan *plan, uint32_t workers);
 

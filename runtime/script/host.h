@@ -38,6 +38,9 @@ struct script {
     buf source;           /* their texts, each behind a line that names it; worker 0's only */
     uint64_t hash;        /* FNV-1a of the script and what it required, in order */
     uint64_t fingerprint; /* FNV-1a of the explained plan */
+    /* told of calls that take too long, in place of on_stuck; NULL: nobody */
+    script_stuck *beside;
+    void *beside_arg;
     /* limits while loading */
     bool loading;
     size_t used_bytes;  /* held by the state */

@@ -107,6 +107,10 @@ static void report_call(void *arg, const char *message, bool last) {
     const script *s = arg;
     const volatile sl_vector *v = s->vector;
     uint32_t driver = *(const volatile uint32_t *)&s->driver, pos = v->pos;
+    if (s->beside) {
+        s->beside(s->beside_arg, message, last);
+        return;
+    }
     const char *name = s->loading || driver == NO_DRIVER ? "" : s->driver_names[driver];
     bool is_record = !strncmp(name, PREPARE, sizeof PREPARE - 1) && v->rows && pos < v->count;
     if (last && is_record && s->options.on_lost) {

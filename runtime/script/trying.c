@@ -24,6 +24,11 @@ double sl_steady_ns(void) {
 
 bool script_was_interrupted(const script *s) { return s->was_interrupted; }
 
+void script_set_beside(script *s, script_stuck *on_stuck, void *arg) {
+    s->beside_arg = arg;
+    s->beside = on_stuck;
+}
+
 void script_unwatch(script *s) { s->dog = NULL; }
 
 void script_place(const script *s, char *text, size_t room) {

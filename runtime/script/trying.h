@@ -16,6 +16,10 @@ void script_files(const script *s, void (*report)(void *arg, const char *path), 
 /* Whether a call into it was interrupted since it was loaded: it took longer than it may. */
 bool script_was_interrupted(const script *s);
 
+/* The script is at work beside a run: calls that take too long are told here from now on, which
+ * need not end the process, and no record is told lost. NULL: no more. Between calls. */
+void script_set_beside(script *s, script_stuck *on_stuck, void *arg);
+
 /* Append what messages call the user's function `node` of a driver: "filter rides.lua:27"; nothing
  * where it has none of that number. */
 void script_put_function(const script *s, uint32_t driver, uint32_t node, struct buf *text);

@@ -13,9 +13,9 @@ local rows = sluice.kafka {{ topics = "{source}", start = "earliest", max_record
    :event_time("ts", {{ unit = "ms", delay = "1 second", idle = "never" }})
    :distinct {{ "n", within = "forever" }}
 return sluice.pipeline {{
-   name = "{name}", checkpoint = "file:./store", workers = 2,
+   name = "{name}", checkpoint = "file:./store", workers = 2, script_timeout = "{timeout}",
    rows:to(sluice.kafka {{ topic = "{copy}" }}),
-   rows:filter(function(row) return row.n % 10 ~= 3 end)
+   rows:filter(function(row) {slow} return row.n % 10 ~= 3 end)
       :group_by "k":window(sluice.tumbling {{ size = "40 seconds" }})
       :aggregate({{ rows = sluice.count(), sum = sluice.sum "n" {more} }}, {{ backfill = "1 hour" }})
       :to(sluice.kafka {{ topic = "{out}", mode = "append" }}),
@@ -23,6 +23,8 @@ return sluice.pipeline {{
 """
 MORE = ', again = sluice.count(), mean = sluice.avg "n", least = sluice.min "n", all = sluice.collect("n", 4000)'
 TAKEN = "the script was reloaded"
+FILLING = "what is new is being filled"
+REFUSED = "the changed script is refused, the old one goes on"
 BEGIN_MS = 1_700_000_000_000 // 40_000 * 40_000
 
 
@@ -33,8 +35,8 @@ class BackfillTest(harness.E2ETest):
                       "out": self.topic(name="out"), "name": harness.fresh("filled")}
         self.sent = 0
 
-    def save(self, more):
-        self.file("p.new", SCRIPT.format(more=more, **self.names))
+    def save(self, more, slow="", timeout="10 seconds"):
+        self.file("p.new", SCRIPT.format(more=more, slow=slow, timeout=timeout, **self.names))
         os.replace(os.path.join(self.folder, "p.new"), os.path.join(self.folder, "p.lua"))
 
     def produce(self, count):
@@ -131,6 +133,42 @@ class BackfillTest(harness.E2ETest):
         self.save(MORE)
         self.wait_for("the other text", lambda: "`mean` is new and is filled" in run.err)
         self.finish(run)
+
+    def test_it_is_found_against_what_the_exchange_compares_with(self):
+        """Nothing comes, so one text after the other is on trial without having done a batch."""
+        run = self.begin()
+        texts = ", again = sluice.count()", ", again = sluice.count() --[[ ]]", MORE
+        for number, more in enumerate(texts, 1):
+            self.save(more)
+            self.wait_for("the reload", lambda: run.err.count(TAKEN) == number)
+            self.assertEqual(run.err.count("what is new is filled"), number)
+            self.assertGreaterEqual(run.err.count(FILLING), number, "filled in the pause")
+        self.finish(run)
+        self.replay()
+
+    def test_a_text_that_loops_over_old_records_costs_itself_alone(self):
+        run = self.begin()
+        for slow in ("while row.n % 10 == 7 do end",
+                     "if row.n % 10 == 7 then ('a'):rep(9999):find(('a-'):rep(9) .. 'b') end"):  # it is in C for ever
+            before = run.err.count(REFUSED)
+            self.save(MORE, slow=slow, timeout="1 second")
+            self.wait_for("the refusal", lambda: run.err.count(REFUSED) > before, 60)
+        self.produce(50)
+        self.read_all()
+        self.save(MORE)
+        self.wait_for("the reload", lambda: TAKEN in run.err)
+        self.finish(run)
+        self.assertEqual(run.err.count("what is new is filled"), 1)
+
+    def test_another_text_is_loaded_while_a_call_ends(self):
+        """The run goes on while what is given up is still in its call."""
+        run = self.begin()
+        self.save(", odd = sluice.max 'n'", slow="while row.n == 7 do end", timeout="1 hour")
+        self.wait_for("the reading", lambda: FILLING in run.err)
+        self.save(MORE)
+        self.wait_for("giving up", lambda: "is given up" in run.err)
+        self.produce(50)
+        self.read_all()
 
     def test_what_stands_still_is_filled_in_front_of_its_first_batch(self):
         self.assertEqual(self.begin().stop(), 0)
