@@ -96,6 +96,9 @@ void backfill_aim(backfill *b);
 err *backfill_open(backfill *b);
 void backfill_close(backfill *b);
 
+/* Whether a file is no more what its name means: another has taken its place (rotation). */
+bool backfill_is_replaced(const backfill_source *s, const backfill_spot *spot);
+
 /* Offsets that are still to be read, of what is open. */
 uint64_t backfill_left(const backfill *b);
 

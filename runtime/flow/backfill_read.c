@@ -185,9 +185,17 @@ static err *find_partition(backfill_source *s, const backfill_spot *spot, uint32
                    spot->topic, spot->number);
 }
 
+/* What is there no more does not count, as in a topic. */
+static void skip(const backfill *b, backfill_spot *spot) {
+    log_info(b->p->system.log, "a file that was rotated is not read again",
+             log_text("path", spot->topic), log_number("lines", spot->to));
+    spot->from = spot->to;
+}
+
 static err *read_spot(backfill *b, uint32_t source, backfill_spot *spot, int64_t to) {
     backfill_source *s = &b->sources[source];
     uint32_t p = 0;
+    if (spot->from < 0 && backfill_is_replaced(s, spot)) skip(b, spot);
     err *e = spot->from == to ? NULL : find_partition(s, spot, &p);
     while (!e && spot->from < to) {
         int64_t came;

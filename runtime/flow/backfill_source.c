@@ -183,6 +183,17 @@ err *backfill_open(backfill *b) {
     return NULL;
 }
 
+bool backfill_is_replaced(const backfill_source *s, const backfill_spot *spot) {
+    bool has_newer = false;
+    for (uint32_t p = 0; p < s->input.partition_count && !is_kafka(s->input.plan); p++) {
+        const sl_partition *of = &s->input.partitions[p];
+        if (strcmp(of->topic, spot->topic) != 0) continue;
+        if (of->number == spot->number) return false;
+        has_newer |= of->number > spot->number;
+    }
+    return has_newer;
+}
+
 void backfill_close(backfill *b) {
     for (uint32_t i = 0; i < b->plan->source_count; i++) {
         backfill_source *s = &b->sources[i];

@@ -177,3 +177,46 @@ class BackfillTest(harness.E2ETest):
         self.finish(run)
         self.assertIn("what is new is filled", run.err)
         self.replay()
+
+
+ROTATED = """
+local sluice = require "sluice"
+return sluice.pipeline {{ name = "rotated", checkpoint = "file:./store", delivery = "at-least-once",
+   sluice.file {{ path = "rides.jsonl", follow = true }}
+      :json {{ sluice.string "city" :required(), sluice.int64 "fare" :required(), sluice.int64 "ts" :required() }}
+      :event_time("ts", {{ delay = "10 seconds" }})
+      :group_by "city" :window(sluice.tumbling {{ size = "1 hour" }})
+      :aggregate({{ rides = sluice.count() {more} }}, {{ backfill = "1 hour" }})
+      :to(sluice.file {{ path = "-", mode = "update" }}) }}
+"""
+
+
+class RotatedTest(harness.E2ETest):
+    def save(self, more):
+        self.file("p.new", ROTATED.format(more=more))
+        os.replace(os.path.join(self.folder, "p.new"), os.path.join(self.folder, "p.lua"))
+
+    def ride(self, fare):
+        with open(os.path.join(self.folder, "rides.jsonl"), "a", encoding="utf-8") as rides:
+            rides.write(json.dumps({"city": "Bern", "fare": fare, "ts": 1000}) + "\n")
+
+    def wait_row(self, run, **wanted):
+        def is_there():
+            rows = [json.loads(line) for line in run.out.splitlines() if line.endswith("}")]
+            return any(wanted.items() <= row.items() for row in rows)
+        self.wait_for(f"a row of {wanted}", is_there)
+
+    def test_what_lies_in_a_file_that_was_rotated_does_not_count(self):
+        self.save("")
+        self.ride(10)
+        run = self.start("run", "p.lua")
+        self.wait_row(run, rides=1)
+        os.rename(os.path.join(self.folder, "rides.jsonl"), os.path.join(self.folder, "rides.1"))
+        self.ride(20)
+        self.wait_row(run, rides=2)
+        self.save(', sum = sluice.sum "fare"')
+        self.wait_for("the reload", lambda: TAKEN in run.err or REFUSED in run.err)
+        self.assertIn("a file that was rotated is not read again", run.err)
+        self.ride(30)
+        self.wait_row(run, rides=3, sum=50)
+        self.assertEqual(run.stop(), 0, run.err)
