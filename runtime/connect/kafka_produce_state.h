@@ -17,6 +17,7 @@ typedef struct produce_batch {
     uint32_t sequence; /* if stamped */
     bool is_stamped;   /* sent again, it goes with the same sequence */
     bool is_sent;      /* under way */
+    bool is_answered;  /* by the answer that is being read */
 } produce_batch;
 
 typedef struct produce_partition {
@@ -84,6 +85,7 @@ struct kafka_producer {
     int64_t end_ms; /* steady time at which all must be there; 0: none */
     err *end;       /* owned; what the watch said */
     bool is_over;   /* all that waits is given up */
+    bool is_lost;   /* brokers know `who` no more; what is stamped by it must not go on */
 };
 
 /* -- kafka_produce.c */
@@ -125,10 +127,19 @@ typedef struct produce_answer {
 
 typedef struct produce_reader {
     wire_reader in;
+    int32_t id;                 /* of the request */
     int32_t topics, partitions; /* left to be read */
     const char *topic;
     int32_t topic_len;
 } produce_reader;
 
-produce_reader produce_open(const char *answer, size_t len); /* behind the request's id */
+produce_reader produce_open(const char *answer, size_t len);
 bool produce_next(produce_reader *r, produce_answer *a);
+
+/* The answer's batch, NULL: there is none. Answers come in the order of the request, so `*at` goes
+ * on. */
+produce_batch *produce_find(const produce_request *r, const produce_answer *a, uint32_t *at);
+
+/* Whether it is the answer to this request, and tells of each batch once: before anything of it
+ * counts. No batch is judged yet. */
+bool produce_is_sound(const produce_request *r, const char *answer, size_t len);

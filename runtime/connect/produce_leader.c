@@ -22,7 +22,6 @@ enum {
     MISSING_MS = 2000, /* brokers may not know a topic for so long: word travels */
     REQUEST_BYTES = 8 << 20,
     ANSWER_BYTES = 64 << 20,
-    ID_BYTES = 4,
 };
 
 /* -- the watch */
@@ -283,6 +282,7 @@ static void lose(kafka_producer *p, const produce_batch *b, rd_kafka_resp_err_t 
         log_warn(p->client->log, "producer replaced", log_text("sink", b->partition->topic->name),
                  log_text("reason", rd_kafka_err2str(code)));
     p->who.id = -1;
+    p->is_lost = true;
 }
 
 static bool is_final(rd_kafka_resp_err_t code) {
@@ -337,48 +337,20 @@ static err *judge(kafka_producer *p, produce_batch *b, rd_kafka_resp_err_t code)
     return NULL;
 }
 
-/* Find the answer's batch; answers come in the order of the request, so `*at` goes on. */
-static produce_batch *find_sent(const produce_request *r, const produce_answer *a, uint32_t *at) {
-    for (uint32_t i = 0; i < r->count; i++) {
-        uint32_t index = (*at + i) % r->count;
-        const produce_partition *part = r->batches[index] ? r->batches[index]->partition : NULL;
-        if (!part || part->number != a->number ||
-            strlen(part->topic->name) != (size_t)a->topic_len ||
-            memcmp(part->topic->name, a->topic, (size_t)a->topic_len) != 0)
-            continue;
-        produce_batch *b = r->batches[index];
-        *at = index + 1;
-        return b;
-    }
-    return NULL;
-}
-
-/* Whether the answer is one to the oldest request, to its end, before anything of it counts. */
-static bool is_sound(const kafka_producer *p, const produce_request *r) {
-    wire_reader id = { .at = p->answer.data, .end = p->answer.data + p->answer.len };
-    if (wire_int32(&id) != r->id || id.is_short) return false;
-    produce_reader in = produce_open(p->answer.data + ID_BYTES, p->answer.len - ID_BYTES);
-    produce_answer a;
-    uint32_t at = 0, count = 0;
-    for (; produce_next(&in, &a); count++)
-        if (!find_sent(r, &a, &at)) return false;
-    return !in.in.is_short && count == r->count;
-}
-
 static err *take_answer(kafka_producer *p, produce_leader *l) {
     bool is_long;
     produce_request *r = &l->requests[l->first];
     err *e = fetch_conn_receive(l->conn, &p->answer, ANSWER_BYTES, &is_long);
-    if (!e && !is_sound(p, r)) e = strange(l);
+    if (!e && !produce_is_sound(r, p->answer.data, p->answer.len)) e = strange(l);
     if (e) return settle(p, l, e);
     l->pause_ms = 0;
     l->first = (l->first + 1) % PRODUCE_UNDERWAY;
     l->underway--;
-    produce_reader in = produce_open(p->answer.data + ID_BYTES, p->answer.len - ID_BYTES);
+    produce_reader in = produce_open(p->answer.data, p->answer.len);
     produce_answer a;
     uint32_t at = 0;
     while (!e && produce_next(&in, &a)) {
-        produce_batch *b = find_sent(r, &a, &at);
+        produce_batch *b = produce_find(r, &a, &at);
         r->batches[at - 1] = NULL; /* judged; it may be gone */
         e = judge(p, b, a.code);
     }
@@ -409,8 +381,9 @@ static err *identify(kafka_producer *p, produce_leader *l) {
     return NULL;
 }
 
-/* Without an id nothing is stamped: all begins at sequence 0. */
+/* Without an id nothing is stamped, or under way: all begins at sequence 0. */
 static void unstamp(kafka_producer *p) {
+    p->is_lost = false;
     produce_hang_up(p, false);
     for (uint32_t i = 0; i < p->topic_count; i++)
         for (int32_t n = 0; n < p->topics[i]->count; n++) {
@@ -455,7 +428,8 @@ err *produce_pump(kafka_producer *p) {
     if (p->who.id < 0 && !p->transaction) unstamp(p);
     if (!e) ask_leaders(p);
     if (!e && !p->is_over) e = enlist(p);
-    for (uint32_t i = 0; !e && !p->is_over && i < p->leader_count; i++)
+    /* an id that is lost on the way is replaced behind `unstamp` only: no batch goes by two */
+    for (uint32_t i = 0; !e && !p->is_over && !p->is_lost && i < p->leader_count; i++)
         e = serve(p, p->leaders[i]);
     return e;
 }

@@ -53,6 +53,7 @@ void produce_put_request(kafka_producer *p, const produce_request *r) {
 
 produce_reader produce_open(const char *answer, size_t len) {
     produce_reader r = { .in = { .at = answer, .end = answer + len } };
+    r.id = wire_int32(&r.in);
     r.topics = wire_int32(&r.in);
     return r;
 }
@@ -77,4 +78,32 @@ bool produce_next(produce_reader *r, produce_answer *a) {
     wire_int64(&r->in); /* its time, if it is the broker's */
     wire_int64(&r->in); /* where the log begins */
     return !r->in.is_short;
+}
+
+produce_batch *produce_find(const produce_request *r, const produce_answer *a, uint32_t *at) {
+    for (uint32_t i = 0; i < r->count; i++) {
+        uint32_t index = (*at + i) % r->count;
+        const produce_partition *part = r->batches[index] ? r->batches[index]->partition : NULL;
+        if (!part || part->number != a->number ||
+            strlen(part->topic->name) != (size_t)a->topic_len ||
+            memcmp(part->topic->name, a->topic, (size_t)a->topic_len) != 0)
+            continue;
+        *at = index + 1;
+        return r->batches[index];
+    }
+    return NULL;
+}
+
+bool produce_is_sound(const produce_request *r, const char *answer, size_t len) {
+    produce_reader in = produce_open(answer, len);
+    produce_answer a;
+    uint32_t at = 0, count = 0;
+    if (in.id != r->id) return false;
+    for (uint32_t i = 0; i < r->count; i++) r->batches[i]->is_answered = false;
+    for (; produce_next(&in, &a); count++) {
+        produce_batch *b = produce_find(r, &a, &at);
+        if (!b || b->is_answered) return false;
+        b->is_answered = true;
+    }
+    return !in.in.is_short && count == r->count;
 }
