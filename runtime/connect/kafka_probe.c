@@ -15,11 +15,6 @@ static int by_size(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-static int by_row(const void *a, const void *b) {
-    uint32_t x = ((const sl_rejection *)a)->row, y = ((const sl_rejection *)b)->row;
-    return (x > y) - (x < y);
-}
-
 static bool is_same_topic(const sl_message *a, const sl_message *b) {
     return a->topic.len == b->topic.len &&
            (!a->topic.len || memcmp(a->topic.data, b->topic.data, a->topic.len) == 0);
@@ -102,7 +97,7 @@ err *kafka_probe(kafka_sink *s) {
     if (!e) e = judge_all(s, &list, &guilty);
     if (!e) e = start_over(s, false);
     if (!e && !guilty) e = take_smaller(s);
-    if (s->known.count) qsort(s->known.items, s->known.count, sizeof *s->known.items, by_row);
+    kafka_rejections_sort(&s->known);
     mem_free(list.items);
     if (e) return e;
     e = kafka_txn_error(s->txn, "writing", code, NULL);

@@ -4,6 +4,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_options.h"
+#include "runtime/connect/kafka_question.h"
 #include "runtime/connect/txn_wire.h"
 
 enum {
@@ -11,6 +12,7 @@ enum {
     LEAST_BYTES = 16 << 10, /* of a batch, where there are many partitions */
     OPEN_BYTES = 16 << 20,  /* of all that are being filled, but for that */
     MOST_BYTES = 32 << 20,  /* packed batches that wait */
+    CONFIGS_MS = 1000,      /* a topic's configuration may take so long */
 };
 
 /* -- life */
@@ -137,6 +139,8 @@ void kafka_producer_begin(kafka_producer *p, int64_t end_ms) {
 void kafka_producer_use(kafka_producer *p, const produce_user *user) {
     p->user = *user;
     p->is_over = false;
+    for (uint32_t i = 0; i < p->topic_count; i++)
+        p->topics[i]->refuses_time = p->topics[i]->wants_keys = p->topics[i]->was_asked = false;
 }
 
 void kafka_producer_fit(kafka_producer *p, size_t bytes) {
@@ -197,6 +201,7 @@ static void list_busy(kafka_producer *p, produce_partition *part) {
     p->busy_count++;
     part->is_busy = true;
     part->is_proven = false;
+    if (!part->leader) part->topic->is_stale = true;
 }
 
 /* -- batches */
@@ -246,12 +251,12 @@ void produce_remove(kafka_producer *p, produce_batch *b) {
 }
 
 /* Make a batch of some messages of another. */
-static err *put_half(kafka_producer *p, produce_partition *part, const sl_message **messages,
-                     uint32_t count, produce_batch **half) {
+static err *put_some(kafka_producer *p, produce_partition *part, const sl_message **messages,
+                     uint32_t count, produce_batch **made) {
     batch_writer w;
     batch_writer_init(&w);
     for (uint32_t i = 0; i < count; i++) batch_writer_put(&w, messages[i]);
-    err *e = seal(p, part, &w, messages, half);
+    err *e = seal(p, part, &w, messages, made);
     batch_writer_done(&w);
     return e;
 }
@@ -264,26 +269,85 @@ static void tear(produce_batch *b) {
     for (; b; b = b->next) b->is_stamped = false;
 }
 
-err *produce_refused(kafka_producer *p, produce_batch *b, rd_kafka_resp_err_t code) {
+/* -- refusals */
+
+/* A topic that is not compacted refuses a row for its content, of which nothing follows. */
+static bool is_compacted(kafka_producer *p, const char *topic) {
+    kafka_configs told =
+        kafka_configs_ask(p->client, RD_KAFKA_RESOURCE_TOPIC, topic, CONFIGS_MS);
+    const char *policy = kafka_configs_text(&told, "cleanup.policy");
+    bool is = policy && strstr(policy, "compact");
+    kafka_configs_done(&told);
+    return is;
+}
+
+/* What a row was refused for holds for those of its topic that are alike. */
+static void learn(kafka_producer *p, produce_topic *t, const sl_message *m,
+                  rd_kafka_resp_err_t code) {
+    if (code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP) {
+        t->refuses_time = true;
+        t->refused_ms = m->time_ms;
+    }
+    if (code == RD_KAFKA_RESP_ERR_INVALID_RECORD && !m->key.data && !t->was_asked) {
+        t->was_asked = true;
+        t->wants_keys = is_compacted(p, t->name);
+    }
+}
+
+static bool is_alike(const produce_topic *t, const sl_message *m, rd_kafka_resp_err_t code) {
+    if (code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP)
+        return t->refuses_time && m->time_ms == t->refused_ms;
+    return code == RD_KAFKA_RESP_ERR_INVALID_RECORD && t->wants_keys && !m->key.data;
+}
+
+static void refuse(kafka_producer *p, const produce_topic *t, const sl_message *m,
+                   rd_kafka_resp_err_t code) {
+    p->waiting--;
+    p->user.failed(p->user.owner, m, t->name, code);
+    if (p->user.ends_at_refusal) p->is_over = true;
+}
+
+/* Refuse the batch's rows that are like one that was; whether there are any. */
+static bool refuse_alike(kafka_producer *p, produce_batch *b, rd_kafka_resp_err_t code) {
+    const produce_topic *t = b->partition->topic;
+    uint32_t all = b->count;
+    b->count = 0;
+    for (uint32_t i = 0; i < all; i++) {
+        const sl_message *m = b->messages[i];
+        if (is_alike(t, m, code))
+            refuse(p, t, m, code);
+        else
+            b->messages[b->count++] = m;
+    }
+    return b->count < all;
+}
+
+/* Let some of the batch's messages stand behind it as a batch. */
+static err *split_off(kafka_producer *p, produce_batch *b, uint32_t from, uint32_t to) {
+    if (from == to) return NULL;
     produce_partition *part = b->partition;
-    uint32_t first = b->count / 2;
-    produce_batch *a = NULL, *c = NULL;
+    produce_batch *made;
+    err *e = put_some(p, part, b->messages + from, to - from, &made);
+    made->next = b->next;
+    b->next = made;
+    if (part->last == b) part->last = made;
+    return e;
+}
+
+err *produce_refused(kafka_producer *p, produce_batch *b, rd_kafka_resp_err_t code) {
+    produce_topic *t = b->partition->topic;
+    err *e = NULL;
     tear(b);
     if (b->count == 1) {
-        p->waiting--;
-        p->user.failed(p->user.owner, b->messages[0], part->topic->name, code);
-        produce_remove(p, b);
-        return NULL;
+        learn(p, t, b->messages[0], code);
+        refuse(p, t, b->messages[0], code);
+    } else {
+        uint32_t middle = refuse_alike(p, b, code) ? b->count : b->count / 2;
+        e = split_off(p, b, middle, b->count);
+        if (!e) e = split_off(p, b, 0, middle);
     }
-    err *e = put_half(p, part, b->messages, first, &a);
-    if (!e) e = put_half(p, part, b->messages + first, b->count - first, &c);
-    if (e) return e;
-    a->next = c;
-    c->next = b->next;
-    b->next = a;
-    if (part->last == b) part->last = c;
     produce_remove(p, b);
-    return NULL;
+    return e;
 }
 
 void produce_fail(kafka_producer *p, const produce_batch *b, rd_kafka_resp_err_t code) {

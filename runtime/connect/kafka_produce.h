@@ -9,8 +9,9 @@
  *
  * Batches have an id and a sequence (KIP-98), so that what is sent again is there once, and a
  * partition keeps its order. A batch that is refused for its size or content is cut in halves until
- * the row is found whose fault it is; the others come. Without a transaction a producer whose
- * sequence the broker does not know goes on under a new id: at least once.
+ * the row is found whose fault it is; with it go those that are alike (of the same time; without a
+ * key, the topic being compacted), the others come. Without a transaction a producer whose sequence
+ * the broker does not know goes on under a new id: at least once.
  * One owner at a time; thread: the owner's. */
 #include "runtime/connect/batch_writer.h"
 #include "runtime/connect/kafka_client.h"
@@ -42,6 +43,7 @@ typedef struct produce_user {
     /* The message will not be delivered. A refusal (kafka_is_refusal) is of this one alone; another
      * code stands for all that wait. */
     void (*failed)(void *owner, const sl_message *m, const char *topic, rd_kafka_resp_err_t code);
+    bool ends_at_refusal; /* of one message: the others are given up */
     /* Called while waiting; its error ends the wait. */
     err *(*watch)(void *owner);
     void *owner;

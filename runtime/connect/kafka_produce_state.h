@@ -45,6 +45,11 @@ typedef struct produce_topic {
     bool is_stale;      /* its leaders are to be asked for */
     int64_t ask_ms;     /* not before */
     int64_t missing_ms; /* steady time since which brokers say that it is not there; 0: it is */
+    /* of the rows that were refused since the last use */
+    int64_t refused_ms;
+    bool refuses_time; /* those of `refused_ms` */
+    bool wants_keys;   /* it is compacted; if `was_asked` */
+    bool was_asked;
 } produce_topic;
 
 typedef struct produce_request {
@@ -93,7 +98,7 @@ struct kafka_producer {
 /* Take the batch out of its partition: it has arrived, or never will. */
 void produce_remove(kafka_producer *p, produce_batch *b);
 
-/* The broker refuses the batch: cut it, or give up its only row. */
+/* The broker refuses the batch: cut it, or give up its only row, and those that are alike. */
 err *produce_refused(kafka_producer *p, produce_batch *b, rd_kafka_resp_err_t code);
 
 /* All that waits is given up, for `code`. */

@@ -56,13 +56,16 @@ void kafka_configs_done(kafka_configs *c) {
     *c = (kafka_configs){ 0 };
 }
 
+const char *kafka_configs_text(const kafka_configs *c, const char *name) {
+    for (size_t i = 0; i < c->count; i++)
+        if (!strcmp(rd_kafka_ConfigEntry_name(c->entries[i]), name))
+            return rd_kafka_ConfigEntry_value(c->entries[i]);
+    return NULL;
+}
+
 int64_t kafka_configs_number(const kafka_configs *c, const char *name, int64_t otherwise) {
-    for (size_t i = 0; i < c->count; i++) {
-        const char *value = rd_kafka_ConfigEntry_value(c->entries[i]);
-        if (value && !strcmp(rd_kafka_ConfigEntry_name(c->entries[i]), name))
-            return strtoll(value, NULL, 10);
-    }
-    return otherwise;
+    const char *value = kafka_configs_text(c, name);
+    return value ? strtoll(value, NULL, 10) : otherwise;
 }
 
 bool kafka_is_passing(rd_kafka_resp_err_t code) {

@@ -29,6 +29,9 @@ kafka_configs kafka_configs_ask(kafka_client *c, rd_kafka_ResourceType_t type, c
                                 int64_t timeout_ms);
 void kafka_configs_done(kafka_configs *c);
 
+/* What `name` is set to, borrowed; NULL when it was not told. */
+const char *kafka_configs_text(const kafka_configs *c, const char *name);
+
 /* The number that `name` has; `otherwise` when it was not told. */
 int64_t kafka_configs_number(const kafka_configs *c, const char *name, int64_t otherwise);
 

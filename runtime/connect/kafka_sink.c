@@ -8,6 +8,7 @@
  * (librdkafka lost count of its sequence numbers: its issue 4438) is sent again by a new handle: at
  * least once. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/crash.h"
@@ -55,6 +56,15 @@ void kafka_reject(kafka_rejections *list, const sl_message *m, const char *reaso
     }
     list->items[list->count++] =
         (sl_rejection){ .row = m->row, .reason = mem_copy_text(reason, strlen(reason)) };
+}
+
+static int by_row(const void *a, const void *b) {
+    uint32_t x = ((const sl_rejection *)a)->row, y = ((const sl_rejection *)b)->row;
+    return (x > y) - (x < y);
+}
+
+void kafka_rejections_sort(kafka_rejections *list) {
+    if (list->count) qsort(list->items, list->count, sizeof *list->items, by_row);
 }
 
 void kafka_rejections_clear(kafka_rejections *list) {
@@ -108,6 +118,8 @@ static void take_failure(void *owner, const sl_message *m, const char *topic,
     if (s->is_dropping) return;
     if (kafka_is_refusal(code)) {
         kafka_failures_put(&s->refused, m, code);
+        /* to find it out has cost time: an attempt that comes behind this one has less to find */
+        if (s->producer && s->txn) kafka_reject(&s->known, m, KAFKA_REFUSED);
         return;
     }
     if (!s->trouble) s->trouble = kafka_sink_judge(s, topic, code);
@@ -290,6 +302,7 @@ static void reject_refused(kafka_sink *s) {
     for (uint32_t i = 0; i < s->refused.count; i++)
         kafka_reject(&s->rejections, s->refused.items[i].message, KAFKA_REFUSED);
     s->refused.count = 0;
+    kafka_rejections_sort(&s->rejections);
 }
 
 /* All of the transaction's messages have arrived, or it is lost. */
@@ -337,7 +350,7 @@ static err *flush_own(kafka_sink *s) {
 static err *sink_flush(void *sink, const sl_rejection **rejections, uint32_t *count) {
     kafka_sink *s = sink;
     err *e = s->txn ? flush_txn(s) : flush_own(s);
-    if (e) drop(s);
+    if (e || (s->producer && kafka_producer_waiting(s->producer))) drop(s);
     *rejections = s->rejections.items;
     *count = s->rejections.count;
     return e;
@@ -348,6 +361,7 @@ static err *sink_begin(void *sink, uint64_t batch, int64_t now_ms) {
     (void)now_ms;
     if (s->txn) kafka_txn_forget(s->txn, s->party);
     if (batch != s->batch) kafka_rejections_clear(&s->known);
+    kafka_rejections_sort(&s->known);
     s->batch = batch;
     kafka_rejections_clear(&s->rejections);
     s->refused.count = s->again.count = 0;
@@ -419,6 +433,7 @@ static err *ready_user(kafka_sink *s) {
                               .tools = pack_tools_new(
                                   codec, (int)kafka_way_number(s->client, "compression.level")),
                               .failed = take_failure,
+                              .ends_at_refusal = s->plan->on_error == SL_ON_ERROR_FAIL,
                               .watch = watch_producer,
                               .owner = s };
     return s->user.tools ? NULL

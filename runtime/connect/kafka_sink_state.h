@@ -66,6 +66,7 @@ void kafka_failures_put(kafka_failures *list, const sl_message *m, rd_kafka_resp
 
 /* Say that the row of `m` is not taken. */
 void kafka_reject(kafka_rejections *list, const sl_message *m, const char *reason);
+void kafka_rejections_sort(kafka_rejections *list); /* by row */
 void kafka_rejections_clear(kafka_rejections *list);
 
 /* Bytes of a message's parts. */

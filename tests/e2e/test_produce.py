@@ -46,6 +46,19 @@ class RowsTest(WriteTest):
         self.assertEqual([r.json()["n"] for r in self.client.consume(out)], [n for n in range(3000) if n not in pads])
         self.assertEqual([json.loads(r.value)["n"] for r in self.client.consume(dead)], sorted(pads))
 
+    def test_rows_that_are_all_refused_do_not_hold_a_transaction_up(self):
+        """Finding each by halving would take longer than a transaction may."""
+        source, out, dead = self.topic(), self.topic(name="out", configs={"cleanup.policy": "compact"}), self.topic()
+        self.client.produce(source, [{"value": json.dumps({"n": n})} for n in range(COUNT)])
+        text = pipelines.copy(source, out, source="max_bad_share = 1,",
+                              sink='on_error = "quarantine", config = { ["transaction.timeout.ms"] = "10000" }',
+                              stages=f':quarantine_to(sluice.kafka {{ topic = "{dead}" }})')
+        self.file("p.lua", text.replace('"none"', '"file:./store"'))
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual(self.client.consume(out), [])
+        self.assertEqual([json.loads(r.value)["n"] for r in self.client.consume(dead)], list(range(COUNT)))
+
     def test_where_librdkafka_writes_it_is_said(self):
         out = self.topic(name="out")
         for setting, said in ("auto", "written by sluice itself"), ("librdkafka", "by librdkafka: option produce"):
