@@ -15,7 +15,7 @@
 
 enum {
     SLICE_MS = 20,        /* longest wait without a look, and nap when nothing is under way */
-    ASK_MS = 1000,        /* for leaders */
+    ASK_MS = 500,         /* for leaders */
     RETRY_MS = 100,       /* before a partition is tried again, or asked for */
     LEAST_PAUSE_MS = 100, /* before a broker is connected to again; doubles */
     MOST_PAUSE_MS = 2000,
@@ -124,10 +124,46 @@ static produce_leader *told_leader(kafka_producer *p, const rd_kafka_metadata_t 
     return NULL;
 }
 
+static const produce_batch *batch_of(const kafka_producer *p, const produce_topic *t) {
+    for (uint32_t i = 0; i < p->busy_count; i++)
+        if (p->busy[i]->topic == t && p->busy[i]->first) return p->busy[i]->first;
+    return NULL;
+}
+
+/* The topic, or a partition, is not told of; whether that is for good. */
+static bool is_gone(produce_topic *t) {
+    int64_t now_ms = kafka_now_ms();
+    if (!t->missing_ms) t->missing_ms = now_ms;
+    return now_ms - t->missing_ms > MISSING_MS;
+}
+
+static bool is_told(const rd_kafka_metadata_topic_t *topic, int32_t number) {
+    for (int i = 0; i < topic->partition_cnt; i++)
+        if (topic->partitions[i].id == number) return true;
+    return false;
+}
+
+/* A partition that something waits for and that is not told of: the topic has been made anew with
+ * fewer, or the broker does not know yet that it has more. */
+static void judge_untold(kafka_producer *p, produce_topic *t,
+                         const rd_kafka_metadata_topic_t *topic) {
+    const produce_batch *untold = NULL;
+    for (uint32_t i = 0; i < p->busy_count; i++) {
+        produce_partition *part = p->busy[i];
+        if (part->topic != t || is_told(topic, part->number)) continue;
+        part->leader = NULL;
+        if (part->first) untold = part->first;
+        t->is_stale = true;
+    }
+    if (!untold)
+        t->missing_ms = 0;
+    else if (is_gone(t))
+        produce_fail(p, untold, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION);
+}
+
 static void take_leaders(kafka_producer *p, produce_topic *t, const rd_kafka_metadata_t *told) {
     const rd_kafka_metadata_topic_t *topic = &told->topics[0];
     t->is_stale = false;
-    t->missing_ms = 0;
     for (int i = 0; i < topic->partition_cnt; i++) {
         int32_t number = topic->partitions[i].id;
         produce_partition *part =
@@ -136,33 +172,28 @@ static void take_leaders(kafka_producer *p, produce_topic *t, const rd_kafka_met
         part->leader = told_leader(p, told, topic->partitions[i].leader);
         if (!part->leader && part->is_busy) t->is_stale = true;
     }
-}
-
-static const produce_batch *batch_of(const kafka_producer *p, const produce_topic *t) {
-    for (uint32_t i = 0; i < p->busy_count; i++)
-        if (p->busy[i]->topic == t && p->busy[i]->first) return p->busy[i]->first;
-    return NULL;
+    judge_untold(p, t, topic);
 }
 
 /* The topic is not there, or not for us: for good, if it stays so. */
 static void judge_topic(kafka_producer *p, produce_topic *t, rd_kafka_resp_err_t code) {
     const produce_batch *b = batch_of(p, t);
-    bool is_missing = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    int64_t now_ms = kafka_now_ms();
-    if (is_missing && !t->missing_ms) t->missing_ms = now_ms;
-    bool is_final = is_missing ? now_ms - t->missing_ms > MISSING_MS
-                               : code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
-                                     code == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
+    bool is_final = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                        ? is_gone(t)
+                        : code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+                              code == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
     if (is_final && b) produce_fail(p, b, code);
 }
 
+/* One that is not answered lets the others be asked first. */
 static void ask(kafka_producer *p, produce_topic *t) {
     const rd_kafka_metadata_t *told = NULL;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(p->client->rk, t->name, NULL);
     if (!handle) return;
     rd_kafka_resp_err_t code = rd_kafka_metadata(p->client->rk, 0, handle, &told, ASK_MS);
     rd_kafka_topic_destroy(handle);
-    t->ask_ms = kafka_now_ms() + RETRY_MS;
+    t->ask_ms = kafka_now_ms() + (code ? ASK_MS : RETRY_MS);
+    if (code) t->missing_ms = 0;
     if (!code && told->topic_cnt == 1 && !told->topics[0].err)
         take_leaders(p, t, told);
     else if (!code && told->topic_cnt == 1)
@@ -170,12 +201,17 @@ static void ask(kafka_producer *p, produce_topic *t) {
     if (told) rd_kafka_metadata_destroy(told);
 }
 
-static void ask_leaders(kafka_producer *p) {
+/* Each question may take its time: between two of them we look whether to go on at all. */
+static err *ask_leaders(kafka_producer *p) {
+    err *e = NULL;
     int64_t now_ms = kafka_now_ms();
-    for (uint32_t i = 0; i < p->busy_count; i++) {
+    for (uint32_t i = 0; !e && !p->is_over && i < p->busy_count; i++) {
         produce_topic *t = p->busy[i]->topic;
-        if (t->is_stale && p->busy[i]->first && now_ms >= t->ask_ms) ask(p, t);
+        if (!t->is_stale || !p->busy[i]->first || now_ms < t->ask_ms) continue;
+        ask(p, t);
+        e = watch(p);
     }
+    return e;
 }
 
 /* -- sending */
@@ -426,7 +462,7 @@ static err *serve(kafka_producer *p, produce_leader *l) {
 err *produce_pump(kafka_producer *p) {
     err *e = watch(p);
     if (p->who.id < 0 && !p->transaction) unstamp(p);
-    if (!e) ask_leaders(p);
+    if (!e && !p->is_over) e = ask_leaders(p);
     if (!e && !p->is_over) e = enlist(p);
     /* an id that is lost on the way is replaced behind `unstamp` only: no batch goes by two */
     for (uint32_t i = 0; !e && !p->is_over && !p->is_lost && i < p->leader_count; i++)

@@ -67,6 +67,26 @@ class RowsTest(WriteTest):
             self.assertIn(said, run.out + run.err)
 
 
+class GoneTest(harness.E2ETest):
+    def test_a_topic_that_is_made_anew_with_fewer_partitions_is_gone(self):
+        for delivery in "exactly-once", "at-least-once":
+            with self.subTest(delivery=delivery):
+                source, out = self.topic(), self.topic(3, name="out")
+                text = pipelines.copy(source, out, name=delivery, sink='key = "n"',
+                                      pipeline=f'delivery = "{delivery}",')
+                text = text.replace('trigger = "available-now",', "")
+                self.file("p.lua", text.replace('"none"', '"file:./store"'))
+                rows = [{"value": json.dumps({"n": n})} for n in range(100)]
+                self.client.produce(source, rows)
+                run = self.start("run", "p.lua")
+                self.assertEqual(len(self.client.consume(out, at_least=len(rows))), len(rows))
+                self.client.delete_topic(out)
+                self.client.create_topic(out, 1)
+                self.client.produce(source, rows)
+                self.assertNotEqual(run.wait(60), 0)
+                self.assertIn(f"writing to topic {out}: it is gone", run.err)
+
+
 class BrokenTest(WriteTest):
     """Half of an answer to Produce comes: what it stands for is in the log, and is sent again."""
 
