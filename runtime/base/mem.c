@@ -35,8 +35,11 @@ void *mem_alloc_aligned(size_t align, size_t len) {
 void mem_free(void *memory) { free(memory); }
 
 /* tcmalloc's; sanitized builds have another allocator. */
+extern __attribute__((weak)) void MallocExtension_MarkThreadIdle(void);
 extern __attribute__((weak)) void MallocExtension_ReleaseFreeMemory(void);
 
 void mem_release(void) {
-    if (MallocExtension_ReleaseFreeMemory) MallocExtension_ReleaseFreeMemory();
+    if (!MallocExtension_MarkThreadIdle || !MallocExtension_ReleaseFreeMemory) return;
+    MallocExtension_MarkThreadIdle();
+    MallocExtension_ReleaseFreeMemory();
 }

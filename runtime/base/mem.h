@@ -22,5 +22,6 @@ void *mem_alloc_aligned(size_t align, size_t len) __attribute__((malloc, returns
 /* Free what any of the above gave. NULL is allowed. */
 void mem_free(void *memory);
 
-/* Free memory that the allocator keeps for later goes back to the system. Milliseconds. */
+/* Free memory that the allocator keeps for this thread, or for later, goes back to the system.
+ * Milliseconds. */
 void mem_release(void);
