@@ -94,14 +94,16 @@ static txn_head next_head(coordinator *c) {
     return (txn_head){ .request = ++c->request, .client = c->way->client };
 }
 
-static bool is_denied(int16_t code) {
-    return code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED ||
+/* What is said instead of an address, over a connection that is whole. */
+static bool is_word(int16_t code) {
+    return code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+           code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED ||
            code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
            code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
 }
 
-/* Ask this broker where the coordinator is; `*denied`: it is not told to us. */
-static err *ask_where(coordinator *c, const char *address, int16_t *denied) {
+/* Ask this broker where the coordinator is; `*instead`: what it says in place of that, or 0. */
+static err *ask_where(coordinator *c, const char *address, int16_t *instead) {
     fetch_conn *conn = NULL;
     wire_reader r;
     txn_put_find(&c->frame, next_head(c), c->kind, c->key);
@@ -112,14 +114,14 @@ static err *ask_where(coordinator *c, const char *address, int16_t *denied) {
     char found[sizeof c->address] = "";
     int16_t code = txn_read_find(&r, found, sizeof found);
     if (r.is_short) return strange(c);
-    *denied = is_denied(code) ? code : 0;
-    if (*denied) return NULL;
+    *instead = is_word(code) ? code : 0;
+    if (*instead) return NULL;
     if (code) return err_new(ERR_BROKER, "the coordinator: %s", rd_kafka_err2str(code));
     memcpy(c->address, found, sizeof found);
     return NULL;
 }
 
-static err *find(coordinator *c, int16_t *denied) {
+static err *find(coordinator *c, int16_t *instead) {
     const rd_kafka_metadata_t *told = NULL;
     char address[sizeof c->address] = "";
     rd_kafka_resp_err_t code = rd_kafka_metadata(c->client->rk, 0, NULL, &told, ASK_MS);
@@ -130,7 +132,7 @@ static err *find(coordinator *c, int16_t *denied) {
     }
     if (told) rd_kafka_metadata_destroy(told);
     if (!*address) return err_new(ERR_BROKER, "no broker tells of others");
-    return ask_where(c, address, denied);
+    return ask_where(c, address, instead);
 }
 
 static err *try_once(coordinator *c, const question *q, int16_t *code) {
