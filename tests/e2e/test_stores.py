@@ -56,8 +56,9 @@ class AwayTest(harness.E2ETest):
         self.wait_for("the other line", lambda: 'message="store back"' in run.err)
         self.wait_for("the rows", lambda: self.copied() == 20)
         self.assertEqual(run.stop(), 0, run.err)
-        for line in "lost", "back":
-            self.assertEqual(run.err.count(f'message="store {line}"'), 1, run.err)
+        lost, back = (run.err.count(f'message="store {line}"') for line in ("lost", "back"))
+        self.assertEqual(lost, back, run.err)
+        self.assertIn(lost, (1, 2), run.err)  # a request that hung before others had answers may hang on
         self.assertNotIn("not stored", run.err)
 
     def test_one_that_refuses(self):
