@@ -5,7 +5,8 @@
 
 #include "runtime/base/mem.h"
 
-enum { CHUNK_BYTES = 256 << 10 };
+enum { CHUNK_BYTES = 8 << 10, /* small batches may wait by the thousand */
+       FIRST_ROWS = 16 };
 
 /* -- a list */
 
@@ -43,7 +44,7 @@ static char *put(char *to, const sl_string *text) {
 static void add(shadow_rows *r, uint32_t sink, const shadow_row *of, sl_string key,
                 sl_string value, sl_string extra) {
     if (r->count == r->room) {
-        r->room = r->room ? 2 * r->room : 256;
+        r->room = r->room ? 2 * r->room : FIRST_ROWS;
         r->items = mem_realloc(r->items, r->room * sizeof *r->items);
     }
     shadow_row *row = &r->items[r->count];

@@ -57,6 +57,17 @@ static void assert_seen(const two *t, uint64_t same, uint64_t old, uint64_t new,
     assert_int_equal(t->seen.differing, differing);
 }
 
+/* Those that wait are bounded by what they hold. */
+static void a_list_of_few_rows_holds_little(void **state) {
+    (void)state;
+    two t = begin();
+    add_result(&t.old, "out", "a", 0, "1");
+    assert_in_range(shadow_rows_bytes(&t.old), 1, 16 << 10);
+    for (int i = 0; i < 10000; i++) add_result(&t.old, "out", "a", i, "0123456789");
+    assert_in_range(shadow_rows_bytes(&t.old), 110000, 4 << 20);
+    end(&t);
+}
+
 static void results_belong_together_by_key_and_window(void **state) {
     (void)state;
     two t = begin();
@@ -168,6 +179,7 @@ static void more_differences_than_are_kept_are_counted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_list_of_few_rows_holds_little),
         cmocka_unit_test(results_belong_together_by_key_and_window),
         cmocka_unit_test(sinks_go_by_name_whatever_their_order),
         cmocka_unit_test(rows_of_records_belong_together_by_the_record),
