@@ -398,13 +398,14 @@ static err *batch_again(batch *b, err *why) {
 static err *deliver(batch *b) {
     pipeline *p = b->p;
     err *why = batch_deliver(b);
-    if (!why || !reload_takes_back(p, why)) return why;
+    if (!why || !reload_takes_back(p, &why)) return why;
     err *e = commit_take_back(p);
     if (e) {
         err_free(why);
         return e;
     }
     e = batch_again(b, why);
+    delivery_may_repeat(&p->out);
     return e ? e : batch_deliver(b);
 }
 

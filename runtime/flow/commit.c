@@ -11,6 +11,7 @@
 #include "runtime/flow/keeper_inside.h"
 #include "runtime/flow/local.h"
 #include "runtime/flow/record.h"
+#include "runtime/flow/reload.h"
 #include "runtime/operator/stored.h"
 
 enum {
@@ -230,6 +231,7 @@ static err *commit_text(const pipeline *p, const pointer *which) {
  * the rows' fault. */
 static err *judge_refusals(const pipeline *p) {
     if (!p->trial || p->keeper->plan->delivery != SL_EXACTLY_ONCE) return NULL;
+    if (reload_has_left(p)) return NULL; /* it would end the run */
     double share = 1;
     for (uint32_t i = 0; i < p->input_count; i++)
         if (p->inputs[i].plan->max_bad_share < share) share = p->inputs[i].plan->max_bad_share;
@@ -366,6 +368,11 @@ err *commit_settle(pipeline *p) {
     }
     for (uint32_t i = 0; i < p->input_count; i++) input_release_parked(&p->inputs[i], !e);
     return e ? e : commit_applied(p);
+}
+
+void commit_settle_for_later(pipeline *p) {
+    err *e = commit_settle(p);
+    p->later = err_join(p->later, e);
 }
 
 err *commit_settle_before(pipeline *p, err *e) {

@@ -61,6 +61,9 @@ bool commit_wait(const pipeline *p, int64_t most_ms);
  * nothing is under way: ledger, sinks and checkpoint are main's, all counters are told. */
 err *commit_settle(pipeline *p);
 
+/* The same between two steps: its error is the next step's, beside one that waits there. */
+void commit_settle_for_later(pipeline *p);
+
 /* The same where `e` (may be NULL) was met meanwhile: an error of the commit comes first. */
 err *commit_settle_before(pipeline *p, err *e);
 

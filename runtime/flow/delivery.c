@@ -98,8 +98,29 @@ void delivery_hand_over(delivery *d) {
     for (uint32_t i = 0; i < d->count; i++) {
         swap_boxes(&d->sinks[i].retracted, &d->sinks[i].leaving_retracted);
         swap_boxes(&d->sinks[i].rows, &d->sinks[i].leaving_rows);
+        d->sinks[i].has_kept = false;
     }
     d->was_run = false;
+}
+
+static bool has_handle(const delivery *d, const void *handle) {
+    for (uint32_t i = 0; i < d->count; i++)
+        if (d->sinks[i].handle == handle) return true;
+    return false;
+}
+
+const out_sink *delivery_keeper(const delivery *d, const delivery *other) {
+    for (uint32_t i = 0; i < d->count; i++) {
+        const out_sink *s = &d->sinks[i];
+        bool is_outside = s->plan->kind != SL_SINK_TRANSACTIONAL;
+        if (s->has_kept && is_outside && !has_handle(other, s->handle)) return s;
+    }
+    return NULL;
+}
+
+void delivery_may_repeat(const delivery *d) {
+    for (uint32_t i = 0; i < d->count; i++)
+        if (d->sinks[i].ops == &script_sink_ops) script_sink_may_repeat(d->sinks[i].handle);
 }
 
 bool delivery_is_in_script(const delivery *d) {
@@ -187,6 +208,7 @@ static err *run_sink(delivery *d, out_sink *s, uint64_t batch, int64_t now_ms) {
     if (!e)
         e = write_box(s, &s->leaving_rows, now_ms, s->leaving_retracted.count, &d->leaving_text);
     if (!e) e = s->ops->flush(s->handle, &rejections, &refused);
+    s->has_kept |= !e && s->leaving_retracted.count + s->leaving_rows.count;
     for (uint32_t i = 0; !e && i < refused; i++) e = settle_refusal(d, s, &rejections[i]);
     if (e) return err_wrap(e, "sink `%.*s`", (int)s->plan->name.len, s->plan->name.data);
     s->pending.rows = s->leaving_retracted.count + s->leaving_rows.count - refused;

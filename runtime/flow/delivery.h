@@ -27,6 +27,7 @@ typedef struct out_sink {
     uint32_t room;                          /* of `messages` */
     uint32_t own_count;                     /* of its rows: without what other sinks refused */
     size_t own_bytes;                       /* likewise */
+    bool has_kept;                          /* rows of the batch that leaves, in some try */
     sink_counters pending;
     sink_counters counters; /* of batches that were committed */
 } out_sink;
@@ -66,6 +67,13 @@ void delivery_hand_over(delivery *d);
 /* Give it to the sinks and wait until it is durable; after an error, or where it was not committed,
  * once more with the same rows. */
 struct err *delivery_run(delivery *d, uint64_t batch, int64_t now_ms);
+
+/* The sink outside of the transaction that has kept rows of the batch that leaves, and that `other`
+ * has not, to whom the same batch is the same rows' end; NULL: there is none. */
+const out_sink *delivery_keeper(const delivery *d, const delivery *other);
+
+/* The batch that is handed over may have been given to sinks before, by another script. */
+void delivery_may_repeat(const delivery *d);
 
 /* Whether some sink runs in the script of worker 0, which walks batches too. */
 bool delivery_is_in_script(const delivery *d);

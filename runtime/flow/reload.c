@@ -82,9 +82,9 @@ void reload_free(reload *r) {
     }
 }
 
-/* Scripts are closed by whoever has time for it. */
-static void retire(pipeline *p, reload *r) {
-    reload_close_sinks(p, r);
+/* Scripts are closed by whoever has time for it. `other`: of which sinks may be shared, too. */
+static void retire(pipeline *p, reload *r, const reload *other) {
+    reload_close_sinks(p, r, other);
     r->next = p->retired;
     p->retired = r;
 }
@@ -283,19 +283,21 @@ static void put_on_again(pipeline *p, reload *r) {
 err *reload_swap(pipeline *p, worker **workers, uint32_t count, char **changes) {
     reload *before = take_off(p);
     reload *r = new_reload(p, workers, count);
-    p->later = commit_settle(p);
+    r->before = before;
+    commit_settle_for_later(p);
     err *e = p->later ? err_new(ERR_STOPPED, "the run ends") : prepare(p, r);
     backfill_drop(p); /* it has borrowed a script */
+    r->before = NULL;
     if (e) {
-        retire(p, r);
+        retire(p, r, before);
         if (before) put_on_again(p, before);
         return e;
     }
-    if (before) retire(p, before);
     shadow_drop(p->shadow, "another text of the script took over meanwhile");
     copy_stages(p, r);
     exchange_tables(p, &r->state, r->workers, false);
     exchange_first(p, r);
+    if (before) retire(p, before, r);
     r->batch = p->batch;
     p->trial = r;
     if (changes) *changes = text_of_changes(r);
@@ -324,8 +326,13 @@ bool reload_goes_back(const pipeline *p, const err *why) {
     }
 }
 
-bool reload_takes_back(const pipeline *p, const err *why) {
-    if (!p->trial || !commit_leaves_no_trace(p)) return false;
+static const out_sink *sink_that_keeps(const pipeline *p) {
+    return p->trial ? delivery_keeper(&p->out, &p->trial->out) : NULL;
+}
+
+bool reload_has_left(const pipeline *p) { return sink_that_keeps(p) != NULL; }
+
+static bool may_take_back(const pipeline *p, const err *why) {
     switch (why->code) {
     case ERR_IO:
     case ERR_BROKER:
@@ -335,20 +342,32 @@ bool reload_takes_back(const pipeline *p, const err *why) {
     }
 }
 
+bool reload_takes_back(const pipeline *p, err **why) {
+    if (!p->trial || !commit_leaves_no_trace(p) || !may_take_back(p, *why)) return false;
+    const out_sink *keeps = sink_that_keeps(p);
+    if (keeps)
+        *why = err_wrap(*why,
+                        "the new script failed in its first batch, of which sink `%.*s` has rows "
+                        "already, so the old one cannot do it: put right what failed and run it "
+                        "again",
+                        (int)keeps->plan->name.len, keeps->plan->name.data);
+    return !keeps;
+}
+
 void reload_back(pipeline *p, err *why) {
     log_error(p->system.log, "the new script failed, the old one is back and does the batch again",
               log_text("reason", why->message), log_number("batch", p->batch));
     mem_free(p->went_back);
     p->went_back = mem_copy_text(why->message, strlen(why->message));
     err_free(why);
-    retire(p, take_off(p));
+    retire(p, take_off(p), NULL);
 }
 
 void reload_settle(pipeline *p) {
     reload *r = p->trial;
     if (!r) return;
     p->trial = NULL;
-    retire(p, r);
+    retire(p, r, NULL);
 }
 
 void reload_end(pipeline *p) {

@@ -31,8 +31,12 @@ err *reload_judge(const pipeline *p);
  * again, since the new one is on trial and not what is around it is to blame. */
 bool reload_goes_back(const pipeline *p, const err *why);
 
-/* The same where it failed as it was handed over. */
-bool reload_takes_back(const pipeline *p, const err *why);
+/* Whether rows of the first batch of a script on trial are where no going back reaches: in a sink
+ * outside of the transaction that the old script has not. */
+bool reload_has_left(const pipeline *p);
+
+/* The same as it was handed over; where rows have left it does not, and `why` says so. */
+bool reload_takes_back(const pipeline *p, err **why);
 
 /* The old script is back, and what the new one did to tables gone (worker_end must have been
  * called). `why` is told in the log, and taken. */

@@ -41,6 +41,7 @@ struct reload {
     char *refilled;          /* for the record of the first batch; owned, or NULL */
     buf changes;             /* lines */
     uint64_t batch;          /* the first one of the new script */
+    struct reload *before;   /* was on trial, without a batch; borrowed, while this is prepared */
     struct reload *next;     /* of those that are done with */
 };
 
@@ -58,8 +59,10 @@ err *reload_check_state(const pipeline *p, reload *r, bool has_other_shape);
 /* Bring it over that is not just moved, into the workers of `r`. ERR_REFUSED: a `migrate` threw. */
 err *reload_copy_state(pipeline *p, reload *r);
 
-/* Sinks of the new plan into r->out: those that are the same are shared, others opened. */
+/* Sinks of the new plan into r->out: those that are the same are shared, with r->before, too,
+ * others opened. */
 err *reload_open_sinks(pipeline *p, reload *r);
 
-/* Close what r->out has alone, and the pipeline not, too; free the rest of it. */
-void reload_close_sinks(const pipeline *p, reload *r);
+/* Close what r->out has alone, and neither the pipeline nor `other` (may be NULL), too; free the
+ * rest of it. */
+void reload_close_sinks(const pipeline *p, reload *r, const reload *other);

@@ -44,9 +44,25 @@ static void tell(reload *r, const sl_sink *sink, const char *what) {
     buf_printf(&r->changes, "sink `%.*s` %s\n", (int)sink->name.len, sink->name.data, what);
 }
 
+static bool is_shared(const delivery *running, const void *handle) {
+    for (uint32_t i = 0; handle && i < running->count; i++)
+        if (running->sinks[i].handle == handle) return true;
+    return false;
+}
+
+/* The one of the text that was on trial that is not the running one's; NULL: it has none. */
+static const out_sink *find_tried(const pipeline *p, const reload *r, const sl_sink *now) {
+    for (uint32_t i = 0; r->before && i < r->before->out.count; i++) {
+        const out_sink *s = &r->before->out.sinks[i];
+        bool is_own = s->handle && !is_shared(&p->out, s->handle);
+        if (is_own && !is_shared(&r->out, s->handle) && is_called_so(s, now)) return s;
+    }
+    return NULL;
+}
+
 /* A place in a file is known for the one that is open alone. */
 static err *check_other(const out_sink *was) {
-    if (!was->ops->position) return NULL;
+    if (!was || !was->ops->position) return NULL;
     const sl_sink *plan = was->plan;
     return err_new(ERR_REFUSED,
                    "an option of sink `%.*s` is another, and the sink is open: " RESTART,
@@ -64,10 +80,16 @@ static err *open_one(pipeline *p, reload *r, uint32_t i, bool *taken) {
         r->out.count = i + 1;
         return NULL;
     }
-    err *e = open ? check_other(open) : NULL;
+    const out_sink *tried = find_tried(p, r, plan);
+    bool is_tried = tried && is_same(tried, plan);
+    err *e = check_other(open);
+    if (!e && !is_tried) e = check_other(tried);
     if (e) return e;
+    if (is_tried)
+        share(s, tried, plan);
+    else
+        e = delivery_open_sink(s, plan, p->find_sink, &p->sink_system);
     r->out.count = i + 1;
-    e = delivery_open_sink(s, plan, p->find_sink, &p->sink_system);
     if (open) s->counters = open->counters;
     if (!open) tell(r, plan, "is new");
     if (open && open->ops != &script_sink_ops) tell(r, plan, "is opened anew");
@@ -92,16 +114,10 @@ err *reload_open_sinks(pipeline *p, reload *r) {
     return e;
 }
 
-static bool is_shared(const delivery *running, const void *handle) {
-    for (uint32_t i = 0; handle && i < running->count; i++)
-        if (running->sinks[i].handle == handle) return true;
-    return false;
-}
-
-void reload_close_sinks(const pipeline *p, reload *r) {
+void reload_close_sinks(const pipeline *p, reload *r, const reload *other) {
     for (uint32_t i = 0; i < r->out.count; i++) {
         out_sink *s = &r->out.sinks[i];
-        if (is_shared(&p->out, s->handle)) {
+        if (is_shared(&p->out, s->handle) || (other && is_shared(&other->out, s->handle))) {
             s->handle = NULL;
             s->held = (arena){ 0 };
         }

@@ -12,6 +12,7 @@ typedef struct script_sink {
     uint64_t batch;
     bool has_begun;  /* `batch` runs or ran */
     bool may_repeat; /* an earlier try, or an earlier process, may have got rows of it */
+    bool was_tried;  /* the next batch, by another script */
     bool is_kept;    /* batches are counted over all runs */
     int64_t now_ms;
     const sl_message **messages; /* of the running batch; the list is owned */
@@ -105,12 +106,18 @@ static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink)
 
 static err *sink_begin(void *sink, uint64_t batch, int64_t now_ms) {
     script_sink *s = sink;
-    s->may_repeat = s->has_begun ? batch == s->batch : s->is_kept;
+    s->may_repeat = s->was_tried || (s->has_begun ? batch == s->batch : s->is_kept);
+    s->was_tried = false;
     s->has_begun = true;
     s->batch = batch;
     s->now_ms = now_ms;
     s->count = 0;
     return NULL;
+}
+
+void script_sink_may_repeat(void *sink) {
+    script_sink *s = sink;
+    s->was_tried = true;
 }
 
 static err *sink_write(void *sink, const sl_message *messages, uint32_t count) {

@@ -9,3 +9,6 @@
 enum { SCRIPT_SINK_ROWS = 10000 };
 
 extern const sl_sink_ops script_sink_ops;
+
+/* The batch that it begins next may have been given to the same place by another script. */
+void script_sink_may_repeat(void *sink);

@@ -21,6 +21,24 @@ return sluice.pipeline {{
 }}
 """
 
+OWN = """
+local sluice = require "sluice"
+local rows = sluice.kafka {{ topics = "{source}", start = "earliest", min_records = 4, max_records = 4 }}
+   :json {{ sluice.int64 "n" :required() }}
+return sluice.pipeline {{
+   name = "{name}", checkpoint = "file:./store",
+   rows:to(sluice.sink {{ name = "own", by_batch = true, open = function(system) return system end,
+      write = function(rows, batch, system)
+         {write}
+         local file = system.io.open("own-" .. batch.id, "w")
+         file:write(#rows, " {text} ", tostring(batch.may_repeat))
+         file:close()
+      end }}),
+   rows:derive {{ pad = sluice.string(function(row) return ("x"):rep({width}) end) }}
+      :to(sluice.kafka {{ topic = "{copy}", compression = "none", on_error = "fail" }}),
+}}
+"""
+
 SCRIPT = """
 local sluice = require "sluice"
 local helpers = require "helpers"
@@ -226,6 +244,17 @@ class ReloadTest(harness.E2ETest):
         self.feed(5, 6)
         self.wait_for("the end of the trial", lambda: verdict() == "taken")
 
+    def test_who_asks_is_told_of_what_was_loaded_for_him(self):
+        self.begin("--no-watch")
+        self.save(items="never = (function() while true do end end)()")
+        self.run_.send(signal.SIGHUP)
+        self.told("the changed script is still being loaded")
+        self.save(items='most = sluice.max "n"')
+        asked = self.run_sluice("reload", "live")  # while the one before has not failed yet
+        self.assertIn(REFUSED, self.run_.err)
+        self.assertEqual(asked.code, 0, asked.err)
+        self.assertIn("`most` is new", asked.out)
+
     def test_by_hand(self):
         self.begin("--no-watch")
         self.save(items='most = sluice.max "n"')
@@ -315,6 +344,68 @@ class ReloadUnderLoadTest(harness.E2ETest):
         self.assertEqual(run.stop(), 0, run.err)
         self.check()
         self.assertIn(f"sink={self.names['copy']} rows={self.sent} retracted=0 refused=0", run.err)
+
+    def test_a_file_of_the_one_on_trial_is_that_of_the_next(self):
+        base = ':to(sluice.file { path = "base.jsonl", append = true })'  # so that what delivery promises stays
+        self.save("", base)
+        run = self.start("run", "p.lua")
+        produced = lambda: len(self.client.consume(self.names["copy"])) == self.sent
+        self.produce(10)
+        self.wait_for("the first", produced)
+        self.file("more.jsonl", "")  # one that is there is locked as it is opened
+        file = base + ':to(sluice.file { path = "more.jsonl", append = true })'
+        for count in 1, 2:
+            self.save(f", most{count} = sluice.max 'n'", file)
+            self.wait_for("the exchange", lambda: run.err.count(TAKEN) == count or REFUSED in run.err)
+            self.assertNotIn(REFUSED, run.err)
+        self.save("", file.replace('more.jsonl", append = true', 'more.jsonl", append = false'))  # refused, the one on trial keeps it
+        self.wait_for("a refusal", lambda: REFUSED in run.err)
+        for count in 3, 4:
+            self.save(f", most{count} = sluice.max 'n'", file)
+            self.wait_for("the exchange", lambda: run.err.count(TAKEN) == count)
+            self.produce(10)
+            self.wait_for("its rows", produced)
+        self.assertEqual(run.stop(), 0, run.err)
+        self.assertEqual(run.err.count(REFUSED), 1)
+        with open(os.path.join(self.folder, "more.jsonl")) as lines:
+            self.assertEqual(sorted(json.loads(line)["n"] for line in lines), list(range(10, 30)))
+        self.check()
+
+    def own(self, text, width=10, write=""):
+        self.file("p.new", OWN.format(text=text, width=width, write=write, **self.names))
+        os.replace(os.path.join(self.folder, "p.new"), os.path.join(self.folder, "p.lua"))
+
+    def kept(self):
+        return {name: open(os.path.join(self.folder, name)).read() for name in os.listdir(self.folder)
+                if name.startswith("own-")}
+
+    def test_what_a_sink_of_its_own_has_kept_is_not_taken_back(self):
+        self.names["copy"] = self.topic(name="copy", configs={"max.message.bytes": "20000"})
+        self.own("old")
+        run = self.start("run", "p.lua")
+        self.produce(4)
+        self.wait_for("the first", lambda: len(self.client.consume(self.names["copy"])) == self.sent)
+        self.own("none", write='error "no disk"')
+        self.wait_for("the exchange", lambda: run.err.count(TAKEN) == 1)
+        self.produce(4)
+        self.wait_for("the old text", lambda: run.err.count(BACK) == 1)
+        self.wait_for("its rows", lambda: len(self.client.consume(self.names["copy"])) == self.sent)
+        before = self.kept()
+        self.assertEqual(before["own-1"], "4 old true")  # it was told that they may have come before
+        self.own("wide", 30000)
+        self.wait_for("the exchange", lambda: run.err.count(TAKEN) == 2)
+        self.produce(4)
+        self.assertNotEqual(run.wait(), 0)
+        self.assertEqual(run.err.count(BACK), 1)
+        self.assertIn("of which sink `own` has rows already", run.err)
+        ((name, what),) = set(self.kept().items()) - set(before.items())
+        self.assertEqual(what, "4 wide true")
+        self.own("old")  # nor is it by a restart
+        run = self.start("run", "p.lua")
+        self.assertEqual(run.wait(), 4, run.err)
+        self.assertIn("was begun by another text", run.err)
+        self.assertEqual(self.kept()[name], "4 wide true")
+        self.assertEqual(len(self.client.consume(self.names["copy"])), self.sent - 4)
 
     def ask(self):
         asked = self.run_sluice("reload", self.names["name"])
