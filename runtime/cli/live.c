@@ -31,6 +31,12 @@ typedef struct events {
     uint64_t count; /* in all */
 } events;
 
+/* Who asked for a reload. */
+typedef struct asker {
+    uint64_t request, number;
+    bool on_trial; /* it is what has taken over, and is not certain yet */
+} asker;
+
 struct live {
     live_options options;
     control *control; /* owned */
@@ -45,10 +51,11 @@ struct live {
     uint64_t asked[CONTROL_CLIENTS]; /* requests for status that wait */
     int64_t asked_ms[CONTROL_CLIENTS];
     uint32_t asked_count;
-    bool wants_reload;                       /* main has not taken it yet */
-    char *wanted;                            /* what was asked with it; owned */
-    uint64_t reloads_asked[CONTROL_CLIENTS]; /* requests for one that wait */
-    uint32_t reloads_asked_count;
+    bool wants_reload;             /* main has not taken it yet */
+    char *wanted;                  /* what was asked with it; owned */
+    asker askers[CONTROL_CLIENTS]; /* those who wait for a reload */
+    uint32_t asker_count;
+    uint64_t last_ask;
     char *taken; /* what changed with the reload that was on trial last; owned; NULL: none */
 };
 
@@ -148,7 +155,29 @@ static void put_reload(buf *json, reloader_outcome outcome, const char *text, ui
     buf_printf(json, ",\"script_hash\":\"%016" PRIx64 "\"}", hash);
 }
 
-void live_note_reload(live *l, reloader_outcome outcome, const char *text, uint64_t hash) {
+/* Those to whom the outcome is told now, into `told`: of what was loaded after they had asked. The
+ * lock is held. */
+static uint32_t take_askers(live *l, reloader_outcome outcome, uint64_t ask, uint64_t *told) {
+    bool is_of_trial =
+        outcome == RELOADER_WAITS || outcome == RELOADER_STAYS || outcome == RELOADER_BACK;
+    bool is_open = outcome == RELOADER_TAKEN ||
+                   (outcome == RELOADER_SAME && find_trial(&l->reloads));
+    uint32_t count = 0, kept = 0;
+    for (uint32_t i = 0; i < l->asker_count; i++) {
+        asker a = l->askers[i];
+        bool is_meant = a.on_trial ? is_of_trial : !is_of_trial && a.number <= ask;
+        a.on_trial |= is_meant && is_open;
+        if (is_meant && !is_open)
+            told[count++] = a.request;
+        else
+            l->askers[kept++] = a;
+    }
+    l->asker_count = kept;
+    return count;
+}
+
+void live_note_reload(live *l, reloader_outcome outcome, const char *text, uint64_t hash,
+                      uint64_t ask) {
     uint64_t asked[CONTROL_CLIENTS];
     buf json;
     buf_init(&json);
@@ -156,9 +185,7 @@ void live_note_reload(live *l, reloader_outcome outcome, const char *text, uint6
     mend_text(whole);
     pthread_mutex_lock(&l->lock);
     note_event(l, outcome, text);
-    bool is_open = outcome == RELOADER_TAKEN ||
-                   (outcome == RELOADER_SAME && find_trial(&l->reloads));
-    uint32_t count = is_open ? 0 : l->reloads_asked_count;
+    uint32_t count = take_askers(l, outcome, ask, asked);
     if (!*whole && l->taken) { /* what the one on trial had changed */
         mem_free(whole);
         whole = mem_copy_text(l->taken, strlen(l->taken));
@@ -169,8 +196,6 @@ void live_note_reload(live *l, reloader_outcome outcome, const char *text, uint6
         l->taken = whole;
         whole = NULL;
     }
-    memcpy(asked, l->reloads_asked, count * sizeof *asked);
-    l->reloads_asked_count -= count;
     pthread_mutex_unlock(&l->lock);
     for (uint32_t i = 0; i < count; i++) control_answer(l->control, asked[i], buf_text(&json));
     buf_done(&json);
@@ -285,22 +310,24 @@ static void on_reload(void *arg, control *c, uint64_t request, const char *words
     pthread_mutex_lock(&l->lock);
     const char *no = NULL;
     if (!l->facts.len) no = "it is starting, and has just read its script";
-    if (l->reloads_asked_count == CONTROL_CLIENTS) no = "too many ask";
+    if (l->asker_count == CONTROL_CLIENTS) no = "too many ask";
     l->wants_reload |= !no;
     if (!no) mem_free(l->wanted);
     if (!no) l->wanted = mem_copy_text(words, strlen(words));
-    if (!no) l->reloads_asked[l->reloads_asked_count++] = request;
+    if (!no)
+        l->askers[l->asker_count++] = (asker){ .request = request, .number = ++l->last_ask };
     pthread_mutex_unlock(&l->lock);
     char json[96];
     snprintf(json, sizeof json, "{\"error\":\"%s\"}", no ? no : "");
     if (no) control_answer(c, request, json);
 }
 
-bool live_take_reload(live *l, char **words) {
+bool live_take_reload(live *l, char **words, uint64_t *ask) {
     pthread_mutex_lock(&l->lock);
     bool wants = l->wants_reload;
     l->wants_reload = false;
     *words = l->wanted;
+    *ask = l->last_ask;
     l->wanted = NULL;
     pthread_mutex_unlock(&l->lock);
     return wants;

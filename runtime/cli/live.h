@@ -27,12 +27,14 @@ void live_open(live *l, const char *name);
 void live_update(live *l, const pipeline *p, const status_facts *f);
 
 /* Whether `sluice reload` was asked since the last call; `words`: with what, the caller's: "", or
- * "HASH PATH" of the only text that is to take over, PATH "-": the script itself. thread: main. */
-bool live_take_reload(live *l, char **words);
+ * "HASH PATH" of the only text that is to take over, PATH "-": the script itself. `ask`: the number
+ * of the last who asked. thread: main. */
+bool live_take_reload(live *l, char **words, uint64_t *ask);
 
-/* What became of a reload (reloader_told): kept for status, and told to those who asked for one
- * once it is certain, or may not be for long. thread: any. */
-void live_note_reload(live *l, reloader_outcome outcome, const char *text, uint64_t hash);
+/* What became of a reload (reloader_told): kept for status, and told to those whose text it is, who
+ * asked before it was loaded, once it is certain, or may not be for long. thread: any. */
+void live_note_reload(live *l, reloader_outcome outcome, const char *text, uint64_t hash,
+                      uint64_t ask);
 
 /* The run has ended; who waits is told. NULL is allowed. */
 void live_close(live *l, int exit_code);

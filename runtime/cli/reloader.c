@@ -44,6 +44,8 @@ struct reloader {
     bool ends, is_asked;
     char *asked_path;    /* another file than the script's; owned; NULL: that */
     uint64_t asked_hash; /* what it must be; 0: whatever it is */
+    uint64_t last_ask;   /* number of it */
+    uint64_t ask;        /* the same when loading of what is loaded, or ready, began */
     char **files;        /* of the script that was loaded last; owned */
     uint32_t file_count;
     bool was_refused;      /* the last text */
@@ -151,18 +153,19 @@ static bool is_due(reloader *r, bool *by_hand) {
 
 /* -- thread: the reloader's */
 
-static void tell(const reloader *r, reloader_outcome outcome, const char *text, uint64_t hash) {
-    if (r->options.told) r->options.told(r->options.arg, outcome, text, hash);
+static void tell(const reloader *r, reloader_outcome outcome, const char *text, uint64_t hash,
+                 uint64_t ask) {
+    if (r->options.told) r->options.told(r->options.arg, outcome, text, hash, ask);
 }
 
-static void refuse(const reloader *r, const err *e, uint64_t hash) {
+static void refuse(const reloader *r, const err *e, uint64_t hash, uint64_t ask) {
     log_warn(r->options.log, RELOADER_SAYS_REFUSED, log_text("reason", e->message));
-    tell(r, RELOADER_REFUSED, e->message, hash);
+    tell(r, RELOADER_REFUSED, e->message, hash, ask);
 }
 
 static void tell_same(const reloader *r) {
     log_write(r->options.log, LOG_INFO, "the script is the one that runs", NULL, 0);
-    tell(r, RELOADER_SAME, "nothing has changed", r->running_hash);
+    tell(r, RELOADER_SAME, "nothing has changed", r->running_hash, r->ask);
 }
 
 /* What counts as watched depends on the outcome; what was saved meanwhile is a change. The lock is
@@ -241,6 +244,7 @@ static void load(reloader *r, bool by_hand) {
     uint64_t hash = r->asked_hash;
     r->asked_path = NULL;
     r->asked_hash = 0;
+    r->ask = r->last_ask;
     r->loading_ms = steady_ms();
     r->was_slow = false;
     pthread_mutex_unlock(&r->lock);
@@ -252,7 +256,7 @@ static void load(reloader *r, bool by_hand) {
     r->loading_ms = 0;
     if (e) {
         if (!is_other) note_outcome(r, true);
-        if (e->code != ERR_STOPPED) refuse(r, e, r->running_hash);
+        if (e->code != ERR_STOPPED) refuse(r, e, r->running_hash, r->ask);
         err_free(e);
         return;
     }
@@ -337,19 +341,20 @@ static void take_words(reloader *r, const char *words) {
     r->asked_hash = path ? strtoull(words, NULL, 16) : 0;
 }
 
-void reloader_ask(reloader *r, const char *words) {
+void reloader_ask(reloader *r, const char *words, uint64_t ask) {
     const char *no = !r->has_thread      ? "there was no thread to load scripts in when it began"
                      : reloader_hangs(r) ? "the text before is still being loaded, and does not end"
                                          : NULL;
     pthread_mutex_lock(&r->lock);
     r->is_asked = !no;
+    if (!no) r->last_ask = ask;
     take_words(r, no ? NULL : words);
     uint64_t hash = r->running_hash;
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
     if (!no) return;
     err *e = err_new(ERR_REFUSED, "%s: stop the pipeline and run it again", no);
-    refuse(r, e, hash);
+    refuse(r, e, hash, ask);
     err_free(e);
 }
 
@@ -374,13 +379,14 @@ static void swap(reloader *r, pipeline *p, worker **workers, uint32_t count) {
     char *changes = NULL;
     int64_t began_ms = steady_ms();
     err *e = reload_swap(p, workers, count, &changes);
+    uint64_t ask = r->ask; /* nothing is loaded before `ready` is taken */
     if (!e) {
         log_info(p->system.log, "the script was reloaded", log_text("changes", changes),
                  log_number("batch", (int64_t)p->batch),
                  log_number("pause_ms", steady_ms() - began_ms));
         r->on_trial = true;
         r->taken_ms = steady_ms();
-        tell(r, RELOADER_TAKEN, changes, p->plan->script_hash);
+        tell(r, RELOADER_TAKEN, changes, p->plan->script_hash, ask);
     }
     mem_free(changes);
     pthread_mutex_lock(&r->lock);
@@ -389,7 +395,7 @@ static void swap(reloader *r, pipeline *p, worker **workers, uint32_t count) {
     r->running_hash = p->plan->script_hash;
     if (e) {
         note_outcome(r, true);
-        if (e->code != ERR_STOPPED) refuse(r, e, r->running_hash);
+        if (e->code != ERR_STOPPED) refuse(r, e, r->running_hash, ask);
         err_free(e);
     }
     pthread_mutex_unlock(&r->lock);
@@ -407,11 +413,11 @@ static void look_at_trial(reloader *r, const pipeline *p, const char *went_back)
     if (!r->on_trial) return;
     if (p->trial && r->taken_ms && steady_ms() - r->taken_ms >= ALONE_MS && !has_backlog(p)) {
         r->taken_ms = 0;
-        tell(r, RELOADER_WAITS, "", p->plan->script_hash);
+        tell(r, RELOADER_WAITS, "", p->plan->script_hash, 0);
     }
     if (p->trial) return;
     r->on_trial = false;
-    if (!went_back) tell(r, RELOADER_STAYS, "", p->plan->script_hash);
+    if (!went_back) tell(r, RELOADER_STAYS, "", p->plan->script_hash, 0);
 }
 
 /* Scripts that are done with go to the thread; what became of one on trial is told. */
@@ -430,7 +436,7 @@ static void look_back(reloader *r, pipeline *p) {
     if (why) note_outcome(r, true);
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
-    if (why) tell(r, RELOADER_BACK, why, p->plan->script_hash);
+    if (why) tell(r, RELOADER_BACK, why, p->plan->script_hash, 0);
     mem_free(why);
 }
 

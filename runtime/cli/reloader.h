@@ -24,8 +24,10 @@ typedef enum reloader_outcome {
 } reloader_outcome;
 
 /* `text`: what has changed, or why not, lines; WAITS, STAYS: empty. `hash`: of the script that
- * runs. thread: any. */
-typedef void reloader_told(void *arg, reloader_outcome outcome, const char *text, uint64_t hash);
+ * runs. `ask`: number of the last one who had asked when its loading began; of one on trial, WAITS
+ * and later: 0. thread: any. */
+typedef void reloader_told(void *arg, reloader_outcome outcome, const char *text, uint64_t hash,
+                           uint64_t ask);
 
 typedef struct reloader_options {
     logger *log;
@@ -44,8 +46,8 @@ reloader *reloader_new(const reloader_options *options, script *running);
 /* Load it again now, whatever has changed; where that cannot be, it is refused in the call.
  * `words`: "HASH PATH": the only text that may take over, and the file that it is in, "-": the
  * script's own; watched are the script's files as before. NULL or "": whatever the script is.
- * thread: any. */
-void reloader_ask(reloader *r, const char *words);
+ * `ask`: the number of the last one who asks; numbers grow. thread: any. */
+void reloader_ask(reloader *r, const char *words, uint64_t ask);
 
 /* Between batches: let what is loaded take over. thread: main. */
 void reloader_tick(reloader *r, pipeline *p);

@@ -276,8 +276,9 @@ static void look_around(run *r, pipeline *p) {
 static void on_tick(void *arg, pipeline *p) {
     run *r = arg;
     char *words;
-    bool is_asked = live_take_reload(r->live, &words) | stop_take_hangup();
-    if (is_asked && r->reloader) reloader_ask(r->reloader, words);
+    uint64_t ask;
+    bool is_asked = live_take_reload(r->live, &words, &ask) | stop_take_hangup();
+    if (is_asked && r->reloader) reloader_ask(r->reloader, words, ask);
     mem_free(words);
     reloader_tick(r->reloader, p);
     shadowing_tick(r->shadowing, p);
@@ -309,9 +310,10 @@ static err *load_shadow(void *arg, const char *path, script_stuck *on_shadow_stu
 }
 
 /* reloader_options.told */
-static void on_reloaded(void *arg, reloader_outcome outcome, const char *text, uint64_t hash) {
+static void on_reloaded(void *arg, reloader_outcome outcome, const char *text, uint64_t hash,
+                        uint64_t ask) {
     run *r = arg;
-    live_note_reload(r->live, outcome, text, hash);
+    live_note_reload(r->live, outcome, text, hash, ask);
 }
 
 static void start_reloader(run *r) {
