@@ -233,7 +233,7 @@ static void finish(shadowing *s, pipeline *p) {
     s->shadow = NULL;
     s->phase = FREE;
     pthread_mutex_unlock(&s->lock);
-    shadow_free(p);
+    if (shadow_free(p)) s->has_hung = true;
 }
 
 void shadowing_tick(shadowing *s, pipeline *p) {
@@ -275,7 +275,7 @@ void shadowing_end(shadowing *s, pipeline *p) {
     s->shadow = NULL;
     s->phase = LOST;
     pthread_mutex_unlock(&s->lock);
-    shadow_free(p);
+    if (shadow_free(p)) s->has_hung = true;
 }
 
 void shadowing_free(shadowing *s) {

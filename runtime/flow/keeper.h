@@ -57,6 +57,7 @@ typedef struct keeper {
     char *place;               /* for messages: which checkpoint, where; owned */
     store store;
     bool has_store;
+    bool is_lent;             /* to a thread that has not ended: it stays open for good */
     checkpoint *checkpoint;   /* owned */
     const sl_ledger_ops *ops; /* of the ledger */
     void *ledger;             /* owned */

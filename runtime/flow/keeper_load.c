@@ -165,6 +165,8 @@ static err *load_parts(loading *l, image_reader *object) {
         l->count = 0;
         while (!e && image_next_here(object, &view)) e = take_section(l, &view);
         if (!e && l->count) e = crew_run(l->p->crew, load_phase, l, true);
+        if (!e && *l->p->sink_system.stop)
+            e = err_new(ERR_STOPPED, "asked to stop while state was being loaded");
     } while (!e && image_turn(object));
     return e;
 }
@@ -215,7 +217,7 @@ static err *load_chain(pipeline *p) {
     pointer from;
     bool has_base = local_stands_at(p, &from);
     err *e = load_once(p);
-    if (!e) return NULL;
+    if (!e || e->code == ERR_STOPPED) return e;
     const char *what = NULL;
     if (has_base && e->code == ERR_IO) what = "local state cannot be read, it is filled anew";
     if (checkpoint_can_load_again(p->keeper->checkpoint))

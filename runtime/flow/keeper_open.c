@@ -261,7 +261,7 @@ void keeper_close(keeper *k) {
     jobs_free(k->commits);
     if (k->checkpoint) checkpoint_close(k->checkpoint);
     if (k->ledger) k->ops->close(k->ledger);
-    if (k->has_store) store_close(&k->store);
+    if (k->has_store && !k->is_lent) store_close(&k->store);
     for (uint32_t i = 0; i < k->found_count; i++) mem_free((char *)k->found[i].mark.topic);
     for (uint32_t i = 0; i < k->position_count; i++) {
         mem_free(k->positions[i].name);
@@ -282,5 +282,5 @@ void keeper_close(keeper *k) {
     mem_free(k->place);
     mem_free(k->operands);
     mem_free(k->recover);
-    mem_free(k);
+    if (!k->is_lent) mem_free(k);
 }

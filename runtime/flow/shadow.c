@@ -24,7 +24,7 @@
 #include "runtime/flow/shadow_inside.h"
 #include "state/names.h"
 
-enum { CHUNK_BYTES = 1 << 20,
+enum { CHUNK_BYTES = 16 << 10, /* of a batch: small ones may wait by the thousand */
        SLICE_MS = 10,
        LONGEST_MS = 5000, /* for its thread to end */
        MB = 1 << 20 };
@@ -102,7 +102,7 @@ static void take_image(pipeline *p, shadow *s) {
 /* The state behind the last batch, which is committed then. */
 static err *find_state(pipeline *p, shadow *s) {
     const keeper *k = p->keeper;
-    p->later = commit_settle(p);
+    commit_settle_for_later(p);
     if (p->later) return err_new(ERR_STOPPED, "the run ends");
     bool is_stored = k && k->current.kind != POINTER_GENESIS && k->current.batch == p->batch;
     if (!is_stored) {
@@ -393,14 +393,18 @@ bool shadow_is_over(shadow *s) {
     return over;
 }
 
-void shadow_free(pipeline *p) {
+bool shadow_free(pipeline *p) {
     shadow *s = p->shadow;
-    if (!s) return;
+    if (!s) return false;
     p->shadow = NULL;
     shadow_drop(s, "the run ends");
     for (int ms = 0; !shadow_is_over(s) && ms < LONGEST_MS; ms += SLICE_MS)
         nanosleep(&(struct timespec){ .tv_nsec = SLICE_MS * 1000000 }, NULL);
-    if (!has_ended(s)) return;
+    if (!has_ended(s)) {
+        if (p->keeper) p->keeper->is_lent = true;
+        return true;
+    }
     pthread_join(s->thread, NULL);
     free_shadow(s);
+    return false;
 }

@@ -60,5 +60,5 @@ shadow_result shadow_result_of(shadow *s); /* thread: any */
 void shadow_put(shadow *s, buf *out, bool whole);
 
 /* The pipeline goes on without. A thread that does not end within some seconds is left alone, with
- * what it uses: it is in a call that cannot be broken. */
-void shadow_free(pipeline *p);
+ * what it uses, which stays for good: it is in a call that cannot be broken. true: so it was. */
+bool shadow_free(pipeline *p);
