@@ -379,14 +379,13 @@ static void swap(reloader *r, pipeline *p, worker **workers, uint32_t count) {
     char *changes = NULL;
     int64_t began_ms = steady_ms();
     err *e = reload_swap(p, workers, count, &changes);
-    uint64_t ask = r->ask; /* nothing is loaded before `ready` is taken */
     if (!e) {
         log_info(p->system.log, "the script was reloaded", log_text("changes", changes),
                  log_number("batch", (int64_t)p->batch),
                  log_number("pause_ms", steady_ms() - began_ms));
         r->on_trial = true;
         r->taken_ms = steady_ms();
-        tell(r, RELOADER_TAKEN, changes, p->plan->script_hash, ask);
+        tell(r, RELOADER_TAKEN, changes, p->plan->script_hash, r->ask);
     }
     mem_free(changes);
     pthread_mutex_lock(&r->lock);
@@ -395,7 +394,7 @@ static void swap(reloader *r, pipeline *p, worker **workers, uint32_t count) {
     r->running_hash = p->plan->script_hash;
     if (e) {
         note_outcome(r, true);
-        if (e->code != ERR_STOPPED) refuse(r, e, r->running_hash, ask);
+        if (e->code != ERR_STOPPED) refuse(r, e, r->running_hash, r->ask);
         err_free(e);
     }
     pthread_mutex_unlock(&r->lock);
@@ -458,7 +457,7 @@ static void give_up(reloader *r, pipeline *p, worker **workers, uint32_t count, 
     r->ready = NULL;
     r->given_up = (filled){ .refill = backfill_give_up(p), .workers = workers, .count = count };
     if (why) note_outcome(r, true);
-    if (why && why->code != ERR_STOPPED) refuse(r, why, r->running_hash);
+    if (why && why->code != ERR_STOPPED) refuse(r, why, r->running_hash, r->ask);
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
     err_free(why);
