@@ -10,6 +10,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/named.h"
 #include "runtime/cli/past.h"
+#include "runtime/cli/plan_options.h"
 #include "runtime/cli/replay_files.h"
 #include "runtime/cli/replay_rows.h"
 #include "runtime/cli/replay_sent.h"
@@ -155,11 +156,8 @@ static void on_row(void *arg, const sl_sink *sink, const sl_message *m) {
     replaying *r = arg;
     if (replay_files_row(&r->files, sink, m, &r->is_rows)) return;
     bool is_compared = !compares_sinks(r);
-    for (uint32_t i = 0; i < r->sent_count; i++) {
-        const sl_string *name = &r->sent[i].sink->name;
-        is_compared |=
-            name->len == sink->name.len && !memcmp(name->data, sink->name.data, name->len);
-    }
+    for (uint32_t i = 0; i < r->sent_count; i++)
+        is_compared |= plan_is(&sink->name, r->sent[i].sink);
     if (is_compared) replayed_rows_add(&r->is_rows, sink, m);
 }
 

@@ -22,12 +22,11 @@ static uint64_t get_number(const char *at) {
 /* -- what objects hold */
 
 /* The number of a sink in an object; false: it has none. */
-static bool find_position(image_reader *object, const sl_sink *sink, uint64_t *number) {
+static bool find_position(image_reader *object, const char *sink, uint64_t *number) {
     image_view view;
     image_rewind(object);
     while (image_next(object, &view)) {
-        bool is = view.kind == IMAGE_SINK && strlen(view.name) == sink->name.len &&
-                  !memcmp(view.name, sink->name.data, sink->name.len);
+        bool is = view.kind == IMAGE_SINK && !strcmp(view.name, sink);
         if (!is || view.len != POSITION_BYTES) continue;
         *number = get_number(view.bytes);
         return true;
@@ -78,7 +77,7 @@ err *replay_files_open(past *p, uint64_t from, replay_files *f) {
         const sl_sink *sink = &plan->sinks[i];
         if (!is_file(sink)) continue;
         replay_file *one = &f->items[f->count++];
-        *one = (replay_file){ .sink = sink,
+        *one = (replay_file){ .sink = mem_copy_text(sink->name.data, sink->name.len),
                               .path = option_copy(sink->options, "path", "-"),
                               .in_batches = !option_flag(sink->options, "append", false) };
         e = place_one(one, from, p->begun.batch == from ? base : before, base);
@@ -89,7 +88,10 @@ err *replay_files_open(past *p, uint64_t from, replay_files *f) {
 }
 
 void replay_files_done(replay_files *f) {
-    for (uint32_t i = 0; i < f->count; i++) mem_free(f->items[i].path);
+    for (uint32_t i = 0; i < f->count; i++) {
+        mem_free(f->items[i].sink);
+        mem_free(f->items[i].path);
+    }
     mem_free(f->items);
     *f = (replay_files){ 0 };
 }
@@ -98,16 +100,15 @@ void replay_files_done(replay_files *f) {
 
 static replay_file *find(const replay_files *f, const sl_sink *sink) {
     for (uint32_t i = 0; i < f->count; i++) {
-        const sl_string *name = &f->items[i].sink->name;
-        if (name->len == sink->name.len && !memcmp(name->data, sink->name.data, name->len))
-            return &f->items[i];
+        if (plan_is(&sink->name, f->items[i].sink)) return &f->items[i];
     }
     return NULL;
 }
 
-static void add_line(const sl_sink *sink, const char *line, size_t len, replayed_rows *rows) {
+static void add_line(const char *name, const char *line, size_t len, replayed_rows *rows) {
+    const sl_sink sink = { .name = { .data = name, .len = (uint32_t)strlen(name) } };
     sl_message m = { .value = { .data = line, .len = (uint32_t)len } };
-    replayed_rows_add(rows, sink, &m);
+    replayed_rows_add(rows, &sink, &m);
 }
 
 bool replay_files_row(replay_files *f, const sl_sink *sink, const sl_message *m,
@@ -116,15 +117,15 @@ bool replay_files_row(replay_files *f, const sl_sink *sink, const sl_message *m,
     buf line;
     if (!one) return false;
     buf_init(&line);
-    if (one->sink->is_side)
+    if (sink->is_side)
         envelope_put_side(&line, m);
-    else if (one->sink->enveloped)
+    else if (sink->enveloped)
         envelope_put_row(&line, m);
     else
         buf_printf(&line, "%.*s\n", m->value.data ? (int)m->value.len : 4,
                    m->value.data ? m->value.data : "null");
     one->wanted += (int64_t)line.len;
-    add_line(sink, line.data, line.len - 1, rows);
+    add_line(one->sink, line.data, line.len - 1, rows);
     buf_done(&line);
     return true;
 }

@@ -7,12 +7,12 @@
 #include "runtime/cli/replay_rows.h"
 
 typedef struct replay_file {
-    const sl_sink *sink; /* borrowed from the plan */
-    char *path;          /* owned */
-    bool in_batches;     /* a folder, with a file a batch */
-    uint64_t first;      /* then: number of the file of batch 0 */
-    int64_t at;          /* else: length behind what was compared */
-    int64_t wanted;      /* likewise: bytes that came since */
+    char *sink;      /* name; owned: a change of the text ends the plan */
+    char *path;      /* owned */
+    bool in_batches; /* a folder, with a file a batch */
+    uint64_t first;  /* then: number of the file of batch 0 */
+    int64_t at;      /* else: length behind what was compared */
+    int64_t wanted;  /* likewise: bytes that came since */
 } replay_file;
 
 typedef struct replay_files {

@@ -108,7 +108,7 @@ static err *read_topic(topic_source *t, int64_t from_ms, int64_t to_ms, replay_s
 err *replay_sent_read(const sl_sink *sink, const sl_system *system, int64_t from_ms, int64_t to_ms,
                       replay_sent *s) {
     topic_source t = { 0 };
-    *s = (replay_sent){ .sink = sink };
+    *s = (replay_sent){ .sink = mem_copy_text(sink->name.data, sink->name.len) };
     arena_init(&t.bytes, FETCH_BYTES);
     make_plan(&t, sink, from_ms);
     err *e = t.ops->open(&t.plan, system, &t.handle);
@@ -123,10 +123,12 @@ err *replay_sent_read(const sl_sink *sink, const sl_system *system, int64_t from
 void replay_sent_done(replay_sent *s) {
     for (uint32_t i = 0; i < s->count; i++) mem_free(s->rows[i].row.bytes);
     mem_free(s->rows);
+    mem_free(s->sink);
     *s = (replay_sent){ 0 };
 }
 
 void replay_sent_add(const replay_sent *s, int64_t now_ms, replayed_rows *rows) {
+    const sl_sink sink = { .name = name_of(s->sink) };
     for (uint32_t i = 0; i < s->count; i++) {
         const replayed_row *row = &s->rows[i].row;
         if (s->rows[i].time_ms != now_ms) continue;
@@ -135,6 +137,6 @@ void replay_sent_add(const replay_sent *s, int64_t now_ms, replayed_rows *rows) 
         sl_string value = { .data = row->value_len < 0 ? NULL : row->bytes + key.len,
                             .len = row->value_len < 0 ? 0 : (uint32_t)row->value_len };
         sl_message m = { .key = key, .value = value };
-        replayed_rows_add(rows, s->sink, &m);
+        replayed_rows_add(rows, &sink, &m);
     }
 }

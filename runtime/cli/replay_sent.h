@@ -9,8 +9,8 @@ typedef struct sent_row {
 } sent_row;
 
 typedef struct replay_sent {
-    const sl_sink *sink; /* borrowed from the plan */
-    sent_row *rows;      /* in the order of partitions and offsets; owned */
+    char *sink;     /* name; owned: a change of the text ends the plan */
+    sent_row *rows; /* in the order of partitions and offsets; owned */
     uint32_t count, room;
 } replay_sent;
 

@@ -197,6 +197,10 @@ class FileTest(ReplayTest):
         self.assertEqual([value for batch in range(20) for _, value in rows[batch].get("out.jsonl", [])], self.sent())
         self.assertIn("-a", str(rows[4]))  # groups of the first three batches, in windows that close later
         self.assertIn("-b", str(rows[4]))
+        # of what a text that has ended left behind, nothing may be looked at
+        run = self.run_sluice("replay", "p.lua", "--from", "0", "--to", "19", "--diff", env={"MALLOC_PERTURB_": "165"})
+        self.assertEqual(run.code, 0, run.out + run.err)
+        self.assertEqual(sum(int(words.split()[0]) for words in run.out.split("the same ")[1:]), len(self.sent()))
 
     def test_across_a_hot_reload(self):
         shutil.rmtree(os.path.join(self.folder, "store"))
@@ -321,6 +325,21 @@ class KafkaTest(ReplayTest):
         self.client.delete_records(source, {0: 10, 1: 10})
         self.replay("--from", "0", code=1)
         self.assertIn("records went before they were read", self.said)
+
+    def test_what_topics_hold_across_a_change_of_the_text(self):
+        name, source, out, late = (harness.fresh("replay"), self.topic(2), self.topic(1), self.topic(1))
+        script = (KAFKA.replace("NAME", name).replace('"IN"', f'"{source}"').replace("OUT", out)
+                  .replace("LATE", late).replace("WORKERS", '1, trigger = "available-now"'))
+        for text in script, script + "-- another\n", script + "-- and another\n":
+            self.file("p.lua", text)
+            self.client.produce(source, self.rides(900, len(text)))
+            run = self.run_sluice("run", "p.lua")
+            self.assertEqual(run.code, 0, run.err)
+        last = str(self.done() - 1)
+        run = self.run_sluice("replay", "p.lua", "--from", "0", "--to", last, "--diff", env={"MALLOC_PERTURB_": "165"})
+        self.assertEqual(run.code, 0, run.out + run.err)
+        sent = len(self.client.consume(out)) + len(self.client.consume(late))
+        self.assertEqual(sum(int(words.split()[0]) for words in run.out.split("the same ")[1:]), sent)
 
     def done(self):
         """How many batches are done."""
