@@ -6,6 +6,7 @@ local ffi = require "ffi"
 
 local compat_migrate = require "sluice.compat.migrate"
 local failure = require "sluice.failure"
+local place = require "sluice.place"
 
 local migrate = {}
 
@@ -36,13 +37,26 @@ end
 
 -- One loop an aggregate, so that each gets a trace of its own.
 local LOOP = [[
-local run, from, to, base, cast = ...
+local run, from, to, base, cast, refuse = ...
 return function(m)
    for i = 0, m.count - 1 do
       m.at = i
-      run(cast(from, m.old[i])[0], cast(to, cast("char *", m.states[i]) + base)[0])
+      local given = run(cast(from, m.old[i])[0],
+         cast(to, cast("char *", m.states[i]) + base)[0])
+      if given ~= nil then refuse(given) end
    end
 end]]
+
+-- One that gives the new state back instead of filling it would drop the old one.
+local function refusal(item, was)
+   return function(given)
+      place.fail(place.of_function(item.migrate), "migrate of `%s` returns %s: a new "
+         .. "state that is returned would be lost. Fill `new`, and return nothing: "
+         .. "function(old, new) %s end", item.name,
+         type(given) == "cdata" and "a state" or failure.show(given),
+         compat_migrate.assignment(was, item.spec.user))
+   end
+end
 
 local function loop_of(item, state, k, was)
    local old, names = compat_migrate.struct(was)
@@ -51,7 +65,7 @@ local function loop_of(item, state, k, was)
    local base = ffi.offsetof(state.ctype, "m" .. k)
    local chunk = assert(load(LOOP, "=sluice:migrate", "t", {}))
    return { item = item, from = from, names = names,
-      run = chunk(item.migrate, from, to, base, ffi.cast) }
+      run = chunk(item.migrate, from, to, base, ffi.cast, refusal(item, was)) }
 end
 
 local function loops_of(aggregate, state, migrates)

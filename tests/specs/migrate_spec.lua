@@ -224,6 +224,17 @@ describe("a migrate that cannot be", function()
          ": `count`: got 0.5, wanted a whole number")
    end)
 
+   it("returns the new state: it would be lost", function()
+      for _, text in ipairs { "{ low = old.lo, high = 7 }", "new", "old", "false" } do
+         refused({ MIGRATE = "migrate = { span =\n function(old, new)\n return " .. text
+            .. " end }," }, ":14: migrate of `span` returns ", "would be lost",
+            "Fill `new`, and return nothing: function(old, new) new.",
+            "while migrating `span`, whose old state is hi = 3", 'group {"k":"a"}')
+         p:close()
+         p = test.pipeline(script(LOW_HIGH)):batch(rows(3))
+      end
+   end)
+
    it("keeps state outside, or does not know the new members", function()
       refused({ MIGRATE = "migrate = { span = function(old, new)\n new.lo = 1 end }," },
          ": migrate of `span`: unknown member of the state `lo`")

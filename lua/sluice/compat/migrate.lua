@@ -38,8 +38,12 @@ local function names_of(item)
    return names
 end
 
--- "new.lo, new.hi = old.lo, old.hi": what is called the same; else any two.
-local function assignment(was, item)
+--- What a function may say: "new.lo, new.hi = old.lo, old.hi", of what is called the
+-- same; else of any two.
+-- @tparam table was `{ members = { { name = }, … } }`
+-- @tparam table item the like
+-- @treturn string
+function compat_migrate.assignment(was, item)
    local old, both = {}, {}
    for _, name in ipairs(names_of(was)) do old[name] = true end
    for _, name in ipairs(names_of(item)) do
@@ -73,7 +77,7 @@ end
 function compat_migrate.advice(was, item, stage, operators)
    return ("declare how the old state becomes a new one: sluice.pipeline { migrate = { "
       .. "%s = function(old, new) %s end }, … }; or %s"):format(
-      key_of(item.name, stage, operators), assignment(was, item), RENAME)
+      key_of(item.name, stage, operators), compat_migrate.assignment(was, item), RENAME)
 end
 
 --- The struct that the states of an item are in a stored state, from its first byte on.
