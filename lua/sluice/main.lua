@@ -143,6 +143,7 @@ end
 -- @tparam table host from C: `path`, `text`, `root` (where what it requires is read; nil:
 --   beside it), `overrides`, `params`, `shows_secrets`,
 --   `worker`, `timed`, `vector` (address), `print(text)`, `hash(text, path)`,
+--   `trying(what)` (as in `sluice.check.view`),
 --   `trace` (as in `sluice.traces`; nil: nobody watches)
 -- @treturn table `problem`: what is wrong; or `plan` (address), `drivers`, `names` of
 --   these, `fingerprint`, `settings` (those of `--set` that rows depend on),
@@ -177,7 +178,7 @@ function main.load(host)
    local was_silent = silent
    silent = true -- what functions print belongs to records, not to the check
    local found = warnings.new()
-   local refused = view.check_functions(list, box.globals, found)
+   local refused = view.check_functions(list, box.globals, found, host.trying)
    silent = was_silent
    if #refused > 0 then return { problem = table.concat(refused, "\n") } end
    for _, warning in ipairs(vain_warnings) do
@@ -198,7 +199,7 @@ function main.attach(host, value)
    local graph = analyse.graph(made)
    graph.settings = made.of_rows
    local list, found = functions.of(graph), warnings.new()
-   local refused = view.check_functions(list, _G, found)
+   local refused = view.check_functions(list, _G, found, host.trying)
    if #refused > 0 then return { problem = table.concat(refused, "\n") } end
    return (finish(host, graph, list, view.new(graph, made, found)))
 end

@@ -53,6 +53,7 @@ struct script {
     bool stopped;         /* the stop flag ended the loading */
     bool was_interrupted; /* a call took longer than it may */
     char late_at[256];    /* file:line at which the time was over; "": it was not */
+    char tried[256];      /* "filter at FILE:LINE" while it runs on made-up rows; "": none does */
     char refused_at[256]; /* file:line at which the allocator refused; "": it did not */
     prints prints;
     /* results */

@@ -53,9 +53,15 @@ static void load_hook(lua_State *L, lua_Debug *ar) {
     if (!s->stopped && !late) return;
     lua_sethook(L, load_hook, LUA_MASKCOUNT, 1);
     if (!s->late_at[0]) host_user_place(L, s->late_at, sizeof s->late_at);
-    lua_pushfstring(L, "%s: %s", s->late_at[0] ? s->late_at : s->options.path,
-                    s->stopped ? "stopped while the script was loading"
-                               : "the script does not finish loading (an endless loop?)");
+    const char *at = s->late_at[0] ? s->late_at : s->options.path;
+    if (s->stopped)
+        lua_pushfstring(L, "%s: stopped while the script was loading", at);
+    else if (s->tried[0])
+        lua_pushfstring(L, "%s: %s does not return in time when it is tried on made-up rows "
+                           "(an endless loop?)",
+                        at, s->tried);
+    else
+        lua_pushfstring(L, "%s: the script does not finish loading (an endless loop?)", at);
     lua_error(L);
 }
 
@@ -76,6 +82,13 @@ static int host_add_text(lua_State *L) {
     buf_printf(&s->source, "-- %s, %zu bytes\n", path, len);
     buf_put(&s->source, text, len);
     buf_put_char(&s->source, '\n');
+    return 0;
+}
+
+/* host.trying(what): a function of the user's is run on made-up rows from now on; nil: none is. */
+static int host_trying(lua_State *L) {
+    script *s = host_of(L);
+    snprintf(s->tried, sizeof s->tried, "%s", luaL_optstring(L, 1, ""));
     return 0;
 }
 
@@ -134,6 +147,8 @@ static void push_host(lua_State *L, script *s) {
     lua_setfield(L, -2, "print");
     push_function(s, host_add_text);
     lua_setfield(L, -2, "hash");
+    push_function(s, host_trying);
+    lua_setfield(L, -2, "trying");
     if (!s->traces) return;
     push_function(s, host_trace);
     lua_setfield(L, -2, "trace");

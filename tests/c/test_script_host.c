@@ -211,7 +211,7 @@ static void test_endless_loop_at_load_is_an_error(void **state) {
     refused_with(options, "coroutine.wrap(function() while true do end end)()", "rides.lua:1: ",
                  "does not finish loading");
     refused_with(options, FILTER("while row do end return true"), "rides.lua:7: ",
-                 "does not finish loading");
+                 "filter at rides.lua:6 does not return in time when it is tried");
 }
 
 static void test_huge_allocation_at_load_is_an_error(void **state) {

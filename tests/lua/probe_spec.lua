@@ -224,7 +224,8 @@ describe("probe behind other stages", function()
       local box = sandbox.new { folder = "", print = print, add_text = print }
       local list, found = functions.of(graph), warnings.new()
       for _, entry in ipairs(list) do debug.setfenv(entry.fn, box.globals) end
-      local refused = check_view.check_functions(list, box.globals, found)
+      local refused = check_view.check_functions(list, box.globals, found,
+         function() end)
       return table.concat(refused, "\n"), found.list
    end
 

@@ -24,14 +24,16 @@ end
 -- @tparam table list from `functions.of`
 -- @tparam table globals of the script
 -- @tparam table found from `warnings.new`: what is doubtful goes there
+-- @tparam function trying is told "filter at FILE:LINE" before it is run, nil behind all
 -- @treturn {string,...} what is refused, in the order of the functions
-function view.check_functions(list, globals, found)
+function view.check_functions(list, globals, found, trying)
    local refused = {}
    for _, entry in ipairs(list) do
       local problems = inspect.check(entry.fn, { globals = globals, what = entry.what,
          args = entry.args, must_give = entry.gives ~= nil, add = found.add })
       for _, problem in ipairs(problems) do refused[#refused + 1] = problem end
       if #problems == 0 then
+         trying(("%s at %s"):format(entry.what, entry.line))
          local problem, warning, name = probe.check(entry)
          refused[#refused + 1] = problem
          if warning then
@@ -39,6 +41,7 @@ function view.check_functions(list, globals, found)
          end
       end
    end
+   trying(nil)
    return refused
 end
 
