@@ -175,16 +175,23 @@ static err *sort(kafka_sink *s, const sl_message *messages, uint32_t count, uint
     return NULL;
 }
 
-/* To the batches of our own producer, which need no sorting. */
-static err *put(kafka_sink *s, const sl_message *messages, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        kafka_target *to;
-        int32_t partition;
-        err *e = locate(s, &messages[i], &to, &partition);
-        if (!e && partition >= 0) e = kafka_producer_put(s->producer, to, partition, &messages[i]);
-        if (e) return e;
-    }
+/* To the batch of our own producer. A broker hangs up on a request that is too large for it. */
+static err *put_one(kafka_sink *s, const sl_message *m) {
+    kafka_target *to;
+    int32_t partition;
+    err *e = locate(s, m, &to, &partition);
+    if (e || partition < 0) return e;
+    if (batch_record_bytes(m) <= s->sent_bytes)
+        return kafka_producer_put(s->producer, to, partition, m);
+    kafka_reject(&s->rejections, m, rd_kafka_err2str(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE));
     return NULL;
+}
+
+/* They need no sorting. */
+static err *put(kafka_sink *s, const sl_message *messages, uint32_t count) {
+    err *e = NULL;
+    for (uint32_t i = 0; !e && i < count; i++) e = put_one(s, &messages[i]);
+    return e;
 }
 
 err *kafka_send(kafka_sink *s, const sl_message *messages, uint32_t count) {

@@ -428,6 +428,7 @@ static err *watch_producer(void *owner) { return kafka_sink_watch(owner); }
 
 static err *ready_user(kafka_sink *s) {
     unpack_codec codec = UNPACK_NONE;
+    s->sent_bytes = (size_t)kafka_way_number(s->client, "message.max.bytes");
     while (strcmp(unpack_codec_name(codec), s->compression) != 0) codec++;
     s->user = (produce_user){ .codec = codec,
                               .tools = pack_tools_new(

@@ -38,6 +38,7 @@ typedef struct kafka_sink {
     uint64_t batch;           /* of the last begin */
     size_t most_bytes;        /* of a row for its own topic, which is not compressed; SIZE_MAX: not
                                  known, the broker judges */
+    size_t sent_bytes;        /* of a row, by `config`: our own producer sends no larger one */
     const sl_sink *plan;      /* borrowed */
     sl_system system;         /* its members are borrowed */
     char *title;              /* owned; as the plan calls it */

@@ -11,6 +11,7 @@
 enum {
     GZIP_WINDOW = 15 + 16, /* zlib: the largest window, gzip headers only */
     GZIP_MEMORY = 8,       /* zlib's own choice */
+    GZIP_MOST = 9,         /* levels; more is meant for other codecs */
     ZSTD_LEVEL = 3,        /* likewise */
 };
 
@@ -24,7 +25,9 @@ struct pack_tools {
 };
 
 static bool begin_gzip(pack_tools *t) {
-    int level = t->level < 0 ? Z_DEFAULT_COMPRESSION : t->level;
+    int level = t->level < 0           ? Z_DEFAULT_COMPRESSION
+                : t->level > GZIP_MOST ? GZIP_MOST
+                                       : t->level;
     t->has_gzip = deflateInit2(&t->gzip, level, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY,
                                Z_DEFAULT_STRATEGY) == Z_OK;
     return t->has_gzip;

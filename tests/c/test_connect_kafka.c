@@ -531,6 +531,29 @@ static void a_refused_message_spares_its_neighbours(void **state) {
     assert_memory_equal(w->records.items[1].value.data, "c", 1);
 }
 
+static void a_row_above_what_is_sent_is_a_rejection(void **state) {
+    world *w = *state;
+    static char large[3000];
+    sl_value most = number_value("message.max.bytes", 2000);
+    memset(large, 'x', sizeof large - 1);
+    put_option(w, table_value("config", &most, 1));
+    open_both(w);
+    sl_message sent[] = { message("k", "a", 0, 0), message("k", large, 0, 1),
+                          message("k", "c", 0, 2) };
+    assert_int_equal(send(w, sent, 3), 1);
+    assert_int_equal(plan_all(w), 2);
+}
+
+static void gzip_takes_the_levels_of_others(void **state) {
+    world *w = *state;
+    sl_value level = number_value("compression.level", 12);
+    put_option(w, text_value("compression", "gzip"));
+    put_option(w, table_value("config", &level, 1));
+    ok(kafka_sink_ops.open(&w->sink_plan, &w->system, &w->sink));
+    sl_message sent[] = { message("k", "a", 0, 0) };
+    assert_int_equal(send(w, sent, 1), 0);
+}
+
 static void an_unknown_partition_is_a_rejection(void **state) {
     world *w = *state;
     open_both(w);
@@ -634,6 +657,8 @@ int main(void) {
         BY_BOTH(a_place_that_is_gone_is_data_loss),
         BY_BOTH(errors_that_pass_are_not_seen),
         BY_BOTH(a_refused_message_spares_its_neighbours),
+        BY_BOTH(a_row_above_what_is_sent_is_a_rejection),
+        BY_BOTH(gzip_takes_the_levels_of_others),
         BY_BOTH(an_unknown_partition_is_a_rejection),
         BY_BOTH(a_denied_topic_ends_the_sink),
         BY_BOTH(a_lost_broker_is_waited_for),
