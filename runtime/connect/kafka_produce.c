@@ -12,6 +12,7 @@ enum {
     LEAST_BYTES = 16 << 10, /* of a batch, where there are many partitions */
     OPEN_BYTES = 16 << 20,  /* of all that are being filled, but for that */
     MOST_BYTES = 32 << 20,  /* packed batches that wait */
+    IDLE_BYTES = 32 << 20,  /* buffers that are kept where nothing is written to */
     CONFIGS_MS = 1000,      /* a topic's configuration may take so long */
 };
 
@@ -187,6 +188,23 @@ static produce_partition *find_partition(kafka_producer *p, kafka_target *to, in
     return is_there ? t->partitions[number] : add_partition(t, number);
 }
 
+/* What a partition was filled with is kept for its next batch, but not by all that ever had one. */
+static void rest(kafka_producer *p, produce_partition *part) {
+    size_t bytes = part->writer.records.room + part->room * sizeof *part->messages;
+    part->is_busy = false;
+    batch_writer_reset(&part->writer);
+    if (p->idle_bytes + bytes > IDLE_BYTES) {
+        batch_writer_done(&part->writer);
+        batch_writer_init(&part->writer);
+        mem_free(part->messages);
+        part->messages = NULL;
+        part->room = 0;
+        bytes = 0;
+    }
+    part->idle_bytes = bytes;
+    p->idle_bytes += bytes;
+}
+
 /* Partitions of a topic stand side by side: requests list them so. */
 static void list_busy(kafka_producer *p, produce_partition *part) {
     if (p->busy_count == p->busy_room) {
@@ -200,11 +218,19 @@ static void list_busy(kafka_producer *p, produce_partition *part) {
     p->busy[at] = part;
     p->busy_count++;
     part->is_busy = true;
+    p->idle_bytes -= part->idle_bytes;
     part->is_proven = false;
     if (!part->leader) part->topic->is_stale = true;
 }
 
 /* -- batches */
+
+/* Room was made for what does not pack. */
+static void trim(buf *b) {
+    if (!b->len || b->room - b->len < b->len / 4) return;
+    b->data = mem_realloc(b->data, b->len);
+    b->room = b->len;
+}
 
 static err *seal(kafka_producer *p, produce_partition *part, const batch_writer *w,
                  const sl_message **messages, produce_batch **made) {
@@ -215,7 +241,8 @@ static err *seal(kafka_producer *p, produce_partition *part, const batch_writer 
     b->messages = mem_alloc(w->count * sizeof *b->messages);
     memcpy(b->messages, messages, w->count * sizeof *b->messages);
     err *e = batch_writer_seal(w, p->user.tools, p->user.codec, &b->bytes);
-    p->bytes += b->bytes.len;
+    trim(&b->bytes);
+    p->bytes += b->bytes.room;
     *made = b;
     return e;
 }
@@ -246,7 +273,7 @@ void produce_remove(kafka_producer *p, produce_batch *b) {
     for (; *at != b; at = &(*at)->next) before = *at;
     *at = b->next;
     if (part->last == b) part->last = before;
-    p->bytes -= b->bytes.len;
+    p->bytes -= b->bytes.room;
     free_batch(b);
 }
 
@@ -361,8 +388,8 @@ void kafka_producer_drop(kafka_producer *p) {
     for (uint32_t i = 0; i < p->busy_count; i++) {
         produce_partition *part = p->busy[i];
         while (part->first) produce_remove(p, part->first);
-        batch_writer_reset(&part->writer);
-        part->is_busy = part->is_torn = false;
+        rest(p, part);
+        part->is_torn = false;
         part->underway = 0;
     }
     if (p->busy_count && !p->transaction) p->who.id = -1; /* sequences are missing */
@@ -418,7 +445,7 @@ err *kafka_producer_flush(kafka_producer *p) {
         e = produce_wait(p);
         if (!e) e = produce_pump(p);
     }
-    for (uint32_t i = 0; !e && !p->waiting && i < p->busy_count; i++) p->busy[i]->is_busy = false;
+    for (uint32_t i = 0; !e && !p->waiting && i < p->busy_count; i++) rest(p, p->busy[i]);
     if (!e && !p->waiting) p->busy_count = 0;
     return e;
 }

@@ -36,6 +36,7 @@ typedef struct produce_partition {
     bool is_proven;              /* a batch has arrived since it is busy: the broker knows us */
     bool is_busy;                /* in the producer's list */
     bool is_enlisted;            /* part of the transaction */
+    size_t idle_bytes;           /* of the producer's, if not busy */
 } produce_partition;
 
 typedef struct produce_topic {
@@ -45,11 +46,10 @@ typedef struct produce_topic {
     bool is_stale;      /* its leaders are to be asked for */
     int64_t ask_ms;     /* not before */
     int64_t missing_ms; /* steady time since which brokers say that it is not there; 0: it is */
-    /* of the rows that were refused since the last use */
-    int64_t refused_ms;
-    bool refuses_time; /* those of `refused_ms` */
-    bool wants_keys;   /* it is compacted; if `was_asked` */
-    bool was_asked;
+    /* by the rows that were refused since the last use */
+    int64_t refused_ms; /* if `refuses_time` */
+    bool refuses_time;
+    bool was_asked, wants_keys; /* it is compacted */
 } produce_topic;
 
 typedef struct produce_request {
@@ -83,8 +83,9 @@ struct kafka_producer {
     produce_place *places; /* owned; scratch */
     uint32_t place_room;
     buf frame, answer;
-    size_t bytes;     /* of the batches that wait */
-    uint32_t waiting; /* messages */
+    size_t bytes;      /* of the batches that wait */
+    size_t idle_bytes; /* kept by partitions that are not busy */
+    uint32_t waiting;  /* messages */
     uint32_t errors;
     int32_t request_id;
     int64_t end_ms; /* steady time at which all must be there; 0: none */
@@ -106,7 +107,7 @@ void produce_fail(kafka_producer *p, const produce_batch *b, rd_kafka_resp_err_t
 
 /* -- produce_leader.c */
 
-/* Send what can be sent, take answers that are there. Does not wait for answers. */
+/* Send what can be sent, take answers that are there. Does not wait. */
 err *produce_pump(kafka_producer *p);
 
 /* Wait for an answer, or until something can be tried again. */
@@ -141,8 +142,7 @@ typedef struct produce_reader {
 produce_reader produce_open(const char *answer, size_t len);
 bool produce_next(produce_reader *r, produce_answer *a);
 
-/* The answer's batch, NULL: there is none. Answers come in the order of the request, so `*at` goes
- * on. */
+/* The answer's batch or NULL; answers come in the order of the request, so `*at` goes on. */
 produce_batch *produce_find(const produce_request *r, const produce_answer *a, uint32_t *at);
 
 /* Whether it is the answer to this request, and tells of each batch once: before anything of it
