@@ -15,7 +15,7 @@
 
 enum {
     SLICE_MS = 20,        /* longest wait without a look, and nap when nothing is under way */
-    ASK_MS = 500,         /* for leaders */
+    ASK_MS = 1000,        /* for leaders */
     RETRY_MS = 100,       /* before a partition is tried again, or asked for */
     LEAST_PAUSE_MS = 100, /* before a broker is connected to again; doubles */
     MOST_PAUSE_MS = 2000,
