@@ -22,6 +22,29 @@ describe("infer", function()
          draft '{"created_at":1777629600000000}')
    end)
 
+   it("keeps all digits of whole numbers", function()
+      local function of(n) return draft('{"n":1}', ('{"n":%s}'):format(n)) end
+      for _, n in ipairs { "9007199254740992", "-9007199254740992" } do
+         assert.match('sluice.int64 "n" :required', of(n))
+      end
+      for _, n in ipairs { "9007199254740993", "-9007199254740993",
+         "9223372036854775807", "-9223372036854775808" } do
+         assert.match('%-%- n: beyond 2%^53, which int64 takes with :exact%(%) only; '
+            .. '.*sluice.int64 "n" :exact%(%) :required', of(n))
+      end
+      for _, n in ipairs { "9223372036854775808", "-9223372036854775809" } do
+         assert.match('%-%- n: beyond 2%^63: a decimal keeps all digits, written as '
+            .. 'text\n *sluice.decimal%("n", 21, 0%) :required', of(n))
+      end
+      assert.match('%-%- n: a double does not keep all digits beyond 2%^53; .*\n'
+         .. ' *sluice.double "n"', of(("9"):rep(37)))
+      assert.match('sluice.string "n"', draft('{"n":"9007199254740993"}'))
+      assert.match('sluice.list%("n", sluice.decimal%(22, 0%)%)',
+         draft '{"n":[1,12345678901234567890]}')
+      assert.match('sluice.list%("n", sluice.int64%("element"%):exact%(%)%)',
+         draft '{"n":[1,9007199254740993]}')
+   end)
+
    it("leaves texts of digits alone: they may be names", function()
       assert.match('sluice.string "zip"', draft('{"zip":"01067"}', '{"zip":"80331"}'))
    end)

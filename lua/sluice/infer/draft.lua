@@ -86,6 +86,18 @@ local function say_values(notes, field, chosen)
    if #text <= MOST_WIDTH then notes[#notes + 1] = "values: " .. text end
 end
 
+local function say_digits(notes, field, chosen)
+   if chosen.is_huge then
+      notes[#notes + 1] = "beyond 2^63: a decimal keeps all digits, written as text"
+   elseif chosen.type == "decimal" then
+      notes[#notes + 1] = "decimals as text"
+   elseif chosen.is_exact then
+      notes[#notes + 1] = "beyond 2^53, which int64 takes with :exact() only"
+   elseif chosen.type == "double" and field.is_large then
+      notes[#notes + 1] = "a double does not keep all digits beyond 2^53"
+   end
+end
+
 local function say_range(notes, field, chosen)
    if chosen.type ~= "double" and chosen.type ~= "int64" then return end
    if field.low > field.high then return end
@@ -101,11 +113,10 @@ local function notes_of(field, chosen, objects)
    elseif missing > 0 then
       notes[1] = percent(missing, objects) .. " null or missing"
    end
-   if chosen.type == "decimal" then notes[#notes + 1] = "decimals as text" end
+   say_digits(notes, field, chosen)
    if chosen.type == "timestamp" and chosen.unit ~= "iso" then
       notes[#notes + 1] = "the unit is a guess"
    end
-   if chosen.is_exact then notes[#notes + 1] = "beyond 2^53" end
    say_odd(notes, field, chosen)
    say_values(notes, field, chosen)
    say_range(notes, field, chosen)

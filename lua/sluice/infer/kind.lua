@@ -9,6 +9,9 @@ local kind = {}
 local MOST = 0.9
 local MAP_FIELDS, MAP_SHARE = 24, 0.34
 
+-- Most digits of a decimal, less two for what was not seen.
+local MOST_DIGITS = 36
+
 -- Years 2000 and 2100, seconds.
 local EARLIEST, LATEST = 946684800, 4102444800
 local UNITS = { { "s", 1 }, { "ms", 1e3 }, { "us", 1e6 }, { "ns", 1e9 } }
@@ -46,7 +49,7 @@ local function of_text(node)
    local decimals = node.texts.decimal or 0
    local all = decimals + (node.texts.digits or 0)
    if decimals > 0 and all >= MOST * (node.counts.text or 0)
-      and node.digits + node.scale <= 36 then
+      and node.digits + node.scale <= MOST_DIGITS then
       return { type = "decimal", precision = node.digits + node.scale + 2,
          scale = node.scale, look = "decimal" }
    end
@@ -93,14 +96,20 @@ end
 local function of_integer(node)
    local unit = unit_of(node)
    if unit then return { type = "timestamp", unit = unit } end
-   if node.low < -2 ^ 63 or node.high >= 2 ^ 63 then return { type = "double" } end
+   if node.is_huge then
+      local digits = math.max(node.whole, node.digits) + node.scale
+      if digits > MOST_DIGITS then return { type = "double" } end
+      return { type = "decimal", precision = digits + 2, scale = node.scale,
+         look = "decimal", is_huge = true }
+   end
    return { type = "int64", is_exact = node.is_large }
 end
 
 --- Choose a type.
 -- @tparam Node node
 -- @tparam function new makes an empty Node
--- @treturn table `{ type =, unit =, precision =, scale =, is_exact =, inner = Node,
+-- @treturn table `{ type =, unit =, precision =, scale =, is_exact =, is_huge =,
+--  inner = Node,
 --  fields = {Node}, is_mixed = a map that few values
 --  fit, objects =, main = kind of most values, is_empty = all is null }`
 function kind.of(node, new)

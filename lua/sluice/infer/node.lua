@@ -5,7 +5,9 @@
 local node = {}
 
 local MOST_EXAMPLES, MOST_DISTINCT, MOST_TEXT = 3, 20, 40
-local EXACT = 2 ^ 53
+-- Digits of the largest: what a Lua number, and int64 on either side, keep exactly.
+local EXACT, HIGHEST, LOWEST = "9007199254740992", "9223372036854775807",
+   "9223372036854775808"
 
 local Node = {}
 Node.__index = Node
@@ -16,7 +18,7 @@ Node.__index = Node
 function node.new()
    return setmetatable({ total = 0, counts = {}, examples = {}, fields = {}, by_name = {},
       objects = 0, distinct = {}, distinct_count = 0, texts = {}, low = math.huge,
-      high = -math.huge, digits = 0, scale = 0, longest = 0 }, Node)
+      high = -math.huge, digits = 0, scale = 0, whole = 0, longest = 0 }, Node)
 end
 
 -- What a text looks like; texts that look like several are the first.
@@ -48,10 +50,20 @@ function Node:see_text(text)
    end
 end
 
+-- By the digits: 2^53 + 1 as a number is 2^53.
+local function is_beyond(digits, most)
+   if #digits ~= #most then return #digits > #most end
+   return digits > most
+end
+
 function Node:see_number(raw)
    local value = tonumber(raw)
    self.low, self.high = math.min(self.low, value), math.max(self.high, value)
-   if math.abs(value) > EXACT then self.is_large = true end
+   local sign, digits = raw:match "^([-+]?)0*(%d+)$"
+   if not digits then return end
+   self.whole = math.max(self.whole, #digits)
+   if is_beyond(digits, EXACT) then self.is_large = true end
+   if is_beyond(digits, sign == "-" and LOWEST or HIGHEST) then self.is_huge = true end
 end
 
 --- Take note of a value.
@@ -108,6 +120,8 @@ function Node:add(other)
    if other.items then self:elements():add(other.items) end
    self.low, self.high = math.min(self.low, other.low), math.max(self.high, other.high)
    self.is_large = self.is_large or other.is_large
+   self.is_huge = self.is_huge or other.is_huge
+   self.whole = math.max(self.whole, other.whole)
    self.digits = math.max(self.digits, other.digits)
    self.scale = math.max(self.scale, other.scale)
 end
