@@ -251,6 +251,7 @@ static err *source_look(void *source, const sl_partition **partitions, uint32_t 
         if (f->fd >= 0 || f->partition.ended)
             f->partition.confirmed_ms = clock_steady_ms(s->system->clock);
         if (before && i >= before) f->partition.is_new = 1;
+        f->partition.is_whole = f->is_regular; /* `end` is not known unless all was read */
         s->view[i] = f->partition;
     }
     *partitions = s->view;

@@ -108,18 +108,28 @@ static void put_in_order(input *in, const uint32_t *place_of) {
     }
 }
 
+/* What was read once is not there any more. */
+static err *refuse_end(const sl_partition *p, int64_t to) {
+    if (p->is_whole)
+        return err_new(ERR_REFUSED,
+                       "what the batch read is no longer in `%s`: it read up to line %" PRId64
+                       ", and there is nothing behind line %" PRId64 ". It was cut short or "
+                       "replaced: bring it back, and start again",
+                       p->topic, to, p->end);
+    return err_new(ERR_REFUSED,
+                   "the batch that an earlier run did not finish reads %s/%" PRId32 " up to "
+                   "%" PRId64 ", and there is nothing behind %" PRId64 ": bring it back, and start "
+                   "again",
+                   p->topic, p->number, to, p->end);
+}
+
 /* Nothing came: it may be on its way, unless the partition says that it has ended before. */
 static err *wait_for_rest(input *in, const sl_range *rest, uint32_t count) {
     if (*in->system->stop) return err_new(ERR_STOPPED, "stopped while reading a batch again");
     err *e = input_look(in);
     for (uint32_t i = 0; !e && i < count; i++) {
         const sl_partition *p = &in->partitions[rest[i].partition];
-        if (p->ended && p->end < rest[i].to)
-            e = err_new(ERR_REFUSED,
-                        "the batch that an earlier run did not finish reads %s/%" PRId32
-                        " up to %" PRId64 ", and there is nothing behind %" PRId64 ": bring it "
-                        "back, and start again",
-                        p->topic, p->number, rest[i].to, p->end);
+        if ((p->ended || p->is_whole) && p->end < rest[i].to) e = refuse_end(p, rest[i].to);
     }
     nanosleep(&(struct timespec){ .tv_nsec = REST_MS * 1000000 }, NULL);
     return e;

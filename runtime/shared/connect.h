@@ -53,10 +53,10 @@ enum {
 typedef struct sl_partition {
     const char *topic; /* owned by the source until it is closed; files: the path */
     int32_t number;
-    uint8_t ended;      /* bounded and nothing lies behind `end` */
-    uint8_t is_new;     /* appeared after the first look: begins at the earliest offset */
-    uint8_t is_stalled; /* an open transaction holds `end` back */
-    uint8_t unused;
+    uint8_t ended;        /* bounded and nothing lies behind `end` */
+    uint8_t is_new;       /* appeared after the first look: begins at the earliest offset */
+    uint8_t is_stalled;   /* an open transaction holds `end` back */
+    uint8_t is_whole;     /* all there is lies before `end`: what was read behind it has gone */
     int64_t position;     /* open: resolved start; afterwards: first offset not yet fetched */
     int64_t begin;        /* earliest offset there is */
     int64_t end;          /* last stable offset; INT64_MAX: not known (stdin) */

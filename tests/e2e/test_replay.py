@@ -220,6 +220,23 @@ class FileTest(ReplayTest):
         rows = self.replayed("--from", "0", "--to", str(done - 1))
         self.assertEqual([value for batch in range(done) for _, value in rows[batch].get("out.jsonl", [])], self.sent())
 
+    def test_what_a_followed_file_holds_no_more_is_told(self):
+        shutil.rmtree(os.path.join(self.folder, "store"))
+        self.file("p.lua", FILES.replace('trigger = "available-now"', 'trigger = "once"').replace("100 }", "100, follow = true }"))
+        for _ in range(3):
+            run = self.run_sluice("run", "p.lua")
+            self.assertEqual(run.code, 0, run.err)
+        with open(os.path.join(self.folder, "in.jsonl")) as file:
+            lines = file.readlines()
+        self.file("in.jsonl", "".join(lines[:150]))
+        self.assertIn("batch 0: ", self.replay("--from", "0"))
+        self.replay("--from", "0", "--to", "2", code=REFUSED)
+        self.assertIn("doing batch 1 again: what the batch read is no longer in `in.jsonl`: it read up to line 200, and "
+                      "there is nothing behind line 150", self.said)
+        run = self.run_sluice("why", "p.lua", "in.jsonl:0:120")
+        self.assertEqual((run.code, run.out), (REFUSED, ""))
+        self.assertIn("no longer in `in.jsonl`", run.err)
+
     def test_what_cannot_be_done_again_is_told(self):
         self.replay("--from", "12", "--to", "20", code=REFUSED)
         self.assertIn("has done batches up to 19, not 20", self.said)
