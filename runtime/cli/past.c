@@ -230,7 +230,9 @@ static err *open_replay(past *p) {
     p->replay.is_other_script = plan->script_hash != p->hash;
     sl_system system = p->stored.system;
     system.script = NULL;
-    return replay_open(&p->replay, &w, &system, connector_source);
+    e = replay_open(&p->replay, &w, &system, connector_source);
+    p->replay.pipeline.probe = p->probe;
+    return e;
 }
 
 /* The next batch was done by another text: that goes on with the state as it is. */
@@ -254,6 +256,7 @@ err *past_begin(past *p, uint64_t batch, uint64_t to, const char *path) {
     if (e) return e;
     p->path = path;
     p->begun = p->replay.from;
+    p->kept.is_on = false;
     if (p->replay.from.kind == POINTER_GENESIS) e = note_begin(p, to);
     if (!e) e = hash_of(p, p->replay.from.batch, 0, &p->hash);
     if (!e) e = open_replay(p);

@@ -25,6 +25,7 @@ typedef struct past {
     const char *path;          /* of a script in place of those that did the batches; NULL: none */
     pointer begun;             /* the state that the last past_begin began with */
     uint64_t hash;             /* else of the text that runs now */
+    struct probe *probe;       /* that pipelines get; borrowed; NULL: none */
     store_kept kept;           /* state that one text hands to the next */
 } past;
 

@@ -23,6 +23,7 @@ typedef struct why {
     probe probe;
     why_facts facts;
     uint64_t running; /* batch that is done now */
+    err *cut;         /* why it was not followed over a change of the text; owned */
 } why;
 
 static void on_row(void *arg, const sl_sink *sink, const sl_message *m) {
@@ -30,27 +31,38 @@ static void on_row(void *arg, const sl_sink *sink, const sl_message *m) {
     why_facts_row(&w->facts, &w->probe, &w->past.replay.pipeline, w->running, sink, m);
 }
 
-static err *follow(why *w) {
+static err *follow_until(why *w, uint64_t end) {
     pipeline *p = &w->past.replay.pipeline;
-    uint64_t batch = w->found.batch, end = w->found.same_until;
+    uint64_t batch = w->found.batch;
     if (end > batch + MOST_BATCHES) end = batch + MOST_BATCHES;
-    err *e = past_begin(&w->past, batch, end, NULL);
-    if (e) return e;
     w->probe = (probe){ .topic = w->record.topic,
                         .number = w->record.number,
                         .offset = w->record.offset,
                         .look = why_facts_look,
                         .results = why_facts_results,
                         .arg = &w->facts };
-    p->probe = &w->probe;
+    w->past.probe = &w->probe;
+    err *e = past_begin(&w->past, batch, end, NULL);
+    if (e) return e;
     w->past.replay.on_row = on_row;
     w->past.replay.on_row_arg = w;
     do {
         w->running = replay_next(&w->past.replay);
         e = past_step(&w->past);
+        if (!e) why_facts_step(&w->facts, p);
     } while (!e && w->facts.is_seen && replay_next(&w->past.replay) < end && !*stop_asked() &&
              !why_facts_settled(&w->facts, p));
     return e;
+}
+
+/* Over changes of the text; where one cannot be taken over, what its own text tells. */
+static err *follow(why *w) {
+    err *e = follow_until(w, w->found.until);
+    if (!e || e->code == ERR_STOPPED || w->found.same_until == w->found.until) return e;
+    why_facts_done(&w->facts);
+    why_facts_init(&w->facts);
+    w->cut = e;
+    return follow_until(w, w->found.same_until);
 }
 
 static err *explain(why *w, const args *a, buf *out) {
@@ -68,6 +80,7 @@ static err *explain(why *w, const args *a, buf *out) {
         .found = &w->found,
         .facts = &w->facts,
         .p = p,
+        .cut = w->cut ? w->cut->message : NULL,
         .done = w->past.stored.pointer.batch,
     };
     (a->json ? why_put_json : why_put_text)(&shown, out);
@@ -85,6 +98,7 @@ int command_why(const args *given) {
     show_text(&out);
     past_close(&w.past);
     why_facts_done(&w.facts);
+    err_free(w.cut);
     mem_free(w.record.topic);
     named_done(&n);
     return e ? command_failed(e) : 0;

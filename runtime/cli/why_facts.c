@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/cli/plan_options.h"
 #include "runtime/codec/encode.h"
 
 enum { MEMORY_BYTES = 16 << 10 };
@@ -50,12 +51,39 @@ const char *why_slowest(const input *in, arena *memory, int64_t *high_ms) {
     return text;
 }
 
+/* -- texts */
+
+static uint32_t find_aggregate(const sl_plan *plan, const char *name) {
+    for (uint32_t i = 0; i < plan->aggregate_count; i++)
+        if (plan_is(&plan->aggregates[i].name, name)) return i;
+    return WHY_GONE;
+}
+
+/* Another text may have come: its aggregations go on with the state that had their name. */
+void why_facts_meet(why_facts *f, const pipeline *p) {
+    if (!f->is_seen || f->text_hash == p->plan->script_hash) return;
+    f->text_hash = p->plan->script_hash;
+    for (uint32_t i = 0; i < f->stage_count; i++)
+        if (f->stages[i].kind == WHY_AGGREGATION && f->stages[i].index != WHY_GONE)
+            f->stages[i].index = find_aggregate(p->plan, f->stages[i].name);
+}
+
+void why_facts_step(why_facts *f, const pipeline *p) {
+    why_facts_meet(f, p);
+    for (uint32_t i = 0; i < f->stage_count; i++) {
+        why_stage *s = &f->stages[i];
+        if (s->kind == WHY_AGGREGATION && s->index != WHY_GONE)
+            s->reached = p->stages.aggregates[s->index].watermark;
+    }
+}
+
 /* -- the record */
 
 static void look_at_record(why_facts *f, const pipeline *p, const batch_view *b, const chunk *c) {
     const sl_record *r = &b->sources[c->source].records[c->first_record];
     const input *in = &p->inputs[c->source];
     f->is_seen = true;
+    f->text_hash = p->plan->script_hash;
     f->batch = b->batch;
     f->now_ms = b->now_ms;
     f->source = why_keep_string(f, &p->plan->sources[c->source].name);
@@ -153,6 +181,7 @@ static void look_behind(why_facts *f, const pipeline *p, const batch_view *b, co
 
 void why_facts_results(void *arg, const pipeline *p, const batch_view *b, const chunk *c) {
     why_facts *f = arg;
+    why_facts_meet(f, p);
     uint32_t known = f->stage_count;
     for (uint32_t i = 0; f->is_seen && i < c->record_count; i++) {
         const onward *r = &c->onward[c->first_record + i];
@@ -170,7 +199,7 @@ void why_facts_results(void *arg, const pipeline *p, const batch_view *b, const 
 bool why_facts_settled(const why_facts *f, const pipeline *p) {
     for (uint32_t i = 0; i < f->stage_count; i++) {
         const why_stage *s = &f->stages[i];
-        if (s->kind != WHY_AGGREGATION || s->fate != WHY_TAKEN) continue;
+        if (s->kind != WHY_AGGREGATION || s->fate != WHY_TAKEN || s->index == WHY_GONE) continue;
         const stage_run *run = &p->stages.aggregates[s->index];
         for (uint32_t n = 0; n < s->window_count; n++) {
             const why_window *w = &s->windows[n];

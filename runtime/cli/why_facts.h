@@ -10,6 +10,8 @@ enum { WHY_MOST_STAGES = 64,
        WHY_MOST_WINDOWS = 64,
        WHY_MOST_ROWS = 4 };
 
+#define WHY_GONE UINT32_MAX
+
 /* A row that a sink got. */
 typedef struct why_row {
     uint64_t batch;
@@ -42,11 +44,12 @@ typedef enum why_kind {
 /* Where a row of the record went, or would have gone; or a result of one of its windows. */
 typedef struct why_stage {
     why_kind kind;
-    uint32_t index; /* in the plan */
+    uint32_t index; /* in the plan that runs now; WHY_GONE: the text has it no more */
     const char *name;
     why_fate fate;
     int64_t time_ms;     /* of the row */
     int64_t watermark;   /* of the stage, that judged it; WATERMARK_NONE: none yet */
+    int64_t reached;     /* aggregation: its watermark behind the last batch */
     const char *filter;  /* WHY_FILTERED: which one, "filter rides.lua:7"; NULL: not known */
     const char *key;     /* of its group, an object; NULL: it has none */
     uint64_t order;      /* aggregation: of that group, see shard_order */
@@ -66,7 +69,8 @@ typedef struct why_field {
 } why_field;
 
 typedef struct why_facts {
-    bool is_seen; /* by a source of the batch */
+    bool is_seen;       /* by a source of the batch */
+    uint64_t text_hash; /* of the text that indices are of */
     uint64_t batch;
     int64_t now_ms;
     const char *source, *value, *record_key; /* NULL: null */
@@ -102,6 +106,12 @@ void why_facts_results(void *arg, const pipeline *p, const batch_view *b, const 
  * the record's windows, or the record itself on its way, aside or not. */
 void why_facts_row(why_facts *f, const probe *at, const pipeline *p, uint64_t batch,
                    const sl_sink *sink, const sl_message *m);
+
+/* Before what `p` shows is taken: find the stages again if its text is another one. */
+void why_facts_meet(why_facts *f, const pipeline *p);
+
+/* A batch is done: how far stages have come. */
+void why_facts_step(why_facts *f, const pipeline *p);
 
 /* Whether nothing more can come of the record: its windows are closed as far as `p` has come. */
 bool why_facts_settled(const why_facts *f, const pipeline *p);

@@ -50,7 +50,7 @@ static void look_at_range(finding *f, const recorded *batch, const recorded_rang
     if (r->offset < range->from || r->offset >= range->to) return;
     found->place = WHY_READ;
     found->batch = batch->batch;
-    found->same_until = batch->batch + 1;
+    found->until = found->same_until = batch->batch + 1;
     f->hash = batch->script_hash;
     f->has_ended = false;
 }
@@ -67,7 +67,8 @@ static err *look_at_batch(void *arg, const pointer *at, const char *record, size
     for (uint32_t i = 0; !e && i < r.source_count; i++)
         for (uint32_t n = 0; n < r.sources[i].range_count; n++)
             look_at_range(f, &r, &r.sources[i].ranges[n]);
-    if (!e && f->found->place == WHY_READ && r.batch == f->found->same_until) {
+    if (!e && f->found->place == WHY_READ && r.batch == f->found->until) {
+        f->found->until++;
         if (r.script_hash != f->hash) f->has_ended = true;
         if (!f->has_ended) f->found->same_until++;
     }

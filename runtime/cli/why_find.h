@@ -14,7 +14,8 @@ typedef enum why_place {
 typedef struct why_found {
     why_place place;
     uint64_t batch;
-    uint64_t same_until; /* WHY_READ: batches up to here were done by the same script */
+    uint64_t until;      /* WHY_READ: batches up to here are recorded */
+    uint64_t same_until; /* likewise: and were done by the same text */
     int64_t first, next; /* offsets of the partition: where the recorded batches begin, go on */
 } why_found;
 

@@ -36,18 +36,15 @@ static void put_rows(const why_window *at, buf *out) {
 }
 
 static void put_windows(const why_shown *w, const why_stage *s, buf *out) {
-    int64_t now = w->p->stages.aggregates[s->index].watermark;
     show_json_name(out, "windows");
     buf_put_char(out, '[');
     for (uint32_t i = 0; i < s->window_count; i++) {
         const why_window *at = &s->windows[i];
-        bool is_closed = at->close_ms != INT64_MAX && now != INT64_MIN && now >= at->close_ms;
         buf_put_text(out, i ? ",{" : "{");
         put_ms(out, "start_ms", s->has_bounds ? at->start : INT64_MIN);
         put_ms(out, "end_ms", s->has_bounds ? at->end : INT64_MIN);
         put_ms(out, "closes_at_ms", at->close_ms);
-        show_json_text(out, "state", at->is_late ? "late" : is_closed ? "closed"
-                                                                      : "open");
+        show_json_text(out, "state", why_state(w, s, at));
         show_json_name(out, "goes_on");
         buf_put_text(out, at->went_on ? "true" : "false");
         show_json_number(out, "row_count", at->row_count);
@@ -84,6 +81,7 @@ static void put_stage(const why_shown *w, const why_stage *s, buf *out) {
 /* Where the watermarks of the sources stand behind the last batch that was done again. */
 static void put_now(const why_shown *w, buf *out) {
     show_json_number(out, "followed_to_batch", (int64_t)w->p->batch - 1);
+    put_text(out, "not_followed", w->cut);
     show_json_name(out, "now");
     buf_put_char(out, '[');
     for (uint32_t i = 0; i < w->p->input_count; i++) {

@@ -96,6 +96,7 @@ void why_facts_row(why_facts *f, const probe *at, const pipeline *p, uint64_t ba
     uint32_t index;
     const out_sink *s = find_sink(p, sink, &index);
     if (!s || !f->is_seen) return;
+    why_facts_meet(f, p);
     if (s->plan->is_side) {
         if (!f->aside.sink && is_record(at, m)) f->aside = made_row(f, batch, sink, m);
         return;

@@ -109,7 +109,7 @@ static void put_judge(const why_shown *w, int64_t watermark, bool is_source, buf
 /* Where the pipeline stands, for windows that are open still. */
 static void put_waiting(const why_shown *w, const why_stage *s, const why_window *at, buf *out) {
     const pipeline *p = w->p;
-    int64_t now = p->stages.aggregates[s->index].watermark, high_ms;
+    int64_t now = s->reached, high_ms;
     buf_put_text(out, "open: it waits for a watermark of ");
     put_time(out, at->close_ms);
     buf_printf(out, ". Behind batch %" PRIu64 " it is ", p->batch - 1);
@@ -151,9 +151,25 @@ static void put_closed(const why_stage *s, const why_window *at, buf *out) {
     buf_put_char(out, '\n');
 }
 
-static bool is_closed(const why_shown *w, const why_stage *s, const why_window *at) {
-    int64_t now = w->p->stages.aggregates[s->index].watermark;
-    return at->close_ms != INT64_MAX && now != WATERMARK_NONE && now >= at->close_ms;
+static bool is_closed(const why_stage *s, const why_window *at) {
+    return at->close_ms != INT64_MAX && s->reached != WATERMARK_NONE && s->reached >= at->close_ms;
+}
+
+const char *why_state(const why_shown *w, const why_stage *s, const why_window *at) {
+    if (at->is_late) return "late";
+    if (is_closed(s, at)) return "closed";
+    return w->cut || s->index == WHY_GONE ? "not followed" : "open";
+}
+
+static void put_not_followed(const why_shown *w, const why_stage *s, buf *out) {
+    if (s->index == WHY_GONE)
+        buf_put_text(out, "in, and not followed further: the text changed, and has no aggregation "
+                          "of this name any more\n");
+    else
+        buf_printf(out,
+                   "in, and not followed further: the text changed at batch %" PRIu64 ", where it "
+                   "cannot be taken over: %s\n",
+                   w->found->same_until, w->cut);
 }
 
 static void put_window(const why_shown *w, const why_stage *s, const why_window *at, buf *out) {
@@ -179,8 +195,10 @@ static void put_window(const why_shown *w, const why_stage *s, const why_window 
     }
     if (at->close_ms == INT64_MAX)
         buf_put_text(out, "in, and nothing closes it\n");
-    else if (is_closed(w, s, at))
+    else if (is_closed(s, at))
         put_closed(s, at, out);
+    else if (w->cut || s->index == WHY_GONE)
+        put_not_followed(w, s, out);
     else
         put_waiting(w, s, at, out);
     put_rows(at, out);

@@ -123,6 +123,7 @@ void why_look_at_output(why_facts *f, const pipeline *p, const batch_view *b, co
                           .fate = fate_of(set, i, k, out->kind),
                           .time_ms = ((const sl_row *)set->rows[i])->time_ms,
                           .watermark = WATERMARK_NONE,
+                          .reached = WATERMARK_NONE,
                           .behind = -1,
                           .batch = b->batch };
     stage->name = why_keep_string(f, begin_stage(b, stage));

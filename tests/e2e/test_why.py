@@ -1,7 +1,9 @@
 """`sluice why` on a real Kafka against an oracle that knows only which offsets each batch read: the watermark that
 judged a record, who held it, late or not, repeats, and the batch in which each window came out."""
 import collections
+import glob
 import json
+import os
 import random
 
 import harness
@@ -314,3 +316,72 @@ class FileTest(harness.E2ETest):
         stages = self.stages(self.why(220, "--json"))
         self.assertEqual((stages["small"][0]["fate"], stages["visits"][0]["fate"]), ("late", "taken"))
         self.assertIn("aggregation `small`: LATE for all of its windows: not counted", self.why(220))
+
+
+CHANGING = """
+local sluice = require "sluice"
+return sluice.pipeline {
+   name = "changing", trigger = "once", checkpoint = "file:./store",
+   sluice.file { path = "in.jsonl", max_records = 10, follow = true }
+      :json { sluice.string "k" :required(), sluice.int64 "ts" :required() }
+      :event_time("ts", { unit = "ms", delay = "1 second" })
+      :derive { more = sluice.int64(function(row) return 1 end) }
+      :group_by "k":window(sluice.tumbling { size = "30 seconds", name = "counts" })
+      :aggregate { rows = sluice.count(), sum = sluice.sum "more" }
+      :to(sluice.file { path = "out.jsonl", mode = "append", append = true }),
+}
+"""
+
+
+class ChangingTest(harness.E2ETest):
+    """A record whose window is closed by a later text of the script."""
+
+    @property
+    def brokers(self):
+        return "localhost:1"
+
+    def setUp(self):
+        super().setUp()
+        self.file("in.jsonl", "".join(json.dumps({"k": f"k{n % 2}", "ts": BEGIN_MS // 30_000 * 30_000 + n * 1000}) + "\n"
+                                      for n in range(100)))
+        for value in 1, 1, 2, 2, 2, 3:  # a batch each
+            self.file("p.lua", CHANGING.replace("return 1 end", f"return {value} end"))
+            run = self.run_sluice("run", "p.lua")
+            self.assertEqual(run.code, 0, run.err)
+            if value == 1:
+                self.first = self.texts()
+        with open(os.path.join(self.folder, "out.jsonl")) as file:
+            self.sent = file.read().splitlines()
+
+    def texts(self):
+        return glob.glob(os.path.join(self.folder, "store/changing/script/*"))
+
+    def why(self, line, *more):
+        run = self.run_sluice("why", "p.lua", f"in.jsonl:0:{line}", *more)
+        self.assertEqual((run.code, run.err), (0, ""))
+        return run.out
+
+    def window(self, line):
+        told = json.loads(self.why(line, "--json"))
+        (window,) = told["stages"][0]["windows"]
+        return told, window
+
+    def test_it_is_followed_on_under_the_next_text(self):
+        told, window = self.window(4)
+        self.assertEqual((told["batch"], window["state"], len(window["rows"])), (0, "closed", 1))
+        self.assertIn(window["rows"][0]["value"], self.sent)
+        self.assertEqual(json.loads(window["rows"][0]["value"])["sum"], 20)  # 10 rows by the first text, 5 by the second
+        self.assertEqual(window["rows"][0]["batch"], 3)
+        self.assertIn("in, closed\n        batch 3 -> out.jsonl", self.why(4))
+        told, window = self.window(35)
+        self.assertEqual((told["followed_to_batch"], window["state"]), (5, "open"))
+
+    def test_what_cannot_be_followed_is_said(self):
+        for path in self.texts():
+            if path not in self.first:
+                os.remove(path)
+        told, window = self.window(14)
+        self.assertEqual((told["batch"], told["followed_to_batch"], window["state"]), (1, 1, "not followed"))
+        self.assertIn("the script that did the batches is not kept", told["not_followed"])
+        self.assertIn("in, and not followed further: the text changed at batch 2, where it cannot be taken over: ",
+                      self.why(14))
