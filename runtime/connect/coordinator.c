@@ -16,9 +16,9 @@ enum {
     ANSWER_BYTES = 16 << 20,
 };
 
-void coordinator_init(coordinator *c, kafka_client *client, const kafka_way *way,
+void coordinator_init(coordinator *c, kafka_client *client, const kafka_dial *dial,
                       coordinator_kind kind, const char *key) {
-    *c = (coordinator){ .client = client, .way = way, .kind = kind, .key = key };
+    *c = (coordinator){ .client = client, .dial = dial, .kind = kind, .key = key };
     buf_init(&c->frame);
     buf_init(&c->answer);
 }
@@ -87,11 +87,11 @@ static err *exchange(coordinator *c, fetch_conn *conn, wire_reader *r) {
 
 static err *connect_to(coordinator *c, const char *address, fetch_conn **conn) {
     const fetch_watch all = { .look = look, .owner = c, .slice_ms = SLICE_MS };
-    return fetch_conn_open_watched(address, c->way->tls, &all, conn);
+    return fetch_conn_open_watched(address, c->dial->tls, &all, conn);
 }
 
 static txn_head next_head(coordinator *c) {
-    return (txn_head){ .request = ++c->request, .client = c->way->client };
+    return (txn_head){ .request = ++c->request, .client = c->dial->client };
 }
 
 /* What is said instead of an address, over a connection that is whole. */

@@ -3,13 +3,13 @@
  * answers for good. What passes is not seen: a coordinator that moves, loads, is busy with the
  * transaction before, or away. Every request that is made is one that may be made twice. One owner;
  * thread: the owner's. */
-#include "runtime/connect/kafka_way.h"
+#include "runtime/connect/kafka_dial.h"
 #include "runtime/connect/txn_wire.h"
 
 typedef struct coordinator {
-    kafka_client *client; /* borrowed */
-    const kafka_way *way; /* borrowed */
-    const char *key;      /* borrowed; transactional.id or group */
+    kafka_client *client;   /* borrowed */
+    const kafka_dial *dial; /* borrowed */
+    const char *key;        /* borrowed; transactional.id or group */
     coordinator_kind kind;
     char address[272]; /* "": not known */
     fetch_conn *conn;  /* owned; NULL: there is none */
@@ -24,7 +24,7 @@ typedef struct coordinator {
     err *end;     /* owned; what ends it */
 } coordinator;
 
-void coordinator_init(coordinator *c, kafka_client *client, const kafka_way *way,
+void coordinator_init(coordinator *c, kafka_client *client, const kafka_dial *dial,
                       coordinator_kind kind, const char *key);
 void coordinator_done(coordinator *c);
 

@@ -85,10 +85,6 @@ bool wire_has(wire_reader *r, int16_t wanted, int16_t version, int16_t *most) {
     return false;
 }
 
-bool wire_has_fetch(wire_reader *r, int16_t *most) {
-    return wire_has(r, WIRE_FETCH, WIRE_FETCH_VERSION, most);
-}
-
 /* -- Fetch */
 
 wire_fetch_writer wire_fetch_begin(buf *out, const wire_fetch *head) {
@@ -140,42 +136,50 @@ void wire_fetch_end(wire_fetch_writer *w) {
     wire_end_frame(w->out);
 }
 
+wire_topics wire_topics_open(wire_reader in) {
+    wire_topics t = { .in = in };
+    t.topics = wire_int32(&t.in);
+    return t;
+}
+
+bool wire_topics_next(wire_topics *t) {
+    while (t->partitions <= 0) {
+        if (t->topics <= 0 || t->in.is_short) return false;
+        t->topics--;
+        t->topic_len = wire_int16(&t->in);
+        t->topic = wire_bytes(&t->in, t->topic_len);
+        t->partitions = wire_int32(&t->in);
+    }
+    t->partitions--;
+    return !t->in.is_short;
+}
+
 wire_fetch_reader wire_fetch_open(const char *answer, size_t len) {
-    wire_fetch_reader r = { .in = { .at = answer, .end = answer + len } };
-    r.throttle_ms = wire_int32(&r.in);
-    r.code = wire_int16(&r.in);
-    wire_int32(&r.in); /* session */
-    r.topics = wire_int32(&r.in);
+    wire_reader in = { .at = answer, .end = answer + len };
+    wire_fetch_reader r = { .throttle_ms = wire_int32(&in) };
+    r.code = wire_int16(&in);
+    wire_int32(&in); /* session */
+    r.list = wire_topics_open(in);
     return r;
 }
 
-static bool next_topic(wire_fetch_reader *r) {
-    if (r->topics <= 0 || r->in.is_short) return false;
-    r->topics--;
-    r->topic_len = wire_int16(&r->in);
-    r->topic = wire_bytes(&r->in, r->topic_len);
-    r->partitions = wire_int32(&r->in);
-    return !r->in.is_short;
-}
-
 bool wire_fetch_next(wire_fetch_reader *r, wire_partition *p) {
-    while (r->partitions <= 0)
-        if (!next_topic(r)) return false;
-    r->partitions--;
-    *p = (wire_partition){ .topic = r->topic, .topic_len = r->topic_len };
-    p->number = wire_int32(&r->in);
-    p->code = wire_int16(&r->in);
-    p->high = wire_int64(&r->in);
-    p->stable = wire_int64(&r->in);
-    wire_int64(&r->in);                   /* where the log begins */
-    int32_t aborted = wire_int32(&r->in); /* -1: none, as 0 */
+    wire_reader *in = &r->list.in;
+    if (!wire_topics_next(&r->list)) return false;
+    *p = (wire_partition){ .topic = r->list.topic, .topic_len = r->list.topic_len };
+    p->number = wire_int32(in);
+    p->code = wire_int16(in);
+    p->high = wire_int64(in);
+    p->stable = wire_int64(in);
+    wire_int64(in);                   /* where the log begins */
+    int32_t aborted = wire_int32(in); /* -1: none, as 0 */
     p->aborted_count = aborted > 0 ? aborted : 0;
-    p->aborted = wire_bytes(&r->in, (int64_t)p->aborted_count * ABORTED_BYTES);
-    wire_int32(&r->in); /* a replica to be read instead */
-    int32_t len = wire_int32(&r->in);
+    p->aborted = wire_bytes(in, (int64_t)p->aborted_count * ABORTED_BYTES);
+    wire_int32(in); /* a replica to be read instead */
+    int32_t len = wire_int32(in);
     p->records_len = len > 0 ? len : 0;
-    p->records = wire_bytes(&r->in, p->records_len);
-    return !r->in.is_short;
+    p->records = wire_bytes(in, p->records_len);
+    return !in->is_short;
 }
 
 wire_aborted wire_aborted_at(const wire_partition *p, int32_t index) {

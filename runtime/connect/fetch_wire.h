@@ -30,6 +30,22 @@ int64_t wire_int64(wire_reader *r);
 /* So many bytes; `*len` 0 and NULL when they are not there. */
 const char *wire_bytes(wire_reader *r, int64_t len);
 
+/* A list of topics with partitions in each, as most answers have it: reads up to what stands behind
+ * a partition's number place by place. */
+typedef struct wire_topics {
+    wire_reader in;
+    int32_t topics, partitions; /* left to be read */
+    const char *topic;          /* borrowed; not NUL-terminated */
+    int32_t topic_len;
+} wire_topics;
+
+/* The list begins where `in` stands. */
+wire_topics wire_topics_open(wire_reader in);
+
+/* On to the next partition, whose number is read next; false: there is none, or the list is cut
+ * short. */
+bool wire_topics_next(wire_topics *t);
+
 /* -- requests: the whole frame, its length in front */
 
 /* Parts of one. A frame begins with its head and is ended at last; `client` may be empty. */
@@ -49,9 +65,6 @@ void wire_put_api_versions(buf *out, int32_t id, const char *client);
 
 /* Whether an ApiVersions answer has this version of a request. `*most`: the highest of it. */
 bool wire_has(wire_reader *r, int16_t api, int16_t version, int16_t *most);
-
-/* Whether an ApiVersions answer has Fetch 11. `*most`: the highest version of Fetch. */
-bool wire_has_fetch(wire_reader *r, int16_t *most);
 
 typedef struct wire_fetch {
     int32_t id;         /* of the request, comes back with the answer */
@@ -93,18 +106,15 @@ typedef struct wire_partition {
 
 /* Reads an answer partition by partition. */
 typedef struct wire_fetch_reader {
-    wire_reader in;
-    int16_t code;               /* of the whole answer; then there is nothing else */
-    int32_t throttle_ms;        /* the leader wants so long a pause */
-    int32_t topics, partitions; /* left to be read */
-    const char *topic;
-    int32_t topic_len;
+    wire_topics list;
+    int16_t code;        /* of the whole answer; then there is nothing else */
+    int32_t throttle_ms; /* the leader wants so long a pause */
 } wire_fetch_reader;
 
 /* `answer`: behind the correlation id. */
 wire_fetch_reader wire_fetch_open(const char *answer, size_t len);
 
-/* The next partition; false: there is none, or (in.is_short) the answer makes no sense. */
+/* The next partition; false: there is none, or (list.in.is_short) the answer makes no sense. */
 bool wire_fetch_next(wire_fetch_reader *r, wire_partition *p);
 
 typedef struct wire_aborted {

@@ -114,7 +114,7 @@ static void collect(fetch_leader *l) {
     l->next.id = ++l->id;
     wire_fetch_writer w = wire_fetch_begin(
         &l->frame, &(wire_fetch){ .id = l->id,
-                                  .client = f->client,
+                                  .client = f->dial.client,
                                   .wait_ms = is_later && f->wait_ms > FULL_WAIT_MS ? FULL_WAIT_MS
                                                                                    : f->wait_ms,
                                   .min_bytes = f->min_bytes,
@@ -220,7 +220,7 @@ static bool is_sound(const fetch_leader *l) {
     uint32_t at = 0;
     while (wire_fetch_next(&in, &told))
         if (!find_asked(&l->last, &told, &at)) return false;
-    return !in.in.is_short && !in.code;
+    return !in.list.in.is_short && !in.code;
 }
 
 /* Both ends are of one moment: whether an open transaction lies between them. Lock held. */
@@ -343,8 +343,8 @@ static err *join(fetch_leader *l) {
     pthread_mutex_lock(&l->f->s->lock);
     memcpy(l->address, l->f->s->leaders[l->leader].address, sizeof l->address);
     pthread_mutex_unlock(&l->f->s->lock);
-    err *e = fetch_conn_open(l->address, l->f->tls, l->f->stop_fd, &l->conn);
-    if (!e) e = kafka_fetch_greet(l->f, l->conn, l->address, &l->frame, &l->answer);
+    err *e = fetch_conn_open(l->address, l->f->dial.tls, l->f->stop_fd, &l->conn);
+    if (!e) e = kafka_fetch_greet(l);
     return e;
 }
 
@@ -482,9 +482,8 @@ void kafka_fetch_close(kafka_fetch *f) {
         leader_free(f->leaders[i]);
     }
     mem_free(f->leaders);
-    tls_context_free(f->tls);
+    kafka_dial_done(&f->dial);
     if (f->stop_fd >= 0) close(f->stop_fd);
     pthread_cond_destroy(&f->room);
-    mem_free(f->client);
     mem_free(f);
 }

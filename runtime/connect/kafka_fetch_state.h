@@ -4,6 +4,7 @@
 #include "runtime/connect/fetch_conn.h"
 #include "runtime/connect/fetch_wire.h"
 #include "runtime/connect/kafka_state.h"
+#include "runtime/connect/kafka_dial.h"
 
 /* A partition in a request. */
 typedef struct fetch_asked {
@@ -38,8 +39,7 @@ typedef struct fetch_leader {
 
 struct kafka_fetch {
     kafka_source *s;   /* borrowed; set when the first leader is known */
-    char *client;      /* owned; the name in requests */
-    tls_context *tls;  /* owned; NULL: in clear */
+    kafka_dial dial;   /* how brokers are spoken to */
     bool is_committed; /* read_committed */
     bool is_part_said; /* `partition_bytes` are the script's */
     int32_t wait_ms, min_bytes, max_bytes, partition_bytes;
@@ -65,6 +65,5 @@ int64_t kafka_fetch_limit(const kafka_fetch *f);
  * queue by so much. Lock held. */
 int32_t kafka_fetch_share(const kafka_fetch *f);
 
-/* Ask a broker whether it can be read from. ERR_BROKER: not by this way. */
-err *kafka_fetch_greet(const kafka_fetch *f, fetch_conn *conn, const char *address, buf *frame,
-                       buf *answer);
+/* Ask the broker that was just connected to whether it can be read from. ERR_BROKER: not so. */
+err *kafka_fetch_greet(fetch_leader *l);

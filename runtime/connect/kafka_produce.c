@@ -50,15 +50,16 @@ const char *kafka_producer_refusal(const sl_value *options, const sl_system *sys
     return NULL;
 }
 
+#define OLD ": it is older than Kafka 2.1 (write produce = \"librdkafka\")"
 static const kafka_need needs[] = {
-    { "Produce", WIRE_PRODUCE, WIRE_PRODUCE_VERSION },
-    { "InitProducerId", WIRE_INIT_PRODUCER, WIRE_INIT_PRODUCER_VERSION },
+    { "Produce", WIRE_PRODUCE, WIRE_PRODUCE_VERSION, OLD },
+    { "InitProducerId", WIRE_INIT_PRODUCER, WIRE_INIT_PRODUCER_VERSION, OLD },
     /* in a transaction */
-    { "FindCoordinator", WIRE_FIND_COORDINATOR, WIRE_FIND_COORDINATOR_VERSION },
-    { "AddPartitionsToTxn", WIRE_ADD_PARTITIONS, WIRE_ADD_PARTITIONS_VERSION },
-    { "AddOffsetsToTxn", WIRE_ADD_OFFSETS, WIRE_ADD_OFFSETS_VERSION },
-    { "TxnOffsetCommit", WIRE_TXN_OFFSETS, WIRE_TXN_OFFSETS_VERSION },
-    { "EndTxn", WIRE_END_TXN, WIRE_END_TXN_VERSION },
+    { "FindCoordinator", WIRE_FIND_COORDINATOR, WIRE_FIND_COORDINATOR_VERSION, OLD },
+    { "AddPartitionsToTxn", WIRE_ADD_PARTITIONS, WIRE_ADD_PARTITIONS_VERSION, OLD },
+    { "AddOffsetsToTxn", WIRE_ADD_OFFSETS, WIRE_ADD_OFFSETS_VERSION, OLD },
+    { "TxnOffsetCommit", WIRE_TXN_OFFSETS, WIRE_TXN_OFFSETS_VERSION, OLD },
+    { "EndTxn", WIRE_END_TXN, WIRE_END_TXN_VERSION, OLD },
 };
 
 char *kafka_producer_new(kafka_client *c, const sl_value *options, const sl_system *system,
@@ -72,11 +73,11 @@ char *kafka_producer_new(kafka_client *c, const sl_value *options, const sl_syst
     p->batch_bytes = BATCH_BYTES;
     buf_init(&p->frame);
     buf_init(&p->answer);
-    kafka_producer_fit(p, (size_t)kafka_way_number(c, "batch.size"));
-    kafka_producer_fit(p, (size_t)kafka_way_number(c, "message.max.bytes"));
-    err *e = kafka_way_init(&p->way, options, system);
+    kafka_producer_fit(p, (size_t)kafka_dial_number(c, "batch.size"));
+    kafka_producer_fit(p, (size_t)kafka_dial_number(c, "message.max.bytes"));
+    err *e = kafka_dial_init(&p->dial, options, system);
     size_t count = transaction ? sizeof needs / sizeof *needs : 2;
-    if (!e) e = kafka_way_try(&p->way, c, needs, count);
+    if (!e) e = kafka_dial_try(&p->dial, c, needs, count);
     if (!e) {
         *made = p;
         return NULL;
@@ -115,11 +116,11 @@ void kafka_producer_free(kafka_producer *p) {
     mem_free(p->places);
     buf_done(&p->frame);
     buf_done(&p->answer);
-    kafka_way_done(&p->way);
+    kafka_dial_done(&p->dial);
     mem_free(p);
 }
 
-const kafka_way *kafka_producer_way(const kafka_producer *p) { return &p->way; }
+const kafka_dial *kafka_producer_dial(const kafka_producer *p) { return &p->dial; }
 
 void kafka_producer_reset(kafka_producer *p, int64_t id, int16_t epoch) {
     kafka_producer_drop(p);

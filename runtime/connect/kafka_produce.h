@@ -16,7 +16,7 @@
 #include "runtime/connect/batch_writer.h"
 #include "runtime/connect/kafka_client.h"
 #include "runtime/connect/kafka_topics.h"
-#include "runtime/connect/kafka_way.h"
+#include "runtime/connect/kafka_dial.h"
 
 typedef struct kafka_producer kafka_producer;
 
@@ -59,7 +59,7 @@ char *kafka_producer_new(kafka_client *c, const sl_value *options, const sl_syst
 void kafka_producer_free(kafka_producer *p); /* NULL is allowed */
 
 /* How brokers are reached. Borrowed. */
-const kafka_way *kafka_producer_way(const kafka_producer *p);
+const kafka_dial *kafka_producer_dial(const kafka_producer *p);
 
 /* Forget what waits, and go on under this id, sequences from 0. */
 void kafka_producer_reset(kafka_producer *p, int64_t id, int16_t epoch);

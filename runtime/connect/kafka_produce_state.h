@@ -69,7 +69,7 @@ typedef struct produce_leader {
 
 struct kafka_producer {
     kafka_client *client; /* borrowed */
-    kafka_way way;
+    kafka_dial dial;
     const produce_transaction *transaction; /* borrowed; NULL: none */
     batch_producer who;                     /* id -1: not known yet */
     produce_user user;
@@ -132,11 +132,8 @@ typedef struct produce_answer {
 } produce_answer;
 
 typedef struct produce_reader {
-    wire_reader in;
-    int32_t id;                 /* of the request */
-    int32_t topics, partitions; /* left to be read */
-    const char *topic;
-    int32_t topic_len;
+    wire_topics list;
+    int32_t id; /* of the request */
 } produce_reader;
 
 produce_reader produce_open(const char *answer, size_t len);

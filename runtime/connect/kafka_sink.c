@@ -428,11 +428,11 @@ static err *watch_producer(void *owner) { return kafka_sink_watch(owner); }
 
 static err *ready_user(kafka_sink *s) {
     unpack_codec codec = UNPACK_NONE;
-    s->sent_bytes = (size_t)kafka_way_number(s->client, "message.max.bytes");
+    s->sent_bytes = (size_t)kafka_dial_number(s->client, "message.max.bytes");
     while (strcmp(unpack_codec_name(codec), s->compression) != 0) codec++;
     s->user = (produce_user){ .codec = codec,
                               .tools = pack_tools_new(
-                                  codec, (int)kafka_way_number(s->client, "compression.level")),
+                                  codec, (int)kafka_dial_number(s->client, "compression.level")),
                               .failed = take_failure,
                               .ends_at_refusal = s->plan->on_error == SL_ON_ERROR_FAIL,
                               .watch = watch_producer,

@@ -116,7 +116,7 @@ void txn_own_open(kafka_txn *t, char **reason) {
         return;
     }
     kafka_producer_fit(t->producer, (size_t)t->batch_bytes);
-    coordinator_init(&own->transaction, &t->client, kafka_producer_way(t->producer),
+    coordinator_init(&own->transaction, &t->client, kafka_producer_dial(t->producer),
                      COORDINATES_TXN, t->id);
     t->own = own;
 }
@@ -166,7 +166,7 @@ void txn_own_begin(kafka_txn *t) {
 static coordinator *group_of(txn_own *own, const char *group) {
     if (!own->group_name) {
         own->group_name = mem_copy_text(group, strlen(group));
-        coordinator_init(&own->group, &own->t->client, kafka_producer_way(own->t->producer),
+        coordinator_init(&own->group, &own->t->client, kafka_producer_dial(own->t->producer),
                          COORDINATES_GROUP, own->group_name);
     }
     return &own->group;

@@ -400,7 +400,7 @@ static err *identify(kafka_producer *p, produce_leader *l) {
     bool is_long;
     batch_producer who = p->who;
     int32_t id = ++p->request_id & INT32_MAX;
-    txn_put_init(&p->frame, (txn_head){ .request = id, .client = p->way.client }, &(txn_who){ 0 });
+    txn_put_init(&p->frame, (txn_head){ .request = id, .client = p->dial.client }, &(txn_who){ 0 });
     err *e = fetch_conn_send(l->conn, &p->frame);
     if (!e) e = fetch_conn_receive(l->conn, &p->answer, ANSWER_BYTES, &is_long);
     if (e) return e;
@@ -443,7 +443,7 @@ static bool has_work(const kafka_producer *p, const produce_leader *l) {
 static err *reach(kafka_producer *p, produce_leader *l) {
     const fetch_watch all = { .look = look, .owner = p, .slice_ms = SLICE_MS };
     err *e = NULL;
-    if (!l->conn) e = fetch_conn_open_watched(l->address, p->way.tls, &all, &l->conn);
+    if (!l->conn) e = fetch_conn_open_watched(l->address, p->dial.tls, &all, &l->conn);
     if (!e && p->who.id < 0) e = identify(p, l);
     return e;
 }

@@ -33,7 +33,7 @@ static int32_t partitions_from(const produce_request *r, uint32_t at) {
 
 void produce_put_request(kafka_producer *p, const produce_request *r) {
     buf *out = &p->frame;
-    wire_put_head(out, WIRE_PRODUCE, WIRE_PRODUCE_VERSION, r->id, p->way.client);
+    wire_put_head(out, WIRE_PRODUCE, WIRE_PRODUCE_VERSION, r->id, p->dial.client);
     put_nullable(out, p->transaction ? p->transaction->id : NULL);
     wire_put_int16(out, ALL_REPLICAS);
     wire_put_int32(out, ANSWER_MS);
@@ -52,32 +52,22 @@ void produce_put_request(kafka_producer *p, const produce_request *r) {
 }
 
 produce_reader produce_open(const char *answer, size_t len) {
-    produce_reader r = { .in = { .at = answer, .end = answer + len } };
-    r.id = wire_int32(&r.in);
-    r.topics = wire_int32(&r.in);
+    wire_reader in = { .at = answer, .end = answer + len };
+    produce_reader r = { .id = wire_int32(&in) };
+    r.list = wire_topics_open(in);
     return r;
 }
 
-static bool next_topic(produce_reader *r) {
-    if (r->topics <= 0 || r->in.is_short) return false;
-    r->topics--;
-    r->topic_len = wire_int16(&r->in);
-    r->topic = wire_bytes(&r->in, r->topic_len);
-    r->partitions = wire_int32(&r->in);
-    return !r->in.is_short;
-}
-
 bool produce_next(produce_reader *r, produce_answer *a) {
-    while (r->partitions <= 0)
-        if (!next_topic(r)) return false;
-    r->partitions--;
-    *a = (produce_answer){ .topic = r->topic, .topic_len = r->topic_len };
-    a->number = wire_int32(&r->in);
-    a->code = wire_int16(&r->in);
-    wire_int64(&r->in); /* offset of the first record */
-    wire_int64(&r->in); /* its time, if it is the broker's */
-    wire_int64(&r->in); /* where the log begins */
-    return !r->in.is_short;
+    wire_reader *in = &r->list.in;
+    if (!wire_topics_next(&r->list)) return false;
+    *a = (produce_answer){ .topic = r->list.topic, .topic_len = r->list.topic_len };
+    a->number = wire_int32(in);
+    a->code = wire_int16(in);
+    wire_int64(in); /* offset of the first record */
+    wire_int64(in); /* its time, if it is the broker's */
+    wire_int64(in); /* where the log begins */
+    return !in->is_short;
 }
 
 produce_batch *produce_find(const produce_request *r, const produce_answer *a, uint32_t *at) {
@@ -105,5 +95,5 @@ bool produce_is_sound(const produce_request *r, const char *answer, size_t len) 
         if (!b || b->is_answered) return false;
         b->is_answered = true;
     }
-    return !in.in.is_short && count == r->count;
+    return !in.list.in.is_short && count == r->count;
 }

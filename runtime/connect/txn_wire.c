@@ -92,7 +92,7 @@ void txn_put_partitions(buf *out, txn_head head, const txn_who *who, const produ
 }
 
 static uint32_t find_place(const produce_place *places, uint32_t count, const char *topic,
-                           int16_t len, int32_t number) {
+                           int32_t len, int32_t number) {
     for (uint32_t i = 0; i < count; i++)
         if (places[i].number == number && topic && strlen(places[i].topic) == (size_t)len &&
             !memcmp(places[i].topic, topic, (size_t)len))
@@ -104,18 +104,16 @@ int16_t txn_read_partitions(wire_reader *r, const produce_place *places, uint32_
                             uint32_t *bad) {
     int16_t found = 0;
     wire_int32(r); /* throttled */
-    for (int32_t topics = wire_int32(r); topics > 0 && !r->is_short; topics--) {
-        int16_t len = wire_int16(r);
-        const char *topic = wire_bytes(r, len);
-        for (int32_t parts = wire_int32(r); parts > 0 && !r->is_short; parts--) {
-            int32_t number = wire_int32(r);
-            int16_t code = wire_int16(r);
-            if (!code || (found && code == NOT_ATTEMPTED)) continue;
-            if (found && found != NOT_ATTEMPTED) continue;
-            found = code;
-            *bad = find_place(places, count, topic, len, number);
-        }
+    wire_topics t = wire_topics_open(*r);
+    while (wire_topics_next(&t)) {
+        int32_t number = wire_int32(&t.in);
+        int16_t code = wire_int16(&t.in);
+        if (!code || (found && code == NOT_ATTEMPTED)) continue;
+        if (found && found != NOT_ATTEMPTED) continue;
+        found = code;
+        *bad = find_place(places, count, t.topic, t.topic_len, number);
     }
+    *r = t.in;
     return found;
 }
 
@@ -181,13 +179,12 @@ void txn_put_offsets(buf *out, txn_head head, const txn_who *who, const char *gr
 int16_t txn_read_offsets(wire_reader *r) {
     int16_t found = 0;
     wire_int32(r); /* throttled */
-    for (int32_t topics = wire_int32(r); topics > 0 && !r->is_short; topics--) {
-        wire_bytes(r, wire_int16(r));
-        for (int32_t parts = wire_int32(r); parts > 0 && !r->is_short; parts--) {
-            wire_int32(r); /* number */
-            int16_t code = wire_int16(r);
-            if (code && !found) found = code;
-        }
+    wire_topics t = wire_topics_open(*r);
+    while (wire_topics_next(&t)) {
+        wire_int32(&t.in); /* number */
+        int16_t code = wire_int16(&t.in);
+        if (code && !found) found = code;
     }
+    *r = t.in;
     return found;
 }

@@ -584,13 +584,13 @@ static void an_answer_is_read_to_its_end_or_not_at_all(void **state) {
     assert_int_equal(p.code, 1);
     assert_int_equal(p.records_len, 0);
     assert_false(wire_fetch_next(&r, &p));
-    assert_false(r.in.is_short);
+    assert_false(r.list.in.is_short);
     for (size_t len = 0; len < a->len; len++) {
         char *copy = mem_alloc(len ? len : 1);
         memcpy(copy, a->data, len);
         r = wire_fetch_open(copy, len);
         while (wire_fetch_next(&r, &p)) continue;
-        assert_true(r.in.is_short);
+        assert_true(r.list.in.is_short);
         mem_free(copy);
     }
 }
