@@ -202,6 +202,18 @@ def read(path):
         return file.read()
 
 
+class WithRights:
+    """Mixed in: a broker of the test's own that allows an account nothing but what it is told."""
+
+    @property
+    def broker(self):
+        if not hasattr(self, "mine"):
+            self.mine = self.own_broker(secure=True, settings={
+                "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                "super.users": "User:ANONYMOUS"})
+        return self.mine
+
+
 class OnQuorum:
     """Mixed into a test: its broker is three, of its own, as `self.quorum`; up when first asked for."""
     quorum_settings = None

@@ -92,17 +92,7 @@ class ConnectTest(ConnectCase):
         self.assertRegex(run.err, r"\Asluice: p.lua: as the brokers are, it cannot run: 1 error \(above\)\n\Z")
 
 
-class RightsTest(ConnectCase):
-    """A broker that allows the account nothing but what it is told."""
-
-    @property
-    def broker(self):
-        if not hasattr(self, "mine"):
-            self.mine = self.own_broker(secure=True, settings={
-                "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-                "super.users": "User:ANONYMOUS"})
-        return self.mine
-
+class RightsTest(harness.WithRights, ConnectCase):
     def test_rights(self):
         source, out = self.topic(), self.topic(configs={"max.message.bytes": "1048588"})
         limited = (f'cluster = sluice.cluster {{ brokers = "{self.broker.address("sasl")}", sasl = {{ '

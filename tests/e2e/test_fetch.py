@@ -200,11 +200,16 @@ class RecordsTest(FetchTest):
             self.assertIn(said, run.out + run.err)
 
 
-class BrokenTest(FetchTest):
+class Proxied:
+    """Mixed in: a broker of the test's own, reached through `proxy`, which is made by `new_proxy(address)`."""
+
+    def new_proxy(self, to):
+        return Proxy(to)
+
     @property
     def broker(self):
         if not hasattr(self, "mine"):
-            self.proxy = Proxy(lambda: self.mine.ports["proxied"])
+            self.proxy = self.new_proxy(lambda: self.mine.ports["proxied"])
             self.addCleanup(self.proxy.close)
             self.mine = self.own_broker(proxy=self.proxy.port)
         return self.mine
@@ -213,6 +218,8 @@ class BrokenTest(FetchTest):
     def brokers(self):
         return self.broker.address("proxied")
 
+
+class BrokenTest(Proxied, FetchTest):
     def run_spoiled(self, spoil, count=20_000):
         self.topic_in, self.out = self.topic(), self.topic(name="out")
         self.client.produce(self.topic_in, [{"value": json.dumps({"n": n})} for n in range(count)])

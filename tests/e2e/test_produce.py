@@ -87,21 +87,13 @@ class GoneTest(harness.E2ETest):
                 self.assertIn(f"writing to topic {out}: it is gone", run.err)
 
 
-class BrokenTest(WriteTest):
+class BrokenTest(test_fetch.Proxied, WriteTest):
     """Half of an answer to Produce comes: what it stands for is in the log, and is sent again."""
 
-    @property
-    def broker(self):
-        if not hasattr(self, "mine"):
-            self.proxy = test_fetch.Proxy(lambda: self.mine.ports["proxied"])
-            self.proxy.api, self.proxy.least = PRODUCE, 0
-            self.addCleanup(self.proxy.close)
-            self.mine = self.own_broker(proxy=self.proxy.port)
-        return self.mine
-
-    @property
-    def brokers(self):
-        return self.broker.address("proxied")
+    def new_proxy(self, to):
+        proxy = test_fetch.Proxy(to)
+        proxy.api, proxy.least = PRODUCE, 0
+        return proxy
 
     def test_what_is_sent_again_is_there_once(self):
         self.assertTrue(self.broker)
@@ -111,15 +103,7 @@ class BrokenTest(WriteTest):
         self.assertEqual([r.json()["n"] for r in records], list(range(COUNT)))
 
 
-class RightsTest(harness.E2ETest):
-    @property
-    def broker(self):
-        if not hasattr(self, "mine"):
-            self.mine = self.own_broker(secure=True, settings={
-                "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-                "super.users": "User:ANONYMOUS"})
-        return self.mine
-
+class RightsTest(harness.WithRights, harness.E2ETest):
     def test_a_transaction_that_is_not_allowed_ends_the_start(self):
         certs = self.broker.certs
         limited = (f'cluster = sluice.cluster {{ brokers = "{self.broker.address("mtls")}", tls = {{ ca = "{certs.ca}", '

@@ -186,17 +186,7 @@ class SecuredTest(RefusedTest):
             self.assertNotIn(PASSWORD, text)
 
 
-class AuthorizedTest(RefusedTest):
-    """A broker that allows the account nothing but what it is told."""
-
-    @property
-    def broker(self):
-        if not hasattr(self, "mine"):
-            self.mine = self.own_broker(secure=True, settings={
-                "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-                "super.users": "User:ANONYMOUS"})
-        return self.mine
-
+class AuthorizedTest(harness.WithRights, RefusedTest):
     def test_an_account_without_rights(self):
         topic, out = self.topic(), self.topic()
         options = (f'cluster = sluice.cluster {{ brokers = "{self.broker.address("sasl")}", sasl = {{ '

@@ -1,4 +1,5 @@
 -- What is new in a script that takes over, filled with rows that were read before.
+local scripted = require "tests.specs.scripted"
 local test = require "sluice.test"
 
 local SCRIPT = [[
@@ -30,8 +31,6 @@ local BRANCH = [[rows:group_by({ "k" }, { name = "second" })
    :aggregate({ rows = sluice.count() }, { backfill = "1 hour" })
    :to(sluice.kafka { topic = "second", mode = "MODE" })]]
 
-local paths = {}
-
 -- The script with other words in some places.
 local function script(words)
    local of = { FILTER = "true", WINDOW = 'sluice.tumbling { size = "10 seconds" }',
@@ -39,12 +38,7 @@ local function script(words)
       BRANCH = "" }
    for name, text in pairs(words or {}) do of[name] = text end
    of.BRANCH = of.BRANCH:gsub("MODE", of.MODE)
-   local path = os.tmpname()
-   paths[#paths + 1] = path
-   local file = assert(io.open(path, "w"))
-   file:write((SCRIPT:gsub("%u%u+", of)))
-   file:close()
-   return path
+   return scripted.write(SCRIPT, of)
 end
 
 local function one(n, ts, k) return { { k = k or "a", n = n, ts = ts or 1000 } } end
@@ -61,8 +55,7 @@ describe("backfill in a script that is loaded", function()
    end
 
    after_each(function()
-      for _, path in ipairs(paths) do os.remove(path) end
-      paths = {}
+      scripted.done()
    end)
 
    it("is a duration of rows that can be read again", function()
@@ -84,8 +77,7 @@ for _, workers in ipairs { 1, 3 } do
 
       after_each(function()
          p:close()
-         for _, path in ipairs(paths) do os.remove(path) end
-         paths = {}
+         scripted.done()
       end)
 
       it("is as if it had been there from the start of the window", function()

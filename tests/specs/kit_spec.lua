@@ -1,6 +1,9 @@
 -- The test kit, tested by itself.
 local sluice = require "sluice"
+local scripted = require "tests.specs.scripted"
 local test = require "sluice.test"
+
+local fails = scripted.fails
 
 local SUMS = "pipelines/sums.lua"
 
@@ -23,15 +26,6 @@ end
 
 local function adds(a, row) a.x = a.x + row.n end
 local function mixes(a, row) a.x = a.x * 0.5 + row.n end
-
-local function fails(fn, ...)
-   local done, message = pcall(fn)
-   assert(not done, "nothing was raised")
-   for _, text in ipairs { ... } do
-      assert(tostring(message):find(text, 1, true),
-         ("%q is not in %q"):format(text, tostring(message)))
-   end
-end
 
 local function ones(first, last)
    local list = {}

@@ -1,5 +1,8 @@
 -- States of an aggregate whose members are others now, through `migrate`.
+local scripted = require "tests.specs.scripted"
 local test = require "sluice.test"
+
+local fails = scripted.fails
 
 local SCRIPT = [[
 local sluice = require "sluice"
@@ -50,20 +53,13 @@ local WINDOWS = { TUMBLING, 'sluice.hopping { size = "10 seconds", every = "5 se
    'sluice.running { retain = "forever" }', 'sluice.rolling { size = "10 seconds", '
    .. 'every = "5 seconds" }' }
 
-local paths = {}
-
 local function script(...)
    local of = { MIGRATE = "", WINDOW = TUMBLING,
       ITEMS = "rows = sluice.count(), span = span" }
    for _, words in ipairs { ... } do
       for name, text in pairs(words) do of[name] = text end
    end
-   local path = os.tmpname()
-   paths[#paths + 1] = path
-   local file = assert(io.open(path, "w"))
-   file:write((SCRIPT:gsub("%u%u+", of)))
-   file:close()
-   return path
+   return scripted.write(SCRIPT, of)
 end
 
 local function rows(...)
@@ -72,15 +68,6 @@ local function rows(...)
       made[i] = { k = i % 2 == 1 and "a" or "bc", n = n, ts = 1000 }
    end
    return made
-end
-
-local function fails(fn, ...)
-   local done, message = pcall(fn)
-   assert(not done, "nothing was raised")
-   for _, text in ipairs { ... } do
-      assert(tostring(message):find(text, 1, true),
-         ("%q is not in %q"):format(text, tostring(message)))
-   end
 end
 
 -- The rows of both groups that came last.
@@ -105,8 +92,7 @@ for workers, way in ipairs { "reload", "restart", "restart with other workers",
 
       after_each(function()
          p:close()
-         for _, path in ipairs(paths) do os.remove(path) end
-         paths = {}
+         scripted.done()
       end)
 
       local function begin(...)
@@ -178,8 +164,7 @@ describe("a migrate that cannot be", function()
 
    after_each(function()
       p:close()
-      for _, path in ipairs(paths) do os.remove(path) end
-      paths = {}
+      scripted.done()
    end)
 
    local function refused(words, ...)

@@ -1,5 +1,8 @@
 -- A script that changes while its pipeline runs, in a pipeline under test.
+local scripted = require "tests.specs.scripted"
 local test = require "sluice.test"
+
+local fails = scripted.fails
 
 local SCRIPT = [[
 local sluice = require "sluice"
@@ -19,30 +22,14 @@ return sluice.pipeline { name = "totals", checkpoint = "file:./kept",
       :to(sluice.kafka { topic = "TO", mode = "update" }) }
 ]]
 
-local paths = {}
-
 -- The script with other words in some places.
 local function script(words)
    local of = { FILTER = "true", SIZE = "10 seconds", MORE = "", TO = "out" }
    for name, text in pairs(words or {}) do of[name] = text end
-   local path = os.tmpname()
-   paths[#paths + 1] = path
-   local file = assert(io.open(path, "w"))
-   file:write((SCRIPT:gsub("%u%u+", of)))
-   file:close()
-   return path
+   return scripted.write(SCRIPT, of)
 end
 
 local function one(n) return { { k = "a", n = n, ts = 1000 } } end
-
-local function fails(fn, ...)
-   local done, message = pcall(fn)
-   assert(not done, "nothing was raised")
-   for _, text in ipairs { ... } do
-      assert(tostring(message):find(text, 1, true),
-         ("%q is not in %q"):format(text, tostring(message)))
-   end
-end
 
 for _, workers in ipairs { 1, 3 } do
    describe(("a script that changes, %d workers"):format(workers), function()
@@ -52,8 +39,7 @@ for _, workers in ipairs { 1, 3 } do
 
       after_each(function()
          p:close()
-         for _, path in ipairs(paths) do os.remove(path) end
-         paths = {}
+         scripted.done()
       end)
 
       it("keeps its state and takes the new functions", function()
