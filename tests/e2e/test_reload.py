@@ -107,6 +107,18 @@ class ReloadTest(harness.E2ETest):
         self.feed(12, 29)
         self.assertNotIn("has changed", self.run_.err)
 
+    def test_a_file_to_write_to_is_added(self):
+        self.begin()
+        with open(os.path.join(self.folder, "live.lua")) as file:
+            text = file.read()
+        self.file("live.new", text.replace('"update" }) }', '"update" })\n   :to(sluice.file { path = "more.jsonl", '
+                                           'append = true, mode = "update" }) }'))
+        os.replace(os.path.join(self.folder, "live.new"), os.path.join(self.folder, "live.lua"))
+        self.told(TAKEN)
+        self.feed(5, 6)
+        self.wait_for("its row", lambda: [json.loads(line)["sum"] for line in harness.read(
+            os.path.join(self.folder, "more.jsonl")).splitlines()] == [6])
+
     def test_what_cannot_be_is_refused_until_it_is_mended(self):
         self.begin(workers=2)
         self.save(size="2 hours", workers=2)

@@ -149,13 +149,21 @@ local function files_written(graph)
    return names
 end
 
+-- As runtime/connect/file_list.c has it.
+local function has_pattern(paths)
+   for _, name in ipairs(type(paths) == "table" and paths or { paths }) do
+      if name:find "[*?%[]" then return true end
+   end
+   return false
+end
+
 --- Tell sources that read by a pattern which topics or files are never theirs.
 -- @tparam table graph with all its sinks
 function analyse_source.exclude(graph)
    for _, source in ipairs(graph.sources) do
       if source.options.pattern then
          source.options.without = topics_written(graph, source.options.brokers)
-      elseif source.connector == "file" then
+      elseif source.connector == "file" and has_pattern(source.options.path) then
          source.options.without = files_written(graph)
       end
    end
