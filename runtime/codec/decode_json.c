@@ -231,13 +231,13 @@ static void count_drift(codec_state *s) {
     for (uint32_t i = 0; i < s->shape.drift_count; i++) s->names.drift[s->shape.drift[i]].count++;
 }
 
-/* Read the value at whose { `w` stands, which is not of a flat shape. */
+/* Read the value at whose { `w` stands, which shape_read did not read. */
 static bool read_any(codec_state *s, const json_walk *w, const sl_record *record, sl_row *row,
                      arena *strings) {
     reader r;
     reader_init(&r, s, record, row, strings);
     r.base.walk = *w;
-    if (s->shape.is_deep && shape_read_deep(&s->shape, &r.base)) {
+    if (s->shape.has_blocks && shape_read_blocks(&s->shape, &r.base)) {
         count_drift(s);
         return true;
     }
@@ -254,11 +254,12 @@ static bool json_decode(void *state, const sl_record *record, const record_origi
     json_walk walk;
     if (s->names.key->child_count && record->key.data && !read_key(s, record, row, strings, bad))
         return false;
-    if (!json_walk_begin(&walk, s->index, record->value, bad)) return false;
-    if (s->shape.is_deep || !shape_read(&s->shape, &walk, row, strings))
-        return read_any(s, &walk, record, row, strings);
-    count_drift(s);
-    return true;
+    if (!s->shape.has_blocks && shape_read(&s->shape, record->value, row, strings, bad)) {
+        count_drift(s);
+        return true;
+    }
+    return json_walk_begin(&walk, s->index, record->value, bad) &&
+           read_any(s, &walk, record, row, strings);
 }
 
 static uint32_t json_drift(const void *state, const drift_name **names, uint64_t *others) {

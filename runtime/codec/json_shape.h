@@ -6,14 +6,18 @@
  *
  * DESIGN: the shape is learned from a document that was read well, and learned anew after some
  * documents in a row did not have it. A step accepts no value that decode_json would not accept,
- * and makes the same of it. One owner; thread: worker. */
+ * and makes the same of it. Where all values are scalars, what stands between them (names, colons,
+ * braces, blanks) is the same text in every document: it is compared as it is, values end where
+ * they end, and nobody needs the tokens of the document (decision 0062). With lists, maps or
+ * structs the steps go over tokens. One owner; thread: worker. */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/codec/json_reader.h"
 
-enum { SHAPE_NAMES = 64,  /* longer documents have no shape */
-       SHAPE_DEPTH = 8 }; /* nor do deeper ones */
+enum { SHAPE_NAMES = 64,    /* longer documents have no shape */
+       SHAPE_DEPTH = 8,     /* nor do deeper ones */
+       SHAPE_TEXT = 4096 }; /* nor those with more bytes between their values */
 
 /* One name and what to do with its value. */
 typedef struct shape_step {
@@ -22,26 +26,31 @@ typedef struct shape_step {
     uint64_t keep;         /* null bits of the word that stay when the value is not null */
     uint32_t offset;       /* of the value in the row */
     uint16_t null_word;
-    uint8_t kind; /* see json_shape.c */
-    char behind;  /* the token behind the value */
+    uint8_t kind;        /* see json_shape.c */
+    char behind;         /* the token behind the value */
+    uint16_t before;     /* scalars: where in the shape's text what stands in front of it begins */
+    uint16_t before_len; /* bytes */
 } shape_step;
 
 typedef struct json_shape {
     shape_step steps[SHAPE_NAMES]; /* in the order of the document's names */
     uint32_t count;                /* 0: none is known */
-    bool is_deep;                  /* has blocks or inner objects */
+    bool has_blocks;               /* then steps go over tokens, else over text */
     uint32_t patience;             /* other documents to let pass before one is learned */
     uint32_t drift[SHAPE_NAMES];   /* name_node.drift of the undeclared names */
     uint32_t drift_count;
+    uint16_t last, last_len; /* where in `text` is what stands behind the last value; bytes */
+    uint16_t text_len;
+    char text[SHAPE_TEXT + 16]; /* pieces begin at multiples of 16 */
 } json_shape;
 
-/* Read the document at whose { `w` stands into `row`, of a shape that is not deep; bytes are
- * decoded into `strings`. False: it does not have the shape; values of
- * the row and their null bits may have been set, as reading it otherwise would set them. */
-bool shape_read(json_shape *s, const json_walk *w, sl_row *row, arena *strings);
+/* Read `document`, which 64 readable bytes follow, into `row`, by a shape without blocks; bytes are
+ * decoded into `strings`. False: it does not have the shape; `bad` is worth nothing, values of the
+ * row and their null bits may have been set, as reading it otherwise would set them. */
+bool shape_read(json_shape *s, sl_string document, sl_row *row, arena *strings, bad_record *bad);
 
-/* The same for a shape that is deep, for the document at whose { the walk of `r` stands. */
-bool shape_read_deep(json_shape *s, json_reader *r);
+/* The same by a shape with blocks, for the document at whose { the walk of `r` stands. */
+bool shape_read_blocks(json_shape *s, json_reader *r);
 
 /* Note that the document `w`, of which shape_read did not know the shape, was read well; `root`:
  * of its names, `other` stands for names that are not in the tree. */

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/json_text.h"
 #include "runtime/codec/bad.h"
+#include "runtime/codec/json_ends.h"
 #include "runtime/codec/number.h"
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -163,13 +165,29 @@ bool json_walk_string_slow(const json_walk *w, arena *copies, sl_string *out) {
     return true;
 }
 
+bool json_string_is_plain(const char *s, const char *end) {
+    for (const char *at = s; at < end; at++)
+        if (*at == '\\' || (unsigned char)*at < 0x20) return false;
+    return json_text_is_utf8(s, (size_t)(end - s));
+}
+
 /* Does the literal stand at `s`, where a document lies? */
 static bool is_literal(const char *s, const char *literal, size_t len) {
     return !memcmp(s, literal, len) && ends_scalar(s[len]);
 }
 
+bool json_is_null(const char *s) { return is_literal(s, "null", 4); }
+
+bool json_is_scalar(const char *s) {
+    number n;
+    if (*s == 't') return is_literal(s, "true", 4);
+    if (*s == 'f') return is_literal(s, "false", 5);
+    if (*s == 'n') return json_is_null(s);
+    return number_scan(s, &n) && ends_scalar(*n.end);
+}
+
 bool json_walk_null(const json_walk *w) {
-    return is_literal(w->json + *w->at, "null", 4) || json_walk_refuse(w, "a JSON value");
+    return json_is_null(w->json + *w->at) || json_walk_refuse(w, "a JSON value");
 }
 
 bool json_walk_close(json_walk *w, uint32_t depth) {
@@ -181,23 +199,13 @@ bool json_walk_close(json_walk *w, uint32_t depth) {
 /* Check a string, number, true, false or null and step over it. */
 static bool skip_scalar(json_walk *w) {
     const char *s = w->json + *w->at, *start, *end;
-    number n;
-    bool is_good;
     if (*s == '"') {
         if (!string_bytes(w, &start, &end)) return false;
         if (w->has_escapes && !has_valid_escapes(start, end))
             return json_walk_refuse(w, "a string with valid escapes");
-        is_good = true;
-    } else if (*s == 't') {
-        is_good = is_literal(s, "true", 4);
-    } else if (*s == 'f') {
-        is_good = is_literal(s, "false", 5);
-    } else if (*s == 'n') {
-        is_good = is_literal(s, "null", 4);
-    } else {
-        is_good = number_scan(s, &n) && ends_scalar(*n.end);
+    } else if (!json_is_scalar(s)) {
+        return json_walk_refuse(w, "a JSON value");
     }
-    if (!is_good) return json_walk_refuse(w, "a JSON value");
     w->at++;
     return true;
 }

@@ -48,6 +48,11 @@ static inline bool json_walk_string(const json_walk *w, arena *copies, sl_string
     return true;
 }
 
+/* Is it a number, true, false or null that stands at `s`, rightly written, with a byte behind it
+ * that ends it? */
+bool json_is_scalar(const char *s);
+bool json_is_null(const char *s);
+
 /* Check the next token against `null`, without stepping over it. */
 bool json_walk_null(const json_walk *w);
 

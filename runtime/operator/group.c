@@ -65,16 +65,19 @@ static void lose_late(row_set *set, uint32_t i, uint32_t k) {
     atomic_fetch_and_explicit(&set->passed[i], ~(1u << k), memory_order_relaxed);
 }
 
-static inline __attribute__((always_inline)) void
-add_row(chunk *c, const row_set *set, const sl_output *output, grouping *g, uint32_t i,
-        int64_t start) {
+static void add_row(grouping *g, uint32_t i, int64_t start) {
     uint32_t n = g->count++;
-    const char *key =
-        key_make(&c->text, output->columns, output->column_count, set->rows[i], &g->key_lens[n]);
-    g->keys[n] = key;
-    g->hashes[n] = XXH3_64bits(key, g->key_lens[n]);
     g->panes[n] = start;
     g->indices[n] = i;
+}
+
+/* Make the keys of the rows, then hash them: bytes that were just written cannot be read in pieces
+ * of other sizes until they are in the cache, which costs more than all of the hashing. */
+static void add_keys(chunk *c, const row_set *set, const sl_output *output, grouping *g) {
+    for (uint32_t n = 0; n < g->count; n++)
+        g->keys[n] = key_make(&c->text, output->columns, output->column_count,
+                              set->rows[g->indices[n]], &g->key_lens[n]);
+    for (uint32_t n = 0; n < g->count; n++) g->hashes[n] = XXH3_64bits(g->keys[n], g->key_lens[n]);
 }
 
 /* The rows of one output to an aggregation. Neighbours mostly lie in one pane: `judged` remembers
@@ -105,8 +108,9 @@ static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t s, u
             }
             if (!is_own && !window_late_count(window, start, watermark)) judged = start;
         }
-        add_row(c, set, output, g, i, start);
+        add_row(g, i, start);
     }
+    add_keys(c, set, output, g);
 }
 
 static void note_late_for_distinct(worker *w, const batch_view *b, const chunk *c,
@@ -136,8 +140,9 @@ static void key_output(worker *w, const batch_view *b, chunk *c, uint32_t s, uin
             lose_late(set, i, k);
             continue;
         }
-        add_row(c, set, output, &set->groups[k], i, 0);
+        add_row(&set->groups[k], i, 0);
     }
+    add_keys(c, set, output, &set->groups[k]);
 }
 
 void group_rows(worker *w, const batch_view *b, chunk *c, uint32_t s) {

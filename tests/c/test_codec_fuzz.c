@@ -294,17 +294,20 @@ static void same_outcome(const kit *a, const kit *b, bool is_a_good, bool is_b_g
     if (!is_null(a, B)) assert_int_equal(a->row.b, b->row.b);
 }
 
+#define LONG_TEXT "caf\xc3\xa9 of more than 32 bytes, \xe2\x82\xac\xe2\x82\xac, and on"
+
 /* A decoder whose fields are held to `one_of` and `range`, if `is_checked`. */
 static void open_decoder(kit *k, bool is_checked) {
     static const sl_value TEXTS[] = {
         { .kind = SL_TEXT, .text = TEXT("text") },
         { .kind = SL_TEXT, .text = TEXT("a,b:c") },
         { .kind = SL_TEXT, .text = TEXT("") },
+        { .kind = SL_TEXT, .text = TEXT(LONG_TEXT) },
     };
     kit_init(k);
     if (is_checked) {
         k->fields[S].one_of = TEXTS;
-        k->fields[S].one_of_count = 3;
+        k->fields[S].one_of_count = 4;
         k->fields[D].has_range = k->fields[I].has_range = 1;
         k->fields[D].low = -13;
         k->fields[D].high = 200000;
@@ -314,21 +317,23 @@ static void open_decoder(kit *k, bool is_checked) {
     kit_open(k);
 }
 
+static const char *const USUAL[] = {
+    "{\"s\":\"text\",\"d\":-12.75,\"i\":1700000000000,\"b\":true,\"zz\":\"more\",\"i32\":-7}",
+    "{\"a_time_with_a_long_name\":1700000000000,\"exact\":9007199254740993,\"yy\":[],\"d\":0}",
+    "{\"i\":9,\"s\":null,\"zz\":null,\"xx\":-0.5e3 , \"b\" : false,\"d\":123456.5,\"s2\":\"\"}",
+    "{\"zz\":true,\"s\":\"a,b:c\",\"iso\":\"1970-01-01T00:00:01.5Z\",\"i\":-9007199254740992}",
+    "{\"s\":\"\",\"d\":0.001,\"exact\":-1,\"zz\":12}",
+    "{\"s\":\"" LONG_TEXT "\",\"u\":{\"id\":\"x\"},\"a_time_with_a_long_name\": 17 , \"i\":-12}",
+};
+
 /* A decoder that has seen documents of one shape, and one that never saw any. */
 static void read_usual_shapes(bool is_checked) {
-    static const char *const SEEDS[] = {
-        "{\"s\":\"text\",\"d\":-12.75,\"i\":1700000000000,\"b\":true,\"zz\":\"more\",\"i32\":-7}",
-        "{\"a_time_with_a_long_name\":1700000000000,\"exact\":9007199254740993,\"yy\":[],\"d\":0}",
-        "{\"i\":9,\"s\":null,\"zz\":null,\"xx\":-0.5e3 , \"b\" : false,\"d\":123456.5,\"s2\":\"\"}",
-        "{\"zz\":true,\"s\":\"a,b:c\",\"iso\":\"1970-01-01T00:00:01.5Z\",\"i\":-9007199254740992}",
-        "{\"s\":\"\",\"d\":0.001,\"exact\":-1,\"zz\":12}",
-    };
     kit used;
     open_decoder(&used, is_checked);
     uint64_t seed = 23;
     for (long i = 0; i < 20000; i++) {
         char text[256];
-        const char *from = SEEDS[i / 50 % (long)(sizeof SEEDS / sizeof *SEEDS)];
+        const char *from = USUAL[i / 50 % (long)(sizeof USUAL / sizeof *USUAL)];
         size_t len = strlen(from);
         memcpy(text, from, len);
         if (i % 3) len = mutate(text, len, sizeof text, &seed);
@@ -346,6 +351,24 @@ static void read_usual_shapes(bool is_checked) {
 static void usual_shapes_are_read_as_any_other(void **state) {
     (void)state;
     read_usual_shapes(false);
+}
+
+/* What would complete it lies behind the document, as the next record may. */
+static void a_document_of_the_usual_shape_ends_where_it_ends(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof USUAL / sizeof *USUAL; i++) {
+        kit k;
+        open_decoder(&k, false);
+        assert_true(kit_decode(&k, USUAL[i]));
+        sl_string *value = &k.record.value;
+        uint32_t len = value->len;
+        for (value->len = 0; value->len < len; value->len++)
+            assert_false(decoder_decode(k.decoder, &k.record, &ORIGIN, &k.row.head, &k.strings,
+                                        &k.bad));
+        assert_true(
+            decoder_decode(k.decoder, &k.record, &ORIGIN, &k.row.head, &k.strings, &k.bad));
+        kit_done(&k);
+    }
 }
 
 static void usual_shapes_with_checks_are_read_as_any_other(void **state) {
@@ -416,6 +439,7 @@ int main(void) {
         cmocka_unit_test(the_scan_finds_the_tokens_that_simdjson_finds),
         cmocka_unit_test(usual_shapes_are_read_as_any_other),
         cmocka_unit_test(usual_shapes_with_checks_are_read_as_any_other),
+        cmocka_unit_test(a_document_of_the_usual_shape_ends_where_it_ends),
         cmocka_unit_test(integers_read_back_exactly),
         cmocka_unit_test(doubles_read_back_exactly),
     };
