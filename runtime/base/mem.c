@@ -38,6 +38,8 @@ void mem_free(void *memory) { free(memory); }
 extern __attribute__((weak)) void MallocExtension_MarkThreadIdle(void);
 extern __attribute__((weak)) void MallocExtension_ReleaseFreeMemory(void);
 
+bool mem_is_checked(void) { return !MallocExtension_ReleaseFreeMemory; }
+
 void mem_release(void) {
     if (!MallocExtension_MarkThreadIdle || !MallocExtension_ReleaseFreeMemory) return;
     MallocExtension_MarkThreadIdle();

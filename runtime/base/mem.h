@@ -1,6 +1,7 @@
 #pragma once
 /* The only caller of malloc. Running out of memory ends the process with a message: no caller
  * checks. thread: any. */
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Allocate `len` bytes, not cleared. Never NULL, also for 0. Owned by the caller: mem_free. */
@@ -25,3 +26,6 @@ void mem_free(void *memory);
 /* Free memory that the allocator keeps for this thread, or for later, goes back to the system.
  * Milliseconds. */
 void mem_release(void);
+
+/* Whether a sanitizer watches over what is allocated here. */
+bool mem_is_checked(void);

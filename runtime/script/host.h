@@ -43,6 +43,9 @@ struct script {
     void *beside_arg;
     /* limits while loading */
     bool loading;
+    /* LuaJIT's allocator; NULL: base's */
+    void *(*heap)(void *arg, void *memory, size_t old_len, size_t new_len);
+    void *heap_arg;
     size_t used_bytes;  /* held by the state */
     size_t limit_bytes; /* 0: none; while loading, and then script_memory */
     size_t least_bytes; /* held behind the last full collection */

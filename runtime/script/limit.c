@@ -35,21 +35,47 @@ static bool is_too_much(const script *s, size_t used, size_t more) {
     return !s->asked_bytes || used > s->limit_bytes + s->limit_bytes / 16 || more > MIB;
 }
 
-void *limit_allocate(void *arg, void *memory, size_t old_len, size_t new_len) {
+static void *give(const script *s, void *memory, size_t old_len, size_t new_len) {
+    if (s->heap) return s->heap(s->heap_arg, memory, old_len, new_len);
+    if (new_len) return mem_realloc(memory, new_len);
+    mem_free(memory);
+    return NULL;
+}
+
+/* lua_Alloc. */
+static void *allocate(void *arg, void *memory, size_t old_len, size_t new_len) {
     script *s = arg;
     if (!memory) old_len = 0;
     if (!new_len) {
         s->used_bytes -= old_len;
-        mem_free(memory);
-        return NULL;
+        return give(s, memory, old_len, 0);
     }
     size_t used = s->used_bytes - old_len + new_len;
     if (new_len > old_len && is_too_much(s, used, new_len - old_len)) {
         refuse(s, new_len);
         return NULL;
     }
-    s->used_bytes = used;
-    return mem_realloc(memory, new_len);
+    void *given = give(s, memory, old_len, new_len);
+    if (given) s->used_bytes = used;
+    return given;
+}
+
+void limit_open(script *s) {
+    if (mem_is_checked()) {
+        s->L = lua_newstate(allocate, s);
+        return;
+    }
+    s->L = luaL_newstate();
+    s->heap = lua_getallocf(s->L, &s->heap_arg);
+    s->used_bytes = ((size_t)lua_gc(s->L, LUA_GCCOUNT, 0) << 10) +
+                    (size_t)lua_gc(s->L, LUA_GCCOUNTB, 0);
+    lua_setallocf(s->L, allocate, s);
+}
+
+/* LuaJIT gives back what its own allocator holds if it is the state's at the end. */
+void limit_close(script *s) {
+    if (s->heap) lua_setallocf(s->L, s->heap, s->heap_arg);
+    lua_close(s->L);
 }
 
 /* Say how far memory may grow from what is held before LuaJIT collects: to twice as much, and not

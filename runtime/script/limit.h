@@ -6,8 +6,13 @@
  * left. */
 #include "runtime/script/host.h"
 
-/* lua_Alloc of the state, `arg` the script. */
-void *limit_allocate(void *arg, void *memory, size_t old_len, size_t new_len);
+/* Make the script's state. Its memory is its own, and goes back to the system whole with it: among
+ * objects of others each reload would leave holes. Where a sanitizer watches over base's, that is
+ * taken. */
+void limit_open(script *s);
+
+/* Close it. */
+void limit_close(script *s);
 
 /* The script is loaded: the limit is that of calls. ERR_PLAN: it holds nearly as much already. */
 err *limit_begin(script *s);

@@ -172,7 +172,7 @@ static err *give(script *s, err *e, script **out) {
 
 err *script_open(const script_options *options, script **out) {
     script *s = new_script(options);
-    s->L = lua_newstate(limit_allocate, s);
+    limit_open(s);
     start_watchdog(s);
     return give(s, load_script(s), out);
 }
@@ -188,7 +188,7 @@ bool script_is_guest(const script *s) {
 
 static void close_state(script *s) {
     if (!script_is_guest(s))
-        lua_close(s->L);
+        limit_close(s);
     else
         luaL_unref(s->L, LUA_REGISTRYINDEX, s->anchor);
 }
