@@ -6,8 +6,10 @@
  * be copied ten times by levels before it goes. */
 #include "state/rocks.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +118,20 @@ static err *make_folder(const char *folder) {
     return e;
 }
 
+/* Remove the runs of a process that was killed. One may have been taken in: its file has two names then,
+ * and would be written into under this one. */
+static void remove_runs(const char *path) {
+    struct dirent *item;
+    DIR *folder = opendir(path);
+    while (folder && (item = readdir(folder))) {
+        uint64_t number;
+        int len = 0;
+        sscanf(item->d_name, "run-%" SCNu64 ".new%n", &number, &len);
+        if (len && !item->d_name[len]) unlinkat(dirfd(folder), item->d_name, 0);
+    }
+    if (folder) closedir(folder);
+}
+
 err *rocks_open(const char *folder, rocks **out) {
     char *error = NULL;
     *out = NULL;
@@ -137,6 +153,7 @@ err *rocks_open(const char *folder, rocks **out) {
         return err_new(ERR_FENCED, "process %d works in `%s`: end it, or take another state_dir",
                        (int)holder, folder);
     }
+    remove_runs(folder);
     *out = r;
     return NULL;
 }
@@ -180,7 +197,7 @@ err *rocks_run_begin(rocks *r, rocks_run **out) {
     run->r = r;
     run->is_empty = true;
     run->path = mem_alloc(room);
-    snprintf(run->path, room, "%s/run-%llu.new", r->folder, (unsigned long long)r->runs++);
+    snprintf(run->path, room, "%s/run-%" PRIu64 ".new", r->folder, r->runs++);
     run->writer = rocksdb_sstfilewriter_create(r->env_options, r->options);
     rocksdb_sstfilewriter_open(run->writer, run->path, &run->error);
     if (run->error) {
