@@ -118,8 +118,8 @@ static err *make_folder(const char *folder) {
     return e;
 }
 
-/* Remove the runs of a process that was killed. One may have been taken in: its file has two names then,
- * and would be written into under this one. */
+/* Remove the runs of a process that was killed. One may have been taken in: its file has two names
+ * then, and would be written into under this one. */
 static void remove_runs(const char *path) {
     struct dirent *item;
     DIR *folder = opendir(path);
