@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { LONGEST = 40 };
+enum { LONGEST = 100 };
 
 /* Levenshtein distance; long words are far from everything. */
 static uint32_t distance(const char *a, const char *b) {

@@ -46,6 +46,12 @@ static err *set_no_watch(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_take_over(args *a, const char *value) {
+    (void)value;
+    a->takes_over = true;
+    return NULL;
+}
+
 static err *set_json(args *a, const char *value) {
     (void)value;
     a->json = true;
@@ -142,6 +148,8 @@ static const option OPTIONS[] = {
       .apply = set_embedded },
     { "--no-watch", NULL, "run", "do not reload the script when it is saved; SIGHUP still does",
       .apply = set_no_watch },
+    { "--take-over", NULL, "run", "stop the process that runs it here, then run in its place",
+      .apply = set_take_over },
     { "--set", "PATH=VALUE", "run, check, try, lag, replay, why, checkpoint, state",
       "override one option: trigger=once, source.start=earliest, sink.mode=append, NAME.X=…",
       .apply = set_override },

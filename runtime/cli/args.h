@@ -25,6 +25,7 @@ typedef struct args {
     bool embedded;                          /* --embedded */
     bool profile;                           /* run: --profile */
     bool no_watch;                          /* run: --no-watch */
+    bool takes_over;                        /* run: --take-over */
     bool json;                              /* --json */
     bool force;                             /* --force: do it, not only say; try: --fresh */
     bool repeats;                           /* --repeat-output */

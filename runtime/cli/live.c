@@ -371,8 +371,8 @@ live *live_new(const live_options *options) {
 
 control *live_control(live *l) { return l->control; }
 
-void live_open(live *l, const char *name) {
-    int other;
+int live_open(live *l, const char *name) {
+    int other = 0;
     logger *log = l->options.log;
     l->name = mem_copy_text(name, strlen(name));
     err *e = control_open(l->control, name);
@@ -380,12 +380,13 @@ void live_open(live *l, const char *name) {
         log_warn(log, "no control socket: sluice status, stop and reload cannot reach it",
                  log_text("reason", e->message));
         err_free(e);
-        return;
+        return 0;
     }
     const char *label = control_label(l->control, &other);
     if (other)
         log_warn(log, "another process of this name runs on this machine", log_text("name", name),
                  log_number("pid", other), log_text("this_one_is", label));
+    return other;
 }
 
 void live_close(live *l, int exit_code) {

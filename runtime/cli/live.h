@@ -20,8 +20,8 @@ live *live_new(const live_options *options);
 control *live_control(live *l);
 
 /* Open the socket of the pipeline `name`. Where none can be had, or another process has the name,
- * that is a warning: the run goes on. */
-void live_open(live *l, const char *name);
+ * that is a warning: the run goes on. Returns that process; 0: there is none. */
+int live_open(live *l, const char *name);
 
 /* thread: main, at each look. */
 void live_update(live *l, const pipeline *p, const status_facts *f);

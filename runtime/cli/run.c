@@ -17,6 +17,7 @@
 #include "runtime/cli/profile.h"
 #include "runtime/cli/promise.h"
 #include "runtime/cli/reloader.h"
+#include "runtime/cli/rival.h"
 #include "runtime/cli/shadowing.h"
 #include "runtime/cli/status.h"
 #include "runtime/cli/stop.h"
@@ -446,10 +447,12 @@ static err *run_all(run *r) {
     if (e) return stopped_early(e);
     const sl_plan *plan = script_plan(r->workers[0]->script);
     r->name = mem_copy_text(plan->name.data, plan->name.len);
-    live_open(r->live, r->name);
+    args_put_operands(r->a, &r->operands);
+    bool has_state = plan->checkpoint.url.data && !r->embedded;
+    rival first = { r->name, buf_text(&r->operands), has_state, r->a->takes_over, &r->log, 0 };
+    if ((e = rival_open(&first, r->live))) return e;
     named_note(r->a, r->name);
     system.pipeline = r->name;
-    args_put_operands(r->a, &r->operands);
     system.operands = buf_text(&r->operands);
     if (r->embedded) {
         system.brokers = embedded_brokers(r->embedded);

@@ -76,15 +76,27 @@ static err *look_at_batch(void *arg, const pointer *at, const char *record, size
     return e;
 }
 
+/* No recorded batch has read anything of the partition: what is committed says where reading
+ * stands, since a start at "latest" is committed before the first record. */
+static void take_mark(const past *p, const why_record *r, why_found *found) {
+    for (uint32_t i = 0; i < p->stored.count; i++) {
+        const sl_mark *mark = &p->stored.committed[i].mark;
+        if (mark->partition != r->number || strcmp(mark->topic, r->topic) != 0) continue;
+        found->place = WHY_NOT_YET;
+        found->first = found->next = mark->offset;
+    }
+}
+
 err *why_find(past *p, const why_record *r, why_found *found) {
     finding f = { .r = r, .found = found };
     *found = (why_found){ .place = WHY_UNKNOWN };
     err *e = history_read(&p->stored.store, p->stored.name, &p->stored.pointer, 0,
                           p->stored.pointer.batch, look_at_batch, &f);
+    if (!e && found->place == WHY_UNKNOWN) take_mark(p, r, found);
     if (e || found->place != WHY_NOT_YET) return e;
-    found->batch = f.first_batch;
+    found->batch = f.has_first ? f.first_batch : p->stored.pointer.batch;
     if (r->offset < found->first)
-        found->place = f.first_batch ? WHY_FORGOTTEN : WHY_BEFORE_START;
+        found->place = found->batch ? WHY_FORGOTTEN : WHY_BEFORE_START;
     else if (r->offset < found->next)
         found->place = WHY_SKIPPED;
     return NULL;

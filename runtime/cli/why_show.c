@@ -51,10 +51,12 @@ static void put_place(const why_shown *w, buf *out) {
     switch (f->place) {
     case WHY_READ: break;
     case WHY_NOT_YET:
-        buf_printf(out,
-                   "not read yet: the last committed batch is %" PRIu64 ", and reading of this "
-                   "partition goes on at %" PRId64 "\n",
-                   w->done - 1, f->next);
+        buf_put_text(out, "not read yet: ");
+        if (w->done)
+            buf_printf(out, "the last committed batch is %" PRIu64, w->done - 1);
+        else
+            buf_put_text(out, "no batch is committed");
+        buf_printf(out, ", and reading of this partition goes on at %" PRId64 "\n", f->next);
         break;
     case WHY_BEFORE_START:
         buf_printf(out,

@@ -7,6 +7,7 @@
 
 #include "runtime/base/buf.h"
 #include "runtime/base/mem.h"
+#include "runtime/connect/kafka_near.h"
 #include "runtime/connect/kafka_options.h"
 #include "runtime/connect/options.h"
 
@@ -314,8 +315,13 @@ static err *judge_topic(kafka_client *c, const rd_kafka_metadata_topic_t *topic,
 
 static err *unknown_topic(kafka_client *c, const char *topic) {
     char *command = kafka_create_command(c, topic, 4);
-    err *e = err_new(ERR_MISSING, "topic %s does not exist on %s (check the name, or make it: %s)",
-                     topic, c->brokers, command);
+    buf near;
+    buf_init(&near);
+    kafka_near_put(c, topic, &near);
+    err *e = err_new(ERR_MISSING,
+                     "topic %s does not exist on %s%s (check the name, or make it: %s)", topic,
+                     c->brokers, buf_text(&near), command);
+    buf_done(&near);
     mem_free(command);
     return e;
 }

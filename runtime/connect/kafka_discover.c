@@ -4,6 +4,7 @@
 
 #include "runtime/base/buf.h"
 #include "runtime/base/mem.h"
+#include "runtime/connect/kafka_near.h"
 #include "runtime/connect/kafka_options.h"
 
 enum { SUGGESTED_PARTITIONS = 4 };
@@ -83,24 +84,29 @@ static err *find_matching(kafka_source *s) {
 
 /* All that are missing in one message, each with the command that makes it. */
 static err *missing_topics(kafka_source *s, const bool *is_missing) {
-    buf names, commands;
+    buf names, commands, meant;
     uint32_t count = 0;
     buf_init(&names);
     buf_init(&commands);
+    buf_init(&meant);
     for (uint32_t i = 0; i < s->topic_count; i++) {
         if (!is_missing[i]) continue;
         char *command = kafka_create_command(&s->client, s->topics[i]->name, SUGGESTED_PARTITIONS);
         buf_printf(&names, "%s%s", count++ ? ", " : "", s->topics[i]->name);
         buf_printf(&commands, "%s%s", commands.len ? "; " : "", command);
+        char *near = kafka_near_topic(&s->client, s->topics[i]->name);
+        if (near) buf_printf(&meant, "%s`%s`", meant.len ? ", " : ": did you mean ", near);
+        mem_free(near);
         mem_free(command);
     }
     bool one = count == 1;
     err *e = err_new(ERR_MISSING,
-                     "topic%s %s %s not exist on %s (check the name%s, or make %s: %s)",
+                     "topic%s %s %s not exist on %s%s%s (check the name%s, or make %s: %s)",
                      one ? "" : "s", buf_text(&names), one ? "does" : "do", s->client.brokers,
-                     one ? "" : "s", one ? "it" : "them", buf_text(&commands));
+                     buf_text(&meant), meant.len ? "?" : "", one ? "" : "s", one ? "it" : "them", buf_text(&commands));
     buf_done(&names);
     buf_done(&commands);
+    buf_done(&meant);
     return e;
 }
 

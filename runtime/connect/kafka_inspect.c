@@ -10,6 +10,7 @@
 #include "runtime/connect/kafka_ask.h"
 #include "runtime/connect/kafka_fetch.h"
 #include "runtime/connect/kafka_produce.h"
+#include "runtime/connect/kafka_near.h"
 #include "runtime/connect/kafka_options.h"
 #include "runtime/connect/kafka_pattern.h"
 #include "runtime/connect/kafka_try.h"
@@ -154,6 +155,9 @@ static void try_write(work *w, const char *topic, int64_t max_bytes) {
 
 static void say_missing(work *w, const char *topic) {
     kafka_say_flag(w->out, "missing", true);
+    char *near = kafka_near_topic(&w->client, topic);
+    if (near) kafka_say_text(w->out, "near", near);
+    mem_free(near);
     if (w->wanted->is_source) return;
     int32_t partitions = (int32_t)option_number(w->wanted->options, "partitions", 1);
     kafka_ask_creatable(&w->client, topic, partitions, w->out);

@@ -5,6 +5,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/connect/options.h"
 #include "runtime/flow/held.h"
 #include "runtime/flow/side.h"
 #include "runtime/operator/extras.h"
@@ -36,20 +37,35 @@ err *delivery_open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find,
     return s->ops->open(s->opened, system, &s->handle);
 }
 
+bool delivery_is_maker(const sl_sink *plan) {
+    return option_flag(plan->options, "create", false);
+}
+
 err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const sl_system *system) {
     *d = (delivery){ .refusals_to = UINT32_MAX };
     d->sinks = mem_zalloc(plan->sink_count, sizeof *d->sinks);
     arena_init(&d->side_text, 64 << 10);
     arena_init(&d->leaving_text, 64 << 10);
     err *missing = NULL;
+    d->count = plan->sink_count;
+    delivery_find_refusals(d, plan);
     for (uint32_t i = 0; i < plan->sink_count; i++) {
+        if (delivery_is_maker(&plan->sinks[i])) continue;
         err *e = delivery_open_sink(&d->sinks[i], &plan->sinks[i], find, system);
-        d->count = i + 1;
         if (e && e->code != ERR_MISSING) return err_join(e, missing);
         missing = err_join(missing, e);
     }
-    delivery_find_refusals(d, plan);
     return missing;
+}
+
+err *delivery_open_makers(delivery *d, const sl_plan *plan, find_sink_ops find,
+                          const sl_system *system) {
+    for (uint32_t i = 0; i < plan->sink_count; i++) {
+        if (!delivery_is_maker(&plan->sinks[i])) continue;
+        err *e = delivery_open_sink(&d->sinks[i], &plan->sinks[i], find, system);
+        if (e) return e;
+    }
+    return NULL;
 }
 
 void delivery_find_refusals(delivery *d, const sl_plan *plan) {

@@ -45,10 +45,19 @@ typedef struct delivery {
 /* Finds the implementation of a connector by name; NULL: there is none. */
 typedef const sl_sink_ops *(*find_sink_ops)(const sl_string *name);
 
-/* Open all sinks. ERR_MISSING: topics are, those of all sinks are told; other errors at once. */
+/* Open the sinks that make no topic. ERR_MISSING: topics are, those of all sinks are told; other
+ * errors at once. */
 struct err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find,
                           const sl_system *system);
+
+/* Then those that may make theirs: once nothing else can end the start, which would leave them
+ * behind. */
+struct err *delivery_open_makers(delivery *d, const sl_plan *plan, find_sink_ops find,
+                                 const sl_system *system);
 void delivery_close(delivery *d);
+
+/* Whether opening it may make a topic. */
+bool delivery_is_maker(const sl_sink *plan);
 
 /* Open one sink, and close it; `s`: not set up before. */
 struct err *delivery_open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find,

@@ -103,6 +103,7 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     /* topics that are missing are told all at once */
     for (uint32_t i = 0; (!e || e->code == ERR_MISSING) && i < p->plan->source_count; i++)
         e = err_join(e, open_input(p, i, options->find_source));
+    if (!e) e = delivery_open_makers(&p->out, p->plan, options->find_sink, &p->sink_system);
     if (!e) e = keeper_start(p);
     if (!e && p->keeper && p->overlaps && !options->replay) p->deaths = deaths_open(p->plan);
     return e;

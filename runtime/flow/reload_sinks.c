@@ -77,7 +77,6 @@ static err *open_one(pipeline *p, reload *r, uint32_t i, bool *taken) {
     if (open) taken[at] = true;
     if (open && is_same(open, plan)) {
         share(s, open, plan);
-        r->out.count = i + 1;
         return NULL;
     }
     const out_sink *tried = find_tried(p, r, plan);
@@ -89,7 +88,6 @@ static err *open_one(pipeline *p, reload *r, uint32_t i, bool *taken) {
         share(s, tried, plan);
     else
         e = delivery_open_sink(s, plan, p->find_sink, &p->sink_system);
-    r->out.count = i + 1;
     if (open) s->counters = open->counters;
     if (!open) tell(r, plan, "is new");
     if (open && open->ops != &script_sink_ops) tell(r, plan, "is opened anew");
@@ -101,11 +99,13 @@ err *reload_open_sinks(pipeline *p, reload *r) {
     struct script *running = p->sink_system.script;
     bool *taken = mem_zalloc(p->out.count + 1, sizeof *taken);
     err *e = NULL;
-    r->out = (delivery){ .sinks = mem_zalloc(count + 1, sizeof *r->out.sinks) };
+    r->out = (delivery){ .sinks = mem_zalloc(count + 1, sizeof *r->out.sinks), .count = count };
     arena_init(&r->out.side_text, 64 << 10);
     arena_init(&r->out.leaving_text, 64 << 10);
     p->sink_system.script = r->workers[0]->script;
-    for (uint32_t i = 0; i < count && !e; i++) e = open_one(p, r, i, taken);
+    for (int makes = 0; makes < 2; makes++) /* topics last: none is left behind by a refusal */
+        for (uint32_t i = 0; i < count && !e; i++)
+            if (delivery_is_maker(&r->plan->sinks[i]) == makes) e = open_one(p, r, i, taken);
     p->sink_system.script = running;
     delivery_find_refusals(&r->out, r->plan);
     for (uint32_t i = 0; i < p->out.count && !e; i++)

@@ -62,6 +62,12 @@ def fresh(name):
     return f"{name}-{next(_numbers)}"
 
 
+def elsewhere():
+    """The environment of a process as on another machine: it does not see who runs on this one, nor the other way
+    round."""
+    return {"SLUICE_RUN_DIR": tempfile.mkdtemp(prefix="run-")}
+
+
 def sets(*settings):
     """`--set` for each."""
     return [argument for setting in settings for argument in ("--set", setting)]

@@ -49,6 +49,12 @@ class ConnectTest(ConnectCase):
         self.expect(found, "topic no-counts", "error", "does not exist")
         self.assertIn("kafka-topics.sh --bootstrap-server", found["topic no-rides"][0][2])
 
+    def test_a_topic_whose_name_is_misspelt(self):
+        rides, out = self.topic(name="travelled-rides"), self.topic(name="travelled-counts")
+        found = self.connect(pipelines.count("travelld" + rides[9:], "travlled" + out[9:]), code=1)
+        self.expect(found, f"topic travelld{rides[9:]}", "error", f"does not exist: did you mean `{rides}`?")
+        self.expect(found, f"topic travlled{out[9:]}", "error", f"does not exist: did you mean `{out}`?")
+
     def test_settings_against_the_plan(self):
         source = self.topic(configs={"retention.ms": "30000"})
         out = self.topic(configs={"max.message.bytes": "200000"})

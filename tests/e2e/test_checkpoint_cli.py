@@ -382,7 +382,7 @@ class FileTest(CommandTest):
         for words in (("rollback", "--to", "3", "--repeat-output"), ("gc", "--force")):
             self.checkpoint(*words, code=RUNS)
             self.assertIn(f"(pid {run.process.pid} on ", self.said)
-        second = self.run_sluice("run", "p.lua")
+        second = self.run_sluice("run", "p.lua", env=harness.elsewhere())
         self.assertEqual(second.code, RUNS, second.err)
         self.assertNotIn("pid pid", second.err)
         self.assertEqual(run.stop(), 0, run.err)
@@ -484,7 +484,8 @@ class S3Test(CommandTest):
         self.script(follow=True)
         runs = []
         for out in "out", "elsewhere":  # one folder would keep the second one out
-            runs.append(self.start("run", "p.lua", *harness.sets(f"sink.path={out}"), env=self.env))
+            runs.append(self.start("run", "p.lua", *harness.sets(f"sink.path={out}"),
+                                   env={**self.env, **harness.elsewhere()}))
             self.wait_for("it runs", lambda: "running" in runs[-1].err)
         for n in range(10, 400):
             self.rows(n, n + 1)

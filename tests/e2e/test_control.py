@@ -113,6 +113,26 @@ class ControlTest(harness.E2ETest):
         self.assertNotIn("another process", second.err)
         self.assertNotEqual(self.status("ticks")["pid"], pid)
 
+    def test_who_runs_is_not_shut_out_by_a_second_run(self):
+        name = self.counts()
+        self.produce(0, range(0, 1_000, 100))
+        first = self.run_until_read(name, 10)
+        second = self.run_sluice("run", "p.lua", *harness.sets("trigger=1 second"))
+        self.assertEqual(second.code, 3, second.err)
+        self.assertIn(f"`{name}` runs already on this machine (pid {first.process.pid}): `sluice stop {name}` ends it, "
+                      "`sluice run p.lua --set 'trigger=1 second' --take-over` does so and runs in its place", second.err)
+        self.assertEqual(self.status(name)["pid"], first.process.pid)
+        beside = self.start("run", "p.lua", "--embedded")  # a Kafka of its own
+        self.wait_for("the run", lambda: "running" in beside.err)
+        self.assertEqual(beside.stop(), 0)
+        third = self.start("run", "p.lua", "--take-over")
+        self.assertEqual(first.wait(), 0, first.err)
+        self.wait_for("the run", lambda: "running" in third.err)
+        self.assertIn(f"stopping the process that runs this pipeline\" name={name} pid={first.process.pid}", third.err)
+        self.assertEqual(self.status(name)["pid"], third.process.pid)
+        self.ask("stop", name)
+        self.assertEqual(third.wait(), 0)
+
     def test_two_of_a_name_are_told_and_both_reached(self):
         first, second = self.ticks(), self.ticks()
         label = f"ticks@{second.process.pid}"

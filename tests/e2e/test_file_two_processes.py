@@ -20,7 +20,8 @@ class FileTwoProcessesTest(FileSinkCase):
 
     def stop_at(self, point):
         """A process that stands still there."""
-        process = self.start("run", "p.lua", program=CRASHING, env={"SLUICE_CRASH": point + ":stop"})
+        process = self.start("run", "p.lua", program=CRASHING,
+                             env={"SLUICE_CRASH": point + ":stop", **harness.elsewhere()})
         self.wait_for(point, lambda: process.stands_still or not process.running)
         self.assertTrue(process.running, process.err)
         return process

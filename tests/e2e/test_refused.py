@@ -65,6 +65,16 @@ class WrongPlaceTest(RefusedTest):
         run = self.check(pipelines.copy(source, "counts-nowhere"), "topic counts-nowhere does not exist")
         self.assertIn("--create --topic counts-nowhere", run.err)
 
+    def test_misspelt_topics_are_told_with_what_is_near_and_nothing_is_made(self):
+        source, out, name = self.topic(name="boarded-rides"), self.topic(name="boarded-counts"), harness.fresh("made")
+        for topics, to, wanted in (("borded" + source[7:], out, source), (source, "boardd" + out[7:], out)):
+            run = self.check(pipelines.copy(topics, to, name=name), "topic [^ ]* does not exist on")
+            self.assertIn(f": did you mean `{wanted}`? (check the name, or make it: ", run.err)
+            self.assertNotIn(f"{name}-quarantine", self.client.topics())
+        self.file("p.lua", pipelines.copy(source, out, name=name))
+        self.assertEqual(self.run_sluice("run", "p.lua").code, 0)
+        self.assertIn(f"{name}-quarantine", self.client.topics())
+
     def test_a_name_that_is_no_topic(self):
         self.check(pipelines.copy("rides/today", self.topic()), "rides/today", code=2)
 

@@ -206,7 +206,7 @@ class FencedTest(RestartTest):
         self.produce(100)
         first = self.start("run", "p.lua")
         self.wait_for("the copy", lambda: len(self.copied()) == 100)
-        second = self.start("run", "p.lua")
+        second = self.start("run", "p.lua", env=harness.elsewhere())
         self.wait_for("the start", lambda: "message=running" in second.err)
         self.produce(100)
         self.assertEqual(first.wait(15), FENCED, first.err)
@@ -220,7 +220,8 @@ class AtLeastOnceTwiceTest(RestartTest):
     """Rows may come twice then, but progress does not go back: nobody fences a plain commit, so it is looked for."""
 
     def stop_at(self, point):
-        process = self.start("run", "p.lua", program=CRASHING, env={"SLUICE_CRASH": point + ":stop"})
+        process = self.start("run", "p.lua", program=CRASHING,
+                             env={"SLUICE_CRASH": point + ":stop", **harness.elsewhere()})
         self.wait_for(point, lambda: process.stands_still or not process.running)
         self.assertTrue(process.running, process.err)
         return process

@@ -44,8 +44,8 @@ class RunTest(harness.E2ETest):
         self.client.produce(self.words["IN"], [{"value": json.dumps({"n": n, "text": text}), "partition": n % 2}
                                                for n in range(first, self.sent)])
 
-    def start_copy(self):
-        run = self.start("run", "p.lua")
+    def start_copy(self, env=None):
+        run = self.start("run", "p.lua", env=env)
         self.wait_for("the start", lambda: "message=running" in run.err or not run.running)
         self.assertTrue(run.running, run.err)
         return run
@@ -120,7 +120,7 @@ class NeighbourTest(RunTest):
         first = self.start_copy()
         self.produce(100)
         self.wait_for_all(first)
-        second = self.start_copy()
+        second = self.start_copy(env=harness.elsewhere())
         self.produce(100)
         self.assertEqual(first.wait(20), FENCED, first.err)
         self.wait_for_all(second)
@@ -132,7 +132,7 @@ class NeighbourTest(RunTest):
         self.wait_for_all(first)
         self.produce(2000)
         first.send(signal.SIGSTOP)
-        second = self.start_copy()
+        second = self.start_copy(env=harness.elsewhere())
         self.wait_for_all(second)
         time.sleep(TIMEOUT_S)
         first.send(signal.SIGCONT)

@@ -231,6 +231,25 @@ return sluice.pipeline {
 """
 
 
+class StartTest(harness.E2ETest):
+    def test_what_lies_before_a_start_at_latest_is_told_as_that(self):
+        source = self.topic()
+        self.file("p.lua", SCRIPT.replace("NAME", harness.fresh("why")).replace('"IN"', f'"{source}"')
+                  .replace("earliest", "latest").replace("OUT", self.topic()).replace("LATE", self.topic()))
+        records = made(6, 5)
+        for record in records:
+            record["partition"] = 0
+        self.client.produce(source, records)
+        self.assertEqual(self.run_sluice("run", "p.lua").code, 0)
+        before = self.run_sluice("why", "p.lua", f"{source}:0:5")
+        self.assertIn("never read: reading of this partition began at 6 (option `start`)", before.out, before.err)
+        self.client.produce(source, records)
+        self.assertIn("not read yet", self.run_sluice("why", "p.lua", f"{source}:0:6").out)
+        self.assertEqual(self.run_sluice("run", "p.lua").code, 0)
+        before = self.run_sluice("why", "p.lua", f"{source}:0:5")
+        self.assertIn("never read: reading of this partition began at 6 (option `start`)", before.out, before.err)
+
+
 class FileTest(harness.E2ETest):
     """Stages of all kinds, over a file: the place of a record is its line."""
 

@@ -99,6 +99,9 @@ describe("what brokers said", function()
       assert.equal("make it: kafka-topics.sh --bootstrap-server k:9092 --create --topic "
          .. "rides --partitions 4", list[#list].fix)
       assert.equal("error", list[#list].level)
+      missing = source { name = "rides", missing = true, near = "ride" }
+      assert.matches("error topic rides: does not exist: did you mean `ride`%?",
+         judge("source", missing))
    end)
 
    it("refuses what the account may not do", function()

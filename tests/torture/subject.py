@@ -76,7 +76,8 @@ class Subject:
         workers = self.pick.choice([1, 2])
         if elsewhere:
             self.machine += 1
-        env = dict(self.env, SLUICE_FAULT=",".join(self.faults), SLUICE_CRASH=crash or "")
+        env = dict(self.env, SLUICE_FAULT=",".join(self.faults), SLUICE_CRASH=crash or "",
+                   SLUICE_RUN_DIR=os.path.join(self.folder, f"run-{self.machine}"))
         params = {"name": self.name, "input": INPUT, "store": self.url, "folder": self.sinks,
                   "timeout": TRANSACTION_S * 1000}
         settings = [f"workers={workers}", "commit_interval=0", f"state_dir={self.local()}", *self.of.settings]

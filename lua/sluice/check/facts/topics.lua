@@ -49,7 +49,9 @@ local function is_there(found, of, topic, said, create)
    end
    if not topic.missing then return true end
    if not create then
-      found:add("error", of, "does not exist", "make it: " .. command(topic.name, said))
+      local near = topic.near and (": did you mean `%s`?"):format(topic.near) or ""
+      found:add("error", of, "does not exist" .. near,
+         "make it: " .. command(topic.name, said))
    elseif topic.creatable then
       found:add("ok", of, "does not exist, and will be made")
    else
