@@ -103,7 +103,8 @@ static err *missing_topics(kafka_source *s, const bool *is_missing) {
     err *e = err_new(ERR_MISSING,
                      "topic%s %s %s not exist on %s%s%s (check the name%s, or make %s: %s)",
                      one ? "" : "s", buf_text(&names), one ? "does" : "do", s->client.brokers,
-                     buf_text(&meant), meant.len ? "?" : "", one ? "" : "s", one ? "it" : "them", buf_text(&commands));
+                     buf_text(&meant), meant.len ? "?" : "", one ? "" : "s", one ? "it" : "them",
+                     buf_text(&commands));
     buf_done(&names);
     buf_done(&commands);
     buf_done(&meant);
