@@ -13,6 +13,7 @@
 
 err *checkpoint_way_out(err *e, const checkpoint *c) {
     if (!e || e->code != ERR_REFUSED) return e;
+    if (e->fatal) return err_wrap(e, "the state of '%s' cannot be loaded", c->config.name);
     const char *operands = c->config.operands ? c->config.operands : "SCRIPT";
     err *told = err_new(ERR_REFUSED,
                         "the state of '%s' cannot be loaded: %s. If the pipeline ran with another "

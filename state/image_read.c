@@ -30,16 +30,22 @@ static err *refuse(const char *object, uint32_t part, const char *what) {
     return err_new(ERR_REFUSED, "%s, part %" PRIu32 ": %s", object, part, what);
 }
 
+/* No older version was ever written. Going back to an older state would be the wrong way out. */
+static err *refuse_version(const char *object, uint32_t part, uint32_t version) {
+    err *e = err_new(ERR_REFUSED,
+                     "%s, part %" PRIu32 ": its format is version %" PRIu32
+                     ", this program reads version %d: use the sluice that wrote it, or a newer one",
+                     object, part, version, IMAGE_VERSION);
+    e->fatal = true;
+    return e;
+}
+
 /* Read the head of a part; what can be said without its checksum comes first. */
 static err *check_head(const char *object, uint32_t number, const buf *bytes, part_head *head) {
     if (bytes->len < sizeof *head || memcmp(bytes->data, IMAGE_MAGIC, IMAGE_MAGIC_BYTES) != 0)
         return refuse(object, number, "it is not stored state of sluice, or was cut short");
     memcpy(head, bytes->data, sizeof *head);
-    if (head->version != IMAGE_VERSION)
-        return err_new(ERR_REFUSED,
-                       "%s, part %" PRIu32 ": its format is version %" PRIu32
-                       ", this program reads version %d",
-                       object, number, head->version, IMAGE_VERSION);
+    if (head->version != IMAGE_VERSION) return refuse_version(object, number, head->version);
     uint64_t want = sizeof *head;
     for (uint32_t i = 0; i < IMAGE_STRINGS; i++) want += head->lens[i];
     want = image_round(want) + IMAGE_CHECKSUM_BYTES;

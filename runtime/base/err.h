@@ -23,7 +23,7 @@ typedef enum err_code {
 typedef struct err {
     err_code code;
     bool retriable; /* the same call may succeed later */
-    bool fatal;     /* the handle that gave it is of no more use */
+    bool fatal;     /* the handle that gave it, or what it read, is of no use to this program */
     char *message;  /* owned; "what failed on what: seen, wanted"; no full stop at the end */
 } err;
 

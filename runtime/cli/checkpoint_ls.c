@@ -257,7 +257,7 @@ int command_checkpoint_verify(const args *a) {
     if (!e && a->json) put_json(&out, &l, l.trouble ? "broken" : "whole");
     if (!e && !a->json) put_verdict(&out, &l);
     show_text(&out);
-    if (!e && l.trouble && l.trouble->code != ERR_REFUSED)
+    if (!e && l.trouble && (l.trouble->code != ERR_REFUSED || l.trouble->fatal))
         e = err_new(l.trouble->code, "%s", l.trouble->message);
     if (!e && l.trouble)
         e = err_new(ERR_REFUSED, "%s\n`sluice checkpoint recover %s` shows which states are whole, "

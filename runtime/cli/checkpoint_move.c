@@ -118,9 +118,10 @@ static err *refuse_repeats(const move *m, const target *from, const target *to) 
     buf out;
     buf_init(&out);
     if (from) target_put_distance(&out, &m->s, from, to);
-    err *e = err_new(ERR_USAGE, "%s: goes back over %" PRIu64 " committed batches, whose output "
-                                "comes again:\n%swrite --repeat-output to do it",
-                     m->a->to, last_known(m) - to->p.batch, buf_text(&out));
+    uint64_t count = last_known(m) - to->p.batch;
+    err *e = err_new(ERR_USAGE, "%s: goes back over %" PRIu64 " committed batch%s, whose output "
+                                "comes again:%s%swrite --repeat-output to do it",
+                     m->a->to, count, count == 1 ? "" : "es", out.len ? "\n" : " ", buf_text(&out));
     buf_done(&out);
     return e;
 }

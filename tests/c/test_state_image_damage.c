@@ -112,7 +112,8 @@ static void a_newer_version_is_named(void **state) {
     assert_non_null(e);
     assert_int_equal(e->code, ERR_REFUSED);
     assert_string_equal(e->message, "state/000000000042-ab.delta, part 0: its format is version 2, "
-                                    "this program reads version 1");
+                                    "this program reads version 1: use the sluice that wrote it, "
+                                    "or a newer one");
     err_free(e);
 }
 

@@ -102,6 +102,20 @@ class FileTest(CommandTest):
         self.assertIn("committed: batches 0 to 9, 1 partition", text)
         self.assertRegex(text, r"10 +delta +[\d.]+ KB +\d{4}-\d\d-\d\d .* current")
 
+    def test_what_a_newer_version_stored_is_left_to_that(self):
+        self.run_all()
+        newest = self.path("rides", "state", self.objects()[-1])
+        os.chmod(newest, 0o644)
+        with open(newest, "r+b") as file:
+            file.seek(8)  # state/README.md: the version
+            file.write(bytes([2]))
+        run = self.run_sluice("run", "p.lua")
+        self.checkpoint("verify", code=REFUSED)
+        for code, said in (run.code, run.err), (REFUSED, self.said):
+            self.assertEqual(code, REFUSED)
+            self.assertIn("this program reads version 1: use the sluice that wrote it, or a newer one", said)
+            self.assertNotIn("recover", said)
+
     def test_a_whole_checkpoint_is_whole_and_a_damaged_one_is_not(self):
         self.run_all()
         self.assertIn("whole: 11 objects read", self.checkpoint("verify"))
