@@ -34,7 +34,8 @@ static err *refuse(const char *object, uint32_t part, const char *what) {
 static err *refuse_version(const char *object, uint32_t part, uint32_t version) {
     err *e = err_new(ERR_REFUSED,
                      "%s, part %" PRIu32 ": its format is version %" PRIu32
-                     ", this program reads version %d: use the sluice that wrote it, or a newer one",
+                     ", this program reads version %d: use the sluice that wrote it, or a "
+                     "newer one",
                      object, part, version, IMAGE_VERSION);
     e->fatal = true;
     return e;
