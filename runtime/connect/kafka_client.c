@@ -369,10 +369,11 @@ err *kafka_client_await(kafka_client *c) {
 
 void kafka_client_lost(kafka_client *c, const char *broker) {
     pthread_mutex_lock(&c->lock);
-    bool is_news = !c->lost_ms;
-    if (is_news) {
-        c->lost_ms = kafka_now_ms();
-        if (outages_begin(c->outages, c->brokers, c->lost_ms))
+    if (!c->lost_ms) {
+        int64_t now_ms = kafka_now_ms();
+        outage_kind kind = outages_begin(c->outages, c->brokers, now_ms);
+        if (kind != OUTAGE_OVER) c->lost_ms = now_ms;
+        if (kind == OUTAGE_NEWS)
             log_warn(c->log, "broker lost", log_text("broker", broker),
                      log_text("reason", said(c)));
     }
@@ -383,11 +384,11 @@ void kafka_client_back(kafka_client *c) {
     pthread_mutex_lock(&c->lock);
     c->tls_ms = 0;
     if (c->lost_ms) {
-        int64_t since_ms = c->lost_ms;
+        int64_t since_ms = c->lost_ms, now_ms = kafka_now_ms();
         c->lost_ms = 0;
-        if (outages_end(c->outages, c->brokers, &since_ms))
+        if (outages_end(c->outages, c->brokers, now_ms, &since_ms))
             log_info(c->log, "broker back", log_text("brokers", c->brokers),
-                     log_number("seconds", (kafka_now_ms() - since_ms + 500) / 1000));
+                     log_number("seconds", (now_ms - since_ms + 500) / 1000));
     }
     pthread_mutex_unlock(&c->lock);
 }

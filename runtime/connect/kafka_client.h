@@ -71,7 +71,8 @@ err *kafka_client_partitions(kafka_client *c, rd_kafka_topic_t *topic, int32_t *
 /* Wait for a first broker up to KAFKA_START_MS. ERR_BROKER: nobody there. */
 err *kafka_client_await(kafka_client *c);
 
-/* A broker does not answer: write "broker lost", once. thread: any. */
+/* A broker does not answer: write "broker lost", once; called again for as long as it does not.
+ * thread: any. */
 void kafka_client_lost(kafka_client *c, const char *broker);
 
 /* Everything answers: write "broker back" if one was lost. thread: any. */

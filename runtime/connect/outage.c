@@ -5,11 +5,16 @@
 
 #include "runtime/base/mem.h"
 
+/* Connections wait before they try again, so that some clients find the way back later than others.
+ */
+enum { TAIL_MS = 5000 };
+
 /* A cluster, by its brokers as the script names them. */
 typedef struct outage {
     struct outage *next;
     char *brokers;    /* owned */
     int64_t since_ms; /* steady time of the first loss */
+    int64_t ended_ms; /* of the last outage; 0: there was none */
     uint32_t clients; /* that miss it now */
 } outage;
 
@@ -47,21 +52,25 @@ static outage *of_brokers(outages *o, const char *brokers) {
     return o->first = at;
 }
 
-bool outages_begin(outages *o, const char *brokers, int64_t now_ms) {
-    if (!o) return true;
+outage_kind outages_begin(outages *o, const char *brokers, int64_t now_ms) {
+    if (!o) return OUTAGE_NEWS;
     pthread_mutex_lock(&o->lock);
     outage *at = of_brokers(o, brokers);
-    bool is_first = at->clients++ == 0;
-    if (is_first) at->since_ms = now_ms;
+    outage_kind kind = OUTAGE_KNOWN;
+    if (!at->clients)
+        kind = at->ended_ms && now_ms - at->ended_ms < TAIL_MS ? OUTAGE_OVER : OUTAGE_NEWS;
+    if (kind == OUTAGE_NEWS) at->since_ms = now_ms;
+    if (kind != OUTAGE_OVER) at->clients++;
     pthread_mutex_unlock(&o->lock);
-    return is_first;
+    return kind;
 }
 
-bool outages_end(outages *o, const char *brokers, int64_t *since_ms) {
+bool outages_end(outages *o, const char *brokers, int64_t now_ms, int64_t *since_ms) {
     if (!o) return true;
     pthread_mutex_lock(&o->lock);
     outage *at = of_brokers(o, brokers);
     bool is_last = at->clients > 0 && --at->clients == 0;
+    if (is_last) at->ended_ms = now_ms;
     *since_ms = at->since_ms;
     pthread_mutex_unlock(&o->lock);
     return is_last;

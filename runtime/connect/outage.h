@@ -10,9 +10,16 @@ typedef struct outages outages;
 outages *outages_new(void);
 void outages_free(outages *o); /* NULL is allowed */
 
-/* A client of `brokers` has lost them; true: it is the first that says so. `o` NULL: true. */
-bool outages_begin(outages *o, const char *brokers, int64_t now_ms);
+/* What the loss that a client tells of is. */
+typedef enum outage_kind {
+    OUTAGE_NEWS,  /* the first word of an outage */
+    OUTAGE_KNOWN, /* others have said so */
+    OUTAGE_OVER,  /* the tail of one that ended a moment ago: not counted, tell again if it lasts */
+} outage_kind;
+
+/* A client of `brokers` has lost them. `o` NULL: news. */
+outage_kind outages_begin(outages *o, const char *brokers, int64_t now_ms);
 
 /* They are back for a client that had lost them; true: for all now. `since_ms`: in, when this
  * client lost them; out, when the first did. `o` NULL: true. */
-bool outages_end(outages *o, const char *brokers, int64_t *since_ms);
+bool outages_end(outages *o, const char *brokers, int64_t now_ms, int64_t *since_ms);
