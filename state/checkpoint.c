@@ -63,6 +63,7 @@ err *checkpoint_open(const checkpoint_config *config, checkpoint **out) {
     c->config = *config;
     c->config.name = mem_copy_text(config->name, strlen(config->name));
     pthread_mutex_init(&c->stand_in.lock, NULL);
+    pthread_mutex_init(&c->lock, NULL);
     c->spares = spares_new(config->keep_bytes);
     err *e = read_store_id(c);
     if (!e) e = show_running(c);
@@ -77,23 +78,17 @@ err *checkpoint_open(const checkpoint_config *config, checkpoint **out) {
     return NULL;
 }
 
-static void writing_free(checkpoint_writing *w) {
-    if (!w) return;
-    image_free(w->image);
-    buf_done(&w->record);
-    err_free(w->error);
-    mem_free(w);
-}
-
 static void finish(void *arg) { keeper_finish(arg); }
 
 void checkpoint_close(checkpoint *c) {
     if (!c) return;
+    atomic_store(&c->gives_up, true);
     jobs_free(c->writer);
     if (c->keeper) jobs_add(c->caretaker, finish, c->keeper);
     jobs_free(c->caretaker);
     keeper_free(c->keeper);
-    writing_free(c->writing);
+    while (c->first) checkpoint_writing_free(checkpoint_pop(c));
+    pthread_mutex_destroy(&c->lock);
     spares_free(c->spares);
     pthread_mutex_destroy(&c->stand_in.lock);
     mem_free(c->chain);
@@ -139,10 +134,13 @@ static uint64_t bytes_from(const checkpoint *c, uint32_t first) {
 
 static bool is_long(const checkpoint *c, size_t full_bytes) {
     size_t more = full_bytes > LARGE_BYTES ? (full_bytes - LARGE_BYTES) / OBJECT_BYTES : 0;
-    return c->chain_length >= MOST_OBJECTS + (more < MORE_OBJECTS ? more : MORE_OBJECTS);
+    uint32_t length = c->chain_length + c->underway;
+    return length >= MOST_OBJECTS + (more < MORE_OBJECTS ? more : MORE_OBJECTS);
 }
 
 bool checkpoint_wants_full(const checkpoint *c, size_t full_bytes) {
+    for (const checkpoint_writing *w = c->first; w; w = w->next)
+        if (w->p.kind == POINTER_FULL) return false; /* the chain begins anew there */
     if (!c->chain_length || is_long(c, full_bytes)) return true;
     uint64_t most = full_bytes > CHAIN_BYTES / 2 ? 2 * (uint64_t)full_bytes : CHAIN_BYTES;
     if (bytes_from(c, 1) > most) return true;
@@ -151,31 +149,7 @@ bool checkpoint_wants_full(const checkpoint *c, size_t full_bytes) {
 
 spares *checkpoint_spares(const checkpoint *c) { return c->spares; }
 
-/* thread: the writer's. */
-static void write_object(void *arg) {
-    checkpoint_writing *w = arg;
-    const checkpoint_config *config = &w->c->config;
-    if (!w->parts) {
-        image_finish(w->image);
-        w->parts = image_part_count(w->image);
-        w->bytes = image_bytes(w->image);
-    }
-    int64_t begun_ms = clock_steady_ms(config->clock);
-    w->error = object_write(config->store, config->name, &w->p, w->image);
-    w->took_ms = clock_steady_ms(config->clock) - begun_ms;
-}
-
-void checkpoint_put(checkpoint *c, image *m, const buf *record, bool is_full, uint64_t batch,
-                    uint32_t partitions, pointer *p) {
-    assert(!c->writing);
-    checkpoint_writing *w = c->writing = mem_zalloc(1, sizeof *w);
-    *w = (checkpoint_writing){ .c = c, .image = m };
-    buf_init(&w->record);
-    if (record) buf_put(&w->record, record->data, record->len);
-    w->p = pointer_new(is_full ? POINTER_FULL : POINTER_DELTA, batch, partitions);
-    *p = w->p;
-    w->ticket = jobs_add(c->writer, write_object, w);
-}
+/* -- behind the commit */
 
 /* What one of the caretaker's jobs is about. */
 typedef struct errand {
@@ -183,7 +157,7 @@ typedef struct errand {
     checkpoint_writing *w; /* owned, or NULL */
     pointer p;
     uint32_t parts;
-    sl_mark *marks; /* owned until the job runs */
+    sl_mark *marks; /* owned until the job runs; NULL: nothing is committed with it */
     uint32_t mark_count;
 } errand;
 
@@ -193,70 +167,6 @@ static errand *errand_new(checkpoint *c, const pointer *p) {
     it->p = *p;
     return it;
 }
-
-static void run_given_up(void *arg) {
-    errand *it = arg;
-    keeper_given_up(it->c->keeper, &it->p, it->parts);
-    mem_free(it);
-}
-
-static void give_up_name(checkpoint *c, const checkpoint_writing *w) {
-    errand *it = errand_new(c, &w->p);
-    it->parts = w->parts ? w->parts : 1;
-    jobs_add(c->caretaker, run_given_up, it);
-}
-
-/* The name may be taken by what an error hid: another one is certain. */
-static void write_again(checkpoint_writing *w) {
-    give_up_name(w->c, w);
-    err_free(w->error);
-    w->error = NULL;
-    w->p = pointer_new(w->p.kind, w->p.batch, w->p.partitions);
-    w->ticket = jobs_add(w->c->writer, write_object, w);
-}
-
-static void tell_failure(const checkpoint *c, const checkpoint_writing *w, uint32_t tries) {
-    if (tries) return;
-    char name[96];
-    pointer_object(&w->p, name);
-    log_warn(c->config.log, "state not stored, trying again", log_text("object", name),
-             log_text("error", w->error->message));
-}
-
-/* The last try has failed: whether there will be another. */
-static err *after_failure(checkpoint *c, checkpoint_writing *w, uint32_t tries) {
-    bool may_pass = w->error->retriable && !(c->config.in_line && tries + 1 >= TRIES_IN_LINE);
-    if (may_pass) {
-        tell_failure(c, w, tries);
-        return checkpoint_rest(c, tries);
-    }
-    err *e = err_wrap(err_new(w->error->code, "%s", w->error->message), "storing the state");
-    e->retriable = w->error->retriable;
-    return e;
-}
-
-err *checkpoint_wait(checkpoint *c, pointer *p) {
-    checkpoint_writing *w = c->writing;
-    assert(w);
-    err *e = NULL;
-    for (uint32_t tries = 0; !e && !w->is_durable; tries++) {
-        if (w->has_failed) write_again(w);
-        if (!jobs_wait(c->writer, w->ticket, c->config.stop))
-            return err_new(ERR_STOPPED, "asked to stop while the state was being stored");
-        w->has_failed = w->error != NULL;
-        w->is_durable = !w->has_failed;
-        if (w->has_failed)
-            e = after_failure(c, w, tries);
-        else if (tries)
-            log_info(c->config.log, "state stored again", log_number("tries", tries + 1));
-    }
-    if (e) return e;
-    *p = w->p;
-    crash_point("delta_durable");
-    return NULL;
-}
-
-/* -- behind the commit */
 
 /* One piece of memory: the topics lie behind the marks. */
 static sl_mark *copy_marks(const sl_mark *marks, uint32_t count) {
@@ -286,8 +196,8 @@ static void run_committed(void *arg) {
         o.record_len = it->w->record.len;
         keeper_add(k, &o);
     }
-    keeper_committed(k, &it->p, it->marks, it->mark_count);
-    writing_free(it->w);
+    if (it->marks) keeper_committed(k, &it->p, it->marks, it->mark_count);
+    checkpoint_writing_free(it->w);
     mem_free(it);
 }
 
@@ -336,35 +246,35 @@ static void begin_at_stand_in(checkpoint *c) {
     c->chain[0].bytes = bytes;
 }
 
+/* An object counts. `it` tells the caretaker; taken. */
+static void take_in(checkpoint *c, checkpoint_writing *w, errand *it) {
+    account(c, w);
+    if (c->config.follow)
+        c->config.follow(c->config.follow_arg, &w->p, w->image);
+    else
+        image_free(w->image);
+    w->image = NULL;
+    it->w = w;
+    jobs_add(c->caretaker, run_committed, it);
+}
+
 void checkpoint_committed(checkpoint *c, const pointer *p, const sl_mark *marks, uint32_t count) {
+    c->current = *p;
+    c->has_current = true;
+    while (c->first && c->first->batch < p->batch) {
+        checkpoint_writing *w = checkpoint_pop(c);
+        take_in(c, w, errand_new(c, &w->p));
+    }
     errand *it = errand_new(c, p);
     it->marks = copy_marks(marks, count);
     it->mark_count = count;
-    c->current = *p;
-    c->has_current = true;
-    checkpoint_writing *w = c->writing;
-    if (w) {
-        assert(w->is_durable && !strcmp(w->p.id, p->id));
-        account(c, w);
-        if (c->config.follow)
-            c->config.follow(c->config.follow_arg, p, w->image);
-        else
-            image_free(w->image);
-        w->image = NULL;
-        it->w = w;
-        c->writing = NULL;
+    if (c->first && c->first->batch == p->batch) {
+        assert(!strcmp(c->first->p.id, p->id));
+        take_in(c, checkpoint_pop(c), it);
+    } else {
+        jobs_add(c->caretaker, run_committed, it);
     }
-    jobs_add(c->caretaker, run_committed, it);
     begin_at_stand_in(c);
-}
-
-void checkpoint_given_up(checkpoint *c) {
-    checkpoint_writing *w = c->writing;
-    if (!w) return;
-    jobs_wait(c->writer, w->ticket, NULL);
-    give_up_name(c, w);
-    writing_free(w);
-    c->writing = NULL;
 }
 
 err *checkpoint_put_part(checkpoint *c, const pointer *at, uint32_t part, const buf *bytes) {

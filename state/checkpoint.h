@@ -86,18 +86,25 @@ bool checkpoint_wants_full(const checkpoint *c, size_t full_bytes);
 spares *checkpoint_spares(const checkpoint *c);
 
 /* Begin to write the object of a batch; `m` is taken, and finished in the background: call no
- * image_finish. `record`: its plan as in the section IMAGE_RECORD, for the journal; copied. Gives
- * the pointer to commit with. */
+ * image_finish. Several may be on their way, each following the one before (its first name).
+ * `record`: its plan as in the section IMAGE_RECORD, for the journal; copied. Gives the pointer to
+ * commit with. */
 void checkpoint_put(checkpoint *c, image *m, const buf *record, bool is_full, uint64_t batch,
                     uint32_t partitions, pointer *p);
 
-/* Wait until it is durable; after errors that may pass (disk full, no answer) it is written again
- * under a new name, until it is, or `stop`: `p` is what counts. */
+/* Objects that were put and are not committed; whether these are as many as should wait; those of
+ * them that are not written yet. */
+uint32_t checkpoint_underway(const checkpoint *c);
+bool checkpoint_is_behind(const checkpoint *c);
+size_t checkpoint_unwritten(const checkpoint *c);
+
+/* Wait until that of `p` (by its batch) and all before it are durable; after errors that may pass
+ * (disk full, no answer) it is written again under a new name, until it is, or `stop`: `p` is what
+ * counts. thread: any, one. */
 err *checkpoint_wait(checkpoint *c, pointer *p);
 
-/* The batch is committed with `p`; `marks` for the head's copy. Or it is not: its object is
- * garbage.
- */
+/* The batch is committed with `p`, and with it those before; `marks` for the head's copy. Or none
+ * of what is on its way is: it is garbage. */
 void checkpoint_committed(checkpoint *c, const pointer *p, const sl_mark *marks, uint32_t count);
 void checkpoint_given_up(checkpoint *c);
 

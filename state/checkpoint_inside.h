@@ -2,23 +2,28 @@
 /* What the files checkpoint*.c share. Two threads stand behind a checkpoint: `writer` puts the
  * object of the batch, `caretaker` does what may wait (keeper.h). */
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "state/checkpoint.h"
 #include "state/jobs.h"
 #include "state/keeper.h"
 
-/* An object on its way. Between checkpoint_put and jobs_wait it is the writer's. */
+/* An object on its way. Between checkpoint_put and jobs_wait it is the writer's, but for what says
+ * otherwise. */
 typedef struct checkpoint_writing {
     checkpoint *c;
-    image *image; /* owned */
-    buf record;   /* owned */
-    pointer p;
+    struct checkpoint_writing *next; /* the owner's; under the lock, as `first` */
+    uint64_t batch;                  /* as in `p`; never changed */
     uint64_t ticket;
-    err *error;     /* of the last try; owned */
-    uint32_t parts; /* of the finished image; 0: it is not */
+    size_t put_bytes; /* so many it had when it was put */
+    bool was_told;    /* checkpoint_wait has given `error` */
+    image *image;     /* owned */
+    buf record;       /* owned */
+    pointer p;        /* another one after a failure */
+    err *error;       /* why it is not durable; owned */
+    uint32_t parts;   /* of the finished image; 0: it is not */
     size_t bytes;
     int64_t took_ms;
-    bool is_durable, has_failed; /* the owner's, of the last try that was waited for */
 } checkpoint_writing;
 
 /* An object of the current chain. */
@@ -39,9 +44,14 @@ struct checkpoint {
     checkpoint_config config; /* `name` is owned */
     char store_id[33];
     jobs *writer, *caretaker;
-    spares *spares;              /* owned */
-    keeper *keeper;              /* caretaker's, from checkpoint_open on */
-    checkpoint_writing *writing; /* owned; NULL: nothing is on its way */
+    spares *spares;                   /* owned */
+    keeper *keeper;                   /* caretaker's, from checkpoint_open on */
+    pthread_mutex_t lock;             /* guards the list of what is on its way */
+    checkpoint_writing *first, *last; /* put and not committed, oldest first; owned */
+    uint32_t underway;                /* so many */
+    pointer renamed, renamed_to;      /* the writer's: the last one that failed, as it was called */
+    bool is_broken;                   /* the writer's: one failed for good, what follows it does */
+    atomic_bool gives_up;             /* nobody waits for what is on its way */
     pointer current;
     bool has_current;
     bool no_stand_ins; /* one is damaged: the next load passes them over */
@@ -56,8 +66,13 @@ struct checkpoint {
 /* The chain grows by one object; a full one is its beginning. */
 void checkpoint_lengthen(checkpoint *c, const pointer *p, uint64_t bytes);
 
+/* Take the oldest one off the list. thread: the owner's. */
+checkpoint_writing *checkpoint_pop(checkpoint *c);
+void checkpoint_writing_free(checkpoint_writing *w); /* NULL is allowed */
+
 /* What every refusal of the chain ends with: `e` is taken and given back. */
 err *checkpoint_way_out(err *e, const checkpoint *c);
 
-/* Wait before the next try at a store that does not answer. ERR_STOPPED: asked to stop. */
+/* Wait before the next try at a store that does not answer. ERR_STOPPED: asked to stop, or nobody
+ * waits for it. thread: any. */
 err *checkpoint_rest(const checkpoint *c, uint32_t tries);

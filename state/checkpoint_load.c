@@ -33,7 +33,7 @@ err *checkpoint_rest(const checkpoint *c, uint32_t tries) {
     int64_t rest_ms = tries < 6 ? (int64_t)FIRST_MS << tries : MOST_MS;
     const struct timespec slice = { .tv_nsec = SLICE_MS * 1000000L };
     for (int64_t ms = 0; ms < rest_ms; ms += SLICE_MS) {
-        if (c->config.stop && *c->config.stop)
+        if ((c->config.stop && *c->config.stop) || atomic_load(&c->gives_up))
             return err_new(ERR_STOPPED, "asked to stop while the store was waited for");
         nanosleep(&slice, NULL);
     }

@@ -166,6 +166,15 @@ static void finish_part(image *m, uint32_t i, uint32_t total) {
     memcpy(part->bytes.data + checked, &checksum, sizeof checksum);
 }
 
+void image_follow(image *m, const char *was, const char *is) {
+    enum { PARENT = 0 }; /* the first string behind the head of each part */
+    size_t len = m->head.lens[PARENT];
+    if (strcmp(m->strings[PARENT], was) != 0 || strlen(is) != len) return;
+    memcpy(m->strings[PARENT], is, len);
+    for (uint32_t i = 0; i < m->count; i++)
+        memcpy(m->parts[i].bytes.data + sizeof m->head, is, len);
+}
+
 void image_finish(image *m) {
     assert(!m->section_at);
     for (uint32_t i = 0; i < m->count; i++)

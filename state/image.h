@@ -65,6 +65,10 @@ void image_end(image *m);
  * sections. Deterministic for one order of touches. */
 void image_put_table(image *m, const char *name, const table *t, bool all);
 
+/* Its parent is called otherwise than when it was made: `is` instead of `was`, of the same length;
+ * nothing, if its parent is another. Before image_finish; no part was taken. */
+void image_follow(image *m, const char *was, const char *is);
+
 /* No more sections. Afterwards the parts can be read. */
 void image_finish(image *m);
 uint32_t image_part_count(const image *m);

@@ -313,20 +313,20 @@ static uint64_t nulled_numbers(const pipeline *p) {
     return sum;
 }
 
-/* The batch before is committed, and still ours. */
-static err *settle_last(batch *b) {
+/* The rows of the batch before are out (`all`: it is committed), and we go on. */
+static err *settle_last(batch *b, bool all) {
     pipeline *p = b->p;
-    if (!commit_is_beside(p)) return NULL;
+    if (!commit_is_open(p)) return NULL;
     int64_t began_ms = clock_steady_ms(p->system.clock);
-    err *e = commit_settle(p);
+    err *e = all ? commit_settle(p) : commit_make_way(p);
     b->waited_ms = clock_steady_ms(p->system.clock) - began_ms;
     laps_add(p->laps, LAP_DELIVER);
-    return e ? e : keeper_check_ours(p);
+    return e || commit_is_open(p) ? e : keeper_check_ours(p);
 }
 
 /* Runs have ended in this batch: find out of which record. What is behind is safe first. */
 static err *batch_suspect(batch *b) {
-    err *e = settle_last(b);
+    err *e = settle_last(b, true);
     if (!e) suspect_look(b->p, &b->view);
     return e;
 }
@@ -335,7 +335,7 @@ static err *batch_suspect(batch *b) {
 static err *batch_deliver(batch *b) {
     pipeline *p = b->p;
     err *e = keeper_step(p, "processed");
-    if (!e) e = settle_last(b);
+    if (!e) e = settle_last(b, false);
     if (e) return e;
     b->work = (commit_work){
         .view = &b->view,

@@ -1,4 +1,4 @@
-#include "runtime/flow/commit.h"
+#include "runtime/flow/commit_inside.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -8,6 +8,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/ahead.h"
+#include "runtime/flow/behind.h"
 #include "runtime/flow/keeper_inside.h"
 #include "runtime/flow/local.h"
 #include "runtime/flow/record.h"
@@ -116,13 +117,15 @@ static void put_section(image *m, int32_t kind, const buf *bytes) {
 static err *save(pipeline *p, const commit_work *work) {
     keeper *k = p->keeper;
     size_t held = 0;
+    if (k->has_positions) checkpoint_given_up(k->checkpoint); /* of a try before this one */
     for (uint32_t w = 0; w < crew_count(p->crew); w++)
         held += worker_state_bytes(crew_worker(p->crew, w), p->plan);
     bool is_full = local_wants_full(p, checkpoint_wants_full(k->checkpoint, held), held);
     if (k->has_other_shape) is_full = true;
     assert(!is_full || !local_has_spilled(p)); /* it would lack what is not in memory */
     k->parent[0] = '\0';
-    if (work->view) pointer_write(&k->current, k->parent);
+    if (work->view)
+        pointer_write(checkpoint_underway(k->checkpoint) ? &k->saved : &k->current, k->parent);
     image_head head = {
         .is_full = is_full,
         .batch = work->batch,
@@ -146,15 +149,11 @@ static err *save(pipeline *p, const commit_work *work) {
         image_free(m);
         return e;
     }
-    if (k->is_saving) checkpoint_given_up(k->checkpoint);
-    k->is_saving = true;
     checkpoint_put(k->checkpoint, m, &k->record, is_full, head.batch, k->mark_count, &k->saved);
     return keeper_step(p, "saved");
 }
 
 /* -- one try after the other */
-
-typedef err *try_once(pipeline *p, const commit_work *work);
 
 /* Sleep, but not beyond the moment at which waiting is over. */
 static void rest(const pipeline *p, int64_t ms) {
@@ -166,7 +165,7 @@ static bool may_pass(const err *e) {
     return e->retriable && e->code != ERR_FENCED && e->code != ERR_STOPPED;
 }
 
-/* Give up what was begun; NULL: it can begin again. */
+/* Give up what the ledger has begun; NULL: it can begin again. */
 static err *give_up(const pipeline *p, int64_t *rest_ms) {
     const keeper *k = p->keeper;
     err *e = k->ops->abort(k->ledger);
@@ -197,18 +196,17 @@ static err *stopped(const commit_work *work, err *e) {
     return s;
 }
 
-/* Until it is committed, or cannot be. */
-static err *try_until_done(pipeline *p, try_once *try, const commit_work *work) {
+err *commit_try(pipeline *p, commit_once *once, bool begins, const commit_work *work) {
     int64_t rest_ms = FIRST_REST_MS, told_ms = INT64_MIN;
     for (uint32_t tries = 1;; tries++) {
-        err *e = try(p, work);
+        err *e = once(p, work);
         if (!e && tries > 1)
             log_info(p->system.log, "batch committed after all",
                      log_number("batch", number_of(work)), log_number("tries", tries));
         if (!e || !may_pass(e)) return e;
         tell(p, work, e, &told_ms);
         p->keeper->redelivered++;
-        err *fatal = give_up(p, &rest_ms);
+        err *fatal = begins ? give_up(p, &rest_ms) : NULL;
         if (fatal) {
             err_free(e);
             return fatal;
@@ -220,11 +218,10 @@ static err *try_until_done(pipeline *p, try_once *try, const commit_work *work) 
     }
 }
 
-static err *commit_text(const pipeline *p, const pointer *which) {
-    const keeper *k = p->keeper;
+err *commit_text(const keeper *k, const pointer *which, const sl_mark *marks, uint32_t count) {
     char text[SL_POINTER_BYTES];
     pointer_write(which, text);
-    return k->ops->commit(k->ledger, text, k->marks, k->mark_count);
+    return k->ops->commit(k->ledger, text, marks, count);
 }
 
 /* Of a script on trial, where it costs nothing to go back: what goes wrong with most rows is not
@@ -251,14 +248,13 @@ static err *try_batch(pipeline *p, const commit_work *work) {
     if (!e) e = keeper_step(p, "written");
     if (e) return e;
     k->was_asked = true;
-    return commit_text(p, &k->saved);
+    return commit_text(k, &k->saved, k->marks, k->mark_count);
 }
 
 /* It was tried until it was committed, or cannot be. Takes `e`. */
 static err *end_tries(pipeline *p, err *e) {
     keeper *k = p->keeper;
-    p->counters.redelivered += k->redelivered;
-    k->redelivered = 0;
+    p->counters.redelivered += atomic_exchange(&k->redelivered, 0);
     if (e) return e;
     k->current = k->saved;
     k->committed_ms = k->ended_ms;
@@ -270,7 +266,7 @@ static err *end_tries(pipeline *p, err *e) {
 static void run_commit(void *arg) {
     pipeline *p = arg;
     keeper *k = p->keeper;
-    k->outcome = try_until_done(p, try_batch, k->work);
+    k->outcome = commit_try(p, try_batch, true, k->work);
     k->ended_ms = clock_steady_ms(p->system.clock);
 }
 
@@ -288,7 +284,10 @@ err *commit_begin(pipeline *p, const commit_work *work) {
     k->work->view = NULL;
     k->work->next = NULL;
     k->is_beside = true;
-    k->ticket = jobs_add(k->commits, run_commit, p);
+    if (k->behind)
+        behind_begin(p);
+    else
+        k->ticket = jobs_add(k->commits, run_commit, p);
     return NULL;
 }
 
@@ -324,16 +323,14 @@ void commit_count(pipeline *p, const commit_work *work) {
 
 err *commit_applied(pipeline *p) {
     keeper *k = p->keeper;
-    k->is_saving = k->has_other_shape = false;
+    k->has_other_shape = false;
     ahead_forget(p);
     checkpoint_committed(k->checkpoint, &k->current, k->marks, k->mark_count);
     return keeper_step(p, "applied");
 }
 
 void commit_given_up(pipeline *p) {
-    keeper *k = p->keeper;
-    if (k->is_saving) checkpoint_given_up(k->checkpoint);
-    k->is_saving = false;
+    checkpoint_given_up(p->keeper->checkpoint);
 }
 
 bool commit_leaves_no_trace(const pipeline *p) {
@@ -351,11 +348,34 @@ err *commit_take_back(pipeline *p) {
 /* -- beside the next batch */
 
 bool commit_wait(const pipeline *p, int64_t most_ms) {
-    return jobs_wait_some(p->keeper->commits, p->keeper->ticket, most_ms);
+    const keeper *k = p->keeper;
+    return k->behind ? behind_wait(k, most_ms) : jobs_wait_some(k->commits, k->ticket, most_ms);
+}
+
+bool commit_is_open(const pipeline *p) {
+    return commit_is_beside(p) || (p->keeper && checkpoint_underway(p->keeper->checkpoint) > 0);
+}
+
+int64_t commit_next_ms(const pipeline *p) {
+    const keeper *k = p->keeper;
+    int64_t next_ms = k->is_beside ? k->began_ms + k->commit_ms : INT64_MIN;
+    int64_t paced_ms = k->behind ? behind_next_ms(k) : INT64_MIN;
+    return saturate_sub(next_ms > paced_ms ? next_ms : paced_ms, p->batch_ms);
+}
+
+err *commit_look(pipeline *p) {
+    if (commit_is_beside(p) && commit_wait(p, 0)) return commit_make_way(p);
+    return p->keeper && p->keeper->behind ? behind_take(p) : NULL;
+}
+
+err *commit_make_way(pipeline *p) {
+    if (!p->keeper || !p->keeper->behind || p->trial) return commit_settle(p);
+    return behind_make_way(p);
 }
 
 err *commit_settle(pipeline *p) {
     keeper *k = p->keeper;
+    if (k && k->behind) return behind_settle(p);
     if (!commit_is_beside(p)) return NULL;
     jobs_wait(k->commits, k->ticket, NULL);
     k->is_beside = false;
@@ -388,13 +408,13 @@ static err *try_pointer(pipeline *p, const commit_work *work) {
     keeper *k = p->keeper;
     err *e = k->ops->begin(k->ledger);
     if (!e && work->next) e = checkpoint_wait(k->checkpoint, &k->saved);
-    return e ? e : commit_text(p, &k->saved);
+    return e ? e : commit_text(k, &k->saved, k->marks, k->mark_count);
 }
 
 static err *commit_pointer(pipeline *p, const commit_work *work) {
     keeper *k = p->keeper;
     k->began_ms = clock_steady_ms(p->system.clock);
-    err *e = try_until_done(p, try_pointer, work);
+    err *e = commit_try(p, try_pointer, true, work);
     k->ended_ms = clock_steady_ms(p->system.clock);
     return end_tries(p, e);
 }
@@ -424,7 +444,6 @@ err *commit_genesis(pipeline *p) {
     mem_free(none);
     if (e) return e;
     crash_point("flow_genesis");
-    k->is_saving = false;
     checkpoint_committed(k->checkpoint, &k->current, k->marks, k->mark_count);
     return NULL;
 }

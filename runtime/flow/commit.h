@@ -12,6 +12,9 @@
  *   main    ─batch 7─▶ begin 7 ──────batch 8─────▶ settle 7, begin 8 ─────batch 9──▶
  *   commits               └──sinks, ledger──▶ over           └──sinks, ledger──▶
  *
+ * At least once the pointer follows by itself, behind the rows (behind.h): the next batch waits for
+ * them alone.
+ *
  * It alone uses ledger and sinks then. The object is made before it begins, so the tables go on;
  * what it tells (counters, the local base, garbage) waits for commit_settle. One that fails for
  * good ends the run, and what came behind it in memory is of no account. thread: main. */
@@ -57,8 +60,21 @@ err *commit_take_back(pipeline *p);
 /* One that is beside: wait until it is over, at most `most_ms`; true: it is. */
 bool commit_wait(const pipeline *p, int64_t most_ms);
 
-/* If one is beside: wait for it (errors as of commit_await), and take in what it tells. Behind this
- * nothing is under way: ledger, sinks and checkpoint are main's, all counters are told. */
+/* Whether something is not committed: one is beside, or follows. */
+bool commit_is_open(const pipeline *p);
+
+/* Steady time, ms: before, the next batch need not begin, since it could not be handed over. One is
+ * open. */
+int64_t commit_next_ms(const pipeline *p);
+
+/* Take in what is over (errors as of commit_await); does not wait. */
+err *commit_look(pipeline *p);
+
+/* Wait for what the next batch's rows must not pass, and take in what it tells. */
+err *commit_make_way(pipeline *p);
+
+/* Wait for all, and take it in. Behind this nothing is under way: ledger, sinks and checkpoint are
+ * main's, all counters are told. */
 err *commit_settle(pipeline *p);
 
 /* The same between two steps: its error is the next step's, beside one that waits there. */

@@ -9,6 +9,8 @@
  *   batch by batch: commit.h
  *
  * None (NULL in the pipeline) with checkpoint = "none". One owner (the pipeline); thread: main. */
+#include <stdatomic.h>
+
 #include "runtime/flow/pipeline.h"
 #include "runtime/flow/progress.h"
 #include "runtime/flow/record.h"
@@ -79,21 +81,21 @@ typedef struct keeper {
     pointer current;               /* committed last */
     char parent[SL_POINTER_BYTES]; /* its text, for the object that is being written */
     pointer saved;                 /* of the running batch */
-    bool is_saving;                /* its object is made, and not committed */
     bool was_asked;                /* its commit was asked for: it may have gone through */
     sl_mark *marks;                /* as committed last, or to be; owned; topics: sources' */
     uint32_t mark_count, mark_room;
     struct commit_work *work;   /* of the running commit; owned */
     int64_t began_ms, ended_ms; /* steady time; the end: of its last try */
     err *outcome;               /* what came of it */
-    uint64_t redelivered;       /* times that it was tried again, not counted yet */
+    atomic_uint redelivered;    /* times that it was tried again, not counted yet */
     jobs *commits;              /* the thread in which they go on beside the next batch; owned;
                                    NULL: they end in the call */
     bool is_beside;             /* one does: ledger, sinks and what stands above are its own */
     uint64_t ticket;            /* of it */
+    struct behind *behind;      /* at least once: its rows alone are waited for; owned; or NULL */
     buf record;                 /* plan of the batch that is committed, or was last */
     int64_t committed_ms;       /* steady time of the last commit */
-    int64_t commit_ms;          /* how long it took */
+    int64_t commit_ms;          /* how long it took, or its rows did */
 } keeper;
 
 /* Open store and ledger, see what is there, and load it into the workers' tables: p->keeper, to be

@@ -9,6 +9,7 @@
 #include "runtime/base/crash.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/flow/behind.h"
 #include "runtime/flow/budget.h"
 #include "runtime/flow/held.h"
 #include "runtime/flow/keeper_inside.h"
@@ -259,6 +260,7 @@ err *keeper_open(pipeline *p, const pipeline_options *options) {
 void keeper_close(keeper *k) {
     if (!k) return;
     jobs_free(k->commits);
+    behind_free(k->behind);
     if (k->checkpoint) checkpoint_close(k->checkpoint);
     if (k->ledger) k->ops->close(k->ledger);
     if (k->has_store && !k->is_lent) store_close(&k->store);

@@ -5,6 +5,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/ahead.h"
+#include "runtime/flow/behind.h"
 #include "runtime/flow/commit.h"
 #include "runtime/flow/header.h"
 #include "runtime/flow/keeper_inside.h"
@@ -229,9 +230,14 @@ err *keeper_follow_sinks(pipeline *p) {
     bool goes_beside = p->overlaps && !k->has_positions && !ahead_is_on(p) &&
                        !delivery_is_in_script(&p->out);
     if (goes_beside == (k->commits != NULL)) return NULL;
-    if (goes_beside) return jobs_new(false, &k->commits);
+    if (goes_beside) {
+        err *e = jobs_new(false, &k->commits);
+        return e || k->plan->delivery == SL_EXACTLY_ONCE ? e : behind_new(&k->behind);
+    }
     jobs_free(k->commits);
+    behind_free(k->behind);
     k->commits = NULL;
+    k->behind = NULL;
     return NULL;
 }
 
@@ -282,7 +288,7 @@ err *keeper_check_ours(const pipeline *p) {
 
 err *keeper_check(pipeline *p) {
     keeper *k = p->keeper;
-    if (!k || commit_is_beside(p)) return NULL;
+    if (!k || commit_is_open(p)) return NULL;
     if (k->awaits_genesis) return begin(p);
     if (clock_steady_ms(p->system.clock) - k->committed_ms >= AGAIN_MS) return commit_again(p);
     return keeper_check_ours(p);

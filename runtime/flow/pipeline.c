@@ -186,20 +186,20 @@ static err *run_batch(pipeline *p, trigger_verdict *verdict) {
     return NULL;
 }
 
-/* How long the next batch waits for the commit of the last. One that takes all there is begins so
- * that it is done about when that commit is: what came meanwhile would have to wait for both. One
- * that leaves something behind takes no more for waiting. */
+/* How long the next batch waits for the last. One that takes all there is begins so that it is done
+ * about when what it will wait for is: what came meanwhile would have to wait for both. One that
+ * leaves something behind takes no more for waiting. */
 static int64_t rests_for_ms(const pipeline *p) {
-    const keeper *k = p->keeper;
-    if (!commit_is_beside(p) || p->was_cut_short) return 0;
-    int64_t begin_ms = k->began_ms + k->commit_ms - p->batch_ms;
-    return begin_ms - clock_steady_ms(p->system.clock);
+    if (!commit_is_open(p) || p->was_cut_short) return 0;
+    return saturate_sub(commit_next_ms(p), clock_steady_ms(p->system.clock));
 }
 
 /* It is time for a batch, as far as the trigger is concerned. */
 static err *run_in_time(pipeline *p, trigger_verdict *verdict) {
+    enum { LOOK_MS = 2 }; /* what it rests for may be over before */
     int64_t ms = rests_for_ms(p);
     if (ms <= 0) return run_batch(p, verdict);
+    if (ms > LOOK_MS) ms = LOOK_MS;
     *verdict = (trigger_verdict){ .action = TRIGGER_WAIT,
                                   .until_ms = clock_now_ms(p->system.clock) + ms };
     return NULL;
@@ -207,7 +207,7 @@ static err *run_in_time(pipeline *p, trigger_verdict *verdict) {
 
 /* Take in a commit that is over, see what is there, and whether somebody else works here. */
 static err *look_around(pipeline *p) {
-    err *e = commit_is_beside(p) && commit_wait(p, 0) ? commit_settle(p) : NULL;
+    err *e = commit_look(p);
     for (uint32_t i = 0; i < p->input_count && !e && !ahead_planned(p); i++)
         e = input_look(&p->inputs[i]);
     return e ? e : keeper_check(p);

@@ -21,11 +21,13 @@ INTERVAL_SHARE = 0.9
 class Bench:
     """A broker with the rides in it, and the right answers."""
 
+    jvm = () # more of Java's options for the broker
+
     def __init__(self, options):
         _, self.answers = engine.data(options.records)
         self.count = options.records
         self.options = options
-        self.broker = kafka.Broker(measure=True).start()
+        self.broker = kafka.Broker(measure=True).start(jvm=self.jvm)
         self.client = self.broker.client
         self.number = 0
         kit.say(f"producing {self.count} rides, lz4, {PARTITIONS} partitions")

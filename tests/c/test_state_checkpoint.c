@@ -290,6 +290,39 @@ static void a_store_that_is_full_is_waited_for_until_stopped(void **state) {
     store_memory_remove("chain");
 }
 
+/* Each names the one before by the name it was given first. */
+static void several_under_way_hang_together_whichever_fails(void **state) {
+    (void)state;
+    enum { MANY = 4 };
+    for (uint32_t nth = 1; nth <= 2 * MANY; nth++) {
+        fixture f;
+        loaded l;
+        pointer p;
+        fixture_open(&f, "memory:chain");
+        f.config.in_line = false;
+        f.clock.manual = false;
+        f.log.level = LOG_ERROR + 1;
+        start(&f);
+        genesis(&f);
+        bool is_told = nth > MANY;
+        store_memory_fail("chain", is_told ? nth - MANY : nth, 1,
+                          is_told ? STORE_FAULT_BEFORE : STORE_FAULT_AFTER);
+        for (uint32_t i = 0; i < MANY; i++) {
+            put(&f, i == 0, 100, &p);
+            f.current = p;
+            f.batch = p.batch;
+        }
+        assert_int_equal(checkpoint_underway(f.c), MANY);
+        assert_ok(checkpoint_wait(f.c, &p));
+        commit(&f, &p);
+        assert_int_equal(checkpoint_underway(f.c), 0);
+        assert_ok(restart(&f, &l));
+        assert_int_equal(l.count, MANY);
+        fixture_close(&f);
+        store_memory_remove("chain");
+    }
+}
+
 /* -- when a full one is written */
 
 static void chains_are_bounded(void **state) {
@@ -385,6 +418,7 @@ int main(void) {
         cmocka_unit_test(whichever_put_fails_the_chain_is_whole),
         cmocka_unit_test(what_was_given_up_is_not_in_the_way),
         cmocka_unit_test(a_store_that_is_full_is_waited_for_until_stopped),
+        cmocka_unit_test(several_under_way_hang_together_whichever_fails),
         cmocka_unit_test(chains_are_bounded),
         cmocka_unit_test(the_first_plan_counts),
         cmocka_unit_test(scripts_are_kept_once),

@@ -244,6 +244,26 @@ class AtLeastOnceTwiceTest(RestartTest):
                 self.assertEqual(self.client.group_offsets(at_least["NAME"]), before)
 
 
+class RowsFirstTest(RestartTest):
+    def test_at_least_once_rows_do_not_wait_for_the_store(self):
+        """The second commit stands still for as long as the test takes: rows of later batches come out, and are
+        done again by whoever goes on from the first."""
+        at_least = {"STORE": 'file:./store", delivery = "at-least-once', "NAME": harness.fresh("rows")}
+        self.script(TRIGGER="continuous", **at_least)
+        run = self.start("run", "p.lua", program=CRASHING,
+                         env={"SLUICE_CRASH": "delta_durable:2:delay=600000"})
+        for part in range(1, 5):
+            self.produce(100)
+            self.wait_for(f"rows of part {part}", lambda part=part: len(self.copied()) == 100 * part)
+        committed = sum(offset for offset, _ in self.client.group_offsets(at_least["NAME"]).values())
+        self.assertLess(committed, 400)
+        run.kill()
+        self.run_once(**at_least)
+        copied = self.copied()
+        self.assertEqual(sorted(set(copied)), list(range(400)))
+        self.assertEqual(len(copied), 400 + 400 - committed)
+
+
 class BrokerAwayTest(RestartTest):
     @property
     def broker(self):

@@ -1,0 +1,226 @@
+#include "runtime/flow/behind.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/flow/commit_inside.h"
+
+enum {
+    FEW = 1,      /* objects that the store may have before it before batches are paced */
+    PACE_MS = 10, /* then */
+};
+
+/* What is to be committed, or is. */
+typedef struct promise {
+    pointer p;      /* the object may get another name before it is durable */
+    sl_mark *marks; /* owned; topics: sources' */
+    uint32_t count;
+} promise;
+
+struct behind {
+    jobs *deliveries;
+    promise running;      /* the commits' thread's */
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t moved; /* one is done, or there will be none */
+    promise ready;        /* of the newest batch whose rows are out; no marks: there is none */
+    promise done;         /* the newest that is committed and not taken in; likewise */
+    bool is_committing;
+    uint64_t ticket; /* of the job that does */
+    bool has_failed; /* nothing more is committed */
+    err *error;      /* why; NULL: taken */
+};
+
+err *behind_new(behind **out) {
+    behind *b = mem_zalloc(1, sizeof *b);
+    err *e = jobs_new(false, &b->deliveries);
+    if (e) {
+        mem_free(b);
+        return e;
+    }
+    pthread_mutex_init(&b->lock, NULL);
+    pthread_cond_init(&b->moved, NULL);
+    *out = b;
+    return NULL;
+}
+
+static void forget(promise *it) {
+    mem_free(it->marks);
+    *it = (promise){ 0 };
+}
+
+/* What `to` had is forgotten. */
+static void move(promise *to, promise *from) {
+    forget(to);
+    *to = *from;
+    *from = (promise){ 0 };
+}
+
+void behind_free(behind *b) {
+    if (!b) return;
+    jobs_free(b->deliveries);
+    forget(&b->running);
+    forget(&b->ready);
+    forget(&b->done);
+    err_free(b->error);
+    pthread_cond_destroy(&b->moved);
+    pthread_mutex_destroy(&b->lock);
+    mem_free(b);
+}
+
+/* -- the commits' thread */
+
+static err *try_pointer(pipeline *p, const commit_work *work) {
+    (void)work;
+    keeper *k = p->keeper;
+    promise *it = &k->behind->running;
+    err *e = k->ops->check ? k->ops->check(k->ledger) : NULL;
+    if (!e) e = k->ops->begin(k->ledger);
+    if (!e) e = checkpoint_wait(k->checkpoint, &it->p);
+    if (!e) e = keeper_step(p, "written");
+    return e ? e : commit_text(k, &it->p, it->marks, it->count);
+}
+
+static void run_pointers(void *arg) {
+    pipeline *p = arg;
+    behind *b = p->keeper->behind;
+    pthread_mutex_lock(&b->lock);
+    while (b->ready.marks && !b->has_failed) {
+        move(&b->running, &b->ready);
+        pthread_mutex_unlock(&b->lock);
+        commit_work work = { .batch = b->running.p.batch };
+        err *e = commit_try(p, try_pointer, true, &work);
+        pthread_mutex_lock(&b->lock);
+        b->has_failed = e != NULL;
+        b->error = e;
+        if (!e) move(&b->done, &b->running);
+        pthread_cond_signal(&b->moved);
+    }
+    b->is_committing = false;
+    pthread_cond_signal(&b->moved);
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* -- the deliveries' thread */
+
+static err *try_rows(pipeline *p, const commit_work *work) {
+    err *e = keeper_step(p, "begun");
+    if (!e) e = delivery_run(&p->out, work->batch - 1, work->now_ms);
+    return e ? e : keeper_step(p, "produced");
+}
+
+/* The rows are out: their batch can be committed, and with it those before. */
+static void make_ready(pipeline *p) {
+    keeper *k = p->keeper;
+    behind *b = k->behind;
+    promise it = { .p = k->saved, .count = k->mark_count };
+    it.marks = mem_alloc((it.count + 1) * sizeof *it.marks);
+    if (it.count) memcpy(it.marks, k->marks, it.count * sizeof *it.marks);
+    pthread_mutex_lock(&b->lock);
+    move(&b->ready, &it);
+    if (!b->is_committing) {
+        b->is_committing = true;
+        b->ticket = jobs_add(k->commits, run_pointers, p);
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+static void run_delivery(void *arg) {
+    pipeline *p = arg;
+    keeper *k = p->keeper;
+    k->outcome = commit_try(p, try_rows, false, k->work);
+    k->ended_ms = clock_steady_ms(p->system.clock);
+    if (!k->outcome) make_ready(p);
+}
+
+/* -- main */
+
+void behind_begin(pipeline *p) {
+    p->keeper->ticket = jobs_add(p->keeper->behind->deliveries, run_delivery, p);
+}
+
+int64_t behind_next_ms(const keeper *k) {
+    return checkpoint_unwritten(k->checkpoint) > FEW ? k->began_ms + PACE_MS : INT64_MIN;
+}
+
+bool behind_wait(const keeper *k, int64_t most_ms) {
+    return jobs_wait_some(k->behind->deliveries, k->ticket, most_ms);
+}
+
+err *behind_take(pipeline *p) {
+    keeper *k = p->keeper;
+    behind *b = k->behind;
+    promise done = { 0 };
+    pthread_mutex_lock(&b->lock);
+    move(&done, &b->done);
+    err *e = b->error;
+    b->error = NULL;
+    pthread_mutex_unlock(&b->lock);
+    if (done.marks) {
+        k->current = done.p;
+        k->committed_ms = clock_steady_ms(p->system.clock);
+        k->has_other_shape = false;
+        checkpoint_committed(k->checkpoint, &k->current, done.marks, done.count);
+        forget(&done);
+    }
+    return e;
+}
+
+/* The rows that are under way are out, or cannot be. */
+static err *settle_rows(pipeline *p) {
+    keeper *k = p->keeper;
+    if (!k->is_beside) return NULL;
+    jobs_wait(k->behind->deliveries, k->ticket, NULL);
+    k->is_beside = false;
+    err *e = k->outcome;
+    k->outcome = NULL;
+    p->counters.redelivered += atomic_exchange(&k->redelivered, 0);
+    k->commit_ms = k->ended_ms - k->began_ms;
+    if (!e) commit_count(p, k->work);
+    for (uint32_t i = 0; i < p->input_count; i++) input_release_parked(&p->inputs[i], !e);
+    return e;
+}
+
+static err *settle_pointers(pipeline *p) {
+    keeper *k = p->keeper;
+    pthread_mutex_lock(&k->behind->lock);
+    uint64_t ticket = k->behind->ticket;
+    pthread_mutex_unlock(&k->behind->lock);
+    jobs_wait(k->commits, ticket, NULL);
+    return behind_take(p);
+}
+
+/* Some of what waits is committed. */
+static err *settle_some(pipeline *p) {
+    keeper *k = p->keeper;
+    behind *b = k->behind;
+    pthread_mutex_lock(&b->lock);
+    while (b->is_committing && !b->done.marks) pthread_cond_wait(&b->moved, &b->lock);
+    pthread_mutex_unlock(&b->lock);
+    return behind_take(p);
+}
+
+/* It ends here. Takes `e`; NULL: nothing does. */
+static err *end(pipeline *p, err *e) {
+    keeper *k = p->keeper;
+    if (!e) return NULL;
+    e = err_join(settle_pointers(p), e);
+    p->batch = k->current.batch;
+    commit_given_up(p);
+    return e;
+}
+
+err *behind_make_way(pipeline *p) {
+    err *e = settle_rows(p);
+    if (!e) e = behind_take(p);
+    while (!e && checkpoint_is_behind(p->keeper->checkpoint)) e = settle_some(p);
+    return end(p, e);
+}
+
+err *behind_settle(pipeline *p) {
+    err *e = settle_rows(p);
+    if (!e) e = settle_pointers(p);
+    e = end(p, e);
+    return e ? e : keeper_step(p, "applied");
+}
