@@ -232,6 +232,9 @@ void keeper_committed(keeper *k, const pointer *p, sl_mark *marks, uint32_t coun
 
 void keeper_planned(keeper *k, const pointer *parent) { add(k, KEPT_PLAN, parent, 1, false); }
 
+/* It may have been room that was missing, and no commit comes until there is some. */
 void keeper_given_up(keeper *k, const pointer *p, uint32_t parts) {
     add(k, KEPT_OBJECT, p, parts, true);
+    bool is_due = clock_steady_ms(k->config->clock) - k->round_ms >= k->pace_ms;
+    if (k->is_owner && is_due) round_of_care(k);
 }

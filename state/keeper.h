@@ -1,6 +1,7 @@
 #pragma once
 /* What may wait, done by the caretaker's thread behind each commit: the journal of the batches'
- * records, the copy of the head, and removing what no pointer reaches.
+ * records, the copy of the head, and removing what no pointer reaches (also while an object cannot
+ * be written).
  *
  * Removed is, once it is older than the grace: what was given up by this process, and what is
  * strictly before the full object that the committed chain starts with; of full objects some stay
@@ -38,7 +39,7 @@ void keeper_committed(keeper *k, const pointer *p, sl_mark *marks, uint32_t coun
 /* There is a plan behind `parent`. */
 void keeper_planned(keeper *k, const pointer *parent);
 
-/* `p` will never be committed; its object may be there. */
+/* `p` will never be committed; its object may be there. Removes what may go, as behind a commit. */
 void keeper_given_up(keeper *k, const pointer *p, uint32_t parts);
 
 /* The head's copy, if a newer one is known; at the end. */

@@ -40,6 +40,29 @@ static void nothing_goes_before_the_grace(void **state) {
     store_memory_remove("garbage");
 }
 
+/* On a full disk no batch is committed: what has become old meanwhile makes room. */
+static void what_is_old_goes_while_nothing_can_be_stored(void **state) {
+    (void)state;
+    fixture f;
+    pointer p;
+    fixture_open(&f, "memory:garbage");
+    f.config.grace_ms = 5000;
+    start(&f);
+    genesis(&f);
+    batches(&f, 300, 50 << 20);
+    assert_int_equal(count_objects(&f, "state/"), 300);
+    clock_advance(&f.clock, 5000);
+    store_memory_fail("garbage", 1, UINT32_MAX, STORE_FAULT_BEFORE);
+    put(&f, false, 100, &p);
+    err *e = checkpoint_wait(f.c, &p);
+    assert_non_null(e);
+    err_free(e);
+    assert_int_equal(count_objects(&f, "state/"), 300 - 200);
+    store_memory_fail("garbage", 0, 0, 0);
+    fixture_close(&f);
+    store_memory_remove("garbage");
+}
+
 /* Every batch of `until`, once, in one journal object or the next. */
 static void assert_journal(fixture *f, uint64_t covered);
 
@@ -351,6 +374,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(old_chains_go_and_records_stay),
         cmocka_unit_test(nothing_goes_before_the_grace),
+        cmocka_unit_test(what_is_old_goes_while_nothing_can_be_stored),
         cmocka_unit_test(records_are_gathered_over_restarts),
         cmocka_unit_test(going_back_keeps_the_journal_in_order),
         cmocka_unit_test(a_zombie_cannot_break_the_chain),
