@@ -252,6 +252,19 @@ static err *forget_phase(worker *w, void *arg) {
     return NULL;
 }
 
+static err *try_phase(worker *w, void *arg) {
+    const batch *b = arg;
+    err *e = NULL;
+    for (uint32_t a = 0; !e && a < b->view.plan->aggregate_count; a++)
+        e = emit_try(w, &b->view, a);
+    return e;
+}
+
+/* A text on trial closes no window as a rule: what it would make of those that are open. */
+static err *batch_try(batch *b) {
+    return b->p->trial ? crew_run(b->p->crew, try_phase, b, b->threaded) : NULL;
+}
+
 /* Keys that distincts need no longer go. */
 static err *batch_forget(batch *b) {
     if (!b->p->plan->distinct_count) return NULL;
@@ -374,6 +387,7 @@ static err *batch_work(batch *b) {
     if (!e) e = collect_check(b->p);
     if (!e) e = batch_settle(b);
     if (!e) e = batch_emit(b);
+    if (!e) e = batch_try(b);
     if (!e) e = batch_forget(b);
     deaths_leave(b->p->deaths, b->view.batch);
     return e ? e : budget_check(b->p);

@@ -11,8 +11,11 @@
 #include "runtime/flow/verdict.h"
 #include "runtime/operator/operators.h"
 
+/* Records from which on max_bad_share counts: on trial, where the text before would take them, and
+ * likewise where functions threw. */
 enum { BAD_SHARE_FROM = 1000,
-       BAD_SHARE_TRIAL = 2 /* where the text before would take them */ };
+       BAD_SHARE_TRIAL = 2,
+       BAD_SHARE_THROWN = 1 };
 
 static int compare_messages(const out_message *a, const out_message *b) {
     if (a->window_end != b->window_end) return a->window_end < b->window_end ? -1 : 1;
@@ -125,6 +128,7 @@ static bool says_the_same(const note *a, const note *b) {
 
 /* Keep the first record that was thrown out, for the case that they are too many. */
 static void remember_bad(input *in, const note *n) {
+    in->load.has_thrown |= n->kind == NOTE_THREW;
     if (n->record == NO_RECORD) return;
     const sl_record *r = &in->load.records.items[n->record];
     const sl_partition *partition = &in->partitions[r->partition];
@@ -184,14 +188,20 @@ void collect_chunk(pipeline *p, const batch_view *b, chunk *c) {
     send_notes(p, b, &c->notes);
 }
 
+/* One record that does not decode says nothing of the text; one that it throws out is one more than
+ * the text before has thrown. */
+static uint64_t bad_share_from(const pipeline *p, const input *in) {
+    if (p->trial && in->load.has_thrown) return BAD_SHARE_THROWN;
+    return p->trial || p->on_trial ? BAD_SHARE_TRIAL : BAD_SHARE_FROM;
+}
+
 err *collect_check(const pipeline *p) {
-    uint64_t from = p->trial || p->on_trial ? BAD_SHARE_TRIAL : BAD_SHARE_FROM;
     for (uint32_t i = 0; i < p->input_count; i++) {
         const input *in = &p->inputs[i];
         const source_counters *c = &in->load.pending;
         uint64_t bad = c->quarantined + c->skipped + c->partly_quarantined;
-        if (c->read < from || (double)bad <= in->plan->max_bad_share * (double)c->read)
-            continue;
+        if (c->read < bad_share_from(p, in)) continue;
+        if ((double)bad <= in->plan->max_bad_share * (double)c->read) continue;
         return err_new(ERR_DATA,
                        "source `%.*s`: %llu of the batch's %llu records are bad, more than "
                        "max_bad_share = %g allows; nothing of this batch was kept. A producer's "

@@ -428,6 +428,7 @@ static void release(input *in, input_load *load, bool committed) {
     if (committed) tell_bad(in, load);
     load->pending = (source_counters){ 0 };
     load->first_bad[0] = '\0';
+    load->has_thrown = false;
     load->records.count = 0;
     arena_reset(&load->bytes, (size_t)in->plan->max_bytes);
 }

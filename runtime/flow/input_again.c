@@ -21,6 +21,7 @@ void input_begin_again(input *in, int64_t now_ms) {
     watermark_begin(&in->watermark, now_ms);
     in->load.pending = (source_counters){ .read = in->load.pending.read };
     in->load.first_bad[0] = '\0';
+    in->load.has_thrown = false;
 }
 
 static bool is_at(const input *in, uint32_t p, const char *topic, int32_t number) {

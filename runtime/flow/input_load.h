@@ -9,6 +9,7 @@ typedef struct input_load {
     arena bytes;        /* their bytes */
     source_counters pending;
     char first_bad[400]; /* the first record thrown out, and why */
+    bool has_thrown;     /* the script's functions threw one out */
 } input_load;
 
 void input_load_init(input_load *load);

@@ -3,6 +3,7 @@
  *
  *   emit.c: which windows and groups are due, what goes
  *   emit_session.c, emit_rolling.c, emit_running.c: the same where groups have their own times
+ *   emit_try.c: results of windows that are open, to see whether they can be made
  *   emit_close.c, emit_spilled.c: windows that close, a range of their groups at a time
  *     └─▶ emit_rows.c: a vector of results ─▶ rows
  *           ├─▶ emit_ordered.c: rows that a fold in event-time order throws out
@@ -125,6 +126,10 @@ bool emit_make_rows(const emission *m, uint32_t count);
 
 /* emit_rows.c: make the rows and send them; an error when a result fails. */
 struct err *emit_rows(const emission *m, uint32_t count);
+
+/* emit_rows.c: make the rows, and nothing of them leaves; an error when a result fails. What a fold
+ * in order throws is its record's matter, at the close. */
+struct err *emit_try_rows(const emission *m, uint32_t count);
 
 /* emit_rows.c: retract what was sent for results [0, count): no user code, their states are no
  * more. */

@@ -151,7 +151,7 @@ static void start_rows(const emission *m, uint32_t count) {
     }
 }
 
-bool emit_make_rows(const emission *m, uint32_t count) {
+static void begin_rows(const emission *m, uint32_t count) {
     worker *w = m->w;
     emit_space *s = w->emit;
     sl_vector *v = w->vector;
@@ -173,15 +173,18 @@ bool emit_make_rows(const emission *m, uint32_t count) {
     v->now_ms = m->b->now_ms;
     v->resumes = 0;
     v->ordered = NULL;
-    while (!script_run(w->script, m->plan->emit_driver))
+}
+
+bool emit_make_rows(const emission *m, uint32_t count) {
+    begin_rows(m, count);
+    while (!script_run(m->w->script, m->plan->emit_driver))
         if (!emit_drop_ordered(m)) return false;
     return true;
 }
 
-/* Make the rows, or say which could not be made. */
-static err *make_rows(const emission *m, uint32_t count) {
+/* Which row could not be made. */
+static err *failure_of(const emission *m) {
     worker *w = m->w;
-    if (emit_make_rows(m, count)) return NULL;
     const result *failed = &w->emit->results[w->vector->pos];
     w->failed_at[0] = (uint64_t)failed->window.start ^ 1ull << 63;
     w->failed_at[1] = failed->group.order;
@@ -191,11 +194,17 @@ static err *make_rows(const emission *m, uint32_t count) {
 err *emit_rows(const emission *m, uint32_t count) {
     laps *l = m->w->laps;
     laps_add(l, LAP_LIST);
-    err *e = make_rows(m, count);
+    err *e = emit_make_rows(m, count) ? NULL : failure_of(m);
     laps_add(l, LAP_RESULT);
     if (!e) e = emit_send(m, count);
     laps_add(l, LAP_ENCODE);
     return e;
+}
+
+err *emit_try_rows(const emission *m, uint32_t count) {
+    begin_rows(m, count);
+    bool is_made = script_run(m->w->script, m->plan->emit_driver);
+    return is_made || m->w->vector->ordered ? NULL : failure_of(m);
 }
 
 void emit_taken_back(const emission *m, uint32_t count) {

@@ -45,6 +45,11 @@ uint64_t emit_failed_group(const worker *w, uint32_t *aggregate);
 /* emit.c: make that result again from the states as they are now; true: it fails. */
 bool emit_fails_again(worker *w, const batch_view *b);
 
+/* emit_try.c: make results of some groups of windows that are open, the newest ones, and nothing of
+ * them leaves: ERR_SCRIPT, by the text that has taken over, where one cannot be made. What is on
+ * disk is not looked at. At the end of a batch, behind emit_aggregate. O(panes of a window). */
+struct err *emit_try(worker *w, const batch_view *b, uint32_t aggregate);
+
 /* emit.c: would a batch without records emit or evict anything if the watermark went from `before`
  * to `watermark`? */
 bool emit_is_due(const worker *w, const sl_plan *plan, uint32_t aggregate, int64_t before,

@@ -1,7 +1,9 @@
 """How fast state is back, and what it takes when many groups close, when nothing comes, and for a transaction."""
 import glob
 import os
+import re
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -12,7 +14,7 @@ import expect
 from bench_kit import Row, check
 
 KEYS = 10_000_000
-GROUPS, IDLE_S = 1_000_000, 30
+GROUPS, IDLE_S, RELOADS = 1_000_000, 30, 200
 CATCH_UP_RATE = 200_000 # records a second that came during the outage
 
 
@@ -114,6 +116,57 @@ def idle_rows(b):
     return [Row("idle: memory, CPU a minute", f"{run.peak_mb:.0f} MB, {ms:.0f} ms")]
 
 
+def save(path, text):
+    """As editors do."""
+    with open(path + ".new", "w") as out:
+        out.write(text)
+    os.rename(path + ".new", path)
+
+
+def drain_reloading(b, trigger, **options):
+    """R1 from Kafka to Kafka, its text saved anew all the while: the ms of each exchange, until all rows are out."""
+    with open(expect.RIDE_COUNTS) as file:
+        text = file.read()
+    script, sink = os.path.join(b.folder, "reloaded.lua"), b.fresh_topic(1)
+    save(script, text)
+    run = b.sluice(script, "rides", sink, source_start="earliest", sink_mode="append", trigger=trigger, **options)
+    run.wait_running()
+    taken = []
+    while sum(b.client.end_offsets(sink).values()) < len(b.wanted):
+        save(script, text + f"-- {len(taken)}\n")
+        run.process.send_signal(signal.SIGHUP)
+        before = len(taken)
+        while len(taken) == before:
+            run.ticks() # it must live
+            time.sleep(0.002)
+            taken = re.findall(r"the script was reloaded.* pause_ms=(\d+)", run.so_far())
+    run.wait_idle(lambda: True)
+    run.stop()
+    check("records read", expect.Summary(run.err).source["read"], b.count)
+    b.check_rows(b.client.consume(sink))
+    b.client.delete_topic(sink)
+    return [int(ms) for ms in taken]
+
+
+def reload_rows(b):
+    """Between two batches a text takes over: what waits for it is the next batch."""
+    def once(number, **options):
+        return drain_reloading(b, state.BATCH, name=f"bench-reload-{number}", checkpoint=b.url(), **options)
+
+    rows = []
+    for what, drain in (("no checkpoint", lambda _: drain_reloading(b, "continuous")),
+                        ("a checkpoint, exactly once", once)):
+        pauses, number = [], 0
+        while len(pauses) < RELOADS:
+            number += 1
+            pauses += drain(number)
+        pauses.sort()
+        late = pauses[len(pauses) * 99 // 100]
+        rows.append(Row(f"pause of a reload while R1 is read from Kafka, {what}: p50, p99, most of {len(pauses)}",
+                        f"{pauses[len(pauses) // 2]}, {late}, {pauses[-1]} ms", **kit.at_most(late, 20, "20 ms")))
+    return rows
+
+
 def far_rows(b):
     """Through S3: no goal, its answers are what it takes."""
     with s3_server() as s3:
@@ -126,6 +179,6 @@ def bench(options):
     rows = keys_rows() + closing_rows()
     b = state.Bench(options)
     try:
-        return rows + transaction_rows(b) + catch_up_rows(b) + idle_rows(b) + far_rows(b)
+        return rows + transaction_rows(b) + reload_rows(b) + catch_up_rows(b) + idle_rows(b) + far_rows(b)
     finally:
         b.close()

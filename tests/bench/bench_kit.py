@@ -100,10 +100,14 @@ class Run:
             raise Wrong(f"ended before its time: {take(self.errors)[-2000:]}")
         return int(fields[11]) + int(fields[12])
 
+    def so_far(self):
+        """What it has logged. pread: the offset is the child's, too."""
+        return os.pread(self.errors.fileno(), 1 << 22, 0).decode(errors="replace")
+
     def wait_running(self, timeout_s=60):
-        """Until it says that it runs. pread: the offset is the child's, too."""
+        """Until it says that it runs."""
         deadline = time.monotonic() + timeout_s
-        while b"message=running" not in os.pread(self.errors.fileno(), 1 << 20, 0):
+        while "message=running" not in self.so_far():
             self.ticks() # it must live
             if time.monotonic() > deadline:
                 raise Wrong(f"{' '.join(self.command)}: not running after {timeout_s} s")
