@@ -19,6 +19,7 @@ local nearest = require "sluice.nearest"
 local read = require "sluice.nested.read"
 local schema = require "sluice.schema"
 local shape = require "sluice.shape"
+local text = require "sluice.text"
 local units = require "sluice.units"
 local write = require "sluice.nested.write"
 
@@ -50,16 +51,16 @@ Layout.__index = Layout
 -- @treturn table `{ columns =, size = bytes, null_words =, text = of the struct }`
 function row.layout(columns)
    local words = math.max(1, math.ceil(#columns / 64))
-   local text = {
+   local struct = {
       "struct { int64_t __time; uint32_t __record, __partition; int64_t __offset;",
    }
-   for i = 0, words * 8 - 1 do text[#text + 1] = ("uint8_t __n%d;"):format(i) end
+   for i = 0, words * 8 - 1 do struct[#struct + 1] = ("uint8_t __n%d;"):format(i) end
    for slot, column in ipairs(columns) do
-      text[#text + 1] = MEMBERS[column.type]:gsub("%%d", slot)
+      struct[#struct + 1] = MEMBERS[column.type]:gsub("%%d", slot)
    end
-   text[#text + 1] = "}"
+   struct[#struct + 1] = "}"
    local layout = { columns = columns, null_words = words, getters = {} }
-   layout.text = table.concat(text, " ")
+   layout.text = table.concat(struct, " ")
    layout.ctype = ffi.typeof(layout.text)
    layout.size = ffi.sizeof(layout.ctype)
    return setmetatable(layout, Layout)
@@ -144,7 +145,7 @@ function Layout:getter(slot, exact)
    if not self.getters[key] then
       local value = READ[kind]:gsub("S", slot)
       local made = fill(GETTER, { NULL = row.is_null(slot, "r"), VALUE = value }, "get")
-      self.getters[key] = made(tonumber, bit.band, ffi.string, decimal.new,
+      self.getters[key] = made(tonumber, bit.band, text.reader(), decimal.new,
          more_of(column))
    end
    return self.getters[key]

@@ -146,15 +146,16 @@ static bool settle_nulls(const decoder *d, sl_row *row, bad_record *bad) {
 
 bool decoder_decode(decoder *d, const sl_record *record, const record_origin *origin, sl_row *row,
                     arena *strings, bad_record *bad) {
-    uint32_t words = d->source->null_words;
-    for (uint32_t i = 0; i < words; i++) row->nulls[i] = UINT64_MAX;
+    uint32_t words = d->source->null_words; /* 1 as a rule: a loop over all would call memset */
+    row->nulls[0] = UINT64_MAX;
+    for (uint32_t i = 1; i < words; i++) row->nulls[i] = UINT64_MAX;
     if (record->value.data || d->ops->reads_null) {
         for (uint32_t i = 0; i < d->outside_count; i++)
             if (!put_outside(&d->fields[d->outside[i]], row, record, origin, bad)) return false;
         if (!d->ops->decode(d->state, record, origin, row, strings, bad)) return false;
     }
-    uint64_t left = 0;
-    for (uint32_t i = 0; i < words; i++) left |= row->nulls[i] & d->wanted[i];
+    uint64_t left = row->nulls[0] & d->wanted[0];
+    for (uint32_t i = 1; i < words; i++) left |= row->nulls[i] & d->wanted[i];
     return !left || settle_nulls(d, row, bad);
 }
 

@@ -77,14 +77,12 @@ static inline outcome read_scalar(const shape_step *step, const char *token, siz
     return read_other(step, token, len, row, bad);
 }
 
-static inline void clear_null(sl_row *row, const shape_step *step) {
-    row->nulls[step->null_word] &= step->keep;
-}
-
 /* Each piece of text is held against what is left of the document, so a value begins inside of it
  * or right behind, and one that ends beyond it has too little behind it. */
 bool shape_read(json_shape *s, sl_string document, sl_row *row, arena *strings, bad_record *bad) {
     const char *at = document.data, *end = at + document.len;
+    uint64_t keep = UINT64_MAX; /* of the null bits in `word`: each store would wait for the last */
+    uint32_t word = 0;
     if (!s->count) return false;
     for (const shape_step *step = s->steps, *last = step + s->count; step < last; step++) {
         if (end - at < step->before_len ||
@@ -100,11 +98,16 @@ bool shape_read(json_shape *s, sl_string document, sl_row *row, arena *strings, 
             if (!at) return false;
             got = read_scalar(step, value, (size_t)(at - value), row, bad);
         }
-        if (got == VALUE_READ)
-            clear_null(row, step);
-        else if (got == REFUSED)
-            return false;
+        if (got == REFUSED) return false;
+        if (got == NULL_READ) continue;
+        if (step->null_word != word) {
+            row->nulls[word] &= keep;
+            keep = UINT64_MAX;
+            word = step->null_word;
+        }
+        keep &= step->keep;
     }
+    row->nulls[word] &= keep;
     if (end - at != s->last_len || !json_text_stands(at, s->text + s->last, s->last_len))
         return false;
     s->patience = PATIENCE;
@@ -119,7 +122,7 @@ static bool read_token(const shape_step *step, const json_reader *r, const uint3
     outcome got =
         *token == '"' ? read_string(step, token + 1, len - 2, r->row, r->strings, r->walk.bad)
                       : read_scalar(step, token, len, r->row, r->walk.bad);
-    if (got == VALUE_READ) clear_null(r->row, step);
+    if (got == VALUE_READ) r->row->nulls[step->null_word] &= step->keep;
     return got != REFUSED;
 }
 

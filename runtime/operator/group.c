@@ -74,9 +74,14 @@ static void add_row(grouping *g, uint32_t i, int64_t start) {
 /* Make the keys of the rows, then hash them: bytes that were just written cannot be read in pieces
  * of other sizes until they are in the cache, which costs more than all of the hashing. */
 static void add_keys(chunk *c, const row_set *set, const sl_output *output, grouping *g) {
-    for (uint32_t n = 0; n < g->count; n++)
-        g->keys[n] = key_make(&c->text, output->columns, output->column_count,
-                              set->rows[g->indices[n]], &g->key_lens[n]);
+    const sl_column *columns = output->columns;
+    bool is_text = key_is_text(columns, output->column_count);
+    for (uint32_t n = 0; n < g->count; n++) {
+        const sl_row *row = set->rows[g->indices[n]];
+        g->keys[n] = is_text ? key_make_text(&c->text, columns, row, &g->key_lens[n])
+                             : key_make(&c->text, columns, output->column_count, row,
+                                        &g->key_lens[n]);
+    }
     for (uint32_t n = 0; n < g->count; n++) g->hashes[n] = XXH3_64bits(g->keys[n], g->key_lens[n]);
 }
 

@@ -14,7 +14,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "runtime/base/copy.h"
 #include "runtime/codec/nulls.h"
 #include "runtime/shared/nested.h"
 
@@ -40,37 +39,20 @@ static uint64_t fixed_bits(const sl_row *row, const sl_column *column) {
     }
 }
 
-/* Kept as sl_string: text, bytes, blocks (nested.h: equal values, equal bytes). */
-static bool is_text(uint8_t type) {
-    return type == SL_STRING || type == SL_BYTES || type >= SL_LIST;
-}
-
 static size_t key_size(const sl_column *columns, uint32_t count, const sl_row *row) {
     size_t size = 0;
     for (uint32_t i = 0; i < count; i++) {
         const sl_string *text = (const sl_string *)((const char *)row + columns[i].offset);
-        bool has_text = is_text(columns[i].type) && !nulls_has(row->nulls, columns[i].null_bit);
+        bool has_text = key_type_is_text(columns[i].type) &&
+                        !nulls_has(row->nulls, columns[i].null_bit);
         size += 1u + (has_text ? 4u + (size_t)text->len : sizeof(sl_decimal));
     }
     return size;
 }
 
-/* The key of one column of text, the usual one. */
-static const char *make_text(arena *memory, const sl_column *column, const sl_row *row,
-                             uint32_t *len) {
-    const sl_string *text = (const sl_string *)((const char *)row + column->offset);
-    bool is_null = nulls_has(row->nulls, column->null_bit);
-    uint32_t text_len = is_null ? 0 : text->len;
-    char *key = arena_take(memory, 1 + (size_t)text_len, 1);
-    key[0] = !is_null;
-    copy_text(key + 1, text->data, text_len);
-    *len = 1 + text_len;
-    return key;
-}
-
 const char *key_make(arena *memory, const sl_column *columns, uint32_t count, const sl_row *row,
                      uint32_t *len) {
-    if (count == 1 && is_text(columns->type)) return make_text(memory, columns, row, len);
+    if (key_is_text(columns, count)) return key_make_text(memory, columns, row, len);
     char *key = arena_take(memory, key_size(columns, count, row), 1), *at = key;
     for (uint32_t i = 0; i < count; i++) {
         const sl_column *column = &columns[i];
@@ -84,7 +66,7 @@ const char *key_make(arena *memory, const sl_column *columns, uint32_t count, co
             at += sizeof(sl_decimal);
             continue;
         }
-        if (!is_text(column->type)) {
+        if (!key_type_is_text(column->type)) {
             uint64_t bits = fixed_bits(row, column);
             memcpy(at, &bits, 8);
             at += 8;
@@ -130,7 +112,7 @@ void key_read(const char *key, uint32_t len, const sl_column *columns, uint32_t 
             at += sizeof(sl_decimal);
             continue;
         }
-        if (!is_text(column->type)) {
+        if (!key_type_is_text(column->type)) {
             put_fixed(row, column, at);
             at += 8;
             continue;

@@ -192,16 +192,19 @@ static void stamp_from_field(const sl_time *time, sl_row *row) {
     row->time_ms = to_ms(value, column->type == SL_TIMESTAMP ? SL_UNIT_MS : time->unit);
 }
 
-static void raise_high(chunk *c, uint32_t partition, int64_t time_ms, bool moves) {
-    partition_high *last = c->high_count ? &c->highs[c->high_count - 1] : NULL;
-    if (!last || last->partition != partition) {
-        if (c->high_count == c->high_room) {
-            c->high_room = c->high_room ? c->high_room * 2 : 16;
-            c->highs = mem_realloc(c->highs, c->high_room * sizeof *c->highs);
-        }
-        last = &c->highs[c->high_count++];
-        *last = (partition_high){ .partition = partition, .high_ms = INT64_MIN };
+static __attribute__((noinline)) partition_high *add_high(chunk *c, uint32_t partition) {
+    if (c->high_count == c->high_room) {
+        c->high_room = c->high_room ? c->high_room * 2 : 16;
+        c->highs = mem_realloc(c->highs, c->high_room * sizeof *c->highs);
     }
+    partition_high *high = &c->highs[c->high_count++];
+    *high = (partition_high){ .partition = partition, .high_ms = INT64_MIN };
+    return high;
+}
+
+static inline void raise_high(chunk *c, uint32_t partition, int64_t time_ms, bool moves) {
+    partition_high *last = c->high_count ? &c->highs[c->high_count - 1] : NULL;
+    if (!last || last->partition != partition) last = add_high(c, partition);
     last->good++;
     if (moves && time_ms > last->high_ms) last->high_ms = time_ms;
 }
@@ -228,17 +231,19 @@ static err *judge_skew(worker *w, const batch_view *b, chunk *c, const sl_row *r
     return NULL;
 }
 
-static err *stamp_row(worker *w, const batch_view *b, chunk *c, sl_row *row, bool *stays) {
-    const sl_source *source = &b->plan->sources[c->source];
-    const sl_time *time = &source->time;
+static err *refuse_time(worker *w, const batch_view *b, chunk *c, const sl_row *row) {
+    const sl_time *time = &b->plan->sources[c->source].time;
+    char path[128] = "";
+    if (time->kind == SL_TIME_FIELD)
+        snprintf(path, sizeof path, "%.*s", (int)time->column.name.len, time->column.name.data);
+    return refuse(w, b, c, row->record, path, "event time is null");
+}
+
+static inline err *stamp_row(worker *w, const batch_view *b, chunk *c, const sl_time *time,
+                             sl_row *row, bool *stays) {
     *stays = false;
     if (time->kind == SL_TIME_FIELD) stamp_from_field(time, row);
-    if (row->time_ms == INT64_MIN) {
-        char path[128] = "";
-        if (time->kind == SL_TIME_FIELD)
-            snprintf(path, sizeof path, "%.*s", (int)time->column.name.len, time->column.name.data);
-        return refuse(w, b, c, row->record, path, "event time is null");
-    }
+    if (row->time_ms == INT64_MIN) return refuse_time(w, b, c, row);
     bool skewed = row->time_ms > b->sources[c->source].skew_limit_ms;
     *stays = true;
     err *e = skewed ? judge_skew(w, b, c, row, stays) : NULL;
@@ -259,7 +264,7 @@ static err *stamp_rows(worker *w, const batch_view *b, chunk *c) {
         bool stays = true;
         err *e = NULL;
         if (time->kind != SL_TIME_NONE)
-            e = stamp_row(w, b, c, row, &stays);
+            e = stamp_row(w, b, c, time, row, &stays);
         else
             raise_high(c, row->partition, 0, false);
         if (e) return e;
