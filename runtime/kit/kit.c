@@ -130,6 +130,7 @@ err *kit_open(pipeline *p, world *w, const kit_options *options) {
     if (!e && options->keeps)
         made.checkpoint =
             checkpoint_in(w, script_plan(workers[0]->script), options->plans_ahead);
+    w->rows_first = options->beside && options->keeps && w->kept.delivery == SL_AT_LEAST_ONCE;
     if (!e && !options->keeps) made.checkpoint = &nothing_kept;
     if (!e) e = pipeline_open(p, &made);
     mem_free(workers);

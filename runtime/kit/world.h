@@ -43,7 +43,8 @@ typedef struct world_topic {
 } world_topic;
 
 /* What a sink got. Side sinks never refuse and never fail. With a ledger, messages are held until
- * it commits, whatever the sink promises: what is tested is the pipeline. */
+ * it commits, whatever the sink promises: what is tested is the pipeline. Unless its rows go before
+ * its commits (rows_first). */
 typedef struct world_sink {
     char *name;             /* owned */
     const sl_sink *plan;    /* borrowed; NULL: not open */
@@ -76,6 +77,7 @@ typedef struct world {
     char store[32];        /* url of its store in memory; "": none was used */
     sl_checkpoint kept;    /* where a pipeline's state is kept: there */
     char *refused;         /* sinks refuse values that hold this; owned; NULL: none */
+    bool rows_first;       /* at least once, in threads of their own: sinks know no ledger */
     bool has_failing_sink; /* every flush of a data sink fails */
     int64_t takes_ms;      /* how long the next batch takes; then 0 */
 } world;

@@ -26,7 +26,7 @@ static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink)
         w->sinks[w->sink_count++] = s;
     }
     s->plan = plan;
-    s->ledger = system->ledger;
+    s->ledger = w->rows_first ? NULL : system->ledger;
     s->kept = 0;
     *sink = s;
     return NULL;
