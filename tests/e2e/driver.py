@@ -4,6 +4,7 @@ import subprocess
 import threading
 
 import harness
+import kit
 
 PROGRAM = os.environ.get("LEDGER_DRIVER",
                          os.path.join(os.path.dirname(harness.SLUICE), "ledger_driver"))
@@ -38,7 +39,7 @@ class Driver:
 
     def answer(self, timeout_s=120):
         """The words of an `ok`; raises Refused for an error. Kills it when the time is up."""
-        timer = threading.Timer(timeout_s, self.process.kill)
+        timer = threading.Timer(kit.patience(timeout_s), self.process.kill)
         timer.start()
         line = self.process.stdout.readline().rstrip("\n")
         timer.cancel()

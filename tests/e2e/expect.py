@@ -26,6 +26,13 @@ def messages(text, message):
     return [line for line in lines(text) if line["message"] == message]
 
 
+def check_outages(test, text, of="broker"):
+    """Each loss is told once, whoever notices it, and so is its end; a machine that is slow may make more of them
+    than the test does."""
+    told = [line["message"] for line in lines(text) if line["message"] in (f"{of} lost", f"{of} back")]
+    test.assertEqual(told, [f"{of} {('lost', 'back')[n % 2]}" for n in range(max(2, len(told)))], text)
+
+
 class Summary:
     """The counters at exit: `sources` and `sinks` by name, `batches`. The sum of the verdicts must be
     what was read: asserted here, so that every test holds the law of conservation."""

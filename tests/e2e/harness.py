@@ -3,6 +3,7 @@ release build of sluice as a child process that never outlives its test."""
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,8 +25,7 @@ _numbers = itertools.count(1)
 def shared_broker(secure=False):
     """The broker of all tests that do not break theirs; started at its first use."""
     if secure not in _shared:
-        # never restarted, so its session may last: on a loaded machine a second is soon gone
-        _shared[secure] = kafka.Broker(secure=secure, settings={"broker.session.timeout.ms": 18_000}).start()
+        _shared[secure] = kafka.Broker(secure=secure).start()
     return _shared[secure]
 
 
@@ -53,8 +53,14 @@ def close():
 
 
 def within(seconds):
-    """How long something may take that takes at most so long on a calm machine: more on one that is loaded."""
-    return seconds * min(max(1, os.getloadavg()[0] / os.cpu_count()), 10)
+    """How long something may take that takes at most so long on a calm machine: more on one that is loaded.
+    To wait for something: kit.patience."""
+    return seconds * min(max(1, kit.load()), 10)
+
+
+def pace_s():
+    """An interval in which much can be done before its next batch."""
+    return max(4, int(within(2)))
 
 
 def fresh(name):
@@ -76,7 +82,7 @@ def sets(*settings):
 class Process:
     """A running sluice: `send`, `wait`, and what it wrote so far."""
 
-    peak_mb = 0
+    peak_mb = cpu_s = 0
 
     def __init__(self, arguments, folder, env, program=SLUICE):
         self.out_path, self.err_path = (os.path.join(folder, f"sluice-{next(_numbers)}.{end}")
@@ -105,7 +111,23 @@ class Process:
             return file.read().rsplit(")", 1)[1].split()[0] == "T"
 
     def send(self, number):
+        """Returns when the process has taken it: two of a kind that wait are one."""
         self.process.send_signal(number)
+        deadline = time.monotonic() + kit.patience(5)
+        while self.running and time.monotonic() < deadline:
+            if self.stands_still or number != signal.SIGSTOP and not self.signals("ShdPnd") >> (number - 1) & 1:
+                break
+            time.sleep(0.001)
+
+    def signals(self, which):
+        """A set of signals as /proc tells it: "ShdPnd", those that wait; "SigCgt", those that it handles itself."""
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return int(re.search(rf"(?m)^{which}:\s*(\w+)$", file.read())[1], 16)
+
+    @property
+    def handles_stop(self):
+        """It is far enough for SIGTERM to be a request."""
+        return bool(self.signals("SigCgt") >> (signal.SIGTERM - 1) & 1)
 
     def stop(self, timeout_s=30):
         """SIGTERM; returns the exit code."""
@@ -114,7 +136,7 @@ class Process:
 
     def wait(self, timeout_s=30):
         """The exit code (negative: the signal). Kills it and fails when the time is up."""
-        deadline = time.monotonic() + within(timeout_s)
+        deadline = time.monotonic() + kit.patience(timeout_s)
         while self.running:
             if time.monotonic() > deadline:
                 self.kill()
@@ -129,9 +151,11 @@ class Process:
             self.process.wait()
 
     def look(self):
-        """Keep the highest memory seen, as `peak_mb`."""
+        """Keep the highest memory seen, as `peak_mb`, and what it has taken of processors, as `cpu_s`."""
         with contextlib.suppress(OSError, IndexError):
             self.peak_mb = max(self.peak_mb, self.rss_mb())
+            with open(f"/proc/{self.process.pid}/stat") as file:
+                self.cpu_s = sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
     def rss_mb(self):
         with open(f"/proc/{self.process.pid}/statm") as file:
@@ -194,7 +218,7 @@ class E2ETest(unittest.TestCase):
 
     def wait_for(self, what, condition, timeout_s=30):
         """Poll `condition` until it is true; returns what it returned."""
-        deadline = time.monotonic() + within(timeout_s)
+        deadline = time.monotonic() + kit.patience(timeout_s)
         while time.monotonic() < deadline:
             value = condition()
             if value:

@@ -11,6 +11,8 @@ import subprocess
 import termios
 import time
 
+import kit
+
 SEQUENCE = re.compile(r"\x1b\[(\d*(?:;\d+)*)([A-Za-z])")
 
 
@@ -75,9 +77,10 @@ class Terminal:
         os.close(its)
         self.fd, self.screen, self.raw, self.open = mine, Screen(), b"", True
 
-    def read_for(self, seconds, until=lambda text: False):
-        """Follow the output; true as soon as `until` holds for the screen's text."""
-        end = time.monotonic() + seconds
+    def read_for(self, seconds, until=None):
+        """Follow the output; true as soon as `until` holds for the screen's text, for which it is patient."""
+        end = time.monotonic() + (kit.patience(seconds) if until else seconds)
+        until = until or (lambda text: False)
         while self.open and time.monotonic() < end:
             if select.select([self.fd], [], [], 0.05)[0]:
                 try:
@@ -94,7 +97,7 @@ class Terminal:
     def stop(self, number=signal.SIGINT, timeout_s=15):
         """Send a signal; returns the exit code."""
         self.process.send_signal(number)
-        end = time.monotonic() + timeout_s
+        end = time.monotonic() + kit.patience(timeout_s)
         while self.process.poll() is None and time.monotonic() < end:
             self.read_for(0.1)
         self.read_for(0.5, lambda _: not self.open)

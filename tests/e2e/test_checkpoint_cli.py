@@ -6,7 +6,6 @@ import shlex
 import shutil
 import signal
 import threading
-import time
 
 import harness
 
@@ -501,11 +500,14 @@ class S3Test(CommandTest):
             runs.append(self.start("run", "p.lua", *harness.sets(f"sink.path={out}"),
                                    env={**self.env, **harness.elsewhere()}))
             self.wait_for("it runs", lambda: "running" in runs[-1].err)
-        for n in range(10, 400):
+        n = 9
+
+        def is_one_out():
+            nonlocal n
+            n += 1
             self.rows(n, n + 1)
-            if not all(run.running for run in runs):
-                break
-            time.sleep(0.05)
+            return not all(run.running for run in runs)
+        self.wait_for("the end of one", is_one_out)
         ended = [run for run in runs if not run.running]
         self.assertEqual([run.wait() for run in ended], [RUNS], [run.err for run in runs])
         self.assertRegex(ended[0].err, "another process works as 'rides'|has been planned by another process")

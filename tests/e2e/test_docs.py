@@ -14,6 +14,7 @@ Commands run in bash, in one folder a page, with `sluice` on the path and the te
 one; what a page does to that folder stays until its end."""
 import contextlib
 import json
+import math
 import os
 import re
 import signal
@@ -105,10 +106,11 @@ class DocsTest(harness.E2ETest):
     def bash(self, command, timeout_s=300):
         path = os.path.dirname(os.path.abspath(harness.SLUICE)) + ":" + os.environ["PATH"]
         env = dict(os.environ, PATH=path, KAFKA_BROKERS=self.brokers)
+        command = "timeout() { command timeout $(($1 * %d)) \"${@:2}\"; }\n" % math.ceil(harness.within(2)) + command
         shell = subprocess.Popen(["bash", "-c", command], cwd=self.folder, env=env, text=True, start_new_session=True,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(self.end_group, shell.pid)  # with what it left running
-        out, err = shell.communicate(timeout=timeout_s)
+        out, err = shell.communicate(timeout=kit.patience(timeout_s))
         return subprocess.CompletedProcess(command, shell.returncode, out, err)
 
     def end_group(self, group):
@@ -321,7 +323,7 @@ class ExampleScriptsTest(harness.E2ETest):
         self.file("views.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
         script = os.path.join(SCRIPTS, "stdin_counts.lua")
         run = subprocess.run(f"cat views.jsonl | {harness.SLUICE} run {script}", shell=True,
-                             cwd=self.folder, capture_output=True, text=True, timeout=30)
+                             cwd=self.folder, capture_output=True, text=True, timeout=300)
         rows = [json.loads(line) for line in run.stdout.splitlines()]
         self.assertEqual([tuple(row.values()) for row in rows], [
             ("/", "2026-05-01T10:00:00.000Z", "2026-05-01T10:01:00.000Z", 1, 0, 12),
@@ -342,7 +344,7 @@ class ReadmeTest(harness.E2ETest):
         command += " --set name=" + harness.fresh("readme")
         os.symlink(os.path.join(kit.ROOT, "scripts"), os.path.join(self.folder, "scripts"))
         run = subprocess.run(command, shell=True, cwd=self.folder, capture_output=True, text=True,
-                             timeout=60, env=dict(os.environ, KAFKA_BROKERS=self.brokers))
+                             timeout=300, env=dict(os.environ, KAFKA_BROKERS=self.brokers))
         self.assertEqual(run.returncode, 0, run.stderr)
         counts = [r.json() for r in self.client.consume("ride_event_counts")]
         self.assertEqual([row["event_count"] for row in counts], [10, 10])

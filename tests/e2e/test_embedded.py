@@ -82,7 +82,7 @@ return sluice.pipeline {
       :json { sluice.int64 "v" :required() }
       :filter(function()
          local sum = 0
-         for i = 1, 100000 do sum = sum + i % 7 end
+         for i = 1, 40000 do sum = sum + i % 7 end
          return sum > 0
       end)
       :to(sluice.kafka { topic = "out" }),
@@ -200,7 +200,7 @@ class ResultsTest(harness.E2ETest):
     def test_output_that_nobody_reads_ends_the_run(self):
         script = self.file("run.sh", f"{harness.SLUICE} run {RIDES} --embedded "
                            '--set "trigger=1 second" | head -n 1')
-        code = os.system(f"timeout 20 bash {script} >/dev/null 2>&1")
+        code = os.system(f"timeout 200 bash {script} >/dev/null 2>&1")
         self.assertEqual(code, 0)
 
 
@@ -246,7 +246,9 @@ class EndTest(harness.E2ETest):
     def start_slow(self, *more):
         run = self.start("run", self.file("slow.lua", SLOW), "--embedded", *more)
         self.wait_for("the start", lambda: "message=running" in run.err)
-        time.sleep(0.3)  # into the first batch, which takes seconds
+        run.look()
+        before = run.cpu_s
+        self.wait_for("the first batch, which takes seconds", lambda: run.look() or run.cpu_s > before + 0.1)
         return run
 
     def test_running_batch_is_finished_after_a_signal(self):
@@ -268,7 +270,6 @@ class EndTest(harness.E2ETest):
         for first, second, code in (signal.SIGINT, signal.SIGINT, 130), (signal.SIGINT, signal.SIGTERM, 143):
             run = self.start_slow()
             run.send(first)
-            time.sleep(0.1)
             began = time.monotonic()
             run.send(second)
             self.assertEqual(run.wait(), code)
@@ -282,13 +283,20 @@ class EndTest(harness.E2ETest):
             broker.client.create_topic(topic, 1)
         broker.client.produce("in", [{"value": '{"v":1}'}])
         address = broker.bootstrap
+        pace_s = harness.pace_s()
         run = self.start("run", self.file("p.lua", PASS % (address, "in", address, "out")),
-                         "--set", "trigger=6 seconds")
+                         "--set", f"trigger={pace_s} seconds")
         self.wait_for("the first row", lambda: broker.client.end_offsets("out") == {0: 1})
+        time.sleep(pace_s - time.time() % pace_s)  # a batch begins
         broker.client.produce("in", [{"value": '{"v":2}'}] * 1000)
-        time.sleep(1)  # they are fetched ahead, the batch is yet to come
+
+        def are_fetched():
+            """Ahead of their batch, which is yet to come."""
+            said = json.loads(self.run_sluice("status", "pass", "--json").out)
+            return said["sources"][0]["partitions"][0]["end"] == 1001
+        self.wait_for("them to be fetched", are_fetched)
         broker.kill()
-        time.sleep(7)
+        time.sleep(pace_s)
         began = time.monotonic()
         code = run.stop()
         self.assertLess(time.monotonic() - began, harness.within(3.2))
@@ -348,7 +356,8 @@ class EndTest(harness.E2ETest):
     def test_stop_while_connecting(self):
         script = self.file("p.lua", PASS % ("127.0.0.1:1", "in", "127.0.0.1:1", "out"))
         run = self.start("run", script)
-        time.sleep(0.5)
+        self.wait_for("its handlers", lambda: run.handles_stop)
+        time.sleep(0.3)
         self.assertEqual(run.stop(5), 0, run.err)
 
 

@@ -2,10 +2,13 @@
 import os
 import re
 import signal
-import time
+import struct
 
 import harness
+import test_clock
 from test_file_exactly_once import A_BATCH, CRASHING, OWN_SINK, FileSinkCase
+
+SLEPT_MS = 11_000
 
 
 class FileTwoProcessesTest(FileSinkCase):
@@ -18,10 +21,10 @@ class FileTwoProcessesTest(FileSinkCase):
         return (f'sluice.kafka {{ topics = "{self.input}", max_records = {A_BATCH}, '
                 'max_time = "1 minute" }')
 
-    def stop_at(self, point):
+    def stop_at(self, point, **env):
         """A process that stands still there."""
         process = self.start("run", "p.lua", program=CRASHING,
-                             env={"SLUICE_CRASH": point + ":stop", **harness.elsewhere()})
+                             env={"SLUICE_CRASH": point + ":stop", **harness.elsewhere(), **env})
         self.wait_for(point, lambda: process.stands_still or not process.running)
         self.assertTrue(process.running, process.err)
         return process
@@ -84,14 +87,16 @@ class OwnSinkTwiceTest(FileTwoProcessesTest):
         path = os.path.join(self.folder, "p.lua")
         text = harness.read(path)
         self.file("p.lua", text.replace(f"max_records = {A_BATCH}", "max_records = 70"))
-        first = self.stop_at("flow_fetched:1")
+        clock = self.file("clock", "\0" * 16)
+        first = self.stop_at("flow_fetched:1", LD_PRELOAD=test_clock.library(), SLUICE_CLOCK=clock)
         self.file("p.lua", text)
         self.finish()
         self.assert_same(wanted)
         for folder, _, names in os.walk(os.path.join(self.folder, "checkpoints")):
             for name in names if os.path.basename(folder) == "plan" else []:
                 os.remove(os.path.join(folder, name))
-        time.sleep(10)
+        with open(clock, "r+b") as file:  # no new one: it is mapped
+            file.write(struct.pack("=qq", SLEPT_MS, SLEPT_MS))
         first.send(signal.SIGCONT)
         self.assertEqual(first.wait(), 3, first.err)
         self.assert_same(wanted)

@@ -83,7 +83,7 @@ class FilesTest(harness.E2ETest):
             os.path.join(self.folder, "files-quarantine.jsonl")))
         self.lines("b.jsonl", 2)  # is found by the look that would find the others
         out = os.path.join(self.folder, "out.jsonl")
-        self.wait_for("the new file", lambda: harness.read(out).count("\n") == 2)
+        self.wait_for("the new file", lambda: os.path.exists(out) and harness.read(out).count("\n") == 2)
         self.assertEqual(run.stop(), 0, run.err)
         self.assertEqual(harness.read(out).count("\n"), 2)
         self.assertEqual(run.err.count('message="new file"'), 1)

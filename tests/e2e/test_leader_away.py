@@ -11,7 +11,7 @@ SCRIPT = """
 local sluice = require "sluice"
 local all = sluice.kafka { topics = "in", start = "earliest" }
    :json { sluice.int64 "ts" :required() }
-   :event_time("ts", { delay = 0, idle = "30 seconds" })
+   :event_time("ts", { delay = 0, idle = "2 minutes" })
 return sluice.pipeline {
    name = "away", checkpoint = "file:./store",
    all:to(sluice.kafka { topic = "rows" }),

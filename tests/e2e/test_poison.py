@@ -1,7 +1,6 @@
 """Bad records among good ones, rows that the broker refuses, late records: each is kept with its place
 and its own bytes, counted once, and no neighbour is lost."""
 import json
-import time
 
 import expect
 import harness
@@ -245,7 +244,7 @@ class PoisonTest(harness.E2ETest):
         self.client.produce(topic, [{"value": value, "key": b"\x00k", "partition": 1,
                                      "headers": [("mine", b"1")]},
                                     {"value": json.dumps({"ts": 9 * minute}), "partition": 1}])
-        (record,) = self.client.consume(late, at_least=1, timeout_s=10)
+        (record,) = self.client.consume(late, at_least=1)
         self.assertEqual(run.stop(), 0)
         source = expect.Summary(run.err).source
         self.assertEqual((source["late"], source["late_windows"], source["read"]), (1, 1, 22))
@@ -271,15 +270,14 @@ class PoisonTest(harness.E2ETest):
 
     def test_poison_is_not_slow(self):
         """One bad record in a hundred costs little."""
-        rates = {}
+        spent = {}
         for share in (0, 100):
             topic, path = self.topic(), self.file("lines", "")
             with open(path, "wb") as file:
                 for n in range(100_000):
                     file.write((b'{"n":"x"}' if share and n % share == 0 else good(n)) + b"\n")
             self.client.produce_lines(topic, path)
-            began = time.monotonic()
             run = self.run_copy(topic, name=f"slow-{share}")
-            rates[share] = 100_000 / (time.monotonic() - began)
+            spent[share] = run.cpu_s
             self.assertEqual(expect.Summary(run.err).source["quarantined"], 1000 if share else 0)
-        self.assertGreater(rates[100], rates[0] / harness.within(3))
+        self.assertLess(spent[100], 3 * spent[0])

@@ -9,7 +9,7 @@ SCRIPT = """
 local sluice = require "sluice"
 return sluice.pipeline {
    name = "limits", checkpoint = "file:./store", trigger = "available-now", flush = true,
-   script_timeout = "300 ms",
+   script_timeout = "1 second",
    sluice.file { path = "in.jsonl" }
       :json { sluice.int64 "n" :required(), sluice.int64 "ts" :required(), sluice.string "do" }
       :event_time("ts", { unit = "ms", delay = "1 second" })

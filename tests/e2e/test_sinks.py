@@ -94,7 +94,7 @@ local own = sluice.sink {{ mode = {mode},
    end,
    close = function(file) file:write("closed") file:close() end }}
 return sluice.pipeline {{ name = "{name}", checkpoint = "none", trigger = "available-now",
-   flush = true, script_timeout = "500 ms",
+   flush = true, {pipeline}
    sluice.kafka {{ topics = "{topic}", max_records = 2 }}
    :json {{ sluice.string "city", sluice.int64 "n", sluice.int64 "ts" :required() }}
    {stages}
@@ -111,10 +111,10 @@ class OwnSinkTest(harness.E2ETest):
         super().setUp()
         self.topic_in = self.topic(name="in")
 
-    def run_script(self, each, *rows, mode="nil", stages="", code=0):
+    def run_script(self, each, *rows, mode="nil", stages="", pipeline="", code=0):
         self.client.produce(self.topic_in, [{"value": json.dumps(row), "key": "k"} for row in rows])
         self.file("p.lua", OWN.format(name=self.topic_in, topic=self.topic_in, each=each, mode=mode,
-                                      stages=stages))
+                                      stages=stages, pipeline=pipeline))
         run = self.run_sluice("run", "p.lua")
         self.assertEqual(run.code, code, run.err)
         return run, harness.read(f"{self.folder}/out.txt").split("\n")
@@ -141,7 +141,7 @@ class OwnSinkTest(harness.E2ETest):
         self.assertEqual(lines, ["closed"])
 
     def test_a_write_that_does_not_return_ends_the_run(self):
-        run, _ = self.run_script("while true do end", {"n": 1, "ts": 1}, code=1)
+        run, _ = self.run_script("while true do end", {"n": 1, "ts": 1}, code=1, pipeline='script_timeout = "500 ms",')
         self.assertIn("has not returned for", run.err)
 
     def test_what_write_reports_is_an_error(self):

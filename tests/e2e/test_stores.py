@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 
+import expect
 import faults
 import harness
 import kit
@@ -56,9 +57,7 @@ class AwayTest(harness.E2ETest):
         self.wait_for("the other line", lambda: 'message="store back"' in run.err)
         self.wait_for("the rows", lambda: self.copied() == 20)
         self.assertEqual(run.stop(), 0, run.err)
-        lost, back = (run.err.count(f'message="store {line}"') for line in ("lost", "back"))
-        self.assertEqual(lost, back, run.err)
-        self.assertIn(lost, (1, 2), run.err)  # a request that hung before others had answers may hang on
+        expect.check_outages(self, run.err, of="store")  # a request that hung before others had answers may hang on
         self.assertNotIn("not stored", run.err)
 
     def test_one_that_refuses(self):
@@ -74,7 +73,7 @@ class StoresTest(harness.E2ETest):
     def run_suite(self, env):
         url = harness.shared_s3().url(harness.fresh("suite"))
         return subprocess.run([SUITE], env=dict(os.environ, **env, SLUICE_TEST_STORE=url), text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=kit.patience(120))
 
     def assert_passes(self, env):
         done = self.run_suite(env)

@@ -58,6 +58,7 @@ class Broker:
             self.names.append("proxied")
         self.node, self.proxy, self.libs = node, proxy, libs
         self.voters = None
+        self.is_first = False   # nobody of its name was there before
         self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self._client = None
         if not detached:
@@ -99,7 +100,7 @@ class Broker:
     def stop(self, timeout_s=60):
         """SIGTERM and wait."""
         self.signal(signal.SIGTERM)
-        self.process.wait(timeout_s)
+        self.process.wait(kit.patience(timeout_s))
 
     def kill(self):
         """SIGKILL and wait."""
@@ -186,8 +187,7 @@ class Broker:
         os.makedirs(self.folder, exist_ok=True)
         shutil.copytree(source, self.data)
         self.set_meta()
-        with open(os.path.join(self.folder, "server.properties"), "w") as file:
-            file.write(self.properties(self.data))
+        self.is_first = True
 
     def set_meta(self):
         """Brokers copied from one formatted folder must not look like one cluster, nor like one node."""
@@ -206,8 +206,15 @@ class Broker:
             listeners=",".join(f"{n.upper()}://{self.address(n)}" for n in self.names),
             advertised=",".join(f"{n.upper()}://{self.advertised(n)}" for n in self.names),
             protocols=",".join(f"{n.upper()}:{PROTOCOLS[n]}" for n in self.names))
-        more = dict(self.security(), **self.settings)
+        more = dict(self.session(), **self.security())
+        more.update(self.settings)
         return text + "".join(f"{name}={value}\n" for name, value in more.items())
+
+    def session(self):
+        """One that was killed comes back when its session is over; else it may last, as a second is soon gone on
+        a loaded machine."""
+        last = self.is_first and not self.voters
+        return {"broker.session.timeout.ms": 18_000 if last else kit.session_ms()}
 
     def security(self):
         if not self.certs:
@@ -223,6 +230,9 @@ class Broker:
         return settings
 
     def spawn(self, jvm):
+        with open(os.path.join(self.folder, "server.properties"), "w") as file:
+            file.write(self.properties(self.data))
+        self.is_first = False
         archive = kit.archive(self.libs)
         if os.path.exists(archive):
             os.utime(archive)
@@ -238,7 +248,7 @@ class Broker:
     def wait_until_started(self, timeout_s, give_up=True):
         """Look for the line in its own log: a port that answers may be somebody else's. When the time is
         up it is killed, unless not `give_up`."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + (kit.patience(timeout_s) if give_up else timeout_s)
         while time.monotonic() < deadline:
             if STARTED in self.log_tail(1 << 20):
                 return True

@@ -45,7 +45,7 @@ class Client:
         if self.process.poll() is None:
             self.process.stdin.close()
             try:
-                self.process.wait(5)
+                self.process.wait(kit.patience(5))
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -135,13 +135,13 @@ class Client:
 
     def consume(self, topic, read_committed=True, at_least=None, timeout_s=30):
         """All records from the earliest offset up to the end as it is now, by partition and offset.
-        With `at_least`: wait until there are that many, `timeout_s` at most, then return what is
-        there."""
+        With `at_least`: wait until there are that many, `timeout_s` at most (kit.patience), then return
+        what is there."""
         handle, path = tempfile.mkstemp(suffix=".jsonl")
         os.close(handle)
         try:
             self.call("consume", topic=topic, read_committed=read_committed, at_least=at_least or 0,
-                      timeout_ms=int(timeout_s * 1000), path=path)
+                      timeout_ms=int(kit.patience(timeout_s) * 1000), path=path)
             with open(path) as file:
                 records = [decode_record(json.loads(line)) for line in file]
         finally:

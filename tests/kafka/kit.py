@@ -22,6 +22,21 @@ DAY_S = 86_400
 LOGGING = "-Dlog4j2.configurationFile=" + os.path.join(HERE, "log4j2.properties")
 
 
+def load():
+    """How many want a processor, for each there is."""
+    return os.getloadavg()[0] / os.cpu_count()
+
+
+def session_ms(least_ms=1000):
+    """How long a broker may be silent that others wait for when it is gone: 1 s where nobody is held up."""
+    return int(least_ms * min(max(1, load() / 4), 6))
+
+
+def patience(seconds):
+    """How long to wait for what takes at most so long on a calm machine: longer, since that costs only who fails."""
+    return seconds * min(max(3, load()), 12)
+
+
 class KitError(Exception):
     """The kit is not usable: jars missing, Java missing, a broker that did not come up."""
 

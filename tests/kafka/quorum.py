@@ -6,6 +6,7 @@
         quorum.move_leaders()                          # every partition gets another leader
 """
 import broker
+import kit
 from broker import Broker
 
 NODES = 3
@@ -13,17 +14,21 @@ SETTINGS = {
     "offsets.topic.replication.factor": 3, "transaction.state.log.replication.factor": 3,
     "transaction.state.log.min.isr": 2, "share.coordinator.state.topic.replication.factor": 3,
     "share.coordinator.state.topic.min.isr": 2, "default.replication.factor": 3, "min.insync.replicas": 2,
-    # a leader that is gone is noticed in a second or two, as a broker's session is
-    "controller.quorum.election.timeout.ms": 400, "controller.quorum.fetch.timeout.ms": 800,
     "replica.lag.time.max.ms": 3000, "auto.leader.rebalance.enable": "true",
     "leader.imbalance.check.interval.seconds": 2, "leader.imbalance.per.broker.percentage": 0,
 }
 
 
+def elections():
+    """A leader that is gone is noticed in a second or two, as a broker's session is."""
+    return {"controller.quorum.election.timeout.ms": kit.session_ms(400),
+            "controller.quorum.fetch.timeout.ms": kit.session_ms(800)}
+
+
 class Quorum:
     def __init__(self, settings=None, heap_mb=384, proxies=(None,) * NODES):
         """`proxies`: a port for each node, as of Broker."""
-        self.nodes = [Broker(settings=dict(SETTINGS, **settings or {}), heap_mb=heap_mb, node=i + 1,
+        self.nodes = [Broker(settings={**SETTINGS, **elections(), **(settings or {})}, heap_mb=heap_mb, node=i + 1,
                              proxy=proxies[i]) for i in range(NODES)]
         self._client = None
 

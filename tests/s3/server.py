@@ -124,7 +124,7 @@ class S3:
         return [kit.java(), f"-Xmx{self.heap_mb}m", *JVM, "-jar", JAR, "--properties", path], {}
 
     def wait_until_it_answers(self, port, timeout_s):
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + kit.patience(timeout_s)
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 one = http.client.HTTPConnection("127.0.0.1", port, timeout=5)

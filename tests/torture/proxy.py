@@ -75,7 +75,7 @@ class Proxy:
         held, self.held = self.held, None
         reader, writer = await asyncio.open_connection("127.0.0.1", self.target)
         writer.write(held)
-        await asyncio.wait_for(read_frame(reader), 10)
+        await asyncio.wait_for(read_frame(reader), 60)
         writer.close()
         self.replayed.set()
 

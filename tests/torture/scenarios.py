@@ -6,7 +6,7 @@ import signal
 
 import powercut
 from proxy import ACTIONS
-from subject import FENCED, REFUSED, until
+from subject import FENCED, REFUSED, surely
 
 BEFORE_COMMIT, COMMITTED = "offsets_sent", "flow_committed"   # crash points: of the ledger; of a batch
 CALLS = ("EndTxn", "TxnOffsetCommit", "AddOffsetsToTxn", "AddPartitionsToTxn", "Produce", "OffsetFetch")
@@ -46,10 +46,10 @@ async def late_claims(world, subject):
     for _ in range(3):
         first = await subject.stop_at("pointer_read")
         other = subject.start(f"{COMMITTED}:3:delay=0", elsewhere=True)
-        await until(lambda: "crash point" in other.err or not other.running, 20)
+        await surely(lambda: "crash point" in other.err or not other.running, 20)
         subject.kill(other)
         first.send(signal.SIGCONT)
-        if await subject.ended(first, 15):
+        if await subject.ends(first, 15):
             subject.look_at(first, FENCED, REFUSED)  # at the very first start: there is state, and it read none
         else:
             subject.trouble(first, "goes on from where another has gone on already")
@@ -59,12 +59,12 @@ async def late_claims(world, subject):
 async def deleted_group(world, subject):
     """The offsets are gone, the state is there: the next start refuses, and says so."""
     process = subject.start(f"{COMMITTED}:4:delay=0")
-    await until(lambda: "crash point" in process.err or not process.running, 20)
+    await surely(lambda: "crash point" in process.err or not process.running, 20)
     await subject.stop(process)
     subject.is_refused = True
     await world.call("delete_group", subject.name)
     process = subject.start()
-    if await subject.ended(process, 10):
+    if await subject.ends(process, 10):
         subject.look_at(process, REFUSED)
     else:
         subject.trouble(process, "goes on although its offsets were deleted")
@@ -75,9 +75,9 @@ async def late_commit(world, subject):
     """The network keeps the request for a commit and delivers it in the middle of the next transaction,
     of which the offsets are not written yet; then the process dies."""
     process = subject.start(f"{COMMITTED}:2:delay=0")
-    await until(lambda: "crash point" in process.err or not process.running, 20)
+    await surely(lambda: "crash point" in process.err or not process.running, 20)
     world.proxy.arm("EndTxn", "late")
-    await until(world.proxy.replayed.is_set, 20)
+    await surely(world.proxy.replayed.is_set, 20)
     await asyncio.sleep(0.2)
     subject.kill(process)
     world.proxy.held = None
@@ -91,7 +91,7 @@ async def cut_connections(world, subject, calls=CALLS, actions=ACTIONS):
     for call in calls:
         for action in actions:
             world.proxy.arm(call, action, subject.pick.choice([0.3, 2.0]))
-            if not await until(world.proxy.fired.is_set, 15):
+            if not await surely(world.proxy.fired.is_set, 15):
                 subject.trouble(process, f"the rig saw no {call} to {action}")
                 continue
             subject.cuts += 1

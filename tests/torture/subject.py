@@ -14,7 +14,7 @@ import kit
 import oracle
 import sinks
 from kinds import KINDS
-from world import INPUT, until
+from world import INPUT, surely, until
 
 PROGRAM = os.environ.get("SLUICE_TORTURE", os.path.join(kit.ROOT, "build", "crash", "sluice"))
 PIPELINES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pipelines")
@@ -88,8 +88,8 @@ class Subject:
         one.began, one.crash, one.is_troubled = time.monotonic(), crash, False
         return one
 
-    async def ended(self, process, timeout_s=PATIENCE_S):
-        return await until(lambda: not process.running, timeout_s)
+    async def ends(self, process, timeout_s):
+        return await surely(lambda: not process.running, timeout_s)
 
     def kill(self, process):
         """SIGKILL, at a moment of the caller's choice; counts."""
@@ -150,7 +150,7 @@ class Subject:
     async def die_at(self, point):
         """Die at the n-th time it comes by `point`; if it does not come by, die all the same."""
         process = self.start(f"{point}:{self.nth(point, [1, 1, 2, 3, 5, 8])}")
-        if await self.ended(process) and TOLD + point in process.err:
+        if await until(lambda: not process.running, PATIENCE_S) and TOLD + point in process.err:
             self.kills += 1
             self.reached[point] = self.reached.get(point, 0) + 1
         else:
@@ -198,7 +198,7 @@ class Subject:
             await self.locked_out(first)
             return
         other = self.start(f"{committed}:3:delay=0", elsewhere=True)
-        if not await until(lambda: TOLD in other.err or not other.running, LONG_S):
+        if not await surely(lambda: TOLD in other.err or not other.running, LONG_S):
             self.trouble(other, f"did not take over from one that stands still at {point}")
         if not other.running and self.found_nobody(other):
             self.forget(other)
@@ -206,7 +206,7 @@ class Subject:
             return
         await asyncio.sleep(self.pick.uniform(0, 0.5))
         first.send(signal.SIGCONT)
-        if not await self.ended(first, LONG_S):
+        if not await self.ends(first, LONG_S):
             self.trouble(first, "a zombie goes on")
             first.kill()
         else:
@@ -220,7 +220,7 @@ class Subject:
     async def locked_out(self, first):
         """One stands still and holds its files: another one says so, and ends; the first goes on."""
         other = self.start()
-        if await self.ended(other, LONG_S):
+        if await self.ends(other, LONG_S):
             self.look_at(other, FENCED)
         else:
             self.trouble(other, "works beside one that holds its files")
@@ -245,7 +245,7 @@ class Subject:
 
     async def goes_on(self, process, timeout_s):
         """Whether the process commits more than what is committed now."""
-        before, deadline = await self.position(), time.monotonic() + timeout_s
+        before, deadline = await self.position(), time.monotonic() + kit.patience(timeout_s)
         while process.running and time.monotonic() < deadline:
             if await self.position() > before:
                 return True
@@ -255,7 +255,7 @@ class Subject:
     async def rival(self, committed):
         """A second process while the first one works: one of them ends with exit 3, the other goes on."""
         first = self.start(f"{committed}:2:delay=0")
-        await until(lambda: TOLD in first.err or not first.running, LONG_S)
+        await surely(lambda: TOLD in first.err or not first.running, LONG_S)
         await self.one_goes_on([first, self.start(elsewhere=True)], FENCED)
 
     async def twins(self):
@@ -263,7 +263,7 @@ class Subject:
         await self.one_goes_on([self.start(), self.start(elsewhere=True)], FENCED, REFUSED)
 
     async def one_goes_on(self, pair, *wanted):
-        await until(lambda: not all(one.running for one in pair), LONG_S)
+        await surely(lambda: not all(one.running for one in pair), LONG_S)
         await asyncio.sleep(0.3)
         self.rivals += 1
         if any(not one.running and self.found_nobody(one) for one in pair):
@@ -291,7 +291,7 @@ class Subject:
         """Run to the end of the input, and stop as asked to: exit 0. `patience_s`: without a commit."""
         process, wanted = self.start(), sum((await self.world.ends()).values())
         position, moved = 0, time.monotonic()
-        while process.running and position < wanted and time.monotonic() - moved < patience_s:
+        while process.running and position < wanted and time.monotonic() - moved < kit.patience(patience_s):
             await asyncio.sleep(0.2)
             process.look()
             before, position = position, await self.position()
@@ -307,7 +307,7 @@ class Subject:
         """As a user does: SIGTERM, exit 0."""
         if process.running:
             process.send(signal.SIGTERM)
-            if not await self.ended(process, 20):
+            if not await self.ends(process, 20):
                 self.trouble(process, "does not stop by SIGTERM")
                 process.kill()
                 return

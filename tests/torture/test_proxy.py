@@ -38,7 +38,7 @@ class Served:
     async def connect(self):
         return await asyncio.open_connection("127.0.0.1", self.proxy.port)
 
-    async def ask(self, link, api, correlation, timeout_s=5):
+    async def ask(self, link, api, correlation, timeout_s=60):
         """The answer's correlation id; "cut"; or None when there is no answer in time."""
         link[1].write(request(api, correlation))
         try:
@@ -74,7 +74,9 @@ class ProxyTest(unittest.IsolatedAsyncioTestCase):
                 link = await served.connect()
                 served.proxy.arm("EndTxn", action, 0.4)
                 self.assertIsNone(await served.ask(link, "EndTxn", 1, 0.2))
-                self.assertEqual((APIS["EndTxn"], 1) in served.requests, reaches)
+                while reaches and not served.requests:
+                    await asyncio.sleep(0.01)
+                self.assertEqual(served.requests, [(APIS["EndTxn"], 1)] * reaches)
                 self.assertEqual(await served.ask(link, "EndTxn", 2), "cut")
 
     async def test_is_slow(self):
@@ -93,7 +95,7 @@ class ProxyTest(unittest.IsolatedAsyncioTestCase):
                 self.assertEqual(await served.ask(link, api, number), number)
             self.assertNotIn((APIS["EndTxn"], 1), served.requests)
             self.assertIsNone(await served.ask(link, "AddOffsetsToTxn", 5, 0.2))
-            self.assertTrue(served.proxy.replayed.is_set())
+            await asyncio.wait_for(served.proxy.replayed.wait(), 60)
             self.assertEqual(served.requests[-1], (APIS["EndTxn"], 1))
 
 

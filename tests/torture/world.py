@@ -174,3 +174,8 @@ async def until(condition, timeout_s, every_s=0.004):
             return False
         await asyncio.sleep(every_s)
     return True
+
+
+async def surely(condition, timeout_s):
+    """The same of what must come: a machine that is slow is waited for."""
+    return await until(condition, kit.patience(timeout_s))

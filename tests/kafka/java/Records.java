@@ -33,10 +33,12 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 /** Records in and out, as bytes. */
 final class Records {
     private final String bootstrap;
+    private final Topics topics;
     private final List<KafkaProducer<byte[], byte[]>> leftOpen = new ArrayList<>();
 
-    Records(String bootstrap) {
+    Records(String bootstrap, Topics topics) {
         this.bootstrap = bootstrap;
+        this.topics = topics;
     }
 
     /** What the consumer does with each record. */
@@ -123,6 +125,7 @@ final class Records {
     void consume(JsonNode request, ObjectNode answer) throws Exception {
         long timeoutMs = request.get("timeout_ms").asLong();
         Path path = Path.of(request.get("path").asText());
+        topics.settle();
         try (BufferedWriter out = Files.newBufferedWriter(path, StandardCharsets.UTF_8)) {
             long count = scan(bootstrap, request, request.get("at_least").asLong(), timeoutMs, record -> {
                 out.write(TestClient.JSON.writeValueAsString(row(record)));

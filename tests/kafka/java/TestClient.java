@@ -23,7 +23,7 @@ public final class TestClient {
     private static Map<String, Command> commands(String bootstrap, Admin admin) {
         Map<String, Command> table = new HashMap<>();
         Topics topics = new Topics(admin);
-        Records records = new Records(bootstrap);
+        Records records = new Records(bootstrap, topics);
         table.put("create_topic", topics::create);
         table.put("delete_topic", topics::delete);
         table.put("add_partitions", topics::addPartitions);

@@ -7,17 +7,20 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
 import java.util.function.LongFunction;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ListOffsetsOptions;
 import org.apache.kafka.clients.admin.ListTopicsOptions;
+import org.apache.kafka.clients.admin.ListTransactionsOptions;
 import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.admin.TransactionState;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.IsolationLevel;
@@ -27,6 +30,7 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
 /** Topics, offsets and groups: what an administrator sees. */
 final class Topics {
+    private static final int SETTLED_MS = 5000;
     private final Admin admin;
 
     Topics(Admin admin) {
@@ -93,7 +97,23 @@ final class Topics {
         admin.deleteRecords(byPartition(request, "before", RecordsToDelete::beforeOffset)).all().get();
     }
 
+    /**
+     * Wait until what was committed or aborted is so everywhere: a producer has its answer before each partition
+     * has its marker. Not for long: a partition may be away.
+     */
+    void settle() throws InterruptedException {
+        ListTransactionsOptions ending = new ListTransactionsOptions().timeoutMs(SETTLED_MS).filterStates(
+            Set.of(TransactionState.PREPARE_COMMIT, TransactionState.PREPARE_ABORT));
+        long deadline = System.nanoTime() + SETTLED_MS * 1_000_000L;
+        try {
+            while (!admin.listTransactions(ending).all().get().isEmpty() && System.nanoTime() < deadline) Thread.sleep(2);
+        } catch (ExecutionException e) {
+            // it cannot be asked: what comes next says so
+        }
+    }
+
     void offsets(JsonNode request, ObjectNode answer) throws Exception {
+        settle();
         String topic = topic(request);
         boolean earliest = request.get("at").asText().equals("earliest");
         int partitions = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size();
@@ -110,6 +130,7 @@ final class Topics {
 
     void groupOffsets(JsonNode request, ObjectNode answer) throws Exception {
         ArrayNode out = answer.putArray("offsets");
+        settle();
         admin.listConsumerGroupOffsets(request.get("group").asText()).partitionsToOffsetAndMetadata().get()
             .forEach((tp, at) -> {
                 if (at != null)
