@@ -11,10 +11,14 @@
 /* DESIGN. The watching thread sleeps until the deadline of the call it saw last, or for IDLE_MS
  * when there is none; a call is never told about it, so that enter and leave cost one
  * uncontended lock per vector. A call that begins while it sleeps is seen when it wakes: a
- * report is late by at most IDLE_MS. */
+ * report is late by at most IDLE_MS.
+ *
+ * A process that was stopped, or hardly gets a processor, is no call's fault: what the thread
+ * sleeps too long is not counted. */
 enum {
     IDLE_MS = 50,
     STRIKE_MS = 2,   /* between two tries to break a call: some find it in C */
+    HELD_UP_MS = 50, /* it slept so much longer than asked to: all of the process was held up */
     MOST_BROKEN = 3, /* calls in a row; the next one is not tried */
 };
 
@@ -99,12 +103,23 @@ static void look(watchdog *w) {
     }
 }
 
+/* The process was held up for `ms`: as if it had not been. The lock is held. */
+static void forgive(watchdog *w, int64_t ms) {
+    if (ms < HELD_UP_MS) return;
+    int64_t now_ms = steady_ms();
+    w->since_ms += ms;
+    w->started_ms += ms;
+    if (w->started_ms > now_ms) w->started_ms = now_ms; /* it began meanwhile */
+}
+
 static void *watch(void *arg) {
     watchdog *w = arg;
     pthread_mutex_lock(&w->lock);
     while (!w->closing) {
         look(w);
-        doze(w, w->running && w->stage == STAGE_TOLD ? STRIKE_MS : IDLE_MS);
+        int64_t ms = w->running && w->stage == STAGE_TOLD ? STRIKE_MS : IDLE_MS, now_ms = steady_ms();
+        doze(w, ms);
+        forgive(w, steady_ms() - now_ms - ms);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;

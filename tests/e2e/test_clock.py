@@ -110,6 +110,24 @@ class JumpTest(ClockTest):
                     self.wait_for_all(run, timeout_s=15)
                 self.assertEqual(run.stop(), 0, run.err)
 
+    def test_a_call_in_which_the_process_was_held_up_is_not_broken_off(self):
+        """As by SIGSTOP, or on a machine that has no time for it."""
+        stage = """:filter(function(row)
+            if row.n * row.n == 49 then
+               print "it takes a second"
+               for i = 1, 5e8 do if i + row.n < 0 then return false end end
+            end
+            return true
+         end)"""
+        text = pipelines.copy(self.topic_in, self.out, name=harness.fresh("clock"), stages=stage)
+        run = self.start_pipeline(text)
+        self.produce(10)
+        self.wait_for("the call", lambda: "it takes a second" in run.err)
+        self.jump(0, HOUR_MS)
+        self.wait_for_all(run)
+        self.assertEqual(run.stop(), 0, run.err)
+        self.assertNotIn("has not returned", run.err)
+
     def test_a_jump_makes_no_partition_idle(self):
         """One partition says nothing for a second: it is not left out, though the clock is an hour on."""
         text = pipelines.count(self.topic_in, self.out, name=harness.fresh("clock"),

@@ -86,7 +86,7 @@ class ScriptsTest(harness.E2ETest):
         self.change("local counts", 'local s = ("x"):rep(1e9)\nlocal counts', 6, "256 MiB")
 
     def test_huge_table_at_load(self):
-        self.change("local counts", "local t = {} for i = 1, 1e9 do t[i] = { i } end\nlocal counts",
+        self.change("local counts", "local t = {} for i = 1, 1e9 do t[i] = { ('x'):rep(1e4) .. i } end\nlocal counts",
                     6, "256 MiB")
 
     def test_endless_recursion_at_load(self):

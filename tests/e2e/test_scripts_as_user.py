@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import time
 
 import expect
 import harness
@@ -48,10 +47,9 @@ class EmbeddedTest(harness.E2ETest):
     brokers = "127.0.0.1:1"  # nobody there: none is needed
 
     def run_for_a_while(self, path):
-        """Run it until there are results, and a little more; end it by SIGINT. Returns its Process."""
+        """Run it until there are results; end it by SIGINT. Returns its Process."""
         run = self.start("run", path, "--embedded")
         self.wait_for("results", lambda: run.out or not run.running)
-        time.sleep(1)
         self.assertTrue(run.running, run.err)
         run.send(signal.SIGINT)
         run.code = run.wait()

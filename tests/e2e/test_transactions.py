@@ -8,6 +8,7 @@ import time
 
 import driver
 import harness
+import kit
 from driver import FENCED, REFUSED, Refused
 
 TIMEOUT_S = 10  # the shortest transaction timeout that may be set
@@ -56,7 +57,7 @@ class LedgerTest(harness.E2ETest):
 
     def deliver_until_done(self, one, batch, timeout_s=60, **parts):
         """As flow does it: what failed and may be tried again is aborted and begins again."""
-        deadline = time.monotonic() + harness.within(timeout_s)
+        deadline = time.monotonic() + kit.patience(timeout_s)
         while True:
             try:
                 return self.deliver(one, batch, **parts)
@@ -306,7 +307,7 @@ class ToolTest(LedgerTest):
     """Somebody works on the group with Kafka's tools while the process runs."""
 
     def alarm(self, one, code):
-        deadline = time.monotonic() + harness.within(10)
+        deadline = time.monotonic() + kit.patience(10)
         while time.monotonic() < deadline:
             try:
                 one.call("check")

@@ -140,12 +140,14 @@ final class Topics {
     }
 
     void setGroupOffsets(JsonNode request, ObjectNode answer) throws Exception {
+        settle();
         Map<TopicPartition, OffsetAndMetadata> offsets =
             byPartition(request, "offsets", o -> new OffsetAndMetadata(o, Optional.empty(), ""));
         admin.alterConsumerGroupOffsets(request.get("group").asText(), offsets).all().get();
     }
 
     void deleteGroup(JsonNode request, ObjectNode answer) throws Exception {
+        settle();
         admin.deleteConsumerGroups(List.of(request.get("group").asText())).all().get();
     }
 
