@@ -117,9 +117,10 @@ static void *watch(void *arg) {
     pthread_mutex_lock(&w->lock);
     while (!w->closing) {
         look(w);
-        int64_t ms = w->running && w->stage == STAGE_TOLD ? STRIKE_MS : IDLE_MS, now_ms = steady_ms();
+        int64_t ms = w->running && w->stage == STAGE_TOLD ? STRIKE_MS : IDLE_MS;
+        int64_t began_ms = steady_ms();
         doze(w, ms);
-        forgive(w, steady_ms() - now_ms - ms);
+        forgive(w, steady_ms() - began_ms - ms);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;

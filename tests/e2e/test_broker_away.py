@@ -141,7 +141,7 @@ class BrokerAwayTest(RunTest):
     def known_end(self, run):
         """Where the topic ends, as far as answers to the process have told."""
         said = json.loads(self.run_sluice("status", "copy", "--json").out)
-        return sum(partition["end"] for partition in said["sources"][0]["partitions"])
+        return sum(partition["end"] or 0 for partition in said["sources"][0]["partitions"])
 
 
 class StopTest(RunTest):
