@@ -420,7 +420,8 @@ static void put_word(buf *out, const char *word) {
 }
 
 void args_put_operands(const args *a, buf *out) {
-    put_word(out, a->operand);
+    put_word(out, a->name ? a->name : a->operand);
+    if (a->name) return; /* its note has the options */
     for (uint32_t i = 0; i < a->param_count; i++) {
         buf_put_text(out, " --param ");
         put_word(out, a->params[i]);
@@ -467,7 +468,9 @@ err *args_help(buf *out, const command *commands, uint32_t count, const char *to
     for (uint32_t i = 0; i < count; i++)
         if (is_asked_for(&commands[i], topic)) help_command(out, &commands[i], !topic);
     if (topic) return NULL;
-    buf_put_text(out, "\n`sluice COMMAND --help` prints one command's part.\n");
+    buf_put_text(out, "\n`sluice COMMAND --help` prints one command's part. lag, why, replay, "
+                      "checkpoint and state\ntake the name of a pipeline that has run on this "
+                      "machine in place of its script.\n");
     buf_put_text(out, "\nExit codes: 0 done, also after a clean stop by SIGTERM or SIGINT; 1 the "
                       "pipeline failed;\n2 wrong usage, script or plan; 3 another process works "
                       "under the same name; 4 what is\nstored cannot be used as it is; 130, 143 a "

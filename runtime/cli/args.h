@@ -12,8 +12,12 @@ enum { ARGS_MAX_SETS = 64,
        ARGS_MAX_MORE = 3 };
 
 typedef struct args {
-    const struct command *command;   /* NULL: none was given */
-    const char *operand;             /* the script, or the topic of help; NULL: none */
+    const struct command *command; /* NULL: none was given */
+    const char *operand;           /* the script, or the topic of help; NULL: none */
+    const char *text, *root;       /* the script itself, and the folder of what it requires, where
+                                      not those on disk are meant (named.h); NULL */
+    size_t text_len;
+    const char *name;                /* of the pipeline, given in place of its script; NULL */
     const char *more[ARGS_MAX_MORE]; /* what the command wants behind it; NULL: not given */
     const char *sets[ARGS_MAX_SETS]; /* --set, in order; borrowed from argv */
     uint32_t set_count;
@@ -49,19 +53,26 @@ typedef struct args {
     const char *brokers; /* --brokers; NULL: not given */
 } args;
 
+typedef enum command_names {
+    SCRIPT_ONLY,
+    BY_NAME,
+    BY_NAME_AND_FILE, /* and what stands behind it is a file's */
+} command_names;
+
 typedef struct command {
     const char *name;          /* as typed; two words: of a group ("checkpoint ls") */
     const char *operand;       /* as the manual shows them, in brackets if optional; NULL: none */
     const char *summary;       /* of the manual */
     int (*run)(const args *a); /* gives the exit code */
     bool takes_words;          /* it reads what stands behind it itself: args.words */
+    command_names by_name;     /* whether a pipeline's name may stand in place of its script */
 } command;
 
 /* Read argv. ERR_USAGE names what is wrong and the nearest right word. */
 err *args_read(args *a, int argc, char **argv, const command *commands, uint32_t count);
 
-/* Append what another command about the same pipeline is given: the script and each --param and
- * --set, quoted for a shell where they must be. */
+/* Append what another command about the same pipeline is given: its name, if this one was given
+ * that, else the script and each --param and --set, quoted for a shell where they must be. */
 void args_put_operands(const args *a, buf *out);
 
 /* Append the manual of all commands, or of one. ERR_USAGE: there is no such command. */

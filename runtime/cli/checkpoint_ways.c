@@ -72,8 +72,8 @@ void ways_put(buf *out, const stored *s, const survey *v) {
         buf_printf(out, "- with empty state, from where it stands in Kafka, under another name:\n"
                         "    sluice checkpoint fork %s NEW --offsets-only\n"
                         "    sluice run %s --set name=NEW\n",
-                   s->operands, s->operands);
+                   s->operands, s->to_run);
     buf_put_text(out, "- with empty state, from `start`:\n");
     put_deleting(out, s, v);
-    buf_printf(out, "    sluice run %s", s->operands);
+    buf_printf(out, "    sluice run %s", s->to_run);
 }

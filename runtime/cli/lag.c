@@ -84,6 +84,9 @@ static err *read_options(lag *l) {
 static err *open_script(lag *l) {
     script *s = NULL;
     script_options options = { .path = l->a->operand,
+                               .text = l->a->text,
+                               .text_len = l->a->text_len,
+                               .root = l->a->root,
                                .overrides = l->a->sets,
                                .override_count = l->a->set_count,
                                .params = l->a->params,

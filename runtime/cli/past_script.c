@@ -78,11 +78,12 @@ static err *unpack_file(unpacking *u, char *line) {
         const char *slash = strrchr(name, '/');
         u->folder_len = slash ? (size_t)(slash - name) + 1 : 0;
     }
-    if (len >= (size_t)(u->end - u->at) || strstr(name, "..")) return damaged();
+    if (len >= (size_t)(u->end - u->at)) return damaged();
     const char *text = u->at;
     u->at += len + 1;
     if (is_first) return take_script(u->wanted, name, text, len);
     if (strlen(name) > u->folder_len) name += u->folder_len;
+    if (strstr(name, "..")) return damaged();
     buf path;
     buf_init(&path);
     buf_printf(&path, "%s%s", u->wanted->root, name);
@@ -117,6 +118,17 @@ static err *unpack_line(unpacking *u, char *line) {
     return NULL;
 }
 
+err *past_script_unpack(const char *source, size_t len, past_script_wanted *wanted) {
+    unpacking u = { .wanted = wanted, .at = source, .end = source + len };
+    err *e = NULL;
+    while (!e && u.at < u.end) {
+        char *line = copy_line(&u);
+        e = line ? unpack_line(&u, line) : damaged();
+        mem_free(line);
+    }
+    return !e && !wanted->own_path ? damaged() : e;
+}
+
 err *past_script_fetch(store *s, uint64_t hash, past_script_wanted *wanted) {
     char name[OBJECT_NAME_BYTES];
     bool missing = false;
@@ -127,13 +139,7 @@ err *past_script_fetch(store *s, uint64_t hash, past_script_wanted *wanted) {
     if (!e && missing)
         e = err_new(ERR_REFUSED,
                     "the script that did the batches is not kept (%s): give one by --script", name);
-    unpacking u = { .wanted = wanted, .at = text.data, .end = text.data + text.len };
-    while (!e && u.at < u.end) {
-        char *line = copy_line(&u);
-        e = line ? unpack_line(&u, line) : damaged();
-        mem_free(line);
-    }
-    if (!e && !wanted->own_path) e = damaged();
+    if (!e) e = past_script_unpack(text.data, text.len, wanted);
     buf_done(&text);
     return e;
 }
@@ -176,12 +182,15 @@ err *past_script_open(const past_script_wanted *wanted, script **s) {
     uint32_t count = add_sets(wanted, sets);
     bool has_own = wanted->own_path != NULL;
     snprintf(name, sizeof name, "name=%s", wanted->name);
-    if (!has_own && wanted->path != a->operand) sets[count++] = name;
+    bool is_given = !has_own && wanted->path == a->operand;
+    if (!has_own && !is_given) sets[count++] = name;
     script_options options = {
         .path = wanted->path,
-        .text = wanted->own_text,
-        .text_len = wanted->own_len,
-        .root = wanted->root,
+        .text = has_own ? wanted->own_text : is_given ? a->text
+                                                      : NULL,
+        .text_len = has_own ? wanted->own_len : a->text_len,
+        .root = has_own ? wanted->root : is_given ? a->root
+                                                  : NULL,
         .overrides = sets,
         .override_count = count,
         .params = has_own ? (const char *const *)wanted->params : a->params,

@@ -20,6 +20,10 @@ typedef struct past_script_wanted {
     uint32_t set_count;
 } past_script_wanted;
 
+/* Take a script apart as script_source has it; what it required is put into the folder: path and
+ * params become its. Strings are copied. ERR_REFUSED: it is damaged. */
+err *past_script_unpack(const char *source, size_t len, past_script_wanted *wanted);
+
 /* Put the stored text `hash`, and what it required, into the folder: path and params become its.
  * ERR_REFUSED: it is not there. */
 err *past_script_fetch(store *s, uint64_t hash, past_script_wanted *wanted);

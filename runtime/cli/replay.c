@@ -8,7 +8,6 @@
 #include "runtime/base/mem.h"
 #include "runtime/cli/checkpoint_show.h"
 #include "runtime/cli/commands.h"
-#include "runtime/cli/named.h"
 #include "runtime/cli/past.h"
 #include "runtime/cli/plan_options.h"
 #include "runtime/cli/replay_files.h"
@@ -223,11 +222,9 @@ static err *replay_all(replaying *r) {
 }
 
 int command_replay(const args *a) {
-    named n;
-    replaying r = { .a = &n.args };
+    replaying r = { .a = a };
     buf_init(&r.line);
-    err *e = named_resolve(a, &n);
-    if (!e) e = replay_all(&r);
+    err *e = replay_all(&r);
     for (uint32_t i = 0; i < r.sent_count; i++) replay_sent_done(&r.sent[i]);
     mem_free(r.sent);
     replay_files_done(&r.files);
@@ -236,7 +233,6 @@ int command_replay(const args *a) {
     replayed_rows_done(&r.was_rows);
     replayed_rows_done(&r.is_rows);
     buf_done(&r.line);
-    named_done(&n);
     if (e) return command_failed(e);
     return r.differing ? 1 : 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/cli/ask.h"
 
 enum {
@@ -14,6 +15,13 @@ enum {
     STOP_MS = 60000, /* as `sluice stop` */
     GONE_MS = 10000  /* from the last answer to the end of the process */
 };
+
+typedef struct rival {
+    const char *name, *operands;
+    bool takes_over;
+    logger *log;
+    pid_t silent; /* that listens and does not answer; 0: there is none */
+} rival;
 
 static err *refuse(const rival *r, pid_t pid, bool is_stopping) {
     return err_new(ERR_FENCED,
@@ -59,10 +67,13 @@ static err *check(rival *r) {
     return r->takes_over ? stop_it(r, pid) : refuse(r, pid, is_stopping);
 }
 
-err *rival_open(rival *r, live *l) {
-    err *e = r->has_state ? check(r) : NULL;
-    if (e) return e;
-    int other = live_open(l, r->name);
-    bool has_come = r->has_state && other && other != r->silent; /* both began at once */
-    return has_come ? check(r) : NULL;
+err *rival_open(live *l, const args *a, const sl_plan *plan, const char *operands, logger *log) {
+    char *name = mem_copy_text(plan->name.data, plan->name.len);
+    rival r = { .name = name, .operands = operands, .takes_over = a->takes_over, .log = log };
+    bool has_state = plan->checkpoint.url.data && !a->embedded;
+    err *e = has_state ? check(&r) : NULL;
+    int other = e ? 0 : live_open(l, name);
+    if (has_state && other && other != r.silent) e = check(&r); /* both began at once */
+    mem_free(name);
+    return e;
 }

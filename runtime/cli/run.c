@@ -51,6 +51,7 @@ typedef struct run {
     shadowing *shadowing;
     bool has_begun; /* scripts that are loaded from now on are reloads */
     char *name;     /* of the pipeline */
+    uint64_t noted; /* hash of the text that the note of it has */
     buf operands;   /* what commands about it are given */
     pipeline pipeline;
     drift drift;
@@ -283,6 +284,7 @@ static void on_tick(void *arg, pipeline *p) {
     mem_free(words);
     reloader_tick(r->reloader, p);
     shadowing_tick(r->shadowing, p);
+    if (!p->trial) named_note(r->a, r->name, crew_worker(p->crew, 0)->script, &r->noted);
     int64_t now_ms = clock_steady_ms(&r->clock);
     if (r->embedded) embedded_note(r->embedded, p);
     if (now_ms - r->ticked_ms < TICK_MS) return;
@@ -448,10 +450,8 @@ static err *run_all(run *r) {
     const sl_plan *plan = script_plan(r->workers[0]->script);
     r->name = mem_copy_text(plan->name.data, plan->name.len);
     args_put_operands(r->a, &r->operands);
-    bool has_state = plan->checkpoint.url.data && !r->embedded;
-    rival first = { r->name, buf_text(&r->operands), has_state, r->a->takes_over, &r->log, 0 };
-    if ((e = rival_open(&first, r->live))) return e;
-    named_note(r->a, r->name);
+    if ((e = rival_open(r->live, r->a, plan, buf_text(&r->operands), &r->log))) return e;
+    named_note(r->a, r->name, r->workers[0]->script, &r->noted);
     system.pipeline = r->name;
     system.operands = buf_text(&r->operands);
     if (r->embedded) {

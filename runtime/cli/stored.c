@@ -26,6 +26,9 @@ static err *load_script(const args *a, const char *name, stored *s) {
         sets[count++] = set;
     }
     script_options options = { .path = a->operand,
+                               .text = a->text,
+                               .text_len = a->text_len,
+                               .root = a->root,
                                .overrides = sets,
                                .override_count = count,
                                .params = a->params,
@@ -35,18 +38,22 @@ static err *load_script(const args *a, const char *name, stored *s) {
     return script_open(&options, &s->script);
 }
 
-static void name_operands(const args *a, const char *name, stored *s) {
+static char *name_operands(const args *a, const char *name) {
     buf out;
     buf_init(&out);
     args_put_operands(a, &out);
     if (name) buf_printf(&out, " --set name=%s", name);
-    s->operands = mem_copy_text(out.data, out.len);
+    char *text = mem_copy_text(out.data, out.len);
     buf_done(&out);
+    return text;
 }
 
 err *stored_open(const args *a, const char *name, stored *s) {
     *s = (stored){ 0 };
-    name_operands(a, name, s);
+    args by_script = *a;
+    by_script.name = NULL;
+    s->operands = name_operands(a, name);
+    s->to_run = name_operands(&by_script, name);
     log_init(&s->log, 2, LOG_PLAIN, LOG_WARN);
     stop_install(command_end_now, "");
     err *e = load_script(a, name, s);
@@ -90,6 +97,7 @@ void stored_close(stored *s) {
     mem_free(s->name);
     mem_free(s->topic);
     mem_free(s->operands);
+    mem_free(s->to_run);
     script_close(s->script);
     log_done(&s->log);
     *s = (stored){ 0 };

@@ -12,6 +12,7 @@ typedef struct stored {
     script *script; /* owned */
     const sl_plan *plan;
     char *operands; /* what commands about it are given, for messages; owned */
+    char *to_run;   /* what `sluice run` is given; likewise */
     char *name;     /* of the pipeline; owned */
     char *topic;    /* of the mark where no source's partitions are committed; owned */
     logger log;

@@ -7,7 +7,6 @@
 #include "runtime/base/mem.h"
 #include "runtime/cli/checkpoint_show.h"
 #include "runtime/cli/commands.h"
-#include "runtime/cli/named.h"
 #include "runtime/cli/past.h"
 #include "runtime/cli/stop.h"
 #include "runtime/cli/why_find.h"
@@ -87,19 +86,16 @@ static err *explain(why *w, const args *a, buf *out) {
     return NULL;
 }
 
-int command_why(const args *given) {
+int command_why(const args *a) {
     why w = { 0 };
-    named n;
     buf out;
     buf_init(&out);
     why_facts_init(&w.facts);
-    err *e = named_resolve(given, &n);
-    if (!e) e = explain(&w, &n.args, &out);
+    err *e = explain(&w, a, &out);
     show_text(&out);
     past_close(&w.past);
     why_facts_done(&w.facts);
     err_free(w.cut);
     mem_free(w.record.topic);
-    named_done(&n);
     return e ? command_failed(e) : 0;
 }

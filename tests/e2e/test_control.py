@@ -1,6 +1,7 @@
 """Commands to running pipelines: what `sluice status` says is so, `sluice stop` waits for the end, and
 neither needs the pipeline to be well."""
 import json
+import os
 import signal
 
 import harness
@@ -136,6 +137,22 @@ class ControlTest(harness.E2ETest):
         self.assertEqual(self.status(name)["pid"], third.process.pid)
         self.ask("stop", name)
         self.assertEqual(third.wait(), 0)
+
+    def test_a_name_goes_by_the_text_that_was_reloaded(self):
+        name = self.counts()
+        self.produce(0, range(0, 1_000, 100))
+        run = self.run_until_read(name, 10)
+        text = harness.read(os.path.join(self.folder, "p.lua"))
+        self.file("p.lua", text.replace("sluice.count()", "sluice.count(), most = sluice.max \"n\""))
+        self.wait_for("the reload", lambda: [one["verdict"] for one in self.status(name)["reloads"]] == ["on trial"])
+        self.assertIn("p.lua has changed: by its name, ", self.run_sluice("checkpoint", "ls", name).err)
+        self.produce(0, range(1_000, 2_000, 100))
+        self.wait_for("the note", lambda: self.run_sluice("checkpoint", "ls", name).err == "")
+        self.assertIn("most", self.ask("state", "get", name, "aggregate", "k1"))
+        os.remove(os.path.join(self.folder, "p.lua"))
+        self.assertIn("most", self.ask("state", "get", name, "aggregate", "k1"))
+        self.ask("stop", name)
+        self.assertEqual(run.wait(), 0)
 
     def test_two_of_a_name_are_told_and_both_reached(self):
         first, second = self.ticks(), self.ticks()

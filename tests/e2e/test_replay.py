@@ -140,6 +140,34 @@ class FileTest(ReplayTest):
         self.assertEqual(unknown.code, USAGE)
         self.assertIn(f"`{name}x` is no file, and no pipeline of that name has run on this machine", unknown.err)
 
+    def test_a_name_goes_by_what_ran_though_its_files_are_broken_or_gone(self):
+        name = harness.fresh("named")
+        run = self.run_sluice("run", "p.lua", *harness.sets(f"name={name}"))
+        self.assertEqual(run.code, 0, run.err)
+        commands = [("replay", name, "--from", "7"), ("why", name, "in.jsonl:0:700"), ("checkpoint", "ls", name),
+                    ("checkpoint", "verify", name), ("state", "ls", name), ("lag", name)]
+
+        def told(wanted_err):
+            runs = [self.run_sluice(*command) for command in commands]
+            self.assertEqual([(one.code, one.err) for one in runs], [(0, wanted_err)] * len(commands))
+            return [one.out for one in runs[:2]] + [one.out.splitlines()[0] for one in runs[2:]]
+
+        by_name = f": by its name, `{name}` goes by the script that ran last under it\n"
+        wanted = told("")
+        self.assertIn("batch 7: ", wanted[0])
+        self.file("label.lua", "return nonsense(")
+        self.assertEqual(told("sluice: label.lua has changed" + by_name), wanted)
+        os.remove(os.path.join(self.folder, "p.lua"))
+        self.assertEqual(told("sluice: p.lua is gone" + by_name), wanted)
+        at, self.folder = self.folder, os.path.join(self.folder, "elsewhere")
+        os.mkdir(self.folder)
+        try:
+            saved = self.run_sluice("checkpoint", "export", name, "saved.ck")
+            self.assertEqual(saved.code, 0, saved.err)
+            self.assertEqual([one for one in os.listdir(self.folder) if one.endswith(".ck")], ["saved.ck"])
+        finally:
+            self.folder = at
+
     def test_by_another_script_the_rows_that_differ(self):
         with open(os.path.join(self.folder, "p.lua")) as file:
             script = file.read()
