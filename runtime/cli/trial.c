@@ -80,7 +80,38 @@ static const char *mark_of(choice *c, const outcome_sink *s, const outcome_row *
     return "~";
 }
 
+static void offer_times(choice *c, shown x, uint32_t times) {
+    for (uint32_t i = 0; i < times && i < c->most; i++) offer(c, x);
+}
+
+static uint32_t times_of(const outcome_row *row) {
+    return row && outcome_counts(row) ? row->times : 0;
+}
+
+/* Rows that nothing tells apart but their value: what came three times is three rows. */
+static void choose_by_value(choice *c, const outcome_sink *now, const outcome_sink *before) {
+    for (uint32_t i = 0; i < now->count; i++) {
+        const outcome_row *row = &now->rows[i], *was = before ? outcome_find(before, row) : NULL;
+        uint32_t times = times_of(row), old = before ? times_of(was) : times;
+        uint32_t added = times > old ? times - old : 0;
+        c->there += times;
+        c->added += added;
+        offer_times(c, (shown){ .row = row, .was = was }, times - added);
+        offer_times(c, (shown){ .row = row, .mark = "+" }, added);
+    }
+    for (uint32_t i = 0; before && i < before->count; i++) {
+        const outcome_row *was = &before->rows[i], *row = outcome_find(now, was);
+        uint32_t old = times_of(was), times = times_of(row), gone = old > times ? old - times : 0;
+        c->removed += gone;
+        offer_times(c, (shown){ .row = was, .mark = "-" }, gone);
+    }
+}
+
 static void choose(choice *c, const outcome_sink *now, const outcome_sink *before) {
+    if (!now->mode) {
+        choose_by_value(c, now, before);
+        return;
+    }
     for (uint32_t i = 0; i < now->count; i++) {
         const outcome_row *row = &now->rows[i];
         if (!outcome_counts(row)) continue;

@@ -66,6 +66,13 @@ class FileTest(harness.E2ETest):
         self.assertEqual(sorted(os.listdir(self.folder))[:2], ["in.jsonl", "p.lua"])
         self.assertFalse([name for name in os.listdir(self.folder) if "quarantine" in name or name == "store"])
 
+    def test_equal_rows_of_a_sink_without_keys_are_all_shown(self):
+        self.file("p.lua", 'local sluice = require "sluice"\nreturn sluice.pipeline { name = "same", checkpoint = "none", '
+                  'sluice.file { path = "in" }:json { sluice.string "who" }:to(sluice.file { path = "out" }) }')
+        self.file("in.jsonl", text_of([{"who": who} for who in ("ann", "bob", "ann", "ann")]))
+        run = self.run_sluice("try", "p.lua", "--input", "in.jsonl")
+        self.assertRegex(run.out, r"\Aout  4 rows\n  who\n  ann\n  ann\n  ann\n  bob\n")
+
     def test_the_last_records_and_late_ones(self):
         self.file("p.lua", script())
         sample = lines(30_000, step_ms=10)
