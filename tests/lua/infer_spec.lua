@@ -9,6 +9,64 @@ describe("infer", function()
       return assert(infer.text("topic", "t", "", list))
    end
 
+   local function drafted(what, from, ...)
+      local list = {}
+      for i, text in ipairs { ... } do
+         list[2 * i - 1], list[2 * i] = from .. ":0:" .. (i - 1), text
+      end
+      local text, wrong = infer.text(what, from, "", list)
+      return text or wrong
+   end
+
+   it("says what a file is that does not hold one document a line", function()
+      local spread = "x.json holds JSON documents over several lines, a record is one "
+         .. "document a line: `jq -c . x.json > x-lines.jsonl` makes it so"
+      assert.equal(spread, drafted("file", "x.json", "{", ' "a": 1', "}"))
+      assert.equal(spread, drafted("file", "x.json", '{"a": {', '"b": {}', "}}"))
+      local list = "it's.json holds a list of JSON documents, a record is one document "
+         .. "a line: `jq -c '.[]' 'it'\\''s.json' > 'it'\\''s-lines.jsonl'` makes it so"
+      assert.equal(list, drafted("file", "it's.json", '[{"a":1},{"a":2}]'))
+      assert.equal(list,
+         drafted("file", "it's.json", "[", '{"a":1},', '{"a":2}', "]"))
+      assert.match("^%-%- Drafted",
+         drafted("file", "x.json", "[1]", '{"a":1}', '{"a":1}'))
+   end)
+
+   it("says that there is nothing to draft from", function()
+      for _, what in ipairs { "file", "csv", "topic" } do
+         assert.equal("x is empty: there is nothing to draft from", drafted(what, "x"))
+      end
+   end)
+
+   it("drafts what stands behind a byte-order mark, and how to take it away", function()
+      local text = drafted("file", "x.jsonl", '\239\187\191{"a":1}', '{"a":2}')
+      assert.match("\n%-%- The file begins with a byte%-order mark, which makes its "
+         .. "first record bad: take it away,\n%-%- sed %-i '1s/^\\xEF\\xBB\\xBF//' x.jsonl\n"
+         .. "local sluice", text)
+      assert.match('1 to 2\n *sluice.int64 "a" :required%(%),', text)
+      text = drafted("csv", "x.csv", "\239\187\191who,n", "ann,1")
+      assert.match("first column's name bad", text)
+      assert.match('sluice.string "who" :required', text)
+   end)
+
+   it("says which name a header has twice", function()
+      local text = drafted("csv", "x.csv", "id,n,id", "1,2,3")
+      assert.match('\n%-%- The first line has "id" twice, so it is taken for a', text)
+      assert.match('columns = { "c1", "c2", "c3" }', text)
+      assert.is_nil(drafted("csv", "x.csv", "1,n,n", "1,2,3"):find "twice")
+   end)
+
+   it("drafts CSV of a topic", function()
+      local text = drafted("topic", "t", "ann;1", "bob;2", "cy;3")
+      assert.match("\n%-%- They are no JSON, and are taken for CSV", text)
+      assert.match('sluice.kafka { topics = "t", start = "earliest" }\n   :csv {', text)
+      assert.match('1 to 3\n *sluice.int64 "c2" :required%(%),\n', text)
+      assert.match('columns = { "c1", "c2" }, delimiter = ";"', text)
+      assert.is_function(loadstring(text))
+      assert.equal("t: none of 2 records is a JSON object: no JSON at t:0:0: hello",
+         drafted("topic", "t", "hello", "you, there"))
+   end)
+
    it("takes a whole number beside others for a double", function()
       assert.match('sluice.double "a" :required%(%)', draft('{"a":1}', '{"a":1.5}'))
       assert.match('sluice.int64 "a" :required%(%)', draft('{"a":1}', '{"a":-3}'))
@@ -98,6 +156,6 @@ describe("infer", function()
       assert.match('columns = { "c1", "c2" },\n', text)
       assert.match('sluice.bool "c2" :required', text)
       local _, wrong = infer.text("csv", "t.csv", "", { "t.csv:0:0", "a,b" })
-      assert.match("none of 0 records is a line of CSV with values", wrong)
+      assert.match("has a header, and no line behind it", wrong)
    end)
 end)

@@ -74,14 +74,16 @@ end
 --- Whether a first line names the columns: texts, each once.
 -- @tparam table cells
 -- @treturn boolean
+-- @treturn ?string a text that is there twice, where nothing else speaks against it
 function csv.is_header(cells)
-   local seen = {}
+   local seen, twice = {}, nil
    for _, cell in ipairs(cells) do
       local is_name = cell.text ~= "" and kind_of(cell) == "text"
-      if not is_name or seen[cell.text] then return false end
+      if not is_name then return false end
+      if seen[cell.text] then twice = twice or cell.text end
       seen[cell.text] = true
    end
-   return true
+   return not twice, twice
 end
 
 --- Note a line.

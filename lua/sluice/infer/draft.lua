@@ -2,6 +2,7 @@
 -- to be known of it. Pure: what was seen in, text out.
 -- @module sluice.infer.draft
 
+local doubt = require "sluice.infer.doubt"
 local kind = require "sluice.infer.kind"
 local names = require "sluice.infer.names"
 local node = require "sluice.infer.node"
@@ -240,7 +241,8 @@ function draft.text(seen, from, source)
    local time = time_of(seen.root, by_key)
    local words = { COUNT = ("%d"):format(seen.count), FROM = shown(from), SOURCE = source,
       FORMAT = seen.csv and "csv" or "json", OPTIONS = csv_options(seen.csv),
-      ODD = odd_lines(seen), FIELDS = table.concat(lines, "\n"), NAME = name_of(from),
+      ODD = doubt.comments(from, seen) .. odd_lines(seen),
+      FIELDS = table.concat(lines, "\n"), NAME = name_of(from),
       TIME = time and
          ('   :event_time(%s, { delay = "10 seconds" })\n'):format(quoted(time))
          or "" }
