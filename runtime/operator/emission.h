@@ -46,8 +46,9 @@ typedef struct emit_space {
     void *rows[EMIT_ROWS], *states[EMIT_ROWS];   /* of each result */
     uint32_t part_first[EMIT_ROWS + 1];          /* sl_vector.part_first */
     void **parts;                                /* sl_vector.parts; owned */
+    void **merged;                               /* the states that they go into; owned */
     entry **found;                               /* by pane, then row; owned */
-    size_t part_room;                            /* of both */
+    size_t part_room;                            /* of the three */
     uint32_t asked[EMIT_ROWS];                   /* results whose group is looked for in a pane */
     entry *like[EMIT_ROWS], *answers[EMIT_ROWS]; /* of these: an entry; what was found */
     sl_bounds bounds[EMIT_ROWS];                 /* sl_vector.bounds */

@@ -37,6 +37,7 @@ void emit_space_free(emit_space *space) {
     mem_free(space->row_memory);
     mem_free(space->state_memory);
     mem_free(space->parts);
+    mem_free(space->merged);
     mem_free(space->found);
     mem_free(space->going);
     arena_done(&space->text);

@@ -69,6 +69,7 @@ static void need_parts(emit_space *s, size_t count) {
     if (s->part_room >= count) return;
     s->part_room = count;
     s->parts = mem_realloc(s->parts, count * sizeof *s->parts);
+    s->merged = mem_realloc(s->merged, count * sizeof *s->merged);
     s->found = mem_realloc(s->found, count * sizeof *s->found);
 }
 
@@ -94,13 +95,17 @@ static void gather_panes(const emission *m, uint32_t count) {
     s->part_first[count] = part_count;
 }
 
+static size_t count_chained(const emission *m, uint32_t count) {
+    size_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) sum += m->w->emit->results[i].chain_count;
+    return sum;
+}
+
 /* The same where each result's entries are known; what Lua reads next is asked for. */
 static void gather_chains(const emission *m, uint32_t count) {
     emit_space *s = m->w->emit;
-    size_t need = 0;
     uint32_t part_count = 0;
-    for (uint32_t i = 0; i < count; i++) need += s->results[i].chain_count;
-    need_parts(s, need);
+    need_parts(s, count_chained(m, count));
     for (uint32_t i = 0; i < count; i++) {
         const result *r = &s->results[i];
         s->part_first[i] = part_count;
@@ -111,6 +116,30 @@ static void gather_chains(const emission *m, uint32_t count) {
         }
     }
     s->part_first[count] = part_count;
+}
+
+/* The same of runs (slide.h), and merged: in one flat loop. Of builtin aggregates: that fails only
+ * when it is broken off, and then no result is to blame. */
+static bool merge_chains(const emission *m, uint32_t count) {
+    emit_space *s = m->w->emit;
+    sl_vector *v = m->w->vector;
+    uint32_t merges = 0;
+    need_parts(s, count_chained(m, count));
+    for (uint32_t i = 0; i < count; i++) {
+        const result *r = &s->results[i];
+        start_state(m, i, r->chain[0]);
+        for (uint32_t k = 1; k < r->chain_count; k++) {
+            s->merged[merges] = s->states[i];
+            s->parts[merges++] = entry_state(r->chain[k]);
+            __builtin_prefetch(entry_state(r->chain[k]));
+        }
+    }
+    v->count = merges;
+    v->first = v->pos = 0;
+    v->states = s->merged;
+    v->parts = s->parts;
+    v->text = &s->text;
+    return !merges || script_run(m->w->script, m->plan->merge_driver);
 }
 
 static err *emit_failure(const emission *m, const result *r) {
@@ -157,16 +186,19 @@ static void begin_rows(const emission *m, uint32_t count) {
     sl_vector *v = w->vector;
     if (!m->w->onward.count) arena_reset(&s->text, 1u << 20); /* else rows that go on borrow it */
     start_rows(m, count);
-    if (m->plan->window.kind == SL_WINDOW_SESSION || m->chains)
+    if (m->chains) {
+        if (!merge_chains(m, count)) return false;
+    } else if (m->plan->window.kind == SL_WINDOW_SESSION) {
         gather_chains(m, count);
-    else
+    } else {
         gather_panes(m, count);
+    }
     v->count = count;
     v->first = 0;
     v->rows = s->rows;
     v->states = s->states;
     v->parts = s->parts;
-    v->part_first = s->part_first;
+    v->part_first = m->chains ? NULL : s->part_first;
     v->bounds = s->bounds;
     v->outputs = s->outputs;
     v->text = &s->text;

@@ -1,80 +1,65 @@
-/* DESIGN. A run is the groups of a stretch of panes in the order in which rows leave. Of one pane
- * it is its entries, sorted; of several it is merged from the runs of its four parts:
+/* DESIGN. Panes are cut into stretches as long as a window, so a window is the end of one stretch
+ * and the beginning of the next. Within a stretch panes stand in a tree of eights, and of each
+ * level the window needs one run (slide_run.h) on either side:
  *
- *   level 2   |               0               |               1       ..
- *   level 1   |   0   |   1   |   2   |   3   |   4   |   5   |
- *   level 0   | | | | | | | | | | | | | | | | | | | | | | | | |
- *   window          [. .|   1   |   2   |   3   |   4   |. . .)
+ *   stretch      |                         |                         |
+ *   level 1      | . . . |-----------------|---------------| . . . . |
+ *   level 0      | . . . |-|               |               |----| .
+ *   window              [                                        )
+ *
+ * On the left a run holds the nodes up to the end of their eight: each is the node merged with the
+ * run behind it, all are made at once, from the end, and kept until windows have passed them. On
+ * the right it is the beginning of an eight, which takes in a node when it is needed, and once full
+ * is the node of the level above. So each state of a pane is merged three times in all, and a row
+ * has a part a level and side.
  *
  * A group of one part only keeps that part's entry; else it gets one of its own, with the merged
- * state. So a run costs 16 bytes a group, and states where groups meet: with all groups in all
- * panes, the panes' own bytes by about a half, which is also the most.
+ * state. So runs cost 16 bytes a group, and states where groups meet: of windows of 60 panes with
+ * all groups in all panes a third of the panes' own bytes, with each group in few of them up to
+ * twice as much.
  *
- * Wider than two: a window has a few parts more, the cache half the states. Two stacks (suffixes of
- * one stretch, a prefix of the next) would have two parts a window, but copy a group that is in one
- * pane into as many suffixes as a stretch has panes. */
+ * Two stacks without levels would have two parts a window, but copy a group that is in one pane
+ * into as many runs as a stretch has panes. */
 #include "runtime/operator/slide.h"
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
-#include "state/order_sort.h"
+#include "runtime/operator/slide_run.h"
 #include "state/spill.h"
 #include "state/table_inside.h"
 
 enum {
-    RADIX_BITS = 2,
-    RADIX = 1 << RADIX_BITS,
-    LEVELS = 12,
-    MOST_RUNS = 2 * (RADIX - 1) * LEVELS + RADIX,
-    AHEAD = 6,
-    LINE_BYTES = 64,
-    CHUNK_LEAST = 1 << 10,
-    CHUNK_MOST = 256 << 10,
+    RADIX_BITS = 3,
+    LEVELS = 8,
 };
 
-/* Panes that stand side by side. */
-typedef struct stretch {
-    pane *const *panes;
-    uint32_t count;
-} stretch;
-
-typedef struct run_item {
-    uint64_t order;
-    entry *entry; /* of the pane, of a run of a lower level, or of the run's own memory */
-} run_item;
-
-typedef struct run {
-    int64_t number;  /* its place among those of its level */
-    uint64_t newest; /* latest epoch of its panes, and */
-    uint32_t panes;  /* how many there were: else it is void */
-    uint32_t count;
-    run_item *items; /* owned */
-    arena entries;   /* of groups that several parts have */
-} run;
-
 typedef struct run_list {
-    run **items; /* by number; owned */
+    run **items; /* by start; owned */
     uint32_t count, room;
 } run_list;
 
 /* Of one aggregation. */
 typedef struct slide {
-    run_list levels[LEVELS];
-    run_list gone; /* rows that go on may borrow from them */
+    run_list nodes[LEVELS + 1]; /* by level: panes are 0. Maybe of the first of their panes only */
+    run_list rests[LEVELS];     /* by level: nodes up to the end of their eight */
+    run_list gone;              /* rows that go on may borrow from them */
+    window_bounds last;         /* window served last, Unix ms */
 } slide;
 
 struct slides {
     slide *items; /* by aggregate; owned */
     uint32_t count;
-    run_item *spare; /* for sorting; owned */
-    uint32_t spare_room;
-    /* groups being merged into a run */
-    void *states[EMIT_ROWS];
-    void *parts[EMIT_ROWS * (RADIX - 1)];
-    uint32_t part_first[EMIT_ROWS + 1];
-    uint32_t state_count;
-    bool is_broken; /* a merge was broken off: runs are not what they should be */
+    run_maker maker;
 };
+
+/* A window that is being served. */
+typedef struct view {
+    const emission *m;
+    slide *s;
+    int64_t first;                /* number of its first pane */
+    int64_t stretch, stretch_end; /* the one being looked at: numbers of panes */
+    uint32_t top;                 /* level whose eight is the whole stretch */
+} view;
 
 slides *slides_new(const sl_plan *plan) {
     slides *all = mem_zalloc(1, sizeof *all);
@@ -83,22 +68,7 @@ slides *slides_new(const sl_plan *plan) {
     return all;
 }
 
-/* -- runs and lists of them */
-
-static run *run_new(int64_t number, uint32_t room, size_t chunk_len) {
-    run *r = mem_zalloc(1, sizeof *r);
-    r->number = number;
-    r->items = mem_alloc((room ? room : 1) * sizeof *r->items);
-    arena_init(&r->entries, chunk_len);
-    return r;
-}
-
-static void run_free(run *r) {
-    if (!r) return;
-    mem_free(r->items);
-    arena_done(&r->entries);
-    mem_free(r);
-}
+/* -- lists of runs */
 
 static void list_insert(run_list *l, uint32_t at, run *r) {
     if (l->count == l->room) {
@@ -110,12 +80,12 @@ static void list_insert(run_list *l, uint32_t at, run *r) {
     l->count++;
 }
 
-/* Index of the first run whose number is not lower. */
-static uint32_t list_place(const run_list *l, int64_t number) {
+/* Index of the first run that does not begin before pane `start`. */
+static uint32_t list_place(const run_list *l, int64_t start) {
     uint32_t low = 0, high = l->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (l->items[middle]->number < number)
+        if (l->items[middle]->start < start)
             low = middle + 1;
         else
             high = middle;
@@ -128,9 +98,16 @@ static void list_clear(run_list *l) {
     l->count = 0;
 }
 
+static void list_free(run_list *l) {
+    list_clear(l);
+    mem_free(l->items);
+}
+
 static void forget(slide *s) {
-    for (uint32_t i = 0; i < LEVELS; i++) list_clear(&s->levels[i]);
+    for (uint32_t i = 0; i <= LEVELS; i++) list_clear(&s->nodes[i]);
+    for (uint32_t i = 0; i < LEVELS; i++) list_clear(&s->rests[i]);
     list_clear(&s->gone);
+    s->last = (window_bounds){ INT64_MIN, INT64_MIN };
 }
 
 void slides_forget(slides *all) {
@@ -143,200 +120,31 @@ void slides_let_go(slides *all) {
 
 void slides_free(slides *all) {
     if (!all) return;
-    slides_forget(all);
     for (uint32_t i = 0; i < all->count; i++) {
-        for (uint32_t k = 0; k < LEVELS; k++) mem_free(all->items[i].levels[k].items);
-        mem_free(all->items[i].gone.items);
+        for (uint32_t k = 0; k <= LEVELS; k++) list_free(&all->items[i].nodes[k]);
+        for (uint32_t k = 0; k < LEVELS; k++) list_free(&all->items[i].rests[k]);
+        list_free(&all->items[i].gone);
     }
     mem_free(all->items);
-    mem_free(all->spare);
+    mem_free(all->maker.spare);
     mem_free(all);
 }
 
-/* Runs that begin before pane `number`: no window to come needs them. */
-static void drop_before(slide *s, int64_t number) {
-    for (uint32_t level = 0; level < LEVELS; level++) {
-        run_list *l = &s->levels[level];
-        int64_t first = (number >> level * RADIX_BITS) +
-                        ((number & ((1ll << level * RADIX_BITS) - 1)) != 0);
-        uint32_t end = list_place(l, first);
-        if (!end) continue;
-        for (uint32_t i = 0; i < end; i++) list_insert(&s->gone, s->gone.count, l->items[i]);
-        l->count -= end;
-        memmove(l->items, l->items + end, l->count * sizeof *l->items);
-    }
+static void drop_of(slide *s, run_list *l, int64_t start) {
+    uint32_t end = list_place(l, start);
+    if (!end) return;
+    for (uint32_t i = 0; i < end; i++) list_insert(&s->gone, s->gone.count, l->items[i]);
+    l->count -= end;
+    memmove(l->items, l->items + end, l->count * sizeof *l->items);
 }
 
-/* -- merging runs in order */
-
-typedef struct merging {
-    const run_item *at[MOST_RUNS], *end[MOST_RUNS];
-    uint64_t heads[MOST_RUNS]; /* order of at[i] */
-    uint32_t count;            /* of those that are not at their end */
-    uint64_t order;            /* of the group given last */
-} merging;
-
-static uint32_t run_place(const run *r, uint64_t order) {
-    uint32_t low = 0, high = r->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (r->items[middle].order < order)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+/* Runs that begin before pane `start`: no window to come needs them. */
+static void drop_before(slide *s, int64_t start) {
+    for (uint32_t i = 0; i <= LEVELS; i++) drop_of(s, &s->nodes[i], start);
+    for (uint32_t i = 0; i < LEVELS; i++) drop_of(s, &s->rests[i], start);
 }
 
-/* What `count` runs, oldest first, have of a range. */
-static void merging_begin(merging *g, run *const *runs, uint32_t count, const order_range *range) {
-    g->count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const run *r = runs[i];
-        uint32_t from = range->from ? run_place(r, range->from) : 0;
-        uint32_t to = range->to == UINT64_MAX ? r->count : run_place(r, range->to + 1);
-        if (from == to) continue;
-        g->at[g->count] = r->items + from;
-        g->end[g->count] = r->items + to;
-        g->heads[g->count++] = r->items[from].order;
-    }
-}
-
-/* Entries lie in memory as they were made: fetch what comes soon. */
-static inline void fetch_soon(const run_item *at, const run_item *end) {
-    if (end - at <= AHEAD) return;
-    const char *e = (const char *)at[AHEAD].entry;
-    __builtin_prefetch(e);
-    __builtin_prefetch(e + LINE_BYTES);
-}
-
-static void advance(merging *g, uint32_t i) {
-    if (++g->at[i] < g->end[i]) {
-        g->heads[i] = g->at[i]->order;
-        fetch_soon(g->at[i], g->end[i]);
-        return;
-    }
-    g->count--;
-    for (; i < g->count; i++) {
-        g->at[i] = g->at[i + 1];
-        g->end[i] = g->end[i + 1];
-        g->heads[i] = g->heads[i + 1];
-    }
-}
-
-/* How two groups of one order stand: mostly they are one. Keys are padded with zeros. */
-static inline int compare_keys(const entry *a, const entry *b) {
-    uint32_t words = (a->short_len + 7u) / 8;
-    if (a->short_len != b->short_len || a->short_len == ENTRY_LONG_KEY)
-        return group_compare_keys(a, b);
-    const uint64_t *x = (const uint64_t *)(const void *)entry_key(a);
-    const uint64_t *y = (const uint64_t *)(const void *)entry_key(b);
-    for (uint32_t i = 0; i < words; i++)
-        if (x[i] != y[i]) return group_compare_keys(a, b);
-    return 0;
-}
-
-/* The entries of the next group, oldest first, into `chain`; 0: there is none. */
-static uint32_t merging_next(merging *g, entry **chain) {
-    uint32_t from[MOST_RUNS], taken = 0;
-    if (!g->count) return 0;
-    uint64_t least = g->heads[0];
-    for (uint32_t i = 1; i < g->count; i++)
-        if (g->heads[i] < least) least = g->heads[i];
-    for (uint32_t i = 0; i < g->count; i++) {
-        if (g->heads[i] != least) continue;
-        entry *e = g->at[i]->entry;
-        int difference = taken ? compare_keys(e, chain[0]) : 0;
-        if (difference > 0) continue;
-        if (difference < 0) taken = 0;
-        from[taken] = i;
-        chain[taken++] = e;
-    }
-    g->order = least;
-    for (uint32_t i = taken; i-- > 0;) advance(g, from[i]);
-    return taken;
-}
-
-/* -- making runs */
-
-static int compare(const void *x, const void *y) {
-    const run_item *a = x, *b = y;
-    if (a->order != b->order) return a->order < b->order ? -1 : 1;
-    return group_compare_keys(a->entry, b->entry);
-}
-
-static run *sort_pane(slides *all, const pane *p, int64_t number, uint32_t shards) {
-    run *r = run_new(number, pane_count(p), CHUNK_LEAST);
-    if (all->spare_room < pane_count(p)) {
-        all->spare_room = pane_count(p);
-        all->spare = mem_realloc(all->spare, all->spare_room * sizeof *all->spare);
-    }
-    table_cursor at = { 0 };
-    for (entry *e; (e = table_scan(p, &at));)
-        r->items[r->count++] = (run_item){ shard_order(e->hash, shards), e };
-    if (order_sort(r->items, all->spare, r->count, sizeof *r->items, 0, compare))
-        memcpy(r->items, all->spare, r->count * sizeof *r->items);
-    return r;
-}
-
-static size_t entry_bytes(const entry *e) {
-    return (size_t)e->key_word * 8 + (entry_key_len(e) + 7u) / 8 * 8;
-}
-
-/* Merge the states that are waiting. Builtin aggregates' code only: it does not throw, but may be
- * broken off for the time or memory that it takes. */
-static void fold_waiting(slides *all, const emission *m) {
-    sl_vector *v = m->w->vector;
-    if (!all->state_count) return;
-    v->count = all->state_count;
-    v->first = 0;
-    v->states = all->states;
-    v->parts = all->parts;
-    v->part_first = all->part_first;
-    v->text = &m->w->emit->text;
-    if (!script_run(m->w->script, m->plan->merge_driver)) all->is_broken = true;
-    all->state_count = all->part_first[0] = 0;
-}
-
-/* An entry of the run for a group that several parts have; its state waits to be merged. */
-static entry *add_merged(slides *all, run *r, entry *const *chain, uint32_t count) {
-    entry *made = arena_take(&r->entries, entry_bytes(chain[0]), 16);
-    uint32_t part = all->part_first[all->state_count];
-    memcpy(made, chain[0], entry_bytes(chain[0]));
-    all->states[all->state_count++] = entry_state(made);
-    for (uint32_t i = 1; i < count; i++) all->parts[part++] = entry_state(chain[i]);
-    all->part_first[all->state_count] = part;
-    return made;
-}
-
-static size_t chunk_len_for(const emission *m, uint32_t groups) {
-    size_t bytes = groups * (sizeof(entry) + m->plan->state_size + 16u);
-    if (bytes < CHUNK_LEAST) return CHUNK_LEAST;
-    return bytes > CHUNK_MOST ? CHUNK_MOST : bytes;
-}
-
-static run *merge_runs(slides *all, const emission *m, int64_t number, run *const *parts,
-                       uint32_t count) {
-    uint32_t most = 0, largest = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        most += parts[i]->count;
-        if (parts[i]->count > largest) largest = parts[i]->count;
-    }
-    run *r = run_new(number, most, chunk_len_for(m, largest));
-    entry *chain[MOST_RUNS];
-    merging g;
-    merging_begin(&g, parts, count, &ORDER_ALL);
-    for (uint32_t n; (n = merging_next(&g, chain));) {
-        entry *e = n == 1 ? chain[0] : add_merged(all, r, chain, n);
-        r->items[r->count++] = (run_item){ g.order, e };
-        if (all->state_count == EMIT_ROWS) fold_waiting(all, m);
-    }
-    fold_waiting(all, m);
-    r->items = mem_realloc(r->items, (r->count ? r->count : 1) * sizeof *r->items);
-    return r;
-}
-
-/* -- the runs of a window */
+/* -- panes */
 
 /* Panes are numbered in time; all begin at the same place of their number. */
 static int64_t number_of(const sl_window *w, int64_t start_ms) {
@@ -344,56 +152,55 @@ static int64_t number_of(const sl_window *w, int64_t start_ms) {
     return number - (start_ms % w->pane_ms < 0);
 }
 
-/* Take from the front of `left` the panes that begin before `end_ms`. */
-static stretch take_before(stretch *left, int64_t end_ms) {
-    stretch taken = { left->panes, 0 };
-    while (taken.count < left->count && pane_start(left->panes[taken.count]) < end_ms)
-        taken.count++;
-    left->panes += taken.count;
-    left->count -= taken.count;
-    return taken;
+/* Index of the first of the window's panes whose number is not lower. */
+static uint32_t pane_place(const view *of, int64_t number) {
+    const emission *m = of->m;
+    int64_t start_ms = m->window.start + (number - of->first) * m->plan->window.pane_ms;
+    uint32_t low = 0, high = m->pane_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (pane_start(m->panes[middle]) < start_ms)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
-static uint64_t newest_of(stretch panes) {
-    uint64_t newest = 0;
-    for (uint32_t i = 0; i < panes.count; i++)
-        if (pane_epoch(panes.panes[i]) > newest) newest = pane_epoch(panes.panes[i]);
-    return newest;
+/* Look at the panes [start, end) as they are. */
+static void see_panes(const view *of, int64_t start, int64_t end, uint64_t *newest,
+                      uint32_t *count) {
+    uint32_t from = pane_place(of, start), to = pane_place(of, end);
+    *newest = 0;
+    *count = to - from;
+    for (uint32_t i = from; i < to; i++) {
+        uint64_t epoch = pane_epoch(of->m->panes[i]);
+        if (epoch > *newest) *newest = epoch;
+    }
 }
 
-/* The run of the panes that there are in place `number` of a level, which begins at `start_ms`;
- * NULL: none. One that only a part of it has is that part's. */
-static run *find_run(const emission *m, uint32_t level, int64_t number, int64_t start_ms,
-                     stretch panes) {
-    slides *all = m->w->slides;
-    const sl_window *w = &m->plan->window;
-    if (!panes.count) return NULL;
-    if (panes.count == 1) {
-        level = 0;
-        number = number_of(w, pane_start(panes.panes[0]));
-    }
-    run_list *l = &all->items[m->aggregate].levels[level];
-    uint32_t at = list_place(l, number);
-    run *known = at < l->count && l->items[at]->number == number ? l->items[at] : NULL;
-    uint64_t newest = newest_of(panes);
-    if (known && known->newest == newest && known->panes == panes.count) return known;
-    run *made, *parts[RADIX];
-    if (level) {
-        uint32_t count = 0;
-        int64_t part_ms = w->pane_ms << (level - 1) * RADIX_BITS;
-        stretch left = panes;
-        for (int64_t i = 0; i < RADIX; i++) {
-            stretch taken = take_before(&left, start_ms + (i + 1) * part_ms);
-            run *part = find_run(m, level - 1, number * RADIX + i, start_ms + i * part_ms, taken);
-            if (part) parts[count++] = part;
-        }
-        if (count == 1) return parts[0];
-        made = merge_runs(all, m, number, parts, count);
-    } else {
-        made = sort_pane(all, panes.panes[0], number, m->b->plan->shards);
-    }
-    made->newest = newest;
-    made->panes = panes.count;
+static bool holds(const view *of, const run *r) {
+    uint64_t newest;
+    uint32_t panes;
+    see_panes(of, r->start, r->end, &newest, &panes);
+    return r->newest == newest && r->panes == panes;
+}
+
+/* The run says which panes it is made of, up to `end`. */
+static void settle(const view *of, run *r, int64_t end) {
+    r->end = end;
+    see_panes(of, r->start, end, &r->newest, &r->panes);
+}
+
+/* -- runs of a window */
+
+/* The run of a list that begins at pane `start`, as far as it holds; else an empty one in its
+ * place. */
+static run *find_run(const view *of, run_list *l, int64_t start, int64_t end) {
+    uint32_t at = list_place(l, start);
+    run *known = at < l->count && l->items[at]->start == start ? l->items[at] : NULL;
+    if (known && known->end <= end && holds(of, known)) return known;
+    run *made = run_new(start);
     if (known) {
         run_free(known);
         l->items[at] = made;
@@ -403,44 +210,105 @@ static run *find_run(const emission *m, uint32_t level, int64_t number, int64_t 
     return made;
 }
 
-/* The largest level whose places begin at pane `number` and reach no further than `end`. */
-static uint32_t level_at(int64_t number, int64_t end) {
-    uint32_t level = 0;
-    while (level + 1 < LEVELS) {
-        int64_t width = 1ll << (level + 1) * RADIX_BITS;
-        if (number & (width - 1) || width > end - number) break;
-        level++;
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* The node of a level that begins at pane `start`, with its panes up to `end`: those of whole nodes
+ * below it. */
+static run *node(const view *of, uint32_t level, int64_t start, int64_t end) {
+    const emission *m = of->m;
+    run_maker *maker = &m->w->slides->maker;
+    run *r = find_run(of, &of->s->nodes[level], start, end);
+    if (r->end == end) return r;
+    if (!level) {
+        uint32_t at = pane_place(of, start);
+        bool is_there = at < pane_place(of, end);
+        if (is_there) run_take_pane(r, maker, m->panes[at], m->b->plan->shards);
     }
-    return level;
+    for (int64_t at = r->end, next; level && at < end; at = next) {
+        next = least(at + (1ll << (level - 1) * RADIX_BITS), end);
+        run_take(r, maker, m, node(of, level - 1, at, next));
+    }
+    settle(of, r, end);
+    return r;
 }
 
-static uint32_t find_runs(const emission *m, run **runs) {
-    const sl_window *w = &m->plan->window;
-    int64_t number = number_of(w, m->window.start), at_ms = m->window.start;
-    int64_t end = number + (m->window.end - m->window.start) / w->pane_ms;
-    stretch left = { m->panes, m->pane_count };
+/* The nodes of a level from pane `start` on to the end of their eight. */
+static run *rest(const view *of, uint32_t level, int64_t start, int64_t end) {
+    run_maker *maker = &of->m->w->slides->maker;
+    int64_t next = least(start + (1ll << level * RADIX_BITS), end);
+    if (next == end) return node(of, level, start, end);
+    run *r = find_run(of, &of->s->rests[level], start, end);
+    if (r->end == end) return r;
+    run *first = node(of, level, start, next);
+    run *others = rest(of, level, next, end);
+    run_take(r, maker, of->m, first);
+    run_take(r, maker, of->m, others);
+    settle(of, r, end);
+    return r;
+}
+
+static void look_at(view *of, int64_t stretch, int64_t width) {
+    of->stretch = stretch;
+    of->stretch_end = stretch + width;
+    of->top = 0;
+    while (1ll << (of->top + 1) * RADIX_BITS < width) of->top++;
+}
+
+/* From pane `start` on to the end of the stretch. */
+static uint32_t find_left(const view *of, int64_t start, run **runs) {
     uint32_t count = 0;
-    while (number < end && left.count) {
-        uint32_t level = level_at(number, end);
-        int64_t next_ms = at_ms + (w->pane_ms << level * RADIX_BITS);
-        run *r = find_run(m, level, number >> level * RADIX_BITS, at_ms,
-                          take_before(&left, next_ms));
-        if (r) runs[count++] = r;
-        number += 1ll << level * RADIX_BITS;
-        at_ms = next_ms;
+    for (uint32_t level = 0; start < of->stretch_end; level++) {
+        int64_t into = start - of->stretch, eight = 1ll << (level + 1) * RADIX_BITS;
+        if (level < of->top && into % eight == 0) continue;
+        int64_t end = least(of->stretch + (into / eight + 1) * eight, of->stretch_end);
+        runs[count++] = rest(of, level, start, end);
+        start = end;
     }
     return count;
 }
 
+/* From the beginning of the stretch on to pane `end`. */
+static uint32_t find_right(const view *of, int64_t end, run **runs) {
+    uint32_t count = 0;
+    int64_t start = of->stretch;
+    for (uint32_t level = of->top + 1; level-- > 0;) {
+        int64_t width = 1ll << level * RADIX_BITS, next = start + (end - start) / width * width;
+        if (next > start) runs[count++] = node(of, level + 1, start, next);
+        start = next;
+    }
+    return count;
+}
+
+static int64_t floor_to(int64_t number, int64_t width) {
+    int64_t over = number % width;
+    return number - (over < 0 ? over + width : over);
+}
+
+/* Stretches of windows that share a start begin with them, others at multiples of their length. */
+static uint32_t find_runs(const emission *m, run **runs) {
+    const sl_window *w = &m->plan->window;
+    int64_t start = number_of(w, m->window.start), width = w->size_ms / w->pane_ms;
+    view of = { .m = m, .s = &m->w->slides->items[m->aggregate], .first = start };
+    int64_t end = start + (m->window.end - m->window.start) / w->pane_ms;
+    bool shares_start = w->kind == SL_WINDOW_CUMULATE;
+    uint32_t count = 0;
+    look_at(&of, shares_start ? start : floor_to(start, width), width);
+    if (start > of.stretch) {
+        count = find_left(&of, start, runs);
+        look_at(&of, of.stretch_end, width);
+    }
+    return count + find_right(&of, end, runs + count);
+}
+
 /* -- which windows */
 
-/* Runs take less than the tables: so much must be left of `memory`. */
+/* Runs take up to twice what the tables do: so much must be left of `memory`. */
 static bool has_memory(const emission *m) {
     const sl_plan *plan = m->b->plan;
     int64_t memory = plan->checkpoint.memory_bytes;
     uint64_t used = 0;
     for (uint32_t a = 0; a < plan->aggregate_count; a++) used += table_used_bytes(m->w->tables[a]);
-    return memory <= 0 || 2 * used * m->w->count <= (uint64_t)memory;
+    return memory <= 0 || 3 * used * m->w->count <= (uint64_t)memory;
 }
 
 static bool serves(const emission *m) {
@@ -448,31 +316,38 @@ static bool serves(const emission *m) {
     const window_bounds *bounds = &m->window;
     if (!m->plan->slides) return false;
     if (bounds->start < INT64_MIN / 2 || bounds->end > INT64_MAX / 2) return false;
-    int64_t panes = (bounds->end - bounds->start) / w->pane_ms;
-    if (panes >= 1ll << LEVELS * RADIX_BITS) return false;
+    if (w->size_ms / w->pane_ms >= 1ll << LEVELS * RADIX_BITS) return false;
     if (emit_has_spilled(m)) return false;
     if (has_memory(m)) return true;
     forget(&m->w->slides->items[m->aggregate]);
     return false;
 }
 
+/* Windows come in order of time: what was merged of later panes is too much for an earlier one. */
+static void turn_to(slide *s, const emission *m) {
+    if (m->window.end < s->last.end || m->window.start < s->last.start) forget(s);
+    s->last = m->window;
+    drop_before(s, number_of(&m->plan->window, m->window.start));
+    if (!m->step->going_on) list_clear(&s->gone);
+}
+
 bool slide_list(const emission *m, const order_range *range, group_list *list) {
     if (!serves(m)) return false;
     slide *s = &m->w->slides->items[m->aggregate];
-    run *runs[MOST_RUNS];
-    entry *chain[MOST_RUNS];
-    merging g;
-    drop_before(s, number_of(&m->plan->window, m->window.start));
-    if (!m->step->going_on) list_clear(&s->gone);
+    run *runs[RUN_MOST_PARTS];
+    entry *chain[RUN_MOST_PARTS];
+    run_walk walk;
+    turn_to(s, m);
     uint32_t count = find_runs(m, runs);
-    if (m->w->slides->is_broken) {
-        m->w->slides->is_broken = false;
+    if (m->w->slides->maker.is_broken) {
+        m->w->slides->maker.is_broken = false;
         forget(s);
         return false;
     }
-    merging_begin(&g, runs, count, range);
+    run_walk_begin(&walk, runs, count, range);
     groups_begin(list);
     list->is_chained = true;
-    for (uint32_t n; (n = merging_next(&g, chain));) groups_add_chain(list, g.order, chain, n);
+    for (uint32_t n; (n = run_walk_next(&walk, chain));)
+        groups_add_chain(list, walk.order, chain, n);
     return true;
 }

@@ -1,8 +1,9 @@
 #pragma once
-/* Windows of many panes without all of their panes merged anew for each (decision 0051): the groups
- * of a pane are sorted once, four neighbouring panes are merged into one, four such again, and so
- * on. What is merged is aligned to the numbers of panes, so how a window's states are merged
- * depends on nothing else. Its groups come out of its few parts, which are in order already.
+/* Windows of many panes without all of their panes merged anew for each (decisions 0051, 0061): the
+ * groups of a pane are sorted once, neighbouring panes are merged for all windows that have them.
+ * What is merged is aligned to the numbers of panes, so how a window's states are merged depends on
+ * nothing else. Its groups come out of its few parts, which are in order already. Windows come in
+ * order of time.
  *
  * All of it is a cache beside the tables: not stored, made when a window asks for it, given up when
  * `memory` is short or a batch is undone. A pane that was touched since makes what was merged of it

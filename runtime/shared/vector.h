@@ -44,10 +44,12 @@ typedef struct sl_vector {
     uint32_t resumes;           /* emit: 1: `first` threw in a fold in order, which goes on
                                  * behind that row */
     void **rows;                /* `count` rows: struct sl_row and what follows */
-    void **states;              /* fold: the state of each row; emit: a copy of its first pane's */
-    void **parts;               /* emit: states of further panes, oldest first, row after row */
+    void **states;              /* fold: the state of each row; emit: a copy of its first pane's;
+                                 * merge: what takes in a part, maybe several in turn */
+    void **parts;               /* emit: states of further panes, oldest first, row after row;
+                                 * merge: one for each of `states` */
     const uint32_t *part_first; /* emit: row i has parts part_first[i] .. part_first[i + 1] - 1;
-                                 * NULL: there are none */
+                                 * NULL: there are none, or they are merged */
     const sl_bounds *bounds;    /* emit */
     uint32_t *outputs;          /* prepare, emit: out, mask of outputs the row passed to */
     uint32_t *dead;             /* prepare, guarded: mask of nodes not to be called for the row */

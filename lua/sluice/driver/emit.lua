@@ -61,14 +61,15 @@ local function write_parts(code, state)
    code:line "end"
 end
 
---- Write the merge of panes alone.
+--- Write the merge of panes alone: part `i` into state `i`, which may come several times.
+-- One flat loop: in a loop for each state's parts a merge costs four times as much.
 -- @tparam table code Code
 -- @tparam table state from `driver_state.layout`
 function driver_emit.write_merge(code, state)
    local states = code:array("states", state.ctype)
-   code:head "local part_first = v.part_first"
-   code:line("local a = %s[i]", states)
-   write_parts(code, state)
+   local parts = code:array("parts", state.ctype)
+   code:line("local a, b = %s[i], %s[i]", states, parts)
+   driver_fold.write_merge(code, state)
 end
 
 --- Write emission for row `i`. `v.node` is the number of the aggregate, from 0, while it
