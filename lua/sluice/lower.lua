@@ -3,7 +3,6 @@
 
 local ffi = require "ffi"
 
-local analyse_spill = require "sluice.analyse.spill"
 local compat_shape = require "sluice.compat.shape"
 local constraint = require "sluice.constraint"
 local driver = require "sluice.driver"
@@ -81,8 +80,13 @@ local LEAST_PANES = 6
 local function slides(aggregate)
    local of = aggregate.window
    if of.kind ~= "hopping" and of.kind ~= "cumulate" then return false end
-   return of.size_ms >= LEAST_PANES * of.pane_ms and aggregate.mode ~= "complete"
-      and analyse_spill.splits(aggregate)
+   if of.size_ms < LEAST_PANES * of.pane_ms or aggregate.mode == "complete" then
+      return false
+   end
+   for _, item in ipairs(aggregate.items) do
+      if not item.spec.regroups then return false end
+   end
+   return true
 end
 
 local function user_code(aggregate)

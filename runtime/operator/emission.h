@@ -45,8 +45,7 @@ typedef struct emit_space {
     result results[EMIT_ROWS];
     void *rows[EMIT_ROWS], *states[EMIT_ROWS];   /* of each result */
     uint32_t part_first[EMIT_ROWS + 1];          /* sl_vector.part_first */
-    void **parts;                                /* sl_vector.parts; owned */
-    void **merged;                               /* the states that they go into; owned */
+    void **parts, **merged;                      /* sl_vector.parts, what takes them in; owned */
     entry **found;                               /* by pane, then row; owned */
     size_t part_room;                            /* of the three */
     uint32_t asked[EMIT_ROWS];                   /* results whose group is looked for in a pane */
@@ -121,9 +120,11 @@ void session_space_free(struct session_space *s);
  * emission's window; false: nothing. */
 bool session_find_failed(const emission *m, const table *t);
 
-/* emit_rows.c: make the rows of results [0, count) of the space, from the panes of the emission;
- * false: the driver threw. */
+/* emit_rows.c: make the rows of results [0, count) of the space; false: the driver threw. */
 bool emit_make_rows(const emission *m, uint32_t count);
+
+/* emit_rows.c: the state is a copy: bytes of its parts that lie in an arena are another one's. */
+void emit_disown(const emission *m, void *state);
 
 /* emit_rows.c: make the rows and send them; an error when a result fails. */
 struct err *emit_rows(const emission *m, uint32_t count);
@@ -132,8 +133,7 @@ struct err *emit_rows(const emission *m, uint32_t count);
  * in order throws is its record's matter, at the close. */
 struct err *emit_try_rows(const emission *m, uint32_t count);
 
-/* emit_rows.c: retract what was sent for results [0, count): no user code, their states are no
- * more. */
+/* emit_rows.c: retract what was sent for results [0, count), whose states are no more. */
 void emit_taken_back(const emission *m, uint32_t count);
 
 /* emit_send.c: give the rows of results [0, count) to the outputs they passed to; what was sent

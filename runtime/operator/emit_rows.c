@@ -58,11 +58,17 @@ static void find_in_pane(const emission *m, uint32_t count, uint32_t p, entry **
     for (uint32_t i = 0; i < asked; i++) found[s->asked[i]] = s->answers[i];
 }
 
+void emit_disown(const emission *m, void *state) {
+    for (uint32_t i = 0; i < m->plan->part_count; i++)
+        ((sl_part *)(void *)((char *)state + m->plan->part_offsets[i]))->epoch = 0;
+}
+
 /* Begin the state of result `i` with that of its oldest entry: a copy to merge the others into. */
 static void start_state(const emission *m, uint32_t i, const entry *e) {
     emit_space *s = m->w->emit;
     s->states[i] = s->state_memory + (size_t)i * m->plan->state_size;
     memcpy(s->states[i], entry_state(e), m->plan->state_size);
+    emit_disown(m, s->states[i]);
 }
 
 static void need_parts(emit_space *s, size_t count) {
@@ -180,7 +186,8 @@ static void start_rows(const emission *m, uint32_t count) {
     }
 }
 
-static void begin_rows(const emission *m, uint32_t count) {
+/* Set the vector up; false: what was merged for it was broken off. */
+static bool begin_rows(const emission *m, uint32_t count) {
     worker *w = m->w;
     emit_space *s = w->emit;
     sl_vector *v = w->vector;
@@ -205,10 +212,11 @@ static void begin_rows(const emission *m, uint32_t count) {
     v->now_ms = m->b->now_ms;
     v->resumes = 0;
     v->ordered = NULL;
+    return true;
 }
 
 bool emit_make_rows(const emission *m, uint32_t count) {
-    begin_rows(m, count);
+    if (!begin_rows(m, count)) return false;
     while (!script_run(m->w->script, m->plan->emit_driver))
         if (!emit_drop_ordered(m)) return false;
     return true;
@@ -234,7 +242,7 @@ err *emit_rows(const emission *m, uint32_t count) {
 }
 
 err *emit_try_rows(const emission *m, uint32_t count) {
-    begin_rows(m, count);
+    if (!begin_rows(m, count)) return failure_of(m);
     bool is_made = script_run(m->w->script, m->plan->emit_driver);
     return is_made || m->w->vector->ordered ? NULL : failure_of(m);
 }

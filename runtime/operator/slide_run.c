@@ -80,16 +80,16 @@ static inline void fetch_soon(const run_item *at, const run_item *end) {
     __builtin_prefetch(e + LINE_BYTES);
 }
 
-/* Merge the states that are waiting. Builtin aggregates' code only: it does not throw, but may be
- * broken off for the time or memory that it takes. */
-static void merge_waiting(run_maker *maker, const emission *m) {
+/* Merge the states that are waiting. Builtin aggregates' code only: it throws where a set has too
+ * many values, and may be broken off for the time or memory that it takes. */
+static void merge_waiting(run *r, run_maker *maker, const emission *m) {
     sl_vector *v = m->w->vector;
     if (!maker->pair_count) return;
     v->count = maker->pair_count;
     v->first = 0;
     v->states = maker->states;
     v->parts = maker->parts;
-    v->text = &m->w->emit->text;
+    v->text = &r->entries;
     if (!script_run(m->w->script, m->plan->merge_driver)) maker->is_broken = true;
     maker->pair_count = 0;
 }
@@ -102,11 +102,12 @@ static run_item meet(run *r, run_maker *maker, const emission *m, const run_item
         size_t len = entry_bytes(e);
         entry *copy = arena_take(&r->entries, len, 16);
         memcpy(copy, e, len);
+        emit_disown(m, entry_state(copy));
         e = copy;
     }
     maker->states[maker->pair_count] = entry_state(e);
     maker->parts[maker->pair_count++] = entry_state(item_entry(later));
-    if (maker->pair_count == RUN_PAIRS) merge_waiting(maker, m);
+    if (maker->pair_count == RUN_PAIRS) merge_waiting(r, maker, m);
     return (run_item){ item->order, (uintptr_t)e | OWN };
 }
 
@@ -151,7 +152,7 @@ void run_take(run *r, run_maker *maker, const emission *m, const run *later) {
     }
     while (a < a_end) *out++ = *a++;
     while (b < b_end) *out++ = borrowed(b++);
-    merge_waiting(maker, m);
+    merge_waiting(r, maker, m);
     r->count = (uint32_t)(out - maker->spare);
     need_room(&r->items, &r->room, r->count);
     memcpy(r->items, maker->spare, r->count * sizeof *r->items);

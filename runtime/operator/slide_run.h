@@ -1,6 +1,6 @@
 #pragma once
-/* What slide.c is made of (slide*.c only): a run is the groups of neighbouring panes in the order in
- * which rows leave, each with the states of these panes merged. A run begins empty and takes in
+/* What slide.c is made of (slide*.c only): a run is the groups of neighbouring panes in the order
+ * in which rows leave, each with the states of these panes merged. A run begins empty and takes in
  * others, in order of time; what it takes in must outlive it, since a group that only one of them
  * has keeps the entry it has there. One owner; thread: worker. */
 #include "runtime/operator/emission.h"
@@ -20,7 +20,7 @@ typedef struct run {
     uint32_t panes;     /* how many of them there were: else it is void */
     uint32_t count, room;
     run_item *items; /* owned */
-    arena entries;   /* of groups that met in this run */
+    arena entries;   /* of groups that met in this run, and what their parts grew to */
 } run;
 
 /* Where runs are made. */

@@ -37,5 +37,6 @@ static inline bool memory_borrow(sl_part *a, const sl_part *b) {
     if (!b->data) return true;
     if (a->data) return false;
     *a = *b;
+    a->epoch = 0; /* also of what lies in an arena: it may be another merge's */
     return true;
 }

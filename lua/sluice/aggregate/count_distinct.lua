@@ -7,7 +7,7 @@
 local options = require "sluice.options"
 local place = require "sluice.place"
 
-local count_distinct = { accepts = "any" }
+local count_distinct = { accepts = "any", regroups = true }
 
 --- Options by name.
 count_distinct.OPTIONS = {

@@ -8,7 +8,7 @@
 local options = require "sluice.options"
 local place = require "sluice.place"
 
-local quantile = { accepts = "number" }
+local quantile = { accepts = "number", regroups = true }
 
 --- Read what stands behind the field.
 -- @param q as written
