@@ -69,20 +69,23 @@ static err *decode_rows(worker *w, const batch_view *b, chunk *c) {
     record_origin origin = { .now_ms = b->now_ms };
     row_set *set = chunk_rows(c, c->root);
     bad_record bad;
+    uint32_t partition = UINT32_MAX; /* of `origin` */
     for (uint32_t i = 0; i < c->record_count; i++) {
         const sl_record *r = &view->records[c->first_record + i];
-        const sl_partition *p = &view->partitions[r->partition];
         sl_row *row = row_start(c, set, i, r);
-        origin.topic = p->topic;
-        origin.partition = p->number;
+        if (r->partition != partition) {
+            partition = r->partition;
+            origin.topic = view->partitions[partition].topic;
+            origin.partition = view->partitions[partition].number;
+            if (source->has_header) origin.header = view->headers[partition].text;
+        }
         const char *why =
-            b->poison ? poison_why(b->poison, p->topic, p->number, r->offset) : NULL;
+            b->poison ? poison_why(b->poison, origin.topic, origin.partition, r->offset) : NULL;
         if (why) {
             err *e = refuse(w, b, c, row->record, "", why);
             if (e) return e;
             continue;
         }
-        if (source->has_header) origin.header = view->headers[r->partition].text;
         if (decoder_decode(d, r, &origin, row, &c->text, &bad)) {
             set->rows[set->count++] = row;
             continue;
@@ -239,35 +242,36 @@ static err *refuse_time(worker *w, const batch_view *b, chunk *c, const sl_row *
     return refuse(w, b, c, row->record, path, "event time is null");
 }
 
-static inline err *stamp_row(worker *w, const batch_view *b, chunk *c, const sl_time *time,
-                             sl_row *row, bool *stays) {
+/* Settle a row without a time, or with one beyond the skew guard. */
+static __attribute__((noinline)) err *stamp_odd(worker *w, const batch_view *b, chunk *c,
+                                                const sl_row *row, bool *stays) {
     *stays = false;
-    if (time->kind == SL_TIME_FIELD) stamp_from_field(time, row);
     if (row->time_ms == INT64_MIN) return refuse_time(w, b, c, row);
-    bool skewed = row->time_ms > b->sources[c->source].skew_limit_ms;
-    *stays = true;
-    err *e = skewed ? judge_skew(w, b, c, row, stays) : NULL;
-    if (!e && *stays) raise_high(c, row->partition, row->time_ms, !skewed);
+    err *e = judge_skew(w, b, c, row, stays);
+    if (!e && *stays) raise_high(c, row->partition, row->time_ms, false);
     return e;
 }
 
 static err *stamp_rows(worker *w, const batch_view *b, chunk *c) {
     const sl_time *time = &b->plan->sources[c->source].time;
+    const bool is_field = time->kind == SL_TIME_FIELD, is_timed = time->kind != SL_TIME_NONE;
+    const int64_t limit_ms = is_timed ? b->sources[c->source].skew_limit_ms : INT64_MAX;
     if (time->kind == SL_TIME_FUNCTION) {
         err *e = run_dropping(w, b, c, time->driver);
         if (e) return e;
     }
     row_set *set = chunk_rows(c, c->root);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < set->count; i++) {
+    uint32_t kept = 0, count = set->count;
+    for (uint32_t i = 0; i < count; i++) {
         sl_row *row = set->rows[i];
         bool stays = true;
-        err *e = NULL;
-        if (time->kind != SL_TIME_NONE)
-            e = stamp_row(w, b, c, time, row, &stays);
-        else
-            raise_high(c, row->partition, 0, false);
-        if (e) return e;
+        if (is_field) stamp_from_field(time, row);
+        if (is_timed && (row->time_ms == INT64_MIN || row->time_ms > limit_ms)) {
+            err *e = stamp_odd(w, b, c, row, &stays);
+            if (e) return e;
+        } else {
+            raise_high(c, row->partition, row->time_ms, is_timed);
+        }
         if (stays) set->rows[kept++] = row;
     }
     set->count = kept;
