@@ -65,6 +65,7 @@ int command_check(const args *a) {
     buf facts;
     buf_init(&facts);
     stop_install(command_end_now, "");
+    stop_at_once();
     script_options options = { .path = a->operand,
                                .overrides = a->sets,
                                .override_count = a->set_count,

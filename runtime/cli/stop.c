@@ -15,7 +15,7 @@ enum { TICK_MS = 20 };
 
 /* The only mutable state of the process outside structs: signal handlers have no argument. */
 static volatile sig_atomic_t asked;
-static volatile sig_atomic_t overdue;
+static volatile sig_atomic_t overdue, at_once;
 static volatile sig_atomic_t hung_up, had_terminal;
 static void (*volatile end_process)(int code);
 static const char *volatile last_words;
@@ -31,7 +31,7 @@ struct stop_watch {
 };
 
 static void on_signal(int number) {
-    if (asked) {
+    if (asked || at_once) {
         ssize_t wrote = write(STDERR_FILENO, last_words, last_words_len);
         (void)wrote;
         end_process(128 + number);
@@ -60,6 +60,8 @@ void stop_install(void (*end)(int code), const char *words) {
     had_terminal = has_terminal();
     signal(SIGPIPE, SIG_IGN);
 }
+
+void stop_at_once(void) { at_once = 1; }
 
 void stop_ask(void) { asked = 1; }
 

@@ -9,6 +9,10 @@
  * `words`: what goes to standard error before, when a second signal does it; borrowed for good. */
 void stop_install(void (*end)(int code), const char *words);
 
+/* From now on the first signal ends the process as the second one does: for commands that leave
+ * nothing half done, and may stand in a C function that looks at no flag. */
+void stop_at_once(void);
+
 /* Ask for a clean end, as the first signal does. */
 void stop_ask(void);
 

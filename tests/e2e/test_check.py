@@ -1,5 +1,6 @@
 """`sluice check`: what it finds in a script, what it asks a real Kafka, and how it exits."""
 import json
+import signal
 
 import harness
 import pipelines
@@ -21,6 +22,30 @@ class ConnectCase(harness.E2ETest):
         entries = found.get(of, [])
         self.assertTrue(any(seen == level and text in said for seen, said, _ in entries),
                         f"{level} {text!r} is not among {of}: {entries or found}")
+
+
+class HangingTest(harness.E2ETest):
+    brokers = "localhost:1"  # nobody is asked
+
+    def test_a_function_that_hangs_in_c_is_broken_off_by_the_first_signal(self):
+        self.file("p.lua", """
+local sluice = require "sluice"
+return sluice.pipeline { name = "hangs", checkpoint = "none",
+   sluice.file { path = "in" }
+      :json { sluice.string "a" }
+      :filter(function(row) return (("a"):rep(60)):find(("a*"):rep(60) .. "b") ~= nil end)
+      :to(sluice.file { path = "-" }) }
+""")
+        for number in signal.SIGTERM, signal.SIGINT:
+            check = self.start("check", "p.lua")
+            self.wait_for("its handlers", lambda one=check.process.pid: self.catches(one, number))
+            check.send(number)
+            self.assertEqual(check.wait(), 128 + number, check.out + check.err)
+
+    def catches(self, pid, number):
+        with open(f"/proc/{pid}/status") as file:
+            caught = next(line for line in file if line.startswith("SigCgt"))
+        return int(caught.split()[1], 16) >> number - 1 & 1
 
 
 class ConnectTest(ConnectCase):

@@ -41,8 +41,8 @@ describe("infer", function()
    it("drafts what stands behind a byte-order mark, and how to take it away", function()
       local text = drafted("file", "x.jsonl", '\239\187\191{"a":1}', '{"a":2}')
       assert.match("\n%-%- The file begins with a byte%-order mark, which makes its "
-         .. "first record bad: take it away,\n%-%- sed %-i '1s/^\\xEF\\xBB\\xBF//' x.jsonl\n"
-         .. "local sluice", text)
+         .. "first record bad: take it away,\n"
+         .. "%-%- sed %-i '1s/^\\xEF\\xBB\\xBF//' x.jsonl\nlocal sluice", text)
       assert.match('1 to 2\n *sluice.int64 "a" :required%(%),', text)
       text = drafted("csv", "x.csv", "\239\187\191who,n", "ann,1")
       assert.match("first column's name bad", text)
