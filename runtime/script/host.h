@@ -87,6 +87,9 @@ bool host_line(const char *text, uint32_t number, const char **line, size_t *len
  * script_error. */
 bool host_call(script *s, int args, int results);
 
+/* The same as script_details of a host_call that failed: the line of the script, a hint. */
+const char *host_details(script *s);
+
 /* Call function `name` of the loaded script, whose arguments are at the top of the stack, for a
  * text: in `text` of the script. */
 err *host_text(script *s, const char *name, int args, size_t *len);

@@ -307,12 +307,12 @@ const char *script_traceback(const script *s) {
     return s->frames.data;
 }
 
-const char *script_details(script *s) {
-    if (s->failed == NO_DRIVER) return "";
+/* `driver`: its number, from 1; 0: none, what threw has no row. */
+static const char *tell(script *s, double driver) {
     buf message = s->message, frames = s->frames; /* a failure of this call would write them */
     buf_init(&s->message);
     buf_init(&s->frames);
-    lua_pushnumber(s->L, s->failed + 1.0);
+    lua_pushnumber(s->L, driver);
     lua_pushlstring(s->L, message.data, message.len);
     lua_pushlstring(s->L, frames.data, frames.len);
     size_t len;
@@ -325,6 +325,12 @@ const char *script_details(script *s) {
     err_free(e);
     return "";
 }
+
+const char *script_details(script *s) {
+    return s->failed == NO_DRIVER ? "" : tell(s, s->failed + 1.0);
+}
+
+const char *host_details(script *s) { return tell(s, 0); }
 
 err *script_describe(script *s, const char **text) {
     size_t len;

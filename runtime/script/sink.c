@@ -1,6 +1,8 @@
 #include "runtime/script/sink.h"
 
+#include <inttypes.h>
 #include <lauxlib.h>
+#include <stdio.h>
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
@@ -29,11 +31,12 @@ static void push_call(script_sink *s, const char *name) {
     lua_pushnumber(L, s->number);
 }
 
-/* Call what push_call and its arguments stand for. */
-static err *run(script_sink *s, int args) {
+/* Call what push_call and its arguments stand for; `what` it does, for messages. */
+static err *run(script_sink *s, int args, const char *what) {
     if (host_call(s->script, args, 0)) return NULL;
-    const char *frames = script_traceback(s->script);
-    return err_new(ERR_SCRIPT, "%s%s%s", script_error(s->script), *frames ? "\n" : "", frames);
+    const char *details = host_details(s->script), *frames = script_traceback(s->script);
+    return err_new(ERR_SCRIPT, "%s%s%s%s%s\nwhile %s", script_error(s->script),
+                   *details ? "\n" : "", details, *frames ? "\n" : "", frames, what);
 }
 
 static void set_text(lua_State *L, const char *name, sl_string text) {
@@ -75,14 +78,16 @@ static err *write_rows(script_sink *s, uint32_t first, uint32_t end) {
     lua_pushnumber(L, (lua_Number)s->now_ms);
     lua_pushboolean(L, end == s->count);
     lua_pushboolean(L, s->may_repeat);
-    return run(s, 6);
+    char what[96];
+    snprintf(what, sizeof what, "writing rows %" PRIu32 " to %" PRIu32 " of %" PRIu32 " of batch %" PRIu64, first + 1, end, s->count, s->batch);
+    return run(s, 6, what);
 }
 
 static void sink_close(void *sink) {
     script_sink *s = sink;
     if (s->is_open) {
         push_call(s, "close");
-        err_free(run(s, 1)); /* the run is over, well or not: nobody to tell */
+        err_free(run(s, 1, "closing")); /* the run is over, well or not: nobody to tell */
     }
     mem_free(s->messages);
     mem_free(s);
@@ -94,7 +99,9 @@ static err *sink_open(const sl_sink *plan, const sl_system *system, void **sink)
     s->number = (lua_Number)(plan - script_plan(s->script)->sinks);
     s->is_kept = script_plan(s->script)->checkpoint.url.data != NULL;
     push_call(s, "open");
-    err *e = run(s, 1);
+    char what[96];
+    snprintf(what, sizeof what, "opening sink `%.*s`", (int)plan->name.len, plan->name.data);
+    err *e = run(s, 1, what);
     s->is_open = !e;
     if (e) {
         sink_close(s);

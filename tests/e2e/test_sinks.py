@@ -137,7 +137,8 @@ class OwnSinkTest(harness.E2ETest):
 
     def test_a_throw_ends_the_run_with_its_line(self):
         run, lines = self.run_script('error("disk on fire")', {"n": 1, "ts": 1}, code=1)
-        self.assertIn("p.lua:6: disk on fire", run.err)
+        self.assertIn("p.lua:6: disk on fire\\np.lua:6 | ", run.err)
+        self.assertIn("while writing rows 1 to 1 of 1 of batch 0", run.err)
         self.assertEqual(lines, ["closed"])
 
     def test_a_write_that_does_not_return_ends_the_run(self):
