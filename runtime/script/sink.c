@@ -79,7 +79,9 @@ static err *write_rows(script_sink *s, uint32_t first, uint32_t end) {
     lua_pushboolean(L, end == s->count);
     lua_pushboolean(L, s->may_repeat);
     char what[96];
-    snprintf(what, sizeof what, "writing rows %" PRIu32 " to %" PRIu32 " of %" PRIu32 " of batch %" PRIu64, first + 1, end, s->count, s->batch);
+    snprintf(what, sizeof what,
+             "writing rows %" PRIu32 " to %" PRIu32 " of %" PRIu32 " of batch %" PRIu64, first + 1,
+             end, s->count, s->batch);
     return run(s, 6, what);
 }
 
