@@ -110,6 +110,11 @@ static err *emit_window(emission *m, bool dirty_only) {
         err *e = fetch_groups(m->w, m->b->plan, number, m->panes[i], groups);
         if (e) return e;
     }
+    group_list *merged = &m->w->emit->waiting;
+    if (dirty_only && slide_list_touched(m, groups, merged)) {
+        m->chains = merged->chains;
+        return emit_items(m, merged->items, merged->count);
+    }
     return emit_groups(m);
 }
 
@@ -227,6 +232,7 @@ err *emit_aggregate(worker *w, const batch_view *b, uint32_t aggregate, bool rea
                    .step = &b->plan->steps[plan->step],
                    .retracted = retracted,
                    .boxes = boxes };
+    slides_begin(w->slides);
     expiry_add_new(&w->expiries[aggregate]);
     err *e = emit_table(&m, w->tables[aggregate], reached);
     laps_add(w->laps, LAP_LIST);

@@ -50,12 +50,16 @@ struct slides {
     slide *items; /* by aggregate; owned */
     uint32_t count;
     run_maker maker;
+    slide touched;     /* of the aggregation being visited: runs of these groups alone: */
+    group_list wanted; /* all that the batch touched, sorted; as long as it is known: */
+    bool knows_wanted;
 };
 
 /* A window that is being served. */
 typedef struct view {
     const emission *m;
     slide *s;
+    const group_list *wanted;     /* the only groups looked for; NULL: all */
     int64_t first;                /* number of its first pane */
     int64_t stretch, stretch_end; /* the one being looked at: numbers of panes */
     uint32_t top;                 /* level whose eight is the whole stretch */
@@ -112,19 +116,29 @@ static void forget(slide *s) {
 
 void slides_forget(slides *all) {
     for (uint32_t i = 0; i < all->count; i++) forget(&all->items[i]);
+    slides_begin(all);
+}
+
+void slides_begin(slides *all) {
+    forget(&all->touched);
+    all->knows_wanted = false;
 }
 
 void slides_let_go(slides *all) {
     for (uint32_t i = 0; i < all->count; i++) list_clear(&all->items[i].gone);
 }
 
+static void slide_done(slide *s) {
+    for (uint32_t i = 0; i <= LEVELS; i++) list_free(&s->nodes[i]);
+    for (uint32_t i = 0; i < LEVELS; i++) list_free(&s->rests[i]);
+    list_free(&s->gone);
+}
+
 void slides_free(slides *all) {
     if (!all) return;
-    for (uint32_t i = 0; i < all->count; i++) {
-        for (uint32_t k = 0; k <= LEVELS; k++) list_free(&all->items[i].nodes[k]);
-        for (uint32_t k = 0; k < LEVELS; k++) list_free(&all->items[i].rests[k]);
-        list_free(&all->items[i].gone);
-    }
+    for (uint32_t i = 0; i < all->count; i++) slide_done(&all->items[i]);
+    slide_done(&all->touched);
+    groups_done(&all->wanted);
     mem_free(all->items);
     mem_free(all->maker.spare);
     mem_free(all);
@@ -222,7 +236,10 @@ static run *node(const view *of, uint32_t level, int64_t start, int64_t end) {
     if (!level) {
         uint32_t at = pane_place(of, start);
         bool is_there = at < pane_place(of, end);
-        if (is_there) run_take_pane(r, maker, m->panes[at], m->b->plan->shards);
+        if (is_there && of->wanted)
+            run_take_wanted(r, m->panes[at], of->wanted);
+        else if (is_there)
+            run_take_pane(r, maker, m->panes[at], m->b->plan->shards);
     }
     for (int64_t at = r->end, next; level && at < end; at = next) {
         next = least(at + (1ll << (level - 1) * RADIX_BITS), end);
@@ -285,10 +302,10 @@ static int64_t floor_to(int64_t number, int64_t width) {
 }
 
 /* Stretches of windows that share a start begin with them, others at multiples of their length. */
-static uint32_t find_runs(const emission *m, run **runs) {
+static uint32_t find_runs(const emission *m, slide *s, const group_list *wanted, run **runs) {
     const sl_window *w = &m->plan->window;
     int64_t start = number_of(w, m->window.start), width = w->size_ms / w->pane_ms;
-    view of = { .m = m, .s = &m->w->slides->items[m->aggregate], .first = start };
+    view of = { .m = m, .s = s, .wanted = wanted, .first = start };
     int64_t end = start + (m->window.end - m->window.start) / w->pane_ms;
     bool shares_start = w->kind == SL_WINDOW_CUMULATE;
     uint32_t count = 0;
@@ -320,6 +337,7 @@ static bool serves(const emission *m) {
     if (emit_has_spilled(m)) return false;
     if (has_memory(m)) return true;
     forget(&m->w->slides->items[m->aggregate]);
+    forget(&m->w->slides->touched);
     return false;
 }
 
@@ -331,23 +349,54 @@ static void turn_to(slide *s, const emission *m) {
     if (!m->step->going_on) list_clear(&s->gone);
 }
 
-bool slide_list(const emission *m, const order_range *range, group_list *list) {
-    if (!serves(m)) return false;
-    slide *s = &m->w->slides->items[m->aggregate];
+/* Begin to walk the runs of the window; false: they could not be made. */
+static bool begin_walk(const emission *m, slide *s, const group_list *wanted,
+                       const order_range *range, run_walk *walk) {
     run *runs[RUN_MOST_PARTS];
-    entry *chain[RUN_MOST_PARTS];
-    run_walk walk;
     turn_to(s, m);
-    uint32_t count = find_runs(m, runs);
+    uint32_t count = find_runs(m, s, wanted, runs);
     if (m->w->slides->maker.is_broken) {
         m->w->slides->maker.is_broken = false;
         forget(s);
         return false;
     }
-    run_walk_begin(&walk, runs, count, range);
+    run_walk_begin(walk, runs, count, range);
+    return true;
+}
+
+bool slide_list(const emission *m, const order_range *range, group_list *list) {
+    entry *chain[RUN_MOST_PARTS];
+    run_walk walk;
+    if (!serves(m)) return false;
+    if (!begin_walk(m, &m->w->slides->items[m->aggregate], NULL, range, &walk)) return false;
     groups_begin(list);
     list->is_chained = true;
     for (uint32_t n; (n = run_walk_next(&walk, chain));)
         groups_add_chain(list, walk.order, chain, n);
     return true;
+}
+
+bool slide_list_touched(const emission *m, const group_list *touched, group_list *list) {
+    slides *all = m->w->slides;
+    entry *chain[RUN_MOST_PARTS];
+    run_walk walk;
+    if (!serves(m)) return false;
+    if (!all->knows_wanted) {
+        uint32_t count;
+        pane *const *panes = table_panes(m->w->tables[m->aggregate], &count);
+        groups_list(&all->wanted, panes, count, true, m->b->plan->shards);
+        all->knows_wanted = true;
+    }
+    if (!begin_walk(m, &all->touched, &all->wanted, &ORDER_ALL, &walk)) return false;
+    groups_begin(list);
+    list->is_chained = true;
+    /* the walk has all of them, and those that only other windows tell of */
+    uint32_t i = 0;
+    for (uint32_t n; i < touched->count && (n = run_walk_next(&walk, chain));) {
+        const group_item *item = &touched->items[i];
+        if (walk.order != item->order || group_compare_keys(chain[0], item->entry)) continue;
+        groups_add_chain(list, walk.order, chain, n);
+        i++;
+    }
+    return i == touched->count;
 }

@@ -21,6 +21,13 @@ void slides_free(slides *all);
  * and the list is not touched. Entries live until the window is out, or the batch undone. */
 bool slide_list(const emission *m, const order_range *range, group_list *list);
 
+/* The same of a window that tells of touched groups only: `touched` are those, sorted. Panes are
+ * merged for all windows of the batch, of all groups that it touched in any pane. */
+bool slide_list_touched(const emission *m, const group_list *touched, group_list *list);
+
+/* The windows of an aggregation are about to be visited: what is known of touched groups goes. */
+void slides_begin(slides *all);
+
 /* An aggregation is about to be emitted: what rows of the last one borrowed can go. */
 void slides_let_go(slides *all);
 

@@ -8,6 +8,7 @@
 
 enum {
     AHEAD = 6,
+    LOOK_UPS = 256,
     LINE_BYTES = 64,
     CHUNK_LEAST = 1 << 10,
     CHUNK_MOST = 256 << 10,
@@ -64,6 +65,20 @@ void run_take_pane(run *r, run_maker *maker, const pane *p, uint32_t shards) {
         r->items[r->count++] = (run_item){ shard_order(e->hash, shards), (uintptr_t)e };
     if (order_sort(r->items, maker->spare, r->count, sizeof *r->items, 0, compare_items))
         memcpy(r->items, maker->spare, r->count * sizeof *r->items);
+}
+
+void run_take_wanted(run *r, const pane *p, const group_list *wanted) {
+    entry *like[LOOK_UPS], *found[LOOK_UPS];
+    need_room(&r->items, &r->room, wanted->count);
+    for (uint32_t first = 0, count; first < wanted->count; first += count) {
+        count = wanted->count - first < LOOK_UPS ? wanted->count - first : LOOK_UPS;
+        for (uint32_t i = 0; i < count; i++) like[i] = wanted->items[first + i].entry;
+        table_find_many(p, count, like, found);
+        for (uint32_t i = 0; i < count; i++)
+            if (found[i])
+                r->items[r->count++] =
+                    (run_item){ wanted->items[first + i].order, (uintptr_t)found[i] };
+    }
 }
 
 /* -- taking in */

@@ -38,6 +38,9 @@ void run_free(run *r);
 /* Take in all groups of a pane; the run is empty. */
 void run_take_pane(run *r, run_maker *maker, const pane *p, uint32_t shards);
 
+/* Take in those groups of a pane that `wanted`, sorted, has; the run is empty. */
+void run_take_wanted(run *r, const pane *p, const group_list *wanted);
+
 /* Take in what another one has, which is later than all so far. */
 void run_take(run *r, run_maker *maker, const emission *m, const run *later);
 
