@@ -188,6 +188,8 @@ static err *take_plain(void *arg, const image_view *view) { return take_section(
 static err *load_base(pipeline *p) {
     loading l = { .p = p };
     err *e = check_head(&l, base_head(p->local->base));
+    if (!e && p->keeper->has_other_shape)
+        e = local_check_whole(p, "give it more of that (`--set memory=SIZE`), for this one start");
     if (!e)
         e = local_fill(p, l.has_maps ? &l.maps.by : NULL, p->keeper->has_other_shape, take_plain,
                        &l);

@@ -52,9 +52,12 @@ err *local_fill(pipeline *p, const struct stored_maps *maps, bool whole, base_vi
                 void *arg);
 
 /* Fill the empty tables of other workers from a base that has caught up, with all that it holds.
- * `plan`: theirs; `into`: by number. And about how many bytes of memory that takes. */
+ * `plan`: theirs; `into`: by number. */
 err *local_copy(pipeline *p, const sl_plan *plan, worker **into, const struct stored_maps *maps);
-size_t local_copy_bytes(const pipeline *p);
+
+/* Before all that the base holds is read for another layout, by either of these: ERR_REFUSED where
+ * that takes more than four times `memory`, with `way_out`. */
+err *local_check_whole(const pipeline *p, const char *way_out);
 
 /* Whether the next object is to be a full one; `wants`: what checkpoint_wants_full says,
  * `held_bytes`: of the state in memory. Begins one in the background instead where it can. */

@@ -12,7 +12,9 @@
 #include "runtime/operator/stored.h"
 #include "state/spill.h"
 
-enum { IN_MEMORY = 2 }; /* an entry takes so many times what it takes on disk */
+enum { IN_MEMORY = 2,    /* an entry takes so many times what it takes on disk */
+       MOST_BUDGETS = 4, /* of memory, for a moment */
+       LITTLE_BYTES = 16 << 20 };
 
 /* A pane in the base. */
 typedef struct found_pane {
@@ -166,6 +168,11 @@ err *local_copy(pipeline *p, const sl_plan *plan, worker **into, const stored_ma
     return e;
 }
 
-size_t local_copy_bytes(const pipeline *p) {
-    return (size_t)base_bytes(p->local->base) * IN_MEMORY;
+err *local_check_whole(const pipeline *p, const char *way_out) {
+    size_t bytes = (size_t)base_bytes(p->local->base) * IN_MEMORY;
+    if (bytes <= LITTLE_BYTES || bytes / MOST_BUDGETS <= budget_bytes(p)) return NULL;
+    return err_new(ERR_REFUSED,
+                   "the state has another layout, and is read whole for that: some %zu MiB, more "
+                   "than %d times `memory`: %s",
+                   bytes >> 20, MOST_BUDGETS, way_out);
 }

@@ -11,9 +11,6 @@
 
 #define RESTART "it takes effect when the pipeline is stopped and run again"
 
-enum { MOST_BUDGETS = 4, /* of memory, for a moment */
-       LITTLE_BYTES = 64 << 20 };
-
 const sl_plan *reload_base(const pipeline *p) { return p->trial ? p->trial->plan : p->plan; }
 
 static bool is_bounded(const sl_plan *plan) {
@@ -133,11 +130,6 @@ err *reload_check_state(const pipeline *p, reload *r, bool has_other_shape) {
         return err_new(ERR_REFUSED, "state would go to disk in another way, and the local state is "
                                     "open: " RESTART);
     r->reads_disk = has_other_shape && local_has_spilled(p);
-    size_t bytes = r->reads_disk ? local_copy_bytes(p) : 0;
-    if (bytes <= LITTLE_BYTES || bytes / MOST_BUDGETS <= budget_bytes(p)) return NULL;
-    return err_new(ERR_REFUSED,
-                   "the state has another layout, and is read whole for that: some %zu MiB, more "
-                   "than %d times `memory`: give it more of that, or stop it and run it again "
-                   "where there is as much",
-                   bytes >> 20, MOST_BUDGETS);
+    if (!r->reads_disk) return NULL;
+    return local_check_whole(p, "stop it, and run it again with more of that");
 }

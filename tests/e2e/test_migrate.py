@@ -3,6 +3,7 @@ it runs, whoever is killed when; what is refused has changed nothing. The rows a
 of it."""
 import json
 import os
+import random
 import shutil
 
 import harness
@@ -178,6 +179,22 @@ class SpilledTest(MigrateTest):
                 self.assertIn("state spilled", told)
                 self.assertNotIn("is migrated", self.run_part(22_500, self.RECORDS, SECOND, "true", workers=3))
                 self.check(mode)
+
+    def test_a_restart_reads_no_more_than_memory_bears(self):
+        self.begin(*STAGES[1])
+        draw = random.Random(7)
+        self.row = lambda n: {"k": draw.randbytes(1000).hex(), "n": 1, "ts": 1_700_000_000_000}
+        self.assertIn("state spilled", self.run_part(0, 15_000, FIRST, "false"))
+        before = self.rows_out()
+        self.save(SECOND, options=self.OPTIONS % ("false", 2))
+        run = self.run_sluice("run", "p.lua", timeout_s=120)
+        self.assertEqual(run.code, 4, run.err)
+        self.assertRegex(run.err, r"is read whole for that: some \d+ MiB, more than 4 times `memory`: give it more")
+        self.assertEqual(self.rows_out(), before)
+        self.feed(15_000, 15_001)
+        run = self.run_sluice("run", "p.lua", "--set", "memory=256 MiB", timeout_s=120)
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual(self.rows_out(), before + 1)
 
     def rows_out(self):
         return sum(1 for _ in open(os.path.join(self.folder, "out.jsonl"), "rb"))

@@ -120,6 +120,9 @@ return sluice.pipeline {
 """
 
 
+TAKEN, WAITS = "the script was reloaded", "not stored, trying again"
+
+
 class RunTest(harness.E2ETest):
     """A whole pipeline on a disk that fails for a while."""
     brokers = "localhost:1"
@@ -173,6 +176,47 @@ class RunTest(harness.E2ETest):
         self.wait_for("the end of it", lambda: "commit stored again" in run.err)
         self.wait_for("the rows", lambda: len(self.copied()) == 20)
         self.assertEqual(run.stop(), 0, run.err)
+
+    def save(self, text):
+        """As editors do."""
+        self.file("p.new", COPY + f"-- {text}")
+        os.replace(os.path.join(self.folder, "p.new"), os.path.join(self.folder, "p.lua"))
+
+    def fail_until_told(self, run):
+        """A batch comes that cannot be committed."""
+        before = run.err.count(WAITS)
+        with open(self.flag, "w"):
+            self.append(10)
+        self.wait_for("the line", lambda: run.err.count(WAITS) > before)
+
+    def mend(self, run):
+        os.unlink(self.flag)
+        self.wait_for("the end of it", lambda: run.err.count(" stored again") == run.err.count(WAITS))
+        self.wait_for("the rows", lambda: len(self.copied()) == self.sent)
+
+    def reload_through(self, fault, *below):
+        """Texts that are saved while a batch of the old one, then one of their own, cannot be committed."""
+        run = self.start_copy(fault, *below)
+        for count in 1, 2:
+            self.fail_until_told(run)
+            self.save(f"behind a batch that waits, {count}")
+            self.mend(run)
+            self.wait_for("the exchange", lambda: run.err.count(TAKEN) == 2 * count - 1)
+            self.save(f"before one that waits, {count}")
+            self.wait_for("the exchange", lambda: run.err.count(TAKEN) == 2 * count)
+            self.fail_until_told(run)
+            self.mend(run)
+        self.append(10)
+        self.wait_for("the rows", lambda: len(self.copied()) == self.sent)
+        self.assertEqual(run.stop(), 0, run.err)
+        self.assertNotIn("the old one is back", run.err)
+        self.assertEqual(self.copied(), list(range(self.sent)))
+
+    def test_reloads_while_the_store_is_away(self):
+        self.reload_through("write:@FLAG:ENOSPC")
+
+    def test_reloads_while_a_commit_fails(self):
+        self.reload_through("link:@FLAG:ENOSPC", "copy", "commit")
 
     def test_a_disk_that_cannot_sync_ends_the_run_and_loses_nothing(self):
         run = self.fail_for_a_batch("sync:@FLAG:EIO")
