@@ -79,7 +79,9 @@ int command_failed(err *e) {
 }
 
 /* What a second signal leaves, by log_style; no time, which a signal handler cannot write. */
-#define CUT_SHORT "stopped at once by a second signal; what was read since the last batch is lost"
+#define CUT_SHORT                                                                                 \
+    "stopped at once by a second signal; the batch that ran is done again by the next start, or " \
+    "lost where there is no checkpoint"
 static const char *const LAST_WORDS[] = {
     "sluice: " CUT_SHORT "\n",
     "level=error message=\"" CUT_SHORT "\"\n",

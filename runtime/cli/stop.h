@@ -1,7 +1,7 @@
 #pragma once
 /* Stopping: the first SIGTERM or SIGINT asks for a clean end (the batch that runs is finished
- * within shutdown_timeout), the second ends the process at once with 128 + the signal's number.
- * thread: any. */
+ * within shutdown_timeout), the second ends the process at once with 128 + the signal's number,
+ * unless it is the first once more. thread: any. */
 #include <stdbool.h>
 #include <stdint.h>
 

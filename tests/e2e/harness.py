@@ -110,6 +110,12 @@ class Process:
         with open(f"/proc/{self.process.pid}/stat") as file:
             return file.read().rsplit(")", 1)[1].split()[0] == "T"
 
+    @property
+    def has_pending(self):
+        """A signal that was sent, and not yet taken."""
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return any(int(line.split()[1], 16) for line in file if line.startswith(("SigPnd", "ShdPnd")))
+
     def send(self, number):
         """Returns when the process has taken it: two of a kind that wait are one."""
         self.process.send_signal(number)

@@ -184,6 +184,7 @@ class StopTest(RunTest):
                 self.produce(100)
                 self.wait_for("the loop", lambda: "it loops" in run.err)
                 run.send(number)
+                self.wait_for("the first to be taken", lambda: not run.has_pending)
                 time.sleep(0.3)
                 self.assertTrue(run.running, run.err)
                 began = time.monotonic()
