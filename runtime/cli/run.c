@@ -79,9 +79,7 @@ int command_failed(err *e) {
 }
 
 /* What a second signal leaves, by log_style; no time, which a signal handler cannot write. */
-#define CUT_SHORT                                                                                 \
-    "stopped at once by a second signal; the batch that ran is done again by the next start, or " \
-    "lost where there is no checkpoint"
+#define CUT_SHORT "stopped at once by a second signal; without a checkpoint its batch is lost"
 static const char *const LAST_WORDS[] = {
     "sluice: " CUT_SHORT "\n",
     "level=error message=\"" CUT_SHORT "\"\n",

@@ -277,8 +277,7 @@ class EndTest(harness.E2ETest):
             self.assertEqual(run.wait(), code)
             self.assertLess(time.monotonic() - began, harness.within(1))
             self.assertEqual(run.err.splitlines()[-1], 'level=error message="stopped at once by a second '
-                             'signal; the batch that ran is done again by the next start, or lost where there '
-                             'is no checkpoint"')
+                             'signal; without a checkpoint its batch is lost"')
 
     def test_a_signal_that_comes_twice_at_once_is_one(self):
         """timeout(1) sends it to the process, and to its group."""
