@@ -104,8 +104,8 @@ static bool is_needed(const survey_object *o) {
 }
 
 /* Objects of one id are one state: the first of them is what the pointer names. */
-static err *choose(const survey *v, const char *text, uint64_t batch, const char *id,
-                   const survey_object **chosen) {
+static err *choose(const stored *s, const survey *v, const char *text, uint64_t batch,
+                   const char *id, const survey_object **chosen) {
     uint32_t at = 0, count = 0;
     buf ids;
     buf_init(&ids);
@@ -119,9 +119,9 @@ static err *choose(const survey *v, const char *text, uint64_t batch, const char
     err *e = NULL;
     if (!*chosen)
         e = err_new(ERR_USAGE,
-                    "%s: no object of that batch is stored; `sluice checkpoint ls` shows "
+                    "%s: no object of that batch is stored; `sluice checkpoint ls %s` shows "
                     "which are",
-                    text);
+                    text, s->operands);
     else if (count > 1 && !is_needed(*chosen))
         e = err_new(ERR_USAGE, "%s: several objects are of that batch: write one of%s", text,
                     buf_text(&ids));
@@ -134,11 +134,12 @@ err *target_find(const stored *s, const survey *v, const char *text, target *t) 
     char *end;
     uint64_t batch = strtoull(text, &end, 10);
     if (end == text || (*end && *end != '-'))
-        return err_new(ERR_USAGE, "%s: wanted a batch as `sluice checkpoint ls` shows it, as in 42 "
-                                  "or 42-9f0c1a2b",
-                       text);
+        return err_new(ERR_USAGE,
+                       "%s: wanted a batch as `sluice checkpoint ls %s` shows it, as in 42 or "
+                       "42-9f0c1a2b",
+                       text, s->operands);
     const survey_object *o;
-    err *e = choose(v, text, batch, *end ? end + 1 : "", &o);
+    err *e = choose(s, v, text, batch, *end ? end + 1 : "", &o);
     return e ? e : target_open(s, &o->p, t);
 }
 

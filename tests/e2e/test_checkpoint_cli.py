@@ -118,6 +118,9 @@ class FileTest(CommandTest):
     def test_a_whole_checkpoint_is_whole_and_a_damaged_one_is_not(self):
         self.run_all()
         self.assertIn("whole: 11 objects read", self.checkpoint("verify"))
+        for batch in "99", "last":
+            self.checkpoint("rollback", "--to", batch, code=USAGE)
+            self.assertIn("`sluice checkpoint ls p.lua` shows", self.said)
         self.assertEqual(self.json_of("checkpoint", "verify")["verdict"], "whole")
         middle = self.path("rides", "state", self.objects()[5])
         os.chmod(middle, 0o644)
