@@ -186,7 +186,7 @@ class ReloadTest(harness.E2ETest):
             asked = self.start("reload", "live")
             self.told(TAKEN, n + 1)
             self.feed(1, n + 2)  # the trial is over
-            self.assertEqual(asked.wait(), 0)
+            self.assertEqual(asked.wait(), 0, asked.out + asked.err + self.run_.err)
         self.assertEqual(self.feed(5, 18)["most11"], 5)
         self.assertEqual(self.run_.stop(), 0)
 
