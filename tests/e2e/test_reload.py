@@ -312,9 +312,8 @@ class ReloadTest(harness.E2ETest):
         self.told("the script is the one that runs")
 
 
-class ReloadUnderLoadTest(harness.E2ETest):
+class CopyTest(harness.E2ETest):
     """Exactly once: texts come and go while records do, and none is lost or twice."""
-    RELOADS = int(os.environ.get("RELOADS", "40"))
 
     def setUp(self):
         super().setUp()
@@ -351,6 +350,50 @@ class ReloadUnderLoadTest(harness.E2ETest):
             self.assertEqual(row, wanted[key], key)
         last = max(start for _, start in wanted)
         self.assertEqual({key for key in wanted if key[1] < last - 10_000} - set(found), set())
+
+
+class ReloadOutageTest(CopyTest):
+    @property
+    def broker(self):
+        if not hasattr(self, "mine"):
+            self.mine = self.own_broker()
+        return self.mine
+
+    def all_copied(self):
+        self.wait_for("all that was read", lambda: len(self.client.consume(self.names["copy"])) >= self.sent, timeout_s=60)
+
+    def test_texts_that_take_over_while_the_broker_is_away(self):
+        self.save("")
+        run = self.start("run", "p.lua", "--no-watch")
+        self.produce(100)
+        self.all_copied()
+        self.broker.pause()  # nothing is under way
+        self.save(", first = sluice.max 'n'")
+        run.send(signal.SIGHUP)
+        self.wait_for("the exchange", lambda: run.err.count(TAKEN) == 1)
+        self.broker.resume()
+        self.produce(100)
+        self.all_copied()
+        self.produce(400)
+        self.broker.pause()  # records are on their way, or a commit
+        self.save(", second = sluice.max 'n'")
+        run.send(signal.SIGHUP)
+        self.broker.resume()
+        self.wait_for("the exchange", lambda: run.err.count(TAKEN) == 2)
+        self.all_copied()
+        self.save(", third = sluice.max 'n'")
+        run.send(signal.SIGHUP)
+        self.wait_for("the exchange", lambda: run.err.count(TAKEN) == 3)
+        self.produce(400)
+        self.broker.kill()  # likewise, of a text on trial
+        self.broker.start()
+        self.all_copied()
+        self.assertEqual(run.stop(), 0, run.err)
+        self.check()
+
+
+class ReloadUnderLoadTest(CopyTest):
+    RELOADS = int(os.environ.get("RELOADS", "40"))
 
     def test_nothing_is_lost_or_twice_through_reloads_and_a_kill(self):
         self.save("")
@@ -468,3 +511,4 @@ class ReloadUnderLoadTest(harness.E2ETest):
         asked = self.run_sluice("reload", self.names["name"])
         self.assertEqual(asked.code, 4)
         self.assertIn("maximum", asked.out + asked.err)
+
