@@ -203,6 +203,7 @@ static void an_unknown_outcome_gets_a_new_name(void **state) {
     loaded l;
     pointer p, first;
     fixture_open(&f, "memory:chain");
+    f.config.grace_ms = 60000; /* what was given up is still to be seen */
     start(&f);
     genesis(&f);
     batch(&f, true);
