@@ -88,6 +88,7 @@ void checkpoint_close(checkpoint *c) {
     jobs_free(c->caretaker);
     keeper_free(c->keeper);
     while (c->first) checkpoint_writing_free(checkpoint_pop(c));
+    err_free(c->broken);
     pthread_mutex_destroy(&c->lock);
     spares_free(c->spares);
     pthread_mutex_destroy(&c->stand_in.lock);
@@ -140,7 +141,7 @@ static bool is_long(const checkpoint *c, size_t full_bytes) {
 
 bool checkpoint_wants_full(const checkpoint *c, size_t full_bytes) {
     for (const checkpoint_writing *w = c->first; w; w = w->next)
-        if (w->p.kind == POINTER_FULL) return false; /* the chain begins anew there */
+        if (w->is_full) return false; /* the chain begins anew there */
     if (!c->chain_length || is_long(c, full_bytes)) return true;
     uint64_t most = full_bytes > CHAIN_BYTES / 2 ? 2 * (uint64_t)full_bytes : CHAIN_BYTES;
     if (bytes_from(c, 1) > most) return true;

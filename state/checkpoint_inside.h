@@ -13,7 +13,8 @@
 typedef struct checkpoint_writing {
     checkpoint *c;
     struct checkpoint_writing *next; /* the owner's; under the lock, as `first` */
-    uint64_t batch;                  /* as in `p`; never changed */
+    uint64_t batch;                  /* as in `p`; never changed, */
+    bool is_full;                    /* nor is this */
     uint64_t ticket;
     size_t put_bytes; /* so many it had when it was put */
     bool was_told;    /* checkpoint_wait has given `error` */
@@ -50,7 +51,8 @@ struct checkpoint {
     checkpoint_writing *first, *last; /* put and not committed, oldest first; owned */
     uint32_t underway;                /* so many */
     pointer renamed, renamed_to;      /* the writer's: the last one that failed, as it was called */
-    bool is_broken;                   /* the writer's: one failed for good, what follows it does */
+    err *broken;                      /* the writer's: why one failed for good; owned; all behind
+                                         it fail so */
     atomic_bool gives_up;             /* nobody waits for what is on its way */
     pointer current;
     bool has_current;

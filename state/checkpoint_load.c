@@ -89,7 +89,7 @@ static err *load_link(void *arg, const chain_link *link) {
     if (e) return e;
     size_t len, bytes = image_read_bytes(link->read);
     const char *record = object_record(link->read, &len);
-    keeper_object o = { .p = link->p, .parts = link->parts, .bytes = bytes };
+    keeper_object o = { .p = link->p, .parts = link->parts, .bytes = bytes, .is_loaded = true };
     o.record = record;
     o.record_len = len;
     keeper_add(l->c->keeper, &o);

@@ -94,12 +94,18 @@ static void tell_failure(const checkpoint *c, const checkpoint_writing *w, const
              log_text("error", e->message));
 }
 
+static err *copy_of(const err *e) {
+    err *copy = err_new(e->code, "%s", e->message);
+    copy->retriable = e->retriable;
+    return copy;
+}
+
 /* Takes `e`. */
 static err *for_good(err *e) {
-    err *said = err_wrap(err_new(e->code, "%s", e->message), "storing the state");
-    said->retriable = e->retriable;
-    err_free(e);
-    return said;
+    bool may_pass = e->retriable;
+    e = err_wrap(e, "storing the state");
+    e->retriable = may_pass;
+    return e;
 }
 
 /* The last try has failed with `e` (taken): NULL, there will be another. */
@@ -128,8 +134,8 @@ static err *write_until_done(checkpoint *c, checkpoint_writing *w) {
 static void write_object(void *arg) {
     checkpoint_writing *w = arg;
     checkpoint *c = w->c;
-    if (c->is_broken) {
-        w->error = err_new(ERR_STOPPED, "the state before was not stored");
+    if (c->broken) {
+        w->error = copy_of(c->broken);
         return;
     }
     if (!w->parts) {
@@ -139,7 +145,7 @@ static void write_object(void *arg) {
         w->bytes = image_bytes(w->image);
     }
     w->error = write_until_done(c, w);
-    c->is_broken = w->error && !c->config.in_line;
+    if (w->error && !c->config.in_line) c->broken = copy_of(w->error);
 }
 
 /* -- the owner */
@@ -147,7 +153,7 @@ static void write_object(void *arg) {
 void checkpoint_put(checkpoint *c, image *m, const buf *record, bool is_full, uint64_t batch,
                     uint32_t partitions, pointer *p) {
     checkpoint_writing *w = mem_zalloc(1, sizeof *w);
-    *w = (checkpoint_writing){ .c = c, .image = m, .batch = batch };
+    *w = (checkpoint_writing){ .c = c, .image = m, .batch = batch, .is_full = is_full };
     buf_init(&w->record);
     if (record) buf_put(&w->record, record->data, record->len);
     w->p = pointer_new(is_full ? POINTER_FULL : POINTER_DELTA, batch, partitions);
@@ -191,10 +197,8 @@ err *checkpoint_wait(checkpoint *c, pointer *p) {
         return err_new(ERR_STOPPED, "asked to stop while the state was being stored");
     if (w->was_told && c->config.in_line) try_again(w);
     if (w->error) {
-        err *e = err_new(w->error->code, "%s", w->error->message);
-        e->retriable = w->error->retriable;
         w->was_told = true;
-        return e;
+        return copy_of(w->error);
     }
     *p = w->p;
     crash_point("delta_durable");
@@ -208,6 +212,7 @@ void checkpoint_given_up(checkpoint *c) {
         give_up_name(c, c->first);
         checkpoint_writing_free(checkpoint_pop(c));
     }
-    c->is_broken = false;
+    err_free(c->broken);
+    c->broken = NULL;
     atomic_store(&c->gives_up, false);
 }

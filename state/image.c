@@ -169,7 +169,8 @@ static void finish_part(image *m, uint32_t i, uint32_t total) {
 void image_follow(image *m, const char *was, const char *is) {
     enum { PARENT = 0 }; /* the first string behind the head of each part */
     size_t len = m->head.lens[PARENT];
-    if (strcmp(m->strings[PARENT], was) != 0 || strlen(is) != len) return;
+    if (strcmp(m->strings[PARENT], was) != 0) return;
+    assert(strlen(is) == len);
     memcpy(m->strings[PARENT], is, len);
     for (uint32_t i = 0; i < m->count; i++)
         memcpy(m->parts[i].bytes.data + sizeof m->head, is, len);

@@ -14,12 +14,30 @@ void inventory_done(inventory *v) {
     *v = (inventory){ 0 };
 }
 
-void inventory_add(inventory *v, const kept *item) {
+static void append(inventory *v, const kept *item) {
     if (v->count == v->room) {
         v->room = v->room ? 2 * v->room : 64;
         v->items = mem_realloc(v->items, v->room * sizeof *v->items);
     }
     v->items[v->count++] = *item;
+}
+
+static void merge(kept *into, const kept *other) {
+    if (other->parts > into->parts) into->parts = other->parts;
+    if (other->made_ms < into->made_ms) into->made_ms = other->made_ms;
+    into->is_useless |= other->is_useless;
+}
+
+/* What was under way when the store was listed is known already. */
+void inventory_add(inventory *v, const kept *item) {
+    for (uint32_t i = v->count; item->p.batch <= v->listed && i > 0; i--) {
+        kept *known = &v->items[i - 1];
+        if (known->kind != item->kind || known->p.kind != item->p.kind) continue;
+        if (strcmp(known->p.id, item->p.id) != 0) continue;
+        merge(known, item);
+        return;
+    }
+    append(v, item);
 }
 
 /* -- listing: behind what is known, then sorted, then one of each stays */
@@ -37,7 +55,7 @@ static err *visit(void *arg, const char *name, int64_t size, int64_t changed_ms)
     if (!names_read(name, &o)) return NULL;
     kept item = { .kind = l->kind, .parts = o.part + 1, .p = o.p, .made_ms = changed_ms };
     if (item.made_ms > l->now_ms) item.made_ms = l->now_ms;
-    inventory_add(l->v, &item);
+    append(l->v, &item);
     return NULL;
 }
 
@@ -46,12 +64,6 @@ static int by_batch(const void *a, const void *b) {
     if (x->p.batch != y->p.batch) return x->p.batch < y->p.batch ? -1 : 1;
     if (x->kind != y->kind) return x->kind < y->kind ? -1 : 1;
     return strcmp(x->p.id, y->p.id);
-}
-
-static void merge(kept *into, const kept *other) {
-    if (other->parts > into->parts) into->parts = other->parts;
-    if (other->made_ms < into->made_ms) into->made_ms = other->made_ms;
-    into->is_useless |= other->is_useless;
 }
 
 err *inventory_list(inventory *v, store *s, const char *pipeline, int64_t now_ms) {
@@ -77,6 +89,7 @@ err *inventory_list(inventory *v, store *s, const char *pipeline, int64_t now_ms
             v->items[kept_count++] = v->items[i];
     }
     v->count = kept_count;
+    v->listed = v->count ? v->items[v->count - 1].p.batch : 0;
     return e;
 }
 

@@ -22,6 +22,7 @@ typedef struct kept {
 typedef struct inventory {
     kept *items; /* owned; in the order of batches, but for what zombies add */
     uint32_t count, room;
+    uint64_t listed; /* the newest batch that the store listed */
 } inventory;
 
 /* Until when, by batch and by age, things have to stay. */
@@ -33,6 +34,8 @@ typedef struct inventory_limits {
 } inventory_limits;
 
 void inventory_done(inventory *v);
+
+/* One more, or more of one that the store has listed. O(1) behind what was listed. */
 void inventory_add(inventory *v, const kept *item);
 
 /* Add what the store lists; what is known already gets its time. The store's clock may be ahead:

@@ -207,7 +207,7 @@ static void round_of_care(keeper *k) {
 }
 
 void keeper_add(keeper *k, const keeper_object *o) {
-    if (!k->is_owner) k->loaded = o->p.batch;
+    if (o->is_loaded) k->loaded = o->p.batch;
     bool is_later = !k->is_owner || o->p.batch > k->limits.chain_start;
     if (o->p.kind == POINTER_FULL && is_later) k->limits.chain_start = o->p.batch;
     if (o->record_len) journal_add(&k->journal, &o->p, o->record, o->record_len);

@@ -24,6 +24,7 @@ typedef struct keeper_object {
     uint64_t bytes;
     const char *record; /* borrowed; len 0: none */
     size_t record_len;
+    bool is_loaded; /* by whoever goes on from it, and not made by this process */
 } keeper_object;
 
 /* `o` is on the committed chain: while it is loaded (no job runs then), or as it is committed. */

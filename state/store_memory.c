@@ -156,7 +156,7 @@ static err *memory_put(void *handle, const char *name, const void *bytes, size_t
     if (e) return e;
     pthread_mutex_lock(&all_lock);
     int32_t fault = fault_of_put(m);
-    if (fault != STORE_FAULT_BEFORE) {
+    if (!fault || fault == STORE_FAULT_AFTER) {
         const object *there = how == STORE_NEW ? *place_of(m, name) : NULL;
         bool is_same = there && there->len == len && !memcmp(there->bytes, bytes, len);
         *exists = there && !(is_same && store_names_has(&h->unsure, name));
@@ -166,7 +166,7 @@ static err *memory_put(void *handle, const char *name, const void *bytes, size_t
     if (!fault) store_names_remove(&h->unsure, name);
     if (fault) {
         e = err_new(ERR_IO, "memory:%s: object `%s`: a test lets this put fail", m->name, name);
-        e->retriable = true;
+        e->retriable = fault != STORE_FAULT_FOR_GOOD;
     }
     pthread_mutex_unlock(&all_lock);
     return e;

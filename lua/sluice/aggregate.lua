@@ -17,9 +17,8 @@ local aggregate = {}
 
 -- name → `{ resolve = function(input, given, by) → code, accepts = types of the field, by
 -- = types of a second one, read = function(what stands behind the field) → given,
--- optional = flag, splits = flag, regroups = flag }`. `splits`: rows folded in two parts
--- that are merged give what they give folded in one. `regroups`: states may be merged in
--- any grouping, as long as they are in order; what splits does. `input` is `{ type =,
+-- optional = flag, splits = flag }`. `splits`: rows folded in two parts that are merged
+-- give what they give folded in one. `input` is `{ type =,
 -- exact =, field = or fn = }`, nil without a field. The code is text for
 -- lua/sluice/driver/fold.lua: `$a.NAME` a member of the state, `$b.NAME` of the state
 -- merged into it, `$k.NAME` one of the `constants`; in `fold` (and `check`, which may
@@ -149,7 +148,6 @@ local function resolve_builtin(parts, columns)
    local resolved = builtin.resolve(inputs[1], parts.given, inputs[2])
    resolved.kind, resolved.inputs = parts.kind, inputs
    resolved.splits = builtin.splits
-   resolved.regroups = builtin.splits or builtin.regroups
    resolved.nullable = not resolved.never_null
    return resolved
 end

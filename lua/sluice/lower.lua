@@ -84,7 +84,7 @@ local function slides(aggregate)
       return false
    end
    for _, item in ipairs(aggregate.items) do
-      if not item.spec.regroups then return false end
+      if not item.spec.splits then return false end
    end
    return true
 end

@@ -33,6 +33,7 @@ function text.reader()
          return known
       end
       known = string(p, len)
+      strings[slot] = "" -- a call may be broken off in between
       words[at], words[at + 1], words[at + 2], words[at + 3] = a, b, c, d
       strings[slot] = known
       return known

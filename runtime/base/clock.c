@@ -17,6 +17,8 @@ int64_t clock_steady_ms(const clock_source *clock) {
     return clock->manual ? clock->manual_ms : read_ms(CLOCK_MONOTONIC);
 }
 
+int64_t clock_thread_ms(void) { return read_ms(CLOCK_THREAD_CPUTIME_ID); }
+
 int64_t clock_steady_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

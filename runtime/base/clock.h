@@ -20,5 +20,8 @@ int64_t clock_steady_ms(const clock_source *clock);
 /* The same, of the machine whatever the clock, in ns: to measure with. */
 int64_t clock_steady_ns(void);
 
+/* Time that the calling thread has worked, ms: the machine may have had others before it. */
+int64_t clock_thread_ms(void);
+
 /* Move a manual clock on by `ms` >= 0. */
 void clock_advance(clock_source *clock, int64_t ms);

@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *need(void *memory, size_t len) {
-    if (memory) return memory;
+void mem_exhausted(size_t len) {
     fprintf(stderr, "sluice: out of memory: %zu bytes were asked for\n", len);
     abort();
+}
+
+static void *need(void *memory, size_t len) {
+    if (!memory) mem_exhausted(len);
+    return memory;
 }
 
 void *mem_alloc(size_t len) { return need(malloc(len ? len : 1), len); }

@@ -20,6 +20,9 @@ char *mem_copy_text(const char *text, size_t len) __attribute__((malloc, returns
  */
 void *mem_alloc_aligned(size_t align, size_t len) __attribute__((malloc, returns_nonnull));
 
+/* End the process where a library got none; `len`: how much it wanted. */
+void mem_exhausted(size_t len) __attribute__((noreturn));
+
 /* Free what any of the above gave. NULL is allowed. */
 void mem_free(void *memory);
 

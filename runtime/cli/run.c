@@ -383,9 +383,7 @@ static void on_hung(void *arg) {
 }
 
 static err *judge_end(err *e) {
-    if (e && e->code != ERR_STOPPED) return e;
-    err_free(e);
-    if (!*stop_overdue()) return NULL;
+    if (e || !*stop_overdue()) return e;
     return err_new(ERR_STOPPED,
                    "stopped in the middle of a batch: its output could not be delivered within "
                    "shutdown_timeout; none of it counts as done");

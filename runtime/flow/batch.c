@@ -348,7 +348,7 @@ static err *batch_suspect(batch *b) {
 static err *batch_deliver(batch *b) {
     pipeline *p = b->p;
     err *e = keeper_step(p, "processed");
-    if (!e) e = settle_last(b, false);
+    if (!e) e = settle_last(b, deaths_are_ahead(p->deaths, b->view.batch));
     if (e) return e;
     b->work = (commit_work){
         .view = &b->view,

@@ -148,7 +148,8 @@ bool behind_wait(const keeper *k, int64_t most_ms) {
     return jobs_wait_some(k->behind->deliveries, k->ticket, most_ms);
 }
 
-err *behind_take(pipeline *p) {
+/* Take in the commits that are over. An error is told once. */
+static err *take(pipeline *p) {
     keeper *k = p->keeper;
     behind *b = k->behind;
     promise done = { 0 };
@@ -188,7 +189,7 @@ static err *settle_pointers(pipeline *p) {
     uint64_t ticket = k->behind->ticket;
     pthread_mutex_unlock(&k->behind->lock);
     jobs_wait(k->commits, ticket, NULL);
-    return behind_take(p);
+    return take(p);
 }
 
 /* Some of what waits is committed. */
@@ -198,22 +199,25 @@ static err *settle_some(pipeline *p) {
     pthread_mutex_lock(&b->lock);
     while (b->is_committing && !b->done.marks) pthread_cond_wait(&b->moved, &b->lock);
     pthread_mutex_unlock(&b->lock);
-    return behind_take(p);
+    return take(p);
 }
 
 /* It ends here. Takes `e`; NULL: nothing does. */
 static err *end(pipeline *p, err *e) {
     keeper *k = p->keeper;
     if (!e) return NULL;
-    e = err_join(settle_pointers(p), e);
+    e = err_join(e, settle_rows(p));
+    e = err_join(e, settle_pointers(p));
     p->batch = k->current.batch;
     commit_given_up(p);
     return e;
 }
 
+err *behind_look(pipeline *p) { return end(p, take(p)); }
+
 err *behind_make_way(pipeline *p) {
     err *e = settle_rows(p);
-    if (!e) e = behind_take(p);
+    if (!e) e = take(p);
     while (!e && checkpoint_is_behind(p->keeper->checkpoint)) e = settle_some(p);
     return end(p, e);
 }

@@ -27,8 +27,8 @@ bool behind_wait(const keeper *k, int64_t most_ms);
  * so that what waits for it does not grow. */
 int64_t behind_next_ms(const keeper *k);
 
-/* Take in the commits that are over; errors as of commit_await. Does not wait. */
-err *behind_take(pipeline *p);
+/* Take in the commits that are over; errors as of commit_await. Waits only behind an error. */
+err *behind_look(pipeline *p);
 
 /* The next batch may be handed over: the rows before are out, and what is not committed is bounded
  * (checkpoint_is_behind). Or all of it is committed. */

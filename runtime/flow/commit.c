@@ -365,7 +365,7 @@ int64_t commit_next_ms(const pipeline *p) {
 
 err *commit_look(pipeline *p) {
     if (commit_is_beside(p) && commit_wait(p, 0)) return commit_make_way(p);
-    return p->keeper && p->keeper->behind ? behind_take(p) : NULL;
+    return p->keeper && p->keeper->behind ? behind_look(p) : NULL;
 }
 
 err *commit_make_way(pipeline *p) {

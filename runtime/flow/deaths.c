@@ -8,7 +8,10 @@
 #include "runtime/base/mem.h"
 #include "runtime/flow/poisoned.h"
 
-enum { NEAR = 2 };
+enum {
+    NEAR = 2,
+    UNCOMMITTED = 64 + NEAR, /* batches that are done again at most, before the one that died */
+};
 
 static const uint64_t MAGIC = 0x6874616564736c31; /* of this layout */
 
@@ -68,10 +71,12 @@ void deaths_leave(deaths *d, uint64_t batch) {
     if (!d) return;
     page *p = d->page;
     atomic_store_explicit(&p->inside, 0, memory_order_release);
-    if (batch + 1 >= p->last || batch + 1 + NEAR < p->last) p->last = p->count = 0;
+    if (batch + 1 >= p->last || batch + 1 + UNCOMMITTED < p->last) p->last = p->count = 0;
 }
 
 uint32_t deaths_of(const deaths *d, uint64_t batch) {
     if (!d || batch >= d->page->last || batch + 1 + NEAR < d->page->last) return 0;
     return d->page->count > UINT32_MAX ? UINT32_MAX : (uint32_t)d->page->count;
 }
+
+bool deaths_are_ahead(const deaths *d, uint64_t batch) { return d && batch < d->page->last; }

@@ -19,3 +19,7 @@ void deaths_leave(deaths *d, uint64_t batch);
 /* How many runs, one after the other, have ended in this batch, or in one shortly behind it: a
  * batch that died may be cut otherwise, and one may begin before the one before it is committed. */
 uint32_t deaths_of(const deaths *d, uint64_t batch);
+
+/* Whether runs have ended in `batch` or behind it: what is done up to there is committed at once,
+ * so that the next run, should this one end there, too, begins close to it. */
+bool deaths_are_ahead(const deaths *d, uint64_t batch);

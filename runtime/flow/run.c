@@ -55,7 +55,8 @@ err *run_pipeline(pipeline *p, run_tick *tick, void *arg) {
     if (!e) e = pipeline_later(p);
     if (!e && !*p->system.stop) e = pipeline_finish(p);
     e = commit_settle_before(p, e);
-    if (e && e->code == ERR_STOPPED) {
+    bool is_told = *p->system.stop || *p->sink_system.stop;
+    if (e && e->code == ERR_STOPPED && is_told) {
         err_free(e);
         e = NULL;
     }

@@ -52,7 +52,7 @@ struct script {
     size_t asked_bytes; /* that were refused in the call that is on, or was; 0: none were */
     void *again_rows;   /* of the vector, and the row in it, that is run again; NULL: none is */
     uint32_t again_at;
-    int64_t deadline_ms;  /* steady clock */
+    int64_t deadline_ms;  /* clock_thread_ms */
     bool stopped;         /* the stop flag ended the loading */
     bool was_interrupted; /* a call took longer than it may */
     char late_at[256];    /* file:line at which the time was over; "": it was not */

@@ -66,6 +66,7 @@ void limit_open(script *s) {
         return;
     }
     s->L = luaL_newstate();
+    if (!s->L) mem_exhausted(64 << 10);
     s->heap = lua_getallocf(s->L, &s->heap_arg);
     s->used_bytes = ((size_t)lua_gc(s->L, LUA_GCCOUNT, 0) << 10) +
                     (size_t)lua_gc(s->L, LUA_GCCOUNTB, 0);

@@ -49,7 +49,7 @@ static void load_hook(lua_State *L, lua_Debug *ar) {
     (void)ar;
     script *s = host_script(L);
     s->stopped = s->options.stop && *s->options.stop;
-    bool late = clock_steady_ms(&(clock_source){ 0 }) >= s->deadline_ms;
+    bool late = clock_thread_ms() >= s->deadline_ms;
     if (!s->stopped && !late) return;
     lua_sethook(L, load_hook, LUA_MASKCOUNT, 1);
     if (!s->late_at[0]) host_user_place(L, s->late_at, sizeof s->late_at);
@@ -297,7 +297,7 @@ static err *run_load(script *s) {
     const script_options *o = &s->options;
     int64_t timeout_ms = o->load_timeout_ms ? o->load_timeout_ms : LOAD_TIMEOUT_MS;
     s->limit_bytes = o->load_memory_bytes ? (size_t)o->load_memory_bytes : LOAD_MEMORY_BYTES;
-    s->deadline_ms = clock_steady_ms(&(clock_source){ 0 }) + timeout_ms;
+    s->deadline_ms = clock_thread_ms() + timeout_ms;
     s->loading = true;
     lua_sethook(s->L, load_hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
     watchdog_enter(s->dog, timeout_ms * 2); /* the hook cannot break string.find and the like */

@@ -71,6 +71,15 @@ static void one_that_is_done_is_forgotten(void **state) {
     assert_int_equal(told(8), 1);
 }
 
+static void what_is_done_again_before_it_is_no_way_past_it(void **state) {
+    (void)state;
+    die_in(2, 60); /* none of them was committed: at least once, the pointer follows */
+    die_in(2, 60);
+    assert_int_equal(told(60), 2);
+    die_in(2, 61); /* past it */
+    assert_int_equal(told(61), 1);
+}
+
 static void who_dies_one_batch_ahead_of_the_commit_is_known(void **state) {
     (void)state;
     die_in(7, 8); /* 7 was done, and not committed */
@@ -116,6 +125,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(deaths_in_one_batch_add_up),
         WITH_FOLDER(one_that_is_done_is_forgotten),
+        WITH_FOLDER(what_is_done_again_before_it_is_no_way_past_it),
         WITH_FOLDER(who_dies_one_batch_ahead_of_the_commit_is_known),
         WITH_FOLDER(another_checkpoint_begins_anew),
         WITH_FOLDER(what_is_no_such_file_is_made_one),

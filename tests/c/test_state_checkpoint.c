@@ -324,6 +324,33 @@ static void several_under_way_hang_together_whichever_fails(void **state) {
     }
 }
 
+/* What is waited for may be a later one: it fails for the same reason. */
+static void what_fails_for_good_is_told_of_all_behind_it(void **state) {
+    (void)state;
+    fixture f;
+    pointer p;
+    fixture_open(&f, "memory:chain");
+    f.config.in_line = false;
+    f.clock.manual = false;
+    start(&f);
+    genesis(&f);
+    store_memory_fail("chain", 2, 1, STORE_FAULT_FOR_GOOD);
+    for (uint32_t i = 0; i < 4; i++) {
+        put(&f, i == 0, 100, &p);
+        f.current = p;
+        f.batch = p.batch;
+    }
+    err *e = checkpoint_wait(f.c, &p);
+    assert_non_null(e);
+    assert_int_equal(e->code, ERR_IO);
+    assert_false(e->retriable);
+    assert_non_null(strstr(e->message, "a test lets this put fail"));
+    err_free(e);
+    checkpoint_given_up(f.c);
+    fixture_close(&f);
+    store_memory_remove("chain");
+}
+
 /* -- when a full one is written */
 
 static void chains_are_bounded(void **state) {
@@ -420,6 +447,7 @@ int main(void) {
         cmocka_unit_test(what_was_given_up_is_not_in_the_way),
         cmocka_unit_test(a_store_that_is_full_is_waited_for_until_stopped),
         cmocka_unit_test(several_under_way_hang_together_whichever_fails),
+        cmocka_unit_test(what_fails_for_good_is_told_of_all_behind_it),
         cmocka_unit_test(chains_are_bounded),
         cmocka_unit_test(the_first_plan_counts),
         cmocka_unit_test(scripts_are_kept_once),

@@ -35,6 +35,29 @@ describe("reader of texts", function()
       end
    end)
 
+   it("gives no other text where a call was broken off within", function()
+      jit.off() -- hooks do not come in compiled code
+      jit.flush()
+      -- these two have one place
+      local one, other = "city1000000", "city1000002"
+      for n = 1, 200 do
+         local reader, count = text.reader(), 0
+         read(reader, one)
+         pcall(function()
+            debug.sethook(function()
+               count = count + 1
+               if count == n then error("struck", 0) end
+            end, "", 1)
+            read(reader, other)
+            debug.sethook()
+         end)
+         debug.sethook()
+         assert.equal(other, read(reader, other))
+         assert.equal(one, read(reader, one))
+      end
+      jit.on()
+   end)
+
    it("gives more texts than it remembers", function()
       local reader = text.reader()
       for _ = 1, 2 do

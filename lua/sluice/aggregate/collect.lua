@@ -9,7 +9,7 @@ local place = require "sluice.place"
 local position = require "sluice.aggregate.position"
 local shape = require "sluice.shape"
 
-local collect = { accepts = "any", regroups = true }
+local collect = { accepts = "any" }
 
 local MOST = 10000
 

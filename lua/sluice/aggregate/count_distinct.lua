@@ -7,7 +7,7 @@
 local options = require "sluice.options"
 local place = require "sluice.place"
 
-local count_distinct = { accepts = "any", regroups = true }
+local count_distinct = { accepts = "any" }
 
 --- Options by name.
 count_distinct.OPTIONS = {

@@ -8,7 +8,7 @@
 local options = require "sluice.options"
 local place = require "sluice.place"
 
-local quantile = { accepts = "number", regroups = true }
+local quantile = { accepts = "number" }
 
 --- Read what stands behind the field.
 -- @param q as written
