@@ -162,6 +162,15 @@ local function promise_of(graph, wanted, line)
    return wanted or (list[1] and AT_LEAST or EXACTLY)
 end
 
+-- At least once no transaction holds rows and progress together.
+local function say_ahead(graph)
+   for _, sink in ipairs(graph.sinks) do
+      if sink.kind == "transactional" then
+         sink.why = "ahead of the progress, which follows"
+      end
+   end
+end
+
 local function has_by_batch(graph)
    for _, sink in ipairs(graph.sinks) do
       if sink.kind == "by_batch" then return true end
@@ -195,6 +204,7 @@ function delivery.finish(graph, store, line)
    local kept = ledger_of(graph)
    for _, sink in ipairs(graph.sinks) do sink.kind, sink.why = kind_of(kept, sink) end
    options.delivery = promise_of(graph, wanted, line)
+   if options.delivery == AT_LEAST then say_ahead(graph) end
    graph.is_paced = options.commit_interval_ms ~= nil
    options.commit_interval_ms = options.commit_interval_ms
       or checkpoint.commit_interval_ms(store.url)
