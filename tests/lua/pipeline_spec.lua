@@ -218,7 +218,8 @@ describe("explain", function()
       holds(lines({ checkpoint = "file:./x/", trigger = "30 seconds",
          delivery = "at-least-once" }, 1, rides():to(sluice.file { path = "out" })),
          "delivery: at-least-once, as the script says (out: a batch done again replaces "
-         .. "its file; test-quarantine: ahead of the progress, which follows)", "state: file:./x/test; no stage keeps groups;",
+         .. "its file; test-quarantine: ahead of the progress, which follows)",
+         "state: file:./x/test; no stage keeps groups;",
          "cost: at most 2,880 objects a day, a batch "
          .. "every 30 seconds; results are seen 2 ms or more")
       local file = sluice.file { path = "in" }:json { sluice.int64 "x" }
