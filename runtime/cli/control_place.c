@@ -25,9 +25,20 @@ enum { MOST_FOLDERS = 2,
 
 static const char END[] = ".sock", NOTE_END[] = ".run";
 
+/* Of the user: who comes by cron has no variable, and must be found by who has one. "": none. */
+static const char *runtime_folder(char text[32]) {
+    const char *given = getenv("XDG_RUNTIME_DIR");
+    struct stat is;
+    if (given && *given) return given;
+    snprintf(text, 32, "/run/user/%u", (unsigned)getuid());
+    bool is_ours = !stat(text, &is) && S_ISDIR(is.st_mode) && is.st_uid == getuid();
+    return is_ours ? text : "";
+}
+
 /* Folders that may be used, in order; each owned by the caller. */
 static int list_folders(char *folders[MOST_FOLDERS]) {
-    const char *given = getenv("SLUICE_RUN_DIR"), *runtime = getenv("XDG_RUNTIME_DIR");
+    char text[32];
+    const char *given = getenv("SLUICE_RUN_DIR"), *runtime = runtime_folder(text);
     buf path;
     int count = 0;
     buf_init(&path);
@@ -35,7 +46,7 @@ static int list_folders(char *folders[MOST_FOLDERS]) {
         folders[count++] = mem_copy_text(given, strlen(given));
         return count;
     }
-    if (runtime && *runtime) {
+    if (*runtime) {
         buf_printf(&path, "%s/sluice", runtime);
         folders[count++] = mem_copy_text(path.data, path.len);
         buf_reset(&path);
