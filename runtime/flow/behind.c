@@ -10,6 +10,7 @@
 enum {
     FEW = 1,      /* objects that the store may have before it before batches are paced */
     PACE_MS = 10, /* then */
+    LEAST_MS = 7, /* from one to the next: more of them would only keep broker and store busy */
 };
 
 /* What is to be committed, or is. */
@@ -141,7 +142,7 @@ void behind_begin(pipeline *p) {
 }
 
 int64_t behind_next_ms(const keeper *k) {
-    return checkpoint_unwritten(k->checkpoint) > FEW ? k->began_ms + PACE_MS : INT64_MIN;
+    return k->began_ms + (checkpoint_unwritten(k->checkpoint) > FEW ? PACE_MS : LEAST_MS);
 }
 
 bool behind_wait(const keeper *k, int64_t most_ms) {

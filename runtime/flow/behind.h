@@ -23,8 +23,8 @@ void behind_begin(pipeline *p);
 /* Wait for the rows, at most `most_ms`; true: they are out, or cannot be. */
 bool behind_wait(const keeper *k, int64_t most_ms);
 
-/* Steady time, ms: while the store is slower than batches are, there is one every PACE_MS at most,
- * so that what waits for it does not grow. */
+/* Steady time, ms, of the next batch: they keep a distance, longer while the store is slower than
+ * they are, so that what waits for it does not grow. */
 int64_t behind_next_ms(const keeper *k);
 
 /* Take in the commits that are over; errors as of commit_await. Waits only behind an error. */
