@@ -191,6 +191,7 @@ static err *run_batch(pipeline *p, trigger_verdict *verdict) {
  * leaves something behind takes no more for waiting. */
 static int64_t rests_for_ms(const pipeline *p) {
     if (!commit_is_open(p) || p->was_cut_short) return 0;
+    if (p->system.clock->manual) return 0; /* resting moves none */
     return saturate_sub(commit_next_ms(p), clock_steady_ms(p->system.clock));
 }
 
