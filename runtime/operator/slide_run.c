@@ -95,8 +95,8 @@ static inline void fetch_soon(const run_item *at, const run_item *end) {
     __builtin_prefetch(e + LINE_BYTES);
 }
 
-/* Merge the states that are waiting. Builtin aggregates' code only: it throws where a set has too
- * many values, and may be broken off for the time or memory that it takes. */
+/* Merge the states that are waiting. Code of builtin aggregates that split: it throws nothing, but
+ * may be broken off for the time that it takes. */
 static void merge_waiting(run *r, run_maker *maker, const emission *m) {
     sl_vector *v = m->w->vector;
     if (!maker->pair_count) return;
