@@ -397,7 +397,7 @@ static err *batch_work(batch *b) {
 static err *batch_again(batch *b, err *why) {
     pipeline *p = b->p;
     free_views(b);
-    end_workers(p, false);
+    end_workers(p, fault_is("counts_stay"));
     reload_back(p, why);
     make_views(b);
     for (uint32_t i = 0; i < p->input_count; i++) input_begin_again(&p->inputs[i], b->view.now_ms);

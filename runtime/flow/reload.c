@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "runtime/base/crash.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/ahead.h"
@@ -142,6 +143,7 @@ static err *decide_state(const pipeline *p, reload *r) {
     if (is_mapped) shape_maps_init(&r->maps, r->plan, compat);
     takeover_init(&r->state, p->plan, r->plan, is_mapped ? compat : NULL,
                   is_mapped ? &r->maps.by : NULL);
+    if (fault_is("state_stays")) takeover_leave(&r->state);
     if (p->keeper) r->shape = mem_copy_text(now->data ? now->data : "", now->len);
     r->has_other_shape = differs;
     return reload_check_state(p, r, differs);
@@ -302,6 +304,7 @@ err *reload_swap(pipeline *p, worker **workers, uint32_t count, char **changes) 
     p->trial = r;
     if (changes) *changes = text_of_changes(r);
     if (p->keeper) err_free(keeper_keep_script(p)); /* costs a replay, not the run */
+    crash_point("reload_taken");
     return NULL;
 }
 
@@ -361,6 +364,7 @@ void reload_back(pipeline *p, err *why) {
     p->went_back = mem_copy_text(why->message, strlen(why->message));
     err_free(why);
     retire(p, take_off(p), NULL);
+    crash_point("reload_back");
 }
 
 void reload_settle(pipeline *p) {

@@ -19,6 +19,9 @@ CONTROLS = {
     "the producer is kept": ("keep_producer", scenarios.late_commit, "copy", "doubled"),
     "missing means start": ("missing_is_start", scenarios.deleted_group, "copy", "doubled"),
     "applied before committed": ("newest_is_current", scenarios.kills, "update", "lost"),
+    "state stays behind": ("state_stays", scenarios.texts, "update", "wrong"),
+    "rows stay of what went back": ("rows_stay", scenarios.texts, "copy", "doubled"),
+    "counts stay of what went back": ("counts_stay", scenarios.texts, "update", "wrong"),
     "a claim in no transaction": ("plain_claim", scenarios.late_claims, "update", "doubled"),
 }
 

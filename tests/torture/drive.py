@@ -5,6 +5,7 @@ import os
 import time
 from dataclasses import dataclass, field
 
+import changes
 import faults
 import harness
 import oracle
@@ -13,7 +14,7 @@ import server as s3_server
 from proxy import Proxy
 from scenarios import BEFORE_COMMIT, COMMITTED
 from subject import Subject
-from world import INPUT, World, crash_points
+from world import BACKLOG, INPUT, World, crash_points
 
 # where a process may be stopped and find its place taken: in a batch, its ledger open
 MIDWAY = ("flow_fetched", "flow_processed", "flow_begun", "flow_produced", "flow_written", "offsets_sent",
@@ -30,6 +31,7 @@ class Plan:
     zombies: int = 0        # of each pipeline, as the two below
     pauses: int = 0
     rivals: int = 0
+    backlog: int = BACKLOG
     points: dict = field(default_factory=crash_points)
 
 
@@ -48,8 +50,11 @@ class Row:
 def misfortunes(subject, plan, kills):
     """What is done to a pipeline, as functions to be awaited, in a random order."""
     pick, points = subject.pick, plan.points
-    counts = {"at": kills // 2, "behind": kills // 8, "starting": kills // 10}
-    todo = [lambda: subject.die_at(subject.next_point(points))] * counts["at"]
+    counts = {"changing": kills // 4, "at": kills // 3, "behind": kills // 8, "starting": kills // 10}
+    changing = [lambda: changes.live(subject), lambda: changes.die_at_own(subject),
+                lambda: changes.die_at(subject, subject.next_point(points))]
+    todo = (changing * counts["changing"])[:counts["changing"]]
+    todo += [lambda: subject.die_at(subject.next_point(points))] * counts["at"]
     todo += [lambda: subject.die_behind(BEFORE_COMMIT)] * counts["behind"]
     todo += [subject.die_while_starting] * counts["starting"]
     todo += [lambda: subject.die_at_random(COMMITTED)] * (kills - sum(counts.values()))
@@ -72,7 +77,7 @@ async def drive(subject, plan, kills, some):
 async def torture(plan, folder, seed):
     """Returns the rows of the table, and what went wrong in words."""
     name = "1 broker" if plan.nodes == 1 else f"{plan.nodes} brokers"
-    world = World(os.path.join(folder, name.replace(" ", "-")), seed, plan.nodes)
+    world = World(os.path.join(folder, name.replace(" ", "-")), seed, plan.nodes, backlog=plan.backlog)
     began = time.monotonic()
     try:
         await world.start()

@@ -11,8 +11,13 @@ Shares no code with sluice; the rules are those of docs/semantics.md, the shape 
              the values that it has at this cut. A state that went back, a batch that counted twice or a
              transaction torn in two cannot hide behind a later row
     late, quarantine   every late pair and every bad record once, with its own bytes
+
+Rows say which text of the script made them (changes.py): one that may not take over has made none, and along
+the input texts follow each other as they were saved. A column that a change has brought and that was filled is
+what the same was that has been there from the start; one that began empty has seen at most as much.
 """
 import json
+import re
 from collections import Counter, defaultdict, namedtuple
 from dataclasses import dataclass
 
@@ -25,13 +30,16 @@ TRIES = 3                 # records of one key of `distinct`
 
 LATE_BEFORE = generate.START - generate.HOUR // 2
 KINDS = ("lost", "doubled", "wrong", "disordered")
+BROUGHT = re.compile(r"(filled|new)_(n|sum|first)_\d+")   # by a change
 
 
 class Findings:
     """Counts by kind, and the first few of each in words."""
 
-    def __init__(self):
+    def __init__(self, texts=(0,)):
+        """`texts`: of which rows may be."""
         self.counts, self.examples, self.checked = Counter(), [], Counter()
+        self.texts = texts
 
     def add(self, kind, what):
         assert kind in KINDS
@@ -147,8 +155,8 @@ class Group:
 
 def update_row(group):
     n0, n1, n2 = group.counts
-    return dict(group.bounds, n0=n0, n1=n1, n2=n2, sum=group.sum, most=group.most, users=len(group.users),
-                first=group.firsts())
+    return dict(group.bounds, n0=n0, n1=n1, n2=n2, sum=group.sum, most=group.most, mix=group.mix % 1_000_003,
+                users=len(group.users), first=group.firsts())
 
 
 def append_row(group):
@@ -165,7 +173,7 @@ def parts_row(group):
 
 def check_copy(records, source, found, refused=()):
     """Returns {Kafka time: [Place]}: the batches. `refused`: places of what the topic does not take."""
-    seen, last, batches = Counter(), {}, defaultdict(list)
+    seen, last, texts, batches = Counter(), {}, {}, defaultdict(list)
     for record in records:
         row = record.json()
         place = Place(row["p"], row["o"])
@@ -180,6 +188,10 @@ def check_copy(records, source, found, refused=()):
             found.add("disordered", f"copy of {place} behind that of offset {last[place.partition]}")
         last[place.partition] = place.offset
         batches[record.timestamp].append(place)
+        check_text(row, f"copy of {place} at {where(record)}", found)
+        if texts.get(place.partition, 0) > row["text"]:
+            found.add("disordered", f"copy of {place} by text {row['text']}, behind one by {texts[place.partition]}")
+        texts[place.partition] = row["text"]
     report_lost([place for place in source.good if place not in refused], seen, "copy of", found)
     found.checked["copy"] += len(records)
     return batches
@@ -346,10 +358,32 @@ def take(group, part, waiting, windows):
 # -- helpers
 
 def compare(row, wanted, what, found):
-    if row != wanted:
-        differ = {name: (row.get(name), wanted.get(name)) for name in set(row) | set(wanted)
-                  if row.get(name) != wanted.get(name)}
+    check_text(row, what, found)
+    own = {name: value for name, value in row.items() if name != "text" and not BROUGHT.fullmatch(name)}
+    if own != wanted:
+        differ = {name: (own.get(name), wanted.get(name)) for name in set(own) | set(wanted)
+                  if own.get(name) != wanted.get(name)}
         found.add("wrong", f"{what}: (seen, wanted) {differ}")
+    for name in row.keys() - wanted.keys() - {"text"}:
+        check_brought(name, row[name], wanted, what, found)
+
+
+def check_text(row, what, found):
+    if row["text"] not in found.texts:
+        found.add("wrong", f"{what}: by text {row['text']}, which may not take over")
+
+
+def check_brought(name, value, wanted, what, found):
+    """What began empty may lack rows, and has none that are not there."""
+    brought = BROUGHT.fullmatch(name)
+    if not brought:
+        return
+    how, of = brought.groups()
+    whole = wanted[of] if of in wanted else sum(wanted[f"n{partition}"] for partition in range(generate.PARTITIONS))
+    if how == "filled" and value != whole:
+        found.add("wrong", f"{what}: {name} is {value}, and would be {whole} had it been there from the start")
+    if how == "new" and of == "n" and not 0 <= value <= whole:
+        found.add("wrong", f"{what}: {name} is {value} of {whole} rows")
 
 
 def report_lost(wanted, seen, what, found):
@@ -362,9 +396,9 @@ def where(record):
     return f"{record.partition}:{record.offset}"
 
 
-def check(kind, read, source):
-    """All topics of a pipeline of a kind (kinds.py): `read` by the end of their names."""
-    found, windows, batches = Findings(), kind.windows, {}
+def check(kind, read, source, texts=(0,)):
+    """All topics of a pipeline of a kind (kinds.py): `read` by the end of their names; rows are of these texts."""
+    found, windows, batches = Findings(texts), kind.windows, {}
     refused = {place for place, event in source.good.items() if event.pad} if kind.refuses else ()
     if "copy" in read:
         batches = check_copy(read["copy"], source, found, refused)

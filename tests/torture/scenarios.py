@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 
+import changes
 import powercut
 from proxy import ACTIONS
 from subject import FENCED, REFUSED, surely
@@ -83,6 +84,18 @@ async def late_commit(world, subject):
     world.proxy.held = None
     if not world.proxy.replayed.is_set():
         subject.troubles.append(f"{subject.name}: the rig could not deliver a late commit")
+
+
+async def texts(world, subject):
+    """Texts take over, in turns with some that fail in their first batch, of which nothing may be left."""
+    process = subject.start()
+    way = "wide" if subject.of.refuses else "throws"
+    for _ in range(3):
+        if await changes.is_running(process):
+            await changes.good(subject, process)
+            await changes.bad(subject, process, way)
+    subject.texts.settle()
+    await subject.stop(process)
 
 
 async def cut_connections(world, subject, calls=CALLS, actions=ACTIONS):

@@ -9,6 +9,7 @@ import signal
 import time
 import traceback
 
+import changes
 import harness
 import kit
 import oracle
@@ -17,7 +18,6 @@ from kinds import KINDS
 from world import INPUT, surely, until
 
 PROGRAM = os.environ.get("SLUICE_TORTURE", os.path.join(kit.ROOT, "build", "crash", "sluice"))
-PIPELINES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pipelines")
 FENCED, REFUSED = 3, 4
 PATIENCE_S, LONG_S = 10, 60   # for a crash point; for what must come while brokers die
 NO_BROKER = 1
@@ -28,7 +28,7 @@ LARGEST = {"max.message.bytes": 10_000}   # what the topic of a copy takes that 
 # where a pipeline does not come by: with all sinks in Kafka, with none there, with its state in the other store
 FILES = ("file_sink.c", "checkpoint_plan.c")
 KAFKA = ("kafka_sink.c", "kafka_txn.c")
-NOWHERE = ("store_ledger.c", "backfill.c", "backfill_read.c")
+NOWHERE = ("store_ledger.c",)
 OTHER_STORE = {"file": ("store_s3.c",), "s3": ("store_file.c",)}
 SPILLS = ("base_apply.c",)
 # crash points that a process comes by but once, or some seconds after the last time
@@ -51,7 +51,10 @@ class Subject:
         self.is_refused = False              # the last start was, as it had to be
         self.kills = self.zombies = self.pauses = self.rivals = self.cuts = 0
         self.reached, self.missed = {}, {}   # crash points: how often
-        self.turn = self.pick.randrange(1000)
+        self.turn, self.change_turn = self.pick.randrange(1000), self.pick.randrange(1000)
+        self.texts = changes.Texts(os.path.join(self.folder, "text"), self.of, self.pick)
+        self.taken = self.back = self.filled = self.shadows = 0   # what became of texts
+        self.left = 0                        # records that it has not committed, as far as known
         self.first_commits = []              # ms from start to first commit
         self.peak_mb = 0
         self.troubles = []                   # what happened that must not happen
@@ -69,6 +72,9 @@ class Subject:
     def local(self):
         return os.path.join(self.folder, f"machine-{self.machine}")
 
+    def run_dir(self):
+        return os.path.join(self.folder, f"run-{self.machine}")
+
     # -- a process
 
     def start(self, crash=None, elsewhere=False):
@@ -77,15 +83,21 @@ class Subject:
         if elsewhere:
             self.machine += 1
         env = dict(self.env, SLUICE_FAULT=",".join(self.faults), SLUICE_CRASH=crash or "",
-                   SLUICE_RUN_DIR=os.path.join(self.folder, f"run-{self.machine}"))
+                   SLUICE_RUN_DIR=self.run_dir())
         params = {"name": self.name, "input": INPUT, "store": self.url, "folder": self.sinks,
                   "timeout": TRANSACTION_S * 1000}
         settings = [f"workers={workers}", "commit_interval=0", f"state_dir={self.local()}", *self.of.settings]
-        arguments = ["run", os.path.join(PIPELINES, self.of.script + ".lua"), *harness.sets(*settings)]
+        arguments = ["run", self.texts.script, *harness.sets(*settings)]
         for name, value in params.items():
             arguments += ["--param", f"{name}={value}"]
         one = harness.Process(arguments, self.folder, env, program=PROGRAM)
         one.began, one.crash, one.is_troubled = time.monotonic(), crash, False
+        return one
+
+    def command(self, *arguments):
+        """One to the process that runs."""
+        one = harness.Process(arguments, self.folder, dict(self.env, SLUICE_RUN_DIR=self.run_dir()), program=PROGRAM)
+        one.crash, one.is_troubled = None, False
         return one
 
     async def ends(self, process, timeout_s):
@@ -102,10 +114,16 @@ class Subject:
     def look_at(self, process, *wanted):
         """After its end: its logs are kept only when it did not end as it should."""
         self.peak_mb = max(self.peak_mb, process.peak_mb)
+        self.count_changes(process.err)
         if process.process.returncode in wanted or self.found_nobody(process):
             self.forget(process)
         else:
             self.trouble(process, f"exit {process.process.returncode}, wanted {' or '.join(map(str, wanted))}")
+
+    def count_changes(self, log):
+        self.taken += log.count(changes.TAKEN) - log.count(changes.BACK)
+        self.back += log.count(changes.BACK) + log.count(changes.REFUSED)
+        self.filled += log.count(changes.FILLED)
 
     def found_nobody(self, process):
         """It was started while the broker was away, for longer than a start waits."""
@@ -128,7 +146,7 @@ class Subject:
 
     def passes(self, point, path):
         """Whether it can come by `point`, which stands in the file `path`, again and again."""
-        if point == "flow_genesis" or (point == "txn_aborted" and not self.of.refuses):
+        if point == "flow_genesis" or point in changes.POINTS:
             return False
         nowhere = NOWHERE + OTHER_STORE[self.store] + (() if self.of.files else FILES)
         nowhere += (() if self.of.topics else KAFKA) + (() if self.of.settings else SPILLS)
@@ -148,8 +166,11 @@ class Subject:
         return 1 if point in ONCE else self.pick.choice(choice)
 
     async def die_at(self, point):
-        """Die at the n-th time it comes by `point`; if it does not come by, die all the same."""
-        process = self.start(f"{point}:{self.nth(point, [1, 1, 2, 3, 5, 8])}")
+        """Die at the n-th time it comes by `point`."""
+        await self.die(self.start(f"{point}:{self.nth(point, [1, 1, 2, 3, 5, 8])}"), point)
+
+    async def die(self, process, point):
+        """What was started to die at `point` does; if it does not come by, it dies all the same."""
         if await until(lambda: not process.running, PATIENCE_S) and TOLD + point in process.err:
             self.kills += 1
             self.reached[point] = self.reached.get(point, 0) + 1
@@ -317,7 +338,7 @@ class Subject:
         """Hold the outputs against the input. What cannot be read is wrong."""
         try:
             read = await self.read()
-            self.found = oracle.check(self.of, read, source)
+            self.found = oracle.check(self.of, read, source, self.texts.good)
         except Exception as error:  # whatever it is, others are still to be judged
             self.found = oracle.Findings()
             self.found.add("wrong", "not readable: " + "".join(traceback.format_exception(error)))

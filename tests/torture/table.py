@@ -1,6 +1,7 @@
 """What was done and what was found, to be read."""
 HEAD = ("world", "pipeline", "store", "records", "kills", "broker kills", "moves", "zombies", "pauses", "rivals",
-        "cuts", "lost", "doubled", "wrong", "disorder", "troubles", "MB", "first commit, ms p50 / p99")
+        "cuts", "texts", "refused", "filled", "shadows", "lost", "doubled", "wrong", "disorder", "troubles", "MB",
+        "first commit, ms p50 / p99")
 
 
 def of(rows):
@@ -15,7 +16,8 @@ def of(rows):
 def line(row):
     subject, counts = row.subject, row.subject.found.counts
     done = (row.records, subject.kills, subject.world.broker_kills, subject.world.leader_moves,
-            subject.zombies, subject.pauses, subject.rivals, subject.cuts)
+            subject.zombies, subject.pauses, subject.rivals, subject.cuts,
+            subject.taken, subject.back, subject.filled, subject.shadows)
     found = [counts[kind] for kind in ("lost", "doubled", "wrong", "disordered")] + [len(subject.troubles)]
     return (row.world, subject.kind, subject.store, *map(str, (*done, *found)), f"{subject.peak_mb:.0f}",
             f"{percentile(subject.first_commits, 50)} / {percentile(subject.first_commits, 99)}")
@@ -27,7 +29,9 @@ def total(rows):
     numbers = {"kills": sum(row.subject.kills for row in rows),
                "broker kills": sum(world.broker_kills for world in worlds),
                "leader moves": sum(world.leader_moves for world in worlds),
-               "zombies": sum(row.subject.zombies for row in rows)}
+               "zombies": sum(row.subject.zombies for row in rows),
+               "texts that took over": sum(row.subject.taken for row in rows),
+               "that did not": sum(row.subject.back for row in rows)}
     for kind in "lost", "doubled", "wrong", "disordered":
         numbers[kind] = sum(row.subject.found.counts[kind] for row in rows)
     numbers["troubles"] = sum(len(row.subject.troubles) for row in rows)

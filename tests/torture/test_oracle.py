@@ -69,7 +69,7 @@ class Right:
         closed = [group for (key, _), group in groups.items() if key != generate.END_KEY]
         for written, groups in (self.append, closed), (self.sessions, oracle.sessions(source, GAP).values()):
             for number, group in enumerate(sorted(groups, key=lambda group: group.bounds["window_end"])):
-                written.put(number % generate.PARTITIONS, oracle.append_row(group))
+                written.put(number % generate.PARTITIONS, dict(oracle.append_row(group), text=0))
 
     def run_batch(self, batch, source, groups, time):
         touched = {}
@@ -79,7 +79,7 @@ class Right:
                 self.quarantine.put(0, record.value, time, place_headers(record))
                 continue
             event = source.good[place]
-            row = {"p": place.partition, "o": place.offset, "id": event.id}
+            row = {"p": place.partition, "o": place.offset, "id": event.id, "text": 0}
             self.copy.put(place.partition, row, time)
             if event.pad:
                 self.quarantine.put(0, dict(row, pad=event.pad), time, [("sluice.kind", b"refused")])
@@ -94,7 +94,11 @@ class Right:
                 groups.setdefault(name, WINDOWS.group(*name)).add(event, event.time)
                 touched[name] = groups[name]
         for (key, start), group in touched.items():
-            self.update.put(hash((key, start)) % generate.PARTITIONS, oracle.update_row(group), time)
+            self.update.put(hash((key, start)) % generate.PARTITIONS, dict(oracle.update_row(group), text=0), time)
+
+
+def change(record, **columns):
+    record.value = json.dumps(dict(record.json(), **columns)).encode()
 
 
 class OracleTest(unittest.TestCase):
@@ -113,8 +117,8 @@ class OracleTest(unittest.TestCase):
     def setUp(self):
         self.right = copy.deepcopy(self.written)
 
-    def findings(self):
-        found, right = oracle.Findings(), self.right
+    def findings(self, texts=(0,)):
+        found, right = oracle.Findings(texts), self.right
         refused = {place for place, event in self.source.good.items() if event.pad}
         batches = oracle.check_copy(right.copy.read(), self.source, found)
         oracle.check_update(right.update.read(), self.source, batches, WINDOWS, found)
@@ -233,6 +237,33 @@ class OracleTest(unittest.TestCase):
                 row[name] = row[name][:-1] if name == "first" else (row[name] or 0) + 1
                 record.value = json.dumps(row).encode()
                 self.check(wrong=1)
+
+    def test_a_row_of_a_text_that_may_not_take_over(self):
+        for topic in "copy", "update", "append":
+            with self.subTest(topic=topic):
+                self.setUp()
+                change(getattr(self.right, topic)[-1], text=3)
+                self.assertEqual(self.findings(texts=(0, 3)).examples, [])
+                self.check(wrong=1)
+
+    def test_a_text_that_comes_back(self):
+        copies = [record for record in self.right.copy if record.partition == 1]
+        for record, text in zip(copies[-3:], (3, 2, 3)):
+            change(record, text=text)
+        found = self.findings(texts=(0, 2, 3))
+        self.assertEqual(+found.counts, {"disordered": 1}, found.examples)
+
+    def test_a_column_that_was_brought(self):
+        group = self.right.update[250].json()
+        count = sum(group[f"n{partition}"] for partition in range(generate.PARTITIONS))
+        for columns, wrong in (({"filled_n_4": count, "filled_first_5": group["first"]}, 0),
+                               ({"filled_n_4": count - 1}, 1), ({"filled_sum_4": group["sum"] * 2}, 1),
+                               ({"new_n_4": count - 1, "new_sum_6": 5}, 0), ({"new_n_4": count + 1}, 1),
+                               ({"odd": 1}, 1)):
+            with self.subTest(columns=columns):
+                self.setUp()
+                change(self.right.update[250], **columns)
+                self.check(**({"wrong": 1} if wrong else {}))
 
     def test_another_record_of_a_key_than_the_first(self):
         again = next(record for record in self.right.distinct[9:] if record.json()["id"] % oracle.TRIES == 0)

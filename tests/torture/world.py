@@ -22,7 +22,8 @@ from client import ClientError
 INPUT = "torture"
 SLICE = 150                      # records written at once:
 FIRST = 300                      # before any pipeline starts
-BACKLOG, AHEAD = 1_000, 10_000     # when a pipeline has fewer than the one left, and none more than the other
+LONG_AGO_S = 1e9
+BACKLOG, AHEAD = 1_000, 10       # when a pipeline has fewer than the one left, and none so many times more
 # Kafka 4.3 takes a partition that has no leader for a deleted one, and writes no marker into it (KAFKA-20734)
 NEVER_ENDED = re.compile(r"leader endpoint for partitions .* transaction markers for (\S+), ")
 CRASH_POINT = re.compile(r'\bcrash_point\("([a-z0-9_]+)"\)')
@@ -46,8 +47,8 @@ def crash_points():
 
 
 class World:
-    def __init__(self, folder, seed, nodes=1, settings=None, proxy=None):
-        """`proxy`: by which pipelines go to the broker."""
+    def __init__(self, folder, seed, nodes=1, settings=None, proxy=None, backlog=BACKLOG):
+        """`proxy`: by which pipelines go to the broker; `backlog`: how far they are to be behind at least."""
         self.folder, self.seed, self.nodes = folder, seed, nodes
         os.makedirs(folder, exist_ok=True)
         self.pick = random.Random(f"world {seed}")
@@ -55,12 +56,13 @@ class World:
             self.cluster = broker.Broker(settings=settings, proxy=proxy and proxy.port, libs=kit.TO_KILL)
         else:
             self.cluster = quorum.Quorum(settings=settings)
-        self.proxy = proxy
+        self.proxy, self.backlog = proxy, backlog
         self.thread, self.writer = (concurrent.futures.ThreadPoolExecutor(1) for _ in range(2))
         self.up = asyncio.Event()
         self.subjects = []
         self.s3_faults = None   # a proxy before the S3 server, once somebody needs one
         self.broker_kills = self.leader_moves = 0
+        self.broke_s = -LONG_AGO_S   # when the last broker died, by the steady clock
         self.never_ended = set()   # pipelines that the broker did it to
         self.generator = None
         self.left = []          # records that each pipeline has still to read, as far as known
@@ -72,7 +74,7 @@ class World:
         self.up.set()
         await self.call("create_topic", INPUT, partitions=generate.PARTITIONS)
         self.generator = generate.Generator(client.Client(self.cluster.bootstrap), INPUT, self.folder, self.seed)
-        await self.write(FIRST)
+        await self.write(FIRST if self.backlog == BACKLOG else self.backlog)
 
     def close(self):
         if self.s3_faults:
@@ -126,8 +128,9 @@ class World:
         try:
             while True:
                 await self.up.wait()
-                if not self.left or (min(self.left) < BACKLOG and max(self.left) < AHEAD):
-                    await self.write(SLICE)
+                most = AHEAD * self.backlog
+                if not self.left or (min(self.left) < self.backlog and max(self.left) < most):
+                    await self.write(SLICE * self.backlog // BACKLOG)
                 await asyncio.sleep(0.2)
         finally:
             watching.cancel()
@@ -138,7 +141,10 @@ class World:
             await self.up.wait()
             with contextlib.suppress(ClientError):
                 end = sum((await self.ends()).values())
-                self.left = [end - await one.position() for one in self.subjects if one.is_driven]
+                driven = [one for one in self.subjects if one.is_driven]
+                for one in driven:
+                    one.left = end - await one.position()
+                self.left = [one.left for one in driven]
             await asyncio.sleep(0.5)
 
     async def kill_broker(self, away_s):
@@ -151,12 +157,14 @@ class World:
         self.look_for_never_ended()
         node.kill()
         self.broker_kills += 1
+        self.broke_s = time.monotonic()
         await asyncio.sleep(away_s)
         node.spawn([])
         while not await asyncio.to_thread(node.wait_until_started, 0.5, False):
             if not node.running:
                 raise kit.KitError("the broker did not come up again:\n" + node.log_tail())
         self.up.set()
+        self.broke_s = time.monotonic()
         if not alone and self.pick.random() < 0.5:
             await self.move_leaders()
 

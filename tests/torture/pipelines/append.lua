@@ -7,7 +7,7 @@ return sluice.pipeline {
    torture.events("ts", "2 seconds")
       :group_by "k"
       :window(sluice.hopping { size = "6 seconds", every = "3 seconds" })
-      :aggregate(torture.whole())
+      :aggregate(torture.whole(), torture.filling())
       :late_to(torture.topic "late")
       :to(torture.topic("closed", "append")),
 }

@@ -5,7 +5,5 @@ local torture = require "torture"
 
 return sluice.pipeline {
    name = torture.name, checkpoint = torture.store,
-   torture.events("ts", "2 seconds", sluice.string "pad")
-      :select { "p", "o", "id", "pad" }
-      :to(torture.topic("copy", nil, "p")),
+   torture.copied(torture.events("ts", "2 seconds", sluice.string "pad"), nil, "pad"),
 }

@@ -22,7 +22,8 @@ end
 return sluice.pipeline {
    name = torture.name, checkpoint = torture.store,
    torture.copied(events, batches "copy"),
-   windows "touched":aggregate(torture.counted()):late_to(late)
+   windows "touched":aggregate(torture.counted(), torture.filling()):late_to(late)
       :to(batches("out", "update")),
-   windows "closed":aggregate(torture.whole()):to(lines("closed", "append")),
+   windows "closed":aggregate(torture.whole(), torture.filling())
+      :to(lines("closed", "append")),
 }

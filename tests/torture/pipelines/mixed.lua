@@ -18,7 +18,8 @@ end
 return sluice.pipeline {
    name = torture.name, checkpoint = torture.store,
    torture.copied(events),
-   windows "touched":aggregate(torture.counted()):late_to(lines "late")
+   windows "touched":aggregate(torture.counted(), torture.filling()):late_to(lines "late")
       :to(torture.topic("out", "update")),
-   windows "closed":aggregate(torture.whole()):to(lines("closed", "append")),
+   windows "closed":aggregate(torture.whole(), torture.filling())
+      :to(lines("closed", "append")),
 }

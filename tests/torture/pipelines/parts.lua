@@ -8,11 +8,11 @@ return sluice.pipeline {
    torture.events("w", "1 minute")
       :group_by { g = torture.long_key() }
       :window(sluice.hopping { size = "12 seconds", every = "6 seconds" })
-      :aggregate {
+      :aggregate(torture.columns {
          n = sluice.count(), sum = sluice.sum "v",
          most = sluice.max "v", least = sluice.min "v",
          first = sluice.first "id", last = sluice.last "id",
-      }
+      })
       :late_to(torture.topic "late")
       :to(torture.topic("closed", "append")),
 }

@@ -11,7 +11,7 @@ return sluice.pipeline {
    events
       :group_by "k"
       :window(sluice.hopping { size = "20 seconds", every = "10 seconds" })
-      :aggregate(torture.counted())
+      :aggregate(torture.counted(), torture.filling())
       :late_to(torture.topic "late")
       :to(torture.topic("out", "update")),
 }
