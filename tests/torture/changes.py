@@ -12,6 +12,7 @@ PIPELINES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pipelines"
 RUNNING, TAKEN, FILLED = "message=running", "the script was reloaded", "what is new is filled"
 BACK, REFUSED = "the new script failed, the old one is back", "the changed script is refused"
 BEGUN = "another script does the next batches on shadow"
+PLANNED = "was begun by another text of the script"
 STARTING, ALONE = "it is starting", "no record has come"
 KEPT, DIFFERS, UNKNOWN, NOT_TAKEN = 0, 1, 1, 4   # exit codes of `sluice reload`
 ANSWER_S = 65                # what it takes to answer that it does not know
@@ -53,7 +54,8 @@ class Texts:
     of: object                # a Kind
     pick: object              # random.Random
     good: set = field(default_factory=lambda: {0})   # numbers of those that may have made rows
-    now: Text = Text()        # what is to run
+    before: list = field(default_factory=list)       # the same as texts, but for the one that is to run:
+    now: Text = Text()
     number: int = 0           # the last one given
 
     def __post_init__(self):
@@ -109,13 +111,19 @@ class Texts:
 
     def take(self, text):
         self.good.add(text.number)
+        self.before.append(self.now)
         self.now = text
         return text
 
     def reworded(self):
         """The same once more, in other words."""
-        self.now = replace(self.now, words=f" -- {self.numbered()}")
-        return self.now
+        return self.take(replace(self.now, words=f" -- {self.numbered()}"))
+
+    def step_back(self, text):
+        """`text` may not do the batch that is planned: one of those before it began it."""
+        if text is self.now and self.before:
+            self.now = self.before.pop()
+            self.settle()
 
     # -- those that must not
 
@@ -154,6 +162,7 @@ POINTS = {
 
 def own_points(kind):
     return [point for point in POINTS if (point != "txn_aborted" or kind.refuses) and
+            (point != "reload_back" or not kind.files) and
             (not point.startswith("backfill") or "fill" in kind.changes)]
 
 
@@ -181,9 +190,10 @@ async def die_at_own(subject):
 
 
 async def die_at(subject, point):
-    """Somewhere before, in, or behind an exchange of texts."""
+    """Somewhere before, in, or behind an exchange of texts. What one that fails has planned it alone could do."""
     texts = subject.texts
-    text = texts.next() if subject.pick.random() < 0.6 else texts.bad(subject.pick.choice(texts.ways_to_fail()))
+    is_good = subject.of.files or subject.pick.random() < 0.6
+    text = texts.next() if is_good else texts.bad(subject.pick.choice(texts.ways_to_fail()))
     process = subject.start(f"{point}:{subject.nth(point, [2, 5, 8, 12, 20, 30])}")
     if await is_running(process):
         texts.save(text)

@@ -92,6 +92,7 @@ class Subject:
             arguments += ["--param", f"{name}={value}"]
         one = harness.Process(arguments, self.folder, env, program=PROGRAM)
         one.began, one.crash, one.is_troubled = time.monotonic(), crash, False
+        one.text = self.texts.now
         return one
 
     def command(self, *arguments):
@@ -115,7 +116,7 @@ class Subject:
         """After its end: its logs are kept only when it did not end as it should."""
         self.peak_mb = max(self.peak_mb, process.peak_mb)
         self.count_changes(process.err)
-        if process.process.returncode in wanted or self.found_nobody(process):
+        if process.process.returncode in wanted or self.could_not_begin(process):
             self.forget(process)
         else:
             self.trouble(process, f"exit {process.process.returncode}, wanted {' or '.join(map(str, wanted))}")
@@ -125,10 +126,15 @@ class Subject:
         self.back += log.count(changes.BACK) + log.count(changes.REFUSED)
         self.filled += log.count(changes.FILLED)
 
-    def found_nobody(self, process):
-        """It was started while the broker was away, for longer than a start waits."""
-        return (self.world.broker_kills and process.process.returncode == NO_BROKER and
-                "no Kafka broker at" in process.err)
+    def could_not_begin(self, process):
+        """It was started while the broker was away, for longer than a start waits; or a batch is planned that
+        must be done by the text that began it, as a user is told."""
+        nobody = (self.world.broker_kills and process.process.returncode == NO_BROKER and
+                  "no Kafka broker at" in process.err)
+        planned = process.process.returncode == REFUSED and changes.PLANNED in process.err
+        if planned:
+            self.texts.step_back(process.text)
+        return nobody or planned
 
     def trouble(self, process, what):
         process.is_troubled = True
@@ -204,7 +210,7 @@ class Subject:
     async def stop_at(self, point):
         """A process that stands still, by SIGSTOP, at `point`, or None."""
         process = self.start(f"{point}:{self.nth(point, [2, 3, 5])}:stop")
-        if await until(lambda: is_stopped(process) or not process.running, PATIENCE_S):
+        if await until(lambda: is_stopped(process) or not process.running, PATIENCE_S) and process.running:
             return process
         self.kill(process)
         return None
@@ -221,7 +227,7 @@ class Subject:
         other = self.start(f"{committed}:3:delay=0", elsewhere=True)
         if not await surely(lambda: TOLD in other.err or not other.running, LONG_S):
             self.trouble(other, f"did not take over from one that stands still at {point}")
-        if not other.running and self.found_nobody(other):
+        if not other.running and self.could_not_begin(other):
             self.forget(other)
             self.kill(first)
             return
@@ -287,7 +293,7 @@ class Subject:
         await surely(lambda: not all(one.running for one in pair), LONG_S)
         await asyncio.sleep(0.3)
         self.rivals += 1
-        if any(not one.running and self.found_nobody(one) for one in pair):
+        if any(not one.running and self.could_not_begin(one) for one in pair):
             for one in pair:
                 self.kill(one)
             return
@@ -312,8 +318,13 @@ class Subject:
         """Run to the end of the input, and stop as asked to: exit 0. `patience_s`: without a commit."""
         process, wanted = self.start(), sum((await self.world.ends()).values())
         position, moved = 0, time.monotonic()
-        while process.running and position < wanted and time.monotonic() - moved < kit.patience(patience_s):
+        while position < wanted and time.monotonic() - moved < kit.patience(patience_s):
             await asyncio.sleep(0.2)
+            if not process.running and not self.could_not_begin(process):
+                break
+            if not process.running:
+                self.look_at(process)
+                process = self.start()
             process.look()
             before, position = position, await self.position()
             if position > before:
