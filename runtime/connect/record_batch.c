@@ -21,6 +21,8 @@ static err *damaged(const char *what) {
     return err_new(ERR_BROKER, "the record batch is damaged: %s", what);
 }
 
+static const char ODD_LENGTHS[] = "lengths within a record make no sense";
+
 static err *old_format(int format) {
     return err_new(ERR_BROKER,
                    "the records are of format %d, from before Kafka 0.11, which only librdkafka's "
@@ -93,16 +95,28 @@ int64_t record_block_cost(const record_block *b) {
 
 /* -- records */
 
+static __attribute__((noinline)) uint64_t read_long_varint(const uint8_t **byte) {
+    uint64_t value = 0;
+    int shift = 0;
+    do {
+        value |= (uint64_t)(**byte & 127) << shift;
+        shift += 7;
+    } while (*(*byte)++ & 128 && shift < 64);
+    return value;
+}
+
 /* Read a zigzag varint: up to 10 bytes, which are readable behind any end within a block. Whoever
  * calls compares `*at` with the end afterwards. */
 static inline int64_t read_varint(const char **at) {
     const uint8_t *byte = (const uint8_t *)*at;
-    uint64_t value = 0;
-    int shift = 0;
-    do {
-        value |= (uint64_t)(*byte & 127) << shift;
-        shift += 7;
-    } while (*byte++ & 128 && shift < 64);
+    uint64_t value;
+    if (byte[0] < 128)
+        value = *byte++;
+    else if (byte[1] < 128) {
+        value = (byte[0] & 127u) | (uint64_t)byte[1] << 7;
+        byte += 2;
+    } else
+        value = read_long_varint(&byte);
     *at = (const char *)byte;
     return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
 }
@@ -139,24 +153,42 @@ static inline int64_t add_wrapping(int64_t a, int64_t b) {
     return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
-err *record_block_read(record_block *b, arena *memory, sl_record *r) {
-    const char *at = b->at;
+/* What stands in a record, up to its headers. */
+typedef struct record_parts {
+    int64_t offset, time_ms;
+    sl_string key, value;
+    const char *headers, *end;
+} record_parts;
+
+/* Read the record at `at`. NULL, or what is wrong. */
+static inline const char *read_parts(const record_block *b, const char *at, record_parts *p) {
     int64_t len = read_varint(&at);
-    if (at > b->stop || len < 0 || len > b->stop - at) return damaged("a record does not fit in");
-    const char *end = at + len;
+    if (at > b->stop || len < 0 || len > b->stop - at) return "a record does not fit in";
+    p->end = at + len;
     at++; /* attributes: none are defined */
     int64_t later_ms = read_varint(&at), offset = read_varint(&at);
-    if (at > end || offset < 0 || offset >= b->end - b->base)
-        return damaged("the offset of a record makes no sense");
-    *r = (sl_record){
-        .offset = b->base + offset,
-        .time_ms = b->time_kind == 1 ? add_wrapping(b->base_ms, later_ms) : b->base_ms,
-        .time_kind = b->time_kind,
-    };
-    bool is_good = read_bytes(&at, end, &r->key) && read_bytes(&at, end, &r->value) &&
-                   read_headers(&at, end, memory, r);
-    if (!is_good || at != end) return damaged("lengths within a record make no sense");
-    b->at = end;
+    if (at > p->end || offset < 0 || offset >= b->end - b->base)
+        return "the offset of a record makes no sense";
+    p->offset = b->base + offset;
+    p->time_ms = b->time_kind == 1 ? add_wrapping(b->base_ms, later_ms) : b->base_ms;
+    if (!read_bytes(&at, p->end, &p->key) || !read_bytes(&at, p->end, &p->value))
+        return ODD_LENGTHS;
+    p->headers = at;
+    return NULL;
+}
+
+err *record_block_read(record_block *b, arena *memory, sl_record *r) {
+    record_parts p;
+    const char *wrong = read_parts(b, b->at, &p);
+    if (wrong) return damaged(wrong);
+    *r = (sl_record){ .offset = p.offset,
+                      .time_ms = p.time_ms,
+                      .time_kind = b->time_kind,
+                      .key = p.key,
+                      .value = p.value };
+    if (!read_headers(&p.headers, p.end, memory, r) || p.headers != p.end)
+        return damaged(ODD_LENGTHS);
+    b->at = p.end;
     b->count--;
     return NULL;
 }
@@ -167,37 +199,30 @@ static inline uint32_t place_of(const char *from, const sl_string *s) {
     return s->data ? (uint32_t)(s->data - from) : MARK_NULL;
 }
 
-static inline record_mark mark_of(const record_block *b, const sl_record *r) {
-    return (record_mark){ .time_ms = r->time_ms,
-                          .key = place_of(b->at, &r->key),
-                          .key_len = r->key.len,
-                          .value = place_of(b->at, &r->value),
-                          .value_len = r->value.len,
-                          .offset = (uint32_t)(r->offset - b->base) };
-}
-
 /* Find where all records lie. What is damaged, out of order or has headers gets no marks: whoever
  * walks it tells. */
 static void mark_records(record_block *b) {
-    record_block rest = *b;
-    int64_t next = b->base;
-    arena headers;
+    const record_block block = *b; /* kept at hand while marks are written */
+    const char *at = block.at;
+    int64_t next = block.base, bytes = 0;
     if (b->size >= MARK_NULL) return;
-    arena_init(&headers, 0);
-    b->marks = (record_mark *)arena_chunk_data(b->bytes);
-    for (record_mark *m = b->marks; rest.count; m++) {
-        sl_record r;
-        err *e = record_block_read(&rest, &headers, &r);
-        if (e || r.header_count || r.offset < next) {
-            err_free(e);
-            b->marks = NULL;
-            break;
-        }
-        *m = mark_of(b, &r);
-        next = r.offset + 1;
-        b->marked_bytes += (int64_t)r.key.len + r.value.len;
+    record_mark *marks = (record_mark *)arena_chunk_data(b->bytes);
+    for (uint32_t i = 0; i < block.count; i++) {
+        record_parts p;
+        if (read_parts(&block, at, &p) || p.offset < next) return;
+        if (p.end - p.headers != 1 || *p.headers) return;
+        marks[i] = (record_mark){ .time_ms = p.time_ms,
+                                  .key = place_of(block.at, &p.key),
+                                  .key_len = p.key.len,
+                                  .value = place_of(block.at, &p.value),
+                                  .value_len = p.value.len,
+                                  .offset = (uint32_t)(p.offset - block.base) };
+        next = p.offset + 1;
+        bytes += (int64_t)p.key.len + p.value.len;
+        at = p.end;
     }
-    arena_done(&headers);
+    b->marks = marks;
+    b->marked_bytes = bytes;
 }
 
 err *batch_unpack(const batch_header *h, unpack_tools *tools, size_t most, record_block **block) {
