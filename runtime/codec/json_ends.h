@@ -11,9 +11,6 @@
 
 enum { JSON_SCALAR_BYTES = 32 }; /* longer ones have no end here */
 
-/* Has [s, end) no escapes, no control characters, and valid UTF-8? */
-bool json_string_is_plain(const char *s, const char *end);
-
 #if defined(__SSE2__)
 
 #include <immintrin.h>
@@ -34,21 +31,26 @@ static inline unsigned json_bytes_same(json_bytes a, json_bytes b) {
     return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b));
 }
 
-/* A bit for each byte that a string may hold only if more is looked at: \, control characters, and
- * what is not ASCII. */
-static inline unsigned json_bytes_odd(json_bytes bytes) {
-    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
-    __m128i escape = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(bytes, _mm_or_si128(control, escape)));
+/* The sign of each byte: whether it lies below `least` as a signed byte, as control characters and
+ * all that is not ASCII lie below the blank. */
+static inline __m128i json_bytes_below(json_bytes bytes, char least) {
+    return _mm_subs_epi8(bytes, _mm_set1_epi8(least));
 }
 
-/* A bit for each byte that is no part of a number or literal: , ] } and up to the blank. */
+/* A bit for each byte with which a string ends or that it may hold only if more is looked at: a
+ * quote, \, control characters, and what is not ASCII. */
+static inline unsigned json_bytes_marked(json_bytes bytes) {
+    __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(mark, json_bytes_below(bytes, ' ')));
+}
+
+/* A bit for each byte that is no part of a number or literal, as far as is told: ] } and what lies
+ * below the minus: the comma, blanks, and a plus, which few exponents have. */
 static inline unsigned json_bytes_behind(json_bytes bytes) {
-    __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20)); /* ] to }, and below 0x20 what is */
-    __m128i blank = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(' ')), bytes);
-    __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(folded, _mm_set1_epi8('}')),
-                                _mm_cmpeq_epi8(bytes, _mm_set1_epi8(',')));
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(blank, mark));
+    __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20)); /* ] to } */
+    __m128i mark = _mm_cmpeq_epi8(folded, _mm_set1_epi8('}'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(mark, json_bytes_below(bytes, '-')));
 }
 
 #else
@@ -75,17 +77,17 @@ static inline unsigned json_bytes_equal(json_bytes bytes, char c) {
     return json_bytes_same(bytes, all);
 }
 
-static inline unsigned json_bytes_odd(json_bytes bytes) {
-    unsigned bits = json_bytes_equal(bytes, '\\');
+static inline unsigned json_bytes_marked(json_bytes bytes) {
+    unsigned bits = json_bytes_equal(bytes, '"') | json_bytes_equal(bytes, '\\');
     for (unsigned i = 0; i < sizeof bytes.at; i++)
         bits |= (unsigned)(bytes.at[i] < 0x20 || bytes.at[i] >= 0x80) << i;
     return bits;
 }
 
 static inline unsigned json_bytes_behind(json_bytes bytes) {
-    unsigned bits = json_bytes_equal(bytes, ',') | json_bytes_equal(bytes, ']') |
-                    json_bytes_equal(bytes, '}');
-    for (unsigned i = 0; i < sizeof bytes.at; i++) bits |= (unsigned)(bytes.at[i] <= ' ') << i;
+    unsigned bits = json_bytes_equal(bytes, ']') | json_bytes_equal(bytes, '}');
+    for (unsigned i = 0; i < sizeof bytes.at; i++)
+        bits |= (unsigned)(bytes.at[i] < '-' || bytes.at[i] >= 0x80) << i;
     return bits;
 }
 
@@ -100,17 +102,17 @@ static inline bool json_text_stands(const char *s, const char *text, size_t len)
     return !(~json_bytes_same(json_bytes_at(s), json_bytes_at(text)) & ((1u << len) - 1));
 }
 
+/* json_string_end where bytes are to be looked at one by one. */
+const char *json_string_odd_end(const char *s, const char *end);
+
 /* Find the closing quote of the string whose first byte is at `s`. NULL: it has escapes, or is no
  * string. */
 static inline const char *json_string_end(const char *s, const char *end) {
-    unsigned odd = 0;
     for (const char *at = s; at < end; at += JSON_BYTES) {
-        json_bytes bytes = json_bytes_at(at);
-        unsigned quotes = json_bytes_equal(bytes, '"');
-        odd |= json_bytes_odd(bytes) & ~quotes & (quotes - 1);
-        if (!quotes) continue;
-        at += __builtin_ctz(quotes);
-        return !odd || json_string_is_plain(s, at) ? at : NULL;
+        unsigned marked = json_bytes_marked(json_bytes_at(at));
+        if (!marked) continue;
+        at += (unsigned)__builtin_ctz(marked);
+        return *at == '"' ? at : json_string_odd_end(s, end);
     }
     return NULL;
 }
@@ -120,7 +122,7 @@ static inline const char *json_string_end(const char *s, const char *end) {
 static inline const char *json_scalar_end(const char *s) {
     for (const char *at = s; at < s + JSON_SCALAR_BYTES; at += JSON_BYTES) {
         unsigned behind = json_bytes_behind(json_bytes_at(at));
-        if (behind) return at + __builtin_ctz(behind);
+        if (behind) return at + (unsigned)__builtin_ctz(behind);
     }
     return NULL;
 }

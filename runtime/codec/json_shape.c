@@ -39,11 +39,14 @@ typedef enum outcome {
 static inline outcome read_string(const shape_step *step, const char *text, size_t len, sl_row *row,
                                   arena *strings, bad_record *bad) {
     sl_string value = { .data = text, .len = (uint32_t)len };
+    if (step->kind == STEP_TEXT) {
+        *(sl_string *)((char *)row + step->offset) = value;
+        return VALUE_READ;
+    }
     switch ((enum step_kind)step->kind) {
     case STEP_LISTED_TEXT:
         if (!field_allows_text(step->field, text, value.len)) return REFUSED;
         break;
-    case STEP_TEXT: break;
     case STEP_CHECKED_TEXT:
         return field_put_string(step->field, row, value, strings, bad) ? VALUE_READ : REFUSED;
     case STEP_UNDECLARED: return VALUE_READ;
@@ -55,8 +58,8 @@ static inline outcome read_string(const shape_step *step, const char *text, size
 }
 
 /* A value that is no string or usual number: null, or anything else that is one token. */
-static __attribute__((noinline)) outcome read_other(const shape_step *step, const char *token,
-                                                    size_t len, sl_row *row, bad_record *bad) {
+static outcome read_other(const shape_step *step, const char *token, size_t len, sl_row *row,
+                          bad_record *bad) {
     if (step->kind == STEP_UNDECLARED) return json_is_scalar(token) ? VALUE_READ : REFUSED;
     if (*token == 'n') return json_is_null(token) ? NULL_READ : REFUSED;
     return step->kind > STEP_CHECKED_TEXT && field_put_scalar(step->field, row, token, len, bad)
@@ -65,8 +68,8 @@ static __attribute__((noinline)) outcome read_other(const shape_step *step, cons
 }
 
 /* Read a token that is no string; `len`: up to the next token, or without blanks in front of it. */
-static inline outcome read_scalar(const shape_step *step, const char *token, size_t len,
-                                  sl_row *row, bad_record *bad) {
+static __attribute__((noinline)) outcome read_scalar(const shape_step *step, const char *token,
+                                                     size_t len, sl_row *row, bad_record *bad) {
     char *to = (char *)row + step->offset;
     const field *f = step->field;
     if (step->kind == STEP_DOUBLE && number_short_double(token, len, (double *)to))
@@ -77,39 +80,98 @@ static inline outcome read_scalar(const shape_step *step, const char *token, siz
     return read_other(step, token, len, row, bad);
 }
 
-/* Each piece of text is held against what is left of the document, so a value begins inside of it
- * or right behind, and one that ends beyond it has too little behind it. */
+/* Does what is known to stand in front of the value of `step` stand at `at`? Of a long one all lies
+ * in the document. */
+static inline bool stands_before(const shape_step *step, const char *at, const char *end) {
+    unsigned same = json_bytes_same(json_bytes_at(at), json_bytes_at(step->before));
+    if ((same | step->beyond) != UINT32_MAX) return false;
+    return step->before_len <= JSON_BYTES ||
+           (end - at >= step->before_len &&
+            json_text_stands(at + JSON_BYTES, step->before + JSON_BYTES,
+                             (size_t)step->before_len - JSON_BYTES));
+}
+
+/* Where the value of `step` stands behind the text at `at`, if it is a scalar although strings are
+ * the rule; NULL: there is none. */
+static __attribute__((noinline)) const char *find_scalar(const shape_step *step, const char *at,
+                                                         const char *end) {
+    size_t len = (size_t)step->before_len - 1;
+    if (!step->is_string || end - at < (ptrdiff_t)len) return NULL;
+    return json_text_stands(at, step->before, len) ? at + len : NULL;
+}
+
+/* Read the string whose first byte is at `value`; what stands behind it, or NULL: the document does
+ * not have the shape. */
+static inline const char *step_over_string(const shape_step *step, const char *value,
+                                           const char *end, sl_row *row, arena *strings,
+                                           bad_record *bad) {
+    const char *quote = json_string_end(value, end);
+    if (!quote ||
+        read_string(step, value, (size_t)(quote - value), row, strings, bad) == REFUSED)
+        return NULL;
+    return quote + 1;
+}
+
+/* The same of a scalar that is no string, what it is in `got`: REFUSED as well. */
+static inline const char *step_over_scalar(const shape_step *step, const char *value, sl_row *row,
+                                           bad_record *bad, outcome *got) {
+    json_bytes bytes = json_bytes_at(value);
+    unsigned ends = json_bytes_behind(bytes);
+    char *to = (char *)row + step->offset;
+    const char *behind = ends ? value + (unsigned)__builtin_ctz(ends) : json_scalar_end(value);
+    if (!behind) return NULL;
+    size_t len = (size_t)(behind - value);
+    bool is_plain = false;
+    if (step->kind == STEP_INT64 && ends) {
+        is_plain = number_plain_int64(value, len, (int64_t *)to) &&
+                   allows_int64(step->field, *(int64_t *)to);
+    } else if (step->kind == STEP_DOUBLE && ends) {
+        size_t point = (size_t)__builtin_ctz(json_bytes_equal(bytes, '.') | 1u << JSON_BYTES);
+        is_plain = number_plain_double(value, len, point, (double *)to) &&
+                   (!step->field->has_checks || field_allows_double(step->field, *(double *)to));
+    }
+    *got = is_plain ? VALUE_READ : read_scalar(step, value, len, row, bad);
+    return behind;
+}
+
+/* Note which of the steps `nulls` (bit i: step i) had null. */
+static __attribute__((noinline)) void put_nulls(const json_shape *s, uint64_t nulls, sl_row *row) {
+    for (uint32_t i = 0; i < s->count; i++)
+        if (nulls >> i & 1) row->nulls[s->steps[i].null_word] |= ~s->steps[i].keep;
+}
+
+/* A text of up to 16 bytes is compared without a look at how much of the document is left, as 64
+ * bytes behind it can be read: so a value may seem to begin behind its end, where none is read. */
 bool shape_read(json_shape *s, sl_string document, sl_row *row, arena *strings, bad_record *bad) {
     const char *at = document.data, *end = at + document.len;
-    uint64_t keep = UINT64_MAX; /* of the null bits in `word`: each store would wait for the last */
-    uint32_t word = 0;
+    uint64_t nulls = 0;
     if (!s->count) return false;
     for (const shape_step *step = s->steps, *last = step + s->count; step < last; step++) {
-        if (end - at < step->before_len ||
-            !json_text_stands(at, s->text + step->before, step->before_len)) return false;
         const char *value = at + step->before_len;
+        bool is_string = step->is_string;
+        if (!stands_before(step, at, end)) {
+            value = find_scalar(step, at, end);
+            if (!value) return false;
+            is_string = false;
+        }
+        if (!is_string) {
+            if (value >= end) return false;
+            is_string = *value == '"';
+            value += is_string;
+        }
+        if (is_string) {
+            at = step_over_string(step, value, end, row, strings, bad);
+            if (!at) return false;
+            continue;
+        }
         outcome got;
-        if (*value == '"') {
-            at = json_string_end(++value, end);
-            if (!at) return false;
-            got = read_string(step, value, (size_t)(at++ - value), row, strings, bad);
-        } else {
-            at = json_scalar_end(value);
-            if (!at) return false;
-            got = read_scalar(step, value, (size_t)(at - value), row, bad);
-        }
-        if (got == REFUSED) return false;
-        if (got == NULL_READ) continue;
-        if (step->null_word != word) {
-            row->nulls[word] &= keep;
-            keep = UINT64_MAX;
-            word = step->null_word;
-        }
-        keep &= step->keep;
+        at = step_over_scalar(step, value, row, bad, &got);
+        if (!at || got == REFUSED) return false;
+        if (got == NULL_READ) nulls |= UINT64_C(1) << (step - s->steps);
     }
-    row->nulls[word] &= keep;
-    if (end - at != s->last_len || !json_text_stands(at, s->text + s->last, s->last_len))
-        return false;
+    if (end - at != s->last_len || !json_text_stands(at, s->last, s->last_len)) return false;
+    for (uint32_t i = 0; i < s->null_count; i++) row->nulls[s->nulls[i].word] &= s->nulls[i].keep;
+    if (nulls) put_nulls(s, nulls, row);
     s->patience = PATIENCE;
     return true;
 }
@@ -175,11 +237,12 @@ typedef struct lesson {
 } lesson;
 
 /* Keep the text from behind the last value up to byte `end`. */
-static bool keep_text(json_shape *s, const lesson *l, uint32_t end, uint16_t *at, uint16_t *len) {
+static bool keep_text(json_shape *s, const lesson *l, uint32_t end, const char **at,
+                      uint16_t *len) {
     uint32_t count = end - l->behind, start = (s->text_len + 15u) / 16 * 16;
     if (start + count > SHAPE_TEXT) return false;
     memcpy(s->text + start, l->walk.json + l->behind, count);
-    *at = (uint16_t)start;
+    *at = s->text + start;
     *len = (uint16_t)count;
     s->text_len = (uint16_t)(start + count);
     return true;
@@ -194,7 +257,9 @@ static bool add_step(json_shape *s, lesson *l, const name_node *node) {
     if (is_declared && (!f || f->same)) return false;
     shape_step *step = &s->steps[s->count++];
     *step = (shape_step){ .node = node, .field = f, .kind = kind_of(f), .keep = UINT64_MAX };
-    if (!keep_text(s, l, *w->at, &step->before, &step->before_len)) return false;
+    step->is_string = json_walk_peek(w) == '"';
+    if (!keep_text(s, l, *w->at + step->is_string, &step->before, &step->before_len)) return false;
+    step->beyond = UINT32_MAX << (step->before_len < JSON_BYTES ? step->before_len : JSON_BYTES);
     l->behind = *w->at + (uint32_t)json_walk_token_len(w);
     if (!json_walk_skip(w, 1)) return false;
     step->behind = json_walk_peek(w);
@@ -255,6 +320,19 @@ static void drop_braces(json_shape *s) {
     s->count = kept;
 }
 
+/* The null bits of all steps, by word. */
+static void gather_nulls(json_shape *s) {
+    s->null_count = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const shape_step *step = &s->steps[i];
+        uint32_t at = 0;
+        while (at < s->null_count && s->nulls[at].word != step->null_word) at++;
+        if (at == s->null_count)
+            s->nulls[s->null_count++] = (shape_nulls){ UINT64_MAX, step->null_word };
+        s->nulls[at].keep &= step->keep;
+    }
+}
+
 void shape_learn(json_shape *s, const json_walk *w, const name_node *root, const name_node *other) {
     lesson l = { .walk = *w, .names = { root }, .depth = 1 };
     l.walk.at++;
@@ -272,6 +350,9 @@ void shape_learn(json_shape *s, const json_walk *w, const name_node *root, const
         return;
     }
     if (!keep_text(s, &l, w->len, &s->last, &s->last_len)) s->count = 0;
-    if (!s->has_blocks) drop_braces(s);
+    if (!s->has_blocks) {
+        drop_braces(s);
+        gather_nulls(s);
+    }
     if (s->count) s->patience = PATIENCE;
 }

@@ -23,14 +23,24 @@ enum { SHAPE_NAMES = 64,    /* longer documents have no shape */
 typedef struct shape_step {
     const name_node *node; /* borrowed from the tree */
     const field *field;    /* borrowed; NULL: undeclared */
+    const char *before;    /* what stands in front of a scalar, with the quote of a string; in the
+                              shape's text */
     uint64_t keep;         /* null bits of the word that stay when the value is not null */
     uint32_t offset;       /* of the value in the row */
+    uint32_t beyond;       /* of the first 16 bytes at `before` those that do not count: as bits
+                              of json_bytes_same, and all above */
+    uint16_t before_len;   /* bytes */
     uint16_t null_word;
-    uint8_t kind;        /* see json_shape.c */
-    char behind;         /* the token behind the value */
-    uint16_t before;     /* scalars: where in the shape's text what stands in front of it begins */
-    uint16_t before_len; /* bytes */
+    uint8_t kind;      /* see json_shape.c */
+    uint8_t is_string; /* `before` ends with the quote */
+    char behind;       /* the token behind the value */
 } shape_step;
+
+/* Null bits that go when no value of a document is null. */
+typedef struct shape_nulls {
+    uint64_t keep;
+    uint32_t word;
+} shape_nulls;
 
 typedef struct json_shape {
     shape_step steps[SHAPE_NAMES]; /* in the order of the document's names */
@@ -39,9 +49,12 @@ typedef struct json_shape {
     uint32_t patience;             /* other documents to let pass before one is learned */
     uint32_t drift[SHAPE_NAMES];   /* name_node.drift of the undeclared names */
     uint32_t drift_count;
-    uint16_t last, last_len; /* where in `text` is what stands behind the last value; bytes */
+    shape_nulls nulls[SHAPE_NAMES]; /* words of all steps */
+    uint32_t null_count;            /* of them */
+    const char *last;               /* what stands behind the last value, in `text` */
+    uint16_t last_len;              /* bytes */
     uint16_t text_len;
-    char text[SHAPE_TEXT + 16]; /* pieces begin at multiples of 16 */
+    char text[SHAPE_TEXT + 16]; /* 16 bytes can be read at each piece */
 } json_shape;
 
 /* Read `document`, which 64 readable bytes follow, into `row`, by a shape without blocks; bytes are

@@ -165,10 +165,12 @@ bool json_walk_string_slow(const json_walk *w, arena *copies, sl_string *out) {
     return true;
 }
 
-bool json_string_is_plain(const char *s, const char *end) {
-    for (const char *at = s; at < end; at++)
-        if (*at == '\\' || (unsigned char)*at < 0x20) return false;
-    return json_text_is_utf8(s, (size_t)(end - s));
+const char *json_string_odd_end(const char *s, const char *end) {
+    for (const char *at = s; at < end; at++) {
+        if (*at == '"') return json_text_is_utf8(s, (size_t)(at - s)) ? at : NULL;
+        if (*at == '\\' || (unsigned char)*at < 0x20) return NULL;
+    }
+    return NULL;
 }
 
 /* Does the literal stand at `s`, where a document lies? */

@@ -113,3 +113,21 @@ static inline bool number_short_double(const char *text, size_t len, double *out
     *out = is_negative ? -value : value;
     return true;
 }
+
+/* Two shorter ways for what most numbers are: positive, 1 or more, `len` up to 15. False: take one
+ * of those above. `point`: where a point stands, if there is one. */
+static inline bool number_plain_int64(const char *text, size_t len, int64_t *out) {
+    uint64_t digits = 0;
+    bool is_good = (unsigned char)(*text - '1') < 9 && number_of_digits(text, len, &digits);
+    *out = (int64_t)digits;
+    return is_good;
+}
+
+static inline bool number_plain_double(const char *text, size_t len, size_t point, double *out) {
+    double digits;
+    if ((unsigned char)(*text - '1') > 8 || point > 7 || point + 1 >= len ||
+        !number_around_point(text, len, point, &digits))
+        return false;
+    *out = digits / POWERS[len - point - 1];
+    return true;
+}
