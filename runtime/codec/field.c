@@ -126,15 +126,16 @@ bool field_allows(const field *f, const field_value *value) {
 }
 
 bool field_allows_text(const field *f, const char *text, uint32_t len) {
-    uint64_t head[2];
-    memcpy(head, text, sizeof head);
-    for (const field_text *t = f->texts, *end = t + f->plan->one_of_count; t < end; t++) {
-        if (t->text.len != len || (((head[0] ^ t->head[0]) & t->mask[0]) |
-                                   ((head[1] ^ t->head[1]) & t->mask[1])))
-            continue;
-        if (len <= sizeof head || !memcmp(text, t->text.data, len)) return true;
+    if (!f->plan->one_of_count) return true;
+    text_ends ends = text_ends_of(text, len);
+    for (uint32_t at = text_ends_mix(&ends);; at++) {
+        uint32_t place = f->places[at & f->place_mask];
+        if (!place) return false;
+        const field_text *t = &f->texts[place - 1];
+        if (t->text.len == len && text_ends_same(&t->ends, &ends) &&
+            (len <= TEXT_ENDS || !memcmp(text, t->text.data, len)))
+            return true;
     }
-    return !f->plan->one_of_count;
 }
 
 bool field_allows_double(const field *f, double value) {
@@ -417,14 +418,18 @@ static err *init_bounds(field *f) {
 }
 
 static void init_texts(field *f) {
-    uint32_t count = f->plan->one_of_count;
+    uint32_t count = f->plan->one_of_count, room = 2;
+    while (room < 2 * count) room *= 2;
     f->texts = mem_zalloc(count + 1, sizeof *f->texts);
+    f->places = mem_zalloc(room, sizeof *f->places);
+    f->place_mask = room - 1;
     for (uint32_t i = 0; i < count; i++) {
         field_text *t = &f->texts[i];
         t->text = f->allowed[i].text;
-        size_t len = t->text.len < sizeof t->head ? t->text.len : sizeof t->head;
-        if (len) memcpy(t->head, t->text.data, len);
-        memset(t->mask, 0xff, len);
+        t->ends = text_ends_of(t->text.data, t->text.len);
+        uint32_t at = text_ends_mix(&t->ends);
+        while (f->places[at & f->place_mask]) at++;
+        f->places[at & f->place_mask] = i + 1;
     }
 }
 
@@ -460,4 +465,5 @@ void field_done(field *f) {
     mem_free(f->items);
     mem_free(f->allowed);
     mem_free(f->texts);
+    mem_free(f->places);
 }

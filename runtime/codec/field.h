@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/base/text_ends.h"
 #include "runtime/codec/codec.h"
 #include "runtime/codec/nulls.h"
 
@@ -20,9 +21,8 @@ typedef struct field_value {
 
 /* A text that a field may have, ready to be compared. */
 typedef struct field_text {
-    uint64_t head[2]; /* the first 16 bytes */
-    uint64_t mask[2]; /* of the bytes of `head` that count */
-    sl_string text;   /* borrowed from the plan */
+    text_ends ends;
+    sl_string text; /* borrowed from the plan */
 } field_text;
 
 typedef struct field {
@@ -45,6 +45,8 @@ typedef struct field {
     struct field *items;      /* owned; blocks: plan->column.shape->item_count fields inside */
     field_value *allowed;     /* owned; plan->one_of_count values */
     field_text *texts;        /* owned; the same of SL_STRING */
+    uint32_t *places;         /* owned; where `texts` lie by hash: number + 1; 0: none */
+    uint32_t place_mask;      /* their number - 1; more than half are 0 */
     const struct field *same; /* next field with the same path; NULL: none */
 } field;
 
@@ -69,8 +71,7 @@ static inline bool field_holds_int64(const field *f, int64_t value) {
 /* Are `one_of` and `range` kept? */
 bool field_allows(const field *f, const field_value *value);
 
-/* The same of an SL_STRING or SL_DOUBLE with checks, without a way round; behind `text` 16 bytes
- * can be read. */
+/* The same of an SL_STRING or SL_DOUBLE with checks, without a way round. */
 bool field_allows_text(const field *f, const char *text, uint32_t len);
 bool field_allows_double(const field *f, double value);
 
