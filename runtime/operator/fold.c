@@ -26,12 +26,24 @@ typedef struct pane_mark {
     uint32_t dirty_before;
 } pane_mark;
 
+/* Rows that find a state for themselves and for others. */
+typedef struct leads {
+    pane *panes[VECTOR_ROWS];
+    uint64_t hashes[VECTOR_ROWS];
+    const char *keys[VECTOR_ROWS];
+    uint32_t key_lens[VECTOR_ROWS];
+    void *states[VECTOR_ROWS];
+    uint16_t of[VECTOR_ROWS]; /* by row of the run: the number of its lead */
+    uint32_t count;
+} leads;
+
 struct fold_space {
     pane *panes[VECTOR_ROWS];
     void *states[VECTOR_ROWS];
     bool given_up[VECTOR_ROWS];
     pane_mark marks[VECTOR_ROWS];
     uint32_t mark_count;
+    leads leads;
     uint32_t state_size;
     char *scratch; /* one state; owned */
     arena text;    /* of one vector: text that functions of aggregates give */
@@ -90,6 +102,49 @@ static void find_panes(const fold_run *run) {
         }
         f->panes[n] = last;
     }
+}
+
+/* Choose leads: rows with the key of one before them, byte for byte in one place (group.c), and its
+ * pane, follow it. False: too few do. */
+static bool choose_leads(const fold_run *run) {
+    enum { BITS = 6,
+           PATIENCE = 64 };
+    leads *l = &run->f->leads;
+    const selection *rows = run->rows;
+    struct {
+        const char *key;
+        const pane *pane;
+        uint32_t number;
+    } last[1 << BITS] = { 0 };
+    l->count = 0;
+    for (uint32_t n = 0; n < rows->count; n++) {
+        uint32_t place = (uint32_t)(rows->hashes[n] >> (64 - BITS));
+        if (last[place].key != rows->keys[n] || last[place].pane != run->f->panes[n]) {
+            uint32_t number = l->count++;
+            last[place].key = l->keys[number] = rows->keys[n];
+            last[place].pane = l->panes[number] = run->f->panes[n];
+            last[place].number = number;
+            l->hashes[number] = rows->hashes[n];
+            l->key_lens[number] = rows->key_lens[n];
+            if (number > PATIENCE + n / 4) return false;
+        }
+        l->of[n] = (uint16_t)last[place].number;
+    }
+    return true;
+}
+
+/* The states of the run's rows. */
+static void touch_states(const fold_run *run) {
+    fold_space *f = run->f;
+    leads *l = &f->leads;
+    const selection *rows = run->rows;
+    if (!choose_leads(run)) {
+        table_touch_many(run->t, rows->count, f->panes, rows->hashes, rows->keys, rows->key_lens,
+                         f->states);
+        return;
+    }
+    table_touch_many(run->t, l->count, l->panes, l->hashes, l->keys, l->key_lens, l->states);
+    for (uint32_t n = 0; n < rows->count; n++) f->states[n] = l->states[l->of[n]];
 }
 
 static err *give_up(fold_run *run, uint32_t n) {
@@ -216,8 +271,7 @@ static err *fold_selected(fold_run *run) {
     err *e = fetch_rows(run->of, run->b->plan, stored_groups_number(run->aggregate), rows->count,
                         f->panes, rows->hashes, rows->keys, rows->key_lens);
     if (e) return e;
-    table_touch_many(run->t, rows->count, f->panes, rows->hashes, rows->keys, rows->key_lens,
-                     f->states);
+    touch_states(run);
     renew_past(run);
     f->state_size = plan->state_size;
     sl_vector *v = run->w->vector;

@@ -187,12 +187,13 @@ static int64_t to_ms(int64_t value, int32_t unit) {
     }
 }
 
-static void stamp_from_field(const sl_time *time, sl_row *row) {
+static inline void stamp_from_field(const sl_time *time, sl_row *row) {
     const sl_column *column = &time->column;
     if (nulls_has(row->nulls, column->null_bit)) return;
     const char *at = (const char *)row + column->offset;
     int64_t value = column->type == SL_INT32 ? *(const int32_t *)at : *(const int64_t *)at;
-    row->time_ms = to_ms(value, column->type == SL_TIMESTAMP ? SL_UNIT_MS : time->unit);
+    int32_t unit = column->type == SL_TIMESTAMP ? SL_UNIT_MS : time->unit;
+    row->time_ms = unit == SL_UNIT_MS ? value : to_ms(value, unit);
 }
 
 static __attribute__((noinline)) partition_high *add_high(chunk *c, uint32_t partition) {
@@ -254,6 +255,7 @@ static __attribute__((noinline)) err *stamp_odd(worker *w, const batch_view *b, 
 
 static err *stamp_rows(worker *w, const batch_view *b, chunk *c) {
     const sl_time *time = &b->plan->sources[c->source].time;
+    const sl_time ours = *time; /* kept at hand while rows are written */
     const bool is_field = time->kind == SL_TIME_FIELD, is_timed = time->kind != SL_TIME_NONE;
     const int64_t limit_ms = is_timed ? b->sources[c->source].skew_limit_ms : INT64_MAX;
     if (time->kind == SL_TIME_FUNCTION) {
@@ -265,7 +267,7 @@ static err *stamp_rows(worker *w, const batch_view *b, chunk *c) {
     for (uint32_t i = 0; i < count; i++) {
         sl_row *row = set->rows[i];
         bool stays = true;
-        if (is_field) stamp_from_field(time, row);
+        if (is_field) stamp_from_field(&ours, row);
         if (is_timed && (row->time_ms == INT64_MIN || row->time_ms > limit_ms)) {
             err *e = stamp_odd(w, b, c, row, &stays);
             if (e) return e;
@@ -286,9 +288,10 @@ static void gather_nulls(chunk *c, uint32_t words) {
         c->null_room = words;
     }
     memset(c->nulls, 0xff, words * sizeof *c->nulls);
-    for (uint32_t i = 0; i < set->count; i++) {
-        const sl_row *row = set->rows[i];
-        for (uint32_t k = 0; k < words; k++) c->nulls[k] &= row->nulls[k];
+    for (uint32_t k = 0; k < words; k++) {
+        uint64_t nulls = UINT64_MAX;
+        for (uint32_t i = 0; i < set->count; i++) nulls &= ((const sl_row *)set->rows[i])->nulls[k];
+        c->nulls[k] = nulls;
     }
 }
 
