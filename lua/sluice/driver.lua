@@ -138,8 +138,11 @@ end
 function driver.emit(step, name, state, tree, result)
    local title = driver_names.of("emit", name, state.items, tree)
    local sees = driver_names.sees(step, tree, nil, #state.items)
+   local first_merge = #state.items + driver_names.count(tree)
+   sees.state, sees.first_merge = state, first_merge
    return define("emit", name, title, sees, function(code)
-      driver_emit.write(code, state, step, tree, result)
+      driver_emit.write(code, state, step, tree, { first_slot = result.first_slot,
+         windowed = result.windowed, first_merge = first_merge })
    end)
 end
 

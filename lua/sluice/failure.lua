@@ -1,5 +1,5 @@
---- What is told of a throw beside message and traceback: the line of the script, the row,
--- a hint. Called only when something has thrown.
+--- What is told of a throw beside message and traceback: the line of the script, the row or
+-- the states, a hint. Called only when something has thrown.
 -- @module sluice.failure
 
 local ffi = require "ffi"
@@ -57,6 +57,9 @@ function failure.show(value, is_inside)
       return '"' .. safe .. '"'
    end
    if type(value) == "table" then return is_inside and "{…}" or members_of(value) end
+   if ffi.istype("int64_t", value) or ffi.istype("uint64_t", value) then
+      return (tostring(value):gsub("U?LL$", ""))
+   end
    return shorten(tostring(value), MOST_BYTES)
 end
 
@@ -116,6 +119,43 @@ function Teller:row(sees)
    return schema, values
 end
 
+-- The states that a user's `merge` or `result` got: one line of what it is called each,
+-- and the members. Nothing of other functions.
+function Teller:states(sees)
+   local v, state = self.v, sees and sees.state
+   if not state or v.states == nil or v.pos >= v.count then return {} end
+   local merges = v.node >= sees.first_merge
+   local k = v.node + 1 - (merges and sees.first_merge or 0)
+   local of = state.items[k] and state.items[k].spec.user
+   if not of or of.order and (merges or v.ordered ~= nil) then return {} end -- a row's
+   local list = { members = of.members }
+   if of.order then
+      list[1] = { "state", state.folded[k] }
+      return list
+   end
+   local pointer = self.pointers[state] or ffi.typeof("$ **", state.ctype)
+   self.pointers[state] = pointer
+   local function state_at(of_all, i) return ffi.cast(pointer, of_all)[i]["m" .. k] end
+   list[1] = { merges and "state a" or "state", state_at(v.states, v.pos) }
+   if merges then list[2] = { "state b", state_at(v.parts, v.part) } end
+   return list
+end
+
+-- The members of a state by name; of arrays as many places as are shown, and one more.
+local function members_at(members, state)
+   local values = {}
+   for _, member in ipairs(members) do
+      local value = state[member.name]
+      values[member.name] = value
+      if member.count then
+         local shown = {}
+         for i = 1, math.min(member.count, MOST_MEMBERS + 1) do shown[i] = value[i - 1] end
+         values[member.name] = shown
+      end
+   end
+   return values
+end
+
 -- Fields to show: those that the line names come first.
 local function order_of(schema, line)
    local first, others = {}, {}
@@ -165,6 +205,15 @@ local function hint_of(known, message, schema, values)
    return known.hints[key]
 end
 
+local function say_states(lines, states, known)
+   if not states.members then return end
+   local order = order_of({ columns = states.members }, known.line)
+   for _, one in ipairs(states) do
+      local values = members_at(states.members, one[2])
+      lines[#lines + 1] = one[1] .. ": " .. say_row(order, values)
+   end
+end
+
 --- Tell more of what a driver threw.
 -- @tparam integer driver its number, from 1
 -- @tparam string message what was thrown, with FILE:LINE where Lua gave one
@@ -179,6 +228,7 @@ function Teller:tell(driver, message, frames)
    if text then lines[#lines + 1] = "hint: " .. text end
    local row = say_row(known.order, values)
    if row ~= "" then lines[#lines + 1] = "row: " .. row end
+   say_states(lines, self:states(description and description.sees), known)
    return table.concat(lines, "\n")
 end
 

@@ -18,7 +18,7 @@
  *     halves.
  *   emit: no second try, the batch fails with group and window. But for a fold in event-time order
  *     (`ordered`): C drops that row and lets the driver resume behind it. `node` counts the
- *     aggregates first, then the functions of the step behind them. */
+ *     aggregates first, then the functions of the step behind them, at last the merges. */
 #include "runtime/shared/types.h"
 
 /* A part of a state with a size of its own (text of first, last, min, max; sketches, lists).
@@ -43,6 +43,7 @@ typedef struct sl_vector {
     uint32_t run;               /* odd while a driver runs, another number in each run */
     uint32_t resumes;           /* emit: 1: `first` threw in a fold in order, which goes on
                                  * behind that row */
+    uint32_t part;              /* emit: out: index in `parts` of the one being merged */
     void **rows;                /* `count` rows: struct sl_row and what follows */
     void **states;              /* fold: the state of each row; emit: a copy of its first pane's;
                                  * merge: what takes in a part, maybe several in turn */

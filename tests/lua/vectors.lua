@@ -153,7 +153,7 @@ function vectors.emit(items, state, list)
    v.bounds = keep(ffi.new("sl_bounds[1]", { { 60000, 120000 } }))
    vectors.run(v, function(code)
       driver_emit.write(code, state, step, { { op = "output", output = 1 } },
-         { first_slot = 1, windowed = true })
+         { first_slot = 1, windowed = true, first_merge = #items + 1 })
    end)
    assert(v.outputs[0] == 1)
    local view = step:view(of)

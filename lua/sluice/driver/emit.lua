@@ -33,9 +33,11 @@ local function write_user(code, k, item, slot, step, windowed, state, memo)
       return code:use(step.layout:setter(at, ("result of `%s`"):format(name), step.calls))
    end
    local spec = item.spec
-   code:line("do v.node = %d", k - 1)
-   local of = memo and driver_ordered.write_rows(code, k, spec, state.users[k], memo)
-      or "a.m" .. k
+   code:line "do"
+   local of = "a.m" .. k
+   if memo then
+      of, state.folded[k] = driver_ordered.write_rows(code, k, spec, state.users[k], memo)
+   end
    local result = code:use(spec.user.result)
    code:line("local y = %s(%s%s)", result, of, windowed and ", v.bounds[i]" or "")
    if not spec.fields then
@@ -53,11 +55,12 @@ local function write_user(code, k, item, slot, step, windowed, state, memo)
 end
 
 -- Merge the parts of state `i` into it.
-local function write_parts(code, state)
+local function write_parts(code, state, first)
    local parts = code:array("parts", state.ctype)
    code:line "for j = part_first[i], part_first[i + 1] - 1 do"
+   if driver_fold.has_users(state) then code:line "v.part = j" end
    code:line("local b = %s[j]", parts)
-   driver_fold.write_merge(code, state)
+   driver_fold.write_merge(code, state, first)
    code:line "end"
 end
 
@@ -69,16 +72,17 @@ function driver_emit.write_merge(code, state)
    local states = code:array("states", state.ctype)
    local parts = code:array("parts", state.ctype)
    code:line("local a, b = %s[i], %s[i]", states, parts)
-   driver_fold.write_merge(code, state)
+   driver_fold.write_merge(code, state, 0)
 end
 
 --- Write emission for row `i`. `v.node` is the number of the aggregate, from 0, while it
--- merges and gives its result; the stages behind follow them.
+-- gives its result; the stages behind follow them, and behind these the merges.
 -- @tparam table code Code
 -- @tparam table state from `driver_state.layout`
 -- @tparam table step Step behind the aggregation
 -- @tparam table tree its tree
--- @tparam table result `{ first_slot = of the first aggregate, windowed = flag }`
+-- @tparam table result `{ first_slot = of the first aggregate, windowed = flag,
+--  first_merge = `v.node` of the first aggregate's merge }`
 function driver_emit.write(code, state, step, tree, result)
    local states = code:array("states", state.ctype)
    local rows = code:array("rows", step.layout.ctype)
@@ -90,12 +94,13 @@ function driver_emit.write(code, state, step, tree, result)
       code:head "local part_first = v.part_first"
       code:head "local has_parts = part_first ~= nil"
       code:line "if has_parts and not resumes then"
-      write_parts(code, state)
+      write_parts(code, state, result.first_merge)
       code:line "end"
    end
    local memos = driver_ordered.write_start(code, state.items)
    local slot = result.first_slot
    for k, item in ipairs(state.items) do
+      if driver_fold.has_users(state) then code:line("v.node = %d", k - 1) end
       if item.spec.user then
          write_user(code, k, item, slot, step, result.windowed, state, memos[k])
       else

@@ -178,16 +178,25 @@ function driver_fold.can_merge(state)
    return true
 end
 
+--- Tell whether merging or results of an aggregation call functions of the user. Then
+-- `v.node` says of which aggregate, for builtins, too: it is told whose state it was.
+-- @tparam table state
+-- @treturn boolean
+function driver_fold.has_users(state)
+   return next(state.users) ~= nil
+end
+
 --- Write the merge of state `b` into state `a`.
 -- @tparam table code Code
 -- @tparam table state
-function driver_fold.write_merge(code, state)
+-- @tparam integer first `v.node` of the first aggregate's merge
+function driver_fold.write_merge(code, state, first)
    for k, item in ipairs(state.items) do
       local of = item.spec.user
+      if driver_fold.has_users(state) then code:line("v.node = %d", first + k - 1) end
       if of and of.order then
          code:line("calls.sl_rows_merge(v.text, a.m%d_rows, b.m%d_rows)", k, k)
       elseif of then
-         code:line("v.node = %d", k - 1)
          code:line("%s(a.m%d, b.m%d)", code:use(of.merge), k, k)
       elseif not state:is_shared(k) then
          code:line("do")

@@ -40,6 +40,30 @@ local function add_items(list, items, emits)
    end
 end
 
+--- How many functions the stages of a tree number.
+-- @tparam table tree of stages
+-- @treturn integer
+function driver_names.count(tree)
+   local count = 0
+   for _, stage in ipairs(tree) do
+      count = math.max(count, stage.node or 0, driver_names.count(stage.next or {}))
+      for _, column in ipairs(stage.columns or {}) do
+         count = math.max(count, column.node or 0)
+      end
+   end
+   return count
+end
+
+-- The merges of users' aggregates, numbered behind all others.
+local function add_merges(list, items, first)
+   for k, item in ipairs(items) do
+      local user = item.spec.user
+      if user and user.merge then
+         list[first + k] = name_of(("merge of `%s`"):format(item.name), user.merge)
+      end
+   end
+end
+
 local function text_of(what, name, list)
    local last = 0
    for k in pairs(list) do last = math.max(last, k) end
@@ -74,12 +98,13 @@ end
 -- @tparam string what `prepare`, `fold` or `emit`
 -- @tparam string name of the source or aggregation
 -- @tparam ?table items of the aggregation: they are numbered first
--- @tparam ?table tree of stages, numbered behind these
+-- @tparam ?table tree of stages, numbered behind these; then the merges of the items
 -- @treturn string
 function driver_names.of(what, name, items, tree)
    local list = {}
    if items then add_items(list, items, what == "emit") end
    if tree then add_tree(list, tree, items and #items or 0) end
+   if items and tree then add_merges(list, items, #items + driver_names.count(tree)) end
    return text_of(what, name, list)
 end
 
@@ -99,7 +124,7 @@ end
 -- @tparam ?table schema that all other functions see
 -- @tparam ?integer first how many functions are numbered before those of the tree
 -- @treturn table `{ step =, schema = or nil, schemas = number of a function, from 1 →
---  schema }`
+--  schema }`; of emission also `state` and `first_merge`, `v.node` of the first merge
 function driver_names.sees(step, tree, schema, first)
    local schemas = {}
    if tree then add_schemas(schemas, tree, first or 0) end

@@ -97,19 +97,20 @@ v.ordered, MEMO.is_open, MEMO.is_done = nil, 0, 1]]
 -- @tparam cdata struct of the user's state
 -- @tparam string memo of `write_start`
 -- @treturn string the name of the state
+-- @treturn cdata the state
 function driver_ordered.write_rows(code, k, spec, struct, memo)
    local layout, view, columns = opened_rows(spec)
-   local initial, size = ffi.new(struct), ffi.sizeof(struct)
+   local initial, size, folded = ffi.new(struct), ffi.sizeof(struct), ffi.new(struct)
    user.start(spec.user, initial)
    local names = {
-      MEMO = memo, STATE = code:use(ffi.new(struct)),
+      MEMO = memo, STATE = code:use(folded),
       SAVED = code:use(ffi.new(struct)), INITIAL = code:use(initial), SIZE = size,
       COLUMNS = code:use(columns), COUNT = #layout.columns, ROW = layout.size,
       WORDS = layout.null_words, BOX = code:use(ffi.new "uint32_t[1]"),
       VIEW = code:use(ffi.typeof("$ **", view)), FOLD = code:use(spec.user.fold), K = k,
    }
    code:line((OPEN:gsub("%u+", names)))
-   return names.STATE
+   return names.STATE, folded
 end
 
 return driver_ordered

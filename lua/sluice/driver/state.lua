@@ -88,7 +88,8 @@ end
 -- @tparam table items of the graph: `{ { name =, spec = }, … }`
 -- @tparam ?boolean has_span C keeps the times of the group's rows
 -- @treturn table `{ ctype =, size = bytes, part_offsets = {…}, span_offset =, users =
---  item → ctype, owners = item → the one whose members it uses }`
+--  item → ctype, owners = item → the one whose members it uses, folded = item → what a
+--  fold in order works on }`
 -- @raise when it is larger than a table takes
 function driver_state.layout(items, has_span)
    local text, types, users = { has_span and "sl_span span;" or nil }, {}, {}
@@ -108,7 +109,7 @@ function driver_state.layout(items, has_span)
    local ctype = ffi.typeof(struct:format(table.concat(text, " ")), unpack(types))
    local state = { ctype = ctype, size = checked_size(ctype) }
    state.part_offsets = part_offsets(ctype, members)
-   state.users, state.items, state.owners = users, items, owners
+   state.users, state.items, state.owners, state.folded = users, items, owners, {}
    state.span_offset = has_span and ffi.offsetof(ctype, "span") or nil
    return setmetatable(state, State)
 end
