@@ -16,6 +16,7 @@
 #include "runtime/script/limit.h"
 #include "runtime/script/load.h"
 #include "runtime/script/print.h"
+#include "runtime/script/result.h"
 #include "runtime/script/trying.h"
 #include "runtime/shared/row.h"
 
@@ -68,7 +69,10 @@ void host_put_call(void *arg, buf *text) {
     const volatile sl_vector *v = s->vector;
     const char *line;
     size_t len;
-    if (s->loading)
+    if (s->loading && *s->tried)
+        buf_printf(text, "%s: loading the script: %s, run on made-up rows,", s->options.path,
+                   s->tried);
+    else if (s->loading)
         buf_printf(text, "%s: loading the script", s->options.path);
     else if (driver == NO_DRIVER)
         buf_printf(text, "%s: a function of the script", s->options.path);
@@ -93,6 +97,9 @@ static void locate_call(void *arg, buf *text) {
     const char *name = s->driver_names[driver];
     uint32_t pos = v->pos, count = v->count;
     buf_printf(text, ", in %.*s at row %u of %u", (int)strcspn(name, "\n"), name, pos, count);
+    char result[256];
+    result_put_place(s->plan, driver, s->vector, result, sizeof result);
+    buf_put_text(text, result);
     if (pos >= count || !strncmp(name, "emit", 4)) return; /* its rows are no records */
     const sl_row *row = v->rows ? v->rows[pos] : NULL;
     if (v->offsets && !strncmp(name, "rows", 4))

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "runtime/script/host.h"
+#include "runtime/script/result.h"
 
 err *script_timings(script *s, const char **text) {
     size_t len;
@@ -39,5 +40,5 @@ void script_place(const script *s, char *text, size_t room) {
     if (!host_line(s->driver_names[s->driver], s->vector->node + 1, &line, &len)) return;
     if (len >= room) len = room - 1;
     memcpy(text, line, len);
-    text[len] = '\0';
+    result_put_place(s->plan, s->driver, s->vector, text + len, room - len);
 }

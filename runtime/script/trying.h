@@ -28,6 +28,7 @@ void script_put_function(const script *s, uint32_t driver, uint32_t node, struct
  * any more. */
 void script_unwatch(script *s);
 
-/* Write what is at work, "filter rides.lua:27", or nothing where it is none of the user's. Only
- * copies: for signal handlers of the thread that is in the call. */
+/* Write what is at work, "filter rides.lua:27", of a result with its group and window, or nothing
+ * where it is none of the user's. Takes no memory: for signal handlers of the thread that is in the
+ * call. */
 void script_place(const script *s, char *text, size_t room);

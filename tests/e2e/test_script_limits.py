@@ -27,6 +27,32 @@ return sluice.pipeline {
       :to(sluice.file { path = "out.jsonl", append = true, mode = "append" }),
 }
 """
+RESULTS = """
+local sluice = require "sluice"
+local function stuck(it) return it and ("a"):rep(100000):find(".-.-.-b") ~= nil end
+local last = sluice.aggregate {
+   state = { n = 0 },
+   fold = function(a, row) a.n = row.n end,
+   merge = function(a, b)
+      if stuck(MERGE and b.n == 13) then a.n = -1 end
+      a.n = a.n + b.n
+   end,
+   result = function(a)
+      return stuck(not MERGE and a.n == 13) and 0 or a.n
+   end,
+}
+return sluice.pipeline {
+   name = "results", checkpoint = "file:./store", trigger = "available-now", flush = true,
+   script_timeout = "1 second",
+   sluice.file { path = "in.jsonl" }
+      :json { sluice.int64 "n" :required(), sluice.int64 "ts" :required(), sluice.string "k", sluice.int64 "part" }
+      :event_time("ts", { unit = "ms", delay = "1 second" })
+      :group_by { "k", "part" }
+      :window(sluice.hopping { size = "2 hours", every = "1 hour" })
+      :aggregate { rows = sluice.count(), last = last }
+      :to(sluice.file { path = "out.jsonl", append = true, mode = "append" }),
+}
+"""
 
 
 class ScriptLimitsTest(harness.E2ETest):
@@ -67,6 +93,20 @@ class ScriptLimitsTest(harness.E2ETest):
         self.assertEqual(json.loads(json.loads(kept)["value"])["n"], 1700)
         self.assertIn("p.lua:9 has not returned",
                       json.loads(kept)["headers"]["sluice.reason"])
+
+    def test_a_result_or_merge_that_ends_the_run_is_named(self):
+        """It is made of many records, and none is put aside: what there is to know is in the message."""
+        hour, records = 3_600_000, []
+        for n, (k, at) in enumerate([("a", 0), ("b", 0), ("a", 1), ("b", 1), ("c", 1)]):
+            records.append({"n": 13 if (k, at) == ("b", 1) else n, "k": k, "part": 7, "ts": 100 * hour + at * hour})
+        self.file("in.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+        for is_merge, line, what in (False, 11, "result"), (True, 7, "merge"):
+            with self.subTest(what=what):
+                run = self.run_sluice("run", self.file("p.lua", RESULTS.replace("MERGE", str(is_merge).lower()).replace("results", what)))
+                self.assertEqual(run.code, 1, run.err)
+                self.assertRegex(run.err, rf'{what} of `last` \S*p\.lua:{line} has not returned for \d+ ms, in emit of '
+                                 r'aggregate at row \d of \d, group \{.*k.*:.*b.*part.*:7\}, window \['
+                                 rf'{(100 if is_merge else 101) * hour}, .*it cannot be interrupted')
 
     def test_a_script_that_never_returns_ends_the_run(self):
         run = self.feed(dict.fromkeys(range(1000, 2000), "loop"))
