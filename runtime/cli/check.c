@@ -11,6 +11,8 @@
 #include "runtime/script/script.h"
 #include "state/store.h"
 
+enum { CALL_MS = 60000 }; /* of what is told of the plan: all functions are timed for it */
+
 /* Print warnings, a line each. */
 static err *print_warnings(script *s) {
     const char *warnings;
@@ -59,6 +61,14 @@ static void ask_store(script *s, script_explanation *wanted) {
     wanted->is_charged = cost.is_charged;
 }
 
+/* Interpreted code is broken off, with an error; a call of C is not. thread: the watchdog's. */
+static void on_stuck(void *arg, const char *message, bool last) {
+    (void)arg;
+    if (!last) return;
+    fprintf(stderr, "sluice: %s\n", message);
+    command_end_now(2);
+}
+
 int command_check(const args *a) {
     script *s = NULL;
     const char *text;
@@ -72,6 +82,8 @@ int command_check(const args *a) {
                                .params = a->params,
                                .param_count = a->param_count,
                                .shows_secrets = a->connect,
+                               .call_timeout_ms = CALL_MS,
+                               .on_stuck = on_stuck,
                                .library = getenv("SLUICE_LUA") };
     script_explanation wanted = {
         .json = a->json,

@@ -27,7 +27,7 @@ class ConnectCase(harness.E2ETest):
 class HangingTest(harness.E2ETest):
     brokers = "localhost:1"  # nobody is asked
 
-    def test_a_function_that_hangs_in_c_is_broken_off_by_the_first_signal(self):
+    def script(self):
         self.file("p.lua", """
 local sluice = require "sluice"
 return sluice.pipeline { name = "hangs", checkpoint = "none",
@@ -36,6 +36,16 @@ return sluice.pipeline { name = "hangs", checkpoint = "none",
       :filter(function(row) return (("a"):rep(60)):find(("a*"):rep(60) .. "b") ~= nil end)
       :to(sluice.file { path = "-" }) }
 """)
+
+    def test_a_function_that_hangs_in_c_is_not_waited_for(self):
+        self.script()
+        check = self.run_sluice("check", "p.lua", timeout_s=120)
+        self.assertEqual(check.code, 2, check.err)
+        self.assertRegex(check.err, r"^sluice: \S*p\.lua: loading the script: filter at \S*p\.lua:6, run on made-up rows, "
+                                    r"has not returned for \d+ ms.*it cannot be interrupted\n$")
+
+    def test_a_function_that_hangs_in_c_is_broken_off_by_the_first_signal(self):
+        self.script()
         for number in signal.SIGTERM, signal.SIGINT:
             check = self.start("check", "p.lua")
             self.wait_for("its handlers", lambda one=check.process.pid: self.catches(one, number))
