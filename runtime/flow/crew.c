@@ -18,6 +18,7 @@ struct crew {
     member *members; /* owned */
     uint32_t count;
     uint32_t thread_count; /* members [1, thread_count) have one */
+    bool is_alone;         /* in a copy of the process: they are not there */
     worker *failed;        /* of the last error; borrowed */
     pthread_mutex_t lock;  /* guards what follows */
     pthread_cond_t begin, done;
@@ -113,13 +114,15 @@ static err *first_error(crew *c) {
 err *crew_run(crew *c, crew_phase phase, void *arg, bool threaded) {
     c->phase = phase; /* between phases nobody but this thread looks */
     c->arg = arg;
-    if (threaded && c->count > 1)
+    if (threaded && c->count > 1 && !c->is_alone)
         run_threads(c);
     else
         for (uint32_t i = 0; i < c->count; i++) run_phase(c, &c->members[i]);
     laps_mark(&c->members[0].laps); /* waits for others are nobody's */
     return first_error(c);
 }
+
+void crew_be_alone(crew *c) { c->is_alone = true; }
 
 worker *crew_failed(const crew *c) { return c->failed; }
 

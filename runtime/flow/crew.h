@@ -19,6 +19,9 @@ err *crew_new(worker **workers, uint32_t count, crew **out);
  * failed at the lowest place (worker.failed_at). */
 err *crew_run(crew *c, crew_phase phase, void *arg, bool threaded);
 
+/* In a copy of the process (base/child.h), where no thread is but the caller: it works for all. */
+void crew_be_alone(crew *c);
+
 /* After an error: the worker whose error was told. */
 worker *crew_failed(const crew *c);
 

@@ -10,6 +10,7 @@
 #include "runtime/base/log.h"
 #include "runtime/flow/deaths.h"
 #include "runtime/flow/poisoned.h"
+#include "runtime/flow/rehearse.h"
 #include "runtime/flow/walk.h"
 #include "runtime/script/trying.h"
 
@@ -26,6 +27,7 @@ typedef struct stretch {
     const batch_view *view;
     uint64_t first, end;
     bool one_by_one;
+    bool has_results; /* what the batch does behind them, too */
 } stretch;
 
 typedef struct place {
@@ -73,6 +75,7 @@ static void walk_stretch(void *arg, child_note *told) {
         at += c->record_count;
         err_free(walk_alone(p, s->view, c));
     }
+    if (s->has_results) rehearse_results(p, s->view);
 }
 
 /* child_options.place: chunks that are walked alone are worker 0's. */
@@ -86,7 +89,7 @@ static child_end try_stretch(stretch *s, child_result *result) {
         .run = walk_stretch,
         .place = tell_place,
         .arg = s,
-        .step_ms = step_ms,
+        .step_ms = s->has_results ? 0 : step_ms,  /* there may be many */
         .patience_ms = 4 * step_ms + PATIENCE_MS, /* others want the processor, too */
         .stop = s->p->system.stop,
     };
@@ -94,18 +97,31 @@ static child_end try_stretch(stretch *s, child_result *result) {
     return result->end;
 }
 
-/* The first record that ends the process; CHILD_DONE: none does. CHILD_LOST: that is not known. */
-static child_end find_record(pipeline *p, const batch_view *view, child_result *result) {
+/* What was found. */
+typedef enum finding {
+    FOUND_NOTHING,  /* no record ends the process, with those before it or without */
+    FOUND_RECORD,   /* `at` does, alone */
+    FOUND_TOGETHER, /* those of the chunk from `at` on do, with each other or with those before */
+    FOUND_LOST,     /* that is not known */
+} finding;
+
+static finding find_record(pipeline *p, const batch_view *view, child_result *result) {
     stretch s = { .p = p, .view = view, .end = count_records(p, view) };
+    child_result one;
     child_end end = try_stretch(&s, result);
-    if (end != CHILD_CRASHED) return end;
+    if (end != CHILD_CRASHED) return end == CHILD_DONE ? FOUND_NOTHING : FOUND_LOST;
     s.first = result->at;
     s.end = s.first + cut_at(&s, s.first);
     s.one_by_one = true;
-    if (try_stretch(&s, result) != CHILD_CRASHED) return CHILD_LOST;
-    s.first = result->at;
-    s.end = s.first + 1;
-    return try_stretch(&s, result) == CHILD_CRASHED ? CHILD_CRASHED : CHILD_LOST;
+    end = try_stretch(&s, &one);
+    if (end == CHILD_CRASHED) {
+        s.first = one.at;
+        s.end = s.first + 1;
+        end = try_stretch(&s, &one);
+    }
+    if (end != CHILD_CRASHED) return end == CHILD_DONE ? FOUND_TOGETHER : FOUND_LOST;
+    *result = one;
+    return FOUND_RECORD;
 }
 
 static const sl_partition *partition_of(const batch_view *view, place at, int64_t *offset) {
@@ -160,13 +176,37 @@ static bool are_too_many(uint64_t found, uint64_t records) {
     return found > MOST_RECORDS || (found > 1 && found * 2 > records);
 }
 
+static void tell_together(pipeline *p, const batch_view *view, const child_result *found) {
+    int64_t offset;
+    char why[CHILD_PLACE_BYTES + 64];
+    stretch s = { .p = p, .view = view, .end = count_records(p, view) };
+    const sl_partition *at = partition_of(view, place_of(view, found->at), &offset);
+    put_why(found, why, sizeof why);
+    log_error(p->system.log, "records of the batch end the process together, none is put aside",
+              log_text("topic", at->topic), log_number("partition", at->number),
+              log_number("offset", offset), log_number("records", cut_at(&s, found->at)),
+              log_text("why", why));
+}
+
+/* Records are not to blame: is it what is made of them? False: that does not end the process. */
+static bool tell_result(pipeline *p, const batch_view *view) {
+    child_result result;
+    char why[CHILD_PLACE_BYTES + 64];
+    stretch s = { .p = p, .view = view, .end = count_records(p, view), .has_results = true };
+    if (!p->plan->aggregate_count || try_stretch(&s, &result) != CHILD_CRASHED) return false;
+    put_why(&result, why, sizeof why);
+    log_error(p->system.log, "a result of the batch ends the process, no record is put aside",
+              log_number("batch", view->batch + 1), log_text("why", why));
+    return true;
+}
+
 static void look_into(pipeline *p, batch_view *view) {
     uint32_t known = p->poison.count;
     uint64_t records = count_records(p, view);
     child_result result;
-    child_end end;
+    finding end;
     bool goes_on = true;
-    while (goes_on && (end = find_record(p, view, &result)) == CHILD_CRASHED)
+    while (goes_on && (end = find_record(p, view, &result)) == FOUND_RECORD)
         goes_on = leave_out(p, view, &result) && !are_too_many(p->poison.count - known, records);
     uint32_t found = p->poison.count - known;
     const char *message = NULL;
@@ -174,9 +214,12 @@ static void look_into(pipeline *p, batch_view *view) {
         message = "too many records of the batch end the process, none is put aside";
     else if (!keep_found(p, known))
         message = "the list of records that end the process cannot be written: none is put aside";
-    else if (!found)
-        message = end == CHILD_DONE ? "no record of the batch ends the process by itself"
-                                    : "no record of the batch could be found that ends the process";
+    else if (!found && end == FOUND_LOST)
+        message = "no record of the batch could be found that ends the process";
+    if (!message && end == FOUND_TOGETHER) tell_together(p, view, &result);
+    bool is_told = message || found || end == FOUND_TOGETHER;
+    if (!is_told && !tell_result(p, view))
+        message = "no record of the batch ends the process by itself";
     if (!message) return;
     log_warn(p->system.log, message, log_number("batch", view->batch + 1));
     if (found) forget_found(p, view);

@@ -16,7 +16,7 @@ return sluice.pipeline {{
       :json {{ sluice.int64 "n" :required(), sluice.string "what" }}
       :flat_map({{ sluice.int64 "n", sluice.string "text" }}, function(row, emit)
          if row.what == "grow" then
-            for _ = 1, 50000 do emit {{ n = row.n, text = ("x"):rep(100000) }} end
+            for _ = 1, {count} do emit {{ n = row.n, text = ("x"):rep(100000) }} end
          end
          emit {{ n = row.n, text = "" }}
       end)
@@ -44,21 +44,38 @@ return sluice.pipeline {
       :to(sluice.file { path = "out.jsonl", append = true, mode = "append" }),
 }
 """
+HUGE = """
+local sluice = require "sluice"
+local long = sluice.aggregate {
+   state = { n = 0 }, returns = "string",
+   fold = function(a, row) a.n = a.n + row.n end,
+   result = function(a) return ("x"):rep(a.n) end,
+}
+return sluice.pipeline {
+   name = "huge", checkpoint = "file:./store", trigger = "available-now", flush = true, workers = 2,
+   sluice.file { path = "in.jsonl" }
+      :json { sluice.int64 "n" :required(), sluice.int64 "ts" :required(), sluice.string "k" }
+      :event_time("ts", { unit = "ms", delay = "1 second" })
+      :group_by "k":window(sluice.tumbling { size = "1 hour" })
+      :aggregate { long = long }
+      :to(sluice.file { path = "out.jsonl", append = true, mode = "append" }),
+}
+"""
 ROWS = 3000
 
 
 class CrashTest(harness.E2ETest):
-    def prepare(self, bad=()):
+    def prepare(self, bad=(), count=50_000):
         self.name, self.source, self.out = harness.fresh("crash"), self.topic(2, name="in"), self.topic(name="out")
         self.client.produce(self.source, [
             {"value": json.dumps({"n": n, "what": "grow" if n in bad else ""}), "partition": n % 2} for n in range(ROWS)])
-        self.file("p.lua", SCRIPT.format(name=self.name, source=self.source, out=self.out))
+        self.file("p.lua", SCRIPT.format(name=self.name, source=self.source, out=self.out, count=count))
 
     def copied(self):
         return sorted(record.json()["n"] for record in self.client.consume(self.out))
 
-    def run_in_little_memory(self):
-        return self.run_sluice("-c", f"ulimit -s 1024 -d 400000; exec {harness.SLUICE} run p.lua", program="bash")
+    def run_in_little_memory(self, script="p.lua"):
+        return self.run_sluice("-c", f"ulimit -s 1024 -d 400000; exec {harness.SLUICE} run {script}", program="bash")
 
     def test_what_takes_all_memory_is_put_aside(self):
         bad = {1234, 1235}
@@ -76,6 +93,29 @@ class CrashTest(harness.E2ETest):
         for record in kept:
             reason = dict(record.headers)["sluice.reason"]
             self.assertEqual(reason, b"it ended an earlier run: crash: SIGABRT in flat_map p.lua:7")
+
+    def test_records_that_take_all_memory_together_are_named(self):
+        self.prepare(range(0, 128, 2), count=100)
+        for _ in range(2):
+            self.assertEqual(self.run_in_little_memory().code, -6)
+        run = self.run_in_little_memory()
+        self.assertEqual(run.code, -6, run.err)
+        self.assertRegex(run.err, f'records of the batch end the process together, none is put aside" topic={self.source} '
+                         r'partition=0 offset=0 records=\d+ why="crash: SIGABRT in flat_map p\.lua:7"')
+
+    def test_a_result_that_takes_all_memory_is_named(self):
+        """With its group: no record is to blame."""
+        self.file("huge.lua", HUGE)
+        hour = 1_699_999_200_000
+        self.file("in.jsonl", "".join(json.dumps({"n": 1_000_000, "ts": hour + n, "k": f"k{n}"}) + "\n" for n in range(1500)))
+        for _ in range(2):
+            run = self.run_in_little_memory("huge.lua")
+            self.assertEqual(run.code, -6, run.err)
+        run = self.run_in_little_memory("huge.lua")
+        self.assertEqual(run.code, -6, run.err)
+        self.assertRegex(run.err, r'a result of the batch ends the process, no record is put aside" batch=\d+ '
+                         r'why="crash: SIGABRT in result of `long` huge\.lua:6, group \{.*k.*:.*k\d+.*\}, '
+                         rf'window \[{hour}, {hour + 3_600_000}\)"')
 
     def test_a_fold_that_does_not_return_is_put_aside(self):
         """By a C function, which cannot be broken off."""
