@@ -302,6 +302,10 @@ const char *control_label(const control *c, int *other) {
     return c->place.label;
 }
 
+bool control_take_name(control *c, const char *name) {
+    return control_place_take_name(&c->place, name);
+}
+
 /* The thread is gone: give what waits its answer, and a little time to leave. */
 static void answer_last(control *c, const char *json) {
     int64_t until_ms = steady_ms() + LAST_MS;

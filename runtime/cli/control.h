@@ -38,6 +38,10 @@ err *control_open(control *c, const char *name);
  * borrowed. */
 const char *control_label(const control *c, int *other);
 
+/* Where another process has the name: take it, once it is free. False: it is not. The label changes
+ * then: nobody else must be in control_label. */
+bool control_take_name(control *c, const char *name);
+
 /* Answer a request; `json`: a value in one line. One whose client has gone is forgotten. thread:
  * any. */
 void control_answer(control *c, uint64_t request, const char *json);

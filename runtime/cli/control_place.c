@@ -194,13 +194,39 @@ err *control_place_make(control_place *place, const char *name, int *listener) {
     return e;
 }
 
-void control_place_done(control_place *place) {
+static bool is_ours(const control_place *place) {
     struct stat is;
+    return place->inode && !fstatat(place->folder, place->file, &is, 0) &&
+           is.st_ino == place->inode && is.st_dev == place->device;
+}
+
+static bool is_free(const control_place *place, const char *file) {
+    pid_t pid;
+    int fd = try_connect(place->folder, place->path, file, &pid);
+    if (fd >= 0) close(fd);
+    return fd < 0;
+}
+
+bool control_place_take_name(control_place *place, const char *name) {
+    char file[112];
+    if (place->folder < 0 || !place->other) return place->folder >= 0;
+    file_of(name, file);
+    if (!is_free(place, file)) return false;
+    lock_folder(place->folder);
+    bool takes = is_free(place, file) && is_ours(place) &&
+                 !renameat(place->folder, place->file, place->folder, file);
+    flock(place->folder, LOCK_UN);
+    if (!takes) return false;
+    mem_free(place->label);
+    place->other = 0;
+    set_label(place, name);
+    return true;
+}
+
+void control_place_done(control_place *place) {
     if (place->folder >= 0) {
         lock_folder(place->folder);
-        bool is_ours = place->inode && !fstatat(place->folder, place->file, &is, 0) &&
-                       is.st_ino == place->inode && is.st_dev == place->device;
-        if (is_ours) unlinkat(place->folder, place->file, 0);
+        if (is_ours(place)) unlinkat(place->folder, place->file, 0);
         close(place->folder);
     }
     mem_free(place->path);

@@ -23,6 +23,9 @@ typedef struct control_place {
  * process is replaced. ERR_IO: none can be made, and why. `place`: control_place_done. */
 err *control_place_make(control_place *place, const char *name, int *listener);
 
+/* Where another process had the name: take it, once nobody answers to it. False: somebody does. */
+bool control_place_take_name(control_place *place, const char *name);
+
 /* Remove the socket, unless somebody has replaced it. */
 void control_place_done(control_place *place);
 

@@ -34,6 +34,7 @@ typedef struct events {
 /* Who asked for a reload. */
 typedef struct asker {
     uint64_t request, number;
+    char *words;   /* what was asked with it; owned; NULL: main has taken it */
     bool on_trial; /* it is what has taken over, and is not certain yet */
 } asker;
 
@@ -41,6 +42,7 @@ struct live {
     live_options options;
     control *control; /* owned */
     char *name;       /* owned; NULL: not open */
+    bool wants_name;  /* another process has it; thread: main */
     int64_t started_ms;
     report_rates rates;   /* thread: main */
     int64_t published_ms; /* steady; thread: main */
@@ -51,8 +53,6 @@ struct live {
     uint64_t asked[CONTROL_CLIENTS]; /* requests for status that wait */
     int64_t asked_ms[CONTROL_CLIENTS];
     uint32_t asked_count;
-    bool wants_reload;             /* main has not taken it yet */
-    char *wanted;                  /* what was asked with it; owned */
     asker askers[CONTROL_CLIENTS]; /* those who wait for a reload */
     uint32_t asker_count;
     uint64_t last_ask;
@@ -311,11 +311,10 @@ static void on_reload(void *arg, control *c, uint64_t request, const char *words
     const char *no = NULL;
     if (!l->facts.len) no = "it is starting, and has just read its script";
     if (l->asker_count == CONTROL_CLIENTS) no = "too many ask";
-    l->wants_reload |= !no;
-    if (!no) mem_free(l->wanted);
-    if (!no) l->wanted = mem_copy_text(words, strlen(words));
     if (!no)
-        l->askers[l->asker_count++] = (asker){ .request = request, .number = ++l->last_ask };
+        l->askers[l->asker_count++] = (asker){ .request = request,
+                                               .number = ++l->last_ask,
+                                               .words = mem_copy_text(words, strlen(words)) };
     pthread_mutex_unlock(&l->lock);
     char json[96];
     snprintf(json, sizeof json, "{\"error\":\"%s\"}", no ? no : "");
@@ -323,14 +322,16 @@ static void on_reload(void *arg, control *c, uint64_t request, const char *words
 }
 
 bool live_take_reload(live *l, char **words, uint64_t *ask) {
+    *words = NULL;
+    *ask = 0;
     pthread_mutex_lock(&l->lock);
-    bool wants = l->wants_reload;
-    l->wants_reload = false;
-    *words = l->wanted;
-    *ask = l->last_ask;
-    l->wanted = NULL;
+    for (uint32_t i = 0; i < l->asker_count && !*words; i++) {
+        *words = l->askers[i].words;
+        *ask = l->askers[i].number;
+        l->askers[i].words = NULL;
+    }
     pthread_mutex_unlock(&l->lock);
-    return wants;
+    return *words != NULL;
 }
 
 void live_update(live *l, const pipeline *p, const status_facts *f) {
@@ -340,6 +341,7 @@ void live_update(live *l, const pipeline *p, const status_facts *f) {
     pthread_mutex_unlock(&l->lock);
     if (!is_asked && l->published_ms && f->at_ms - l->published_ms < PUBLISH_MS) return;
     l->published_ms = f->at_ms;
+    live_take_name(l);
     buf facts;
     buf_init(&facts);
     report_put(&facts, p, f, &l->rates);
@@ -371,7 +373,7 @@ live *live_new(const live_options *options) {
 
 control *live_control(live *l) { return l->control; }
 
-int live_open(live *l, const char *name) {
+int live_open(live *l, const char *name, bool guards) {
     int other = 0;
     logger *log = l->options.log;
     l->name = mem_copy_text(name, strlen(name));
@@ -383,10 +385,21 @@ int live_open(live *l, const char *name) {
         return 0;
     }
     const char *label = control_label(l->control, &other);
+    l->wants_name = other && guards;
     if (other)
         log_warn(log, "another process of this name runs on this machine", log_text("name", name),
                  log_number("pid", other), log_text("this_one_is", label));
     return other;
+}
+
+void live_take_name(live *l) {
+    if (!l->wants_name) return;
+    pthread_mutex_lock(&l->lock); /* status tells the label */
+    l->wants_name = !control_take_name(l->control, l->name);
+    pthread_mutex_unlock(&l->lock);
+    if (!l->wants_name)
+        log_info(l->options.log, "the name is free, this process has it now",
+                 log_text("name", l->name));
 }
 
 void live_close(live *l, int exit_code) {
@@ -397,7 +410,7 @@ void live_close(live *l, int exit_code) {
     l->options.log->tap = NULL;
     buf_done(&l->facts);
     mem_free(l->name);
-    mem_free(l->wanted);
+    for (uint32_t i = 0; i < l->asker_count; i++) mem_free(l->askers[i].words);
     mem_free(l->taken);
     pthread_mutex_destroy(&l->lock);
     mem_free(l);

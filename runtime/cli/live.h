@@ -20,15 +20,19 @@ live *live_new(const live_options *options);
 control *live_control(live *l);
 
 /* Open the socket of the pipeline `name`. Where none can be had, or another process has the name,
- * that is a warning: the run goes on. Returns that process; 0: there is none. */
-int live_open(live *l, const char *name);
+ * that is a warning: the run goes on. Returns that process; 0: there is none. `guards`: the name is
+ * taken as soon as it is free, since it keeps others away from the state. */
+int live_open(live *l, const char *name, bool guards);
+
+/* Take the name now, if it `guards`, another had it, and it is free. thread: main. */
+void live_take_name(live *l);
 
 /* thread: main, at each look. */
 void live_update(live *l, const pipeline *p, const status_facts *f);
 
-/* Whether `sluice reload` was asked since the last call; `words`: with what, the caller's: "", or
- * "HASH PATH" of the only text that is to take over, PATH "-": the script itself. `ask`: the number
- * of the last who asked. thread: main. */
+/* The next `sluice reload` that was asked, if there is one; `words`: with what, the caller's: "",
+ * or "HASH PATH" of the only text that is to take over, PATH "-": the script itself. `ask`: the
+ * number of who asked. thread: main. */
 bool live_take_reload(live *l, char **words, uint64_t *ask);
 
 /* What became of a reload (reloader_told): kept for status, and told to those whose text it is, who

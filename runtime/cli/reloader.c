@@ -15,6 +15,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/cli/reload_asks.h"
 #include "runtime/cli/thread.h"
 #include "runtime/flow/backfill.h"
 #include "runtime/flow/reload.h"
@@ -41,11 +42,10 @@ struct reloader {
     bool has_thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
-    bool ends, is_asked;
-    char *asked_path;    /* another file than the script's; owned; NULL: that */
-    uint64_t asked_hash; /* what it must be; 0: whatever it is */
-    uint64_t last_ask;   /* number of it */
-    uint64_t ask;        /* the same when loading of what is loaded, or ready, began */
+    bool ends;
+    reload_asks asks;    /* that have not begun */
+    uint64_t ask;        /* number of the last one that has */
+    uint64_t asked_hash; /* what is loaded, or ready, had to be; 0: whatever it is */
     char **files;        /* of the script that was loaded last; owned */
     uint32_t file_count;
     bool was_refused;      /* the last text */
@@ -129,7 +129,7 @@ static void keep_file(void *arg, const char *path) {
 
 /* What is loaded waits to be filled, and another text is there. The lock is held. */
 static bool has_changed(reloader *r) {
-    uint64_t now = r->is_asked || r->options.watches ? stamp_files(r) : r->seen;
+    uint64_t now = r->asks.count || r->options.watches ? stamp_files(r) : r->seen;
     bool is_still = now == r->last;
     r->last = now;
     return now != STAMP_MISSING && now != r->seen && is_still;
@@ -141,8 +141,7 @@ static bool is_due(reloader *r, bool *by_hand) {
         r->is_outdated |= has_changed(r);
         return false;
     }
-    *by_hand = r->is_asked;
-    r->is_asked = false;
+    *by_hand = r->asks.count > 0;
     uint64_t now = *by_hand || r->options.watches ? stamp_files(r) : r->seen;
     bool is_still = now == r->last;
     r->last = now;
@@ -240,17 +239,16 @@ static err *load_text(const reloader *r, const char *path, uint64_t hash, worker
 static void load(reloader *r, bool by_hand) {
     worker **workers = NULL;
     uint32_t count = 0;
-    char *path = r->asked_path;
-    uint64_t hash = r->asked_hash;
-    r->asked_path = NULL;
-    r->asked_hash = 0;
-    r->ask = r->last_ask;
+    reload_ask asked = { 0 };
+    reload_asks_take(&r->asks, &asked);
+    r->asked_hash = asked.hash;
+    if (asked.number) r->ask = asked.number;
     r->loading_ms = steady_ms();
     r->was_slow = false;
     pthread_mutex_unlock(&r->lock);
-    err *e = load_text(r, path, hash, &workers, &count);
-    bool is_other = path != NULL;
-    mem_free(path);
+    err *e = load_text(r, asked.path, asked.hash, &workers, &count);
+    bool is_other = asked.path != NULL;
+    mem_free(asked.path);
     if (!e) note_warnings(r, workers[0]->script, true);
     pthread_mutex_lock(&r->lock);
     r->loading_ms = 0;
@@ -304,7 +302,7 @@ static void *work(void *arg) {
     while (!r->ends) {
         free_done(r);
         if (is_due(r, &by_hand)) load(r, by_hand);
-        if (!r->ends && (r->ready || !r->is_asked) && !r->retired && !r->given_up.workers)
+        if (!r->ends && (r->ready || !r->asks.count) && !r->retired && !r->given_up.workers)
             doze(r);
     }
     pthread_mutex_unlock(&r->lock);
@@ -332,23 +330,12 @@ reloader *reloader_new(const reloader_options *options, script *running) {
     return r;
 }
 
-/* What is asked for. The lock is held. */
-static void take_words(reloader *r, const char *words) {
-    const char *path = words ? strchr(words, ' ') : NULL;
-    bool is_other = path && strcmp(path, " -") != 0;
-    mem_free(r->asked_path);
-    r->asked_path = is_other ? mem_copy_text(path + 1, strlen(path + 1)) : NULL;
-    r->asked_hash = path ? strtoull(words, NULL, 16) : 0;
-}
-
 void reloader_ask(reloader *r, const char *words, uint64_t ask) {
     const char *no = !r->has_thread      ? "there was no thread to load scripts in when it began"
                      : reloader_hangs(r) ? "the text before is still being loaded, and does not end"
                                          : NULL;
     pthread_mutex_lock(&r->lock);
-    r->is_asked = !no;
-    if (!no) r->last_ask = ask;
-    take_words(r, no ? NULL : words);
+    if (!no) reload_asks_add(&r->asks, words, ask);
     uint64_t hash = r->running_hash;
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
@@ -449,11 +436,12 @@ static void tell_slow(reloader *r) {
 }
 
 /* What is loaded, and filled, goes to the thread, which then loads the next. `why`: it is refused;
- * taken; NULL: another text was saved. */
+ * taken; NULL: another text was saved, which counts for who asked for whatever the script is. */
 static void give_up(reloader *r, pipeline *p, worker **workers, uint32_t count, err *why) {
     static const char OUTDATED[] = "another text was saved, what was being filled is given up";
-    if (!why) log_write(p->system.log, LOG_INFO, OUTDATED, NULL, 0);
     pthread_mutex_lock(&r->lock);
+    if (!why && r->asked_hash) why = err_new(ERR_REFUSED, "%s", OUTDATED);
+    if (!why) log_write(p->system.log, LOG_INFO, OUTDATED, NULL, 0);
     r->ready = NULL;
     r->given_up = (filled){ .refill = backfill_give_up(p), .workers = workers, .count = count };
     if (why) note_outcome(r, true);
@@ -493,7 +481,7 @@ void reloader_free(reloader *r, pipeline *p) {
     reload_free(r->retired);
     free_files(r);
     mem_free(r->warned);
-    mem_free(r->asked_path);
+    reload_asks_done(&r->asks);
     pthread_cond_destroy(&r->wake);
     pthread_mutex_destroy(&r->lock);
     mem_free(r);

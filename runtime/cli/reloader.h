@@ -24,8 +24,8 @@ typedef enum reloader_outcome {
 } reloader_outcome;
 
 /* `text`: what has changed, or why not, lines; WAITS, STAYS: empty. `hash`: of the script that
- * runs. `ask`: number of the last one who had asked when its loading began; of one on trial, WAITS
- * and later: 0. thread: any. */
+ * runs. `ask`: number of the last one whose text it is; of one on trial, WAITS and later: 0.
+ * thread: any. */
 typedef void reloader_told(void *arg, reloader_outcome outcome, const char *text, uint64_t hash,
                            uint64_t ask);
 
@@ -46,7 +46,8 @@ reloader *reloader_new(const reloader_options *options, script *running);
 /* Load it again now, whatever has changed; where that cannot be, it is refused in the call.
  * `words`: "HASH PATH": the only text that may take over, and the file that it is in, "-": the
  * script's own; watched are the script's files as before. NULL or "": whatever the script is.
- * `ask`: the number of the last one who asks; numbers grow. thread: any. */
+ * What is asked in other words is loaded behind it, once it has taken over or is refused. `ask`:
+ * the number of who asks; numbers grow; 0: nobody is to be told. thread: any. */
 void reloader_ask(reloader *r, const char *words, uint64_t ask);
 
 /* Between batches: let what is loaded take over. thread: main. */

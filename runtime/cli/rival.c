@@ -72,8 +72,9 @@ err *rival_open(live *l, const args *a, const sl_plan *plan, const char *operand
     rival r = { .name = name, .operands = operands, .takes_over = a->takes_over, .log = log };
     bool has_state = plan->checkpoint.url.data && !a->embedded;
     err *e = has_state ? check(&r) : NULL;
-    int other = e ? 0 : live_open(l, name);
+    int other = e ? 0 : live_open(l, name, has_state);
     if (has_state && other && other != r.silent) e = check(&r); /* both began at once */
+    if (!e) live_take_name(l);
     mem_free(name);
     return e;
 }

@@ -279,9 +279,11 @@ static void on_tick(void *arg, pipeline *p) {
     run *r = arg;
     char *words;
     uint64_t ask;
-    bool is_asked = live_take_reload(r->live, &words, &ask) | stop_take_hangup();
-    if (is_asked && r->reloader) reloader_ask(r->reloader, words, ask);
-    mem_free(words);
+    while (live_take_reload(r->live, &words, &ask)) {
+        if (r->reloader) reloader_ask(r->reloader, words, ask);
+        mem_free(words);
+    }
+    if (stop_take_hangup() && r->reloader) reloader_ask(r->reloader, NULL, 0);
     reloader_tick(r->reloader, p);
     shadowing_tick(r->shadowing, p);
     if (!p->trial) named_note(r->a, r->name, crew_worker(p->crew, 0)->script, &r->noted);

@@ -228,6 +228,25 @@ static void the_second_of_a_name_has_another(void **state) {
     close(connect_to("counts"));
 }
 
+static void the_second_takes_the_name_once_it_is_free(void **state) {
+    kit *k = *state;
+    int other;
+    control *first = open_one(k, "twice"), *second = open_one(k, "twice");
+    assert_string_not_equal(control_label(second, &other), "twice");
+    assert_false(control_take_name(second, "twice"));
+    control_close(first, "{}");
+    assert_true(control_take_name(second, "twice"));
+    assert_string_equal(control_label(second, &other), "twice");
+    assert_int_equal(other, 0);
+    close(connect_to("twice"));
+    control *third = open_one(k, "twice");
+    control_label(third, &other);
+    assert_int_equal(other, getpid());
+    control_close(third, "{}");
+    close(connect_to("twice"));
+    control_close(second, "{}");
+}
+
 /* Names have up to 200 bytes, sun_path 108. */
 static void long_names_and_folders(void **state) {
     kit *k = *state;
@@ -289,6 +308,7 @@ int main(void) {
         TEST(only_the_owner_may_connect),
         TEST(a_dead_process_leaves_its_name),
         TEST(the_second_of_a_name_has_another),
+        TEST(the_second_takes_the_name_once_it_is_free),
         TEST(long_names_and_folders),
         TEST(a_folder_of_all_is_refused),
     };

@@ -3,6 +3,7 @@ neither needs the pipeline to be well."""
 import json
 import os
 import signal
+import socket
 
 import harness
 
@@ -178,6 +179,28 @@ class ControlTest(harness.E2ETest):
         it = self.status("ticks")
         self.assertEqual(it["script_hash"], after["script_hash"])
         self.assertEqual([one["verdict"] for one in it["reloads"]], ["refused", "taken", "taken"])
+        self.ask("stop", "ticks")
+        self.assertEqual(run.wait(), 0)
+
+    def test_each_who_asks_is_told_of_its_own_text(self):
+        """At once, for other texts: one that was on shadow and is saved over, and whatever the script is."""
+        run = self.start("run", self.file("ticks.lua", TICKS.replace("FILTER", "return true")), "--no-watch")
+        self.wait_for("the run", lambda: self.status("ticks")["state"] == "running" if "running" in run.err else False)
+        self.file("ticks.lua", TICKS.replace("FILTER", "return row.n ~= 7"))
+        run.send(signal.SIGSTOP)
+        asked = []
+        for line in "reload 00000000deadbeef -", "reload", "reload 00000000deadbeef -":
+            one = socket.socket(socket.AF_UNIX)
+            self.addCleanup(one.close)
+            one.settimeout(30)
+            one.connect(os.path.join(os.environ["SLUICE_RUN_DIR"], "ticks.sock"))
+            one.sendall(line.encode() + b"\n")
+            asked.append(one)
+        run.send(signal.SIGCONT)
+        said = [json.loads(one.makefile().readline()) for one in asked]
+        self.assertEqual([one["hot"] for one in said], [False, True, False])
+        self.assertIn("another text than the one that was on shadow", said[0]["text"])
+        self.assertEqual(said[1]["text"], "logic only")
         self.ask("stop", "ticks")
         self.assertEqual(run.wait(), 0)
 
