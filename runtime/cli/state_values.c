@@ -155,13 +155,41 @@ void state_put_member(const state_table *t, const state_member *m, const entry *
     if (count > 1) buf_put_char(out, ']');
 }
 
-bool state_same_member(const state_table *t, const state_member *m, const entry *a,
-                       const entry *b) {
-    if (m->part < 0) {
-        const char *x = entry_state(a), *y = entry_state(b);
-        return !memcmp(x + m->offset, y + m->offset, m->size);
+static bool is_number(const state_member *m) {
+    char zero[8] = { 0 };
+    buf text;
+    buf_init(&text);
+    bool is = m->part < 0 && count_of(m->type) == 1 && put_number(&text, m->type, zero);
+    buf_done(&text);
+    return is;
+}
+
+bool state_may_compare(const state_member *a, const state_member *b) {
+    bool is_one_type = !strcmp(a->type, b->type) && a->size == b->size;
+    return is_one_type ? (a->part < 0) == (b->part < 0) : is_number(a) && is_number(b);
+}
+
+/* Numbers of two types. */
+static bool looks_same(const state_value *a, const state_value *b) {
+    buf x, y;
+    buf_init(&x);
+    buf_init(&y);
+    state_put_member(a->table, a->member, a->entry, &x);
+    state_put_member(b->table, b->member, b->entry, &y);
+    bool is_same = is_text(&x, buf_text(&y));
+    buf_done(&x);
+    buf_done(&y);
+    return is_same;
+}
+
+bool state_same_value(const state_value *a, const state_value *b) {
+    if (a->member->part < 0) {
+        const char *x = entry_state(a->entry), *y = entry_state(b->entry);
+        if (strcmp(a->member->type, b->member->type)) return looks_same(a, b);
+        return !memcmp(x + a->member->offset, y + b->member->offset, a->member->size);
     }
-    const sl_part *x = part_of(t, m, a), *y = part_of(t, m, b);
+    const sl_part *x = part_of(a->table, a->member, a->entry);
+    const sl_part *y = part_of(b->table, b->member, b->entry);
     return x->len == y->len && !x->data == !y->data &&
            (!x->len || !memcmp(x->data, y->data, x->len));
 }

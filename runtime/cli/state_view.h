@@ -56,7 +56,17 @@ bool state_has_key(const state_table *t, const entry *e, const char *written, in
 
 /* Append a member's value as JSON: numbers, lists of them; parts and what is opaque as "0x…". */
 void state_put_member(const state_table *t, const state_member *m, const entry *e, buf *out);
-bool state_same_member(const state_table *t, const state_member *m, const entry *a, const entry *b);
+
+/* A member's value in one entry; all borrowed. */
+typedef struct state_value {
+    const state_table *table;
+    const state_member *member;
+    const entry *entry;
+} state_value;
+
+/* Whether values of both can be the same: they are of one type, or numbers. */
+bool state_may_compare(const state_member *a, const state_member *b);
+bool state_same_value(const state_value *a, const state_value *b);
 
 /* Bytes of an entry: state, parts and key. */
 size_t state_entry_bytes(const state_table *t, const entry *e);

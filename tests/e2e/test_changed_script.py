@@ -54,6 +54,26 @@ class ChangedScriptTest(harness.E2ETest):
         self.assertEqual((rows["b"]["rows"], rows["b"]["all"], rows["b"]["most"]), (1, [7], None))
         self.assertEqual(sorted(rows), ["a", "b"])
 
+    def test_states_before_and_behind_a_change_are_compared(self):
+        """By the members that both have; the others are named."""
+        self.run_with(OLD, ("a", 1, 0), ("b", 5, 1), ("c", 7, 1))
+        self.run_with(NEW, ("a", 3, 3), ("d", 1, 3))
+        run = self.run_sluice("state", "diff", "p.lua", "1", "2", "--json")
+        self.assertEqual(run.code, 0, run.err)
+        it = json.loads(run.out)
+        [layout] = it["layouts"]
+        self.assertEqual(layout["operator"], "aggregate aggregate")
+        self.assertEqual({name.split(".")[0] for name in layout["only_from"]}, {"sum"})
+        self.assertEqual({name.split(".")[0] for name in layout["only_to"]}, {"most", "kinds"})
+        changes = {change["key"]["k"]: change for change in it["changes"]}
+        self.assertEqual({k: change["is"] for k, change in changes.items()}, {"a": "changed", "d": "new"})
+        self.assertEqual(changes["a"]["members"]["rows.n"], [1, 2])
+        self.assertEqual(changes["a"]["members"]["mean.sum"], [1, 4])
+        self.assertIn("most.best", changes["d"]["members"])
+        run = self.run_sluice("state", "diff", "p.lua", "1", "2")
+        self.assertRegex(run.out, "^aggregate aggregate: laid out anew between the two; not compared: of the first "
+                                  "`sum.*`, of the second `kinds.part`, `most.best`")
+
     def test_a_function_that_changed_is_told(self):
         told = "the script has changed, its stored state goes on under the new text"
         run = self.run_with(OLD, ("a", 1, 0))
