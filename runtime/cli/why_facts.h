@@ -51,6 +51,8 @@ typedef struct why_stage {
     int64_t watermark;   /* of the stage, that judged it; WATERMARK_NONE: none yet */
     int64_t reached;     /* aggregation: its watermark behind the last batch */
     const char *filter;  /* WHY_FILTERED: which one, "filter rides.lua:7"; NULL: not known */
+    const char *filters; /* aggregation: those right behind it, as above, with commas; NULL: none */
+    bool has_filters;    /* they are several */
     const char *key;     /* of its group, an object; NULL: it has none */
     uint64_t order;      /* aggregation: of that group, see shard_order */
     bool has_bounds;     /* its windows have bounds */

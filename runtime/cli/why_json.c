@@ -70,6 +70,7 @@ static void put_stage(const why_shown *w, const why_stage *s, buf *out) {
     show_json_text(out, "fate", FATES[s->fate]);
     put_text(out, "key", s->key);
     put_text(out, "filter", s->filter);
+    if (s->kind == WHY_AGGREGATION) put_text(out, "filters_behind", s->filters);
     if (s->behind >= 0) put_behind(s, out);
     show_json_number(out, "batch", (int64_t)s->batch);
     if (s->sent.sink) put_text(out, "value", s->sent.value);

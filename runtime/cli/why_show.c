@@ -148,7 +148,11 @@ static void put_closed(const why_stage *s, const why_window *at, buf *out) {
     bool is_out = at->row_count || at->went_on;
     buf_put_text(out, "in, closed");
     if (at->went_on) buf_put_text(out, "; its result went on, see below");
-    if (!is_out) buf_put_text(out, "; no result of it was sent: filters behind it kept it out");
+    if (!is_out && s->filters && !s->has_filters)
+        buf_printf(out, "; no result of it was sent: %s kept it out", s->filters);
+    else if (!is_out)
+        buf_put_text(out, "; no result of it was sent: filters behind it kept it out");
+    if (!is_out && s->has_filters) buf_printf(out, " (%s)", s->filters);
     if (!is_out && s->goes_on) buf_put_text(out, ", or no stage behind took it");
     buf_put_char(out, '\n');
 }

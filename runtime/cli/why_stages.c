@@ -49,6 +49,44 @@ static why_fate fate_of(const row_set *set, uint32_t i, uint32_t k, int32_t kind
     return passed || kind != SL_TO_DISTINCT ? WHY_TAKEN : WHY_DUPLICATE;
 }
 
+/* The filters right behind aggregation `a`, in front of one of `outputs`: they are called with the
+ * results, from states that are gone. One of them did it, if a result went nowhere. */
+static const char *name_filters(why_facts *f, const pipeline *p, uint32_t a, uint32_t outputs,
+                                uint32_t *count) {
+    static const char FILTER[] = "filter ";
+    const sl_aggregate *of = &p->plan->aggregates[a];
+    const sl_step *step = &p->plan->steps[of->step];
+    buf all, one;
+    buf_init(&all);
+    buf_init(&one);
+    *count = 0;
+    for (uint32_t n = 0; n < step->node_count; n++) {
+        buf_reset(&one);
+        if (!(step->node_outputs[n] & outputs)) continue;
+        script_put_function(crew_worker(p->crew, 0)->script, of->emit_driver, step->first_node + n,
+                            &one);
+        if (strncmp(buf_text(&one), FILTER, sizeof FILTER - 1) != 0) continue;
+        buf_printf(&all, "%s%s", (*count)++ ? ", " : "", buf_text(&one));
+    }
+    const char *found = *count ? why_keep(f, all.data, all.len) : NULL;
+    buf_done(&all);
+    buf_done(&one);
+    return found;
+}
+
+/* The same for output `k` alone; where there are several, they are all that is known. */
+static const char *find_behind(why_facts *f, const pipeline *p, uint32_t a, uint32_t k) {
+    uint32_t count;
+    buf text;
+    const char *found = name_filters(f, p, a, 1u << k, &count);
+    if (count < 2) return found;
+    buf_init(&text);
+    buf_printf(&text, "one of %s", found);
+    found = why_keep(f, text.data, text.len);
+    buf_done(&text);
+    return found;
+}
+
 /* Which filter kept the row from output `k`: the step's functions once more for it, only those in
  * front of that output; the one that was called last did. */
 static const char *find_filter(why_facts *f, const pipeline *p, const chunk *c, uint32_t s,
@@ -60,7 +98,8 @@ static const char *find_filter(why_facts *f, const pipeline *p, const chunk *c, 
     void *row = chunk_rows(c, s)->rows[i];
     const char *found = NULL;
     buf text;
-    if (!step->has_functions || c->source == NO_SOURCE) return NULL;
+    if (!step->has_functions) return NULL;
+    if (c->source == NO_SOURCE && s == c->root) return find_behind(f, p, c->aggregate, k);
     for (uint32_t n = 0; n < step->node_count; n++)
         if (!(step->node_outputs[n] >> k & 1)) dead |= 1u << n;
     buf_init(&text);
@@ -86,11 +125,15 @@ static uint64_t hash_of(const row_set *set, uint32_t i, uint32_t k) {
     return 0;
 }
 
-static void look_at_aggregation(why_facts *f, const batch_view *b, const row_set *set, uint32_t i,
+static void look_at_aggregation(why_facts *f, const pipeline *p, const row_set *set, uint32_t i,
                                 uint32_t k, why_stage *s) {
-    const sl_aggregate *a = &b->plan->aggregates[s->index];
-    s->order = shard_order(hash_of(set, i, k), b->plan->shards);
-    s->goes_on = b->plan->steps[a->step].going_on != 0;
+    const sl_plan *plan = p->plan;
+    const sl_aggregate *a = &plan->aggregates[s->index];
+    uint32_t count;
+    s->order = shard_order(hash_of(set, i, k), plan->shards);
+    s->goes_on = plan->steps[a->step].going_on != 0;
+    s->filters = name_filters(f, p, s->index, UINT32_MAX, &count);
+    s->has_filters = count > 1;
     add_windows(f, a, s, set->rows[i]);
 }
 
@@ -130,5 +173,5 @@ void why_look_at_output(why_facts *f, const pipeline *p, const batch_view *b, co
     if (stage->fate == WHY_FILTERED) stage->filter = find_filter(f, p, c, s, i, k);
     if (stage->fate == WHY_FILTERED || stage->fate == WHY_THREW || stage->kind == WHY_SINK) return;
     stage->key = why_json(f, out->columns, out->column_count, set->rows[i]);
-    if (stage->kind == WHY_AGGREGATION) look_at_aggregation(f, b, set, i, k, stage);
+    if (stage->kind == WHY_AGGREGATION) look_at_aggregation(f, p, set, i, k, stage);
 }

@@ -36,7 +36,8 @@ typedef struct sl_step {
     uint32_t row_size;            /* bytes of its rows, a multiple of 8 */
     uint32_t null_words;          /* 64-bit words behind the header */
     uint32_t going_on;            /* mask of outputs that are no sinks */
-    uint32_t unused;
+    uint32_t first_node;          /* number of its first function in the driver that calls it:
+                                     behind an aggregation results come first */
 } sl_step;
 
 /* How state leaves memory past the budget (lua/sluice/analyse/spill.lua says what does). */

@@ -329,7 +329,28 @@ class FileTest(harness.E2ETest):
                          ("large", {"most": 7, "who": "k0", "from": "2023-11-14T22:13:20.000Z"}))
         self.assertIn("aggregation `large`: the result of `small` for 2023-11-14 22:13:20 to 2023-11-14 22:13:22",
                       self.why(9))
-        self.assertIn("in, closed; no result of it was sent: filters behind it kept it out\n", self.why(7))
+        line = 1 + KINDS.split('~= "k1"')[0].count("\n")
+        self.assertIn(f"in, closed; no result of it was sent: filter p.lua:{line} kept it out\n", self.why(7))
+        self.assertEqual(self.stages(self.why(7, "--json"))["large"][0]["filters_behind"], f"filter p.lua:{line}")
+
+    def test_which_filter_behind_an_aggregation_kept_its_result_from_the_next(self):
+        small = KINDS[KINDS.index('rows:group_by "k":window(sluice.tumbling { size = "2 seconds"'):
+                      KINDS.index('      :group_by "k":window(sluice.tumbling { size = "10 seconds", name = "large"')]
+        text = KINDS.replace(small, """small:derive { twice = sluice.int64(function(row) return row.rows * 2 end) }
+      :filter(function(row) return row.k ~= "k2" end)
+""").replace("return sluice.pipeline {", f"local small = {small}return sluice.pipeline {{", 1).replace(
+            '   small:derive', """   small:group_by "rows":window(sluice.tumbling { size = "10 seconds", name = "other" })
+      :aggregate { groups = sluice.count() }
+      :to(sluice.file { path = "other", mode = "append" }),
+   small:derive""").replace('"kinds"', '"behind"')
+        self.file("p.lua", text)
+        run = self.run_sluice("run", "p.lua")
+        self.assertEqual(run.code, 0, run.err)
+        line = 1 + text.split('~= "k2"')[0].count("\n")
+        stages = self.stages(self.why(8, "--json"))
+        self.assertEqual(stages["other"][0]["fate"], "taken")
+        self.assertEqual((stages["large"][0]["fate"], stages["large"][0]["filter"]), ("filtered", f"filter p.lua:{line}"))
+        self.assertIn(f": filter p.lua:{line} kept the result out\n", self.why(8))
 
     def test_late_for_one_stage_and_in_time_for_another(self):
         stages = self.stages(self.why(220, "--json"))

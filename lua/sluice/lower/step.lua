@@ -248,6 +248,8 @@ function lower_step.fill(plan, into, index)
    local given, step = plan.graph.steps[index], plan.steps[index]
    local input = given.input
    into.has_functions, into.node_count = #given.nodes > 0 and 1 or 0, #given.nodes
+   into.first_node = input.kind == "aggregate"
+      and #plan.graph.aggregates[input.index].items or 0
    if #given.nodes > 0 and input.kind ~= "aggregate" then
       local name = name_of(plan.graph, given)
       into.driver = plan:add_driver(driver.prepare(step, name, given.tree))
