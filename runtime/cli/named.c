@@ -68,15 +68,10 @@ static void keep_path(named *n, const char **path) {
 }
 
 static err *unpack(named *n, const char *source, size_t len) {
-    const char *in = getenv("TMPDIR");
-    if (!in || !*in) in = P_tmpdir;
-    int room = snprintf(n->folder, sizeof n->folder, "%s/sluice-named-XXXXXX", in);
-    if (room >= (int)sizeof n->folder || !mkdtemp(n->folder)) {
-        n->folder[0] = '\0';
-        return err_new(ERR_IO, "a temporary folder is wanted: none can be made in %s", in);
-    }
-    n->text.folder = n->folder;
-    err *e = past_script_unpack(source, len, &n->text);
+    err *e = scratch_make(&n->folder, "named");
+    if (e) return e;
+    n->text.folder = n->folder.path;
+    e = past_script_unpack(source, len, &n->text);
     n->args.text = n->text.own_text;
     n->args.text_len = n->text.own_len;
     n->args.root = n->text.root;
@@ -163,6 +158,6 @@ err *named_resolve(const args *a, named *n) {
 void named_done(named *n) {
     for (uint32_t i = 0; i < n->path_count; i++) mem_free(n->paths[i]);
     past_script_wanted_done(&n->text);
-    if (n->folder[0]) past_script_remove(n->folder);
+    scratch_remove(&n->folder);
     buf_done(&n->note);
 }

@@ -4,12 +4,13 @@
  * its script: a name goes by that, whatever has become of the file since. thread: main. */
 #include "runtime/cli/args.h"
 #include "runtime/cli/past_script.h"
+#include "runtime/cli/scratch.h"
 
 typedef struct named {
     args args;               /* those given, with the script, --param and --set of the note */
     buf note;                /* what they borrow from */
     past_script_wanted text; /* likewise */
-    char folder[64];         /* of what the script required; "": none */
+    scratch folder;          /* of what the script required */
     char *paths[3];          /* of files that were named, absolute; owned */
     uint32_t path_count;
 } named;

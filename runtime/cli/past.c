@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/mem.h"
@@ -30,8 +29,7 @@ static void forget_records(past *p) {
 static void end_replay(past *p) {
     replay_close(&p->replay);
     past_script_wanted_done(&p->wanted);
-    if (p->folder[0]) past_script_remove(p->folder);
-    p->folder[0] = '\0';
+    scratch_remove(&p->folder);
 }
 
 void past_close(past *p) {
@@ -194,7 +192,7 @@ static err *open_script(past *p) {
         .a = a,
         .path = path ? path : a->operand,
         .name = p->stored.name,
-        .folder = p->folder,
+        .folder = p->folder.path,
     };
     bool is_current = p->stored.plan->script_hash == hash;
     if (path || is_current) return past_script_open(&p->wanted, &p->script);
@@ -208,25 +206,16 @@ static err *open_script(past *p) {
                    hash);
 }
 
-static err *make_folder(past *p) {
-    const char *in = getenv("TMPDIR");
-    if (!in || !*in) in = P_tmpdir;
-    int len = snprintf(p->folder, sizeof p->folder, "%s/sluice-replay-XXXXXX", in);
-    if (len < (int)sizeof p->folder && mkdtemp(p->folder)) return NULL;
-    p->folder[0] = '\0';
-    return err_new(ERR_IO, "a replay wants a temporary folder: none can be made in %s", in);
-}
-
 /* From `p->replay.from` on, whose batch's text is `p->hash`. */
 static err *open_replay(past *p) {
     worker *w = NULL;
-    err *e = make_folder(p);
+    err *e = scratch_make(&p->folder, "replay");
     if (e || (e = open_script(p))) return e;
     const sl_plan *plan = script_plan(p->script);
     if ((e = worker_new(plan, p->script, 0, 1, &w))) return e;
     p->replay.store = &p->stored.store;
     p->replay.kept = &p->kept;
-    p->replay.folder = p->folder;
+    p->replay.folder = p->folder.path;
     p->replay.is_other_script = plan->script_hash != p->hash;
     sl_system system = p->stored.system;
     system.script = NULL;

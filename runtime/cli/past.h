@@ -4,6 +4,7 @@
  * goes.
  * One owner; thread: main. */
 #include "runtime/cli/past_script.h"
+#include "runtime/cli/scratch.h"
 #include "runtime/cli/stored.h"
 #include "runtime/flow/replay.h"
 
@@ -18,7 +19,7 @@ typedef struct past {
     stored stored;
     past_record *records; /* of batches [first, end); owned */
     uint64_t first, end;
-    char folder[512]; /* of its own, empty or with what state needs; "": none yet */
+    scratch folder; /* of its own, empty or with what state needs */
     replay replay;
     script *script;            /* that the replay runs; the replay's worker owns it */
     past_script_wanted wanted; /* what the script borrows */

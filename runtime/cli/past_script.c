@@ -1,7 +1,6 @@
 #include "runtime/cli/past_script.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,13 +199,4 @@ err *past_script_open(const past_script_wanted *wanted, script **s) {
         .stop = stop_asked(),
     };
     return script_open(&options, s);
-}
-
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at) {
-    (void)info, (void)kind, (void)at;
-    return remove(path);
-}
-
-void past_script_remove(const char *folder) {
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

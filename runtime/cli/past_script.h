@@ -30,6 +30,3 @@ err *past_script_fetch(store *s, uint64_t hash, past_script_wanted *wanted);
 void past_script_wanted_done(past_script_wanted *wanted);
 
 err *past_script_open(const past_script_wanted *wanted, script **s);
-
-/* Remove a folder and what is in it. */
-void past_script_remove(const char *folder);

@@ -23,6 +23,7 @@ typedef struct replaying {
     replay_sent *sent; /* --diff without --script: what topics hold; owned */
     uint32_t sent_count;
     replay_files files; /* and files */
+    uint64_t read_hash; /* of the text whose topics are among them */
     buf line;
     uint64_t differing; /* rows */
 } replaying;
@@ -134,17 +135,42 @@ static err *time_of(const replaying *r, uint64_t batch, int64_t *now_ms) {
     return e;
 }
 
-static err *read_sinks(replaying *r) {
+static bool is_read(const replaying *r, const sl_sink *sink) {
+    for (uint32_t i = 0; i < r->sent_count; i++)
+        if (plan_is(&sink->name, r->sent[i].sink)) return true;
+    return false;
+}
+
+/* The topics that the text has and those before it had not, from `batch` on. */
+static err *read_topics(replaying *r, uint64_t batch) {
     const sl_plan *plan = r->is.replay.pipeline.plan;
     sl_system system = r->is.stored.system;
     int64_t from_ms, to_ms;
-    err *e = time_of(r, r->from, &from_ms);
+    if (r->read_hash == plan->script_hash) return NULL;
+    r->read_hash = plan->script_hash;
+    err *e = time_of(r, batch, &from_ms);
     if (!e) e = time_of(r, r->to - 1, &to_ms);
-    r->sent = mem_zalloc(plan->sink_count + 1u, sizeof *r->sent);
-    for (uint32_t i = 0; !e && i < plan->sink_count; i++)
-        if (replay_sent_can(&plan->sinks[i]))
-            e = replay_sent_read(&plan->sinks[i], &system, from_ms, to_ms,
-                                 &r->sent[r->sent_count++]);
+    r->sent = mem_realloc(r->sent, (r->sent_count + plan->sink_count + 1u) * sizeof *r->sent);
+    for (uint32_t i = 0; !e && i < plan->sink_count; i++) {
+        const sl_sink *sink = &plan->sinks[i];
+        if (!replay_sent_can(sink) || is_read(r, sink)) continue;
+        e = replay_sent_read(sink, &system, from_ms, to_ms, &r->sent[r->sent_count++]);
+    }
+    return e;
+}
+
+/* How long a file was when its sink came is not known. */
+static void tell_files(const replaying *r) {
+    const sl_plan *plan = r->is.replay.pipeline.plan;
+    for (uint32_t i = 0; i < plan->sink_count; i++)
+        if (replay_files_lack(&r->files, &plan->sinks[i]))
+            fprintf(stderr,
+                    "sluice: `%.*s` came with a later text: what the file holds is not compared\n",
+                    (int)plan->sinks[i].name.len, plan->sinks[i].name.data);
+}
+
+static err *read_sinks(replaying *r) {
+    err *e = read_topics(r, r->from);
     if (!e) e = replay_files_open(&r->is, r->from, &r->files);
     if (e || r->sent_count || r->files.count) return e;
     return err_new(ERR_USAGE, "--diff: no sink of the script is a topic of Kafka, or a file, to "
@@ -154,10 +180,7 @@ static err *read_sinks(replaying *r) {
 static void on_row(void *arg, const sl_sink *sink, const sl_message *m) {
     replaying *r = arg;
     if (replay_files_row(&r->files, sink, m, &r->is_rows)) return;
-    bool is_compared = !compares_sinks(r);
-    for (uint32_t i = 0; i < r->sent_count; i++)
-        is_compared |= plan_is(&sink->name, r->sent[i].sink);
-    if (is_compared) replayed_rows_add(&r->is_rows, sink, m);
+    if (!compares_sinks(r) || replay_sent_can(sink)) replayed_rows_add(&r->is_rows, sink, m);
 }
 
 /* -- the batches */
@@ -173,6 +196,8 @@ static err *do_by_sinks(replaying *r, uint64_t batch) {
     int64_t now_ms, next_ms;
     bool is_last = batch + 1 == r->to, is_known = true;
     err *e = past_step(&r->is);
+    if (!e && r->read_hash != r->is.replay.pipeline.plan->script_hash) tell_files(r);
+    if (!e) e = read_topics(r, batch);
     if (!e) e = time_of(r, batch, &now_ms);
     if (!e) e = time_of(r, batch + 1, &next_ms);
     if (!e) e = replay_files_add(&r->files, &r->is, batch, is_last, &r->was_rows, &is_known);

@@ -105,6 +105,10 @@ static replay_file *find(const replay_files *f, const sl_sink *sink) {
     return NULL;
 }
 
+bool replay_files_lack(const replay_files *f, const sl_sink *sink) {
+    return is_file(sink) && !find(f, sink);
+}
+
 static void add_line(const char *name, const char *line, size_t len, replayed_rows *rows) {
     const sl_sink sink = { .name = { .data = name, .len = (uint32_t)strlen(name) } };
     sl_message m = { .value = { .data = line, .len = (uint32_t)len } };

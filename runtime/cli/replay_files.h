@@ -29,6 +29,9 @@ void replay_files_done(replay_files *f);
 bool replay_files_row(replay_files *f, const sl_sink *sink, const sl_message *m,
                       replayed_rows *rows);
 
+/* Whether it is one that came with a later text. */
+bool replay_files_lack(const replay_files *f, const sl_sink *sink);
+
 /* Behind `batch`: add the lines that the files hold of what was not compared yet. `is_known`: false
  * where that is not stored, and more is to come (`is_last`: no more does). */
 err *replay_files_add(replay_files *f, past *p, uint64_t batch, bool is_last, replayed_rows *rows,

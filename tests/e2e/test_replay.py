@@ -1,5 +1,6 @@
 """`sluice replay`: recorded batches done again send byte for byte what they sent, whatever was killed; by another
 script the rows that differ are shown; nothing is written. What cannot be done again is said to be so."""
+import fcntl
 import glob
 import json
 import os
@@ -139,6 +140,20 @@ class FileTest(ReplayTest):
         self.assertIn("batch 7: the same", by.out + by.err)
         self.assertEqual(unknown.code, USAGE)
         self.assertIn(f"`{name}x` is no file, and no pipeline of that name has run on this machine", unknown.err)
+
+    def test_folders_that_killed_commands_left_are_removed(self):
+        """But none in which one works, nor what has just been made."""
+        folder = os.path.join(self.folder, "tmp")
+        for name in "left", "locked", "young":
+            os.makedirs(os.path.join(folder, "sluice-named-" + name, "inside"))
+            if name != "young":
+                os.utime(os.path.join(folder, "sluice-named-" + name), (1, 1))
+        held = os.open(os.path.join(folder, "sluice-named-locked"), os.O_RDONLY)
+        self.addCleanup(os.close, held)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        run = self.run_sluice("replay", "rides", "--from", "0", env={"TMPDIR": folder})
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual(sorted(os.listdir(folder)), ["sluice-named-locked", "sluice-named-young"])
 
     def test_a_name_goes_by_what_ran_though_its_files_are_broken_or_gone(self):
         name = harness.fresh("named")
@@ -375,7 +390,9 @@ class KafkaTest(ReplayTest):
         name, source, out, late = (harness.fresh("replay"), self.topic(2), self.topic(1), self.topic(1))
         script = (KAFKA.replace("NAME", name).replace('"IN"', f'"{source}"').replace("OUT", out)
                   .replace("LATE", late).replace("WORKERS", '1, trigger = "available-now"'))
-        for text in script, script + "-- another\n", script + "-- and another\n":
+        more = self.topic(name="more")  # the last text has one more sink
+        adds = script.replace('mode = "update" }),', f'mode = "update" }}):to(sluice.kafka {{ topic = "{more}", mode = "update" }}),')
+        for text in script, script + "-- another\n", adds:
             self.file("p.lua", text)
             self.client.produce(source, self.rides(900, len(text)))
             run = self.run_sluice("run", "p.lua")
@@ -383,7 +400,8 @@ class KafkaTest(ReplayTest):
         last = str(self.done() - 1)
         run = self.run_sluice("replay", "p.lua", "--from", "0", "--to", last, "--diff", env={"MALLOC_PERTURB_": "165"})
         self.assertEqual(run.code, 0, run.out + run.err)
-        sent = len(self.client.consume(out)) + len(self.client.consume(late))
+        self.assertTrue(self.client.consume(more))
+        sent = sum(len(self.client.consume(topic)) for topic in (out, late, more))
         self.assertEqual(sum(int(words.split()[0]) for words in run.out.split("the same ")[1:]), sent)
 
     def done(self):
