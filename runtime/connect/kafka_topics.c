@@ -5,6 +5,7 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_admin.h"
+#include "runtime/connect/kafka_near.h"
 #include "runtime/connect/kafka_partitioner.h"
 
 enum {
@@ -84,12 +85,21 @@ static void refuse(kafka_target *target, char *reason) {
     target->asked_ms = kafka_now_ms();
 }
 
-static void refuse_missing(const kafka_topics *t, kafka_client *c, kafka_target *target) {
+/* All of the cluster's names are asked for, which rows with other topics each must not do. */
+static void put_near(kafka_topics *t, kafka_client *c, const char *name, buf *text) {
+    int64_t now_ms = kafka_now_ms();
+    if (t->near_ms && now_ms - t->near_ms < AGAIN_MS) return;
+    t->near_ms = now_ms;
+    kafka_near_put(c, name, text);
+}
+
+static void refuse_missing(kafka_topics *t, kafka_client *c, kafka_target *target) {
     buf text;
     char *command = kafka_create_command(c, target->name, t->partitions > 0 ? t->partitions : 4);
     buf_init(&text);
-    buf_printf(&text, "topic %s does not exist on %s (make it: %s; or write create = true)",
-               target->name, c->brokers, command);
+    buf_printf(&text, "topic %s does not exist on %s", target->name, c->brokers);
+    put_near(t, c, target->name, &text);
+    buf_printf(&text, " (make it: %s; or write create = true)", command);
     mem_free(command);
     refuse(target, mem_copy_text(buf_text(&text), text.len));
     buf_done(&text);

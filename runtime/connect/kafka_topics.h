@@ -25,6 +25,7 @@ typedef struct kafka_topics {
     const char *compression; /* of the topics' own; NULL: as the handle has it. Borrowed */
     bool may_create;
     int32_t partitions; /* of a topic that is made; -1: as the broker has it */
+    int64_t near_ms;    /* steady time when a name was looked for that is near; 0: never */
 } kafka_topics;
 
 void kafka_topics_done(kafka_topics *t);

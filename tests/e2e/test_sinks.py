@@ -46,6 +46,7 @@ class SinkExtrasTest(harness.E2ETest):
         out = self.client.consume(self.name + "-quarantine")
         reasons = {r.json()["n"]: dict(r.headers)["sluice.reason"].decode() for r in out}
         self.assertIn(f"topic {good}-no does not exist", reasons[2])
+        self.assertIn(f": did you mean `{good}`? (make it: ", reasons[2])
         self.assertIn("kafka-topics", reasons[2])
         self.assertIn("does not allow the name", reasons[3])
         self.assertIn("topic is nil", reasons[4])
