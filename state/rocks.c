@@ -119,17 +119,21 @@ static err *make_folder(const char *folder) {
 }
 
 /* Remove the runs of a process that was killed. One may have been taken in: its file has two names
- * then, and would be written into under this one. */
-static void remove_runs(const char *path) {
+ * then, and would be written into under this one. Gives the number behind those that stay. */
+static uint64_t remove_runs(const char *path) {
     struct dirent *item;
+    uint64_t free_number = 0;
     DIR *folder = opendir(path);
     while (folder && (item = readdir(folder))) {
         uint64_t number;
         int len = 0;
         sscanf(item->d_name, "run-%" SCNu64 ".new%n", &number, &len);
-        if (len && !item->d_name[len]) unlinkat(dirfd(folder), item->d_name, 0);
+        if (!len || item->d_name[len]) continue;
+        bool is_gone = !unlinkat(dirfd(folder), item->d_name, 0) || errno == ENOENT;
+        if (!is_gone && number >= free_number) free_number = number + 1;
     }
     if (folder) closedir(folder);
+    return free_number;
 }
 
 err *rocks_open(const char *folder, rocks **out) {
@@ -153,7 +157,7 @@ err *rocks_open(const char *folder, rocks **out) {
         return err_new(ERR_FENCED, "process %d works in `%s`: end it, or take another state_dir",
                        (int)holder, folder);
     }
-    remove_runs(folder);
+    r->runs = remove_runs(folder);
     *out = r;
     return NULL;
 }

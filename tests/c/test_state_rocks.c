@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -93,10 +94,35 @@ static void runs_that_were_not_taken_in_are_removed(void **state) {
     rmdir(folder);
 }
 
+/* A folder stands for a file that may not be removed. */
+static void a_run_that_cannot_be_removed_is_passed_by(void **state) {
+    (void)state;
+    char left[sizeof folder + 16];
+    rocks *r = opened(); /* makes the folder */
+    rocks_close(r);
+    for (int i = 0; i < 3; i += 2) {
+        snprintf(left, sizeof left, "%s/run-%d.new", folder, i);
+        assert_int_equal(mkdir(left, 0700), 0);
+    }
+    r = opened();
+    write_run(r, "behind those that stay ");
+    write_run(r, "once more ");
+    assert_has(r, "behind those that stay 9");
+    assert_has(r, "once more 0");
+    rocks_close(r);
+    for (int i = 0; i < 3; i += 2) {
+        snprintf(left, sizeof left, "%s/run-%d.new", folder, i);
+        assert_int_equal(rmdir(left), 0);
+    }
+    assert_null(rocks_destroy(folder));
+    rmdir(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_that_was_taken_in_is_not_written_into),
         cmocka_unit_test(runs_that_were_not_taken_in_are_removed),
+        cmocka_unit_test(a_run_that_cannot_be_removed_is_passed_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
