@@ -52,7 +52,7 @@ void status_collect(status_facts *f, const pipeline *p) {
         f->next_ms = p->trigger.due_ms;
     f->every_ms = every_ms_of(p->plan);
     f->is_committing = commit_is_beside(p);
-    if (f->is_committing) f->at_ms = p->keeper->began_ms; /* its batch is not over before */
+    if (f->is_committing) f->at_ms = commit_began_ms(p); /* its batch is not over before */
     collect_time(f, p);
 }
 

@@ -304,12 +304,8 @@ static void batch_end(batch *b, bool done) {
     end_workers(p, done);
     if (done && !is_beside) commit_count(p, &b->work);
     if (done) move_on(b);
-    for (uint32_t i = 0; i < p->input_count; i++) {
-        if (is_beside)
-            input_park(&p->inputs[i]);
-        else
-            input_release(&p->inputs[i], done);
-    }
+    for (uint32_t i = 0; i < p->input_count && !is_beside; i++)
+        input_release(&p->inputs[i], done);
     free_views(b);
 }
 
@@ -334,7 +330,7 @@ static err *settle_last(batch *b, bool all) {
     err *e = all ? commit_settle(p) : commit_make_way(p);
     b->waited_ms = clock_steady_ms(p->system.clock) - began_ms;
     laps_add(p->laps, LAP_DELIVER);
-    return e || commit_is_open(p) ? e : keeper_check_ours(p);
+    return e || commit_is_open(p) || !p->keeper ? e : keeper_check_ours(p);
 }
 
 /* Runs have ended in this batch: find out of which record. What is behind is safe first. */
@@ -356,13 +352,12 @@ static err *batch_deliver(batch *b) {
         .now_ms = b->view.now_ms,
         .next = b->next,
         .is_flushed = b->view.is_flush,
+        .batches = 1,
         .nulled_numbers = nulled_numbers(p),
     };
-    delivery_hand_over(&p->out);
-    if (!p->keeper) return delivery_run(&p->out, b->view.batch, b->view.now_ms);
     e = commit_begin(p, &b->work);
     laps_add(p->laps, LAP_SAVE);
-    return e || commit_is_beside(p) ? e : commit_await(p);
+    return e || commit_is_beside(p) ? e : commit_await(p, &b->work);
 }
 
 /* Take in what the batch reads; false: nothing came and nothing is due. */
@@ -426,7 +421,7 @@ static err *deliver(batch *b) {
 /* The batch failed. Takes `e`. */
 static err *give_up(pipeline *p, err *e) {
     e = commit_settle_before(p, e);
-    if (p->keeper) commit_given_up(p);
+    commit_given_up(p);
     return e;
 }
 
@@ -457,7 +452,7 @@ err *batch_run(pipeline *p, bool flush, bool *ran) {
     laps_add(p->laps, LAP_DELIVER);
     if (e) e = give_up(p, e);
     batch_end(&b, !e);
-    if (!e && p->keeper && !commit_is_beside(p)) e = commit_applied(p);
+    if (!e && !commit_is_beside(p)) e = commit_applied(p);
     if (!e) reload_settle(p);
     if (!e) e = budget_keep(p);
     laps_add(p->laps, LAP_END);

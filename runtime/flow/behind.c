@@ -13,13 +13,6 @@ enum {
     LEAST_MS = 7, /* from one to the next: more of them would only keep broker and store busy */
 };
 
-/* What is to be committed, or is. */
-typedef struct promise {
-    pointer p;      /* the object may get another name before it is durable */
-    sl_mark *marks; /* owned; topics: sources' */
-    uint32_t count;
-} promise;
-
 struct behind {
     jobs *deliveries;
     promise running;      /* the commits' thread's */
@@ -46,24 +39,12 @@ err *behind_new(behind **out) {
     return NULL;
 }
 
-static void forget(promise *it) {
-    mem_free(it->marks);
-    *it = (promise){ 0 };
-}
-
-/* What `to` had is forgotten. */
-static void move(promise *to, promise *from) {
-    forget(to);
-    *to = *from;
-    *from = (promise){ 0 };
-}
-
 void behind_free(behind *b) {
     if (!b) return;
     jobs_free(b->deliveries);
-    forget(&b->running);
-    forget(&b->ready);
-    forget(&b->done);
+    promise_forget(&b->running);
+    promise_forget(&b->ready);
+    promise_forget(&b->done);
     err_free(b->error);
     pthread_cond_destroy(&b->moved);
     pthread_mutex_destroy(&b->lock);
@@ -75,7 +56,7 @@ void behind_free(behind *b) {
 static err *try_pointer(pipeline *p, const commit_work *work) {
     (void)work;
     keeper *k = p->keeper;
-    promise *it = &k->behind->running;
+    promise *it = &p->beside->behind->running;
     err *e = k->ops->check ? k->ops->check(k->ledger) : NULL;
     if (!e) e = k->ops->begin(k->ledger);
     if (!e) e = checkpoint_wait(k->checkpoint, &it->p);
@@ -85,17 +66,17 @@ static err *try_pointer(pipeline *p, const commit_work *work) {
 
 static void run_pointers(void *arg) {
     pipeline *p = arg;
-    behind *b = p->keeper->behind;
+    behind *b = p->beside->behind;
     pthread_mutex_lock(&b->lock);
     while (b->ready.marks && !b->has_failed) {
-        move(&b->running, &b->ready);
+        promise_move(&b->running, &b->ready);
         pthread_mutex_unlock(&b->lock);
         commit_work work = { .batch = b->running.p.batch };
         err *e = commit_try(p, try_pointer, true, &work);
         pthread_mutex_lock(&b->lock);
         b->has_failed = e != NULL;
         b->error = e;
-        if (!e) move(&b->done, &b->running);
+        if (!e) promise_move(&b->done, &b->running);
         pthread_cond_signal(&b->moved);
     }
     b->is_committing = false;
@@ -113,49 +94,48 @@ static err *try_rows(pipeline *p, const commit_work *work) {
 
 /* The rows are out: their batch can be committed, and with it those before. */
 static void make_ready(pipeline *p) {
-    keeper *k = p->keeper;
-    behind *b = k->behind;
-    promise it = { .p = k->saved, .count = k->mark_count };
-    it.marks = mem_alloc((it.count + 1) * sizeof *it.marks);
-    if (it.count) memcpy(it.marks, k->marks, it.count * sizeof *it.marks);
+    behind *b = p->beside->behind;
+    promise it = { 0 };
+    commit_promise(p->keeper, &it);
     pthread_mutex_lock(&b->lock);
-    move(&b->ready, &it);
+    promise_move(&b->ready, &it);
     if (!b->is_committing) {
         b->is_committing = true;
-        b->ticket = jobs_add(k->commits, run_pointers, p);
+        b->ticket = jobs_add(p->beside->thread, run_pointers, p);
     }
     pthread_mutex_unlock(&b->lock);
 }
 
 static void run_delivery(void *arg) {
     pipeline *p = arg;
-    keeper *k = p->keeper;
-    k->outcome = commit_try(p, try_rows, false, k->work);
-    k->ended_ms = clock_steady_ms(p->system.clock);
-    if (!k->outcome) make_ready(p);
+    beside *b = p->beside;
+    b->outcome = commit_try(p, try_rows, false, &b->work);
+    b->ended_ms = clock_steady_ms(p->system.clock);
+    if (!b->outcome) make_ready(p);
 }
 
 /* -- main */
 
 void behind_begin(pipeline *p) {
-    p->keeper->ticket = jobs_add(p->keeper->behind->deliveries, run_delivery, p);
+    p->beside->ticket = jobs_add(p->beside->behind->deliveries, run_delivery, p);
 }
 
-int64_t behind_next_ms(const keeper *k) {
-    return k->began_ms + (checkpoint_unwritten(k->checkpoint) > FEW ? PACE_MS : LEAST_MS);
+int64_t behind_next_ms(const pipeline *p) {
+    bool is_slow = checkpoint_unwritten(p->keeper->checkpoint) > FEW;
+    return p->beside->began_ms + (is_slow ? PACE_MS : LEAST_MS);
 }
 
-bool behind_wait(const keeper *k, int64_t most_ms) {
-    return jobs_wait_some(k->behind->deliveries, k->ticket, most_ms);
+bool behind_wait(const beside *b, int64_t most_ms) {
+    return jobs_wait_some(b->behind->deliveries, b->ticket, most_ms);
 }
 
 /* Take in the commits that are over. An error is told once. */
 static err *take(pipeline *p) {
     keeper *k = p->keeper;
-    behind *b = k->behind;
+    behind *b = p->beside->behind;
     promise done = { 0 };
     pthread_mutex_lock(&b->lock);
-    move(&done, &b->done);
+    promise_move(&done, &b->done);
     err *e = b->error;
     b->error = NULL;
     pthread_mutex_unlock(&b->lock);
@@ -164,7 +144,7 @@ static err *take(pipeline *p) {
         k->committed_ms = clock_steady_ms(p->system.clock);
         k->has_other_shape = false;
         checkpoint_committed(k->checkpoint, &k->current, done.marks, done.count);
-        forget(&done);
+        promise_forget(&done);
     }
     return e;
 }
@@ -172,31 +152,31 @@ static err *take(pipeline *p) {
 /* The rows that are under way are out, or cannot be. */
 static err *settle_rows(pipeline *p) {
     keeper *k = p->keeper;
-    if (!k->is_beside) return NULL;
-    jobs_wait(k->behind->deliveries, k->ticket, NULL);
-    k->is_beside = false;
-    err *e = k->outcome;
-    k->outcome = NULL;
+    beside *b = p->beside;
+    if (!b->is_on) return NULL;
+    jobs_wait(b->behind->deliveries, b->ticket, NULL);
+    b->is_on = false;
+    err *e = b->outcome;
+    b->outcome = NULL;
     p->counters.redelivered += atomic_exchange(&k->redelivered, 0);
-    k->commit_ms = k->ended_ms - k->began_ms;
-    if (!e) commit_count(p, k->work);
+    k->commit_ms = b->took_ms = b->ended_ms - b->began_ms;
+    if (!e) commit_add(p, &b->work);
     for (uint32_t i = 0; i < p->input_count; i++) input_release_parked(&p->inputs[i], !e);
     return e;
 }
 
 static err *settle_pointers(pipeline *p) {
-    keeper *k = p->keeper;
-    pthread_mutex_lock(&k->behind->lock);
-    uint64_t ticket = k->behind->ticket;
-    pthread_mutex_unlock(&k->behind->lock);
-    jobs_wait(k->commits, ticket, NULL);
+    behind *b = p->beside->behind;
+    pthread_mutex_lock(&b->lock);
+    uint64_t ticket = b->ticket;
+    pthread_mutex_unlock(&b->lock);
+    jobs_wait(p->beside->thread, ticket, NULL);
     return take(p);
 }
 
 /* Some of what waits is committed. */
 static err *settle_some(pipeline *p) {
-    keeper *k = p->keeper;
-    behind *b = k->behind;
+    behind *b = p->beside->behind;
     pthread_mutex_lock(&b->lock);
     while (b->is_committing && !b->done.marks) pthread_cond_wait(&b->moved, &b->lock);
     pthread_mutex_unlock(&b->lock);

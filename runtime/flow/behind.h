@@ -9,7 +9,7 @@
  *
  * A process that dies does the batches behind its pointer again, and so their rows. Sinks are the
  * deliveries' thread's, the ledger is the commits'. Part of commit.h; thread: main. */
-#include "runtime/flow/keeper_inside.h"
+#include "runtime/flow/commit_inside.h"
 
 typedef struct behind behind;
 
@@ -17,15 +17,15 @@ typedef struct behind behind;
 err *behind_new(behind **b);
 void behind_free(behind *b); /* nothing is under way; NULL is allowed */
 
-/* The batch in k->work: its object is being written, its rows are handed over. */
+/* The batch in p->beside: its object is being written, its rows are handed over. */
 void behind_begin(pipeline *p);
 
 /* Wait for the rows, at most `most_ms`; true: they are out, or cannot be. */
-bool behind_wait(const keeper *k, int64_t most_ms);
+bool behind_wait(const beside *b, int64_t most_ms);
 
 /* Steady time, ms, of the next batch: they keep a distance, longer while the store is slower than
  * they are, so that what waits for it does not grow. */
-int64_t behind_next_ms(const keeper *k);
+int64_t behind_next_ms(const pipeline *p);
 
 /* Take in the commits that are over; errors as of commit_await. Waits only behind an error. */
 err *behind_look(pipeline *p);

@@ -1,19 +1,16 @@
 #include "runtime/flow/commit_inside.h"
 
-#include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 #include <time.h>
 
 #include "runtime/base/crash.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/flow/ahead.h"
-#include "runtime/flow/behind.h"
 #include "runtime/flow/keeper_inside.h"
-#include "runtime/flow/local.h"
 #include "runtime/flow/record.h"
 #include "runtime/flow/reload.h"
-#include "runtime/operator/stored.h"
 
 enum {
     FIRST_REST_MS = 50, /* before it is tried again */
@@ -21,137 +18,6 @@ enum {
     SLICE_MS = 20,
     TELL_MS = 10000, /* between two lines about it */
 };
-
-/* -- the object */
-
-static progress_source progress_of(const keeper *k, const input *in, arena *memory) {
-    const progress_source *was = k && k->has_gone ? keeper_loaded(k, in->number) : NULL;
-    uint32_t most = in->partition_count + (was ? was->count : 0), count = in->partition_count;
-    progress_partition *all = arena_take(memory, most * sizeof *all, sizeof(int64_t));
-    for (uint32_t n = 0; n < count; n++) {
-        uint32_t at = in->order[n];
-        all[n] = (progress_partition){
-            .topic = in->partitions[at].topic,
-            .number = in->partitions[at].number,
-            .position = in->reached[at],
-            .high = in->watermark.partitions[at].high,
-        };
-        if (at >= in->header_count) continue;
-        all[n].header = in->headers[at].text;
-        all[n].header_offset = in->headers[at].offset;
-    }
-    progress_source s = {
-        .name = in->plan->name,
-        .is_marked = k && keeper_marks(k, in->plan),
-        .time = in->watermark.time,
-        .all_idle_ms = in->watermark.all_idle_ms,
-        .all_idle_time = in->watermark.all_idle_time,
-        .partitions = all,
-        .count = count,
-    };
-    /* files that are not there may come back */
-    for (uint32_t i = 0; was && i < was->count; i++)
-        if (!progress_find_partition(&s, was->partitions[i].topic, was->partitions[i].number))
-            all[s.count++] = was->partitions[i];
-    return s;
-}
-
-void commit_put_progress(const pipeline *p, const commit_work *work, buf *out) {
-    uint32_t aggregates = p->plan->aggregate_count, distincts = p->plan->distinct_count;
-    progress made = {
-        .batch = work->batch,
-        .now_ms = work->now_ms,
-        .is_flushed = work->is_flushed,
-        .sources = mem_zalloc(p->input_count, sizeof *made.sources),
-        .source_count = p->input_count,
-        .stages = mem_zalloc(aggregates + distincts, sizeof *made.stages),
-        .stage_count = aggregates + distincts,
-    };
-    arena_init(&made.memory, 16 << 10);
-    for (uint32_t i = 0; i < p->input_count; i++)
-        made.sources[i] = progress_of(p->keeper, &p->inputs[i], &made.memory);
-    for (uint32_t i = 0; i < made.stage_count; i++)
-        made.stages[i] = (progress_stage){
-            .is_distinct = i >= aggregates,
-            .name = i < aggregates ? p->plan->aggregates[i].name
-                                   : p->plan->distincts[i - aggregates].name,
-            .watermark = work->next[i],
-            .closing = i < aggregates ? p->stages.aggregates[i].closing_next : (close_cursor){ 0 },
-        };
-    progress_write(&made, out);
-    mem_free(made.sources);
-    mem_free(made.stages);
-    progress_done(&made);
-}
-
-static err *put_positions(const pipeline *p, image *m) {
-    for (uint32_t i = 0; i < p->out.count; i++) {
-        const out_sink *s = &p->out.sinks[i];
-        if (!s->ops->position) continue;
-        buf *out = image_begin(m, IMAGE_SINK, s->plan->name.data, s->plan->name.len);
-        err *e = s->ops->position(s->handle, out);
-        image_end(m);
-        if (e) return err_wrap(e, "sink `%.*s`", (int)s->plan->name.len, s->plan->name.data);
-    }
-    return NULL;
-}
-
-/* For whoever goes back: how many rows come again. */
-static void put_rows(const pipeline *p, image *m) {
-    buf *out = image_begin(m, IMAGE_ROWS, "", 0);
-    for (uint32_t i = 0; i < p->out.count; i++) {
-        const out_sink *s = &p->out.sinks[i];
-        uint32_t rows = s->leaving_retracted.count + s->leaving_rows.count;
-        if (rows)
-            buf_printf(out, "%" PRIu32 " %.*s\n", rows, (int)s->plan->name.len, s->plan->name.data);
-    }
-    image_end(m);
-}
-
-static void put_section(image *m, int32_t kind, const buf *bytes) {
-    buf_put(image_begin(m, kind, "", 0), bytes->data, bytes->len);
-    image_end(m);
-}
-
-/* Make the object of the batch and begin to write it. */
-static err *save(pipeline *p, const commit_work *work) {
-    keeper *k = p->keeper;
-    size_t held = 0;
-    if (k->has_positions) checkpoint_given_up(k->checkpoint); /* of a try before this one */
-    for (uint32_t w = 0; w < crew_count(p->crew); w++)
-        held += worker_state_bytes(crew_worker(p->crew, w), p->plan);
-    bool is_full = local_wants_full(p, checkpoint_wants_full(k->checkpoint, held), held);
-    if (k->has_other_shape) is_full = true;
-    assert(!is_full || !local_has_spilled(p)); /* it would lack what is not in memory */
-    k->parent[0] = '\0';
-    if (work->view)
-        pointer_write(checkpoint_underway(k->checkpoint) ? &k->saved : &k->current, k->parent);
-    image_head head = {
-        .is_full = is_full,
-        .batch = work->batch,
-        .parent = k->parent,
-        .created_ms = work->now_ms,
-        .script_hash = p->plan->script_hash,
-        .shape = k->shape,
-        .pipeline = k->name,
-        .cluster = k->ops->cluster ? k->ops->cluster(k->ledger) : "",
-    };
-    image *m = image_new(&head);
-    image_use(m, checkpoint_spares(k->checkpoint));
-    commit_put_progress(p, work, image_begin(m, IMAGE_PROGRESS, "", 0));
-    image_end(m);
-    if (work->view) put_section(m, IMAGE_RECORD, &k->record);
-    if (work->view) put_rows(p, m);
-    for (uint32_t w = 0; w < crew_count(p->crew); w++)
-        worker_save(crew_worker(p->crew, w), p->plan, m, is_full);
-    err *e = put_positions(p, m);
-    if (e) {
-        image_free(m);
-        return e;
-    }
-    checkpoint_put(k->checkpoint, m, &k->record, is_full, head.batch, k->mark_count, &k->saved);
-    return keeper_step(p, "saved");
-}
 
 /* -- one try after the other */
 
@@ -235,76 +101,76 @@ static err *judge_refusals(const pipeline *p) {
     return delivery_judge(&p->out, share);
 }
 
+/* Make the object behind the sinks, whose positions it holds. */
+static err *save_now(pipeline *p, const commit_work *work) {
+    keeper *k = p->keeper;
+    err *e = commit_save(p, work);
+    k->running.p = k->saved;
+    return e;
+}
+
 static err *try_batch(pipeline *p, const commit_work *work) {
     keeper *k = p->keeper;
+    promise *it = &k->running;
     k->was_asked = false;
     err *e = k->ops->begin(k->ledger);
     if (!e) e = keeper_step(p, "begun");
     if (!e) e = delivery_run(&p->out, number_of(work), work->now_ms);
     if (!e) e = judge_refusals(p);
     if (!e) e = keeper_step(p, "produced");
-    if (!e && k->has_positions) e = save(p, work);
-    if (!e) e = checkpoint_wait(k->checkpoint, &k->saved);
+    if (!e && k->has_positions) e = save_now(p, work);
+    if (!e) e = checkpoint_wait(k->checkpoint, &it->p);
     if (!e) e = keeper_step(p, "written");
     if (e) return e;
     k->was_asked = true;
-    return commit_text(k, &k->saved, k->marks, k->mark_count);
+    return commit_text(k, &it->p, it->marks, it->count);
 }
 
-/* It was tried until it was committed, or cannot be. Takes `e`. */
-static err *end_tries(pipeline *p, err *e) {
+err *commit_tries(pipeline *p, const commit_work *work) {
+    return commit_try(p, try_batch, true, work);
+}
+
+err *commit_end_tries(pipeline *p, int64_t began_ms, int64_t ended_ms, err *e) {
     keeper *k = p->keeper;
     p->counters.redelivered += atomic_exchange(&k->redelivered, 0);
     if (e) return e;
-    k->current = k->saved;
-    k->committed_ms = k->ended_ms;
-    k->commit_ms = k->ended_ms - k->began_ms;
+    k->current = k->running.p;
+    k->committed_ms = ended_ms;
+    k->commit_ms = ended_ms - began_ms;
     return NULL;
 }
 
-/* thread: that of commits, or main */
-static void run_commit(void *arg) {
-    pipeline *p = arg;
-    keeper *k = p->keeper;
-    k->outcome = commit_try(p, try_batch, true, k->work);
-    k->ended_ms = clock_steady_ms(p->system.clock);
+/* -- a batch */
+
+void commit_promise(const keeper *k, promise *it) {
+    promise_forget(it);
+    it->p = k->saved;
+    it->count = k->mark_count;
+    it->marks = mem_alloc((it->count + 1) * sizeof *it->marks);
+    if (it->count) memcpy(it->marks, k->marks, it->count * sizeof *it->marks);
 }
 
-err *commit_begin(pipeline *p, const commit_work *work) {
+void promise_forget(promise *it) {
+    mem_free(it->marks);
+    *it = (promise){ 0 };
+}
+
+void promise_move(promise *to, promise *from) {
+    promise_forget(to);
+    *to = *from;
+    *from = (promise){ 0 };
+}
+
+/* What it was, and its object. */
+static err *put_down(pipeline *p, const commit_work *work) {
     keeper *k = p->keeper;
-    assert(!k->is_beside);
-    if (!k->work) k->work = mem_alloc(sizeof *k->work);
-    *k->work = *work;
-    k->began_ms = clock_steady_ms(p->system.clock);
     keeper_collect_marks(p, work->batch);
     buf_reset(&k->record);
     record_put(&k->record, p, work->view);
-    err *e = k->has_positions ? NULL : save(p, work);
-    if (e || !k->commits || p->trial) return e; /* what failed on trial must be there still */
-    k->work->view = NULL;
-    k->work->next = NULL;
-    k->is_beside = true;
-    if (k->behind)
-        behind_begin(p);
-    else
-        k->ticket = jobs_add(k->commits, run_commit, p);
-    return NULL;
+    return k->has_positions ? NULL : commit_save(p, work);
 }
 
-bool commit_is_beside(const pipeline *p) { return p->keeper && p->keeper->is_beside; }
-
-/* It is over. */
-static err *take_outcome(pipeline *p) {
-    err *e = end_tries(p, p->keeper->outcome);
-    return e ? e : keeper_step(p, "committed");
-}
-
-err *commit_await(pipeline *p) {
-    run_commit(p);
-    return take_outcome(p);
-}
-
-/* Without a checkpoint the log alone says what the batch was. */
+/* The log alone says what the batch was where nothing is kept. */
 static void note_record(const pipeline *p, const commit_work *work) {
     buf record;
     if (p->system.log->level > LOG_DEBUG) return;
@@ -314,23 +180,51 @@ static void note_record(const pipeline *p, const commit_work *work) {
     buf_done(&record);
 }
 
-void commit_count(pipeline *p, const commit_work *work) {
+err *commit_begin(pipeline *p, const commit_work *work) {
+    bool is_held = commit_is_beside(p);
+    if (!is_held) delivery_hand_over(&p->out);
+    err *e = p->keeper ? put_down(p, work) : NULL;
+    if (e || !p->beside || p->trial) return e; /* what failed on trial must be there still */
     note_record(p, work);
+    if (is_held)
+        beside_hold(p, work);
+    else
+        beside_begin(p, work);
+    return NULL;
+}
+
+err *commit_await(pipeline *p, const commit_work *work) {
+    keeper *k = p->keeper;
+    if (!k) return delivery_run(&p->out, number_of(work), work->now_ms);
+    int64_t began_ms = clock_steady_ms(p->system.clock);
+    commit_promise(k, &k->running);
+    err *e = commit_tries(p, work);
+    e = commit_end_tries(p, began_ms, clock_steady_ms(p->system.clock), e);
+    return e ? e : keeper_step(p, "committed");
+}
+
+void commit_add(pipeline *p, const commit_work *work) {
     delivery_count(&p->out);
     p->counters.nulled_numbers += work->nulled_numbers;
-    p->counters.batches++;
+    p->counters.batches += work->batches;
+}
+
+void commit_count(pipeline *p, const commit_work *work) {
+    note_record(p, work);
+    commit_add(p, work);
 }
 
 err *commit_applied(pipeline *p) {
     keeper *k = p->keeper;
+    if (!k) return NULL;
     k->has_other_shape = false;
     ahead_forget(p);
-    checkpoint_committed(k->checkpoint, &k->current, k->marks, k->mark_count);
+    checkpoint_committed(k->checkpoint, &k->current, k->running.marks, k->running.count);
     return keeper_step(p, "applied");
 }
 
 void commit_given_up(pipeline *p) {
-    checkpoint_given_up(p->keeper->checkpoint);
+    if (p->keeper) checkpoint_given_up(p->keeper->checkpoint);
 }
 
 bool commit_leaves_no_trace(const pipeline *p) {
@@ -345,78 +239,21 @@ err *commit_take_back(pipeline *p) {
     return e;
 }
 
-/* -- beside the next batch */
-
-bool commit_wait(const pipeline *p, int64_t most_ms) {
-    const keeper *k = p->keeper;
-    return k->behind ? behind_wait(k, most_ms) : jobs_wait_some(k->commits, k->ticket, most_ms);
-}
-
-bool commit_is_open(const pipeline *p) {
-    return commit_is_beside(p) || (p->keeper && checkpoint_underway(p->keeper->checkpoint) > 0);
-}
-
-int64_t commit_next_ms(const pipeline *p) {
-    const keeper *k = p->keeper;
-    int64_t next_ms = k->is_beside ? k->began_ms + k->commit_ms : INT64_MIN;
-    int64_t paced_ms = k->behind ? behind_next_ms(k) : INT64_MIN;
-    return saturate_sub(next_ms > paced_ms ? next_ms : paced_ms, p->batch_ms);
-}
-
-err *commit_look(pipeline *p) {
-    if (commit_is_beside(p) && commit_wait(p, 0)) return commit_make_way(p);
-    return p->keeper && p->keeper->behind ? behind_look(p) : NULL;
-}
-
-err *commit_make_way(pipeline *p) {
-    if (!p->keeper || !p->keeper->behind || p->trial) return commit_settle(p);
-    return behind_make_way(p);
-}
-
-err *commit_settle(pipeline *p) {
-    keeper *k = p->keeper;
-    if (k && k->behind) return behind_settle(p);
-    if (!commit_is_beside(p)) return NULL;
-    jobs_wait(k->commits, k->ticket, NULL);
-    k->is_beside = false;
-    err *e = take_outcome(p);
-    if (e) {
-        p->batch = number_of(k->work);
-        commit_given_up(p);
-    } else {
-        commit_count(p, k->work);
-    }
-    for (uint32_t i = 0; i < p->input_count; i++) input_release_parked(&p->inputs[i], !e);
-    return e ? e : commit_applied(p);
-}
-
-void commit_settle_for_later(pipeline *p) {
-    err *e = commit_settle(p);
-    p->later = err_join(p->later, e);
-}
-
-err *commit_settle_before(pipeline *p, err *e) {
-    err *first = commit_settle(p);
-    if (!first) return e;
-    err_free(e);
-    return first;
-}
-
 /* -- without a batch */
 
 static err *try_pointer(pipeline *p, const commit_work *work) {
     keeper *k = p->keeper;
+    promise *it = &k->running;
     err *e = k->ops->begin(k->ledger);
-    if (!e && work->next) e = checkpoint_wait(k->checkpoint, &k->saved);
-    return e ? e : commit_text(k, &k->saved, k->marks, k->mark_count);
+    if (!e && work->next) e = checkpoint_wait(k->checkpoint, &it->p);
+    return e ? e : commit_text(k, &it->p, it->marks, it->count);
 }
 
 static err *commit_pointer(pipeline *p, const commit_work *work) {
-    keeper *k = p->keeper;
-    k->began_ms = clock_steady_ms(p->system.clock);
+    int64_t began_ms = clock_steady_ms(p->system.clock);
+    commit_promise(p->keeper, &p->keeper->running);
     err *e = commit_try(p, try_pointer, true, work);
-    k->ended_ms = clock_steady_ms(p->system.clock);
-    return end_tries(p, e);
+    return commit_end_tries(p, began_ms, clock_steady_ms(p->system.clock), e);
 }
 
 /* Files that are appended to, and positions that no ledger knows, stand in an object. */
@@ -436,7 +273,7 @@ err *commit_genesis(pipeline *p) {
     err *e = NULL;
     if (needs_object(p)) {
         work.next = none;
-        e = save(p, &work);
+        e = commit_save(p, &work);
     } else {
         k->saved = pointer_new(POINTER_GENESIS, 0, k->mark_count);
     }
@@ -444,7 +281,7 @@ err *commit_genesis(pipeline *p) {
     mem_free(none);
     if (e) return e;
     crash_point("flow_genesis");
-    checkpoint_committed(k->checkpoint, &k->current, k->marks, k->mark_count);
+    checkpoint_committed(k->checkpoint, &k->current, k->running.marks, k->running.count);
     return NULL;
 }
 

@@ -7,18 +7,20 @@
  *
  * Nothing is processed twice: outputs stay in memory until they are committed. Where a sink has a
  * position, the object holds it, and is made behind the sinks: the commit ends in the call. Else
- * all that waits for others goes on in a thread of its own, beside the next batch (decision 0044):
+ * all that waits for others goes on in a thread of its own, beside the next batch (decision 0044).
+ * A batch that is done before the commit is over is held, where its rows are few: object on its
+ * way, rows copied. All that are held then are one commit (decision 0065):
  *
- *   main    ─batch 7─▶ begin 7 ──────batch 8─────▶ settle 7, begin 8 ─────batch 9──▶
- *   commits               └──sinks, ledger──▶ over           └──sinks, ledger──▶
+ *   main    ─batch 7─▶ begin 7 ─batch 8─▶ hold 8 ─batch 9─▶ settle 7, begin 8, hold 9 ─▶
+ *   commits               └──────sinks, ledger──────▶ over           └──sinks, ledger──▶
  *
  * At least once the pointer follows by itself, behind the rows (behind.h): the next batch waits for
- * them alone.
+ * them alone. Where nothing is kept, rows are all there is.
  *
- * It alone uses ledger and sinks then. The object is made before it begins, so the tables go on;
- * what it tells (counters, the local base, garbage) waits for commit_settle. One that fails for
- * good ends the run, and what came behind it in memory is of no account. thread: main. */
-#include "runtime/flow/keeper.h"
+ * The thread alone uses ledger and sinks then. The object is made before it begins, so the tables
+ * go on; what it tells (counters, the local base, garbage) waits for commit_settle. One that fails
+ * for good ends the run, and what came behind it in memory is of no account. thread: main. */
+#include "runtime/flow/pipeline.h"
 
 /* What is committed, beside keyed state. View and watermarks are not looked at beside the next. */
 typedef struct commit_work {
@@ -27,19 +29,28 @@ typedef struct commit_work {
     int64_t now_ms;          /* processing time */
     const int64_t *next;     /* watermarks at its end: of aggregations, then of distincts */
     bool is_flushed;         /* nothing can come behind it */
+    uint32_t batches;        /* so many as one: 1, or those that were held */
     uint64_t nulled_numbers; /* run_counters */
 } commit_work;
 
-/* Begin to commit the batch, whose rows are handed over; before the tables take it as done. None is
- * beside. That of a script on trial never goes beside. */
+/* The sinks are others: what goes beside depends on them. ERR_IO: nothing does, for want of a
+ * thread. */
+err *commit_follow_sinks(pipeline *p);
+
+/* Nothing is under way. */
+void commit_close(pipeline *p);
+
+/* Begin to commit the batch, or hold it where one is beside; before the tables take it as done.
+ * commit_make_way was called. That of a script on trial never goes beside. */
 err *commit_begin(pipeline *p, const commit_work *work);
 
-/* Whether one goes on by itself. */
+/* Whether one goes on by itself; steady time, ms, when it began. */
 bool commit_is_beside(const pipeline *p);
+int64_t commit_began_ms(const pipeline *p);
 
 /* One that is not: try until it is committed. Retries what may pass for as long as the process is
  * not told to stop. ERR_FENCED: somebody else works here. */
-err *commit_await(pipeline *p);
+err *commit_await(pipeline *p, const commit_work *work);
 
 /* The batch counts, though its source's records are still there. */
 void commit_count(pipeline *p, const commit_work *work);
@@ -70,7 +81,8 @@ int64_t commit_next_ms(const pipeline *p);
 /* Take in what is over (errors as of commit_await); does not wait. */
 err *commit_look(pipeline *p);
 
-/* Wait for what the next batch's rows must not pass, and take in what it tells. */
+/* The running batch may be handed over, or held: wait for what its rows must not pass, and take in
+ * what it tells. */
 err *commit_make_way(pipeline *p);
 
 /* Wait for all, and take it in. Behind this nothing is under way: ledger, sinks and checkpoint are

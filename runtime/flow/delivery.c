@@ -12,7 +12,8 @@
 #include "runtime/script/sink.h"
 
 enum { SLICE = 1000,
-       HELD_BYTES = 4 << 10 };
+       PLAN_BYTES = 4 << 10,
+       MOST_HELD_BYTES = 4 << 20 };
 
 /* Whoever finds connectors may stand in for the script's own sinks, too: tests do. */
 static const sl_sink_ops *find_ops(const sl_string *connector, find_sink_ops find) {
@@ -21,14 +22,19 @@ static const sl_sink_ops *find_ops(const sl_string *connector, find_sink_ops fin
     return !found && is_script ? &script_sink_ops : found;
 }
 
-err *delivery_open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find,
-                        const sl_system *system) {
-    *s = (out_sink){ .plan = plan, .ops = find_ops(&plan->connector, find) };
+void delivery_init_boxes(out_sink *s) {
     outbox_init(&s->retracted);
     outbox_init(&s->rows);
     outbox_init(&s->leaving_retracted);
     outbox_init(&s->leaving_rows);
-    arena_init(&s->held, HELD_BYTES);
+    outbox_init(&s->held_rows);
+}
+
+err *delivery_open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find,
+                        const sl_system *system) {
+    *s = (out_sink){ .plan = plan, .ops = find_ops(&plan->connector, find) };
+    delivery_init_boxes(s);
+    arena_init(&s->held, PLAN_BYTES);
     if (!s->ops)
         return err_new(ERR_PLAN, "sink `%.*s`: there is no connector `%.*s`",
                        (int)plan->name.len, plan->name.data,
@@ -41,14 +47,24 @@ bool delivery_is_maker(const sl_sink *plan) {
     return option_flag(plan->options, "create", false);
 }
 
-err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const sl_system *system) {
-    *d = (delivery){ .refusals_to = UINT32_MAX };
+/* Where refused rows go, by the plan; UINT32_MAX: nowhere. */
+static uint32_t find_refusals(const sl_plan *plan) {
+    for (uint32_t i = 0; i < plan->source_count; i++)
+        if (plan->sources[i].quarantine >= 0) return (uint32_t)plan->sources[i].quarantine;
+    return UINT32_MAX;
+}
+
+void delivery_init(delivery *d, const sl_plan *plan) {
+    *d = (delivery){ .count = plan->sink_count, .refusals_to = find_refusals(plan) };
     d->sinks = mem_zalloc(plan->sink_count, sizeof *d->sinks);
     arena_init(&d->side_text, 64 << 10);
     arena_init(&d->leaving_text, 64 << 10);
+    arena_init(&d->held_text, 4 << 10);
+}
+
+err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const sl_system *system) {
     err *missing = NULL;
-    d->count = plan->sink_count;
-    delivery_find_refusals(d, plan);
+    delivery_init(d, plan);
     for (uint32_t i = 0; i < plan->sink_count; i++) {
         if (delivery_is_maker(&plan->sinks[i])) continue;
         err *e = delivery_open_sink(&d->sinks[i], &plan->sinks[i], find, system);
@@ -68,19 +84,13 @@ err *delivery_open_makers(delivery *d, const sl_plan *plan, find_sink_ops find,
     return NULL;
 }
 
-void delivery_find_refusals(delivery *d, const sl_plan *plan) {
-    d->refusals_to = UINT32_MAX;
-    for (uint32_t i = plan->source_count; i > 0; i--)
-        if (plan->sources[i - 1].quarantine >= 0)
-            d->refusals_to = (uint32_t)plan->sources[i - 1].quarantine;
-}
-
 void delivery_close_sink(out_sink *s) {
     if (s->handle) s->ops->close(s->handle);
     outbox_done(&s->retracted);
     outbox_done(&s->rows);
     outbox_done(&s->leaving_retracted);
     outbox_done(&s->leaving_rows);
+    outbox_done(&s->held_rows);
     arena_done(&s->held);
     mem_free(s->messages);
 }
@@ -90,6 +100,7 @@ void delivery_close(delivery *d) {
     mem_free(d->sinks);
     arena_done(&d->side_text);
     arena_done(&d->leaving_text);
+    arena_done(&d->held_text);
     *d = (delivery){ 0 };
 }
 
@@ -112,11 +123,66 @@ void delivery_hand_over(delivery *d) {
     d->side_text = d->leaving_text;
     d->leaving_text = kept;
     for (uint32_t i = 0; i < d->count; i++) {
-        swap_boxes(&d->sinks[i].retracted, &d->sinks[i].leaving_retracted);
-        swap_boxes(&d->sinks[i].rows, &d->sinks[i].leaving_rows);
-        d->sinks[i].has_kept = false;
+        out_sink *s = &d->sinks[i];
+        s->made = s->retracted.count + s->rows.count;
+        swap_boxes(&s->retracted, &s->leaving_retracted);
+        swap_boxes(&s->rows, &s->leaving_rows);
+        s->has_kept = false;
     }
     d->was_run = false;
+}
+
+static size_t bytes_of(const outbox *box) {
+    return box->count * sizeof *box->items + box->bytes.len;
+}
+
+static size_t borrowed_bytes(const outbox *box) {
+    size_t sum = 0;
+    for (uint32_t i = 0; i < box->count; i++) {
+        const out_message *m = &box->items[i];
+        sum += m->key_data ? m->key_len : 0;
+        sum += m->value_data ? m->value_len : 0;
+    }
+    return sum;
+}
+
+bool delivery_may_hold(const delivery *d) {
+    size_t sum = 0;
+    for (uint32_t i = 0; i < d->count; i++) {
+        const out_sink *s = &d->sinks[i];
+        sum += bytes_of(&s->held_rows) + bytes_of(&s->rows);
+        if (s->retracted.count || sum > MOST_HELD_BYTES) return false;
+        sum += borrowed_bytes(&s->rows);
+    }
+    return sum <= MOST_HELD_BYTES;
+}
+
+void delivery_hold(delivery *d, int64_t now_ms) {
+    for (uint32_t i = 0; i < d->count; i++) {
+        out_sink *s = &d->sinks[i];
+        s->made = s->rows.count;
+        for (uint32_t r = 0; r < s->rows.count; r++)
+            outbox_keep(&s->held_rows, &s->rows, r, now_ms, &d->held_text);
+    }
+}
+
+void delivery_hand_over_held(delivery *d) {
+    arena kept = d->held_text;
+    d->held_text = d->leaving_text;
+    d->leaving_text = kept;
+    for (uint32_t i = 0; i < d->count; i++) {
+        out_sink *s = &d->sinks[i];
+        swap_boxes(&s->held_rows, &s->leaving_rows);
+        outbox_reset(&s->leaving_retracted);
+        s->has_kept = false;
+    }
+    d->was_run = false;
+    delivery_drop_held(d);
+}
+
+void delivery_drop_held(delivery *d) {
+    for (uint32_t i = 0; i < d->count; i++) outbox_reset(&d->sinks[i].held_rows);
+    arena_reset(&d->held_text, 64 << 10);
 }
 
 static bool has_handle(const delivery *d, const void *handle) {
@@ -167,7 +233,7 @@ static inline void fill_message(sl_message *message, const outbox *box, const ou
         .headers = m->headers,
         .header_count = m->header_count,
         .partition = -1,
-        .time_ms = now_ms,
+        .time_ms = m->made_ms ? m->made_ms : now_ms,
         .row = row,
     };
     if (m->extras) extras_read(box, m, message, memory);

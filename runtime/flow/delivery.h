@@ -3,7 +3,9 @@
  * side sinks, which also get what data sinks refused.
  *
  *   reset ─▶ the batch's rows ─▶ hand over ─▶ run, until it is committed ─▶ count
- *                                   └▶ reset ─▶ the next one's rows, meanwhile
+ *                                   └▶ reset ─▶ the next one's rows, meanwhile ─▶ hold
+ *                                       ▲                                          │
+ *                                       └──────────────────────────────────────────┴▶ hand over all
  *
  * One owner (the pipeline); thread: main; run: the commit's, which alone uses what was handed over
  * until main has awaited it. */
@@ -28,6 +30,8 @@ typedef struct out_sink {
     uint32_t own_count;                     /* of its rows: without what other sinks refused */
     size_t own_bytes;                       /* likewise */
     bool has_kept;                          /* rows of the batch that leaves, in some try */
+    outbox held_rows;                       /* rows of batches that are done, to leave as one */
+    uint32_t made;                          /* rows of the batch that was handed over, or held */
     sink_counters pending;
     sink_counters counters; /* of batches that were committed */
 } out_sink;
@@ -37,6 +41,7 @@ typedef struct delivery {
     uint32_t count;
     arena side_text;      /* headers of messages, until the batch is committed */
     arena leaving_text;   /* of the batch that was handed over */
+    arena held_text;      /* of rows that are held */
     uint32_t refusals_to; /* index of the side sink for refused rows; UINT32_MAX: none */
     bool was_run;         /* what was handed over was run before */
     char refusal[200];    /* what a sink said of the first row of them that it refused */
@@ -44,6 +49,9 @@ typedef struct delivery {
 
 /* Finds the implementation of a connector by name; NULL: there is none. */
 typedef const sl_sink_ops *(*find_sink_ops)(const sl_string *name);
+
+/* All sinks are there, and none is open. */
+void delivery_init(delivery *d, const sl_plan *plan);
 
 /* Open the sinks that make no topic. ERR_MISSING: topics are, those of all sinks are told; other
  * errors at once. */
@@ -64,14 +72,23 @@ struct err *delivery_open_sink(out_sink *s, const sl_sink *plan, find_sink_ops f
                                const sl_system *system);
 void delivery_close_sink(out_sink *s);
 
-/* Where refused rows go, by the plan. */
-void delivery_find_refusals(delivery *d, const sl_plan *plan);
+/* Of a sink that is set up by hand. */
+void delivery_init_boxes(out_sink *s);
 
 /* Begin a batch: nothing to deliver yet. */
 void delivery_reset(delivery *d);
 
 /* What the batch has is to leave; the one before has left. */
 void delivery_hand_over(delivery *d);
+
+/* What the batch has waits, copied, to leave with what other batches have: where that is little,
+ * and no row is taken back, since such leave first. */
+bool delivery_may_hold(const delivery *d);
+void delivery_hold(delivery *d, int64_t now_ms);
+
+/* All that is held is to leave; or none of it is. */
+void delivery_hand_over_held(delivery *d);
+void delivery_drop_held(delivery *d);
 
 /* Give it to the sinks and wait until it is durable; after an error, or where it was not committed,
  * once more with the same rows. */

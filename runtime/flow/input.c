@@ -124,6 +124,7 @@ err *input_open(input *in, const sl_source *plan, const sl_source *held, const s
                    .told_ms = INT64_MIN };
     input_load_init(&in->load);
     input_load_init(&in->parked);
+    input_load_init(&in->held);
     input_load_init(&in->early.load);
     in->blanks = mem_zalloc(plan->field_count, sizeof *in->blanks);
     watermark_init(&in->watermark, &plan->time);
@@ -154,6 +155,7 @@ void input_close(input *in) {
     mem_free(in->own_moved);
     input_load_done(&in->load);
     input_load_done(&in->parked);
+    input_load_done(&in->held);
     input_early_done(in);
     mem_free(in->blanks);
     header_free(in);
@@ -423,14 +425,32 @@ void input_park(input *in) {
     in->range_count = 0;
 }
 
-static void release(input *in, input_load *load, bool committed) {
-    if (committed) add_counters(&in->counters, &load->pending);
-    if (committed) tell_bad(in, load);
+static void drop_load(const input *in, input_load *load) {
     load->pending = (source_counters){ 0 };
     load->first_bad[0] = '\0';
     load->has_thrown = false;
     load->records.count = 0;
     arena_reset(&load->bytes, (size_t)in->plan->max_bytes);
+}
+
+static void release(input *in, input_load *load, bool committed) {
+    if (committed) add_counters(&in->counters, &load->pending);
+    if (committed) tell_bad(in, load);
+    drop_load(in, load);
+}
+
+void input_hold(input *in) {
+    input_load *held = &in->held, *load = &in->load;
+    add_counters(&held->pending, &load->pending);
+    if (!held->first_bad[0]) memcpy(held->first_bad, load->first_bad, sizeof held->first_bad);
+    drop_load(in, load);
+    in->range_count = 0;
+}
+
+void input_park_held(input *in) {
+    input_load free_one = in->parked;
+    in->parked = in->held;
+    in->held = free_one;
 }
 
 void input_release_parked(input *in, bool committed) { release(in, &in->parked, committed); }

@@ -42,6 +42,7 @@ typedef struct input {
     uint32_t range_count, range_room;
     input_load load;   /* of the running batch */
     input_load parked; /* of the one that is being committed meanwhile */
+    input_load held;   /* what those count that are committed with the next one; no records */
     input_early early;
     uint32_t known_count; /* partitions that the checkpoint knew which the run goes on from */
     int64_t *own_moved;   /* while a batch of an earlier run is done again: this run's moved_ms of
@@ -130,6 +131,11 @@ struct err *input_fetch_into(input *in, input_load *load, int64_t timeout_ms);
 /* The running batch is done, and is being committed: what it has borrowed stays while the next one
  * is read and walked. One at a time. */
 void input_park(input *in);
+
+/* The same, but it has borrowed nothing, and waits to be committed with others: what all of them
+ * count. Then they are parked as one. */
+void input_hold(input *in);
+void input_park_held(input *in);
 
 /* Drop the records of the one that was parked; its counters are kept if it was committed. */
 void input_release_parked(input *in, bool committed);

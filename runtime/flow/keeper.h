@@ -15,7 +15,6 @@
 #include "runtime/flow/progress.h"
 #include "runtime/flow/record.h"
 #include "state/checkpoint.h"
-#include "state/jobs.h"
 #include "state/pointer.h"
 
 /* The places in a batch where a process may die, in their order (test.steps of the kit); each is
@@ -49,6 +48,13 @@ typedef struct keeper_position {
     buf bytes;  /* for sl_sink_ops.resume */
 } keeper_position;
 
+/* What a commit makes current. */
+typedef struct promise {
+    pointer p;      /* the object may get another name before it is durable */
+    sl_mark *marks; /* owned; topics: sources'; NULL: there is none */
+    uint32_t count;
+} promise;
+
 typedef struct keeper {
     const sl_checkpoint *plan; /* the pipeline's copy */
     char *name, *shape;        /* of the pipeline and its plan; owned */
@@ -80,22 +86,15 @@ typedef struct keeper {
     keeper_input *inputs;          /* by source; owned */
     pointer current;               /* committed last */
     char parent[SL_POINTER_BYTES]; /* its text, for the object that is being written */
-    pointer saved;                 /* of the running batch */
+    pointer saved;                 /* of the batch whose object was made last */
     bool was_asked;                /* its commit was asked for: it may have gone through */
-    sl_mark *marks;                /* as committed last, or to be; owned; topics: sources' */
+    sl_mark *marks;                /* behind it; owned; topics: sources' */
     uint32_t mark_count, mark_room;
-    struct commit_work *work;   /* of the running commit; owned */
-    int64_t began_ms, ended_ms; /* steady time; the end: of its last try */
-    err *outcome;               /* what came of it */
-    atomic_uint redelivered;    /* times that it was tried again, not counted yet */
-    jobs *commits;              /* the thread in which they go on beside the next batch; owned;
-                                   NULL: they end in the call */
-    bool is_beside;             /* one does: ledger, sinks and what stands above are its own */
-    uint64_t ticket;            /* of it */
-    struct behind *behind;      /* at least once: its rows alone are waited for; owned; or NULL */
-    buf record;                 /* plan of the batch that is committed, or was last */
-    int64_t committed_ms;       /* steady time of the last commit */
-    int64_t commit_ms;          /* how long it took, or its rows did */
+    promise running;         /* what is being committed, or was last */
+    atomic_uint redelivered; /* times that it was tried again, not counted yet */
+    buf record;              /* plan of the batch that was made last */
+    int64_t committed_ms;    /* steady time of the last commit */
+    int64_t commit_ms;       /* how long it took, or its rows did */
 } keeper;
 
 /* Open store and ledger, see what is there, and load it into the workers' tables: p->keeper, to be

@@ -12,10 +12,6 @@ const progress_source *keeper_loaded(const keeper *k, uint32_t number);
 /* Tell each input of what was loaded. */
 void keeper_tell_inputs(pipeline *p);
 
-/* The sinks are others: how a batch is committed depends on them. ERR_IO: it is committed without a
- * thread. */
-err *keeper_follow_sinks(pipeline *p);
-
 /* Put the text of the running script into the store, for replays. */
 err *keeper_keep_script(const pipeline *p);
 

@@ -259,8 +259,6 @@ err *keeper_open(pipeline *p, const pipeline_options *options) {
 
 void keeper_close(keeper *k) {
     if (!k) return;
-    jobs_free(k->commits);
-    behind_free(k->behind);
     if (k->checkpoint) checkpoint_close(k->checkpoint);
     if (k->ledger) k->ops->close(k->ledger);
     if (k->has_store && !k->is_lent) store_close(&k->store);
@@ -272,11 +270,11 @@ void keeper_close(keeper *k) {
     progress_done(&k->loaded);
     recorded_done(&k->planned);
     buf_done(&k->record);
-    mem_free(k->work);
     mem_free(k->positions);
     mem_free(k->found);
     mem_free(k->inputs);
     mem_free(k->marks);
+    mem_free(k->running.marks);
     mem_free(k->name);
     mem_free(k->shape);
     mem_free(k->group);

@@ -222,25 +222,6 @@ static err *begin(pipeline *p) {
     return e ? e : claim(p);
 }
 
-err *keeper_follow_sinks(pipeline *p) {
-    keeper *k = p->keeper;
-    k->has_positions = false;
-    for (uint32_t i = 0; i < p->out.count; i++)
-        k->has_positions |= p->out.sinks[i].ops->position != NULL;
-    bool goes_beside = p->overlaps && !k->has_positions && !ahead_is_on(p) &&
-                       !delivery_is_in_script(&p->out);
-    if (goes_beside == (k->commits != NULL)) return NULL;
-    if (goes_beside) {
-        err *e = jobs_new(false, &k->commits);
-        return e || k->plan->delivery == SL_EXACTLY_ONCE ? e : behind_new(&k->behind);
-    }
-    jobs_free(k->commits);
-    behind_free(k->behind);
-    k->commits = NULL;
-    k->behind = NULL;
-    return NULL;
-}
-
 /* For replays. */
 err *keeper_keep_script(const pipeline *p) {
     sl_string text = script_source(crew_worker(p->crew, 0)->script);
@@ -253,7 +234,6 @@ err *keeper_start(pipeline *p) {
     keeper *k = p->keeper;
     if (!k) return NULL;
     err *e = keeper_keep_script(p);
-    if (!e) e = keeper_follow_sinks(p);
     if (e) return e;
     if (k->is_fresh) return begin(p);
     for (uint32_t i = 0; i < p->input_count && !e; i++) {

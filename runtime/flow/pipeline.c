@@ -104,6 +104,7 @@ err *pipeline_open(pipeline *p, const pipeline_options *options) {
     for (uint32_t i = 0; (!e || e->code == ERR_MISSING) && i < p->plan->source_count; i++)
         e = err_join(e, open_input(p, i, options->find_source));
     if (!e) e = delivery_open_makers(&p->out, p->plan, options->find_sink, &p->sink_system);
+    if (!e) e = commit_follow_sinks(p);
     if (!e) e = keeper_start(p);
     if (!e && p->keeper && p->overlaps && !options->replay) p->deaths = deaths_open(p->plan);
     return e;
@@ -117,6 +118,7 @@ void pipeline_close(pipeline *p) {
     err_free(commit_settle(p)); /* it uses what goes */
     err_free(p->later);
     reload_end(p);
+    commit_close(p);
     for (uint32_t i = 0; i < p->input_count; i++) input_close(&p->inputs[i]);
     delivery_close(&p->out);
     local_close(p->local);

@@ -16,6 +16,7 @@
 #include "state/store.h"
 
 struct deaths;
+struct beside;
 struct keeper;
 struct local;
 struct replay;
@@ -64,6 +65,7 @@ typedef struct pipeline {
     const sl_source **opened; /* of them, by source: what its connector was opened with; owned */
     delivery out;
     struct keeper *keeper;   /* NULL: nothing is kept; owned */
+    struct beside *beside;   /* commits beside the next batch; NULL: they end in the call; owned */
     struct local *local;     /* beside it; owned */
     struct probe *probe;     /* a record looked at on its way (probe.h); borrowed, or NULL */
     batch_step *on_step;     /* as the options say */

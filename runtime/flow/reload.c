@@ -197,7 +197,6 @@ static void exchange_kept(pipeline *p, reload *r) {
     if (!k) return;
     SWAP(char *, k->shape, r->shape);
     SWAP(bool, k->has_other_shape, r->has_other_shape);
-    err_free(keeper_follow_sinks(p)); /* then commits are waited for */
 }
 
 /* The pipeline's and those of `r` change places. */
@@ -218,6 +217,7 @@ static void exchange(pipeline *p, reload *r) {
     exchange_trigger(p, r);
     p->system.script = p->sink_system.script = crew_worker(p->crew, 0)->script;
     exchange_kept(p, r);
+    err_free(commit_follow_sinks(p)); /* then commits are waited for */
 }
 
 /* Depths and chunks of a plan are walk.c's to find: it works on the pipeline. */

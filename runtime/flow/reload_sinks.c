@@ -34,10 +34,7 @@ static void share(out_sink *s, const out_sink *open, const sl_sink *plan) {
         .held = open->held,
         .counters = open->counters,
     };
-    outbox_init(&s->retracted);
-    outbox_init(&s->rows);
-    outbox_init(&s->leaving_retracted);
-    outbox_init(&s->leaving_rows);
+    delivery_init_boxes(s);
 }
 
 static void tell(reload *r, const sl_sink *sink, const char *what) {
@@ -99,15 +96,12 @@ err *reload_open_sinks(pipeline *p, reload *r) {
     struct script *running = p->sink_system.script;
     bool *taken = mem_zalloc(p->out.count + 1, sizeof *taken);
     err *e = NULL;
-    r->out = (delivery){ .sinks = mem_zalloc(count + 1, sizeof *r->out.sinks), .count = count };
-    arena_init(&r->out.side_text, 64 << 10);
-    arena_init(&r->out.leaving_text, 64 << 10);
+    delivery_init(&r->out, r->plan);
     p->sink_system.script = r->workers[0]->script;
     for (int makes = 0; makes < 2; makes++) /* topics last: none is left behind by a refusal */
         for (uint32_t i = 0; i < count && !e; i++)
             if (delivery_is_maker(&r->plan->sinks[i]) == makes) e = open_one(p, r, i, taken);
     p->sink_system.script = running;
-    delivery_find_refusals(&r->out, r->plan);
     for (uint32_t i = 0; i < p->out.count && !e; i++)
         if (!taken[i]) tell(r, p->out.sinks[i].plan, "is gone");
     mem_free(taken);
@@ -121,10 +115,6 @@ void reload_close_sinks(const pipeline *p, reload *r, const reload *other) {
             s->handle = NULL;
             s->held = (arena){ 0 };
         }
-        delivery_close_sink(s);
     }
-    mem_free(r->out.sinks);
-    arena_done(&r->out.side_text);
-    arena_done(&r->out.leaving_text);
-    r->out = (delivery){ 0 };
+    delivery_close(&r->out);
 }

@@ -14,7 +14,7 @@
 /* A record of a topic, or a message that a sink got. */
 typedef struct world_record {
     int64_t offset;    /* topic only */
-    int64_t time_ms;   /* topic only: Kafka's time, Unix ms */
+    int64_t time_ms;   /* Kafka's time, Unix ms */
     int32_t time_kind; /* topic only: 0 none, 1 the producer's, 2 the broker's */
     char *key, *value; /* owned; NULL: null */
     uint32_t key_len, value_len;

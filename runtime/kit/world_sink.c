@@ -64,6 +64,7 @@ static void add(world_record **records, uint32_t *count, uint32_t *room, world_r
 
 static void hold(world_sink *s, const sl_message *m) {
     const world_record r = {
+        .time_ms = m->time_ms,
         .key = (char *)(uintptr_t)m->key.data,
         .key_len = m->key.len,
         .value = (char *)(uintptr_t)m->value.data,

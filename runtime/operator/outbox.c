@@ -43,3 +43,31 @@ void outbox_append_one(outbox *box, const outbox *from, uint32_t i) {
     m->extras_at = box->bytes.len;
     buf_put(&box->bytes, from->bytes.data + source->extras_at, source->extras_len);
 }
+
+/* Bytes that were borrowed are the box's own. */
+static void keep_bytes(outbox *box, const char **data, size_t *at, size_t len) {
+    if (!*data) return;
+    *at = box->bytes.len;
+    buf_put(&box->bytes, *data, len);
+    *data = NULL;
+}
+
+static const sl_header *copy_headers(const out_message *m, arena *memory) {
+    sl_header *all = arena_take(memory, m->header_count * sizeof *all, sizeof(void *));
+    for (uint32_t i = 0; i < m->header_count; i++) {
+        all[i] = m->headers[i];
+        all[i].name.data = arena_copy(memory, all[i].name.data, all[i].name.len);
+        if (all[i].value.data)
+            all[i].value.data = arena_copy(memory, all[i].value.data, all[i].value.len);
+    }
+    return all;
+}
+
+void outbox_keep(outbox *box, const outbox *from, uint32_t i, int64_t made_ms, arena *memory) {
+    outbox_append_one(box, from, i);
+    out_message *m = &box->items[box->count - 1];
+    keep_bytes(box, &m->key_data, &m->key_at, m->key_len);
+    keep_bytes(box, &m->value_data, &m->value_at, m->value_len);
+    if (m->header_count) m->headers = copy_headers(m, memory);
+    m->made_ms = made_ms;
+}

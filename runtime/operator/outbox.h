@@ -21,6 +21,7 @@ typedef struct out_message {
                                          aggregation `source` */
     uint64_t order;                   /* results: place among those of one window, see emit.c */
     int64_t window_start, window_end; /* results; else 0 */
+    int64_t made_ms;                  /* processing time of its batch; 0: of the one that leaves */
     const sl_extras *extras;          /* of its output; borrowed; NULL: none */
     size_t extras_at;                 /* in `bytes`: see extras.h */
     uint32_t extras_len;
@@ -54,6 +55,9 @@ void outbox_append(outbox *box, const outbox *from);
 
 /* Append message `i` of `from`. */
 void outbox_append_one(outbox *box, const outbox *from, uint32_t i);
+
+/* The same, and it borrows nothing of its batch, made at `made_ms`: headers go to `memory`. */
+void outbox_keep(outbox *box, const outbox *from, uint32_t i, int64_t made_ms, arena *memory);
 
 /* Key of message `m` (len and null are in `m`). */
 static inline const char *outbox_key(const outbox *box, const out_message *m) {

@@ -78,7 +78,7 @@ static void feed(held *h, const char *key, const char *value, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) world_append(&in->partitions[0], &r);
 }
 
-static void open_held(held *h, world *w, logger *log) {
+static void open_kept(held *h, world *w, logger *log, bool keeps) {
     static const volatile int stop;
     static int stores; /* a test that fails leaves its own behind */
     script_options of_script = { .path = "p.lua",
@@ -90,7 +90,7 @@ static void open_held(held *h, world *w, logger *log) {
                             .stop = &stop,
                             .log = log,
                             .workers = 1,
-                            .keeps = true,
+                            .keeps = keeps,
                             .beside = true,
                             .on_step = on_step,
                             .on_step_arg = h };
@@ -104,6 +104,8 @@ static void open_held(held *h, world *w, logger *log) {
     err *e = kit_open(&h->pipeline, w, &options);
     if (e) fail_msg("%s", e->message);
 }
+
+static void open_held(held *h, world *w, logger *log) { open_kept(h, w, log, true); }
 
 static void close_held(held *h) {
     kit_close(&h->pipeline, NULL);
@@ -211,6 +213,105 @@ static void a_commit_that_fails_comes_before_what_the_next_batch_met(void **stat
     close_held(&h);
 }
 
+/* Four batches, the last three of them while the first is being committed. */
+static void run_four(held *h) {
+    static const char *const keys[] = { "a", "b", "c", "d" };
+    for (uint32_t i = 0; i < 4; i++) feed(h, keys[i], "{\"n\":1}", BATCH);
+    for (uint32_t i = 0; i < 4; i++) {
+        clock_advance(&h->world->clock, 1000);
+        step(h);
+    }
+    assert_true(commit_is_beside(&h->pipeline));
+}
+
+/* In their order, each with its own time; what they count is told with them. */
+static void batches_that_are_done_meanwhile_are_one_commit(void **state) {
+    held h = { 0 };
+    logger log;
+    world w;
+    (void)state;
+    open_held(&h, &w, &log);
+    uint64_t before = w.ledger.commits;
+    run_four(&h);
+    assert_int_equal(h.pipeline.counters.batches, 0);
+    assert_int_equal(h.pipeline.inputs[0].counters.read, 0);
+    open_gate(&h);
+    assert_null(commit_settle(&h.pipeline));
+    assert_int_equal(w.ledger.commits, before + 2);
+    expect_counted(&h, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        const char key[2] = { (char)('a' + i) };
+        const world_record *last = &w.sinks[0]->messages[(i + 1) * BATCH - 1];
+        expect_row(last, key, "{\"n\":1}");
+        assert_int_equal(last->time_ms, 1000 * (1 + i));
+    }
+    assert_int_equal(w.ledger.items[0].mark.offset, 4 * BATCH);
+    close_held(&h);
+}
+
+static void what_is_held_is_of_no_account_when_the_commit_fails(void **state) {
+    held h = { .fails = ERR_FENCED };
+    logger log;
+    world w;
+    (void)state;
+    open_held(&h, &w, &log);
+    run_four(&h);
+    open_gate(&h);
+    err *e = commit_settle(&h.pipeline);
+    assert_non_null(e);
+    assert_int_equal(e->code, ERR_FENCED);
+    err_free(e);
+    expect_counted(&h, 0);
+    assert_int_equal(h.pipeline.batch, 0);
+    close_held(&h);
+}
+
+/* It would be kept twice. */
+static void a_batch_of_many_bytes_waits_for_the_commit(void **state) {
+    held h = { .opens_at = "processed" };
+    char value[6000];
+    logger log;
+    world w;
+    (void)state;
+    open_held(&h, &w, &log);
+    snprintf(value, sizeof value, "{\"n\":1,\"fill\":\"%05900d\"}", 0);
+    feed(&h, "first", "{\"n\":1}", BATCH);
+    feed(&h, "other", value, BATCH);
+    step(&h);
+    step(&h);
+    expect_counted(&h, 1);
+    assert_true(commit_is_beside(&h.pipeline));
+    assert_null(commit_settle(&h.pipeline));
+    expect_counted(&h, 2);
+    close_held(&h);
+}
+
+/* Rows are all that leaves; an error of theirs is the next step's. */
+static void where_nothing_is_kept_rows_leave_beside_the_next_batch(void **state) {
+    held h = { 0 };
+    trigger_verdict verdict;
+    logger log;
+    world w;
+    (void)state;
+    open_kept(&h, &w, &log, false);
+    feed(&h, "k", "{\"n\":1}", BATCH);
+    step(&h);
+    assert_true(commit_is_beside(&h.pipeline));
+    assert_int_equal(h.pipeline.counters.batches, 0);
+    assert_null(commit_settle(&h.pipeline));
+    expect_counted(&h, 1);
+    w.has_failing_sink = true;
+    feed(&h, "k", "{\"n\":1}", BATCH);
+    step(&h);
+    assert_true(commit_wait(&h.pipeline, GIVE_UP_S * 1000));
+    err *e = pipeline_step(&h.pipeline, &verdict);
+    assert_non_null(e);
+    assert_int_equal(e->code, ERR_IO);
+    err_free(e);
+    expect_counted(&h, 1);
+    close_held(&h);
+}
+
 /* What is closed in the middle of a commit waits for it. */
 static void closing_waits_for_the_commit(void **state) {
     held h = { .is_open = true };
@@ -231,6 +332,10 @@ int main(void) {
         cmocka_unit_test(a_commit_that_is_over_is_taken_in_by_the_next_look),
         cmocka_unit_test(a_batch_that_fails_leaves_the_one_before_committed),
         cmocka_unit_test(a_commit_that_fails_comes_before_what_the_next_batch_met),
+        cmocka_unit_test(batches_that_are_done_meanwhile_are_one_commit),
+        cmocka_unit_test(what_is_held_is_of_no_account_when_the_commit_fails),
+        cmocka_unit_test(a_batch_of_many_bytes_waits_for_the_commit),
+        cmocka_unit_test(where_nothing_is_kept_rows_leave_beside_the_next_batch),
         cmocka_unit_test(closing_waits_for_the_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

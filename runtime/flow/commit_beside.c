@@ -1,0 +1,218 @@
+#include <assert.h>
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/flow/ahead.h"
+#include "runtime/flow/behind.h"
+#include "runtime/flow/commit_inside.h"
+#include "runtime/flow/keeper_inside.h"
+
+/* -- whether there is one */
+
+static err *beside_new(const pipeline *p, beside **out) {
+    beside *b = mem_zalloc(1, sizeof *b);
+    err *e = jobs_new(false, &b->thread);
+    bool follows = p->keeper && p->keeper->plan->delivery != SL_EXACTLY_ONCE;
+    if (!e && follows) e = behind_new(&b->behind);
+    if (!e) {
+        *out = b;
+        return NULL;
+    }
+    jobs_free(b->thread);
+    mem_free(b);
+    return e;
+}
+
+void commit_close(pipeline *p) {
+    beside *b = p->beside;
+    if (!b) return;
+    jobs_free(b->thread);
+    behind_free(b->behind);
+    promise_forget(&b->held);
+    mem_free(b);
+    p->beside = NULL;
+}
+
+err *commit_follow_sinks(pipeline *p) {
+    bool has_positions = false;
+    for (uint32_t i = 0; i < p->out.count; i++)
+        has_positions |= p->out.sinks[i].ops->position != NULL;
+    if (p->keeper) p->keeper->has_positions = has_positions;
+    bool goes_beside = p->overlaps && !has_positions && !delivery_is_in_script(&p->out) &&
+                       !(p->keeper && ahead_is_on(p));
+    if (goes_beside == (p->beside != NULL)) return NULL;
+    if (goes_beside) return beside_new(p, &p->beside);
+    commit_close(p);
+    return NULL;
+}
+
+/* -- one begins */
+
+/* thread: that of commits */
+static void run_commit(void *arg) {
+    pipeline *p = arg;
+    beside *b = p->beside;
+    const commit_work *work = &b->work;
+    b->outcome = p->keeper ? commit_tries(p, work)
+                           : delivery_run(&p->out, work->batch - 1, work->now_ms);
+    b->ended_ms = clock_steady_ms(p->system.clock);
+}
+
+static void launch(pipeline *p, const commit_work *work) {
+    beside *b = p->beside;
+    assert(!b->is_on);
+    b->work = *work;
+    b->began_ms = clock_steady_ms(p->system.clock);
+    b->is_on = true;
+    if (b->behind)
+        behind_begin(p);
+    else
+        b->ticket = jobs_add(b->thread, run_commit, p);
+}
+
+/* What it shows is the running batch's. */
+static commit_work without_views(const commit_work *work) {
+    commit_work it = *work;
+    it.view = NULL;
+    it.next = NULL;
+    return it;
+}
+
+void beside_begin(pipeline *p, const commit_work *work) {
+    commit_work it = without_views(work);
+    for (uint32_t i = 0; i < p->input_count; i++) input_park(&p->inputs[i]);
+    if (p->keeper && !p->beside->behind) commit_promise(p->keeper, &p->keeper->running);
+    launch(p, &it);
+}
+
+void beside_hold(pipeline *p, const commit_work *work) {
+    beside *b = p->beside;
+    uint64_t nulled = b->waiting.nulled_numbers;
+    uint32_t batches = b->waiting.batches;
+    b->holds = true;
+    b->waiting = without_views(work);
+    b->waiting.nulled_numbers += nulled;
+    b->waiting.batches += batches;
+    commit_promise(p->keeper, &b->held);
+    delivery_hold(&p->out, work->now_ms);
+    for (uint32_t i = 0; i < p->input_count; i++) input_hold(&p->inputs[i]);
+}
+
+/* Commit what is held. */
+static void launch_held(pipeline *p) {
+    beside *b = p->beside;
+    commit_work work = b->waiting;
+    b->holds = false;
+    b->waiting = (commit_work){ 0 };
+    promise_move(&p->keeper->running, &b->held);
+    delivery_hand_over_held(&p->out);
+    for (uint32_t i = 0; i < p->input_count; i++) input_park_held(&p->inputs[i]);
+    launch(p, &work);
+}
+
+static void drop_held(pipeline *p) {
+    beside *b = p->beside;
+    if (!b->holds) return;
+    b->holds = false;
+    b->waiting = (commit_work){ 0 };
+    promise_forget(&b->held);
+    delivery_drop_held(&p->out);
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        input_park_held(&p->inputs[i]);
+        input_release_parked(&p->inputs[i], false);
+    }
+}
+
+/* -- and is over */
+
+bool commit_is_beside(const pipeline *p) { return p->beside && p->beside->is_on; }
+
+bool commit_is_open(const pipeline *p) {
+    return commit_is_beside(p) || (p->keeper && checkpoint_underway(p->keeper->checkpoint) > 0);
+}
+
+int64_t commit_began_ms(const pipeline *p) { return p->beside->began_ms; }
+
+bool commit_wait(const pipeline *p, int64_t most_ms) {
+    const beside *b = p->beside;
+    return b->behind ? behind_wait(b, most_ms) : jobs_wait_some(b->thread, b->ticket, most_ms);
+}
+
+int64_t commit_next_ms(const pipeline *p) {
+    const beside *b = p->beside;
+    if (!b) return INT64_MIN;
+    int64_t next_ms = b->is_on ? b->began_ms + b->took_ms : INT64_MIN;
+    int64_t paced_ms = b->behind ? behind_next_ms(p) : INT64_MIN;
+    return saturate_sub(next_ms > paced_ms ? next_ms : paced_ms, p->batch_ms);
+}
+
+/* Takes `e`. */
+static err *take_outcome(pipeline *p, err *e) {
+    const beside *b = p->beside;
+    if (!p->keeper) return e;
+    e = commit_end_tries(p, b->began_ms, b->ended_ms, e);
+    return e ? e : keeper_step(p, "committed");
+}
+
+/* Wait for the one that is beside, and take it in; what is held follows. */
+static err *settle_one(pipeline *p) {
+    beside *b = p->beside;
+    jobs_wait(b->thread, b->ticket, NULL);
+    b->is_on = false;
+    b->took_ms = b->ended_ms - b->began_ms;
+    err *e = take_outcome(p, b->outcome);
+    b->outcome = NULL;
+    if (e) {
+        p->batch = p->keeper ? p->keeper->current.batch : b->work.batch - 1;
+        commit_given_up(p);
+    } else {
+        commit_add(p, &b->work);
+    }
+    for (uint32_t i = 0; i < p->input_count; i++) input_release_parked(&p->inputs[i], !e);
+    if (!e) e = commit_applied(p);
+    if (e)
+        drop_held(p);
+    else if (b->holds)
+        launch_held(p);
+    return e;
+}
+
+err *commit_look(pipeline *p) {
+    if (!p->beside) return NULL;
+    if (p->beside->is_on && commit_wait(p, 0))
+        return p->beside->behind ? behind_make_way(p) : settle_one(p);
+    return p->beside->behind ? behind_look(p) : NULL;
+}
+
+/* Whether the running batch may be committed together with others: all its rows are known, few, and
+ * take nothing back, for what takes rows back leaves before all others. */
+static bool may_hold(const pipeline *p) {
+    const keeper *k = p->keeper;
+    return k && !p->trial && delivery_may_hold(&p->out) && !checkpoint_is_behind(k->checkpoint);
+}
+
+err *commit_make_way(pipeline *p) {
+    if (!p->beside || p->trial) return commit_settle(p);
+    if (p->beside->behind) return behind_make_way(p);
+    err *e = commit_look(p);
+    return e || may_hold(p) ? e : commit_settle(p);
+}
+
+err *commit_settle(pipeline *p) {
+    err *e = NULL;
+    if (p->beside && p->beside->behind) return behind_settle(p);
+    while (!e && commit_is_beside(p)) e = settle_one(p);
+    return e;
+}
+
+void commit_settle_for_later(pipeline *p) {
+    err *e = commit_settle(p);
+    p->later = err_join(p->later, e);
+}
+
+err *commit_settle_before(pipeline *p, err *e) {
+    err *first = commit_settle(p);
+    if (!first) return e;
+    err_free(e);
+    return first;
+}
