@@ -80,7 +80,8 @@ static commit_work without_views(const commit_work *work) {
 
 void beside_begin(pipeline *p, const commit_work *work) {
     commit_work it = without_views(work);
-    for (uint32_t i = 0; i < p->input_count; i++) input_park(&p->inputs[i]);
+    bool has_lent = delivery_borrows(&p->out);
+    for (uint32_t i = 0; i < p->input_count; i++) input_park(&p->inputs[i], has_lent);
     if (p->keeper && !p->beside->behind) commit_promise(p->keeper, &p->keeper->running);
     launch(p, &it);
 }

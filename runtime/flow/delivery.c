@@ -132,6 +132,21 @@ void delivery_hand_over(delivery *d) {
     d->was_run = false;
 }
 
+static bool borrows(const outbox *box) {
+    for (uint32_t i = 0; i < box->count; i++) {
+        const out_message *m = &box->items[i];
+        if (m->key_data || m->value_data || m->header_count) return true;
+    }
+    return false;
+}
+
+bool delivery_borrows(const delivery *d) {
+    for (uint32_t i = 0; i < d->count; i++)
+        if (borrows(&d->sinks[i].leaving_retracted) || borrows(&d->sinks[i].leaving_rows))
+            return true;
+    return false;
+}
+
 static size_t bytes_of(const outbox *box) {
     return box->count * sizeof *box->items + box->bytes.len;
 }

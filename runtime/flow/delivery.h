@@ -81,6 +81,9 @@ void delivery_reset(delivery *d);
 /* What the batch has is to leave; the one before has left. */
 void delivery_hand_over(delivery *d);
 
+/* Whether what was handed over borrows from its batch, beyond that it is counted. */
+bool delivery_borrows(const delivery *d);
+
 /* What the batch has waits, copied, to leave with what other batches have: where that is little,
  * and no row is taken back, since such leave first. */
 bool delivery_may_hold(const delivery *d);

@@ -418,13 +418,6 @@ static void tell_bad(input *in, const input_load *load) {
     in->told_ms = now_ms;
 }
 
-void input_park(input *in) {
-    input_load free_one = in->parked;
-    in->parked = in->load;
-    in->load = free_one;
-    in->range_count = 0;
-}
-
 static void drop_load(const input *in, input_load *load) {
     load->pending = (source_counters){ 0 };
     load->first_bad[0] = '\0';
@@ -451,6 +444,18 @@ void input_park_held(input *in) {
     input_load free_one = in->parked;
     in->parked = in->held;
     in->held = free_one;
+}
+
+void input_park(input *in, bool has_lent) {
+    if (!has_lent) {
+        input_hold(in);
+        input_park_held(in);
+        return;
+    }
+    input_load free_one = in->parked;
+    in->parked = in->load;
+    in->load = free_one;
+    in->range_count = 0;
 }
 
 void input_release_parked(input *in, bool committed) { release(in, &in->parked, committed); }

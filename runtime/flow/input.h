@@ -128,9 +128,9 @@ void input_note_positions(input *in);
 void input_share_out(input *in, uint64_t batch);
 struct err *input_fetch_into(input *in, input_load *load, int64_t timeout_ms);
 
-/* The running batch is done, and is being committed: what it has borrowed stays while the next one
- * is read and walked. One at a time. */
-void input_park(input *in);
+/* The running batch is done, and is being committed: what it counts waits, and its records, where
+ * it `has_lent` any, stay while the next one is read and walked. One at a time. */
+void input_park(input *in, bool has_lent);
 
 /* The same, but it has borrowed nothing, and waits to be committed with others: what all of them
  * count. Then they are parked as one. */
