@@ -1,5 +1,5 @@
-/* What is stored of a batch: its progress, its record, how many rows it gave, and what changed in the
- * tables. */
+/* What is stored of a batch: its progress, its record, how many rows it gave, and what changed in
+ * the tables. */
 #include <assert.h>
 #include <inttypes.h>
 
