@@ -1,5 +1,6 @@
 #include "runtime/script/traces.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -45,9 +46,9 @@ typedef struct trace {
 } trace;
 
 struct traces {
-    const volatile sig_atomic_t *is_over; /* borrowed */
-    volatile sig_atomic_t was_broken;     /* 1 + the trace that was found running; 0: none was */
-    trace *items;                         /* owned */
+    const atomic_int *is_over;        /* borrowed */
+    volatile sig_atomic_t was_broken; /* 1 + the trace that was found running; 0: none was */
+    trace *items;                     /* owned */
     uint32_t count, room;
 };
 
@@ -121,7 +122,7 @@ void traces_interrupt(traces *t, pthread_t thread) {
 
 #endif
 
-traces *traces_new(const volatile sig_atomic_t *is_over) {
+traces *traces_new(const atomic_int *is_over) {
     traces *t = mem_zalloc(1, sizeof *t);
     t->is_over = is_over;
     install();

@@ -7,7 +7,7 @@
  * thread: the state's, for all calls; a signal brings it there (traces_interrupt: any). x86-64
  * alone; elsewhere nothing is broken. */
 #include <pthread.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@ typedef struct traces traces;
 
 /* `is_over`: guards are broken only while it is set, which the state's thread alone clears: a
  * signal that comes late must not break the next call. Borrowed. */
-traces *traces_new(const volatile sig_atomic_t *is_over);
+traces *traces_new(const atomic_int *is_over);
 void traces_free(traces *t); /* NULL is allowed */
 
 /* A trace was compiled: `len` bytes at `code`, `loop` of them before the part that repeats, 0: it

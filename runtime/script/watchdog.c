@@ -32,14 +32,14 @@ struct watchdog {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t wake;
     bool closing;
-    bool running;                 /* a call is on */
-    volatile sig_atomic_t hooked; /* the hook is set */
-    traces *traces;               /* borrowed; NULL: none */
-    pthread_t caller;             /* whose call is on */
-    uint32_t broken;              /* calls that were, within `since_ms` */
-    int64_t since_ms;             /* the first of them began */
-    stage stage;                  /* what was reported about the call */
-    int64_t started_ms;           /* steady clock */
+    bool running;       /* a call is on */
+    atomic_int hooked;  /* the hook is set; read by the caller, in handlers of signals, too */
+    traces *traces;     /* borrowed; NULL: none */
+    pthread_t caller;   /* whose call is on */
+    uint32_t broken;    /* calls that were, within `since_ms` */
+    int64_t since_ms;   /* the first of them began */
+    stage stage;        /* what was reported about the call */
+    int64_t started_ms; /* steady clock */
     int64_t timeout_ms;
 };
 
@@ -154,7 +154,7 @@ void watchdog_free(watchdog *w) {
     mem_free(w);
 }
 
-const volatile sig_atomic_t *watchdog_strikes(const watchdog *w) { return &w->hooked; }
+const atomic_int *watchdog_strikes(const watchdog *w) { return &w->hooked; }
 
 void watchdog_watch_traces(watchdog *w, traces *t) { w->traces = t; }
 

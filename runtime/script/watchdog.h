@@ -6,7 +6,7 @@
  * not work, and every record would take the whole time.
  * thread: enter and leave on the state's thread; report and describe on the watching one. */
 #include <lua.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,7 +32,7 @@ watchdog *watchdog_new(const watchdog_options *options);
 void watchdog_free(watchdog *w); /* NULL is allowed */
 
 /* Set while the hook stands; borrowed until watchdog_free. */
-const volatile sig_atomic_t *watchdog_strikes(const watchdog *w);
+const atomic_int *watchdog_strikes(const watchdog *w);
 
 /* What LuaJIT compiles: before the first call that may be compiled. */
 void watchdog_watch_traces(watchdog *w, struct traces *t);
