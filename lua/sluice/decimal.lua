@@ -124,8 +124,21 @@ function decimal.words(x, precision, scale)
    return value.low, value.high
 end
 
+-- What stands in a script comes again with each row, and reading text is not compiled.
+local MOST_KNOWN = 256
+local known, known_count = {}, 0
+
+local function learn(x)
+   local value, kind = decimal.of(x), type(x)
+   if value and kind ~= "cdata" and known_count < MOST_KNOWN then
+      known[x], known_count = value, known_count + 1
+   end
+   return value
+end
+
 local function operand(x, what)
-   local value = decimal.of(x)
+   if ffi.istype(new, x) then return x end
+   local value = known[x] or learn(x)
    if value then return value end
    error(("a decimal %s %s: write a number, or text like \"0.19\""):format(what,
       type(x) == "string" and ("%q"):format(x) or type(x)), 3)
@@ -175,9 +188,10 @@ end
 -- @treturn integer
 decimal.compare = compare
 
+-- Of most decimals by what is compiled.
 local function digits_of(x)
    local high, low = magnitude(x)
-   if high == 0 then return (tostring(low):gsub("ULL$", "")) end
+   if high == 0 and low <= 0x7fffffffffffffffULL then return ("%d"):format(low) end
    local parts = {}
    while high ~= 0 or low ~= 0 do
       local rest
@@ -185,6 +199,17 @@ local function digits_of(x)
       table.insert(parts, 1, ("%09d"):format(tonumber(rest)))
    end
    return (table.concat(parts):gsub("^0+", ""))
+end
+
+--- The text of a decimal, as `tostring` gives it.
+-- @tparam cdata x decimal
+-- @treturn string
+function decimal.text(x)
+   local digits, scale = digits_of(x), x.scale
+   if #digits <= scale then digits = ("0"):rep(scale + 1 - #digits) .. digits end
+   local minus = x.high < 0 and "-" or ""
+   if scale == 0 then return minus .. digits end
+   return minus .. digits:sub(1, -scale - 1) .. "." .. digits:sub(-scale)
 end
 
 local methods = {}
@@ -211,7 +236,7 @@ end
 --- The double nearest to it.
 -- @treturn number
 function methods:tonumber()
-   return tonumber(tostring(self))
+   return (tonumber(decimal.text(self)))
 end
 
 new = ffi.metatype(ffi.typeof [[struct {
@@ -247,13 +272,7 @@ new = ffi.metatype(ffi.typeof [[struct {
    __le = function(a, b)
       return compare(operand(a, "compared with"), operand(b, "compared with")) <= 0
    end,
-   __tostring = function(x)
-      local digits, scale = digits_of(x), x.scale
-      if #digits <= scale then digits = ("0"):rep(scale + 1 - #digits) .. digits end
-      local minus = x.high < 0 and "-" or ""
-      if scale == 0 then return minus .. digits end
-      return ("%s%s.%s"):format(minus, digits:sub(1, -scale - 1), digits:sub(-scale))
-   end,
+   __tostring = decimal.text,
 })
 
 --- Make a decimal of the words of a column.

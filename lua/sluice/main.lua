@@ -88,7 +88,7 @@ local function finish(host, graph, list, seen)
    local timed = host.timed and timing.new(list, driver.binary()) or nil
    local drivers, descriptions = lowered.drivers(v, timed)
    random.bind(v, graph.name)
-   local watch = fallback.watch(descriptions, list)
+   local watch = fallback.watch(descriptions, list, v)
    if host.trace then traces.watch(host.trace, watch.listen) end
    local teller = failure.new(v, descriptions,
       host.texts or { [host.path] = host.text })

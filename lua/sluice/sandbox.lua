@@ -6,6 +6,7 @@
 local bit = require "bit"
 local cjson = require "cjson"
 local decimal = require "sluice.decimal"
+local ffi = require "ffi"
 local nearest = require "sluice.nearest"
 local random = require "sluice.helper.random"
 local syntax = require "sluice.syntax"
@@ -182,8 +183,16 @@ end
 
 -- Lua's knows no decimals, and would give nil for them.
 local function number_of(x, base)
-   if decimal.is(x) then return x:tonumber() end
-   return tonumber(x, base)
+   if decimal.is(x) then return (x:tonumber()) end
+   return (tonumber(x, base))
+end
+
+-- Lua's is not compiled for decimals and int64.
+local function text_of(x)
+   if type(x) ~= "cdata" then return (tostring(x)) end
+   if decimal.is(x) then return (decimal.text(x)) end
+   if ffi.istype("int64_t", x) then return ("%dLL"):format(x) end
+   return (tostring(x))
 end
 
 --- Make the environment of one script. Changes the metatable of strings, for the whole
@@ -200,7 +209,7 @@ function sandbox.new(options)
    for _, name in ipairs(BASE) do globals[name] = _G[name] end
    for name, library in pairs(library_copies()) do globals[name] = library end
    globals._G = globals
-   globals.tonumber = number_of
+   globals.tonumber, globals.tostring = number_of, text_of
    globals.print = printer(options.print)
    globals.load = text_loader(globals)
    globals.loadstring = globals.load

@@ -13,10 +13,10 @@ describe("fallback", function()
       local function fn(row) return row end
       local watch = quiet({ { fn = function() end, what = "filter",
          line = "rides.lua:1" } })
-      watch:event("start", fn)
-      assert.has_no.errors(function() watch:event("abort", fn, 99999, 7) end)
-      assert.is_nil(watch.aborts[fn].at.line)
-      assert.is_nil(watch:function_at(watch.aborts[fn].at))
+      watch:event("start", 1, fn, 0)
+      assert.has_no.errors(function() watch:event("abort", 1, fn, 99999, 7) end)
+      assert.is_nil(watch.aborts[fn].seen.at.line)
+      assert.is_nil(watch:function_at(watch.aborts[fn].seen.at))
       assert.same({}, watch:poll())
    end)
 

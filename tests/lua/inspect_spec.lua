@@ -273,18 +273,43 @@ describe("inspect", function()
    local typed_row = { { kind = "row", schema = typed, names = { "amount", "user", "ok",
       "day", "stops" } } }
 
-   -- What is doubtful in a condition, and what is refused.
-   local function look(condition)
+   -- What is doubtful in a condition, or a function's body, and what is refused.
+   local function look(condition, is_body, once)
       local box = sandbox.new { folder = "", print = print, add_text = print }
       local fn = assert(box.load("local null, three = require('sluice').null, 3\n"
-         .. "return function(row) return " .. condition .. " end", "rides.lua"))()
+         .. "return function(row) " .. (is_body and "" or "return ") .. condition
+         .. " end", "rides.lua"))()
       local doubts = {}
       local refused = inspect.check(fn, { globals = box.globals, what = "filter",
-         args = typed_row, add = function(name, at, text, ...)
+         args = typed_row, once = once, add = function(name, at, text, ...)
             doubts[#doubts + 1] = name .. " " .. at .. " " .. text:format(...)
          end })
       return table.concat(doubts, "\n"), table.concat(refused, "\n")
    end
+
+   it("tells what is not compiled (W33)", function()
+      for body, wanted in pairs {
+            ['return row.user:match "%d"'] = "string.match is not compiled (sluice.text",
+            ['return string.gsub(row.user, "a", "b")'] = "string.gsub is not compiled",
+            ['return row.user:find "a."'] = "string.find is not compiled",
+            ["local t = {} table.insert(t, 1, 2) return t"] = "table.insert is not",
+            ["return (function() return row end)()"] = "a function is made for each row",
+            } do
+         local doubts, refused = look(body, true)
+         assert.equal("", refused)
+         assert.matches("^not%-compiled!? rides.lua:2 filter: ", doubts)
+         assert.matches(wanted, doubts, 1, true)
+      end
+   end)
+
+   it("tells nothing of what is compiled, or not called for each row", function()
+      for _, body in ipairs { 'return row.user:find("a.", 1, true)',
+            'return row.user:find "abc"', "return row.user:sub(1, 3)",
+            "local t = {} table.insert(t, 2) return t" } do
+         assert.equal("", (look(body, true)))
+      end
+      assert.equal("", (look("return function() return row end", true, true)))
+   end)
 
    it("doubts a field that is compared with another type (W28)", function()
       for condition, wanted in pairs {

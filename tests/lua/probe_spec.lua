@@ -281,7 +281,7 @@ describe("probe behind other stages", function()
          return { id = ("ride-%d"):format(i), n = i } end }
          :rows { sluice.string "id" :required(), sluice.double "n", sluice.double "m" }
       local refused, found = look(function()
-         return out(made:filter(function(r) return r.id:match "^ride%-%d$" ~= nil end)
+         return out(made:filter(function(r) return r.id:sub(1, 5) == "ride-" end)
             :filter(function(r) return r.m > 3 end))
       end)
       assert.matches("`m` can be nil: guard it", refused, 1, true)

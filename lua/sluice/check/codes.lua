@@ -122,6 +122,12 @@ codes.LIST = {
       doc = "`commit_interval` paces batches under trigger = \"continuous\". An "
          .. "interval as trigger paces them itself; \"once\" and \"available-now\" "
          .. "commit each batch." },
+   { code = "W33", name = "not-compiled", level = "note",
+      doc = "A function does what LuaJIT does not compile. At a call of such a C "
+         .. "function (`string.gsub`, `table.sort`, `cjson.decode`) compiled code is "
+         .. "left and entered again behind it. Where a function is made for each row "
+         .. "the whole loop runs in the interpreter, many times slower: that is a "
+         .. "warning. Make it once, outside. What is compiled is in guide.md." },
 }
 
 codes.BY_CODE, codes.BY_NAME = {}, {}

@@ -69,10 +69,13 @@ end
 --- What a function gives when any value will do, but there must be one.
 local ANYTHING = {}
 
+-- What is not called for each row or result.
+local ONCE = { init = true, migrate = true, events = true }
+
 local function add(list, fn, what, args, gives)
    if fn then
       list[#list + 1] = { fn = fn, what = what, args = args, gives = gives,
-         line = place.of_function(fn) }
+         once = ONCE[what:match "^%a+"], line = place.of_function(fn) }
    end
 end
 
@@ -188,8 +191,9 @@ end
 --   "row"|"state"|"window", names =, schema =, fields =, spec =, row = what is folded,
 --   before = { { fn =, arg = row, slot = of a derived column or nil } } }, … } or nil
 --   when they are not known, gives = nil (nothing), `{}` (anything), `{ filter = true }`,
---   `{ type = }` or `{ fields = { { name =, type = } } }`, unprobed = true where it
---   cannot be run on made-up arguments }`
+--   `{ type = }` or `{ fields = { { name =, type = } } }`, once = true where it is not
+--   called for each row or result, unprobed = true where it cannot be run on made-up
+--   arguments }`
 function functions.of(graph)
    local list = {}
    for _, source in ipairs(graph.sources) do

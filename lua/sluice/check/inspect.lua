@@ -8,6 +8,7 @@
 local bytecode = require "sluice.check.bytecode"
 local calls = require "sluice.check.calls"
 local compare = require "sluice.check.compare"
+local compiled = require "sluice.check.compiled"
 local nearest = require "sluice.nearest"
 local sandbox = require "sluice.sandbox"
 local slots = require "sluice.check.slots"
@@ -141,12 +142,22 @@ function Walk:store(view, pc, ins, state)
    end
 end
 
+-- What keeps a loop from being compiled, or ends compiled code. A function inside of
+-- another is told of itself.
+function Walk:leaves(view, pc, reason, line)
+   if not reason or not self.add or self.once or view.outer[1] then return end
+   local at = line and place_of(view.code, pc):gsub("%d+$", line)
+   self.add(line and "not-compiled!" or "not-compiled", at or place_of(view.code, pc),
+      "%s: %s", self.what, reason)
+end
+
 function Walk:call(view, pc, ins, state)
    local fn, first = state[ins.a], state[ins.a + bytecode.FIRST_ARGUMENT]
    for _, problem in ipairs(calls.problems(view, ins, state, self.takers)) do
       self:report(view.code, pc, "%s", problem)
    end
    if not fn or fn.kind ~= "outside" then return end
+   self:leaves(view, pc, self.compiled:call(ins, state))
    if self.denied[fn.value] then
       self:report(view.code, pc, "%s", self.denied[fn.value])
    end
@@ -190,10 +201,11 @@ function Walk:is_user(fn)
       and debug.getfenv(fn) == self.globals
 end
 
-function Walk:inner(view, ins)
-   local around = { unpack(view.outer) }
+function Walk:inner(view, pc, ins)
+   local around, made = { unpack(view.outer) }, util.funck(view.code, -ins.d - 1)
    around[#around + 1] = upvalue_names(view.code)
-   self:code(util.funck(view.code, -ins.d - 1), {}, around, view.values)
+   self:leaves(view, pc, compiled.CLOSURE, util.funcinfo(made).linedefined)
+   self:code(made, {}, around, view.values)
 end
 
 function Walk:compare(view, pc, ins, state)
@@ -229,7 +241,7 @@ function Walk:instruction(view, pc, ins, state)
       local name = util.funcuvname(code, ins.a)
       if slots.is_outside(name, view.outer) then self:report(code, pc, UPVALUE, name) end
    elseif ins.op == "FNEW" then
-      self:inner(view, ins)
+      self:inner(view, pc, ins)
    elseif HANDLERS[ins.op] and state then
       HANDLERS[ins.op](self, view, pc, ins, state)
    end
@@ -318,14 +330,15 @@ end
 -- @tparam function fn
 -- @tparam table options `globals`: the environment of scripts; `what`: how messages call
 --  it ("filter"); `args`: per argument `{ kind =, names =, schema = }` or nil;
---  `must_give`: flag, it is of no use without a value; `add`: of `warnings.new`, for what
---  is worth a note
+--  `must_give`: flag, it is of no use without a value; `once`: flag, it is not called
+--  for each row or result; `add`: of `warnings.new`, for what is worth a note
 -- @treturn {string,...} "FILE:LINE: what: problem", in the order of the code
 -- @usage inspect.check(fn, { globals = box.globals, what = "filter" })
 function inspect.check(fn, options)
    local walk = setmetatable({ globals = options.globals, what = options.what,
       problems = {}, seen = {}, followed = { [fn] = true }, libraries = {}, denied = {},
-      changes = {}, takers = calls.takers(options.globals), add = options.add }, Walk)
+      changes = {}, takers = calls.takers(options.globals), add = options.add,
+      once = options.once, compiled = compiled.new(options.globals) }, Walk)
    walk:learn(options.globals)
    local view, states = walk:whole(fn, options.args)
    if view and options.must_give then walk:gives(view, states) end

@@ -85,6 +85,17 @@ local function part_of(outside, name)
    return { kind = "outside", name = outside.name, value = value or nil, inside = {} }
 end
 
+-- A method of text, by name.
+function View:method(name)
+   local library = rawget(self.globals, "string")
+   local value = type(library) == "table" and rawget(library, name)
+   return value and self:outside("." .. name, name, value) or nil
+end
+
+local function is_text(of)
+   return of ~= nil and (of.kind == "text" or of.kind == "field" and of.type == "string")
+end
+
 -- What stands in a table: a field of a row; of something outside, more that is outside.
 local function member(of, name)
    local inside = of and of.inside
@@ -96,6 +107,12 @@ local function member(of, name)
          or of.kind == "field" and inner_of(of, name) or nil
    end
    return inside[key]
+end
+
+-- What is read of something: a method of text, or what stands in a table.
+function View:part(of, name)
+   if name and is_text(of) then return self:method(name) end
+   return member(of, name)
 end
 
 --- The text that an instruction names by its operand C.
@@ -125,7 +142,7 @@ function View:known(ins, state)
       return self:outside(name, name, rawget(self.globals, name))
    end
    if READS[ins.op] then
-      return member(state[ins.b], ins.op == "TGETS" and self:constant(ins) or nil)
+      return self:part(state[ins.b], ins.op == "TGETS" and self:constant(ins) or nil)
    end
 end
 

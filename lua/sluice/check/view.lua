@@ -30,7 +30,8 @@ function view.check_functions(list, globals, found, trying)
    local refused = {}
    for _, entry in ipairs(list) do
       local problems = inspect.check(entry.fn, { globals = globals, what = entry.what,
-         args = entry.args, must_give = entry.gives ~= nil, add = found.add })
+         args = entry.args, must_give = entry.gives ~= nil, once = entry.once,
+         add = found.add })
       for _, problem in ipairs(problems) do refused[#refused + 1] = problem end
       if #problems == 0 then
          trying(("%s at %s"):format(entry.what, entry.line))
