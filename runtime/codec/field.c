@@ -417,20 +417,32 @@ static err *init_bounds(field *f) {
     return err_new(ERR_PLAN, "bounds of field %.*s are no decimals", (int)name->len, name->data);
 }
 
-static void init_texts(field *f) {
-    uint32_t count = f->plan->one_of_count, room = 2;
-    while (room < 2 * count) room *= 2;
-    f->texts = mem_zalloc(count + 1, sizeof *f->texts);
-    f->places = mem_zalloc(room, sizeof *f->places);
+/* Put all texts where they lie by hash, in `room` places. False: some would have to lie behind their
+ * place. */
+static bool place_texts(field *f, uint32_t room) {
+    bool is_direct = true;
+    f->places = mem_realloc(f->places, room * sizeof *f->places);
+    memset(f->places, 0, room * sizeof *f->places);
     f->place_mask = room - 1;
-    for (uint32_t i = 0; i < count; i++) {
-        field_text *t = &f->texts[i];
-        t->text = f->allowed[i].text;
-        t->ends = text_ends_of(t->text.data, t->text.len);
-        uint32_t at = text_ends_mix(&t->ends);
-        while (f->places[at & f->place_mask]) at++;
+    for (uint32_t i = 0; i < f->plan->one_of_count; i++) {
+        uint32_t at = text_ends_mix(&f->texts[i].ends);
+        for (; f->places[at & f->place_mask]; at++) is_direct = false;
         f->places[at & f->place_mask] = i + 1;
     }
+    return is_direct;
+}
+
+/* Room is tried for until each text is found at once: how many looks it takes cannot be guessed. */
+static void init_texts(field *f) {
+    enum { MOST = 64 }; /* places a text */
+    uint32_t count = f->plan->one_of_count, room = 2;
+    f->texts = mem_zalloc(count + 1, sizeof *f->texts);
+    for (uint32_t i = 0; i < count; i++) {
+        f->texts[i].text = f->allowed[i].text;
+        f->texts[i].ends = text_ends_of(f->allowed[i].text.data, f->allowed[i].text.len);
+    }
+    while (room < 2 * count) room *= 2;
+    while (!place_texts(f, room) && room < MOST * count) room *= 2;
 }
 
 err *field_init(field *f, const sl_field *plan) {

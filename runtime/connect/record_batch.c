@@ -202,6 +202,7 @@ static inline uint32_t place_of(const char *from, const sl_string *s) {
 /* Find where all records lie. What is damaged, out of order or has headers gets no marks: whoever
  * walks it tells. */
 static void mark_records(record_block *b) {
+    enum { AHEAD = 4 };            /* records, if they are about alike */
     const record_block block = *b; /* kept at hand while marks are written */
     const char *at = block.at;
     int64_t next = block.base, bytes = 0;
@@ -219,6 +220,7 @@ static void mark_records(record_block *b) {
                                   .offset = (uint32_t)(p.offset - block.base) };
         next = p.offset + 1;
         bytes += (int64_t)p.key.len + p.value.len;
+        __builtin_prefetch(p.end + AHEAD * (p.end - at)); /* each begins where the last one says */
         at = p.end;
     }
     b->marks = marks;

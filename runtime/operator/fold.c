@@ -107,7 +107,7 @@ static void find_panes(const fold_run *run) {
 /* Choose leads: rows with the key of one before them, byte for byte in one place (group.c), and its
  * pane, follow it. False: too few do. */
 static bool choose_leads(const fold_run *run) {
-    enum { BITS = 6,
+    enum { BITS = 8,
            PATIENCE = 64 };
     leads *l = &run->f->leads;
     const selection *rows = run->rows;

@@ -107,7 +107,7 @@ static __attribute__((noinline)) void make_known(chunk *c, const sl_column *colu
  * Gives up where most texts are new; how many rows have their keys. */
 static uint32_t add_known_keys(chunk *c, const row_set *set, const sl_column *column,
                                grouping *g) {
-    enum { BITS = 6,
+    enum { BITS = 8,
            PATIENCE = 64 };
     known_key known[1 << BITS] = { 0 }, other;
     uint32_t made = 0, n = 0;
