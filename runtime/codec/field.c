@@ -417,7 +417,7 @@ static err *init_bounds(field *f) {
     return err_new(ERR_PLAN, "bounds of field %.*s are no decimals", (int)name->len, name->data);
 }
 
-/* Put all texts where they lie by hash, in `room` places. False: some would have to lie behind their
+/* Put all texts where they lie by hash, in `room` places. False: some had to go behind their
  * place. */
 static bool place_texts(field *f, uint32_t room) {
     bool is_direct = true;
