@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "runtime/base/copy.h"
 #include "runtime/base/mem.h"
 #include "state/spill.h"
 #include "state/table_inside.h"
@@ -208,12 +209,9 @@ void pane_undo(slab_pool *pool, pane *p) {
     reset_ids(pool, &p->removals->deleted);
 }
 
-void pane_push_dirty(slab_pool *pool, pane *p, entry *e) {
-    if (p->dirty_count == p->dirty_room) {
-        p->dirty = slab_grow(pool, p->dirty, dirty_len(p), DIRTY_FIRST * sizeof *p->dirty);
-        p->dirty_room = p->dirty_room ? 2 * p->dirty_room : DIRTY_FIRST;
-    }
-    p->dirty[p->dirty_count++] = e;
+void pane_grow_dirty(slab_pool *pool, pane *p) {
+    p->dirty = slab_grow(pool, p->dirty, dirty_len(p), DIRTY_FIRST * sizeof *p->dirty);
+    p->dirty_room = p->dirty_room ? 2 * p->dirty_room : DIRTY_FIRST;
 }
 
 static uint64_t slots_for(uint32_t count) {
@@ -282,8 +280,8 @@ static entry *take_memory(slab_pool *pool, pane *p, uint32_t units, uint32_t *id
     return e;
 }
 
-entry *pane_insert(slab_pool *pool, pane *p, uint64_t hash, const char *key, uint32_t key_len,
-                   uint32_t state_size) {
+entry *pane_insert(slab_pool *pool, pane *p, uint32_t at, uint64_t hash, const char *key,
+                   uint32_t key_len, uint32_t state_size) {
     bool is_long = key_len >= ENTRY_LONG_KEY;
     size_t key_offset = sizeof(entry) + state_size + (is_long ? sizeof(uint64_t) : 0);
     uint32_t id;
@@ -295,10 +293,15 @@ entry *pane_insert(slab_pool *pool, pane *p, uint64_t hash, const char *key, uin
     if (is_long) memcpy((char *)e + key_offset - sizeof(uint64_t), &key_len, sizeof key_len);
     if (key_len) {
         memset((char *)e + (key_offset + key_len + 7) / 8 * 8 - 8, 0, 8);
-        memcpy((char *)e + key_offset, key, key_len);
+        copy_text((char *)e + key_offset, key, key_len);
     }
-    if (p->count >= p->limit) grow(pool, p);
-    put_slot(p, (hash >> 32 << 32) | id);
+    uint64_t slot = (hash >> 32 << 32) | id;
+    if (p->count >= p->limit) {
+        grow(pool, p);
+        put_slot(p, slot);
+    } else {
+        p->slots[at] = slot;
+    }
     p->count++;
     return e;
 }

@@ -4,8 +4,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "runtime/base/copy.h"
 #include "runtime/base/mem.h"
-#include "state/pane.h"
+#include "state/pane_seek.h"
 #include "state/part.h"
 #include "state/spill.h"
 #include "state/table_inside.h"
@@ -51,9 +52,7 @@ static void list_insert(pane_list *l, uint32_t at, pane *p) {
     l->count++;
 }
 
-static void list_push(pane_list *l, pane *p) {
-    list_insert(l, l->count, p);
-}
+static void list_push(pane_list *l, pane *p) { list_insert(l, l->count, p); }
 
 /* Index of the first pane at or behind (start, generation). */
 static uint32_t position(const pane_list *l, int64_t start, uint32_t generation) {
@@ -319,8 +318,7 @@ void table_drop_pane(table *t, pane *p) {
     if (p->count) t->last_count = p->count;
 }
 
-/* First touch of a pane in this batch. Comes before the first insert: its mark must not cover that.
- * */
+/* First touch of a pane in this batch; before the first insert, which its mark must not cover. */
 static void begin_pane(table *t, pane *p) {
     if (p->batch == t->batch) return;
     pane_begin(p, t->batch);
@@ -328,17 +326,17 @@ static void begin_pane(table *t, pane *p) {
     list_push(&t->dirty, p);
 }
 
-/* Put an entry on the dirty list. `old`: its saved bytes, NULL for a new entry. */
+/* `old`: saved bytes of the entry, NULL for a new one. */
 static void make_dirty(table *t, pane *p, entry *e, void *old) {
     undo_mark(&t->undo, e, old);
     pane_push_dirty(&t->pool, p, e);
 }
 
-static __attribute__((noinline)) entry *make_entry(table *t, pane *p, uint64_t hash,
+static __attribute__((noinline)) entry *make_entry(table *t, pane *p, uint32_t at, uint64_t hash,
                                                    const char *key, uint32_t key_len) {
     begin_pane(t, p);
-    entry *e = pane_insert(&t->pool, p, hash, key, key_len, t->state_size);
-    memcpy(entry_state(e), t->state_init, t->state_size);
+    entry *e = pane_insert(&t->pool, p, at, hash, key, key_len, t->state_size);
+    copy_state(entry_state(e), t->state_init, t->state_size);
     make_dirty(t, p, e, NULL);
     return e;
 }
@@ -349,8 +347,9 @@ static __attribute__((noinline)) void first_touch(table *t, pane *p, entry *e) {
 }
 
 static inline entry *touch(table *t, pane *p, uint64_t hash, const char *key, uint32_t key_len) {
-    entry *e = pane_find(p, hash, key, key_len);
-    if (!e) return make_entry(t, p, hash, key, key_len);
+    uint32_t at;
+    entry *e = pane_seek(p, hash, key, key_len, &at);
+    if (!e) return make_entry(t, p, at, hash, key, key_len);
     if (!undo_has(&t->undo, e)) first_touch(t, p, e);
     return e;
 }

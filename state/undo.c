@@ -1,7 +1,8 @@
 #include "state/undo.h"
 
-#include <assert.h>
 #include <string.h>
+
+#include "runtime/base/copy.h"
 
 enum {
     CHUNK = 64 << 10,
@@ -34,20 +35,16 @@ static size_t olds_len(const undo *u) {
     return u->room * sizeof *u->olds;
 }
 
-void undo_mark(undo *u, entry *e, void *old) {
-    if (u->count == u->room) {
-        u->olds = slab_grow(u->pool, u->olds, olds_len(u), OLDS_FIRST * sizeof *u->olds);
-        u->room = u->room ? 2 * u->room : OLDS_FIRST;
-    }
-    e->mark = u->first + u->count;
-    assert(e->mark >= u->first && e->mark != ENTRY_REMOVED);
-    u->olds[u->count++] = old;
+void undo_grow(undo *u) {
+    u->olds = slab_grow(u->pool, u->olds, olds_len(u), OLDS_FIRST * sizeof *u->olds);
+    u->room = u->room ? 2 * u->room : OLDS_FIRST;
 }
 
 void *undo_save(undo *u, const entry *e) {
     char *owner = arena_take(&u->bytes, sizeof e + u->state_size, 8);
     memcpy(owner, &e, sizeof e);
-    return memcpy(owner + sizeof e, entry_state(e), u->state_size);
+    copy_state(owner + sizeof e, entry_state(e), u->state_size);
+    return owner + sizeof e;
 }
 
 static entry *owner_of(const void *old) {

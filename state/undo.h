@@ -7,6 +7,8 @@
  *                                     └─ NULL: made in this batch, or forgotten
  *
  * One owner: the table. thread: worker. */
+#include <assert.h>
+
 #include "runtime/base/arena.h"
 #include "state/entry.h"
 #include "state/slab.h"
@@ -29,8 +31,16 @@ void undo_done(undo *u);
 bool undo_is_worn(const undo *u);
 void undo_renew(undo *u);
 
+/* Slow path of undo_mark. */
+void undo_grow(undo *u);
+
 /* An entry is touched first: `old` is what undo_save gave, NULL for a new one. */
-void undo_mark(undo *u, entry *e, void *old);
+static inline void undo_mark(undo *u, entry *e, void *old) {
+    if (u->count == u->room) undo_grow(u);
+    e->mark = u->first + u->count;
+    assert(e->mark >= u->first && e->mark != ENTRY_REMOVED);
+    u->olds[u->count++] = old;
+}
 
 /* Save the state of an entry. */
 void *undo_save(undo *u, const entry *e);

@@ -23,3 +23,16 @@ static inline void copy_text(char *to, const char *from, size_t len) {
         memcpy(to, from, len);
     }
 }
+
+/* The same of the states of groups, most of which have 32 to 64 bytes. */
+static inline void copy_state(void *to, const void *from, size_t size) {
+    char first[32], last[32];
+    if (size - 32 > 32) {
+        copy_text(to, from, size);
+        return;
+    }
+    memcpy(first, from, sizeof first);
+    memcpy(last, (const char *)from + size - sizeof last, sizeof last);
+    memcpy(to, first, sizeof first);
+    memcpy((char *)to + size - sizeof last, last, sizeof last);
+}
