@@ -40,6 +40,21 @@ window_bounds window_pane_bounds(const sl_window *w, int64_t time_ms) {
     };
 }
 
+/* Near panes are counted in doubles: 2^20 of them, each of 2^40 ms at most, amid all times. */
+enum { REACH_BITS = 20 };
+static const int64_t LONGEST_PANE = INT64_C(1) << 40, FURTHEST = INT64_C(1) << 62;
+
+int64_t window_pane_far(const sl_window *w, window_cache *cache, int64_t time_ms) {
+    if (time_ms >= cache->pane.start && time_ms < cache->pane.end) return cache->pane.start;
+    window_bounds pane = window_pane_bounds(w, time_ms);
+    bool is_usual = w->pane_ms && w->pane_ms <= LONGEST_PANE && pane.start > -FURTHEST &&
+                    pane.start < FURTHEST;
+    *cache = (window_cache){ .pane = pane,
+                             .reach_ms = is_usual ? w->pane_ms << REACH_BITS : 0,
+                             .panes_per_ms = is_usual ? 1 / (double)w->pane_ms : 0 };
+    return pane.start;
+}
+
 /* The true start of a pane, also of one named INT64_MIN. */
 static wide pane_of(const sl_window *w, int64_t pane) {
     return (wide)pane - pane_phase(w, pane);

@@ -56,24 +56,35 @@ static inline window_bounds window_own(const sl_window *w, int64_t time_ms) {
     return (window_bounds){ time_ms, forever ? INT64_MAX : saturate_add(time_ms, w->size_ms) };
 }
 
-/* The pane found last; owned by whoever calls window_pane in a loop, one per window and thread. */
+/* Panes near one that was found are told from it; owned by whoever calls window_pane in a loop, one
+ * per window and thread. */
 typedef struct window_cache {
-    window_bounds pane;
+    window_bounds pane;  /* found by window_pane_far */
+    int64_t reach_ms;    /* so far before and behind its start; 0: panes are not told from it */
+    double panes_per_ms; /* 1 / pane_ms */
 } window_cache;
 
 static inline void window_cache_init(window_cache *cache) {
-    cache->pane = (window_bounds){ INT64_MAX, INT64_MIN };
+    *cache = (window_cache){ .pane = { INT64_MAX, INT64_MIN } };
 }
 
 /* Bounds of the pane that holds `time_ms`. */
 window_bounds window_pane_bounds(const sl_window *w, int64_t time_ms);
 
+/* Slow path of window_pane. */
+int64_t window_pane_far(const sl_window *w, window_cache *cache, int64_t time_ms);
+
 /* Start of the pane that holds `time_ms`; the hot path of grouping. */
 static inline int64_t window_pane(const sl_window *w, window_cache *cache, int64_t time_ms) {
-    if (time_ms < cache->pane.start || time_ms >= cache->pane.end) {
-        cache->pane = window_pane_bounds(w, time_ms);
-    }
-    return cache->pane.start;
+    uint64_t from = (uint64_t)time_ms - (uint64_t)cache->pane.start;
+    uint64_t reach = (uint64_t)cache->reach_ms;
+    int64_t into = (int64_t)(from + reach), pane_ms = w->pane_ms;
+    if (from + reach >= 2 * reach) return window_pane_far(w, cache, time_ms);
+    if (from < (uint64_t)pane_ms) return cache->pane.start;
+    into -= (int64_t)((double)into * cache->panes_per_ms) * pane_ms; /* one pane off at most */
+    into += into >> 63 & pane_ms;
+    into -= into >= pane_ms ? pane_ms : 0;
+    return time_ms - into;
 }
 
 /* The windows that hold pane `pane` (any time in it names it), oldest first; at least one. Not for

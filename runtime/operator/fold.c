@@ -37,7 +37,17 @@ typedef struct leads {
     uint32_t count;
 } leads;
 
+/* A pane of the run, found by a hash of its start. */
+typedef struct near_pane {
+    int64_t start; /* Unix ms */
+    pane *pane;    /* NULL: none has this place */
+} near_pane;
+
+enum { NEAR_BITS = 6 };
+static const uint64_t GOLDEN = UINT64_C(0x9e3779b97f4a7c15); /* Knuth, TAOCP 3, 6.4 */
+
 struct fold_space {
+    near_pane near[1 << NEAR_BITS];
     pane *panes[VECTOR_ROWS];
     void *states[VECTOR_ROWS];
     bool given_up[VECTOR_ROWS];
@@ -88,19 +98,21 @@ static void mark_pane(fold_space *f, pane *p) {
     pane_dirty(p, &mark->dirty_before);
 }
 
-/* The panes of the run's rows. */
+/* The panes of the run's rows. Those of neighbouring panes come mixed: which is next would be a
+ * guess. */
 static void find_panes(const fold_run *run) {
     fold_space *f = run->f;
     const selection *rows = run->rows;
-    int64_t last_start = 0;
-    pane *last = NULL;
     f->mark_count = 0;
+    memset(f->near, 0, sizeof f->near);
     for (uint32_t n = 0; n < rows->count; n++) {
-        if (!last || rows->panes[n] != last_start) {
-            last = table_pane(run->t, last_start = rows->panes[n]);
-            mark_pane(f, last);
+        int64_t start = rows->panes[n];
+        near_pane *near = &f->near[(uint64_t)start * GOLDEN >> (64 - NEAR_BITS)];
+        if (near->start != start || !near->pane) {
+            *near = (near_pane){ start, table_pane(run->t, start) };
+            mark_pane(f, near->pane);
         }
-        f->panes[n] = last;
+        f->panes[n] = near->pane;
     }
 }
 

@@ -151,8 +151,8 @@ static uint32_t choose_rows(const row_set *set, uint32_t k, grouping *g) {
     return count;
 }
 
-/* The rows of one output to an aggregation. Neighbours mostly lie in one pane: `judged` remembers
- * the last that was late for nothing, so that lateness costs one comparison. */
+/* The rows of one output to an aggregation. `judged` remembers the earliest pane that was late for
+ * nothing, as all behind it are, so that lateness costs one comparison. */
 static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t s, uint32_t k) {
     const sl_output *output = &b->plan->steps[s].outputs[k];
     const sl_window *window = &b->plan->aggregates[output->target].window;
@@ -171,7 +171,7 @@ static void group_output(worker *w, const batch_view *b, chunk *c, uint32_t s, u
         const sl_row *row = set->rows[i];
         int64_t start =
             window->kind == SL_WINDOW_NONE ? INT64_MIN : window_pane(window, &cache, row->time_ms);
-        if (start != judged && watermark != WATERMARK_NONE) {
+        if (start < judged && watermark != WATERMARK_NONE) {
             uint32_t level = b->plan->steps[s].level;
             if (is_own ? judge_own(w, b, c, output, level, row)
                        : judge_late(w, b, c, output, level, row, start)) {

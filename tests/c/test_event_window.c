@@ -74,6 +74,30 @@ static void the_cache_changes_nothing(void **state) {
     }
 }
 
+static int64_t random_time(void) {
+    int64_t time = (int64_t)((uint64_t)rand() << 42 ^ (uint64_t)rand() << 21 ^ (uint64_t)rand());
+    return time >> rand() % 64;
+}
+
+/* Near the first one, far from it, and where panes begin and end. */
+static void panes_are_told_from_any_other(void **state) {
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        int64_t pane_ms = 1 + (random_time() & INT64_MAX) / 2, base = random_time();
+        sl_window w = hopping(pane_ms, pane_ms, 0, 0);
+        window_cache cache;
+        window_cache_init(&cache);
+        window_pane(&w, &cache, base);
+        for (int k = 0; k < 12; k++) {
+            int64_t time = saturate_add(base, (rand() % 15 - 7) * (pane_ms / 8));
+            if (k % 4 == 0) time = random_time();
+            if (k % 3) time = saturate_sub(time, time % pane_ms);
+            if (k % 3 == 2) time = saturate_sub(time, 1);
+            assert_int_equal(window_pane(&w, &cache, time), pane_of(&w, time));
+        }
+    }
+}
+
 /* The model: every start in [-200, 200) that holds the pane, oldest first. */
 static void check_against_model(const sl_window *w, int64_t time, int64_t watermark) {
     int64_t pane = pane_of(w, time);
@@ -269,6 +293,7 @@ int main(void) {
         cmocka_unit_test(an_offset_moves_the_panes),
         cmocka_unit_test(times_of_the_year_55000_have_windows),
         cmocka_unit_test(the_cache_changes_nothing),
+        cmocka_unit_test(panes_are_told_from_any_other),
         cmocka_unit_test(windows_of_a_pane_are_those_that_hold_its_times),
         cmocka_unit_test(cumulating_windows_share_a_start),
         cmocka_unit_test(a_rolling_window_begins_with_its_pane),
