@@ -57,6 +57,11 @@ void json_text_put(buf *out, const char *text, size_t len) {
     char *to = buf_need(out, len + 2);
     to[0] = '"';
     copy_text(to + 1, text, plain);
+    if (plain == len) {
+        to[len + 1] = '"';
+        out->len += len + 2;
+        return;
+    }
     out->len += plain + 1;
     while (plain < len) {
         unsigned char c = (unsigned char)text[plain];

@@ -13,13 +13,14 @@
 #include "runtime/codec/rfc3339.h"
 
 enum { SHORT_PREFIX = 32, /* copied at once; so many bytes can be read behind the prefixes */
+       SHORT_TIME = 64,   /* likewise, of a time with its prefix */
        TIME_BYTES = RFC3339_TEXT_BYTES + 2 /* numbers are shorter */ };
 
-/* The text of the last time: the rows of a window all have the same bounds. */
+/* The text of the last time, behind its prefix: the rows of a window all have the same bounds. */
 typedef struct last_time {
     int64_t ms;
-    uint32_t len; /* 0: none yet */
-    char text[TIME_BYTES];
+    uint32_t len; /* with the prefix; 0: none yet */
+    char *text;   /* owned */
 } last_time;
 
 /* A column, or a value inside of a block, with what stands in front of it. */
@@ -36,8 +37,23 @@ struct encoder {
     item *items;  /* owned; `count` of them */
     buf prefixes; /* owned */
     uint32_t count;
-    int32_t times; /* sl_times */
+    int32_t times;      /* sl_times */
+    size_t room;        /* bytes that items take whose length does not depend on a row, at most */
+    uint64_t null_bits; /* of the columns, where all stand in the first word; else: */
+    bool has_more_nulls;
 };
+
+static last_time *last_new(const char *prefix, size_t len) {
+    last_time *last = mem_zalloc(1, sizeof *last);
+    last->text = mem_zalloc(1, SHORT_TIME + len + TIME_BYTES);
+    memcpy(last->text, prefix, len);
+    return last;
+}
+
+static void last_free(last_time *last) {
+    if (last) mem_free(last->text);
+    mem_free(last);
+}
 
 /* Make `i` the item number `at` of an object. */
 static void item_init(item *i, buf *prefixes, const sl_column *column, uint32_t at) {
@@ -52,7 +68,7 @@ static void item_init(item *i, buf *prefixes, const sl_column *column, uint32_t 
         .prefix_len = (uint32_t)(prefixes->len - start),
         .inner_count = shape ? shape->item_count : 0,
     };
-    if (column->type == SL_TIMESTAMP) i->last = mem_zalloc(1, sizeof *i->last);
+    if (column->type == SL_TIMESTAMP) i->last = last_new(prefixes->data + start, i->prefix_len);
     if (!i->inner_count) return;
     i->inner = mem_zalloc(i->inner_count, sizeof *i->inner);
     for (uint32_t k = 0; k < i->inner_count; k++)
@@ -61,7 +77,7 @@ static void item_init(item *i, buf *prefixes, const sl_column *column, uint32_t 
 
 static void item_done(item *i) {
     for (uint32_t k = 0; k < i->inner_count; k++) item_done(&i->inner[k]);
-    mem_free(i->last);
+    last_free(i->last);
     mem_free(i->inner);
 }
 
@@ -71,7 +87,14 @@ encoder *encoder_new(const sl_column *columns, uint32_t count, int32_t times) {
     e->count = count;
     e->times = times;
     buf_init(&e->prefixes);
-    for (uint32_t i = 0; i < count; i++) item_init(&e->items[i], &e->prefixes, &columns[i], i);
+    for (uint32_t i = 0; i < count; i++) {
+        item_init(&e->items[i], &e->prefixes, &columns[i], i);
+        e->room += SHORT_TIME + e->items[i].prefix_len + TIME_BYTES;
+        if (columns[i].null_bit < 64)
+            e->null_bits |= UINT64_C(1) << columns[i].null_bit;
+        else
+            e->has_more_nulls = true;
+    }
     memset(buf_need(&e->prefixes, SHORT_PREFIX), 0, SHORT_PREFIX);
     return e;
 }
@@ -104,13 +127,18 @@ static size_t write_time(char *to, int64_t time_ms, int32_t times) {
     return len + 2;
 }
 
-static void put_time(buf *out, int64_t time_ms, int32_t times, last_time *last) {
-    if (time_ms != last->ms || !last->len) {
-        last->ms = time_ms;
-        last->len = (uint32_t)write_time(last->text, time_ms, times);
-    }
-    memcpy(buf_need(out, TIME_BYTES), last->text, TIME_BYTES);
-    out->len += last->len;
+static inline const last_time *time_of(const encoder *e, const item *i, int64_t time_ms) {
+    last_time *last = i->last;
+    if (time_ms == last->ms && last->len) return last;
+    last->ms = time_ms;
+    last->len = i->prefix_len + (uint32_t)write_time(last->text + i->prefix_len, time_ms, e->times);
+    return last;
+}
+
+static void put_time(const encoder *e, buf *out, const item *i, int64_t time_ms) {
+    const last_time *last = time_of(e, i, time_ms);
+    memcpy(buf_need(out, TIME_BYTES), last->text + i->prefix_len, TIME_BYTES);
+    out->len += last->len - i->prefix_len;
 }
 
 /* Has the column a text of its own? What is not finite is null in JSON. */
@@ -158,7 +186,7 @@ put_fixed(const encoder *e, buf *out, const item *i, const char *at, uint64_t *n
         return;
     case SL_TIMESTAMP:
         memcpy(&whole, at, sizeof whole);
-        put_time(out, whole, e->times, i->last);
+        put_time(e, out, i, whole);
         return;
     case SL_DATE:
     case SL_DECIMAL:
@@ -172,13 +200,17 @@ put_fixed(const encoder *e, buf *out, const item *i, const char *at, uint64_t *n
     }
 }
 
-/* Append what stands in front of a value. */
-static inline void put_prefix(const encoder *e, buf *out, const item *i) {
-    char *to = buf_need(out, SHORT_PREFIX + i->prefix_len);
+/* Write what stands in front of a value, SHORT_PREFIX bytes at least; what is behind it. */
+static inline char *write_prefix(const encoder *e, char *to, const item *i) {
     const char *prefix = e->prefixes.data + i->prefix;
     memcpy(to, prefix, SHORT_PREFIX);
     if (i->prefix_len > SHORT_PREFIX) memcpy(to, prefix, i->prefix_len);
-    out->len += i->prefix_len;
+    return to + i->prefix_len;
+}
+
+static inline void put_prefix(const encoder *e, buf *out, const item *i) {
+    char *to = buf_need(out, SHORT_PREFIX + i->prefix_len);
+    out->len += (size_t)(write_prefix(e, to, i) - to);
 }
 
 static void put_base64(buf *out, const char *data, size_t len) {
@@ -281,15 +313,50 @@ static void put_value(const encoder *e, buf *out, const sl_row *row, const item 
     }
 }
 
+/* Write a column's item where its room is known, and it is a time or a number that is finite; what
+ * is behind it. NULL: it is not. */
+static inline char *write_usual(const encoder *e, char *to, const sl_row *row, const item *i) {
+    const char *at = (const char *)row + i->column.offset;
+    const last_time *last;
+    double real;
+    switch (i->column.type) {
+    case SL_TIMESTAMP:
+        last = time_of(e, i, *(const int64_t *)at);
+        memcpy(to, last->text, SHORT_TIME);
+        if (last->len > SHORT_TIME) memcpy(to, last->text, last->len);
+        return to + last->len;
+    case SL_INT64:
+        to = write_prefix(e, to, i);
+        return to + number_write_int64(to, *(const int64_t *)at);
+    case SL_DOUBLE:
+        real = *(const double *)at;
+        if (!isfinite(real)) return NULL;
+        to = write_prefix(e, to, i);
+        return to + number_write(to, real);
+    default: return NULL;
+    }
+}
+
 static inline void put_columns(const encoder *e, buf *out, const sl_row *row, uint32_t from,
                                uint32_t to, uint64_t *not_finite) {
+    bool has_nulls = e->has_more_nulls || (row->nulls[0] & e->null_bits);
+    char *at = buf_need(out, e->room);
     for (const item *i = e->items + from, *end = e->items + to; i < end; i++) {
+        bool is_null = has_nulls && nulls_has(row->nulls, i->column.null_bit);
+        char *next = is_null ? NULL : write_usual(e, at, row, i);
+        if (next) {
+            at = next;
+            continue;
+        }
+        out->len = (size_t)(at - out->data);
         put_prefix(e, out, i);
-        if (nulls_has(row->nulls, i->column.null_bit))
+        if (is_null)
             buf_put(out, "null", 4);
         else
             put_value(e, out, row, i, not_finite);
+        at = buf_need(out, e->room);
     }
+    out->len = (size_t)(at - out->data);
 }
 
 void encode_value_at(const encoder *e, buf *out, const sl_row *row, uint32_t count, size_t *at,

@@ -184,12 +184,27 @@ static size_t lay_out(char *to, const char *digits, int k, int n) {
     return (size_t)(s - to) + number_write_int64(s, exponent < 0 ? -exponent : exponent);
 }
 
+/* Write a number of hundredths below 10^8. Without a branch on whether there is a fraction, and how
+ * long it is. Writes 10 bytes all the same. */
+static inline size_t put_hundredths(char *to, uint32_t hundredths) {
+    uint64_t digits = eight_digits(hundredths);
+    unsigned zeros = (unsigned)__builtin_ctzll(digits | UINT64_C(1) << 40) / 8;
+    uint64_t word = (digits | ZEROS) >> 8 * zeros;
+    uint32_t tenths = (uint32_t)(digits >> 48); /* and hundredths behind them */
+    uint32_t fraction = '.' | (tenths | 0x3030) << 8;
+    size_t len = 6 - zeros;
+    memcpy(to, &word, sizeof word);
+    memcpy(to + len, &fraction, sizeof fraction);
+    return len + (tenths ? 2 : 0) + (tenths >> 8 ? 1 : 0);
+}
+
 /* Write value >= 0.01 that is a multiple of 1/100, as money is; 0: it is not. Decimals of up to 15
  * digits belong to different doubles, so what reads back as the value is its only short form. */
 static size_t write_hundredths(char *to, double value) {
     if (!(value >= 0.01 && value < 1e12)) return 0;
     int64_t hundredths = (int64_t)(value * 100 + 0.5);
     if ((double)hundredths / 100 != value) return 0;
+    if (hundredths < 100000000) return put_hundredths(to, (uint32_t)hundredths);
     size_t len = number_write_int64(to, hundredths / 100);
     int rest = (int)(hundredths % 100);
     if (!rest) return len;
