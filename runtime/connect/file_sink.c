@@ -349,10 +349,13 @@ static err *wait_writable(const file_sink *f) {
 
 static err *write_stdout(file_sink *f) {
     const char *at = f->out.data, *end = at + f->out.len;
+    struct stat about;
+    bool waits = fstat(f->fd, &about) || !S_ISREG(about.st_mode); /* a file takes all at once */
     while (at < end) {
-        err *e = wait_writable(f);
+        err *e = waits ? wait_writable(f) : NULL;
         if (e) return e;
-        size_t len = (size_t)(end - at) < PIPE_CHUNK ? (size_t)(end - at) : PIPE_CHUNK;
+        size_t len = (size_t)(end - at);
+        if (waits && len > PIPE_CHUNK) len = PIPE_CHUNK;
         ssize_t put = write(f->fd, at, len);
         if (put < 0 && errno == EPIPE) {
             return err_new(ERR_IO, "writing to stdout: the reader of the pipe has gone");
