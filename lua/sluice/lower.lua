@@ -73,9 +73,9 @@ function Plan:fill_distinct(into, index)
    lower_step.fill_feeds(self, into, "distinct", index)
 end
 
--- Whether windows of many panes may be made of panes merged before (operator/slide.h).
--- Fewer are merged as they are.
-local LEAST_PANES = 6
+-- Whether windows of several panes may be made of panes that were sorted, and merged,
+-- before (operator/slide.h).
+local LEAST_PANES = 2
 
 local function slides(aggregate)
    local of = aggregate.window

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/copy.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/codec/nulls.h"
@@ -30,7 +31,10 @@ static void start_row(const emission *m, sl_row *row, const result *r) {
         row->nulls[0] = UINT64_MAX;
     else
         memset(row->nulls, 0xff, plan->null_words * 8u);
-    key_read(entry_key(e), entry_key_len(e), plan->group, plan->group_count, row);
+    if (key_is_text(plan->group, plan->group_count))
+        key_read_text(entry_key(e), entry_key_len(e), plan->group, row);
+    else
+        key_read(entry_key(e), entry_key_len(e), plan->group, plan->group_count, row);
     if (window_has_bounds(&plan->window)) {
         put_time(row, &plan->window_start, r->window.start);
         put_time(row, &plan->window_end, r->window.end);
@@ -67,7 +71,7 @@ void emit_disown(const emission *m, void *state) {
 static void start_state(const emission *m, uint32_t i, const entry *e) {
     emit_space *s = m->w->emit;
     s->states[i] = s->state_memory + (size_t)i * m->plan->state_size;
-    memcpy(s->states[i], entry_state(e), m->plan->state_size);
+    copy_state(s->states[i], entry_state(e), m->plan->state_size);
     emit_disown(m, s->states[i]);
 }
 

@@ -40,7 +40,7 @@ void groups_begin(group_list *list) {
     list->is_chained = false;
 }
 
-static void add_item(group_list *list, const group_item *item) {
+static inline void add_item(group_list *list, const group_item *item) {
     if (list->count == list->room) {
         list->room = list->room ? list->room * 2 : 256;
         list->items = mem_realloc(list->items, list->room * sizeof *list->items);
@@ -55,14 +55,14 @@ void groups_add(group_list *list, entry *e, uint32_t pane_index, uint32_t shards
                                   .pane = pane_index });
 }
 
-void groups_add_chain(group_list *list, uint64_t order, entry *const *chain, uint32_t count) {
-    if (list->chain_room - list->chain_count < count) {
-        list->chain_room = 2 * list->chain_room + count;
-        list->chains = mem_realloc(list->chains, list->chain_room * sizeof *list->chains);
-    }
-    memcpy(list->chains + list->chain_count, chain, count * sizeof *chain);
+void groups_grow_chains(group_list *list, uint32_t most) {
+    list->chain_room = 2 * list->chain_room + most;
+    list->chains = mem_realloc(list->chains, list->chain_room * sizeof *list->chains);
+}
+
+void groups_add_chain(group_list *list, uint64_t order, uint32_t count) {
     add_item(list, &(group_item){ .order = order,
-                                  .entry = chain[0],
+                                  .entry = list->chains[list->chain_count],
                                   .pane = list->chain_count,
                                   .count = count });
     list->chain_count += count;

@@ -46,7 +46,18 @@ uint32_t groups_up_to(const group_list *list, uint64_t order);
 /* The same in steps: an empty list, some groups, each once, and the order. */
 void groups_begin(group_list *list);
 void groups_add(group_list *list, entry *e, uint32_t pane_index, uint32_t shards);
-void groups_add_chain(group_list *list, uint64_t order, entry *const *chain, uint32_t count);
+
+/* Slow path of groups_next_chain. */
+void groups_grow_chains(group_list *list, uint32_t most);
+
+/* Where the next chain goes, of `most` entries at most; the caller adds it, or leaves it. */
+static inline entry **groups_next_chain(group_list *list, uint32_t most) {
+    if (list->chain_room - list->chain_count < most) groups_grow_chains(list, most);
+    return list->chains + list->chain_count;
+}
+
+void groups_add_chain(group_list *list, uint64_t order, uint32_t count);
+
 void groups_sort(group_list *list);
 
 /* Sort groups that may stand in it several times, and keep each once. */

@@ -40,3 +40,14 @@ static inline const char *key_make_text(arena *memory, const sl_column *column, 
 /* Write a key back into the columns `columns` of `row`; null bits are set and cleared. Strings
  * point into `key`. */
 void key_read(const char *key, uint32_t len, const sl_column *columns, uint32_t count, sl_row *row);
+
+/* key_read of such a key, inline. */
+static inline void key_read_text(const char *key, uint32_t len, const sl_column *column,
+                                 sl_row *row) {
+    if (!*key) {
+        nulls_put(row->nulls, column->null_bit);
+        return;
+    }
+    nulls_delete(row->nulls, column->null_bit);
+    *(sl_string *)((char *)row + column->offset) = (sl_string){ .data = key + 1, .len = len - 1 };
+}

@@ -18,6 +18,9 @@
  * all groups in all panes a third of the panes' own bytes, with each group in few of them up to
  * twice as much.
  *
+ * Windows of a few panes merge nothing before: their groups come out of the panes' own runs, sorted
+ * once for all windows that have them, without a look-up in any of them.
+ *
  * Two stacks without levels would have two parts a window, but copy a group that is in one pane
  * into as many runs as a stretch has panes. */
 #include "runtime/operator/slide.h"
@@ -31,6 +34,7 @@
 enum {
     RADIX_BITS = 3,
     LEVELS = 8,
+    FEW_PANES = 5, /* a window of so many takes the runs of its panes as they are */
 };
 
 typedef struct run_list {
@@ -301,6 +305,8 @@ static int64_t floor_to(int64_t number, int64_t width) {
     return number - (over < 0 ? over + width : over);
 }
 
+static bool has_few_panes(const sl_window *w) { return w->size_ms / w->pane_ms <= FEW_PANES; }
+
 /* Stretches of windows that share a start begin with them, others at multiples of their length. */
 static uint32_t find_runs(const emission *m, slide *s, const group_list *wanted, run **runs) {
     const sl_window *w = &m->plan->window;
@@ -309,6 +315,10 @@ static uint32_t find_runs(const emission *m, slide *s, const group_list *wanted,
     int64_t end = start + (m->window.end - m->window.start) / w->pane_ms;
     bool shares_start = w->kind == SL_WINDOW_CUMULATE;
     uint32_t count = 0;
+    if (has_few_panes(w)) {
+        for (int64_t at = start; at < end; at++) runs[count++] = node(&of, 0, at, at + 1);
+        return count;
+    }
     look_at(&of, shares_start ? start : floor_to(start, width), width);
     if (start > of.stretch) {
         count = find_left(&of, start, runs);
@@ -319,13 +329,21 @@ static uint32_t find_runs(const emission *m, slide *s, const group_list *wanted,
 
 /* -- which windows */
 
-/* Runs take up to twice what the tables do: so much must be left of `memory`. */
+/* So much must be left of `memory`: runs take up to twice what the tables do, those of a few panes
+ * an item a group and pane, and as much while they are sorted. */
+static uint64_t bytes_of_runs(const emission *m, uint64_t used) {
+    uint64_t groups = 0;
+    if (!has_few_panes(&m->plan->window)) return 2 * used;
+    for (uint32_t i = 0; i < m->pane_count; i++) groups += pane_count(m->panes[i]);
+    return 2 * groups * sizeof(run_item);
+}
+
 static bool has_memory(const emission *m) {
     const sl_plan *plan = m->b->plan;
     int64_t memory = plan->checkpoint.memory_bytes;
     uint64_t used = 0;
     for (uint32_t a = 0; a < plan->aggregate_count; a++) used += table_used_bytes(m->w->tables[a]);
-    return memory <= 0 || 3 * used * m->w->count <= (uint64_t)memory;
+    return memory <= 0 || (used + bytes_of_runs(m, used)) * m->w->count <= (uint64_t)memory;
 }
 
 static bool serves(const emission *m) {
@@ -365,22 +383,20 @@ static bool begin_walk(const emission *m, slide *s, const group_list *wanted,
 }
 
 bool slide_list(const emission *m, const order_range *range, group_list *list) {
-    entry *chain[RUN_MOST_PARTS];
     run_walk walk;
     if (!serves(m)) return false;
     if (!begin_walk(m, &m->w->slides->items[m->aggregate], NULL, range, &walk)) return false;
     groups_begin(list);
     list->is_chained = true;
-    for (uint32_t n; (n = run_walk_next(&walk, chain));)
-        groups_add_chain(list, walk.order, chain, n);
+    for (uint32_t n; (n = run_walk_next(&walk, groups_next_chain(list, RUN_MOST_PARTS)));)
+        groups_add_chain(list, walk.order, n);
     return true;
 }
 
 bool slide_list_touched(const emission *m, const group_list *touched, group_list *list) {
     slides *all = m->w->slides;
-    entry *chain[RUN_MOST_PARTS];
     run_walk walk;
-    if (!serves(m)) return false;
+    if (!serves(m) || has_few_panes(&m->plan->window)) return false;
     if (!all->knows_wanted) {
         uint32_t count;
         pane *const *panes = table_panes(m->w->tables[m->aggregate], &count);
@@ -392,10 +408,13 @@ bool slide_list_touched(const emission *m, const group_list *touched, group_list
     list->is_chained = true;
     /* the walk has all of them, and those that only other windows tell of */
     uint32_t i = 0;
-    for (uint32_t n; i < touched->count && (n = run_walk_next(&walk, chain));) {
+    while (i < touched->count) {
+        entry **chain = groups_next_chain(list, RUN_MOST_PARTS);
+        uint32_t n = run_walk_next(&walk, chain);
         const group_item *item = &touched->items[i];
+        if (!n) break;
         if (walk.order != item->order || group_compare_keys(chain[0], item->entry)) continue;
-        groups_add_chain(list, walk.order, chain, n);
+        groups_add_chain(list, walk.order, n);
         i++;
     }
     return i == touched->count;

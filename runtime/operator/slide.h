@@ -1,6 +1,7 @@
 #pragma once
 /* Windows of many panes without all of their panes merged anew for each (decisions 0051, 0061): the
- * groups of a pane are sorted once, neighbouring panes are merged for all windows that have them.
+ * groups of a pane are sorted once, neighbouring panes are merged for all windows that have them;
+ * of windows of a few panes they are sorted only (decision 0068).
  * What is merged is aligned to the numbers of panes, so how a window's states are merged depends on
  * nothing else. Its groups come out of its few parts, which are in order already. Windows come in
  * order of time.

@@ -216,16 +216,15 @@ static void advance(run_walk *walk, uint32_t i) {
 
 uint32_t run_walk_next(run_walk *walk, entry **chain) {
     uint32_t from[RUN_MOST_PARTS], taken = 0;
-    if (!walk->count) return 0;
-    uint64_t least = walk->heads[0];
-    for (uint32_t i = 1; i < walk->count; i++)
-        if (walk->heads[i] < least) least = walk->heads[i];
+    uint64_t least = UINT64_MAX;
     for (uint32_t i = 0; i < walk->count; i++) {
-        if (walk->heads[i] != least) continue;
+        if (walk->heads[i] > least) continue;
         entry *e = item_entry(walk->at[i]);
-        int difference = taken ? compare_keys(e, chain[0]) : 0;
+        bool is_first = !taken || walk->heads[i] < least;
+        int difference = is_first ? -1 : compare_keys(e, chain[0]);
         if (difference > 0) continue;
         if (difference < 0) taken = 0;
+        least = walk->heads[i];
         from[taken] = i;
         chain[taken++] = e;
     }
