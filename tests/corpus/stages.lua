@@ -122,7 +122,7 @@ return {
          :aggregate { n = sluice.count() }
          :filter(function(row) return row.n > 1 end)
          :group_by {}
-         :window(sluice.tumbling { size = "5 seconds", name = "largest" })
+         :window(sluice.tumbling { size = "2 seconds", name = "largest" })
          :aggregate { most = sluice.max(function(row) return row.n * 2 end) }
    end, mode = "append" },
 

@@ -36,9 +36,10 @@ end
 
 -- Count what is not compiled, in all and by place.
 local function new_count()
-   local count = { events = 0, places = {} }
-   function count.hook()
+   local count = { events = 0, calls = 0, places = {} }
+   function count.hook(event)
       count.events = count.events + 1
+      if event ~= "count" then count.calls = count.calls + 1 end
       if count.events > PLACES then return end
       local info = debug.getinfo(2, "Sl")
       local place = ("%s:%d"):format(info.source:gsub("^[@=]", ""), info.currentline)
@@ -57,7 +58,8 @@ local function report(loaded, drivers, count)
       loops[i] = ("%s: %s"):format(driver.what, table.concat(states, "; "))
    end
    local found = cjson.decode(loaded.explain(true, false))
-   return cjson.encode { events = count.events, places = count.places, loops = loops,
+   return cjson.encode { events = count.events, calls = count.calls,
+      places = count.places, loops = loops,
       told = loaded.fallbacks(), findings = found.findings }
 end
 jit.off(state_of)
