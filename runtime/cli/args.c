@@ -88,6 +88,12 @@ static err *set_profile(args *a, const char *value) {
     return NULL;
 }
 
+static err *set_perf_map(args *a, const char *value) {
+    (void)value;
+    a->perf_map = true;
+    return NULL;
+}
+
 static err *set_diff(args *a, const char *value) {
     (void)value;
     a->diff = true;
@@ -161,6 +167,8 @@ static const option OPTIONS[] = {
     { "--log-level", "LEVEL", "run", "debug, info (default), warn, error", .apply = set_log_level },
     { "--profile", NULL, "run", "at the end: the time that each kind of work took, ns a record",
       .apply = set_profile },
+    { "--perf-map", NULL, "run", "name compiled Lua for Linux's perf, in /tmp/perf-PID.map",
+      .apply = set_perf_map },
     { "--input", "FILE", "try, schema infer",
       "read this file in place of the source; of several: NAME=FILE", .apply = set_input },
     { "--watch", NULL, "try", "again at every save of the script or what it requires",

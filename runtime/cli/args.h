@@ -28,6 +28,7 @@ typedef struct args {
     bool wants_help;                        /* --help stands behind it: nothing further was read */
     bool embedded;                          /* --embedded */
     bool profile;                           /* run: --profile */
+    bool perf_map;                          /* run: --perf-map */
     bool no_watch;                          /* run: --no-watch */
     bool takes_over;                        /* run: --take-over */
     bool json;                              /* --json */

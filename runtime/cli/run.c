@@ -27,14 +27,13 @@
 #include "runtime/flow/keeper.h"
 #include "runtime/flow/poisoned.h"
 #include "runtime/flow/run.h"
+#include "runtime/script/perf_map.h"
 
-enum {
-    TICK_MS = 100,       /* between two looks at how it goes */
-    PROGRESS_MS = 10000, /* between "progress" lines */
-    RELOAD_MS = 5000,    /* a text that is loaded while another runs has so long */
-    HUNG_MS = 700,       /* from the end of shutdown_timeout until the process ends anyway */
-    MOST_OVERRIDES = 2 * ARGS_MAX_SETS
-};
+enum { TICK_MS = 100,       /* between two looks at how it goes */
+       PROGRESS_MS = 10000, /* between "progress" lines */
+       RELOAD_MS = 5000,    /* a text that is loaded while another runs has so long */
+       HUNG_MS = 700,       /* from the end of shutdown_timeout until the process ends anyway */
+       MOST_OVERRIDES = 2 * ARGS_MAX_SETS };
 
 /* All that a run needs, for one cleanup. */
 typedef struct run {
@@ -135,6 +134,7 @@ static script_options options_of(run *r, const char *path, uint32_t number) {
         .worker = number,
         .library = getenv("SLUICE_LUA"),
         .stop = stop_asked(),
+        .names_code = r->a->perf_map,
         .on_stuck = on_stuck,
         .on_hung_load = r->has_begun ? on_hung_load : NULL,
         .load_timeout_ms = r->has_begun ? RELOAD_MS : 0,
@@ -443,7 +443,8 @@ static err *open_and_run(run *r, sl_system system) {
 static err *run_all(run *r) {
     sl_system system = { .log = &r->log, .clock = &r->clock, .stop = stop_asked(), .pipeline = "" };
     add_sets(r, r->a->sets, r->a->set_count);
-    err *e = r->a->embedded ? open_embedded(r, &system) : NULL;
+    err *e = r->a->perf_map ? perf_map_begin() : NULL;
+    if (!e && r->a->embedded) e = open_embedded(r, &system);
     if (!e) e = open_workers(r, NULL, &r->workers, &r->worker_count);
     if (!e) e = say_warnings(r, r->workers[0]->script);
     if (e) return stopped_early(e);

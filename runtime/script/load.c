@@ -12,6 +12,7 @@
 #include "runtime/script/failure.h"
 #include "runtime/script/library.h"
 #include "runtime/script/limit.h"
+#include "runtime/script/perf_map.h"
 #include "runtime/script/print.h"
 
 /* DESIGN. Everything that can throw runs inside one lua_pcall (`open_inside`): libraries, the
@@ -92,7 +93,7 @@ static int host_trying(lua_State *L) {
     return 0;
 }
 
-/* host.trace(address, bytes, loop, exits, stubs, place): LuaJIT compiled something; without
+/* host.trace(address, bytes, loop, exits, stubs, place, name): LuaJIT compiled something; without
  * arguments: all that it compiled is gone. */
 static int host_trace(lua_State *L) {
     script *s = host_of(L);
@@ -108,8 +109,10 @@ static int host_trace(lua_State *L) {
         lua_pop(L, 1);
     }
     uint32_t exits = count > 256 ? 256 * 32 : (uint32_t)lua_tonumber(L, 4);
-    bool ends = traces_add(s->traces, (uintptr_t)lua_tonumber(L, 1), (size_t)lua_tonumber(L, 2),
-                           (size_t)lua_tonumber(L, 3), exits, stubs, luaL_checkstring(L, 6));
+    uintptr_t code = (uintptr_t)lua_tonumber(L, 1);
+    size_t len = (size_t)lua_tonumber(L, 2), loop = (size_t)lua_tonumber(L, 3);
+    bool ends = traces_add(s->traces, code, len, loop, exits, stubs, luaL_checkstring(L, 6));
+    if (s->options.names_code) perf_map_add(code, len, luaL_checkstring(L, 7));
     lua_pushboolean(L, ends);
     return 1;
 }

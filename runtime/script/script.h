@@ -44,6 +44,7 @@ typedef struct script_options {
     const volatile int *stop;   /* != 0: stop loading; may be NULL */
     bool jit_off;               /* the compiler stays off (tests) */
     bool timed;                 /* time the user's functions: script_timings */
+    bool names_code;            /* name compiled code for perf: perf_map.h, which has begun */
     int64_t load_timeout_ms;    /* 0: 10 s */
     int64_t load_memory_bytes;  /* 0: 256 MiB; what a script may hold while it loads */
     int64_t call_timeout_ms;    /* 0: the plan's script_timeout */
@@ -103,8 +104,7 @@ err *script_members(script *s, const char *stored, const char *section, const ch
 /* Run a driver over the vector: one lua_pcall. False: user code threw, see script_error. */
 bool script_run(script *s, uint32_t driver);
 
-/* What the last failed call threw: the message, with file:line where Lua gave one. Borrowed
- * until the next. */
+/* What the last failed call threw, with file:line where Lua gave one. Borrowed until the next. */
 const char *script_error(const script *s);
 
 /* The user's frames of the last failed call, innermost first, a line each: "rides.lua:27: in

@@ -2,6 +2,7 @@
 import gzip
 import json
 import os
+import re
 import shutil
 
 import harness
@@ -12,6 +13,14 @@ return sluice.pipeline {{ name = "files", checkpoint = "none",
    sluice.file {{ path = {path}, follow = {follow} }}
    :json {{ sluice.int64 "n", sluice.string "file" :from_metadata "topic" }}
    :to(sluice.file {{ path = "-" }}) }}
+"""
+
+LOOP = """
+   :filter(function(row)
+      local n, sum = row.n or 0, 0
+      for i = 1, 100 do sum = sum + i % (n + 1) end
+      return sum >= 0
+   end)
 """
 
 # users who come once, so that more close than a batch gives and nothing is read meanwhile, and others
@@ -56,6 +65,23 @@ class FilesTest(harness.E2ETest):
         self.assertEqual(list(took.values()), sorted(took.values(), reverse=True))
         self.assertAlmostEqual(sum(took.values()), whole, delta=0.05 * (len(took) + 1))
         self.assertNotIn("fold", took)
+
+    def test_perf_finds_names_for_compiled_lua(self):
+        self.lines("a.jsonl", *range(5000))
+        text = SCRIPT.format(path='"a.jsonl"', follow="false").replace("   :to(", LOOP + "   :to(")
+        self.file("p.lua", text)
+        line = text[:text.index("for i")].count("\n") + 1
+        run = self.run_sluice("run", "p.lua", "--perf-map", "--set", "workers=2")
+        path = f"/tmp/perf-{run.process.pid}.map"
+        self.addCleanup(os.unlink, path)
+        self.assertEqual(run.code, 0, run.err)
+        traces = [one.split(" ", 2) for one in harness.read(path).splitlines()]
+        places = {re.fullmatch(r"TRACE_\d+::(.*:\d+)", name)[1] for _, _, name in traces}
+        self.assertIn(f"p.lua:{line}", places)
+        code = sorted((int(start, 16), int(size, 16)) for start, size, _ in traces)
+        for (start, size), (following, _) in zip(code, code[1:]):
+            self.assertGreater(size, 0)
+            self.assertLessEqual(start + size, following)
 
     def rows(self, run):
         return [(row["file"], row["n"]) for row in map(json.loads, run.out.splitlines())]
