@@ -97,7 +97,7 @@ def transaction_rows(b):
 
 def catch_up_rows(b):
     """A process that was away while all the rides came."""
-    run = b.article(delivery="exactly-once")
+    run = b.article(state.BATCH, delivery="exactly-once")
     away = b.count / CATCH_UP_RATE
     return [Row(f"{b.count:,} records behind ({away:.0f} s at {CATCH_UP_RATE:,}/s), none late: caught up in",
                 f"{run.seconds:.1f} s", f"{run.seconds / away:.2f} × the outage")]
@@ -143,7 +143,7 @@ def drain_reloading(b, trigger, **options):
     run.wait_idle(lambda: True)
     run.stop()
     check("records read", expect.Summary(run.err).source["read"], b.count)
-    b.check_rows(b.client.consume(sink))
+    b.check_rows(b.client.consume(sink), b.wanted)
     b.client.delete_topic(sink)
     return [int(ms) for ms in taken]
 

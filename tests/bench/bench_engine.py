@@ -13,6 +13,13 @@ USERS = 1_000_000
 DELAY_MS = 10 * 60_000
 SIZE_MS = 60_000
 STAGES = "hopping", "session", "distinct", "count", "count_distinct", "quantile", "top"
+CODECS = "none", "lz4"
+BY_USER = { # R2: users, and the shape of the events: their ids are all of a range, or any of 64 bits
+    "R2": (USERS, "even"),
+    "R2 sparse": (USERS, "sparse"),
+    "R2 many": (10 * USERS, "even"),
+    "R2 many, sparse": (10 * USERS, "sparse"),
+}
 
 
 def data(count, users=USERS, shape="even"):
@@ -24,6 +31,20 @@ def data(count, users=USERS, shape="even"):
         open(path + ".made", "w").close()
     with open(path + ".answers") as file:
         return path, json.load(file)
+
+
+def packed(path, codec):
+    """The events as a log of record batches; what is read from it are they, byte for byte."""
+    log = path.replace(".jsonl", f".{codec}.log")
+    if not os.path.exists(log):
+        kit.say(f"packing {os.path.basename(path)}, {codec}")
+        kit.run([kit.program("bench_log"), "pack", path, log + ".new", codec])
+        with subprocess.Popen([kit.program("bench_log"), "unpack", log + ".new", "print"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as values:
+            same = subprocess.run(["cmp", "-", path], stdin=values.stdout, capture_output=True)
+        check(f"values of the log, {codec}: {same.stdout.decode()}", same.returncode, 0)
+        os.rename(log + ".new", log)
+    return log
 
 
 # -- are the results right
@@ -108,13 +129,29 @@ def ways(path, answers, core):
             return run
         return checked
 
-    def users():
+    def users(of_users, shape):
+        path, answers = data(count, of_users, shape)
+        check_users(path, answers, "true")
         command = [kit.SLUICE, "run", kit.script("users.lua"),
                    *kit.sets(source_path=path, source_follow="true")]
-        with open(os.devnull, "wb") as nowhere:
-            run = kit.run(command, core=core, out=nowhere)
-        check_summary(run, count, answers["users_closed"]["rows"])
-        return run
+
+        def way():
+            with open(os.devnull, "wb") as nowhere:
+                run = kit.run(command, core=core, out=nowhere)
+            check_summary(run, count, answers["users_closed"]["rows"])
+            return run
+        return way
+
+    def mapped(*arguments):
+        """Of bench_log, which counts by itself: its pages are mapped before."""
+        def way():
+            run = kit.run([kit.program("bench_log"), *arguments], core=core)
+            got, size = json.loads(run.out), answers["bytes"]
+            check("records, bytes", (got["records"], got["bytes"]),
+                  (0, size + count) if "copy" in arguments else (count, size))
+            run.cpu_ns = got["ns"]
+            return run
+        return way
 
     def stage(kind):
         """Of windows.lua."""
@@ -142,9 +179,12 @@ def ways(path, answers, core):
         return run
 
     return {**{kind: stage(kind) for kind in STAGES}, "nested": nested,
+            "copy": mapped("copy", path),
+            **{f"unpack {codec}": mapped("unpack", packed(path, codec)) for codec in CODECS},
             "read": plain("bytes", path), "decode": plain("file", path, str(count), "decode"),
             "R1": article("article.lua"), "R1 builtin": article("builtin.lua"),
-            "R1 checked": article("checked.lua"), "R2": users}
+            "R1 checked": article("checked.lua"),
+            **{name: users(*of) for name, of in BY_USER.items()}}
 
 
 def bench(options):
@@ -152,17 +192,21 @@ def bench(options):
     count = answers["records"]
     core = max(os.sched_getaffinity(0))
     kit.say("checking every row of R2")
-    for follow in "false", "true":
-        check_users(path, answers, follow)
+    check_users(path, answers, "false")
     results = kit.rounds(options, ways(path, answers, core))
     cpu = lambda run: run.cpu_ns / count
     ns = {name: kit.median(runs, cpu) for name, runs in results.items()}
     ratio = lambda a, b: kit.median_ratio(results[a], results[b], cpu)
     system = kit.median(results["R1"], lambda run: run.system_ns / count)
-    per_row = answers["users_closed"]["rows"] / count
     best = {name: min(map(cpu, runs)) for name, runs in results.items()}
     text = lambda name: f"{ns[name]:.0f} ns (best {best[name]:.0f}), {1e3 / ns[name]:.1f} M/s"
     rows = [
+        Row("ceiling: the same bytes copied from mapped memory", text("copy")
+            + f", {answers['bytes'] / count / ns['copy']:.1f} GB/s"),
+        Row("ceiling: unpack a mapped log of record batches, lz4: checksums, records found",
+            text("unpack lz4"), f"{ratio('unpack lz4', 'copy'):.1f} × copy"),
+        Row("the same, not compressed", text("unpack none"),
+            f"{ratio('unpack none', 'copy'):.1f} × copy"),
         Row("ceiling: plain read of the file, newlines counted", text("read")),
         Row("ceiling: file source and decode, nothing else", text("decode"),
             f"{ratio('decode', 'read'):.1f} × read"),
@@ -172,12 +216,25 @@ def bench(options):
             f"{ratio('R1 builtin', 'R1'):.2f} × R1"),
         Row("R1, fields with `:one_of` and `:range`, as in scripts/ride_counts.lua", text("R1 checked"),
             f"{ratio('R1 checked', 'R1'):.2f} × R1", **kit.at_most(ns["R1 checked"], 160, "160 ns")),
-        Row(f"**R2**: by user, {USERS:,} users, {per_row:.2f} rows out a record", text("R2"),
-            f"{ratio('R2', 'decode'):.1f} × decode",
-            **kit.at_most(ns["R2"], 650, "650 ns")),
-        Row("R2, peak memory", f"{kit.median(results['R2'], lambda run: run.peak_mb):.0f} MB"),
     ]
-    return rows + stages(text, ratio) + bench_fold(options, ns["R1"])
+    return rows + users_rows(count, results, text, ratio) + stages(text, ratio) \
+        + bench_fold(options, ns["R1"])
+
+
+def users_rows(count, results, text, ratio):
+    rows = []
+    for name, (users, shape) in BY_USER.items():
+        runs, per_record = results[name], data(count, users, shape)[1]["users_closed"]["rows"] / count
+        ns = kit.median(runs, lambda run: run.cpu_ns / count)
+        what = "any of 64 bits (sparse)" if shape == "sparse" else "0 and up (dense)"
+        target = {"R2": kit.at_most(ns, 650, "650 ns"),
+                  "R2 many": kit.at_least(1e3 / ns, 1.5, "1.5 M/s a core")}.get(name, {})
+        rows.append(Row(f"**R2**: by user, {users:,} users, ids {what}, {per_record:.2f} rows out a record",
+                        text(name) + f", {kit.median(runs, lambda run: run.peak_mb):.0f} MB",
+                        f"{ratio(name, 'decode'):.1f} × decode" if name == "R2"
+                        else f"{ratio(name, 'R2'):.2f} × the first",
+                        **target))
+    return rows
 
 
 def stages(text, ratio):

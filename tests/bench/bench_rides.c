@@ -3,12 +3,14 @@
  *     bench_rides make FILE COUNT [USERS [SHAPE]]
  *                                  events into FILE, answers into FILE.answers
  *     bench_rides check <ROWS      rows of users.lua: how many, and their checksum
+ *     bench_rides keys COUNT       what keys.lua gives of so many new keys, likewise
+ *     bench_rides check-keys <ROWS
  *
  * Events are those of tests/kafka/java/Rides.java with its defaults, to the byte: 30 minutes of
  * event time, up to 20 s of disorder, event i depends on i alone. Of SHAPE `skewed` 90 % of them
- * are of one user and one type; `dense` has 10 s of event time, `steady` 90 s, for windows of many
- * panes. The answers are counted while the events are made, amounts in whole cents: nothing of
- * sluice is used. */
+ * are of one user and one type; `sparse` has users whose numbers lie anywhere in 64 bits, not one
+ * behind the other; `dense` has 10 s of event time, `steady` 90 s, for windows of many panes. The
+ * answers are counted in whole cents, by user in slices of a million: nothing of sluice is used. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -21,13 +23,15 @@ typedef struct shape {
     const char *name;
     int64_t start, span, delay, pane;
     uint64_t disorder, hot; /* hot: percent of the events */
+    bool is_sparse;         /* users are numbered by 64 bits of chance */
 } shape;
 
 static const shape shapes[] = {
-    { "even", 1700000000000, 30 * 60000, 10 * 60000, 30000, 20000, 0 },
-    { "skewed", 1700000000000, 30 * 60000, 10 * 60000, 30000, 20000, 90 },
-    { "dense", 1700000035000, 10000, 2000, 1000, 2000, 0 }, /* 5 s before a minute is full */
-    { "steady", 1700000035000, 90000, 2000, 1000, 2000, 0 },
+    { "even", 1700000000000, 30 * 60000, 10 * 60000, 30000, 20000, 0, false },
+    { "sparse", 1700000000000, 30 * 60000, 10 * 60000, 30000, 20000, 0, true },
+    { "skewed", 1700000000000, 30 * 60000, 10 * 60000, 30000, 20000, 90, false },
+    { "dense", 1700000035000, 10000, 2000, 1000, 2000, 0, false }, /* 5 s before a minute is full */
+    { "steady", 1700000035000, 90000, 2000, 1000, 2000, 0, false },
 };
 
 enum { TYPES = 8,
@@ -36,6 +40,7 @@ enum { TYPES = 8,
        SIZE_MS = 60000,
        HEARTBEAT = 7,
        PANES = 128,
+       USERS = 1000000, /* of a slice */
        LINE = 256 };
 
 static const char *const type_names[TYPES] = {
@@ -62,13 +67,20 @@ typedef struct user_pane {
     uint16_t highest;
 } user_pane;
 
+typedef struct event {
+    uint64_t x, z; /* its name is made of */
+    uint64_t user, type, cents;
+    int64_t ts;
+} event;
+
 typedef struct answers {
     const shape *of;
     uint64_t users;
     int64_t first_pane, high_ms;
     uint64_t bytes, heartbeats, cents, ts_sum; /* ts_sum wraps */
     type_pane types[PANES][TYPES];
-    user_pane *panes[PANES]; /* of `users` items */
+    uint64_t first_user, slice; /* users that are counted now: from, how many */
+    user_pane *panes[PANES];    /* of USERS items */
 } answers;
 
 typedef struct rows_check {
@@ -121,50 +133,90 @@ static char *put_padded(char *to, uint64_t value, int width) {
     return end;
 }
 
-static void note(answers *a, int64_t ts, uint64_t type, uint64_t user, uint32_t cents) {
-    int64_t number = ts / a->of->pane - a->first_pane;
+/* Event `i` of `count`. */
+static event event_of(const answers *a, uint64_t i, uint64_t count) {
+    const shape *of = a->of;
+    int64_t now = of->start + (int64_t)((double)i * (double)of->span / (double)count);
+    uint64_t x = mix(0x9e3779b97f4a7c15u + i), y = mix(x), z = mix(y);
+    uint64_t behind = x % 10 == 0 ? y % of->disorder : y % (of->disorder / 10);
+    event e = {
+        .x = x,
+        .z = z,
+        .user = mix(z) % a->users,
+        .type = z >> 61,
+        .cents = (z >> 7) % CENTS,
+        .ts = now - (int64_t)behind,
+    };
+    if (y / 32 % 100 < of->hot) e.user = e.type = 0;
+    return e;
+}
+
+/* How a user is numbered in events and rows. */
+static uint64_t number_of(const answers *a, uint64_t user) {
+    return a->of->is_sparse ? mix(user) : user;
+}
+
+/* With its newline; returns its length. */
+static size_t put_event(const answers *a, const event *e, char *line) {
+    char *to = put(line, "{\"event_id\":\"ride-");
+    to = put_hex(to, e->z);
+    *to++ = '-';
+    to = put_hex(to, e->x);
+    to = put_padded(put(to, "\",\"user_id\":\"user-"), number_of(a, e->user), 12);
+    to = put(put(to, "\",\"event_type\":\""), type_names[e->type]);
+    to = put_padded(put(to, "\",\"amount\":"), e->cents / 100, 1);
+    *to++ = '.';
+    to = put_padded(to, e->cents % 100, 2);
+    to = put_padded(put(to, ",\"ts\":"), (uint64_t)e->ts, 1);
+    to = put(to, "}\n");
+    return (size_t)(to - line);
+}
+
+/* -- counting them */
+
+static int64_t pane_of(const answers *a, const event *e) {
+    int64_t number = e->ts / a->of->pane - a->first_pane;
     if (number < 0 || number >= PANES) fail("event time");
-    if (ts > a->high_ms) a->high_ms = ts;
-    if (type == HEARTBEAT) a->heartbeats++;
+    return number;
+}
+
+static void note_type(answers *a, const event *e) {
+    uint32_t cents = (uint32_t)e->cents;
+    if (e->ts > a->high_ms) a->high_ms = e->ts;
+    if (e->type == HEARTBEAT) a->heartbeats++;
     a->cents += cents;
-    a->ts_sum += (uint64_t)ts;
-    type_pane *t = &a->types[number][type];
+    a->ts_sum += (uint64_t)e->ts;
+    type_pane *t = &a->types[pane_of(a, e)][e->type];
     if (!t->count++) t->lowest = t->highest = cents;
     t->cents += cents;
     t->squares += (uint64_t)cents * cents;
     t->bins[cents / (CENTS / BINS)]++;
     if (cents < t->lowest) t->lowest = cents;
     if (cents > t->highest) t->highest = cents;
-    if (!a->panes[number]) a->panes[number] = calloc(a->users, sizeof(user_pane));
-    if (!a->panes[number]) fail("memory");
-    user_pane *u = &a->panes[number][user];
-    u->count++;
-    u->cents += cents;
-    if (cents > u->highest) u->highest = (uint16_t)cents;
 }
 
-/* Event `i` of `count`, with its newline; returns its length. */
-static size_t make_event(answers *a, uint64_t i, uint64_t count, char *line) {
-    const shape *of = a->of;
-    int64_t now = of->start + (int64_t)((double)i * (double)of->span / (double)count);
-    uint64_t x = mix(0x9e3779b97f4a7c15u + i), y = mix(x), z = mix(y);
-    uint64_t behind = x % 10 == 0 ? y % of->disorder : y % (of->disorder / 10);
-    uint64_t user = mix(z) % a->users, type = z >> 61, cents = (z >> 7) % CENTS;
-    if (y / 32 % 100 < of->hot) user = type = 0;
-    int64_t ts = now - (int64_t)behind;
-    char *to = put(line, "{\"event_id\":\"ride-");
-    to = put_hex(to, z);
-    *to++ = '-';
-    to = put_hex(to, x);
-    to = put_padded(put(to, "\",\"user_id\":\"user-"), user, 12);
-    to = put(put(to, "\",\"event_type\":\""), type_names[type]);
-    to = put_padded(put(to, "\",\"amount\":"), cents / 100, 1);
-    *to++ = '.';
-    to = put_padded(to, cents % 100, 2);
-    to = put_padded(put(to, ",\"ts\":"), (uint64_t)ts, 1);
-    to = put(to, "}\n");
-    note(a, ts, type, user, (uint32_t)cents);
-    return (size_t)(to - line);
+static void note_user(answers *a, const event *e) {
+    uint64_t user = e->user - a->first_user;
+    if (user >= a->slice) return; /* also those before it */
+    user_pane **pane = &a->panes[pane_of(a, e)];
+    if (!*pane) *pane = calloc(USERS, sizeof **pane);
+    if (!*pane) fail("memory");
+    user_pane *u = &(*pane)[user];
+    u->count++;
+    u->cents += (uint32_t)e->cents;
+    if (e->cents > u->highest) u->highest = (uint16_t)e->cents;
+}
+
+/* Count the events of the users from `first` on. */
+static void note_slice(answers *a, uint64_t first, uint64_t count) {
+    a->first_user = first;
+    a->slice = a->users - first < USERS ? a->users - first : USERS;
+    for (int i = 0; i < PANES; i++)
+        if (a->panes[i]) memset(a->panes[i], 0, USERS * sizeof *a->panes[i]);
+    for (uint64_t i = 0; i < count; i++) {
+        event e = event_of(a, i, count);
+        note_user(a, &e);
+    }
 }
 
 /* -- answers */
@@ -208,7 +260,7 @@ static void write_panes(const answers *a, FILE *out) {
     }
 }
 
-/* The window of a user that starts with pane `first` and has `panes` of them. */
+/* The window of a user of the slice that starts with pane `first` and has `panes` of them. */
 static void check_window(const answers *a, rows_check *c, uint64_t user, int64_t first,
                          int64_t panes) {
     uint64_t count = 0, cents = 0, highest = 0;
@@ -218,41 +270,62 @@ static void check_window(const answers *a, rows_check *c, uint64_t user, int64_t
         count += p->count, cents += p->cents;
         if (p->count && p->highest > highest) highest = p->highest;
     }
-    if (count) add_row(c, user, (a->first_pane + first) * a->of->pane, count, cents, highest);
+    int64_t start_ms = (a->first_pane + first) * a->of->pane;
+    if (count) add_row(c, number_of(a, a->first_user + user), start_ms, count, cents, highest);
 }
 
-/* All windows of a minute, one every `every_ms`, that end up to `until_ms`. */
-static rows_check check_users(const answers *a, int64_t every_ms, int64_t until_ms) {
-    rows_check c = { 0 };
+/* Of the slice all windows of a minute, one every `every_ms`, that end up to `until_ms`. */
+static void check_slice(const answers *a, rows_check *c, int64_t every_ms, int64_t until_ms) {
     int64_t panes = SIZE_MS / a->of->pane, last_ms = (a->first_pane + PANES) * a->of->pane;
     int64_t start_ms = (a->first_pane - panes) * a->of->pane / every_ms * every_ms;
     for (; start_ms < last_ms && start_ms + SIZE_MS <= until_ms; start_ms += every_ms)
-        for (uint64_t user = 0; user < a->users; user++)
-            check_window(a, &c, user, start_ms / a->of->pane - a->first_pane, panes);
-    return c;
+        for (uint64_t user = 0; user < a->slice; user++)
+            check_window(a, c, user, start_ms / a->of->pane - a->first_pane, panes);
 }
 
-static void write_rows(const char *name, rows_check c, FILE *out) {
-    fprintf(out, " \"%s\": {\"rows\": %" PRIu64 ", ", name, c.rows);
-    fprintf(out, "\"sum\": \"%016" PRIx64 "\"},\n", c.sum);
+static void write_rows(rows_check c, FILE *out) {
+    fprintf(out, "{\"rows\": %" PRIu64 ", \"sum\": \"%016" PRIx64 "\"}", c.rows, c.sum);
 }
 
-static void write_answers(const answers *a, uint64_t count, FILE *out) {
+/* What windows by user give. */
+static void write_users(answers *a, uint64_t count, FILE *out) {
+    static const struct {
+        const char *name;
+        int64_t pane, every;
+        bool is_all; /* also windows that are open at the end */
+    } queries[] = {
+        { "every_1", 1000, 1000, false },
+        { "every_5", 1000, 5000, false },
+        { "every_60", 1000, 60000, false },
+        { "every_30", 1000, 30000, false },
+        { "users", 30000, 30000, true },
+        { "users_closed", 30000, 30000, false },
+    };
+    enum { QUERIES = sizeof queries / sizeof *queries };
+    rows_check found[QUERIES] = { 0 };
+    int64_t closed_ms = a->high_ms - a->of->delay;
+    for (uint64_t first = 0; first < a->users; first += USERS) {
+        note_slice(a, first, count);
+        for (int q = 0; q < QUERIES; q++)
+            if (queries[q].pane == a->of->pane)
+                check_slice(a, &found[q], queries[q].every,
+                            queries[q].is_all ? INT64_MAX : closed_ms);
+    }
+    for (int q = 0; q < QUERIES; q++) {
+        if (queries[q].pane != a->of->pane) continue;
+        fprintf(out, " \"%s\": ", queries[q].name);
+        write_rows(found[q], out);
+        fprintf(out, ",\n");
+    }
+}
+
+static void write_answers(answers *a, uint64_t count, FILE *out) {
     fprintf(out, "{\"records\": %" PRIu64 ", \"bytes\": %" PRIu64 ",\n", count, a->bytes);
     fprintf(out, " \"heartbeats\": %" PRIu64 ",", a->heartbeats);
     fprintf(out, " \"cents\": %" PRIu64 ",\n", a->cents);
     fprintf(out, " \"high_ms\": %" PRId64 ",", a->high_ms);
     fprintf(out, " \"ts_sum\": %" PRId64 ",\n", (int64_t)a->ts_sum);
-    int64_t until_ms = a->high_ms - a->of->delay;
-    if (a->of->pane == 1000) {
-        write_rows("every_1", check_users(a, 1000, until_ms), out);
-        write_rows("every_5", check_users(a, 5000, until_ms), out);
-        write_rows("every_60", check_users(a, 60000, until_ms), out);
-        write_rows("every_30", check_users(a, 30000, until_ms), out);
-    } else {
-        write_rows("users", check_users(a, 30000, INT64_MAX), out);
-        write_rows("users_closed", check_users(a, 30000, until_ms), out);
-    }
+    write_users(a, count, out);
     fprintf(out, " \"panes\": [");
     write_panes(a, out);
     fprintf(out, "],\n \"types\": [");
@@ -276,7 +349,9 @@ static void make(const char *path, uint64_t count, uint64_t users, const shape *
     FILE *out = open_for_writing(path, "", name);
     size_t used = 0;
     for (uint64_t i = 0; i < count; i++) {
-        size_t len = make_event(&a, i, count, buffer + used);
+        event e = event_of(&a, i, count);
+        size_t len = put_event(&a, &e, buffer + used);
+        note_type(&a, &e);
         a.bytes += len - 1;
         used += len;
         if (used < sizeof buffer - LINE && i + 1 < count) continue;
@@ -319,7 +394,27 @@ static void check(void) {
         uint64_t count = strtoull(member(&at, "rides"), NULL, 10);
         add_row(&c, user, start_ms, count, cents_of(member(&at, "spent")), highest);
     }
-    printf("{\"rows\": %" PRIu64 ", \"sum\": \"%016" PRIx64 "\"}\n", c.rows, c.sum);
+    write_rows(c, stdout);
+}
+
+/* -- keys.lua: `running`, as many keys as rows */
+
+static void want_keys(uint64_t count) {
+    rows_check c = { 0 };
+    for (uint64_t i = 0; i < count; i++) add_row(&c, i * 7919 % count, 0, 1, 0, i % 100);
+    write_rows(c, stdout);
+}
+
+static void check_keys(void) {
+    rows_check c = { 0 };
+    char line[1024];
+    while (fgets(line, sizeof line, stdin)) {
+        const char *at = line;
+        uint64_t key = strtoull(member(&at, "key") + strlen("\"user-"), NULL, 10);
+        uint64_t dearest = strtoull(member(&at, "dearest"), NULL, 10);
+        add_row(&c, key, 0, strtoull(member(&at, "rides"), NULL, 10), 0, dearest);
+    }
+    write_rows(c, stdout);
 }
 
 static const shape *shape_of(const char *name) {
@@ -336,7 +431,13 @@ int main(int argc, char **argv) {
         make(argv[2], strtoull(argv[3], NULL, 10), users, shape_of(argc > 5 ? argv[5] : "even"));
     else if (argc == 2 && !strcmp(argv[1], "check"))
         check();
+    else if (argc == 3 && !strcmp(argv[1], "keys"))
+        want_keys(strtoull(argv[2], NULL, 10));
+    else if (argc == 2 && !strcmp(argv[1], "check-keys"))
+        check_keys();
     else
-        return fprintf(stderr, "bench_rides make FILE COUNT [USERS [SHAPE]] | check\n"), 2;
+        return fprintf(stderr, "bench_rides make FILE COUNT [USERS [SHAPE]] | check | "
+                               "keys COUNT | check-keys\n"),
+               2;
     return 0;
 }
