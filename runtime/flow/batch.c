@@ -322,7 +322,7 @@ static uint64_t nulled_numbers(const pipeline *p) {
     return sum;
 }
 
-/* The rows of the batch before are out (`all`: it is committed), and we go on. */
+/* Nothing is in the running batch's way (`all`: what is before it is committed), and we go on. */
 static err *settle_last(batch *b, bool all) {
     pipeline *p = b->p;
     if (!commit_is_open(p)) return NULL;

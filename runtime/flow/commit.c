@@ -113,7 +113,8 @@ static err *try_batch(pipeline *p, const commit_work *work) {
     keeper *k = p->keeper;
     promise *it = &k->running;
     k->was_asked = false;
-    err *e = k->ops->begin(k->ledger);
+    err *e = keeper_check_ours(p); /* nobody else does, while one commit follows the other */
+    if (!e) e = k->ops->begin(k->ledger);
     if (!e) e = keeper_step(p, "begun");
     if (!e) e = delivery_run(&p->out, number_of(work), work->now_ms);
     if (!e) e = judge_refusals(p);
@@ -181,7 +182,8 @@ static void note_record(const pipeline *p, const commit_work *work) {
 }
 
 err *commit_begin(pipeline *p, const commit_work *work) {
-    bool is_held = commit_is_beside(p);
+    bool is_held = commit_is_beside(p) || (p->beside && p->beside->holds);
+    delivery_note_made(&p->out);
     if (!is_held) delivery_hand_over(&p->out);
     err *e = p->keeper ? put_down(p, work) : NULL;
     if (e || !p->beside || p->trial) return e; /* what failed on trial must be there still */

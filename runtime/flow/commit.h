@@ -74,8 +74,7 @@ bool commit_wait(const pipeline *p, int64_t most_ms);
 /* Whether something is not committed: one is beside, or follows. */
 bool commit_is_open(const pipeline *p);
 
-/* Steady time, ms: before, the next batch need not begin, since it could not be handed over. One is
- * open. */
+/* Steady time, ms: before, the next batch need not begin, since it would only wait. One is open. */
 int64_t commit_next_ms(const pipeline *p);
 
 /* Take in what is over (errors as of commit_await); does not wait. */

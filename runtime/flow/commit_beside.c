@@ -1,3 +1,8 @@
+/* DESIGN. Main begins a commit, and takes it in; the thread does what is between. What stands in
+ * `beside` is main's, but for `outcome` and `ended_ms`, and `work` is not touched, until the job is
+ * waited for; so are the rows that were handed over, k->running and the ledger the thread's. What is
+ * held is main's all the time: rows are copied into boxes of their own, and handed over when the
+ * thread has nothing to do. */
 #include <assert.h>
 
 #include "runtime/base/err.h"
@@ -5,7 +10,8 @@
 #include "runtime/flow/ahead.h"
 #include "runtime/flow/behind.h"
 #include "runtime/flow/commit_inside.h"
-#include "runtime/flow/keeper_inside.h"
+
+enum { MOST_HOLD_MS = 500 };
 
 /* -- whether there is one */
 
@@ -28,7 +34,7 @@ void commit_close(pipeline *p) {
     if (!b) return;
     jobs_free(b->thread);
     behind_free(b->behind);
-    promise_forget(&b->held);
+    promise_forget(&b->promised);
     mem_free(b);
     p->beside = NULL;
 }
@@ -81,9 +87,21 @@ static commit_work without_views(const commit_work *work) {
 void beside_begin(pipeline *p, const commit_work *work) {
     commit_work it = without_views(work);
     bool has_lent = delivery_borrows(&p->out);
-    for (uint32_t i = 0; i < p->input_count; i++) input_park(&p->inputs[i], has_lent);
     if (p->keeper && !p->beside->behind) commit_promise(p->keeper, &p->keeper->running);
     launch(p, &it);
+    for (uint32_t i = 0; i < p->input_count; i++) input_park(&p->inputs[i], has_lent);
+}
+
+/* Commit what is held. */
+static void launch_held(pipeline *p) {
+    beside *b = p->beside;
+    commit_work work = b->waiting;
+    b->holds = false;
+    b->waiting = (commit_work){ 0 };
+    promise_move(&p->keeper->running, &b->promised);
+    delivery_hand_over_held(&p->out);
+    for (uint32_t i = 0; i < p->input_count; i++) input_park_held(&p->inputs[i]);
+    launch(p, &work);
 }
 
 void beside_hold(pipeline *p, const commit_work *work) {
@@ -94,21 +112,10 @@ void beside_hold(pipeline *p, const commit_work *work) {
     b->waiting = without_views(work);
     b->waiting.nulled_numbers += nulled;
     b->waiting.batches += batches;
-    commit_promise(p->keeper, &b->held);
+    commit_promise(p->keeper, &b->promised);
     delivery_hold(&p->out, work->now_ms);
     for (uint32_t i = 0; i < p->input_count; i++) input_hold(&p->inputs[i]);
-}
-
-/* Commit what is held. */
-static void launch_held(pipeline *p) {
-    beside *b = p->beside;
-    commit_work work = b->waiting;
-    b->holds = false;
-    b->waiting = (commit_work){ 0 };
-    promise_move(&p->keeper->running, &b->held);
-    delivery_hand_over_held(&p->out);
-    for (uint32_t i = 0; i < p->input_count; i++) input_park_held(&p->inputs[i]);
-    launch(p, &work);
+    if (!b->is_on) launch_held(p);
 }
 
 static void drop_held(pipeline *p) {
@@ -116,7 +123,7 @@ static void drop_held(pipeline *p) {
     if (!b->holds) return;
     b->holds = false;
     b->waiting = (commit_work){ 0 };
-    promise_forget(&b->held);
+    promise_forget(&b->promised);
     delivery_drop_held(&p->out);
     for (uint32_t i = 0; i < p->input_count; i++) {
         input_park_held(&p->inputs[i]);
@@ -142,6 +149,7 @@ bool commit_wait(const pipeline *p, int64_t most_ms) {
 int64_t commit_next_ms(const pipeline *p) {
     const beside *b = p->beside;
     if (!b) return INT64_MIN;
+    if (b->holds) return INT64_MAX; /* it leaves when the one that is beside is over */
     int64_t next_ms = b->is_on ? b->began_ms + b->took_ms : INT64_MIN;
     int64_t paced_ms = b->behind ? behind_next_ms(p) : INT64_MIN;
     return saturate_sub(next_ms > paced_ms ? next_ms : paced_ms, p->batch_ms);
@@ -155,7 +163,7 @@ static err *take_outcome(pipeline *p, err *e) {
     return e ? e : keeper_step(p, "committed");
 }
 
-/* Wait for the one that is beside, and take it in; what is held follows. */
+/* Wait for the one that is beside, and take it in. */
 static err *settle_one(pipeline *p) {
     beside *b = p->beside;
     jobs_wait(b->thread, b->ticket, NULL);
@@ -171,38 +179,48 @@ static err *settle_one(pipeline *p) {
     }
     for (uint32_t i = 0; i < p->input_count; i++) input_release_parked(&p->inputs[i], !e);
     if (!e) e = commit_applied(p);
-    if (e)
-        drop_held(p);
-    else if (b->holds)
-        launch_held(p);
+    if (e) drop_held(p);
     return e;
 }
 
-err *commit_look(pipeline *p) {
-    if (!p->beside) return NULL;
-    if (p->beside->is_on && commit_wait(p, 0))
-        return p->beside->behind ? behind_make_way(p) : settle_one(p);
-    return p->beside->behind ? behind_look(p) : NULL;
+/* Take it in if it is over. */
+static err *take_in(pipeline *p) {
+    return commit_is_beside(p) && commit_wait(p, 0) ? settle_one(p) : NULL;
 }
 
-/* Whether the running batch may be committed together with others: all its rows are known, few, and
- * take nothing back, for what takes rows back leaves before all others. */
+err *commit_look(pipeline *p) {
+    beside *b = p->beside;
+    if (!b) return NULL;
+    if (b->behind) return b->is_on && commit_wait(p, 0) ? behind_make_way(p) : behind_look(p);
+    err *e = take_in(p);
+    if (!e && !b->is_on && b->holds) launch_held(p);
+    return e;
+}
+
+/* Whether the running batch may be committed together with others: its rows are few, and take
+ * nothing back, for what takes rows back leaves before all others; and it was short, since what is
+ * held waits for the end of a batch. */
 static bool may_hold(const pipeline *p) {
     const keeper *k = p->keeper;
-    return k && !p->trial && delivery_may_hold(&p->out) && !checkpoint_is_behind(k->checkpoint);
+    return k && !p->trial && p->batch_ms < MOST_HOLD_MS && delivery_may_hold(&p->out) &&
+           !checkpoint_is_behind(k->checkpoint);
 }
 
 err *commit_make_way(pipeline *p) {
     if (!p->beside || p->trial) return commit_settle(p);
     if (p->beside->behind) return behind_make_way(p);
-    err *e = commit_look(p);
+    err *e = take_in(p);
     return e || may_hold(p) ? e : commit_settle(p);
 }
 
 err *commit_settle(pipeline *p) {
+    beside *b = p->beside;
     err *e = NULL;
-    if (p->beside && p->beside->behind) return behind_settle(p);
-    while (!e && commit_is_beside(p)) e = settle_one(p);
+    if (b && b->behind) return behind_settle(p);
+    while (b && !e && (b->is_on || b->holds)) {
+        if (!b->is_on) launch_held(p);
+        e = settle_one(p);
+    }
     return e;
 }
 

@@ -10,7 +10,7 @@ struct behind;
 /* What goes on beside the next batch: p->beside. */
 typedef struct beside {
     jobs *thread;
-    bool is_on;            /* a commit is: ledger, sinks and what stands here are its own */
+    bool is_on;            /* a commit is: ledger and sinks are its own */
     uint64_t ticket;       /* of its job */
     commit_work work;      /* of it */
     int64_t began_ms;      /* steady time */
@@ -19,7 +19,7 @@ typedef struct beside {
     err *outcome;          /* what came of it */
     bool holds;            /* batches are done and wait for the next commit: */
     commit_work waiting;   /* the last of them; of all: how many, what they count */
-    promise held;          /* behind the last of them */
+    promise promised;      /* behind the last of them */
     struct behind *behind; /* at least once: its rows alone are waited for; owned; or NULL */
 } beside;
 

@@ -27,7 +27,7 @@ void delivery_init_boxes(out_sink *s) {
     outbox_init(&s->rows);
     outbox_init(&s->leaving_retracted);
     outbox_init(&s->leaving_rows);
-    outbox_init(&s->held_rows);
+    outbox_init(&s->waiting_rows);
 }
 
 err *delivery_open_sink(out_sink *s, const sl_sink *plan, find_sink_ops find,
@@ -59,7 +59,7 @@ void delivery_init(delivery *d, const sl_plan *plan) {
     d->sinks = mem_zalloc(plan->sink_count, sizeof *d->sinks);
     arena_init(&d->side_text, 64 << 10);
     arena_init(&d->leaving_text, 64 << 10);
-    arena_init(&d->held_text, 4 << 10);
+    arena_init(&d->waiting_text, 4 << 10);
 }
 
 err *delivery_open(delivery *d, const sl_plan *plan, find_sink_ops find, const sl_system *system) {
@@ -90,7 +90,7 @@ void delivery_close_sink(out_sink *s) {
     outbox_done(&s->rows);
     outbox_done(&s->leaving_retracted);
     outbox_done(&s->leaving_rows);
-    outbox_done(&s->held_rows);
+    outbox_done(&s->waiting_rows);
     arena_done(&s->held);
     mem_free(s->messages);
 }
@@ -100,7 +100,7 @@ void delivery_close(delivery *d) {
     mem_free(d->sinks);
     arena_done(&d->side_text);
     arena_done(&d->leaving_text);
-    arena_done(&d->held_text);
+    arena_done(&d->waiting_text);
     *d = (delivery){ 0 };
 }
 
@@ -118,13 +118,17 @@ static void swap_boxes(outbox *a, outbox *b) {
     *b = kept;
 }
 
+void delivery_note_made(delivery *d) {
+    for (uint32_t i = 0; i < d->count; i++)
+        d->sinks[i].made = d->sinks[i].retracted.count + d->sinks[i].rows.count;
+}
+
 void delivery_hand_over(delivery *d) {
     arena kept = d->side_text;
     d->side_text = d->leaving_text;
     d->leaving_text = kept;
     for (uint32_t i = 0; i < d->count; i++) {
         out_sink *s = &d->sinks[i];
-        s->made = s->retracted.count + s->rows.count;
         swap_boxes(&s->retracted, &s->leaving_retracted);
         swap_boxes(&s->rows, &s->leaving_rows);
         s->has_kept = false;
@@ -157,15 +161,17 @@ static size_t borrowed_bytes(const outbox *box) {
         const out_message *m = &box->items[i];
         sum += m->key_data ? m->key_len : 0;
         sum += m->value_data ? m->value_len : 0;
+        for (uint32_t h = 0; h < m->header_count; h++)
+            sum += sizeof *m->headers + m->headers[h].name.len + m->headers[h].value.len;
     }
     return sum;
 }
 
 bool delivery_may_hold(const delivery *d) {
-    size_t sum = 0;
+    size_t sum = arena_held(&d->waiting_text);
     for (uint32_t i = 0; i < d->count; i++) {
         const out_sink *s = &d->sinks[i];
-        sum += bytes_of(&s->held_rows) + bytes_of(&s->rows);
+        sum += bytes_of(&s->waiting_rows) + bytes_of(&s->rows);
         if (s->retracted.count || sum > MOST_HELD_BYTES) return false;
         sum += borrowed_bytes(&s->rows);
     }
@@ -175,19 +181,18 @@ bool delivery_may_hold(const delivery *d) {
 void delivery_hold(delivery *d, int64_t now_ms) {
     for (uint32_t i = 0; i < d->count; i++) {
         out_sink *s = &d->sinks[i];
-        s->made = s->rows.count;
         for (uint32_t r = 0; r < s->rows.count; r++)
-            outbox_keep(&s->held_rows, &s->rows, r, now_ms, &d->held_text);
+            outbox_keep(&s->waiting_rows, &s->rows, r, now_ms, &d->waiting_text);
     }
 }
 
 void delivery_hand_over_held(delivery *d) {
-    arena kept = d->held_text;
-    d->held_text = d->leaving_text;
+    arena kept = d->waiting_text;
+    d->waiting_text = d->leaving_text;
     d->leaving_text = kept;
     for (uint32_t i = 0; i < d->count; i++) {
         out_sink *s = &d->sinks[i];
-        swap_boxes(&s->held_rows, &s->leaving_rows);
+        swap_boxes(&s->waiting_rows, &s->leaving_rows);
         outbox_reset(&s->leaving_retracted);
         s->has_kept = false;
     }
@@ -196,8 +201,8 @@ void delivery_hand_over_held(delivery *d) {
 }
 
 void delivery_drop_held(delivery *d) {
-    for (uint32_t i = 0; i < d->count; i++) outbox_reset(&d->sinks[i].held_rows);
-    arena_reset(&d->held_text, 64 << 10);
+    for (uint32_t i = 0; i < d->count; i++) outbox_clear(&d->sinks[i].waiting_rows, MOST_HELD_BYTES);
+    arena_reset(&d->waiting_text, 64 << 10);
 }
 
 static bool has_handle(const delivery *d, const void *handle) {
@@ -248,7 +253,7 @@ static inline void fill_message(sl_message *message, const outbox *box, const ou
         .headers = m->headers,
         .header_count = m->header_count,
         .partition = -1,
-        .time_ms = m->made_ms ? m->made_ms : now_ms,
+        .time_ms = m->has_time ? m->made_ms : now_ms,
         .row = row,
     };
     if (m->extras) extras_read(box, m, message, memory);

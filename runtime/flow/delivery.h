@@ -30,7 +30,7 @@ typedef struct out_sink {
     uint32_t own_count;                     /* of its rows: without what other sinks refused */
     size_t own_bytes;                       /* likewise */
     bool has_kept;                          /* rows of the batch that leaves, in some try */
-    outbox held_rows;                       /* rows of batches that are done, to leave as one */
+    outbox waiting_rows;                    /* rows of batches that are done, to leave as one */
     uint32_t made;                          /* rows of the batch that was handed over, or held */
     sink_counters pending;
     sink_counters counters; /* of batches that were committed */
@@ -41,7 +41,7 @@ typedef struct delivery {
     uint32_t count;
     arena side_text;      /* headers of messages, until the batch is committed */
     arena leaving_text;   /* of the batch that was handed over */
-    arena held_text;      /* of rows that are held */
+    arena waiting_text;   /* of rows that are held */
     uint32_t refusals_to; /* index of the side sink for refused rows; UINT32_MAX: none */
     bool was_run;         /* what was handed over was run before */
     char refusal[200];    /* what a sink said of the first row of them that it refused */
@@ -81,7 +81,10 @@ void delivery_reset(delivery *d);
 /* What the batch has is to leave; the one before has left. */
 void delivery_hand_over(delivery *d);
 
-/* Whether what was handed over borrows from its batch, beyond that it is counted. */
+/* The batch has all its rows: how many is known from here on. */
+void delivery_note_made(delivery *d);
+
+/* Whether rows that were handed over borrow bytes of their batch's records. */
 bool delivery_borrows(const delivery *d);
 
 /* What the batch has waits, copied, to leave with what other batches have: where that is little,

@@ -124,7 +124,7 @@ err *input_open(input *in, const sl_source *plan, const sl_source *held, const s
                    .told_ms = INT64_MIN };
     input_load_init(&in->load);
     input_load_init(&in->parked);
-    input_load_init(&in->held);
+    input_load_init(&in->waiting);
     input_load_init(&in->early.load);
     in->blanks = mem_zalloc(plan->field_count, sizeof *in->blanks);
     watermark_init(&in->watermark, &plan->time);
@@ -155,7 +155,7 @@ void input_close(input *in) {
     mem_free(in->own_moved);
     input_load_done(&in->load);
     input_load_done(&in->parked);
-    input_load_done(&in->held);
+    input_load_done(&in->waiting);
     input_early_done(in);
     mem_free(in->blanks);
     header_free(in);
@@ -433,17 +433,17 @@ static void release(input *in, input_load *load, bool committed) {
 }
 
 void input_hold(input *in) {
-    input_load *held = &in->held, *load = &in->load;
-    add_counters(&held->pending, &load->pending);
-    if (!held->first_bad[0]) memcpy(held->first_bad, load->first_bad, sizeof held->first_bad);
+    input_load *all = &in->waiting, *load = &in->load;
+    add_counters(&all->pending, &load->pending);
+    if (!all->first_bad[0]) memcpy(all->first_bad, load->first_bad, sizeof all->first_bad);
     drop_load(in, load);
     in->range_count = 0;
 }
 
 void input_park_held(input *in) {
-    input_load free_one = in->parked;
-    in->parked = in->held;
-    in->held = free_one;
+    in->parked.pending = in->waiting.pending;
+    memcpy(in->parked.first_bad, in->waiting.first_bad, sizeof in->parked.first_bad);
+    drop_load(in, &in->waiting);
 }
 
 void input_park(input *in, bool has_lent) {

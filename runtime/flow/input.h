@@ -40,9 +40,9 @@ typedef struct input {
     limits_rate rate;
     sl_range *ranges; /* of the running batch; owned */
     uint32_t range_count, range_room;
-    input_load load;   /* of the running batch */
-    input_load parked; /* of the one that is being committed meanwhile */
-    input_load held;   /* what those count that are committed with the next one; no records */
+    input_load load;    /* of the running batch */
+    input_load parked;  /* of the one that is being committed meanwhile */
+    input_load waiting; /* what those count that are committed with the next one; no records */
     input_early early;
     uint32_t known_count; /* partitions that the checkpoint knew which the run goes on from */
     int64_t *own_moved;   /* while a batch of an earlier run is done again: this run's moved_ms of

@@ -18,6 +18,11 @@ void outbox_reset(outbox *box) {
     buf_reset(&box->bytes);
 }
 
+void outbox_clear(outbox *box, size_t most) {
+    outbox_reset(box);
+    if (box->room * sizeof *box->items + box->bytes.room > most) outbox_done(box);
+}
+
 void outbox_grow(outbox *box) {
     box->room = box->room ? box->room * 2 : 64;
     box->items = mem_realloc(box->items, box->room * sizeof *box->items);
@@ -47,6 +52,10 @@ void outbox_append_one(outbox *box, const outbox *from, uint32_t i) {
 /* Bytes that were borrowed are the box's own. */
 static void keep_bytes(outbox *box, const char **data, size_t *at, size_t len) {
     if (!*data) return;
+    if (!len) {
+        *data = ""; /* an empty box has no bytes to point to, and null is a tombstone */
+        return;
+    }
     *at = box->bytes.len;
     buf_put(&box->bytes, *data, len);
     *data = NULL;
@@ -70,4 +79,5 @@ void outbox_keep(outbox *box, const outbox *from, uint32_t i, int64_t made_ms, a
     keep_bytes(box, &m->value_data, &m->value_at, m->value_len);
     if (m->header_count) m->headers = copy_headers(m, memory);
     m->made_ms = made_ms;
+    m->has_time = true;
 }

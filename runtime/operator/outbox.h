@@ -15,13 +15,14 @@ typedef struct out_message {
     size_t key_at, value_at; /* in `bytes` */
     uint32_t key_len, value_len;
     bool key_null, value_null;        /* a null value: a tombstone */
+    bool has_time;                    /* else its batch is the one that leaves */
     uint32_t header_count;            /* of `headers` */
     const sl_header *headers;         /* borrowed until the batch ends */
     uint32_t source, record;          /* the record it was made from; record NO_RECORD: a result of
                                          aggregation `source` */
     uint64_t order;                   /* results: place among those of one window, see emit.c */
     int64_t window_start, window_end; /* results; else 0 */
-    int64_t made_ms;                  /* processing time of its batch; 0: of the one that leaves */
+    int64_t made_ms;                  /* with has_time: processing time of its batch */
     const sl_extras *extras;          /* of its output; borrowed; NULL: none */
     size_t extras_at;                 /* in `bytes`: see extras.h */
     uint32_t extras_len;
@@ -38,6 +39,9 @@ typedef struct outbox {
 void outbox_init(outbox *box);
 void outbox_done(outbox *box);
 void outbox_reset(outbox *box);
+
+/* Forget all, room too where it is more than `most` bytes. */
+void outbox_clear(outbox *box, size_t most);
 
 /* Slow path of outbox_add. */
 void outbox_grow(outbox *box);

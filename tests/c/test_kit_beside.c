@@ -24,7 +24,7 @@ static const char SCRIPT[] =
     "   sluice.kafka { topics = 'in', start = 'earliest', max_records = 1000 }\n"
     "      :json { sluice.int64 'n' :required() }\n"
     "      :to(sluice.kafka { topic = 'out' }) }\n";
-static const char ONCE[] = "'file:state', delivery = 'exactly-once'";
+static const char ONCE[] = "'memory:beside', delivery = 'exactly-once'";
 
 /* A run whose commits stop behind their beginning until a batch has come to a step. */
 typedef struct held {
