@@ -1,5 +1,5 @@
---- What is told of a throw beside message and traceback: the line of the script, the row or
--- the states, a hint. Called only when something has thrown.
+--- What is told of a throw beside message and traceback: the line of the script, the row
+-- or the states, a hint. Called only when something has thrown.
 -- @module sluice.failure
 
 local ffi = require "ffi"
@@ -119,15 +119,24 @@ function Teller:row(sees)
    return schema, values
 end
 
+-- Whose function threw: whether it merges, which aggregate's it is, and what the user
+-- wrote; nil where it was given a row.
+function Teller:aggregate_of(sees)
+   local v, items = self.v, sees.state.items
+   local merges = v.node >= sees.first_merge
+   local k = v.node + 1 - (merges and sees.first_merge or 0)
+   local of = items[k] and items[k].spec.user
+   if of and of.order and (merges or v.ordered ~= nil) then return merges, k, nil end
+   return merges, k, of
+end
+
 -- The states that a user's `merge` or `result` got: one line of what it is called each,
 -- and the members. Nothing of other functions.
 function Teller:states(sees)
    local v, state = self.v, sees and sees.state
    if not state or v.states == nil or v.pos >= v.count then return {} end
-   local merges = v.node >= sees.first_merge
-   local k = v.node + 1 - (merges and sees.first_merge or 0)
-   local of = state.items[k] and state.items[k].spec.user
-   if not of or of.order and (merges or v.ordered ~= nil) then return {} end -- a row's
+   local merges, k, of = self:aggregate_of(sees)
+   if not of then return {} end
    local list = { members = of.members }
    if of.order then
       list[1] = { "state", state.folded[k] }
@@ -148,8 +157,8 @@ local function members_at(members, state)
       local value = state[member.name]
       values[member.name] = value
       if member.count then
-         local shown = {}
-         for i = 1, math.min(member.count, MOST_MEMBERS + 1) do shown[i] = value[i - 1] end
+         local shown, most = {}, math.min(member.count, MOST_MEMBERS + 1)
+         for i = 1, most do shown[i] = value[i - 1] end
          values[member.name] = shown
       end
    end

@@ -484,8 +484,7 @@ int command_run(const args *a) {
              a->log_level);
     r.for_people = r.log.style == LOG_PLAIN;
     stop_install(command_end_now, LAST_WORDS[r.log.style]);
-    live_options told = { .log = &r.log, .script = a->operand, .embedded = a->embedded };
-    r.live = live_new(&told);
+    r.live = live_new(&(live_options){ &r.log, a->operand, a->embedded });
     shadowing_options shadows = { &r.log, live_control(r.live), a->operand, load_shadow, &r };
     r.shadowing = shadowing_new(&shadows);
     int code = end_run(&r, run_all(&r));

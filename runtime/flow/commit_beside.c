@@ -1,8 +1,8 @@
 /* DESIGN. Main begins a commit, and takes it in; the thread does what is between. What stands in
  * `beside` is main's, but for `outcome` and `ended_ms`, and `work` is not touched, until the job is
- * waited for; so are the rows that were handed over, k->running and the ledger the thread's. What is
- * held is main's all the time: rows are copied into boxes of their own, and handed over when the
- * thread has nothing to do. */
+ * waited for; until then rows that were handed over, k->running and the ledger are the thread's.
+ * What is held is main's all the time: rows are copied into boxes of their own, and handed over
+ * when the thread has nothing to do. */
 #include <assert.h>
 
 #include "runtime/base/err.h"

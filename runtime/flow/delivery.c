@@ -201,7 +201,8 @@ void delivery_hand_over_held(delivery *d) {
 }
 
 void delivery_drop_held(delivery *d) {
-    for (uint32_t i = 0; i < d->count; i++) outbox_clear(&d->sinks[i].waiting_rows, MOST_HELD_BYTES);
+    for (uint32_t i = 0; i < d->count; i++)
+        outbox_clear(&d->sinks[i].waiting_rows, MOST_HELD_BYTES);
     arena_reset(&d->waiting_text, 64 << 10);
 }
 

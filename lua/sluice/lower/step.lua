@@ -240,6 +240,11 @@ local function fill_outputs(plan, into, given, index)
    into.outputs, into.output_count, into.going_on = outputs, #given.outputs, going_on
 end
 
+-- Nodes of a step behind an aggregation are counted on from those of its results.
+local function first_node(graph, input)
+   return input.kind == "aggregate" and #graph.aggregates[input.index].items or 0
+end
+
 --- Fill in a step.
 -- @tparam table plan being lowered
 -- @tparam cdata into sl_step
@@ -248,8 +253,7 @@ function lower_step.fill(plan, into, index)
    local given, step = plan.graph.steps[index], plan.steps[index]
    local input = given.input
    into.has_functions, into.node_count = #given.nodes > 0 and 1 or 0, #given.nodes
-   into.first_node = input.kind == "aggregate"
-      and #plan.graph.aggregates[input.index].items or 0
+   into.first_node = first_node(plan.graph, input)
    if #given.nodes > 0 and input.kind ~= "aggregate" then
       local name = name_of(plan.graph, given)
       into.driver = plan:add_driver(driver.prepare(step, name, given.tree))
