@@ -252,8 +252,8 @@ class EndTest(harness.E2ETest):
         return run
 
     def test_running_batch_is_finished_after_a_signal(self):
-        run = self.start_slow("--set", "shutdown_timeout=60 seconds")
-        self.assertEqual(run.stop(60), 0, run.err)
+        run = self.start_slow("--set", "shutdown_timeout=10 minutes")
+        self.assertEqual(run.stop(600), 0, run.err)
         said = summary(run.err)
         self.assertGreater(said["x"]["passed"], 0)
         self.assertEqual(said["out"]["rows"], said["x"]["passed"])
@@ -281,12 +281,12 @@ class EndTest(harness.E2ETest):
 
     def test_a_signal_that_comes_twice_at_once_is_one(self):
         """timeout(1) sends it to the process, and to its group."""
-        run = self.start_slow("--set", "shutdown_timeout=60 seconds")
+        run = self.start_slow("--set", "shutdown_timeout=10 minutes")
         run.send(signal.SIGSTOP)
         self.wait_for("its standing still", lambda: run.stands_still)
         for number in signal.SIGTERM, signal.SIGINT, signal.SIGCONT:
             run.send(number)
-        self.assertEqual(run.wait(60), 0, run.err)
+        self.assertEqual(run.wait(600), 0, run.err)
 
     def test_output_that_cannot_be_delivered_is_told(self):
         broker = self.own_broker()
