@@ -2,6 +2,7 @@
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+#include <signal.h>
 
 #include "runtime/base/mem.h"
 
@@ -10,6 +11,16 @@ struct mock {
     rd_kafka_mock_cluster_t *cluster; /* owned */
 };
 
+/* Its thread must get no signals: it ends for good at a poll that one has interrupted. */
+static rd_kafka_mock_cluster_t *new_cluster(rd_kafka_t *rk, int brokers) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(rk, brokers);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return cluster;
+}
+
 err *mock_new(int brokers, mock **made, const char **addresses) {
     char text[256];
     mock *m = mem_zalloc(1, sizeof *m);
@@ -17,7 +28,7 @@ err *mock_new(int brokers, mock **made, const char **addresses) {
     rd_kafka_conf_set_log_cb(conf, NULL);
     m->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!m->rk) rd_kafka_conf_destroy(conf);
-    if (m->rk) m->cluster = rd_kafka_mock_cluster_new(m->rk, brokers);
+    if (m->rk) m->cluster = new_cluster(m->rk, brokers);
     if (!m->cluster) {
         mock_free(m);
         return err_new(ERR_IO, "the embedded Kafka did not start");
