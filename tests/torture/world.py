@@ -23,6 +23,7 @@ INPUT = "torture"
 SLICE = 150                      # records written at once:
 FIRST = 300                      # before any pipeline starts
 LONG_AGO_S = 1e9
+DRY = 200                        # who has fewer left has nothing to commit soon, and two of a name no quarrel
 BACKLOG, AHEAD = 1_000, 10       # when a pipeline has fewer than the one left, and none so many times more
 # Kafka 4.3 takes a partition that has no leader for a deleted one, and writes no marker into it (KAFKA-20734)
 NEVER_ENDED = re.compile(r"leader endpoint for partitions .* transaction markers for (\S+), ")
@@ -131,6 +132,8 @@ class World:
                 most = AHEAD * self.backlog
                 if not self.left or (min(self.left) < self.backlog and max(self.left) < most):
                     await self.write(SLICE * self.backlog // BACKLOG)
+                elif min(self.left) < DRY:
+                    await self.write(SLICE)
                 await asyncio.sleep(0.2)
         finally:
             watching.cancel()
