@@ -13,6 +13,9 @@
 
 #include "runtime/base/buf.h"
 
+/* In each that a command has made: one that is called alike and lacks it is the user's. */
+static const char MARK[] = ".sluice-scratch";
+
 enum { YOUNG_S = 60 }; /* one that has just been made may not be locked yet */
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at) {
@@ -24,9 +27,10 @@ static void remove_folder(const char *path) {
     nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Nobody else's, and no link to somewhere. */
+/* Ours, nobody else's, and no link to somewhere. */
 static bool is_left(int fd) {
-    struct stat is;
+    struct stat is, mark;
+    if (fstatat(fd, MARK, &mark, AT_SYMLINK_NOFOLLOW) || !S_ISREG(mark.st_mode)) return false;
     bool is_old = !fstat(fd, &is) && is.st_uid == getuid() && time(NULL) - is.st_mtime > YOUNG_S;
     return is_old && !flock(fd, LOCK_EX | LOCK_NB);
 }
@@ -62,7 +66,10 @@ err *scratch_make(scratch *s, const char *kind) {
         return err_new(ERR_IO, "a temporary folder is wanted: none can be made in %s", in);
     }
     s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (s->fd >= 0) flock(s->fd, LOCK_EX | LOCK_NB);
+    bool is_locked = s->fd >= 0 && !flock(s->fd, LOCK_EX | LOCK_NB);
+    /* without a lock it has no mark, and nobody removes it */
+    int mark = is_locked ? openat(s->fd, MARK, O_CREAT | O_WRONLY | O_CLOEXEC, 0600) : -1;
+    if (mark >= 0) close(mark);
     return NULL;
 }
 

@@ -142,10 +142,12 @@ class FileTest(ReplayTest):
         self.assertIn(f"`{name}x` is no file, and no pipeline of that name has run on this machine", unknown.err)
 
     def test_folders_that_killed_commands_left_are_removed(self):
-        """But none in which one works, nor what has just been made."""
+        """But none in which one works, nor what has just been made, nor what somebody else calls so."""
         folder = os.path.join(self.folder, "tmp")
-        for name in "left", "locked", "young":
+        for name in "left", "locked", "young", "mine":
             os.makedirs(os.path.join(folder, "sluice-named-" + name, "inside"))
+            if name != "mine":
+                open(os.path.join(folder, "sluice-named-" + name, ".sluice-scratch"), "w").close()
             if name != "young":
                 os.utime(os.path.join(folder, "sluice-named-" + name), (1, 1))
         held = os.open(os.path.join(folder, "sluice-named-locked"), os.O_RDONLY)
@@ -153,7 +155,7 @@ class FileTest(ReplayTest):
         fcntl.flock(held, fcntl.LOCK_EX)
         run = self.run_sluice("replay", "rides", "--from", "0", env={"TMPDIR": folder})
         self.assertEqual(run.code, 0, run.err)
-        self.assertEqual(sorted(os.listdir(folder)), ["sluice-named-locked", "sluice-named-young"])
+        self.assertEqual(sorted(os.listdir(folder)), ["sluice-named-locked", "sluice-named-mine", "sluice-named-young"])
 
     def test_a_name_goes_by_what_ran_though_its_files_are_broken_or_gone(self):
         name = harness.fresh("named")
