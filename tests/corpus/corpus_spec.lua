@@ -165,8 +165,8 @@ local function batches_for(wanted)
    return WARM
 end
 
--- A case that has run, and what was seen of it. When LuaJIT tries a loop again is random, and
--- where traces lie: what is to be compiled has some runs for it.
+-- A case that has run, and what was seen of it. When LuaJIT tries a loop again is random,
+-- and where traces lie: what is to be compiled has some runs for it.
 local function watched(case, wanted)
    for attempt = 1, ATTEMPTS do
       local p = open(case)
