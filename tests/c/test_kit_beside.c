@@ -33,6 +33,7 @@ typedef struct held {
     bool is_open;         /* commits go on */
     const char *opens_at; /* the second time that a batch comes there; NULL: never */
     uint32_t seen;
+    bool is_third;     /* the third time, and the step lasts until the commit is over */
     uint64_t counted;  /* batches committed, by then */
     int32_t fails;     /* err_code of every commit; 0: none */
     bool is_once;      /* exactly once, else at least */
@@ -64,9 +65,11 @@ static void open_gate(held *h) {
 static err *on_step(void *arg, const char *step) {
     held *h = arg;
     if (!strcmp(step, "begun")) return wait_until_open(h);
-    if (!h->opens_at || strcmp(step, h->opens_at) || ++h->seen < 2) return NULL;
+    uint32_t opens = h->is_third ? 3 : 2;
+    if (!h->opens_at || strcmp(step, h->opens_at) || ++h->seen < opens) return NULL;
     h->counted = h->pipeline.counters.batches;
     open_gate(h);
+    if (h->is_third) assert_true(commit_wait(&h->pipeline, GIVE_UP_S * 1000));
     return NULL;
 }
 
@@ -253,6 +256,23 @@ static void batches_that_are_done_meanwhile_are_one_commit(void **state) {
     close_held(&h);
 }
 
+/* Else it would wait behind what is held, and so would all that come after it. */
+static void a_batch_that_finds_the_way_free_goes_with_what_is_held(void **state) {
+    held h = { .is_once = true, .opens_at = "processed", .is_third = true };
+    logger log;
+    world w;
+    (void)state;
+    open_held(&h, &w, &log);
+    uint64_t before = w.ledger.commits;
+    feed(&h, "k", "{\"n\":1}", 3 * BATCH);
+    for (uint32_t i = 0; i < 3; i++) step(&h);
+    assert_int_equal(h.pipeline.counters.batches, 1);
+    assert_null(commit_settle(&h.pipeline));
+    expect_counted(&h, 3);
+    assert_int_equal(w.ledger.commits, before + 2);
+    close_held(&h);
+}
+
 static void what_is_held_is_of_no_account_when_the_commit_fails(void **state) {
     held h = { .is_once = true, .fails = ERR_FENCED };
     logger log;
@@ -270,9 +290,16 @@ static void what_is_held_is_of_no_account_when_the_commit_fails(void **state) {
     close_held(&h);
 }
 
+static void *open_later(void *arg) {
+    nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+    open_gate(arg);
+    return NULL;
+}
+
 /* It would be kept twice. */
 static void a_batch_of_many_bytes_waits_for_the_commit(void **state) {
-    held h = { .is_once = true, .opens_at = "processed" };
+    held h = { .is_once = true };
+    pthread_t opener;
     char key[6000];
     logger log;
     world w;
@@ -282,7 +309,9 @@ static void a_batch_of_many_bytes_waits_for_the_commit(void **state) {
     feed(&h, "first", "{\"n\":1}", BATCH);
     feed(&h, key, "{\"n\":1}", BATCH);
     step(&h);
+    assert_int_equal(pthread_create(&opener, NULL, open_later, &h), 0);
     step(&h);
+    pthread_join(opener, NULL);
     assert_int_equal(h.pipeline.counters.batches, 1);
     assert_true(commit_is_beside(&h.pipeline));
     assert_null(commit_settle(&h.pipeline));
@@ -337,6 +366,7 @@ int main(void) {
         cmocka_unit_test(a_batch_that_fails_leaves_the_one_before_committed),
         cmocka_unit_test(a_commit_that_fails_comes_before_what_the_next_batch_met),
         cmocka_unit_test(batches_that_are_done_meanwhile_are_one_commit),
+        cmocka_unit_test(a_batch_that_finds_the_way_free_goes_with_what_is_held),
         cmocka_unit_test(what_is_held_is_of_no_account_when_the_commit_fails),
         cmocka_unit_test(a_batch_of_many_bytes_waits_for_the_commit),
         cmocka_unit_test(where_nothing_is_kept_rows_leave_beside_the_next_batch),
