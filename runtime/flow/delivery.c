@@ -112,6 +112,12 @@ void delivery_reset(delivery *d) {
     arena_reset(&d->side_text, 1u << 20);
 }
 
+static void swap_texts(arena *a, arena *b) {
+    arena kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
 static void swap_boxes(outbox *a, outbox *b) {
     outbox kept = *a;
     *a = *b;
@@ -124,9 +130,7 @@ void delivery_note_made(delivery *d) {
 }
 
 void delivery_hand_over(delivery *d) {
-    arena kept = d->side_text;
-    d->side_text = d->leaving_text;
-    d->leaving_text = kept;
+    swap_texts(&d->side_text, &d->leaving_text);
     for (uint32_t i = 0; i < d->count; i++) {
         out_sink *s = &d->sinks[i];
         swap_boxes(&s->retracted, &s->leaving_retracted);
@@ -187,9 +191,7 @@ void delivery_hold(delivery *d, int64_t now_ms) {
 }
 
 void delivery_hand_over_held(delivery *d) {
-    arena kept = d->waiting_text;
-    d->waiting_text = d->leaving_text;
-    d->leaving_text = kept;
+    swap_texts(&d->waiting_text, &d->leaving_text);
     for (uint32_t i = 0; i < d->count; i++) {
         out_sink *s = &d->sinks[i];
         swap_boxes(&s->waiting_rows, &s->leaving_rows);

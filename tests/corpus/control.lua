@@ -1,16 +1,9 @@
 -- How functions are put together: conditions, loops, calls, closures, recursion,
 -- metatables, errors.
 local sluice = require "sluice"
+local shapes = require "shapes"
 
-local function derive(type, fn)
-   return function(rows)
-      return rows:derive { made = type(fn) }:select { "id", "made" }
-   end
-end
-
-local function filter(fn)
-   return function(rows) return rows:filter(fn):select { "id" } end
-end
+local derive, filter = shapes.derive, shapes.filter
 
 local function above(limit)
    return function(row) return (row.amount or 0) > limit end

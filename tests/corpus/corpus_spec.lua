@@ -11,7 +11,6 @@ local corpus = require "corpus"
 
 -- A loop that cannot be compiled is given up after some 40,000 turns.
 local BATCH, WARM, TO_GIVE_UP = 2048, 6, 26
-local ATTEMPTS = 3
 -- Batches whose results are held to those of the interpreter.
 local COMPARED = 2
 -- A trace that is stitched makes a call a row; one that is left for each row runs tens of
@@ -165,19 +164,6 @@ local function batches_for(wanted)
    return WARM
 end
 
--- A case that has run, and what was seen of it. When LuaJIT tries a loop again is random,
--- and where traces lie: what is to be compiled has some runs for it.
-local function watched(case, wanted)
-   for attempt = 1, ATTEMPTS do
-      local p = open(case)
-      local report = spy_on(p, batches_for(wanted))
-      -- ways through a function that are seldom gone take longer to get hot
-      if not next(wanted) and not report.compiled then report = spy_on(p, TO_GIVE_UP) end
-      if next(wanted) or report.compiled or attempt == ATTEMPTS then return p, report end
-      host.close(p.handle)
-   end
-end
-
 -- Lines of a case's file at which check says that something is not compiled.
 local function checked_lines(case, findings)
    local lines = {}
@@ -196,7 +182,12 @@ describe("a user's function", function()
       local wanted, lines = wanted_of(case, names)
 
       it(case.file .. ": " .. case.name, function()
-         local p, report = watched(case, wanted)
+         local p = open(case)
+         local report = spy_on(p, batches_for(wanted))
+         -- ways through a function that are seldom gone take longer to get hot
+         if not next(wanted) and not report.compiled then
+            report = spy_on(p, TO_GIVE_UP)
+         end
          hold_watch(case, wanted, report)
          assert.same(lines, checked_lines(case, report.findings), "what check tells")
          local compiled = finish(p)

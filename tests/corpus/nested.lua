@@ -1,15 +1,8 @@
 -- Tables: lists, structs and maps of a row, tables to look up in, tables that are made.
 local sluice = require "sluice"
+local shapes = require "shapes"
 
-local function derive(type, fn)
-   return function(rows)
-      return rows:derive { made = type(fn) }:select { "id", "made" }
-   end
-end
-
-local function filter(fn)
-   return function(rows) return rows:filter(fn):select { "id" } end
-end
+local derive, filter = shapes.derive, shapes.filter
 
 local function list(of)
    return function(fn) return sluice.list(fn, of) end

@@ -1,15 +1,8 @@
 -- Arithmetic: doubles, int64, decimals, times, bits.
 local sluice = require "sluice"
+local shapes = require "shapes"
 
-local function derive(type, fn)
-   return function(rows)
-      return rows:derive { made = type(fn) }:select { "id", "made" }
-   end
-end
-
-local function filter(fn)
-   return function(rows) return rows:filter(fn):select { "id" } end
-end
+local derive, filter = shapes.derive, shapes.filter
 
 local function price(fn)
    return derive(function(f) return sluice.decimal(f, 18, 4) end, fn)

@@ -2,16 +2,9 @@
 -- code; a case without one must be compiled whole.
 local cjson = require "cjson"
 local sluice = require "sluice"
+local shapes = require "shapes"
 
-local function derive(type, fn)
-   return function(rows)
-      return rows:derive { made = type(fn) }:select { "id", "made" }
-   end
-end
-
-local function filter(fn)
-   return function(rows) return rows:filter(fn):select { "id" } end
-end
+local derive, filter = shapes.derive, shapes.filter
 
 local PLATE = sluice.text.regex "^([a-z]+)-([0-9]+)$"
 local BOT = sluice.text.regex "(?i)bot|crawler"
