@@ -1,8 +1,9 @@
 /* DESIGN. Each leader has a thread, which has one request under way at a time. Behind an answer the
  * next request goes out first, then what came is unpacked: batch headers alone tell the offsets to
- * go on from. What a partition may hold decides whether it is asked for: its queue, what main has
- * taken and not used up, and the answer that is being unpacked count. Of an answer that unpacks to
- * far more than was thought, the end is dropped and asked for again.
+ * go on from. Where little came the next request rests: many requests for a few records each would
+ * only keep the broker busy. What a partition may hold decides whether it is asked for: its queue,
+ * what main has taken and not used up, and the answer that is being unpacked count. Of an answer
+ * that unpacks to far more than was thought, the end is dropped and asked for again.
  *
  * Sessions (KIP-227) are not used: they spare bytes where thousands of partitions are quiet, and
  * cost a state at both ends that must be kept alike.
@@ -22,9 +23,10 @@
 #include "runtime/connect/kafka_read.h"
 
 enum {
-    FULL_WAIT_MS = 5,     /* a leader may wait so long while queues are full: they will have room */
-    RETRY_MS = 100,       /* before a partition that has no leader is asked for again */
-    LEAST_PAUSE_MS = 100, /* before a broker is connected to again; doubles */
+    LITTLE_BYTES = 128 << 10, /* of an answer: it is not followed by a request */
+    REST_MS = 3,              /* so soon behind its own */
+    RETRY_MS = 100,           /* before a partition that has no leader is asked for again */
+    LEAST_PAUSE_MS = 100,     /* before a broker is connected to again; doubles */
     MOST_PAUSE_MS = 2000,
     MOST_STRANGE = 5, /* answers in a row that make no sense */
     MOST_STUCK = 10,  /* answers in a row that hold no whole batch */
@@ -70,65 +72,7 @@ bool kafka_fetch_pull(kafka_source *s, kafka_partition *p) {
     return own->held != NULL;
 }
 
-/* -- what to ask for (lock held) */
-
-/* Whether `p` can be asked for now; `*is_later`: soon maybe. */
-static bool is_askable(const fetch_leader *l, const kafka_partition *p, int64_t now_ms,
-                       bool *is_later) {
-    if (p->leader != l->leader || p->topic->missing_ms) return false;
-    if (p->fetch.asked || p->fetch.is_paused) return false;
-    bool is_free = p->fetch.bytes < kafka_fetch_limit(l->f) && p->fetch.retry_ms <= now_ms &&
-                   (!p->fetch.unpacker || p->fetch.unpacker == l->leader + 1);
-    if (!is_free) *is_later = true;
-    return is_free;
-}
-
-static void add_asked(fetch_leader *l, kafka_partition *p) {
-    fetch_request *request = &l->next;
-    if (request->count == request->room) {
-        request->room = request->room ? 2 * request->room : 16;
-        request->items = mem_realloc(request->items, request->room * sizeof *request->items);
-    }
-    if (!++l->f->questions) l->f->questions = 1;
-    p->fetch.asked = l->f->questions;
-    request->items[request->count++] = (fetch_asked){ .p = p,
-                                                      .offset = p->fetch.offset,
-                                                      .era = p->fetch.era,
-                                                      .number = p->fetch.asked };
-}
-
-/* Fill l->next and its frame. Another partition is first each time: a leader fills an answer in the
- * order of the request, and only the first partition gets a batch that is larger than its share. */
-static void collect(fetch_leader *l) {
-    const kafka_fetch *f = l->f;
-    const kafka_source *s = f->s;
-    int64_t now_ms = kafka_now_ms();
-    bool is_later = false;
-    l->next.count = 0;
-    l->turn++;
-    for (uint32_t i = 0; i < s->count; i++) {
-        kafka_partition *p = s->partitions[(l->turn + i) % s->count];
-        if (is_askable(l, p, now_ms, &is_later)) add_asked(l, p);
-    }
-    if (!l->next.count) return;
-    l->next.id = ++l->id;
-    wire_fetch_writer w = wire_fetch_begin(
-        &l->frame, &(wire_fetch){ .id = l->id,
-                                  .client = f->dial.client,
-                                  .wait_ms = is_later && f->wait_ms > FULL_WAIT_MS ? FULL_WAIT_MS
-                                                                                   : f->wait_ms,
-                                  .min_bytes = f->min_bytes,
-                                  .max_bytes = f->max_bytes,
-                                  .is_committed = f->is_committed });
-    const kafka_topic *topic = NULL;
-    for (uint32_t i = 0; i < l->next.count; i++) {
-        const kafka_partition *p = l->next.items[i].p;
-        if (p->topic != topic) wire_fetch_topic(&w, p->topic->name);
-        topic = p->topic;
-        wire_fetch_partition(&w, p->number, l->next.items[i].offset, kafka_fetch_share(f));
-    }
-    wire_fetch_end(&w);
-}
+/* -- questions */
 
 /* Sleep until something may have changed, `ms` at most. */
 static void sleep_locked(kafka_fetch *f, int64_t ms) {
@@ -141,13 +85,24 @@ static void sleep_locked(kafka_fetch *f, int64_t ms) {
 static err *ask(fetch_leader *l, bool waits) {
     kafka_source *s = l->f->s;
     pthread_mutex_lock(&s->lock);
-    collect(l);
+    kafka_fetch_collect(l);
     while (waits && !l->next.count && !s->is_closing) {
         sleep_locked(l->f, RETRY_MS);
-        collect(l);
+        kafka_fetch_collect(l);
     }
     pthread_mutex_unlock(&s->lock);
-    return l->next.count ? fetch_conn_send(l->conn, &l->frame) : NULL;
+    if (!l->next.count) return NULL;
+    l->asked_ms = kafka_now_ms();
+    return fetch_conn_send(l->conn, &l->frame);
+}
+
+static void rest(fetch_leader *l) {
+    kafka_source *s = l->f->s;
+    int64_t until_ms = l->asked_ms + REST_MS, now_ms;
+    pthread_mutex_lock(&s->lock);
+    while (!s->is_closing && (now_ms = kafka_now_ms()) < until_ms)
+        sleep_locked(l->f, until_ms - now_ms);
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* Give up what was asked for: others may ask. */
@@ -368,9 +323,12 @@ static err *take_answer(fetch_leader *l) {
     l->strange = 0;
     l->pause_ms = 0;
     note_answer(l);
-    err *e = ask(l, false);
+    bool is_little = l->answer.len < LITTLE_BYTES;
+    err *e = is_little ? NULL : ask(l, false);
     unpack_answer(l);
-    return e;
+    if (!is_little) return e;
+    rest(l);
+    return ask(l, false);
 }
 
 static err *step(fetch_leader *l) {

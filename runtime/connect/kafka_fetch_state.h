@@ -35,6 +35,7 @@ typedef struct fetch_leader {
     uint32_t turn;       /* says which partition is asked for first */
     uint32_t strange;    /* answers in a row that made no sense */
     int64_t pause_ms;    /* before the next try to connect */
+    int64_t asked_ms;    /* when the last request was made */
 } fetch_leader;
 
 struct kafka_fetch {
@@ -64,6 +65,11 @@ int64_t kafka_fetch_limit(const kafka_fetch *f);
 /* Bytes that are asked for of a partition: less where there are many, since each may go beyond its
  * queue by so much. Lock held. */
 int32_t kafka_fetch_share(const kafka_fetch *f);
+
+/* Make the next request and its frame, of all that may be asked for now: none if `l->next.count` is
+ * 0. Another partition is first each time: a leader fills an answer in the order of the request,
+ * and only the first partition gets a batch that is larger than its share. Lock held. */
+void kafka_fetch_collect(fetch_leader *l);
 
 /* Ask the broker that was just connected to whether it can be read from. ERR_BROKER: not so. */
 err *kafka_fetch_greet(fetch_leader *l);

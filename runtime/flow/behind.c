@@ -8,9 +8,10 @@
 #include "runtime/flow/commit_inside.h"
 
 enum {
-    FEW = 1,      /* objects that the store may have before it before batches are paced */
-    PACE_MS = 10, /* then */
-    LEAST_MS = 7, /* from one to the next: more of them would only keep broker and store busy */
+    FEW = 1,       /* objects that the store may have before it before batches are paced */
+    PACE_MS = 10,  /* then */
+    LEAST_MS = 7,  /* from one to the next: more of them would only keep broker and store busy */
+    REST_MS = 100, /* from one pointer to the next; nothing but a restart asks where it is */
 };
 
 struct behind {
@@ -21,9 +22,12 @@ struct behind {
     promise ready;        /* of the newest batch whose rows are out; no marks: there is none */
     promise done;         /* the newest that is committed and not taken in; likewise */
     bool is_committing;
-    uint64_t ticket; /* of the job that does */
-    bool has_failed; /* nothing more is committed */
-    err *error;      /* why; NULL: taken */
+    uint64_t ticket;        /* of the job that does */
+    pthread_cond_t pressed; /* monotonic: */
+    bool is_pressed;        /* somebody waits for the pointer */
+    int64_t rests_until_ms; /* steady time */
+    bool has_failed;        /* nothing more is committed */
+    err *error;             /* why; NULL: taken */
 };
 
 err *behind_new(behind **out) {
@@ -35,6 +39,11 @@ err *behind_new(behind **out) {
     }
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->moved, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&b->pressed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     *out = b;
     return NULL;
 }
@@ -47,6 +56,7 @@ void behind_free(behind *b) {
     promise_forget(&b->done);
     err_free(b->error);
     pthread_cond_destroy(&b->moved);
+    pthread_cond_destroy(&b->pressed);
     pthread_mutex_destroy(&b->lock);
     mem_free(b);
 }
@@ -64,11 +74,31 @@ static err *try_pointer(pipeline *p, const commit_work *work) {
     return e ? e : commit_text(k, &it->p, it->marks, it->count);
 }
 
+/* Batches that come meanwhile are committed by the same pointer. The lock is held. */
+static void rest(behind *b, const clock_source *clock) {
+    struct timespec until;
+    int64_t left_ms = b->rests_until_ms - clock_steady_ms(clock);
+    if (left_ms <= 0 || clock->manual) return; /* resting moves none */
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += left_ms * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (!b->is_pressed && !pthread_cond_timedwait(&b->pressed, &b->lock, &until)) continue;
+}
+
+/* Do not rest. The lock is held. */
+static void press(behind *b, bool is_pressed) {
+    b->is_pressed = is_pressed;
+    pthread_cond_signal(&b->pressed);
+}
+
 static void run_pointers(void *arg) {
     pipeline *p = arg;
     behind *b = p->beside->behind;
     pthread_mutex_lock(&b->lock);
     while (b->ready.marks && !b->has_failed) {
+        rest(b, p->system.clock);
+        b->rests_until_ms = clock_steady_ms(p->system.clock) + REST_MS;
         promise_move(&b->running, &b->ready);
         pthread_mutex_unlock(&b->lock);
         commit_work work = { .batch = b->running.p.batch };
@@ -169,8 +199,12 @@ static err *settle_pointers(pipeline *p) {
     behind *b = p->beside->behind;
     pthread_mutex_lock(&b->lock);
     uint64_t ticket = b->ticket;
+    press(b, true);
     pthread_mutex_unlock(&b->lock);
     jobs_wait(p->beside->thread, ticket, NULL);
+    pthread_mutex_lock(&b->lock);
+    press(b, false);
+    pthread_mutex_unlock(&b->lock);
     return take(p);
 }
 
@@ -178,7 +212,9 @@ static err *settle_pointers(pipeline *p) {
 static err *settle_some(pipeline *p) {
     behind *b = p->beside->behind;
     pthread_mutex_lock(&b->lock);
+    press(b, true);
     while (b->is_committing && !b->done.marks) pthread_cond_wait(&b->moved, &b->lock);
+    press(b, false);
     pthread_mutex_unlock(&b->lock);
     return take(p);
 }

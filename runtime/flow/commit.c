@@ -182,7 +182,7 @@ static void note_record(const pipeline *p, const commit_work *work) {
 }
 
 err *commit_begin(pipeline *p, const commit_work *work) {
-    bool is_held = commit_is_beside(p) || (p->beside && p->beside->holds);
+    bool is_held = commit_is_beside(p) || beside_rests(p);
     delivery_note_made(&p->out);
     if (!is_held) delivery_hand_over(&p->out);
     err *e = p->keeper ? put_down(p, work) : NULL;

@@ -44,7 +44,7 @@ void commit_close(pipeline *p);
  * commit_make_way was called. That of a script on trial never goes beside. */
 err *commit_begin(pipeline *p, const commit_work *work);
 
-/* Whether one goes on by itself; steady time, ms, when it began. */
+/* Whether one goes on by itself, or batches are held for one; steady time, ms, when it began. */
 bool commit_is_beside(const pipeline *p);
 int64_t commit_began_ms(const pipeline *p);
 
@@ -79,6 +79,9 @@ int64_t commit_next_ms(const pipeline *p);
 
 /* Take in what is over (errors as of commit_await); does not wait. */
 err *commit_look(pipeline *p);
+
+/* No batch follows at once: what is held for it begins. */
+void commit_rest_no_longer(pipeline *p);
 
 /* The running batch may be handed over, or held: wait for what its rows must not pass, and take in
  * what it tells. */

@@ -11,7 +11,11 @@
 #include "runtime/flow/behind.h"
 #include "runtime/flow/commit_inside.h"
 
-enum { MOST_HOLD_MS = 500 };
+enum {
+    MOST_HOLD_MS = 500,
+    PACE_MS = 100, /* from one transaction to the next, while batches follow each other at once:
+                    * one takes a broker several ms of CPU, whatever is in it */
+};
 
 /* -- whether there is one */
 
@@ -69,6 +73,7 @@ static void launch(pipeline *p, const commit_work *work) {
     assert(!b->is_on);
     b->work = *work;
     b->began_ms = clock_steady_ms(p->system.clock);
+    b->rests_until_ms = b->began_ms + PACE_MS;
     b->is_on = true;
     if (b->behind)
         behind_begin(p);
@@ -90,6 +95,24 @@ void beside_begin(pipeline *p, const commit_work *work) {
     if (p->keeper && !p->beside->behind) commit_promise(p->keeper, &p->keeper->running);
     launch(p, &it);
     for (uint32_t i = 0; i < p->input_count; i++) input_park(&p->inputs[i], has_lent);
+}
+
+/* Another batch follows at once, and can take what is held with it. */
+static bool rests(const pipeline *p) {
+    return p->was_cut_short && clock_steady_ms(p->system.clock) < p->beside->rests_until_ms;
+}
+
+/* Whether the running batch may be committed together with others: its rows are few, and take
+ * nothing back, for what takes rows back leaves before all others; and it was short, since what is
+ * held waits for the end of a batch. */
+static bool may_hold(const pipeline *p) {
+    const keeper *k = p->keeper;
+    return k && !p->trial && p->batch_ms < MOST_HOLD_MS && delivery_may_hold(&p->out) &&
+           !checkpoint_is_behind(k->checkpoint);
+}
+
+bool beside_rests(const pipeline *p) {
+    return p->beside && !p->beside->behind && rests(p) && may_hold(p);
 }
 
 /* Commit what is held. */
@@ -115,7 +138,7 @@ void beside_hold(pipeline *p, const commit_work *work) {
     commit_promise(p->keeper, &b->promised);
     delivery_hold(&p->out, work->now_ms);
     for (uint32_t i = 0; i < p->input_count; i++) input_hold(&p->inputs[i]);
-    if (!b->is_on) launch_held(p);
+    if (!b->is_on && !rests(p)) launch_held(p);
 }
 
 static void drop_held(pipeline *p) {
@@ -133,7 +156,9 @@ static void drop_held(pipeline *p) {
 
 /* -- and is over */
 
-bool commit_is_beside(const pipeline *p) { return p->beside && p->beside->is_on; }
+bool commit_is_beside(const pipeline *p) {
+    return p->beside && (p->beside->is_on || p->beside->holds);
+}
 
 bool commit_is_open(const pipeline *p) {
     return commit_is_beside(p) || (p->keeper && checkpoint_underway(p->keeper->checkpoint) > 0);
@@ -149,7 +174,7 @@ bool commit_wait(const pipeline *p, int64_t most_ms) {
 int64_t commit_next_ms(const pipeline *p) {
     const beside *b = p->beside;
     if (!b) return INT64_MIN;
-    if (b->holds) return INT64_MAX; /* it leaves when the one that is beside is over */
+    if (b->holds && b->is_on) return INT64_MAX; /* it leaves when the one that is beside is over */
     int64_t next_ms = b->is_on ? b->began_ms + b->took_ms : INT64_MIN;
     int64_t paced_ms = b->behind ? behind_next_ms(p) : INT64_MIN;
     return saturate_sub(next_ms > paced_ms ? next_ms : paced_ms, p->batch_ms);
@@ -185,7 +210,7 @@ static err *settle_one(pipeline *p) {
 
 /* Take it in if it is over. */
 static err *take_in(pipeline *p) {
-    return commit_is_beside(p) && commit_wait(p, 0) ? settle_one(p) : NULL;
+    return p->beside->is_on && commit_wait(p, 0) ? settle_one(p) : NULL;
 }
 
 err *commit_look(pipeline *p) {
@@ -193,17 +218,13 @@ err *commit_look(pipeline *p) {
     if (!b) return NULL;
     if (b->behind) return b->is_on && commit_wait(p, 0) ? behind_make_way(p) : behind_look(p);
     err *e = take_in(p);
-    if (!e && !b->is_on && b->holds) launch_held(p);
+    if (!e && !b->is_on && b->holds && !rests(p)) launch_held(p);
     return e;
 }
 
-/* Whether the running batch may be committed together with others: its rows are few, and take
- * nothing back, for what takes rows back leaves before all others; and it was short, since what is
- * held waits for the end of a batch. */
-static bool may_hold(const pipeline *p) {
-    const keeper *k = p->keeper;
-    return k && !p->trial && p->batch_ms < MOST_HOLD_MS && delivery_may_hold(&p->out) &&
-           !checkpoint_is_behind(k->checkpoint);
+void commit_rest_no_longer(pipeline *p) {
+    beside *b = p->beside;
+    if (b && b->holds && !b->is_on) launch_held(p);
 }
 
 err *commit_make_way(pipeline *p) {

@@ -10,17 +10,18 @@ struct behind;
 /* What goes on beside the next batch: p->beside. */
 typedef struct beside {
     jobs *thread;
-    bool is_on;            /* a commit is: ledger and sinks are its own */
-    uint64_t ticket;       /* of its job */
-    commit_work work;      /* of it */
-    int64_t began_ms;      /* steady time */
-    int64_t ended_ms;      /* of its last try */
-    int64_t took_ms;       /* the last that is over, or its rows */
-    err *outcome;          /* what came of it */
-    bool holds;            /* batches are done and wait for the next commit: */
-    commit_work waiting;   /* the last of them; of all: how many, what they count */
-    promise promised;      /* behind the last of them */
-    struct behind *behind; /* at least once: its rows alone are waited for; owned; or NULL */
+    bool is_on;             /* a commit is: ledger and sinks are its own */
+    uint64_t ticket;        /* of its job */
+    commit_work work;       /* of it */
+    int64_t began_ms;       /* steady time */
+    int64_t ended_ms;       /* of its last try */
+    int64_t took_ms;        /* the last that is over, or its rows */
+    int64_t rests_until_ms; /* steady time: before, what another batch follows at once is held */
+    err *outcome;           /* what came of it */
+    bool holds;             /* batches are done and wait for the next commit: */
+    commit_work waiting;    /* the last of them; of all: how many, what they count */
+    promise promised;       /* behind the last of them */
+    struct behind *behind;  /* at least once: its rows alone are waited for; owned; or NULL */
 } beside;
 
 /* A part of a commit; it may be tried again where its error says so. */
@@ -50,7 +51,11 @@ err *commit_save(pipeline *p, const commit_work *work);
 /* It counts; what it was stands in the log already. */
 void commit_add(pipeline *p, const commit_work *work);
 
-/* Commit it beside the next batch: it is handed over, its object is made. One is beside: it is held
- * until that is over, and is committed with what else is held then. */
+/* Whether the running batch is held though nothing is beside: others follow it at once, and the
+ * last commit has only begun. */
+bool beside_rests(const pipeline *p);
+
+/* Commit it beside the next batch: it is handed over, its object is made. One is beside, or it
+ * rests: it is held, and is committed with what else is held then. */
 void beside_begin(pipeline *p, const commit_work *work);
 void beside_hold(pipeline *p, const commit_work *work);

@@ -222,7 +222,7 @@ err *pipeline_later(pipeline *p) {
     return e;
 }
 
-err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
+static err *step(pipeline *p, trigger_verdict *verdict) {
     int64_t until_ms = INT64_MAX;
     err *e = pipeline_later(p);
     if (!e) e = look_around(p);
@@ -241,6 +241,12 @@ err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
     if (verdict->action == TRIGGER_WAIT && until_ms < verdict->until_ms)
         verdict->until_ms = until_ms;
     return verdict->action == TRIGGER_RUN ? run_in_time(p, verdict) : NULL;
+}
+
+err *pipeline_step(pipeline *p, trigger_verdict *verdict) {
+    err *e = step(p, verdict);
+    if (!e && verdict->action != TRIGGER_RUN) commit_rest_no_longer(p);
+    return e;
 }
 
 err *pipeline_finish(pipeline *p) {

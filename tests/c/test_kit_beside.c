@@ -21,7 +21,8 @@ enum { BATCH = 1000, /* so many records until bad ones can be too many */
 static const char SCRIPT[] =
     "local sluice = require 'sluice'\n"
     "return sluice.pipeline { name = 'beside', trigger = 'continuous', checkpoint = %s,\n"
-    "   sluice.kafka { topics = 'in', start = 'earliest', max_records = 1000 }\n"
+    "   sluice.kafka { topics = 'in', start = 'earliest', max_records = 1000,\n"
+    "      min_records = 2, max_delay = '1 hour' }\n"
     "      :json { sluice.int64 'n' :required() }\n"
     "      :to(sluice.kafka { topic = 'out' }) }\n";
 static const char ONCE[] = "'memory:beside', delivery = 'exactly-once'";
@@ -273,6 +274,56 @@ static void a_batch_that_finds_the_way_free_goes_with_what_is_held(void **state)
     close_held(&h);
 }
 
+/* Step, and let what goes on beside it end, if anything does. */
+static void step_alone(held *h) {
+    step(h);
+    assert_true(commit_wait(&h->pipeline, GIVE_UP_S * 1000));
+}
+
+/* A transaction takes a broker several ms of CPU, whatever is in it. */
+static void batches_that_follow_each_other_at_once_share_a_commit(void **state) {
+    held h = { .is_once = true, .is_open = true };
+    logger log;
+    world w;
+    (void)state;
+    open_held(&h, &w, &log);
+    uint64_t before = w.ledger.commits;
+    feed(&h, "k", "{\"n\":1}", 6 * BATCH);
+    for (uint32_t i = 0; i < 3; i++) step_alone(&h);
+    assert_int_equal(w.ledger.commits, before + 1);
+    expect_counted(&h, 1);
+    clock_advance(&w.clock, 100); /* as long as they rest */
+    step_alone(&h);
+    assert_int_equal(w.ledger.commits, before + 2);
+    step_alone(&h);
+    assert_int_equal(w.ledger.commits, before + 2);
+    expect_counted(&h, 3);
+    step_alone(&h); /* none follows */
+    assert_int_equal(w.ledger.commits, before + 3);
+    assert_null(commit_settle(&h.pipeline));
+    expect_counted(&h, 6);
+    close_held(&h);
+}
+
+/* The rest is less than min_records: who waits for more does not keep back what is done. */
+static void what_is_held_leaves_where_no_batch_follows(void **state) {
+    held h = { .is_once = true, .is_open = true };
+    trigger_verdict verdict;
+    logger log;
+    world w;
+    (void)state;
+    open_held(&h, &w, &log);
+    uint64_t before = w.ledger.commits;
+    feed(&h, "k", "{\"n\":1}", 2 * BATCH + 1);
+    for (uint32_t i = 0; i < 2; i++) step_alone(&h);
+    assert_int_equal(w.ledger.commits, before + 1);
+    assert_null(pipeline_step(&h.pipeline, &verdict));
+    assert_int_equal(verdict.action, TRIGGER_WAIT);
+    assert_true(commit_wait(&h.pipeline, GIVE_UP_S * 1000));
+    assert_int_equal(w.ledger.commits, before + 2);
+    close_held(&h);
+}
+
 static void what_is_held_is_of_no_account_when_the_commit_fails(void **state) {
     held h = { .is_once = true, .fails = ERR_FENCED };
     logger log;
@@ -367,6 +418,8 @@ int main(void) {
         cmocka_unit_test(a_commit_that_fails_comes_before_what_the_next_batch_met),
         cmocka_unit_test(batches_that_are_done_meanwhile_are_one_commit),
         cmocka_unit_test(a_batch_that_finds_the_way_free_goes_with_what_is_held),
+        cmocka_unit_test(batches_that_follow_each_other_at_once_share_a_commit),
+        cmocka_unit_test(what_is_held_leaves_where_no_batch_follows),
         cmocka_unit_test(what_is_held_is_of_no_account_when_the_commit_fails),
         cmocka_unit_test(a_batch_of_many_bytes_waits_for_the_commit),
         cmocka_unit_test(where_nothing_is_kept_rows_leave_beside_the_next_batch),
