@@ -2,7 +2,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/connect/kafka_fetch_state.h"
 
-enum { FULL_WAIT_MS = 5 }; /* a leader may wait so long while queues are full: they will have room */
+enum { FULL_WAIT_MS = 5 }; /* a leader may wait so while queues are full: they will have room */
 
 /* Whether `p` can be asked for now; `*is_later`: soon maybe. */
 static bool is_askable(const fetch_leader *l, const kafka_partition *p, int64_t now_ms,
