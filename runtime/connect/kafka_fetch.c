@@ -1,9 +1,9 @@
 /* DESIGN. Each leader has a thread, which has one request under way at a time. Behind an answer the
  * next request goes out first, then what came is unpacked: batch headers alone tell the offsets to
- * go on from. Where little came the next request rests: many requests for a few records each would
- * only keep the broker busy. What a partition may hold decides whether it is asked for: its queue,
- * what main has taken and not used up, and the answer that is being unpacked count. Of an answer
- * that unpacks to far more than was thought, the end is dropped and asked for again.
+ * go on from. Where all came that there was the next request rests: many requests for a few records
+ * each would only keep the broker busy. What a partition may hold decides whether it is asked for:
+ * its queue, what main has taken and not used up, and the answer that is being unpacked count. Of
+ * an answer that unpacks to far more than was thought, the end is dropped and asked for again.
  *
  * Sessions (KIP-227) are not used: they spare bytes where thousands of partitions are quiet, and
  * cost a state at both ends that must be kept alike.
@@ -23,10 +23,9 @@
 #include "runtime/connect/kafka_read.h"
 
 enum {
-    LITTLE_BYTES = 128 << 10, /* of an answer: it is not followed by a request */
-    REST_MS = 3,              /* so soon behind its own */
-    RETRY_MS = 100,           /* before a partition that has no leader is asked for again */
-    LEAST_PAUSE_MS = 100,     /* before a broker is connected to again; doubles */
+    REST_MS = 3,          /* from one request to the next, where the first took all there was */
+    RETRY_MS = 100,       /* before a partition that has no leader is asked for again */
+    LEAST_PAUSE_MS = 100, /* before a broker is connected to again; doubles */
     MOST_PAUSE_MS = 2000,
     MOST_STRANGE = 5, /* answers in a row that make no sense */
     MOST_STUCK = 10,  /* answers in a row that hold no whole batch */
@@ -186,12 +185,13 @@ static void note_ends(kafka_source *s, kafka_partition *p, const wire_partition 
     p->is_stalled = is_stalled;
 }
 
-/* Offsets move on, so that the next request can be made. */
-static void note_answer(fetch_leader *l) {
+/* Offsets move on, so that the next request can be made. Whether there is more behind what came. */
+static bool note_answer(fetch_leader *l) {
     kafka_source *s = l->f->s;
     wire_fetch_reader in = open_answer(l);
     wire_partition told;
     uint32_t at = 0;
+    bool has_more = false;
     pthread_mutex_lock(&s->lock);
     while (wire_fetch_next(&in, &told)) {
         fetch_asked *item = find_asked(&l->last, &told, &at);
@@ -203,14 +203,17 @@ static void note_answer(fetch_leader *l) {
             continue;
         }
         note_ends(s, item->p, &told);
-        if (!told.records_len) continue;
-        item->is_noted = true;
-        own->offset = fetch_skim(&told, own->offset);
-        own->bytes += told.records_len;
-        own->unpacker = l->leader + 1;
+        if (told.records_len) {
+            item->is_noted = true;
+            own->offset = fetch_skim(&told, own->offset);
+            own->bytes += told.records_len;
+            own->unpacker = l->leader + 1;
+        }
+        has_more |= own->offset < (l->f->is_committed ? told.stable : told.high);
     }
     pthread_mutex_unlock(&s->lock);
     unask(s, &(fetch_request){ .items = l->last.items, .count = l->last.count });
+    return has_more;
 }
 
 /* Bytes without a whole batch in them, again and again, would be asked for without end. */
@@ -322,11 +325,10 @@ static err *take_answer(fetch_leader *l) {
     }
     l->strange = 0;
     l->pause_ms = 0;
-    note_answer(l);
-    bool is_little = l->answer.len < LITTLE_BYTES;
-    err *e = is_little ? NULL : ask(l, false);
+    bool has_more = note_answer(l);
+    err *e = has_more ? ask(l, false) : NULL;
     unpack_answer(l);
-    if (!is_little) return e;
+    if (has_more) return e;
     rest(l);
     return ask(l, false);
 }

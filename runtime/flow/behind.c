@@ -8,10 +8,11 @@
 #include "runtime/flow/commit_inside.h"
 
 enum {
-    FEW = 1,       /* objects that the store may have before it before batches are paced */
-    PACE_MS = 10,  /* then */
-    LEAST_MS = 7,  /* from one to the next: more of them would only keep broker and store busy */
-    REST_MS = 100, /* from one pointer to the next; nothing but a restart asks where it is */
+    FEW = 1,         /* objects that the store may have before it before batches are paced */
+    PACE_MS = 10,    /* then */
+    LEAST_MS = 7,    /* from one to the next: more of them would only keep broker and store busy */
+    REST_MS = 100,   /* from one pointer to the next; nothing but a restart asks where it is */
+    AWAKE_MS = 1000, /* none rests behind one that main had to wait for */
 };
 
 struct behind {
@@ -26,6 +27,7 @@ struct behind {
     pthread_cond_t pressed; /* monotonic: */
     bool is_pressed;        /* somebody waits for the pointer */
     int64_t rests_until_ms; /* steady time */
+    int64_t awake_until_ms; /* likewise; before, it does not rest */
     bool has_failed;        /* nothing more is committed */
     err *error;             /* why; NULL: taken */
 };
@@ -77,8 +79,9 @@ static err *try_pointer(pipeline *p, const commit_work *work) {
 /* Batches that come meanwhile are committed by the same pointer. The lock is held. */
 static void rest(behind *b, const clock_source *clock) {
     struct timespec until;
-    int64_t left_ms = b->rests_until_ms - clock_steady_ms(clock);
-    if (left_ms <= 0 || clock->manual) return; /* resting moves none */
+    int64_t now_ms = clock_steady_ms(clock), left_ms = b->rests_until_ms - now_ms;
+    if (left_ms <= 0 || now_ms < b->awake_until_ms) return;
+    if (clock->manual) return; /* resting moves none */
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += left_ms * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
@@ -212,6 +215,7 @@ static err *settle_pointers(pipeline *p) {
 static err *settle_some(pipeline *p) {
     behind *b = p->beside->behind;
     pthread_mutex_lock(&b->lock);
+    b->awake_until_ms = clock_steady_ms(p->system.clock) + AWAKE_MS;
     press(b, true);
     while (b->is_committing && !b->done.marks) pthread_cond_wait(&b->moved, &b->lock);
     press(b, false);

@@ -10,11 +10,13 @@
 #include "runtime/flow/ahead.h"
 #include "runtime/flow/behind.h"
 #include "runtime/flow/commit_inside.h"
+#include "runtime/flow/deaths.h"
 
 enum {
     MOST_HOLD_MS = 500,
-    PACE_MS = 100, /* from one transaction to the next, while batches follow each other at once:
-                    * one takes a broker several ms of CPU, whatever is in it */
+    PACE_MS = 100,   /* from one transaction to the next, while batches follow each other at once:
+                      * one takes a broker several ms of CPU, whatever is in it */
+    AWAKE_MS = 1000, /* none rests behind one that main had to wait for */
 };
 
 /* -- whether there is one */
@@ -73,7 +75,7 @@ static void launch(pipeline *p, const commit_work *work) {
     assert(!b->is_on);
     b->work = *work;
     b->began_ms = clock_steady_ms(p->system.clock);
-    b->rests_until_ms = b->began_ms + PACE_MS;
+    b->rests_until_ms = b->began_ms < b->awake_until_ms ? b->began_ms : b->began_ms + PACE_MS;
     b->is_on = true;
     if (b->behind)
         behind_begin(p);
@@ -112,7 +114,8 @@ static bool may_hold(const pipeline *p) {
 }
 
 bool beside_rests(const pipeline *p) {
-    return p->beside && !p->beside->behind && rests(p) && may_hold(p);
+    return p->beside && !p->beside->behind && rests(p) && may_hold(p) &&
+           !deaths_are_ahead(p->deaths, p->batch);
 }
 
 /* Commit what is held. */
@@ -230,8 +233,11 @@ void commit_rest_no_longer(pipeline *p) {
 err *commit_make_way(pipeline *p) {
     if (!p->beside || p->trial) return commit_settle(p);
     if (p->beside->behind) return behind_make_way(p);
+    beside *b = p->beside;
     err *e = take_in(p);
-    return e || may_hold(p) ? e : commit_settle(p);
+    if (e || may_hold(p)) return e;
+    if (b->holds && !b->is_on) b->awake_until_ms = clock_steady_ms(p->system.clock) + AWAKE_MS;
+    return commit_settle(p);
 }
 
 err *commit_settle(pipeline *p) {

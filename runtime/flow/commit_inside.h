@@ -16,6 +16,7 @@ typedef struct beside {
     int64_t began_ms;       /* steady time */
     int64_t ended_ms;       /* of its last try */
     int64_t took_ms;        /* the last that is over, or its rows */
+    int64_t awake_until_ms; /* steady time: before, nothing is held but beside another */
     int64_t rests_until_ms; /* steady time: before, what another batch follows at once is held */
     err *outcome;           /* what came of it */
     bool holds;             /* batches are done and wait for the next commit: */

@@ -72,7 +72,7 @@ class Run:
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self.keep or out, stderr=self.errors,
             cwd=CACHE, env=dict(os.environ, **env or {}),
-            preexec_fn=(lambda: os.sched_setaffinity(0, {core})) if core is not None else None)
+            preexec_fn=lambda: core is None or os.sched_setaffinity(0, {core})) # else the peak is Python's
 
     def end(self):
         """Wait until it ends; it must end well."""

@@ -117,7 +117,7 @@ class Client:
                          group=group)["offsets"]
 
     def end_open(self, commit):
-        """End what `produce` left open."""
+        """End what `produce` left open last; who came before may want theirs to stay, or the broker has ended it."""
         self.call("end_open", commit=commit)
 
     def produce_lines(self, topic, path, partition=None):

@@ -78,12 +78,10 @@ final class Records {
     }
 
     void endOpen(JsonNode request, ObjectNode answer) {
-        for (KafkaProducer<byte[], byte[]> producer : leftOpen) {
+        try (KafkaProducer<byte[], byte[]> producer = leftOpen.remove(leftOpen.size() - 1)) {
             if (request.get("commit").asBoolean()) producer.commitTransaction();
             else producer.abortTransaction();
-            producer.close();
         }
-        leftOpen.clear();
     }
 
     private static ProducerRecord<byte[], byte[]> record(JsonNode request, JsonNode from) throws IOException {
