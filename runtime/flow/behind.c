@@ -8,11 +8,9 @@
 #include "runtime/flow/commit_inside.h"
 
 enum {
-    FEW = 1,         /* objects that the store may have before it before batches are paced */
-    PACE_MS = 10,    /* then */
-    LEAST_MS = 7,    /* from one to the next: more of them would only keep broker and store busy */
-    REST_MS = 100,   /* from one pointer to the next; nothing but a restart asks where it is */
-    AWAKE_MS = 1000, /* none rests behind one that main had to wait for */
+    FEW = 1,      /* objects that the store may have before it before batches are paced */
+    PACE_MS = 10, /* then */
+    LEAST_MS = 7, /* from one to the next: more of them would only keep broker and store busy */
 };
 
 struct behind {
@@ -101,7 +99,7 @@ static void run_pointers(void *arg) {
     pthread_mutex_lock(&b->lock);
     while (b->ready.marks && !b->has_failed) {
         rest(b, p->system.clock);
-        b->rests_until_ms = clock_steady_ms(p->system.clock) + REST_MS;
+        b->rests_until_ms = clock_steady_ms(p->system.clock) + COMMIT_REST_MS;
         promise_move(&b->running, &b->ready);
         pthread_mutex_unlock(&b->lock);
         commit_work work = { .batch = b->running.p.batch };
@@ -215,7 +213,7 @@ static err *settle_pointers(pipeline *p) {
 static err *settle_some(pipeline *p) {
     behind *b = p->beside->behind;
     pthread_mutex_lock(&b->lock);
-    b->awake_until_ms = clock_steady_ms(p->system.clock) + AWAKE_MS;
+    b->awake_until_ms = clock_steady_ms(p->system.clock) + COMMIT_AWAKE_MS;
     press(b, true);
     while (b->is_committing && !b->done.marks) pthread_cond_wait(&b->moved, &b->lock);
     press(b, false);

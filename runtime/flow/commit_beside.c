@@ -12,12 +12,7 @@
 #include "runtime/flow/commit_inside.h"
 #include "runtime/flow/deaths.h"
 
-enum {
-    MOST_HOLD_MS = 500,
-    PACE_MS = 100,   /* from one transaction to the next, while batches follow each other at once:
-                      * one takes a broker several ms of CPU, whatever is in it */
-    AWAKE_MS = 1000, /* none rests behind one that main had to wait for */
-};
+enum { MOST_HOLD_MS = 500 };
 
 /* -- whether there is one */
 
@@ -75,7 +70,7 @@ static void launch(pipeline *p, const commit_work *work) {
     assert(!b->is_on);
     b->work = *work;
     b->began_ms = clock_steady_ms(p->system.clock);
-    b->rests_until_ms = b->began_ms < b->awake_until_ms ? b->began_ms : b->began_ms + PACE_MS;
+    b->rests_until_ms = b->began_ms < b->awake_until_ms ? b->began_ms : b->began_ms + COMMIT_REST_MS;
     b->is_on = true;
     if (b->behind)
         behind_begin(p);
@@ -236,7 +231,7 @@ err *commit_make_way(pipeline *p) {
     beside *b = p->beside;
     err *e = take_in(p);
     if (e || may_hold(p)) return e;
-    if (b->holds && !b->is_on) b->awake_until_ms = clock_steady_ms(p->system.clock) + AWAKE_MS;
+    if (b->holds && !b->is_on) b->awake_until_ms = clock_steady_ms(p->system.clock) + COMMIT_AWAKE_MS;
     return commit_settle(p);
 }
 

@@ -257,15 +257,20 @@ static void batches_that_are_done_meanwhile_are_one_commit(void **state) {
     close_held(&h);
 }
 
+/* Open one that has so many records of a few bytes before it. Returns the commits until now. */
+static uint64_t open_fed(held *h, world *w, logger *log, uint32_t records) {
+    open_held(h, w, log);
+    feed(h, "k", "{\"n\":1}", records);
+    return w->ledger.commits;
+}
+
 /* Else it would wait behind what is held, and so would all that come after it. */
 static void a_batch_that_finds_the_way_free_goes_with_what_is_held(void **state) {
     held h = { .is_once = true, .opens_at = "processed", .is_third = true };
     logger log;
     world w;
     (void)state;
-    open_held(&h, &w, &log);
-    uint64_t before = w.ledger.commits;
-    feed(&h, "k", "{\"n\":1}", 3 * BATCH);
+    uint64_t before = open_fed(&h, &w, &log, 3 * BATCH);
     for (uint32_t i = 0; i < 3; i++) step(&h);
     assert_int_equal(h.pipeline.counters.batches, 1);
     assert_null(commit_settle(&h.pipeline));
@@ -286,9 +291,7 @@ static void batches_that_follow_each_other_at_once_share_a_commit(void **state) 
     logger log;
     world w;
     (void)state;
-    open_held(&h, &w, &log);
-    uint64_t before = w.ledger.commits;
-    feed(&h, "k", "{\"n\":1}", 6 * BATCH);
+    uint64_t before = open_fed(&h, &w, &log, 6 * BATCH);
     for (uint32_t i = 0; i < 3; i++) step_alone(&h);
     assert_int_equal(w.ledger.commits, before + 1);
     expect_counted(&h, 1);
@@ -305,6 +308,28 @@ static void batches_that_follow_each_other_at_once_share_a_commit(void **state) 
     close_held(&h);
 }
 
+/* The third batch has more rows than are held: main waits for the second, which rested. */
+static void nothing_rests_behind_what_main_waited_for(void **state) {
+    held h = { .is_once = true, .is_open = true };
+    char key[6000];
+    logger log;
+    world w;
+    (void)state;
+    uint64_t before = open_fed(&h, &w, &log, 2 * BATCH);
+    snprintf(key, sizeof key, "%05900d", 0);
+    feed(&h, key, "{\"n\":1}", BATCH); /* too much to be held, too */
+    feed(&h, "k", "{\"n\":1}", 2 * BATCH);
+    for (uint32_t i = 0; i < 2; i++) step_alone(&h);
+    assert_int_equal(w.ledger.commits, before + 1);
+    step_alone(&h);
+    assert_int_equal(w.ledger.commits, before + 3);
+    step_alone(&h);
+    assert_int_equal(w.ledger.commits, before + 4);
+    assert_null(commit_settle(&h.pipeline));
+    expect_counted(&h, 4);
+    close_held(&h);
+}
+
 /* The rest is less than min_records: who waits for more does not keep back what is done. */
 static void what_is_held_leaves_where_no_batch_follows(void **state) {
     held h = { .is_once = true, .is_open = true };
@@ -312,9 +337,7 @@ static void what_is_held_leaves_where_no_batch_follows(void **state) {
     logger log;
     world w;
     (void)state;
-    open_held(&h, &w, &log);
-    uint64_t before = w.ledger.commits;
-    feed(&h, "k", "{\"n\":1}", 2 * BATCH + 1);
+    uint64_t before = open_fed(&h, &w, &log, 2 * BATCH + 1);
     for (uint32_t i = 0; i < 2; i++) step_alone(&h);
     assert_int_equal(w.ledger.commits, before + 1);
     assert_null(pipeline_step(&h.pipeline, &verdict));
@@ -419,6 +442,7 @@ int main(void) {
         cmocka_unit_test(batches_that_are_done_meanwhile_are_one_commit),
         cmocka_unit_test(a_batch_that_finds_the_way_free_goes_with_what_is_held),
         cmocka_unit_test(batches_that_follow_each_other_at_once_share_a_commit),
+        cmocka_unit_test(nothing_rests_behind_what_main_waited_for),
         cmocka_unit_test(what_is_held_leaves_where_no_batch_follows),
         cmocka_unit_test(what_is_held_is_of_no_account_when_the_commit_fails),
         cmocka_unit_test(a_batch_of_many_bytes_waits_for_the_commit),
