@@ -70,7 +70,8 @@ static void launch(pipeline *p, const commit_work *work) {
     assert(!b->is_on);
     b->work = *work;
     b->began_ms = clock_steady_ms(p->system.clock);
-    b->rests_until_ms = b->began_ms < b->awake_until_ms ? b->began_ms : b->began_ms + COMMIT_REST_MS;
+    bool is_awake = b->began_ms < b->awake_until_ms;
+    b->rests_until_ms = b->began_ms + (is_awake ? 0 : COMMIT_REST_MS);
     b->is_on = true;
     if (b->behind)
         behind_begin(p);
@@ -231,7 +232,8 @@ err *commit_make_way(pipeline *p) {
     beside *b = p->beside;
     err *e = take_in(p);
     if (e || may_hold(p)) return e;
-    if (b->holds && !b->is_on) b->awake_until_ms = clock_steady_ms(p->system.clock) + COMMIT_AWAKE_MS;
+    if (b->holds && !b->is_on)
+        b->awake_until_ms = clock_steady_ms(p->system.clock) + COMMIT_AWAKE_MS;
     return commit_settle(p);
 }
 
