@@ -8,8 +8,8 @@
 struct behind;
 
 /* How long one rests behind the beginning of the last, so that batches which follow each other
- * share it: a transaction takes a broker several ms of CPU, whatever is in it, and where the pointer
- * is only a restart asks. For a second none rests behind one that main had to wait for. */
+ * share it: a transaction takes a broker several ms of CPU, whatever is in it, and where the
+ * pointer is only a restart asks. For a second none rests behind one that main had to wait for. */
 enum { COMMIT_REST_MS = 100,
        COMMIT_AWAKE_MS = 1000 };
 
