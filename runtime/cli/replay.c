@@ -169,6 +169,32 @@ static void tell_files(const replaying *r) {
                     (int)plan->sinks[i].name.len, plan->sinks[i].name.data);
 }
 
+/* Whether batches `batch` and the one behind it have one time. */
+static err *is_together(const replaying *r, uint64_t batch, bool *is) {
+    int64_t now_ms, next_ms;
+    err *e = time_of(r, batch, &now_ms);
+    if (!e) e = time_of(r, batch + 1, &next_ms);
+    *is = !e && now_ms == next_ms && now_ms != INT64_MIN;
+    return e;
+}
+
+/* Topics do not tell batches of one time apart: those beside the range are done with it. */
+static err *widen(replaying *r) {
+    const sl_plan *plan = r->is.stored.plan;
+    bool has_topic = false, is_before, is_behind;
+    for (uint32_t i = 0; i < plan->sink_count; i++) has_topic |= replay_sent_can(&plan->sinks[i]);
+    do {
+        if (!has_topic) return NULL;
+        err *e = past_read(&r->is, r->from ? r->from - 1 : 0, r->to + 1);
+        if (!e) e = is_together(r, r->from - 1, &is_before);
+        if (!e) e = is_together(r, r->to - 1, &is_behind);
+        if (e) return e;
+        r->from -= is_before;
+        r->to += is_behind;
+    } while (is_before || is_behind);
+    return NULL;
+}
+
 static err *read_sinks(replaying *r) {
     err *e = read_topics(r, r->from);
     if (!e) e = replay_files_open(&r->is, r->from, &r->files);
@@ -187,6 +213,7 @@ static void on_row(void *arg, const sl_sink *sink, const sl_message *m) {
 
 static err *begin(replaying *r, past *p, const char *path) {
     err *e = past_open(r->a, p);
+    if (!e && compares_sinks(r)) e = widen(r);
     return e ? e : past_begin(p, r->from, r->to, path);
 }
 
