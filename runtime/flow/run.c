@@ -4,6 +4,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/flow/commit.h"
+#include "runtime/script/tidy.h"
 
 enum { LONGEST_WAIT_MS = 100,
        SHARED_WAIT_MS = 5,
@@ -15,12 +16,27 @@ static bool has_backlog(const pipeline *p) {
     return false;
 }
 
+static err *tidy(worker *w, void *arg) {
+    (void)arg;
+    if (script_wants_tidy(w->script)) script_tidy(w->script);
+    return NULL;
+}
+
+/* Garbage that functions left behind goes while nothing waits for them. */
+static void tidy_scripts(pipeline *p) {
+    bool is_wanted = false;
+    for (uint32_t i = 0; i < crew_count(p->crew); i++)
+        is_wanted |= script_wants_tidy(crew_worker(p->crew, i)->script);
+    if (is_wanted) err_free(crew_run(p->crew, tidy, NULL, crew_count(p->crew) > 1));
+}
+
 /* Wait for data, or for the end of a commit, at most until `until_ms` (Unix ms). */
 static err *wait_for_work(pipeline *p, int64_t until_ms) {
     int64_t left =
         until_ms == INT64_MAX ? LONGEST_WAIT_MS : until_ms - clock_now_ms(p->system.clock);
     if (left > LONGEST_WAIT_MS) left = LONGEST_WAIT_MS;
     if (left <= 0) return NULL;
+    tidy_scripts(p);
     if (commit_is_beside(p)) {
         commit_wait(p, left);
         return NULL;

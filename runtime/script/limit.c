@@ -84,10 +84,12 @@ void limit_close(script *s) {
  * some 2 MB: where that is all it waits for more. Nexmark's q19 (lists from Lua) takes
  * 20 % less CPU so, q14 (text) 10 %; with twice the garbage it is hardly less, what is swept has
  * left the caches. */
-static void set_pause(const script *s, size_t held) {
+static void set_pause(script *s, size_t held) {
     size_t room = s->limit_bytes / 4 * 3;
     size_t to = held < GARBAGE ? held + GARBAGE : held * 2;
-    int percent = (int)((to < room ? to : room) * 100 / held);
+    if (to > room) to = room;
+    s->garbage_bytes = to > held ? to - held : 0;
+    int percent = (int)(to * 100 / held);
     lua_gc(s->L, LUA_GCSETPAUSE, percent < 105 ? 105 : percent);
 }
 
@@ -127,6 +129,7 @@ int limit_after(script *s, int status) {
 err *limit_begin(script *s) {
     s->limit_bytes = (size_t)s->plan->script_memory_bytes;
     set_pause(s, s->used_bytes);
+    s->kept_bytes = s->used_bytes;
     if (s->used_bytes > s->limit_bytes / 4) collect(s);
     if (s->used_bytes <= s->limit_bytes / 4 * 3) return NULL;
     return err_new(ERR_PLAN,

@@ -12,7 +12,8 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/clock.h"
-#include "runtime/script/script.h"
+#include "runtime/script/host.h"
+#include "runtime/script/tidy.h"
 
 /* Lua drivers look it up by name; here it is never called. */
 void sl_part_set(void *table, sl_part *part, const char *data, uint32_t len) {
@@ -356,6 +357,42 @@ static void test_compiled_loop_is_not_reported(void **state) {
     script_close(s);
 }
 
+/* Runs until there is so much garbage that a collection is near. */
+static uint32_t runs_until_untidy(script *s) {
+    uint32_t count = 0;
+    while (!script_wants_tidy(s) && count < 100000) {
+        assert_true(script_run(s, filter_driver(s)));
+        count++;
+    }
+    return count;
+}
+
+static void tidy_up(script *s) {
+    uint32_t times = 0;
+    for (; script_wants_tidy(s); times++) script_tidy(s);
+    assert_in_range(times, 1, 1000);
+}
+
+static void test_garbage_is_collected_between_batches(void **state) {
+    (void)state;
+    script *s = opened(FILTER("local seen = {}\nseen[row.id .. tostring(row.amount)] = { row.id }\n"
+                              "return next(seen) ~= nil"));
+    rows r = make_rows(s, 1000);
+    assert_false(script_wants_tidy(s)); /* the library and the script are none */
+    for (int round = 0; round < 3; round++) {
+        size_t held = s->used_bytes;
+        assert_in_range(runs_until_untidy(s), 2, 99999);
+        size_t full = s->used_bytes;
+        assert_true(full > held + held / 4);
+        tidy_up(s);
+        if (round) assert_in_range(s->used_bytes, 1, held + held / 4);
+        assert_true(script_run(s, filter_driver(s)));
+        assert_int_equal(r.outputs[999], 1);
+    }
+    free_rows(r);
+    script_close(s);
+}
+
 typedef struct stuck {
     char message[512];
     int count;
@@ -613,6 +650,7 @@ int main(void) {
         cmocka_unit_test(test_thrown_errors_have_row_and_place),
         cmocka_unit_test(test_closure_per_row_is_reported_with_its_line),
         cmocka_unit_test(test_compiled_loop_is_not_reported),
+        cmocka_unit_test(test_garbage_is_collected_between_batches),
         cmocka_unit_test(test_endless_interpreted_loop_is_broken),
         cmocka_unit_test(test_endless_compiled_loops_are_broken),
         cmocka_unit_test(test_memory_of_calls_is_limited),
