@@ -7,31 +7,20 @@
  * The latter two print as JSON records (copy: none), bytes, and the ns of CPU that they took; pages
  * are mapped before. `unpack` is what a leader's thread and main do with an answer that has come:
  * headers, checksums, the codec, where records lie, records. A log of the broker will do as LOG. */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "runtime/base/mem.h"
 #include "runtime/connect/batch_writer.h"
 #include "runtime/connect/fetch_answer.h"
+#include "tests/bench/mapped_log.h"
 
-enum { BATCH = 512 << 10,  /* bytes before they are packed: those of tests/kafka/java/Rides.java */
-       ANSWER = 512 << 10, /* of a partition: as the reader asks for */
-       MOST = 64 << 20,    /* of a batch, unpacked */
-       MEMORY = 16 << 20,  /* of a batch of sluice: max_bytes */
-       BLOCK = 1 << 20,
-       LENGTH_FROM = 12 };
-
-typedef struct mapped {
-    const char *at, *end;
-} mapped;
+enum { BATCH = 512 << 10, /* bytes before they are packed: those of tests/kafka/java/Rides.java */
+       MEMORY = 16 << 20, /* of a batch of sluice: max_bytes */
+       BLOCK = 1 << 20 };
 
 static void fail(const char *what) {
     fprintf(stderr, "bench_log: %s\n", what);
@@ -40,17 +29,6 @@ static void fail(const char *what) {
 
 static void check(err *e) {
     if (e) fail(e->message);
-}
-
-static mapped map(const char *path) {
-    struct stat about;
-    int fd = open(path, O_RDONLY);
-    if (fd < 0 || fstat(fd, &about) || !about.st_size) fail(path);
-    size_t len = (size_t)about.st_size;
-    const char *at = mmap(NULL, len, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-    if (at == MAP_FAILED) fail(strerror(errno));
-    close(fd);
-    return (mapped){ at, at + len };
 }
 
 static int64_t cpu_ns(void) {
@@ -76,7 +54,7 @@ static void seal(batch_writer *w, pack_tools *tools, unpack_codec codec, int64_t
 }
 
 static void pack(const char *lines, const char *path, const char *name) {
-    mapped in = map(lines);
+    mapped in = mapped_open(lines);
     unpack_codec codec = UNPACK_NONE;
     while (codec < UNPACK_CODECS && strcmp(unpack_codec_name(codec), name) != 0) codec++;
     if (codec == UNPACK_CODECS) fail("no such codec");
@@ -107,19 +85,6 @@ typedef struct totals {
     int64_t ns;
 } totals;
 
-/* Bytes of the whole batches that an answer has which begins at `at`: one at least. */
-static int32_t answer_bytes(const char *at, const char *end) {
-    int32_t len = 0;
-    while (end - at - len >= BATCH_HEADER) {
-        wire_reader r = { .at = at + len + sizeof(int64_t), .end = end };
-        int32_t more = LENGTH_FROM + wire_int32(&r);
-        if (more < BATCH_HEADER || more > end - at - len) fail("a batch is cut short");
-        if (len && len + more > ANSWER) break;
-        len += more;
-    }
-    return len;
-}
-
 /* The records of a block, in the caller's room. */
 static void take(const record_block *b, sl_record **records, uint32_t *room, totals *t,
                  bool prints) {
@@ -139,15 +104,16 @@ static void take(const record_block *b, sl_record **records, uint32_t *room, tot
 
 static totals unpack(const char *path, bool prints) {
     totals t = { 0 };
-    mapped in = map(path);
+    mapped in = mapped_open(path);
     sl_record *records = NULL;
     uint32_t room = 0;
-    fetch_wanted wanted = { .most = MOST, .room = INT64_MAX, .tools = unpack_tools_new() };
+    fetch_wanted wanted = { .most = MAPPED_MOST, .room = INT64_MAX, .tools = unpack_tools_new() };
     int64_t began_ns = cpu_ns();
     while (in.end - in.at >= BATCH_HEADER) {
         bool is_cut;
         fetch_chain chain = { 0 };
-        wire_partition answer = { .records = in.at, .records_len = answer_bytes(in.at, in.end) };
+        int32_t len = mapped_answer_bytes(in.at, in.end);
+        wire_partition answer = { .records = in.at, .records_len = len };
         check(fetch_unpack(&answer, &wanted, &chain, &is_cut));
         for (const record_block *b = chain.first; b; b = b->next)
             take(b, &records, &room, &t, prints);
@@ -162,7 +128,7 @@ static totals unpack(const char *path, bool prints) {
 }
 
 static totals copy(const char *path) {
-    mapped in = map(path);
+    mapped in = mapped_open(path);
     totals t = { .bytes = (uint64_t)(in.end - in.at) };
     char *to = mem_alloc(MEMORY);
     memset(to, 1, MEMORY);
