@@ -16,6 +16,7 @@ PARTITIONS = 4
 STAMPED = {"message.timestamp.type": "LogAppendTime"} # so the broker says when a row was committed
 LIMIT_MB = 60 + 2 * 16 * 2**20 / 1e6
 START_RECORDS = 1000
+FEW = "few" # a topic of so many
 START_LIMIT_MS = 400
 INTERVAL_SHARE = 0.9
 GOAL_M, GOAL_NS = 4.5, 200 # records a second, CPU a record
@@ -54,6 +55,10 @@ class Bench:
     def url(self):
         """A place of its own for a checkpoint."""
         return "file:" + tempfile.mkdtemp(dir=self.folder)
+
+    def make_few(self):
+        self.client.create_topic(FEW, PARTITIONS)
+        self.client.generate_rides(FEW, START_RECORDS, partitions=PARTITIONS)
 
     def fresh_topic(self, partitions):
         self.number += 1
@@ -132,7 +137,7 @@ class Bench:
     def start(self, **options):
         """ms from the start of the process to the first row in the output topic, few records there."""
         sink = self.fresh_topic(1)
-        run = self.sluice(expect.RIDE_COUNTS, "few", sink, source_start="earliest",
+        run = self.sluice(expect.RIDE_COUNTS, FEW, sink, source_start="earliest",
                           sink_mode="update", trigger="continuous", **options)
         run.wait_idle(lambda: sum(self.client.end_offsets(sink).values()) > 0)
         run.stop()
@@ -147,26 +152,35 @@ class Bench:
         began = time.time()
         run = self.sluice(kit.script("users_kafka.lua"), "rides", sink, **options).end()
         run.seconds = time.time() - began
-        self.check_users(sink)
+        self.check_users(sink, has_markers=bool(options.get("checkpoint")))
         return run
 
     def produce(self, rows):
-        """A file of R2's rows, by the runtime's Kafka sink, and nothing else."""
+        """A file of rows into a new topic, by the runtime's Kafka sink, and nothing else."""
         sink = self.fresh_topic(PARTITIONS)
         run = kit.run([kit.program("bench_sink"), self.broker.bootstrap, sink, rows])
         check("written by librdkafka", "librdkafka" in run.err, False)
         run.seconds = run.wall_s
+        return run, sink
+
+    def produce_users(self, rows):
+        run, sink = self.produce(rows)
         self.check_users(sink)
         return run
 
-    def check_users(self, sink):
+    def check_users(self, sink, has_markers=False):
         """Its rows are those of R2; then it goes."""
-        rows = self.answers["users_closed"]["rows"]
-        command = [kit.program("bench_source"), "kafka", self.broker.bootstrap, sink, str(rows), "print"]
+        self.check_topic(sink, "check", self.answers["users_closed"], has_markers)
+
+    def check_topic(self, sink, way, wanted, has_markers):
+        """By a checksum of all rows, one `way` of bench_rides; then the topic goes. `has_markers`: of transactions."""
+        command = [kit.program("bench_source"), "kafka", self.broker.bootstrap, sink, str(wanted["rows"]), "print"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as source:
-            done = subprocess.run([kit.program("bench_rides"), "check"], stdin=source.stdout,
+            done = subprocess.run([kit.program("bench_rides"), way], stdin=source.stdout,
                                   stdout=subprocess.PIPE, check=True)
-        check("rows by user", json.loads(done.stdout), self.answers["users_closed"])
+        check("rows in the topic", json.loads(done.stdout), wanted)
+        if not has_markers:
+            check("offsets in the topic", sum(self.client.end_offsets(sink).values()), wanted["rows"])
         self.client.delete_topic(sink)
 
     def users_file(self):
@@ -222,7 +236,7 @@ def drain_rows(b):
     share = kit.median_ratio(interval, continuous, speed)
     of_consume = kit.median_ratio(continuous, consume, speed)
     of_least = kit.median_ratio(once, least, speed)
-    peak = peak_mb(continuous + interval + least + once)
+    peak = peak_mb(continuous + interval + least + once + update)
     both = lambda runs: figures(runs, b.count) + f", {peak_mb(runs):.0f} MB"
     return [
         Row("ceiling: consume only, the same source", both(consume)),
@@ -240,7 +254,7 @@ def drain_rows(b):
         Row("R1f, nothing stored, trigger of 30 seconds", figures(interval, b.count),
             f"{share:.2f} × continuous",
             **kit.at_least(share, INTERVAL_SHARE, f"{INTERVAL_SHARE} × continuous")),
-        Row("all of these in `append`, peak memory", f"{peak:.0f} MB",
+        Row("all of these, `append` and `update`: peak memory", f"{peak:.0f} MB",
             f"{peak / LIMIT_MB:.2f} × the limit",
             **kit.at_most(peak, LIMIT_MB, f"{LIMIT_MB:.0f} MB (60 MB + 2 × max_bytes)")),
         Row("R1f continuous, nothing stored, read by librdkafka", figures(continuous_old, b.count),
@@ -249,8 +263,6 @@ def drain_rows(b):
 
 
 def start_rows(b):
-    b.client.create_topic("few", PARTITIONS)
-    b.client.generate_rides("few", START_RECORDS, partitions=PARTITIONS)
     results = kit.rounds(b.options, {
         "nothing stored": b.start,
         "exactly once, state stored": lambda: b.start(**b.stored()),
@@ -267,7 +279,7 @@ def start_rows(b):
 def users_rows(b):
     file, rows = b.users_file(), b.answers["users_closed"]["rows"]
     produced, runs, once, old = kit.rounds(b.options, {
-        "produce only": lambda: b.produce(file),
+        "produce only": lambda: b.produce_users(file),
         "R2": b.users,
         "R2, exactly once": lambda: b.users(**b.stored()),
         "R2, written by librdkafka": lambda: b.users(sink_produce="librdkafka"),
@@ -286,12 +298,3 @@ def users_rows(b):
                 f"{kit.median_ratio(once, runs, speed):.2f} × nothing stored"),
             Row("R2, nothing stored, written by librdkafka", figures(old, b.count),
                 f"{kit.median_ratio(old, runs, cpu):.2f} × the CPU of our own writing")]
-
-
-def bench(options):
-    b = Bench(options)
-    try:
-        rows = start_rows(b) + drain_rows(b)
-        return rows if options.skip_users else rows + users_rows(b)
-    finally:
-        b.close()

@@ -5,6 +5,8 @@
  *     bench_rides check <ROWS      rows of users.lua: how many, and their checksum
  *     bench_rides keys COUNT       what keys.lua gives of so many new keys, likewise
  *     bench_rides check-keys <ROWS
+ *     bench_rides stateless COUNT  what stateless.lua gives of so many events, likewise
+ *     bench_rides check-stateless <ROWS
  *
  * Events are those of tests/kafka/java/Rides.java with its defaults, to the byte: 30 minutes of
  * event time, up to 20 s of disorder, event i depends on i alone. Of SHAPE `skewed` 90 % of them
@@ -39,6 +41,7 @@ enum { TYPES = 8,
        BINS = 100,
        SIZE_MS = 60000,
        HEARTBEAT = 7,
+       DEAR = 8000, /* cents */
        PANES = 128,
        USERS = 1000000, /* of a slice */
        LINE = 256 };
@@ -417,6 +420,47 @@ static void check_keys(void) {
     write_rows(c, stdout);
 }
 
+/* -- stateless.lua: `even`, every event but the heartbeats */
+
+static void add_ride(rows_check *c, const event *e, uint64_t derived, bool is_dear) {
+    uint64_t name = mix(e->z ^ mix(e->x ^ mix(derived)));
+    add_row(c, e->user, e->ts, e->type << 1 | is_dear, e->cents, name);
+}
+
+static void want_stateless(uint64_t count) {
+    const answers a = { .of = shapes, .users = USERS };
+    rows_check c = { 0 };
+    for (uint64_t i = 0; i < count; i++) {
+        event e = event_of(&a, i, count);
+        if (e.type != HEARTBEAT) add_ride(&c, &e, e.cents, e.cents >= DEAR);
+    }
+    write_rows(c, stdout);
+}
+
+static uint64_t type_of(const char *text) {
+    uint64_t type = 0;
+    while (type < TYPES && strncmp(text, type_names[type], strlen(type_names[type])) != 0) type++;
+    return type;
+}
+
+static void check_stateless(void) {
+    rows_check c = { 0 };
+    char line[1024], *end;
+    while (fgets(line, sizeof line, stdin)) {
+        event e;
+        const char *at = line;
+        e.z = strtoull(member(&at, "event_id") + strlen("\"ride-"), &end, 16);
+        e.x = strtoull(end + 1, NULL, 16);
+        e.user = strtoull(member(&at, "user_id") + strlen("\"user-"), NULL, 10);
+        e.type = type_of(member(&at, "event_type") + 1);
+        e.cents = cents_of(member(&at, "amount"));
+        e.ts = strtoll(member(&at, "ts"), NULL, 10);
+        uint64_t derived = strtoull(member(&at, "cents"), NULL, 10);
+        add_ride(&c, &e, derived, *member(&at, "is_dear") == 't');
+    }
+    write_rows(c, stdout);
+}
+
 static const shape *shape_of(const char *name) {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         if (!strcmp(shapes[i].name, name)) return &shapes[i];
@@ -435,9 +479,13 @@ int main(int argc, char **argv) {
         want_keys(strtoull(argv[2], NULL, 10));
     else if (argc == 2 && !strcmp(argv[1], "check-keys"))
         check_keys();
+    else if (argc == 3 && !strcmp(argv[1], "stateless"))
+        want_stateless(strtoull(argv[2], NULL, 10));
+    else if (argc == 2 && !strcmp(argv[1], "check-stateless"))
+        check_stateless();
     else
         return fprintf(stderr, "bench_rides make FILE COUNT [USERS [SHAPE]] | check | "
-                               "keys COUNT | check-keys\n"),
+                               "keys COUNT | check-keys | stateless COUNT | check-stateless\n"),
                2;
     return 0;
 }

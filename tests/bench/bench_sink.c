@@ -2,9 +2,10 @@
  *
  *     bench_sink BROKERS TOPIC ROWS
  *
- * ROWS: a file of what users.lua gives; the key of a row is what stands in front of its window_end,
- * as the pipeline has it. Batches have as many rows as those of R2 (max_bytes), each is waited for.
- * Prints as JSON how many rows there were. */
+ * ROWS: a file of what users.lua or stateless.lua gives; the key of a row is what stands in front
+ * of its window_end, as the pipeline has it; null where there is none. Batches have as many rows as
+ * those of R2 (max_bytes), each is waited for. Prints as JSON how many rows there were.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -46,13 +47,16 @@ static sl_message message_of(const char *line, const char *end, int64_t now_ms, 
     static const char BEHIND_KEY[] = ",\"window_end\":";
     size_t len = (size_t)(end - line);
     const char *behind = memmem(line, len, BEHIND_KEY, sizeof BEHIND_KEY - 1);
-    if (!behind) fail("a row without a window");
-    size_t key_len = (size_t)(behind - line) + 1;
-    char *key = arena_take(keys, key_len, 1);
-    memcpy(key, line, key_len - 1);
-    key[key_len - 1] = '}';
+    sl_string key = { 0 };
+    if (behind) {
+        size_t key_len = (size_t)(behind - line) + 1;
+        char *text = arena_take(keys, key_len, 1);
+        memcpy(text, line, key_len - 1);
+        text[key_len - 1] = '}';
+        key = (sl_string){ .data = text, .len = (uint32_t)key_len };
+    }
     return (sl_message){
-        .key = { .data = key, .len = (uint32_t)key_len },
+        .key = key,
         .value = { .data = line, .len = (uint32_t)len },
         .partition = -1,
         .time_ms = now_ms,
