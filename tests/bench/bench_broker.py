@@ -289,7 +289,7 @@ def users_rows(b):
     ns = kit.median(runs, cpu) / b.count
     peak = kit.median(runs, lambda run: run.peak_mb)
     return [Row("ceiling: produce only, the rows of R2 by the same sink, a row",
-                figures(produced, rows) + f", {peak_mb(produced):.0f} MB"),
+                figures(produced, rows)),
             Row(f"**R2 from Kafka to Kafka**, {rows / b.count:.2f} rows out a record, nothing stored",
                 figures(runs, b.count), f"{kit.median_ratio(runs, produced, speed):.2f} × the rate of produce only",
                 **kit.at_most(ns, USERS_NS, f"{USERS_NS:,} ns")),

@@ -55,7 +55,8 @@ def rows(b):
     of_both = kit.median(zip(consume, produce, runs), lambda one: one[2].cpu_ns / (one[0].cpu_ns + one[1].cpu_ns))
     return [
         Row("ceiling: consume only, in the rounds of R4", figures(consume, b.count)),
-        Row("ceiling: produce only, the rows of R4 by the same sink, a row", figures(produce, of.wanted["rows"])),
+        Row("ceiling: produce only, the rows of R4 by the same sink, a row",
+            broker.figures(produce, of.wanted["rows"])), # its memory is the mapped file's
         Row(f"**R4 from Kafka to Kafka**, filter and derive, {of.wanted['rows'] / b.count:.2f} rows out a record, "
             "nothing stored", figures(runs, b.count),
             f"{kit.median_ratio(runs, consume, speed):.2f} × the rate of consume only, "
