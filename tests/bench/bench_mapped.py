@@ -6,6 +6,7 @@ import subprocess
 
 import bench_engine as engine
 import bench_kit as kit
+import bench_shapes as shapes
 from bench_kit import Row, check
 
 CODECS = "none", "lz4"
@@ -25,6 +26,14 @@ def packed(path, codec):
         check(f"values of the log, {codec}: {same.stdout.decode()}", same.returncode, 0)
         os.rename(log + ".new", log)
     return log
+
+
+def halves(path):
+    """Two logs of the events, as a pattern."""
+    pattern = shapes.split(path, 50)
+    for part in "01":
+        packed(pattern.replace("[01]", part), "none")
+    return pattern.replace(".jsonl", ".none.log")
 
 
 def ceiling(kind, path, wanted, core):
@@ -63,6 +72,8 @@ def ways(path, answers, core):
         lines, of_users = engine.data(count, *engine.BY_USER[name])
         all_of[name] = engine.users(packed(lines, "none"), of_users, core, program)
     all_of["R2 lz4"] = engine.users(packed(engine.data(count)[0], "lz4"), answers, core, program)
+    for workers in 1, 2:
+        all_of[f"{workers} workers"] = engine.article(halves(path), answers, None, program=program, workers=workers)
     return all_of | {"file": article(path), "clocks": clocks(path, answers, core)}
 
 
@@ -79,7 +90,7 @@ def bench(options):
     return [Row("ceiling: the same bytes copied from mapped memory", text("copy")
                 + f", {answers['bytes'] / count / ns['copy']:.1f} GB/s"),
             *(row for codec in CODECS for row in log_rows(codec, ns, text, ratio)),
-            *users_rows(ns, text, ratio), profile_row(results["clocks"], count, ns["file"])]
+            *users_rows(ns, text, ratio), workers_row(results, count), profile_row(results["clocks"], count, ns["file"])]
 
 
 def log_rows(codec, ns, text, ratio):
@@ -105,6 +116,16 @@ def users_rows(ns, text, ratio):
             f"{ratio('R2 sparse', 'unpack none'):.1f} × unpack",
             **kit.at_most(ns["R2 sparse"], 500, "500 ns")),
     ]
+
+
+def workers_row(results, count):
+    """By the clock on the wall, of all cores."""
+    one, two = results["1 workers"], results["2 workers"]
+    wall, cpu = (lambda run: run.wall_s * 1e9 / count), (lambda run: run.cpu_ns / count)
+    gain = kit.median_ratio(one, two, wall)
+    return Row("R1f over two mapped logs, not compressed, 1 and 2 workers",
+               f"{kit.median(one, wall):.0f} and {kit.median(two, wall):.0f} ns (CPU {kit.median(one, cpu):.0f} and "
+               f"{kit.median(two, cpu):.0f})", f"{gain:.2f} × the rate of one", **kit.at_least(gain, 1.5, "1.5 × one"))
 
 
 def profile_row(runs, count, article_ns):
