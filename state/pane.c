@@ -227,7 +227,7 @@ static void regrow(slab_pool *pool, pane *p, uint64_t count) {
     for (uint64_t i = 0; i <= old_mask; i++) {
         if (old[i]) put_slot(p, old[i]);
     }
-    slab_put(pool, old, slots_len(old_mask));
+    slab_outgrown(pool, old, slots_len(old_mask));
 }
 
 /* Double the index, or jump to the size expected. A pane that gets a few late rows stays small. */

@@ -82,6 +82,16 @@ void slab_put(slab_pool *pool, void *slab, size_t len) {
     pool->spare_bytes += size;
 }
 
+void slab_outgrown(slab_pool *pool, void *slab, size_t len) {
+    size_t size = slab_size(len);
+    if (size < (size_t)1 << SLAB_HUGE_BITS) {
+        slab_put(pool, slab, len);
+        return;
+    }
+    pool->used_bytes -= size;
+    mem_free(slab);
+}
+
 void *slab_grow(slab_pool *pool, void *array, size_t len, size_t first) {
     void *larger = slab_take(pool, len ? 2 * len : first);
     if (len) memcpy(larger, array, len);

@@ -40,3 +40,7 @@ void *slab_grow(slab_pool *pool, void *array, size_t len, size_t first)
 
 /* Give a slab back; `len` as for slab_take or the slab's size. NULL is allowed. */
 void slab_put(slab_pool *pool, void *slab, size_t len);
+
+/* Give back a slab that something twice as long has taken the place of: as slab_put, but a large
+ * one is not kept, since nobody will ask for its size for long, and others can have its memory. */
+void slab_outgrown(slab_pool *pool, void *slab, size_t len);

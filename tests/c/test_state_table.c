@@ -539,6 +539,24 @@ static void a_million_entries_come_and_go(void **state) {
     table_free(t);
 }
 
+/* Indexes that one has outgrown are as long as itself, and nobody asks for one of their sizes. */
+static void what_an_index_has_outgrown_is_not_held(void **state) {
+    (void)state;
+    enum { COUNT = 1000000,
+           INDEX = 16 << 20,
+           SLACK = 6 << 20 };
+    table *t = new_table();
+    for (uint64_t i = 0; i < COUNT;) {
+        table_epoch_begin(t);
+        pane *p = table_pane(t, 0);
+        for (uint64_t end = i + 1000; i < end; i++) touch_number(t, p, i);
+        table_commit(t);
+    }
+    size_t entry_bytes = sizeof(entry) + sizeof(sample) + sizeof(uint64_t);
+    assert_true(table_held_bytes(t) < COUNT * entry_bytes + INDEX + SLACK);
+    table_free(t);
+}
+
 /* The model: for each pane and key the state that should be there. */
 enum { PANES = 6,
        KEYS = 60 };
@@ -734,6 +752,7 @@ int main(void) {
         cmocka_unit_test(vectors_touch_as_rows_one_by_one_do),
         cmocka_unit_test(the_same_keys_are_found_in_another_pane),
         cmocka_unit_test(a_million_entries_come_and_go),
+        cmocka_unit_test(what_an_index_has_outgrown_is_not_held),
         cmocka_unit_test(random_batches_agree_with_a_model),
         cmocka_unit_test(random_batches_agree_when_all_hashes_collide),
         cmocka_unit_test(a_table_is_freed_in_the_middle_of_a_batch),
