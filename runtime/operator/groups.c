@@ -28,12 +28,17 @@ int group_compare(const group_item *a, const group_item *b) {
 
 static int compare(const void *x, const void *y) { return group_compare(x, y); }
 
-void groups_sort(group_list *list) {
-    if (!order_sort(list->items, list->spare, list->count, sizeof *list->items, 0, compare)) return;
+/* `known_bits`: top bits of the order that all have in common. */
+static void sort(group_list *list, uint32_t known_bits) {
+    if (!order_sort(list->items, list->spare, list->count, sizeof *list->items, known_bits,
+                    compare))
+        return;
     group_item *sorted = list->spare;
     list->spare = list->items;
     list->items = sorted;
 }
+
+void groups_sort(group_list *list) { sort(list, 0); }
 
 void groups_begin(group_list *list) {
     list->count = list->chain_count = 0;
@@ -122,7 +127,8 @@ void groups_list_range(group_list *list, pane *const *panes, uint32_t count, uin
                        const order_range *range) {
     groups_begin(list);
     for (uint32_t i = 0; i < count; i++) add_all(list, panes, i, shards, range);
-    groups_sort(list);
+    uint64_t differ = range->from ^ range->to;
+    sort(list, differ ? (uint32_t)__builtin_clzll(differ) : 63);
 }
 
 void groups_list(group_list *list, pane *const *panes, uint32_t count, bool dirty_only,

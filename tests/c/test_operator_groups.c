@@ -126,7 +126,7 @@ static void check_order(uint64_t (*hash)(uint32_t), uint32_t count, bool dirty_o
 
 static void groups_leave_by_shard_hash_and_key_each_once(void **state) {
     (void)state;
-    for (uint32_t count = 1; count < 5000; count = count * 3 + 1) {
+    for (uint32_t count = 1; count < 100000; count = count * 3 + 1) {
         check_order(spread, count, false);
         check_order(spread, count, true);
     }
@@ -134,11 +134,40 @@ static void groups_leave_by_shard_hash_and_key_each_once(void **state) {
     check_order(few, 200, true);
 }
 
+/* Lists of neighbouring ranges, one behind the other, are the list of all. */
+static void a_range_has_its_part_of_the_order(void **state) {
+    (void)state;
+    enum { COUNT = 20000 };
+    static const order_range RANGES[] = {
+        { 0, UINT64_C(3) << 56 },
+        { (UINT64_C(3) << 56) + 1, (UINT64_C(1) << 60) - 1 },
+        { UINT64_C(1) << 60, UINT64_MAX },
+    };
+    table *t = some_table(COUNT, spread);
+    uint32_t pane_number, before = 0;
+    pane *const *panes = table_panes(t, &pane_number);
+    group_list all = { 0 }, part = { 0 };
+    groups_list(&all, panes, pane_number, false, 64);
+    for (uint32_t r = 0; r < sizeof RANGES / sizeof *RANGES; r++) {
+        groups_list_range(&part, panes, pane_number, 64, &RANGES[r]);
+        assert_true(part.count > 100);
+        for (uint32_t i = 0; i < part.count; i++)
+            assert_ptr_equal(part.items[i].entry, all.items[before + i].entry);
+        before += part.count;
+    }
+    assert_int_equal(before, COUNT);
+    groups_done(&all);
+    groups_done(&part);
+    table_commit(t);
+    table_free(t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_read_back_as_it_was),
         cmocka_unit_test(equal_groups_have_equal_keys_and_others_do_not),
         cmocka_unit_test(groups_leave_by_shard_hash_and_key_each_once),
+        cmocka_unit_test(a_range_has_its_part_of_the_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
