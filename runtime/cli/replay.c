@@ -135,6 +135,13 @@ static err *time_of(const replaying *r, uint64_t batch, int64_t *now_ms) {
     return e;
 }
 
+static bool has_topic(const replaying *r) {
+    const sl_plan *plan = r->is.replay.pipeline.plan;
+    bool has = false;
+    for (uint32_t i = 0; i < plan->sink_count; i++) has |= replay_sent_can(&plan->sinks[i]);
+    return has;
+}
+
 static bool is_read(const replaying *r, const sl_sink *sink) {
     for (uint32_t i = 0; i < r->sent_count; i++)
         if (plan_is(&sink->name, r->sent[i].sink)) return true;
@@ -169,32 +176,6 @@ static void tell_files(const replaying *r) {
                     (int)plan->sinks[i].name.len, plan->sinks[i].name.data);
 }
 
-/* Whether batches `batch` and the one behind it have one time. */
-static err *is_together(const replaying *r, uint64_t batch, bool *is) {
-    int64_t now_ms, next_ms;
-    err *e = time_of(r, batch, &now_ms);
-    if (!e) e = time_of(r, batch + 1, &next_ms);
-    *is = !e && now_ms == next_ms && now_ms != INT64_MIN;
-    return e;
-}
-
-/* Topics do not tell batches of one time apart: those beside the range are done with it. */
-static err *widen(replaying *r) {
-    const sl_plan *plan = r->is.stored.plan;
-    bool has_topic = false, is_before, is_behind;
-    for (uint32_t i = 0; i < plan->sink_count; i++) has_topic |= replay_sent_can(&plan->sinks[i]);
-    do {
-        if (!has_topic) return NULL;
-        err *e = past_read(&r->is, r->from ? r->from - 1 : 0, r->to + 1);
-        if (!e) e = is_together(r, r->from - 1, &is_before);
-        if (!e) e = is_together(r, r->to - 1, &is_behind);
-        if (e) return e;
-        r->from -= is_before;
-        r->to += is_behind;
-    } while (is_before || is_behind);
-    return NULL;
-}
-
 static err *read_sinks(replaying *r) {
     err *e = read_topics(r, r->from);
     if (!e) e = replay_files_open(&r->is, r->from, &r->files);
@@ -213,8 +194,51 @@ static void on_row(void *arg, const sl_sink *sink, const sl_message *m) {
 
 static err *begin(replaying *r, past *p, const char *path) {
     err *e = past_open(r->a, p);
-    if (!e && compares_sinks(r)) e = widen(r);
     return e ? e : past_begin(p, r->from, r->to, path);
+}
+
+/* Whether batch `batch` and the one behind it, both of whose records were read, have one time. */
+static err *find_tie(const replaying *r, uint64_t batch, bool *is_one) {
+    int64_t now_ms, next_ms;
+    err *e = time_of(r, batch, &now_ms);
+    if (!e) e = time_of(r, batch + 1, &next_ms);
+    *is_one = !e && now_ms == next_ms && now_ms != INT64_MIN;
+    return e;
+}
+
+/* Begin a batch earlier; `*is_done`: what that takes is not kept any more. */
+static err *begin_before(replaying *r, uint64_t to, bool *is_done) {
+    err *e = past_begin(&r->is, r->from - 1, to, NULL);
+    *is_done = e && e->code == ERR_REFUSED;
+    if (!e) r->from--;
+    if (!*is_done) return e;
+    fprintf(stderr,
+            "sluice: batch %" PRIu64 ", of the same ms as batch %" PRIu64 ", cannot be replayed "
+            "any more: what topics hold of it is shown as a difference\n",
+            r->from - 1, r->from);
+    err_free(e);
+    return past_begin(&r->is, r->from, to, NULL);
+}
+
+/* Topics do not tell batches of one time apart: those beside the range are done with it. */
+static err *begin_by_sinks(replaying *r) {
+    past *p = &r->is;
+    err *e = past_open(r->a, p);
+    if (e) return e;
+    uint64_t end = p->stored.pointer.batch;
+    bool is_one, is_done = false;
+    do { /* with the records of the range, and the one behind it */
+        e = past_begin(p, r->from, r->to + (r->to < end), NULL);
+        if (e || !has_topic(r)) return e;
+        e = find_tie(r, r->to - 1, &is_one);
+        r->to += is_one;
+    } while (is_one);
+    while (!e && !is_done && r->from) {
+        e = find_tie(r, r->from - 1, &is_one);
+        if (e || !is_one) break;
+        e = begin_before(r, r->to + (r->to < end), &is_done);
+    }
+    return e;
 }
 
 /* Rows of topics are known by their batch's time, those of files by what is stored: batches that
@@ -259,7 +283,7 @@ static err *do_batch(replaying *r, uint64_t batch) {
 
 static err *replay_all(replaying *r) {
     err *e = read_options(r);
-    if (!e) e = begin(r, &r->is, r->a->script);
+    if (!e) e = compares_sinks(r) ? begin_by_sinks(r) : begin(r, &r->is, r->a->script);
     if (!e && compares_sinks(r)) e = read_sinks(r);
     if (!e && r->a->diff && r->a->script) e = begin(r, &r->was, NULL);
     r->is.replay.on_row = on_row;

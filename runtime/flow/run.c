@@ -8,7 +8,8 @@
 
 enum { LONGEST_WAIT_MS = 100,
        SHARED_WAIT_MS = 5,
-       REST_MS = 20 };
+       REST_MS = 20,
+       TIDY_MS = 3 }; /* of a wait that is long enough for it */
 
 static bool has_backlog(const pipeline *p) {
     for (uint32_t i = 0; i < p->input_count; i++)
@@ -30,13 +31,20 @@ static void tidy_scripts(pipeline *p) {
     if (is_wanted) err_free(crew_run(p->crew, tidy, NULL, crew_count(p->crew) > 1));
 }
 
+static int64_t left_ms(const pipeline *p, int64_t until_ms) {
+    if (until_ms == INT64_MAX) return LONGEST_WAIT_MS;
+    int64_t left = until_ms - clock_now_ms(p->system.clock);
+    return left < LONGEST_WAIT_MS ? left : LONGEST_WAIT_MS;
+}
+
 /* Wait for data, or for the end of a commit, at most until `until_ms` (Unix ms). */
 static err *wait_for_work(pipeline *p, int64_t until_ms) {
-    int64_t left =
-        until_ms == INT64_MAX ? LONGEST_WAIT_MS : until_ms - clock_now_ms(p->system.clock);
-    if (left > LONGEST_WAIT_MS) left = LONGEST_WAIT_MS;
+    int64_t left = left_ms(p, until_ms);
+    if (left > TIDY_MS) {
+        tidy_scripts(p);
+        left = left_ms(p, until_ms);
+    }
     if (left <= 0) return NULL;
-    tidy_scripts(p);
     if (commit_is_beside(p)) {
         commit_wait(p, left);
         return NULL;

@@ -46,14 +46,15 @@ struct script {
     /* LuaJIT's allocator; NULL: base's */
     void *(*heap)(void *arg, void *memory, size_t old_len, size_t new_len);
     void *heap_arg;
-    size_t used_bytes;    /* held by the state */
-    size_t limit_bytes;   /* 0: none; while loading, and then script_memory */
-    size_t least_bytes;   /* held behind the last full collection */
-    size_t garbage_bytes; /* how much more than held behind a collection may be held */
-    size_t kept_bytes;    /* held behind the last collection between batches (tidy.h) */
-    bool is_tidying;      /* another has begun */
-    size_t asked_bytes;   /* that were refused in the call that is on, or was; 0: none were */
-    void *again_rows;     /* of the vector, and the row in it, that is run again; NULL: none is */
+    size_t used_bytes;   /* held by the state */
+    size_t limit_bytes;  /* 0: none; while loading, and then script_memory */
+    size_t least_bytes;  /* held behind the last full collection */
+    int pause_percent;   /* of what is kept may be held before LuaJIT collects */
+    size_t kept_bytes;   /* held behind the last collection that is known; 0: none is */
+    size_t untidy_bytes; /* held when tidying was left */
+    bool is_tidying;     /* a collection has begun between batches (tidy.h) */
+    size_t asked_bytes;  /* that were refused in the call that is on, or was; 0: none were */
+    void *again_rows;    /* of the vector, and the row in it, that is run again; NULL: none is */
     uint32_t again_at;
     int64_t deadline_ms;  /* clock_thread_ms */
     bool stopped;         /* the stop flag ended the loading */

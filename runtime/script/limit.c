@@ -87,15 +87,16 @@ void limit_close(script *s) {
 static void set_pause(script *s, size_t held) {
     size_t room = s->limit_bytes / 4 * 3;
     size_t to = held < GARBAGE ? held + GARBAGE : held * 2;
-    if (to > room) to = room;
-    s->garbage_bytes = to > held ? to - held : 0;
-    int percent = (int)(to * 100 / held);
-    lua_gc(s->L, LUA_GCSETPAUSE, percent < 105 ? 105 : percent);
+    int percent = (int)((to < room ? to : room) * 100 / held);
+    if (percent < 105) percent = 105;
+    s->pause_percent = percent;
+    lua_gc(s->L, LUA_GCSETPAUSE, percent);
 }
 
 static void collect(script *s) {
     lua_gc(s->L, LUA_GCCOLLECT, 0);
-    s->least_bytes = s->used_bytes;
+    s->least_bytes = s->kept_bytes = s->used_bytes;
+    s->is_tidying = false;
     set_pause(s, s->least_bytes);
 }
 

@@ -1,13 +1,13 @@
 #pragma once
 /* Garbage between batches: what functions have left behind is collected while nothing waits for
- * them, not in the midst of the next batch. A part of it at a time; LuaJIT collects by itself where
- * there is no pause in which it could be done. thread: the opener's. */
+ * them, rather than in the midst of a batch. LuaJIT collects by itself where there is no pause in
+ * which it could be done. thread: the opener's. */
 #include <stdbool.h>
 
 #include "runtime/script/script.h"
 
-/* Whether there is so much that a collection is near, or one has been begun. */
-bool script_wants_tidy(const script *s);
+/* Whether there is so much that a collection is near, or one has begun and not ended. */
+bool script_wants_tidy(script *s);
 
-/* Collect for some ms at most. */
+/* Collect for 2 ms, or to the end of the step that is on then: one table is not divided. */
 void script_tidy(script *s);

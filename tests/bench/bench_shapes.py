@@ -128,7 +128,7 @@ def own_rows(options, core):
         Row("**R3**: count, sum, deviation, histogram in Lua", ns["own"], f"{share['c']:.2f} × the rate in C",
             **kit.at_least(share["c"], 0.9, "0.9 × C")),
         Row("the same fold and merge in C, called once a vector", ns["c"]),
-        Row("the same by builtin aggregates, in C", ns["builtin"], f"R3 has {share['builtin']:.2f} × its rate",
+        Row("the same by builtin aggregates", ns["builtin"], f"R3 has {share['builtin']:.2f} × its rate",
             **kit.at_least(share["builtin"], 0.9, "0.9 × builtin")),
     ]
 

@@ -1,4 +1,5 @@
 """State that survives: what it costs while all goes well, and how fast it is back."""
+import hashlib
 import itertools
 import json
 import os
@@ -136,6 +137,7 @@ def engine_rows(options):
     path, answers = engine.data(options.records)
     core, count = max(os.sched_getaffinity(0)), answers["records"]
     folder = tempfile.mkdtemp(prefix="state-", dir=kit.CACHE)
+    wanted = {"article.lua": len(answers["types"]), "users.lua": answers["users"]["rows"]}
 
     def way(name, records, checkpoint):
         def one():
@@ -146,6 +148,7 @@ def engine_rows(options):
             with open(os.devnull, "wb") as nowhere:
                 run = kit.run(command, core=core, out=nowhere)
             shutil.rmtree(url.partition(":")[2], ignore_errors=True)
+            engine.check_summary(run, count, wanted[name])
             return run
         return one
 
@@ -173,7 +176,7 @@ def keys_rows(options):
         few, many = kit.rounds(options, {
             "1,000 keys": lambda: keys(core, 1000, nowhere),
             f"{count:,} keys": lambda: keys(core, count, nowhere),
-        }, min(options.pairs, 3)).values()
+        }).values()
     peak = lambda run: run.peak_mb
     per_key = (kit.median(many, peak) - kit.median(few, peak)) * 1e6 / count
     ns = kit.median(many, lambda run: run.cpu_ns / count)
@@ -206,13 +209,24 @@ def hits_file(percent):
     return write_rows(f"hits-{percent}.jsonl", rows)
 
 
-def spilled(kind, path, memory):
+def digest(kind, path, memory):
+    """The run, and a checksum of its rows, which are read beside it."""
     with tempfile.TemporaryDirectory(prefix="state-", dir=kit.CACHE) as folder, \
-            open(os.devnull, "wb") as nowhere:
+            tempfile.TemporaryFile(dir=kit.CACHE) as rows:
         command = [kit.SLUICE, "run", kit.script("keys.lua"), "--param", f"kind={kind}", "--param",
                    f"path={path}", *kit.sets(checkpoint="file:" + folder, memory=memory)]
-        run = kit.run(command, out=nowhere)
+        run = kit.run(command, out=rows)
+        rows.seek(0)
+        return run, hashlib.file_digest(rows, "blake2b").hexdigest()
+
+
+def spilled(kind, path, memory):
+    """What goes to disk and comes back gives the bytes that it gives in memory."""
+    run, rows = digest(kind, path, memory)
     check("spilled", "state spilled" in run.err, True)
+    in_memory, wanted = digest(kind, path, "16 GiB")
+    check("spilled where there is room", "state spilled" in in_memory.err, False)
+    check("checksum of the rows", rows, wanted)
     return run
 
 
