@@ -48,9 +48,8 @@ struct script {
     void *heap_arg;
     size_t used_bytes;   /* held by the state */
     size_t limit_bytes;  /* 0: none; while loading, and then script_memory */
-    size_t least_bytes;  /* held behind the last full collection */
     int pause_percent;   /* of what is kept may be held before LuaJIT collects */
-    size_t kept_bytes;   /* held behind the last collection that is known; 0: none is */
+    size_t kept_bytes;   /* held behind the last collection that is known, or when it was loaded */
     size_t untidy_bytes; /* held when tidying was left */
     bool is_tidying;     /* a collection has begun between batches (tidy.h) */
     size_t asked_bytes;  /* that were refused in the call that is on, or was; 0: none were */

@@ -95,15 +95,15 @@ static void set_pause(script *s, size_t held) {
 
 static void collect(script *s) {
     lua_gc(s->L, LUA_GCCOLLECT, 0);
-    s->least_bytes = s->kept_bytes = s->used_bytes;
+    s->kept_bytes = s->used_bytes;
     s->is_tidying = false;
-    set_pause(s, s->least_bytes);
+    set_pause(s, s->kept_bytes);
 }
 
 void limit_before(script *s) {
     s->asked_bytes = 0;
     if (!s->limit_bytes || s->used_bytes < s->limit_bytes / 2) return;
-    if (s->used_bytes > s->least_bytes / 4 * 5) collect(s);
+    if (s->used_bytes > s->kept_bytes / 4 * 5) collect(s);
 }
 
 static void tell(script *s) {
