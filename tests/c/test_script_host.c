@@ -552,7 +552,7 @@ static void test_a_load_that_hangs_is_not_taken_for_a_call(void **state) {
     if (child == 0) {
         stuck seen = { .count = 0 };
         script_options options = watched(&seen, 50);
-        options.load_timeout_ms = 50;
+        options.load_timeout_ms = ample_load_ms();
         options.on_hung_load = on_hung_load;
         alarm(60);
         opened_with(options, "return ('a'):rep(100000):find('.-.-.-b')");
