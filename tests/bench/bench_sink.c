@@ -10,17 +10,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/arena.h"
-#include "runtime/base/clock.h"
-#include "runtime/base/err.h"
-#include "runtime/base/log.h"
-#include "runtime/connect/connectors.h"
+#include "tests/bench/kafka_rows.h"
 
 enum { ROWS = 120000,
        CHUNK = 4096 };
@@ -28,18 +23,6 @@ enum { ROWS = 120000,
 static void fail(const char *what) {
     fprintf(stderr, "bench_sink: %s\n", what);
     exit(1);
-}
-
-static void check(err *e) {
-    if (e) fail(e->message);
-}
-
-static sl_string string_of(const char *text) {
-    return (sl_string){ .data = text, .len = (uint32_t)strlen(text) };
-}
-
-static sl_value text_of(const char *name, const char *text) {
-    return (sl_value){ .name = string_of(name), .kind = SL_TEXT, .text = string_of(text) };
 }
 
 /* The row of a line. */
@@ -64,14 +47,10 @@ static sl_message message_of(const char *line, const char *end, int64_t now_ms, 
 }
 
 /* Up to ROWS of the lines at `*at`, as one batch; how many. */
-static uint32_t write_batch(const sl_sink_ops *ops, void *sink, uint64_t batch, const char **at,
-                            const char *end, arena *keys) {
+static uint32_t write_batch(kafka_rows *to, const char **at, const char *end, arena *keys) {
     static sl_message messages[ROWS];
-    clock_source clock = { 0 };
-    int64_t now_ms = clock_now_ms(&clock);
-    uint32_t count = 0, refused;
-    const sl_rejection *rejections;
-    check(ops->begin(sink, batch, now_ms));
+    int64_t now_ms = kafka_rows_begin(to);
+    uint32_t count = 0;
     while (*at < end && count < ROWS) {
         uint32_t first = count;
         for (const char *stop; *at < end && count - first < CHUNK && count < ROWS; *at = stop + 1) {
@@ -81,14 +60,13 @@ static uint32_t write_batch(const sl_sink_ops *ops, void *sink, uint64_t batch, 
             messages[count].row = count;
             count++;
         }
-        check(ops->write(sink, messages + first, count - first));
+        kafka_rows_write(to, messages + first, count - first);
     }
-    check(ops->flush(sink, &rejections, &refused));
-    if (refused) fail(rejections->reason);
+    kafka_rows_end(to);
     return count;
 }
 
-static uint64_t write_rows(const sl_sink_ops *ops, void *sink, const char *path) {
+static uint64_t write_rows(kafka_rows *to, const char *path) {
     struct stat about;
     int fd = open(path, O_RDONLY);
     if (fd < 0 || fstat(fd, &about) || !about.st_size) fail(path);
@@ -98,8 +76,8 @@ static uint64_t write_rows(const sl_sink_ops *ops, void *sink, const char *path)
     uint64_t rows = 0;
     arena keys;
     arena_init(&keys, 1 << 20);
-    for (uint64_t batch = 0; at < end; batch++) {
-        rows += write_batch(ops, sink, batch, &at, end, &keys);
+    while (at < end) {
+        rows += write_batch(to, &at, end, &keys);
         arena_reset(&keys, 1 << 24);
     }
     arena_done(&keys);
@@ -108,25 +86,11 @@ static uint64_t write_rows(const sl_sink_ops *ops, void *sink, const char *path)
 }
 
 int main(int argc, char **argv) {
-    static const volatile int stop = 0;
     if (argc != 4) return fprintf(stderr, "bench_sink BROKERS TOPIC ROWS\n"), 2;
-    const sl_value items[] = { text_of("brokers", argv[1]), text_of("topic", argv[2]) };
-    const sl_value options = { .kind = SL_TABLE, .items = items, .item_count = 2 };
-    const sl_sink plan = {
-        .name = string_of(argv[2]),
-        .connector = string_of("kafka"),
-        .options = &options,
-        .on_error = SL_ON_ERROR_FAIL,
-    };
-    logger log;
-    clock_source clock = { 0 };
-    log_init(&log, 2, LOG_LOGFMT, LOG_INFO); /* it says so when librdkafka writes */
-    sl_system system = { .pipeline = "bench", .log = &log, .clock = &clock, .stop = &stop };
-    const sl_sink_ops *ops = connector_sink(&plan.connector);
-    void *sink;
-    check(ops->open(&plan, &system, &sink));
-    uint64_t rows = write_rows(ops, sink, argv[3]);
-    ops->close(sink);
+    kafka_rows to;
+    kafka_rows_open(&to, argv[1], argv[2]);
+    uint64_t rows = write_rows(&to, argv[3]);
+    kafka_rows_close(&to);
     printf("{\"rows\": %" PRIu64 "}\n", rows);
     return 0;
 }
