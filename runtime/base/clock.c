@@ -1,6 +1,7 @@
 #include "runtime/base/clock.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <time.h>
 
 static int64_t read_ms(clockid_t id) {
@@ -23,6 +24,12 @@ int64_t clock_steady_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void clock_doze(int64_t ms) {
+    int64_t until_ms = read_ms(CLOCK_MONOTONIC) + ms;
+    struct timespec until = { .tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000 };
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) continue;
 }
 
 void clock_advance(clock_source *clock, int64_t ms) {

@@ -24,6 +24,8 @@
 
 enum {
     REST_MS = 3,          /* from one request to the next, where the first took all there was */
+    LONGEST_REST_MS = 10, /* the same, where main does not want it yet */
+    MOST_WAY_MS = 4,      /* that an answer is believed to take */
     RETRY_MS = 100,       /* before a partition that has no leader is asked for again */
     LEAST_PAUSE_MS = 100, /* before a broker is connected to again; doubles */
     MOST_PAUSE_MS = 2000,
@@ -95,13 +97,28 @@ static err *ask(fetch_leader *l, bool waits) {
     return fetch_conn_send(l->conn, &l->frame);
 }
 
+int64_t fetch_asks_again_ms(int64_t asked_ms, int64_t took_ms, int64_t expected_ms) {
+    int64_t way_ms = 1 + (took_ms < MOST_WAY_MS ? took_ms : MOST_WAY_MS);
+    int64_t soon_ms = asked_ms + REST_MS, late_ms = asked_ms + LONGEST_REST_MS;
+    if (expected_ms <= soon_ms + way_ms) return soon_ms;
+    return expected_ms - way_ms < late_ms ? expected_ms - way_ms : late_ms;
+}
+
 static void rest(fetch_leader *l) {
     kafka_source *s = l->f->s;
-    int64_t until_ms = l->asked_ms + REST_MS, now_ms;
     pthread_mutex_lock(&s->lock);
-    while (!s->is_closing && (now_ms = kafka_now_ms()) < until_ms)
-        sleep_locked(l->f, until_ms - now_ms);
+    while (!s->is_closing) {
+        int64_t left_ms =
+            fetch_asks_again_ms(l->asked_ms, l->took_ms, s->expected_ms) - kafka_now_ms();
+        if (left_ms <= 0) break;
+        sleep_locked(l->f, left_ms);
+    }
     pthread_mutex_unlock(&s->lock);
+}
+
+void kafka_fetch_expect(kafka_source *s, int64_t at_ms) {
+    if (at_ms < s->expected_ms) pthread_cond_broadcast(&s->fetch->room);
+    s->expected_ms = at_ms;
 }
 
 /* Give up what was asked for: others may ask. */
@@ -185,7 +202,14 @@ static void note_ends(kafka_source *s, kafka_partition *p, const wire_partition 
     p->is_stalled = is_stalled;
 }
 
-/* Offsets move on, so that the next request can be made. Whether there is more behind what came. */
+/* Records below `end` are there. Lock held. */
+static void prove(kafka_partition *p, int64_t end) {
+    if (end > p->proven) p->proven = end;
+    if (p->proven > p->end) p->end = p->proven;
+}
+
+/* Offsets move on, so that the next request can be made; ends do, so that who waits for one
+ * partition takes what came for all. Whether there is more behind what came. */
 static bool note_answer(fetch_leader *l) {
     kafka_source *s = l->f->s;
     wire_fetch_reader in = open_answer(l);
@@ -209,7 +233,9 @@ static bool note_answer(fetch_leader *l) {
             own->bytes += told.records_len;
             own->unpacker = l->leader + 1;
         }
-        has_more |= own->offset < (l->f->is_committed ? told.stable : told.high);
+        int64_t end = l->f->is_committed ? told.stable : told.high;
+        if (told.records_len) prove(item->p, own->offset < end ? own->offset : end);
+        has_more |= own->offset < end;
     }
     pthread_mutex_unlock(&s->lock);
     unask(s, &(fetch_request){ .items = l->last.items, .count = l->last.count });
@@ -240,8 +266,7 @@ static void deliver(kafka_partition *p, fetch_chain *chain, int32_t packed_len, 
         else
             own->first = chain->first;
         own->last = chain->last;
-        if (chain->last->end > p->proven) p->proven = chain->last->end;
-        if (p->proven > p->end) p->end = p->proven;
+        prove(p, chain->last->end);
         *chain = (fetch_chain){ 0 };
     }
     if (e) note_trouble(p, e->code, e->message);
@@ -325,6 +350,7 @@ static err *take_answer(fetch_leader *l) {
     }
     l->strange = 0;
     l->pause_ms = 0;
+    l->took_ms = kafka_now_ms() - l->asked_ms;
     bool has_more = note_answer(l);
     err *e = has_more ? ask(l, false) : NULL;
     unpack_answer(l);

@@ -36,6 +36,7 @@ typedef struct fetch_leader {
     uint32_t strange;    /* answers in a row that made no sense */
     int64_t pause_ms;    /* before the next try to connect */
     int64_t asked_ms;    /* when the last request was made */
+    int64_t took_ms;     /* until its answer was there */
 } fetch_leader;
 
 struct kafka_fetch {
@@ -54,6 +55,11 @@ struct kafka_fetch {
     fetch_leader **leaders; /* lock; by the leader's index, NULL: not asked; owned */
     uint32_t leader_count;  /* lock */
 };
+
+/* When a leader that gave all there was is asked again: so that the answer is there when main wants
+ * it (`expected_ms`, INT64_MIN: at any time), but neither at once nor long after the last question,
+ * whose answer took `took_ms`. All in steady ms. */
+int64_t fetch_asks_again_ms(int64_t asked_ms, int64_t took_ms, int64_t expected_ms);
 
 /* Set how far is read ahead, unless the script says it: less than a batch of `batch_bytes`
  * takes, since what is asked for meanwhile goes beyond. */

@@ -149,6 +149,7 @@ static kafka_source *source_new(const sl_source *plan, const sl_system *system) 
     pthread_condattr_destroy(&steady);
     pthread_mutex_init(&s->lock, NULL);
     s->clock = system->clock;
+    s->expected_ms = INT64_MIN;
     s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     const sl_value *loss = kafka_option(plan->options, "on_data_loss");
     s->goes_on = loss && kafka_is(&loss->text, "continue");
@@ -306,12 +307,21 @@ static err *source_wait(void *source, int64_t timeout_ms) {
     }
 }
 
+static void source_expect(void *source, int64_t at_ms) {
+    kafka_source *s = source;
+    if (!s->fetch) return; /* librdkafka asks when it likes */
+    pthread_mutex_lock(&s->lock);
+    kafka_fetch_expect(s, at_ms);
+    pthread_mutex_unlock(&s->lock);
+}
+
 const sl_source_ops kafka_source_ops = {
     .name = "kafka",
     .open = source_open,
     .look = source_look,
     .confirm = source_confirm,
     .wait = source_wait,
+    .expect = source_expect,
     .fetch = kafka_read_fetch,
     .close = source_close,
 };

@@ -368,6 +368,7 @@ static err *batch_begin(batch *b, bool *runs) {
     batch_view_inputs(b);
     *runs = e || b->view.is_flush || ahead_planned(p) || !is_empty(p) ||
             batch_is_due(p, b->view.now_ms);
+    if (!e && *runs) pipeline_expect(p, commit_follows_ms(p));
     if (!e && *runs) e = keeper_step(p, "fetched");
     if (!e && *runs) e = batch_foresee(b);
     if (!e && *runs) e = keeper_step(p, "planned");

@@ -9,8 +9,8 @@
 
 enum {
     FEW = 1,      /* objects that the store may have before it before batches are paced */
-    PACE_MS = 10, /* then */
-    LEAST_MS = 7, /* from one to the next: more of them would only keep broker and store busy */
+    PACE_MS = 8,  /* then */
+    LEAST_MS = 5, /* from one to the next: more of them would only keep broker and store busy */
 };
 
 struct behind {
@@ -155,6 +155,8 @@ int64_t behind_next_ms(const pipeline *p) {
     bool is_slow = checkpoint_unwritten(p->keeper->checkpoint) > FEW;
     return p->beside->began_ms + (is_slow ? PACE_MS : LEAST_MS);
 }
+
+int64_t behind_pace_ms(void) { return LEAST_MS; }
 
 bool behind_wait(const beside *b, int64_t most_ms) {
     return jobs_wait_some(b->behind->deliveries, b->ticket, most_ms);

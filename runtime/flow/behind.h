@@ -27,6 +27,9 @@ bool behind_wait(const beside *b, int64_t most_ms);
  * they are, so that what waits for it does not grow. */
 int64_t behind_next_ms(const pipeline *p);
 
+/* The least time between the beginnings of two batches, ms. */
+int64_t behind_pace_ms(void);
+
 /* Take in the commits that are over; errors as of commit_await. Waits only behind an error. */
 err *behind_look(pipeline *p);
 

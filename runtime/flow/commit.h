@@ -77,6 +77,9 @@ bool commit_is_open(const pipeline *p);
 /* Steady time, ms: before, the next batch need not begin, since it would only wait. One is open. */
 int64_t commit_next_ms(const pipeline *p);
 
+/* Likewise, of the batch behind one that begins now; INT64_MIN: not known. */
+int64_t commit_follows_ms(const pipeline *p);
+
 /* Take in what is over (errors as of commit_await); does not wait. */
 err *commit_look(pipeline *p);
 

@@ -179,6 +179,11 @@ int64_t commit_next_ms(const pipeline *p) {
     return saturate_sub(next_ms > paced_ms ? next_ms : paced_ms, p->batch_ms);
 }
 
+int64_t commit_follows_ms(const pipeline *p) {
+    if (!p->beside || !p->beside->behind || p->was_cut_short) return INT64_MIN;
+    return saturate_add(clock_steady_ms(p->system.clock), behind_pace_ms());
+}
+
 /* Takes `e`. */
 static err *take_outcome(pipeline *p, err *e) {
     const beside *b = p->beside;

@@ -17,6 +17,7 @@
 #include "runtime/flow/walk.h"
 
 enum { WORKER_CHUNKS = 4,
+       LONGEST_REST_MS = 1000, /* of a batch for the one before, if it is known */
        CLOSE_GROUPS = 100000,
        HELD_BYTES = 16 << 10,
        JUMP_MS = 1000 /* less is what a clock does that is being corrected */ };
@@ -195,6 +196,22 @@ static int64_t rests_for_ms(const pipeline *p) {
     if (!commit_is_open(p) || p->was_cut_short) return 0;
     if (p->system.clock->manual) return 0; /* resting moves none */
     return saturate_sub(commit_next_ms(p), clock_steady_ms(p->system.clock));
+}
+
+int64_t pipeline_next_ms(const pipeline *p) {
+    int64_t steady = clock_steady_ms(p->system.clock), rests = rests_for_ms(p);
+    int64_t due = saturate_sub(p->trigger.due_ms, clock_now_ms(p->system.clock));
+    if (rests > LONGEST_REST_MS) rests = 0; /* until something is over, and nobody knows when */
+    if (due > rests) rests = due;
+    return rests > 0 ? saturate_add(steady, rests) : INT64_MIN;
+}
+
+void pipeline_expect(const pipeline *p, int64_t at_ms) {
+    if (p->system.clock->manual) return; /* sources live by the machine's */
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        const input *in = &p->inputs[i];
+        if (in->ops->expect) in->ops->expect(in->handle, at_ms);
+    }
 }
 
 /* It is time for a batch, as far as the trigger is concerned. */

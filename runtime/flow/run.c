@@ -1,7 +1,5 @@
 #include "runtime/flow/run.h"
 
-#include <time.h>
-
 #include "runtime/base/err.h"
 #include "runtime/flow/commit.h"
 #include "runtime/script/tidy.h"
@@ -45,14 +43,14 @@ static err *wait_for_work(pipeline *p, int64_t until_ms) {
         left = left_ms(p, until_ms);
     }
     if (left <= 0) return NULL;
+    pipeline_expect(p, pipeline_next_ms(p));
     if (commit_is_beside(p)) {
         commit_wait(p, left);
         return NULL;
     }
     /* Data is there, but its time has not come: inputs would not wait. */
     if (has_backlog(p)) {
-        nanosleep(&(struct timespec){ .tv_nsec = (left < REST_MS ? left : REST_MS) * 1000000 },
-                  NULL);
+        clock_doze(left < REST_MS ? left : REST_MS);
         return NULL;
     }
     /* Several inputs take turns in short waits; one is woken by its own data at once. */

@@ -93,13 +93,13 @@ typedef struct sl_source_ops {
     /* Wait until records beyond the positions may have arrived, a partition changed, or
      * `timeout_ms`. */
     struct err *(*wait)(void *source, int64_t timeout_ms);
+    /* A hint, cheap: nothing is fetched before `at_ms` (steady; INT64_MIN: it may be). Or NULL. */
+    void (*expect)(void *source, int64_t at_ms);
     /* Bring the records of `ranges` into `records` (appended), bytes into `bytes`; positions move
      * to each `to`. Stops early after `max_bytes` (at least one record) or `timeout_ms` and lowers
      * the `to` of what did not come. A record counts with its bytes and its sl_record, so
      * that many small ones are bounded, too. Bytes are cut fairly: each range gets its share of
-     * max_bytes by its length. ERR_BROKER retriable: connection lost, ask again; the ranges that
-     * came are in.
-     */
+     * max_bytes by its length. ERR_BROKER retriable: no connection, ask again; what came is in. */
     struct err *(*fetch)(void *source, sl_range *ranges, uint32_t count, int64_t max_bytes,
                          int64_t timeout_ms, sl_records *records, struct arena *bytes);
     void (*close)(void *source);

@@ -8,10 +8,11 @@ from bench_kit import Row, check
 
 KEYS = 1000
 FIGURES = "p50_ms", "p99_ms", "p999_ms", "max_ms", "cpu_ns"
-WARM_S = 25 # at this rate the broker's compilers are busy for so long
-# What Kafka's start script sets: with one thread for garbage (the others' figures) all stands still for 30 ms at once.
+WARM_S = 40 # at this rate the broker's compilers are busy for so long
+# What Kafka's start scripts set, the heap's first size with it: a smaller one is collected twice as often. With one
+# thread for garbage (the others' figures) all stands still for 30 ms at once.
 OWN_COLLECTOR = ("-XX:-UseSerialGC", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
-                 "-XX:InitiatingHeapOccupancyPercent=35")
+                 "-XX:InitiatingHeapOccupancyPercent=35", f"-Xms{bench_broker.kafka.MEASURE_HEAP_MB}m")
 DIRECT = "ceiling: through one topic, nothing between"
 WAYS = { # what: (limit of p99 in ms, options)
     "at least once, continuous": (15, {"delivery": "at-least-once", "trigger": "continuous"}),

@@ -6,9 +6,9 @@
  * {"id":N,"key":N % KEYS,"at":MICROSECONDS}, reads OUT with read_committed from its end and prints
  * as JSON how many came, how many of them twice, and percentiles of the time between, in ms. `at`
  * is when the record was due: a producer that is held up does not make the result look better
- * (coordinated omission). Every ms what is due goes as one request, by the sink of the runtime, when
- * the one before is acknowledged: a client that queues record by record takes a third of a core more,
- * which is then missing elsewhere on a small machine. librdkafka reads. The first second does not
+ * (coordinated omission). Every ms what is due goes as one request, by the sink of the runtime,
+ * when the one before is acknowledged: a client that queues record by record takes a quarter of a
+ * core more, which the others lack on a small machine. librdkafka reads. The first second does not
  * count: it warms up.
  *
  * Without KEYS each record comes back, with its id (visible.lua). With KEYS a row

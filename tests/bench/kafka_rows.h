@@ -1,6 +1,6 @@
 #pragma once
-/* Messages to a topic of Kafka by the sink of the runtime, without a pipeline: for programs that need
- * a producer which costs little. One a process. Fails by ending the process. */
+/* Messages to a topic of Kafka by the sink of the runtime, without a pipeline: for programs of this
+ * folder that want a producer which costs little. One a process; what is wrong ends it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
