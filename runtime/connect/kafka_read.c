@@ -147,7 +147,13 @@ static err *turn(fetching *f, uint32_t *open, bool *moved) {
     return NULL;
 }
 
+/* What is to come is wanted now, whatever was expected. */
 static void await_queue(kafka_source *s, int64_t left_ms) {
+    if (s->fetch) {
+        pthread_mutex_lock(&s->lock);
+        kafka_fetch_expect(s, INT64_MIN);
+        pthread_mutex_unlock(&s->lock);
+    }
     struct pollfd wake = { .fd = s->wake_fd, .events = POLLIN };
     uint64_t times;
     int wait_ms = (int)(left_ms < KAFKA_SLICE_MS ? left_ms : KAFKA_SLICE_MS);
