@@ -1,7 +1,6 @@
 #include "runtime/base/clock.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <time.h>
 
 static int64_t read_ms(clockid_t id) {
@@ -29,7 +28,7 @@ int64_t clock_steady_ns(void) {
 void clock_doze(int64_t ms) {
     int64_t until_ms = read_ms(CLOCK_MONOTONIC) + ms;
     struct timespec until = { .tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000 };
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) continue;
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
 void clock_advance(clock_source *clock, int64_t ms) {

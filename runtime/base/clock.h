@@ -20,7 +20,8 @@ int64_t clock_steady_ms(const clock_source *clock);
 /* The same, of the machine whatever the clock, in ns: to measure with. */
 int64_t clock_steady_ns(void);
 
-/* Sleep until steady time is `ms` further on, whatever the clock: for up to a ms less than that. */
+/* Sleep until steady time is `ms` further on, whatever the clock, or a signal comes: for up to
+ * a ms less. */
 void clock_doze(int64_t ms);
 
 /* Time that the calling thread has worked, ms: the machine may have had others before it. */

@@ -273,12 +273,14 @@ static void deliver(kafka_partition *p, fetch_chain *chain, int32_t packed_len, 
     err_free(e);
 }
 
-/* Unpack the answer, partition by partition; what is wanted no more is dropped. */
-static void unpack_answer(fetch_leader *l) {
+/* Unpack the answer, partition by partition; what is wanted no more is dropped. Whether some of it
+ * had no room. */
+static bool unpack_answer(fetch_leader *l) {
     kafka_source *s = l->f->s;
     wire_fetch_reader in = open_answer(l);
     wire_partition told;
     uint32_t at = 0;
+    bool has_more = false;
     while (wire_fetch_next(&in, &told)) {
         fetch_asked *item = find_asked(&l->last, &told, &at);
         if (!item->is_noted) continue;
@@ -299,7 +301,9 @@ static void unpack_answer(fetch_leader *l) {
         pthread_mutex_unlock(&s->lock);
         fetch_chain_free(&chain);
         kafka_wake(s);
+        has_more |= is_cut;
     }
+    return has_more;
 }
 
 /* -- the thread of a leader */
@@ -353,9 +357,9 @@ static err *take_answer(fetch_leader *l) {
     l->took_ms = kafka_now_ms() - l->asked_ms;
     bool has_more = note_answer(l);
     err *e = has_more ? ask(l, false) : NULL;
-    unpack_answer(l);
+    bool is_cut = unpack_answer(l);
     if (has_more) return e;
-    rest(l);
+    if (!is_cut) rest(l);
     return ask(l, false);
 }
 

@@ -116,10 +116,10 @@ err *pipeline_open(pipeline *p, const pipeline_options *options);
  */
 err *pipeline_step(pipeline *p, trigger_verdict *verdict);
 
-/* Steady time before which no batch begins, whatever comes; INT64_MIN: not known, or at once. */
+/* Steady time before which no batch is expected to begin; INT64_MIN: not known, or at once. */
 int64_t pipeline_next_ms(const pipeline *p);
 
-/* Tell sources that no batch begins before. */
+/* Tell sources so. */
 void pipeline_expect(const pipeline *p, int64_t at_ms);
 
 /* An error that was met between two steps, once; NULL: none. */

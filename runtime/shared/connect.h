@@ -93,7 +93,7 @@ typedef struct sl_source_ops {
     /* Wait until records beyond the positions may have arrived, a partition changed, or
      * `timeout_ms`. */
     struct err *(*wait)(void *source, int64_t timeout_ms);
-    /* A hint, cheap: nothing is fetched before `at_ms` (steady; INT64_MIN: it may be). Or NULL. */
+    /* A hint: hardly a fetch before `at_ms` (steady; INT64_MIN: maybe at once). Cheap. Or NULL. */
     void (*expect)(void *source, int64_t at_ms);
     /* Bring the records of `ranges` into `records` (appended), bytes into `bytes`; positions move
      * to each `to`. Stops early after `max_bytes` (at least one record) or `timeout_ms` and lowers

@@ -88,7 +88,7 @@ static uint64_t write_rows(kafka_rows *to, const char *path) {
 int main(int argc, char **argv) {
     if (argc != 4) return fprintf(stderr, "bench_sink BROKERS TOPIC ROWS\n"), 2;
     kafka_rows to;
-    kafka_rows_open(&to, argv[1], argv[2]);
+    kafka_rows_open(&to, argv[1], argv[2], "lz4"); /* as by default */
     uint64_t rows = write_rows(&to, argv[3]);
     kafka_rows_close(&to);
     printf("{\"rows\": %" PRIu64 "}\n", rows);

@@ -6,8 +6,8 @@
  * {"id":N,"key":N % KEYS,"at":MICROSECONDS}, reads OUT with read_committed from its end and prints
  * as JSON how many came, how many of them twice, and percentiles of the time between, in ms. `at`
  * is when the record was due: a producer that is held up does not make the result look better
- * (coordinated omission). Every ms what is due goes as one request, by the sink of the runtime,
- * when the one before is acknowledged: a client that queues record by record takes a quarter of a
+ * (coordinated omission). Every ms what is due is sent by the sink of the runtime, not packed,
+ * once what went before is acknowledged: a client that queues record by record takes a quarter of a
  * core more, which the others lack on a small machine. librdkafka reads. The first second does not
  * count: it warms up.
  *
@@ -181,7 +181,7 @@ static int64_t send_due(const visible *v, kafka_rows *to, int64_t id, int64_t du
 
 static void produce(visible *v) {
     kafka_rows to;
-    kafka_rows_open(&to, v->brokers, v->in);
+    kafka_rows_open(&to, v->brokers, v->in, "none");
     v->began_us = now_us() + TICK_US;
     for (int64_t id = 0; id < v->total;) {
         int64_t now = now_us(), since = now - v->began_us;

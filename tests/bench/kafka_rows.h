@@ -11,6 +11,9 @@
 #include "runtime/connect/connectors.h"
 
 typedef struct kafka_rows {
+    sl_value items[3], options;
+    sl_sink plan; /* the sink borrows it: the struct stays where it is until it is closed */
+    logger log;
     const sl_sink_ops *ops;
     void *sink;
     uint64_t batch;
@@ -26,26 +29,36 @@ static inline sl_string kafka_rows_text(const char *text) {
     return (sl_string){ .data = text, .len = (uint32_t)strlen(text) };
 }
 
-static inline void kafka_rows_open(kafka_rows *k, const char *brokers, const char *topic) {
+static inline sl_value kafka_rows_option(const char *name, const char *text) {
+    return (sl_value){
+        .name = kafka_rows_text(name),
+        .kind = SL_TEXT,
+        .text = kafka_rows_text(text),
+    };
+}
+
+static inline void kafka_rows_open(kafka_rows *k, const char *brokers, const char *topic,
+                                   const char *compression) {
     static const volatile int stop = 0;
     static const clock_source clock = { 0 };
-    static logger log;
-    const sl_value items[] = {
-        { .name = kafka_rows_text("brokers"), .kind = SL_TEXT, .text = kafka_rows_text(brokers) },
-        { .name = kafka_rows_text("topic"), .kind = SL_TEXT, .text = kafka_rows_text(topic) },
-    };
-    const sl_value options = { .kind = SL_TABLE, .items = items, .item_count = 2 };
-    const sl_sink plan = {
+    k->items[0] = kafka_rows_option("brokers", brokers);
+    k->items[1] = kafka_rows_option("topic", topic);
+    k->items[2] = kafka_rows_option("compression", compression);
+    k->options = (sl_value){ .kind = SL_TABLE, .items = k->items, .item_count = 3 };
+    k->plan = (sl_sink){
         .name = kafka_rows_text(topic),
         .connector = kafka_rows_text("kafka"),
-        .options = &options,
+        .options = &k->options,
         .on_error = SL_ON_ERROR_FAIL,
     };
-    log_init(&log, 2, LOG_LOGFMT, LOG_INFO); /* it says so when librdkafka writes */
-    const sl_system system = { .pipeline = "bench", .log = &log, .clock = &clock, .stop = &stop };
-    k->ops = connector_sink(&plan.connector);
+    log_init(&k->log, 2, LOG_LOGFMT, LOG_INFO); /* it says so when librdkafka writes */
+    const sl_system system = { .pipeline = "bench",
+                               .log = &k->log,
+                               .clock = &clock,
+                               .stop = &stop };
+    k->ops = connector_sink(&k->plan.connector);
     k->batch = 0;
-    kafka_rows_check(k->ops->open(&plan, &system, &k->sink));
+    kafka_rows_check(k->ops->open(&k->plan, &system, &k->sink));
 }
 
 /* A batch begins; its time in Unix ms. */

@@ -5,6 +5,7 @@ import json
 import socket
 import struct
 import threading
+import time
 
 import expect
 import harness
@@ -271,6 +272,39 @@ class BrokenTest(Proxied, FetchTest):
         copied = self.copied()
         self.assertEqual(copied, list(range(len(copied))))  # nothing of it, or behind it
         self.assertLess(len(copied), 20_000)
+
+
+class PaceTest(Proxied, FetchTest):
+    TRICKLE = """
+local sluice = require "sluice"
+return sluice.pipeline {{ name = "trickle", checkpoint = "none",
+   sluice.generator {{ rate = 1000, row = function(i) return {{ n = i }} end }}
+      :rows {{ sluice.int64 "n" :required() }}
+      :to(sluice.kafka {{ topic = "{topic}" }}) }}
+"""
+
+    def answers_a_second(self, trigger):
+        """How often sluice is given records by a topic that gets one each ms."""
+        topic, out = self.topic(partitions=1), self.topic(name="out")
+        self.file("trickle.lua", self.TRICKLE.format(topic=topic))
+        self.file("p.lua", pipelines.copy(topic, out, pipeline=f'trigger = "{trigger}",'))
+        self.proxy.least, self.proxy.spoil = 80, lambda frame: frame  # counted, and passed on
+        feed = self.start("run", "trickle.lua", env={"KAFKA_BROKERS": self.broker.address("plaintext")})
+        run = self.start("run", "p.lua")
+        self.wait_for("rows", lambda: len(self.client.consume(out)) > 100)
+        before, began = self.proxy.spoiled, time.monotonic()
+        time.sleep(3)
+        count, took = self.proxy.spoiled - before, time.monotonic() - began
+        for one in run, feed:
+            self.assertEqual(one.stop(), 0, one.err)
+        self.assertGreater(count, 2)
+        return count / took
+
+    def test_a_leader_is_asked_as_often_as_a_batch_wants_it(self):
+        self.assertLess(self.answers_a_second("1 second"), 150)  # every 10 ms, and some
+
+    def test_a_leader_that_gave_all_is_not_asked_at_once(self):
+        self.assertLess(self.answers_a_second("continuous"), 350)  # every 3 ms
 
 
 class LeadersTest(harness.OnQuorum, FetchTest):
