@@ -14,7 +14,7 @@ import bench_state as state
 import expect
 from bench_kit import Row, check
 
-KEYS = 10_000_000
+KEYS, AGAIN = 10_000_000, 100_000
 GROUPS, IDLE_S, RELOADS = 1_000_000, 30, 200
 CATCH_UP_RATE = 200_000 # records a second that came during the outage
 
@@ -29,29 +29,44 @@ def s3_server():
 
 
 def keys_back(url, folder, env):
-    """Runs that find ten million keys and no more rows: from what is here, and from the store alone."""
-    def run():
-        command = [kit.SLUICE, "run", kit.script("keys.lua"), *kit.sets(
-            checkpoint=url, memory="8 GiB", workers=2), "--set", f"state_dir={folder}"]
-        for name, value in (("kind", "running"), ("keys", KEYS), ("count", KEYS)):
-            command += ["--param", f"{name}={value}"]
-        with open(os.devnull, "wb") as nowhere:
-            return kit.run(command, out=nowhere, env=env)
+    """Runs that find ten million keys, and records of some of them: from what is here, and from the store alone. That
+    the keys are there is seen by these."""
+    rows = os.path.join(folder, "rows")
+    os.makedirs(rows)
+    os.link(state.write_rows(f"keys-{KEYS}.jsonl", state.new_keys(KEYS)), os.path.join(rows, "1.jsonl"))
 
-    run()
-    here = run()
-    shutil.rmtree(folder, ignore_errors=True)
-    return here, run()
+    def run(out):
+        return kit.run([kit.SLUICE, "run", kit.script("keys.lua"), "--param", f"path={rows}/*.jsonl", *kit.sets(
+            checkpoint=url, memory="8 GiB", workers=2, source_follow="true", source_max_records=500_000),
+            "--set", f"state_dir={folder}/state"], out=out, env=env)
+
+    def again(number):
+        with open(os.path.join(rows, f"{number}.jsonl"), "w") as file:
+            file.writelines('{"key":"user-%011d","amount":%d,"ts":0}\n' % (key, 100 + number)
+                            for key in range(0, KEYS, KEYS // AGAIN))
+        with tempfile.TemporaryFile("w+", dir=folder) as out:
+            done = run(out)
+            out.seek(0)
+            found = {row["key"]: (row["rides"], row["dearest"]) for row in map(json.loads, out)}
+        right = {f"user-{key:011d}": (number, 100 + number) for key in range(0, KEYS, KEYS // AGAIN)}
+        check(f"run {number}: keys, those that are right", (len(found), found == right), (AGAIN, True))
+        return done
+
+    with open(os.devnull, "wb") as nowhere:
+        run(nowhere)
+    here = again(2)
+    shutil.rmtree(f"{folder}/state", ignore_errors=True)
+    return here, again(3)
 
 
 def keys_rows():
     rows = []
     with tempfile.TemporaryDirectory(prefix="back-", dir=kit.CACHE) as folder:
-        here, _ = keys_back(f"file:{folder}/checkpoints", os.path.join(folder, "state"), {})
-        rows.append(Row(f"restart with {KEYS:,} keys from a folder: the whole process",
+        here, _ = keys_back(f"file:{folder}/checkpoints", folder, {})
+        rows.append(Row(f"restart with {KEYS:,} keys from a folder: the whole process, {AGAIN:,} records with it",
                         f"{here.wall_s:.1f} s, {here.peak_mb:,.0f} MB", **kit.at_most(here.wall_s, 4, "4 s")))
     with tempfile.TemporaryDirectory(prefix="back-", dir=kit.CACHE) as folder, s3_server() as s3:
-        _, alone = keys_back(s3.url("back"), os.path.join(folder, "state"), s3.env)
+        _, alone = keys_back(s3.url("back"), folder, s3.env)
         rows.append(Row("the same from S3 alone, transfer on this machine included",
                         f"{alone.wall_s:.1f} s, {alone.peak_mb:,.0f} MB"))
     return rows

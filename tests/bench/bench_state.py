@@ -115,9 +115,13 @@ def write_rows(name, rows):
     return path
 
 
+def new_keys(count):
+    return ((i * 7919 % count, i % 100, i % 60_000) for i in range(count))
+
+
 def keys(core, count, out):
     """As many rows as keys, from a file: made by Lua they took longer than all that is done with them."""
-    path = write_rows(f"keys-{count}.jsonl", ((i * 7919 % count, i % 100, i % 60_000) for i in range(count)))
+    path = write_rows(f"keys-{count}.jsonl", new_keys(count))
     return kit.run([kit.SLUICE, "run", kit.script("keys.lua"), "--param", f"path={path}", *kit.sets(
         memory="8 GiB", source_max_records=500_000)], core=core, out=out) # as by default
 
