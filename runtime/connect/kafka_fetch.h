@@ -61,7 +61,7 @@ void kafka_fetch_moved(struct kafka_partition *p);
 /* Set `p` to `offset`; what came is dropped. Lock held. */
 void kafka_fetch_set(struct kafka_source *s, struct kafka_partition *p, int64_t offset);
 
-/* Main takes nothing before `at_ms` (steady). Lock held. */
+/* Main will hardly take anything before `at_ms` (steady). Lock held. */
 void kafka_fetch_expect(struct kafka_source *s, int64_t at_ms);
 
 /* Move what came for `p` to `held`, where there is nothing; what was used up makes room. False:

@@ -102,7 +102,7 @@ typedef struct kafka_source {
     bool is_closing;                /* lock */
     bool is_refreshing;             /* lock: a watcher asks for metadata */
     int64_t refreshed_ms;           /* lock: steady time of the last metadata question */
-    int64_t expected_ms;            /* lock: steady time before which main fetches nothing */
+    int64_t expected_ms;            /* lock: steady time before which main hardly fetches */
     int64_t busy_until_ms;          /* lock: a fetch ran not long ago: keep the leaders awake */
     pthread_t askers[KAFKA_ASKERS]; /* main to start and join the first; lock */
     uint32_t asker_count;           /* lock */

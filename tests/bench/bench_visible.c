@@ -158,7 +158,7 @@ static int make(const visible *v, int64_t id, int64_t key, char *to, size_t size
                     (long long)key, at);
 }
 
-/* Records [id, due), at most MOST_AT_ONCE, as one request; where it ends. */
+/* Records [id, due), at most MOST_AT_ONCE, until they are acknowledged; where they end. */
 static int64_t send_due(const visible *v, kafka_rows *to, int64_t id, int64_t due) {
     static sl_message messages[MOST_AT_ONCE];
     static char values[MOST_AT_ONCE][96];
